@@ -1,0 +1,368 @@
+"""The way in and the way out: from a document to a request, and from a result back to a document.
+
+`plan` says what a press on the one button would do, and why it cannot when it cannot; `make_request` builds it; `apply_result` lays
+the outcome onto the document as it is by then.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from editor import masks
+from editor.compose import flatten_rgb
+from editor.document import Document
+from editor.errors import InvalidRequest
+from editor.frame import Frame
+from editor.geometry import EMPTY, Rect, chain, pixel_matrix
+from editor.item import Exemplar, Item
+from editor.layer import Layer
+from editor.report import EditResult
+from editor.request import (
+    Action,
+    EditRequest,
+    ExemplarInput,
+    ItemInput,
+    MethodSettings,
+    QuickFillSettings,
+    Subject,
+)
+from editor.tiles import Tiles
+
+Map = NDArray[np.float32]
+
+# Around what changes, a method sees at least this much, and at most this multiple of the longer side.
+LEAST_CONTEXT = 192
+CONTEXT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The next edit, as far as it has been said. `item`, `exemplar`: ids of what is active, at most one of the two.
+
+    `strength`: 0 to 1, multiplies what is painted. `seed`: None draws a new one for every run. `variations`: how many results to make.
+    """
+
+    settings: MethodSettings = field(default_factory=QuickFillSettings)
+    item: int | None = None
+    exemplar: int | None = None
+    prompt: str = ""
+    negative_prompt: str = ""
+    strength: float = 1.0
+    seed: int | None = None
+    variations: int = 3
+
+    @classmethod
+    def for_document(cls, document: Document) -> Draft:
+        """A first draft whose growth of items fits the picture: 7 px at a long side of 512."""
+        grow = round(7 * max(document.size) / 512)
+        return cls(QuickFillSettings(grow=min(max(grow, 2), 60)))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the button would do. `action` is None when it can do nothing; then `reason` says what is missing."""
+
+    action: Action | None
+    label: str
+    reason: str = ""
+    items: tuple[int, ...] = ()
+    exemplars: tuple[int, ...] = ()
+
+
+def plan(document: Document, draft: Draft) -> Plan:
+    """The edit that the person most likely means, from what is active, moved, painted, selected and laid on, in this order."""
+    moved = tuple(item.id for item in document.items if item.placement is not None and not item.empty)
+    exemplar = None if draft.exemplar is None else document.exemplar(draft.exemplar)
+    if exemplar is not None and exemplar.visible:
+        return Plan("blend", f"Blend “{exemplar.name}”", exemplars=(exemplar.id,))
+    item = None if draft.item is None else document.item(draft.item)
+    if moved and (item is None or item.id in moved):
+        return Plan("move", "Move and heal", items=moved)
+    if item is not None and not item.empty:
+        return Plan("remove", f"Remove “{item.name}”", items=(item.id,))
+    if not document.strength.blank and _anything(document, document.strength):
+        return Plan("fill", "Fill")
+    if not document.selection.blank and _anything(document, document.selection):
+        return Plan("fill", "Fill selection")
+    shown = tuple(exemplar.id for exemplar in document.exemplars if exemplar.visible)
+    if shown:
+        return Plan("blend", "Blend exemplars" if len(shown) > 1 else "Blend exemplar", exemplars=shown)
+    return Plan(None, "Fill", "Paint where it may change, or select an item.")
+
+
+def removal(item: Item) -> Plan:
+    """What the Delete key does."""
+    return Plan("remove", f"Remove “{item.name}”", items=(item.id,))
+
+
+def effect(document: Document, draft: Draft, rect: Rect, planned: Plan | None = None) -> Map:
+    """(h, w) float32 in [0, 1]: how much every pixel inside `rect` may change if the edit ran now; what the overlay shows."""
+    planned = planned or plan(document, draft)
+    found = np.zeros(rect.size.shape, np.float32)
+    for id in planned.items:
+        item = document.item(id)
+        if item is not None:
+            found = np.maximum(found, _item_effect(item, rect, draft.settings.grow, moved=planned.action == "move"))
+    for id in planned.exemplars:
+        exemplar = document.exemplar(id)
+        if exemplar is not None:
+            _, alpha, strength = _place_exemplar(exemplar, rect)
+            found = np.maximum(found, alpha * strength * np.float32(draft.strength))
+    if planned.action == "fill":
+        source = document.selection if _fills_selection(document) else document.strength
+        found = source.read(rect) * np.float32(draft.strength)
+    if not document.protect.blank:
+        found = found * (1 - document.protect.read(rect))
+    return found
+
+
+def reach(document: Document, draft: Draft, planned: Plan) -> Rect:
+    """A bound, in document pixels, of everything the planned edit may change."""
+    found = EMPTY
+    grow = draft.settings.grow
+    for id in planned.items:
+        item = document.item(id)
+        if item is not None:
+            found = found.unite(item.rect.grow(grow))
+            if planned.action == "move":
+                found = found.unite(item.bounds.grow(max(2, grow)))
+    for id in planned.exemplars:
+        exemplar = document.exemplar(id)
+        if exemplar is not None:
+            found = found.unite(exemplar.bounds)
+    if planned.action == "fill":
+        found = (document.selection if _fills_selection(document) else document.strength).written()
+    return found.intersect(document.rect)
+
+
+def make_request(document: Document, draft: Draft, planned: Plan | None = None) -> EditRequest:
+    """The planned edit as a request; draws the seed when the draft has none.
+
+    Raises `InvalidRequest` when there is nothing to do, or nothing it may change.
+    """
+    planned = planned or plan(document, draft)
+    if planned.action is None:
+        raise InvalidRequest("There is nothing to change yet.", planned.reason)
+    outer = reach(document, draft, planned)
+    strength = effect(document, draft, outer, planned)
+    tight = Rect.of_mask(strength)
+    if tight.empty:
+        raise InvalidRequest(*_why_nothing(document, planned))
+    tight = tight.moved(outer.left, outer.top)
+    frame = Frame.full_size(_with_context(tight, document.rect))
+    rect = frame.rect
+    strength = effect(document, draft, rect, planned)
+    items = tuple(
+        _item_input(item, rect, draft.settings.grow, document, moved=planned.action == "move")
+        for id in planned.items
+        if (item := document.item(id)) is not None
+    )
+    exemplars = tuple(
+        _exemplar_input(exemplar, rect, draft.strength, document)
+        for exemplar in document.exemplars
+        if exemplar.id in planned.exemplars
+    )
+    avoid = None if document.avoid.blank else document.avoid.read(rect) >= 0.5
+    subjects = [Subject(id, item.placement) for id in planned.items if (item := document.item(id)) is not None]
+    subjects += [Subject(id) for id in planned.exemplars]
+    return EditRequest(
+        image=flatten_rgb(document, rect),
+        strength=strength,
+        frame=frame,
+        settings=draft.settings,
+        seed=draw_seed() if draft.seed is None else draft.seed,
+        action=planned.action,
+        subjects=tuple(subjects),
+        items=items,
+        exemplars=exemplars,
+        avoid=avoid,
+        prompt=draft.prompt,
+        negative_prompt=draft.negative_prompt,
+    )
+
+
+def variations(request: EditRequest, count: int) -> tuple[EditRequest, ...]:
+    """The same request with `count` seeds in a row, its own first."""
+    return tuple(replace(request, seed=(request.seed + i) % 2**63) for i in range(count))
+
+
+def draw_seed() -> int:
+    """A seed nobody chose; small enough to read out to someone."""
+    return secrets.randbelow(2**31)
+
+
+def apply_result(document: Document, result: EditResult) -> tuple[str, Document]:
+    """The document with the result as a new layer on top, and the words for the history.
+
+    Whatever was painted meanwhile stays. What the edit used up is put away: a removed item leaves the list, a moved one now rests at
+    its new place, a blended exemplar is hidden, and the strength that was filled is cleared (the layer's alpha still has it).
+    """
+    recipe = result.recipe
+    items = {each.id: document.item(each.id) for each in recipe.subjects}
+    names = [item.name for item in items.values() if item is not None]
+    names += [found.name for each in recipe.subjects if (found := document.exemplar(each.id)) is not None]
+    label = _label(recipe.action, names)
+    layer = Layer.empty(0, label, document.size)
+    pixels = layer.pixels.write(result.rect.left, result.rect.top, result.pixels)
+    document = document.adding_layer(replace(layer, pixels=pixels, recipe=recipe, doubt=result.doubt))
+    for subject in recipe.subjects:
+        item = document.item(subject.id)
+        exemplar = document.exemplar(subject.id)
+        if item is not None and recipe.action == "remove":
+            document = document.without_item(item.id)
+        elif item is not None and subject.placement is not None:
+            baked = Item.of(item.name, moved_mask(replace(item, placement=subject.placement)), item.id)
+            document = document.with_item(replace(baked, prompt=item.prompt, visible=item.visible))
+        elif exemplar is not None:
+            document = document.with_exemplar(replace(exemplar, visible=False))
+    if recipe.action == "fill":
+        opaque = result.pixels[..., 3] > 0
+        for name in ("strength", "selection") if document.strength.blank else ("strength",):
+            document = document.with_map(name, _cleared(document.map(name), result.rect, opaque))
+    return label, document
+
+
+def moved_mask(item: Item) -> Tiles:
+    """The item's mask at its new place, (H, W) float32 like the old one; what leaves the picture is dropped."""
+    blank = Tiles.filled(item.mask.shape, 0, np.float32)
+    area = item.bounds.grow(2).intersect(item.mask.rect)
+    if area.empty:
+        return blank
+    return blank.write(area.left, area.top, _place_mask(item, area))
+
+
+def _cleared(tiles: Tiles, rect: Rect, where: NDArray[np.bool_]) -> Tiles:
+    def clear(part: Rect, view: NDArray[np.float32]) -> None:
+        view[where[part.within(rect).slices]] = 0
+
+    cleared = tiles.apply(rect, clear)
+    return (
+        cleared
+        if any(block.any() for _, block in cleared.blocks(cleared.written()))
+        else Tiles.filled(tiles.shape, 0, np.float32)
+    )
+
+
+def _label(action: Action, names: list[str]) -> str:
+    what = f"“{names[0]}”" if len(names) == 1 else f"{len(names)} things"
+    match action:
+        case "fill":
+            return "Fill"
+        case "remove":
+            return f"Remove {what}"
+        case "move":
+            return f"Move {what}"
+        case "blend":
+            return f"Blend {what}"
+
+
+def _why_nothing(document: Document, planned: Plan) -> tuple[str, str]:
+    if not document.protect.blank:
+        return "Everything this would change is protected.", "Unprotect some of it, or choose another region."
+    if planned.exemplars:
+        return "The exemplar lets nothing in.", "Raise its strength, or move it onto the picture."
+    if planned.items:
+        return "The item lies outside the picture.", "Move it back, or remove it from the list."
+    return "Nothing may change yet.", "Paint where it may change, or raise the strength."
+
+
+def _fills_selection(document: Document) -> bool:
+    return document.strength.blank or not _anything(document, document.strength)
+
+
+def _anything(document: Document, tiles: Tiles) -> bool:
+    return any(not tiles.is_blank(block) and block.any() for _, block in tiles.blocks())
+
+
+def _with_context(tight: Rect, outer: Rect) -> Rect:
+    margin = max(LEAST_CONTEXT, math.ceil(CONTEXT * max(tight.size)))
+    return tight.grow(margin).intersect(outer)
+
+
+def _item_effect(item: Item, rect: Rect, grow: int, *, moved: bool) -> Map:
+    found = _hole(item, rect, grow).astype(np.float32)
+    if moved and item.placement is not None:
+        # The matte may reach two pixels past the mask (soft rim), so those pixels must be free to change as well.
+        found = np.maximum(found, masks.grow(_place_mask(item, rect), 2) > 0)
+    return found
+
+
+def _item_input(item: Item, rect: Rect, grow: int, document: Document, *, moved: bool) -> ItemInput:
+    hole = _hole(item, rect, grow)
+    if not document.protect.blank:
+        hole &= document.protect.read(rect) < 1
+    matrix = None
+    if moved and item.placement is not None:
+        matrix = _within(_item_matrix(item), rect, rect)
+    return ItemInput(item.name, item.mask.read(rect), hole, matrix, item.prompt)
+
+
+def _hole(item: Item, rect: Rect, grow: int) -> NDArray[np.bool_]:
+    """(h, w) bool: the item's mask inside `rect`, grown by `grow` pixels, also from what lies just outside `rect`."""
+    around = rect.grow(grow).intersect(item.mask.rect)
+    grown = masks.grow(item.mask.read(around), grow) > 0
+    return np.ascontiguousarray(grown[rect.within(around).slices])
+
+
+def _item_matrix(item: Item) -> NDArray[np.float64]:
+    """(2, 3): document points where the item rests -> document points where it is placed."""
+    return chain(item.placed.matrix(item.size), np.array([[1.0, 0.0, -item.rect.left], [0.0, 1.0, -item.rect.top]]))
+
+
+def _within(matrix: NDArray[np.float64], source: Rect, target: Rect) -> NDArray[np.float64]:
+    """The same map between coordinates that start at the corners of `source` and `target`."""
+    found = matrix.copy()
+    found[:, 2] += matrix[:, :2] @ (source.left, source.top) - (target.left, target.top)
+    return found
+
+
+def _place_mask(item: Item, area: Rect) -> Map:
+    matrix = pixel_matrix(_within(_item_matrix(item), item.rect, area))
+    placed = cv2.warpAffine(item.mask.read(item.rect), matrix, tuple(area.size), flags=cv2.INTER_LINEAR)
+    return np.clip(np.asarray(placed, np.float32), 0, 1)
+
+
+def _place_exemplar(exemplar: Exemplar, area: Rect) -> tuple[NDArray[np.uint8], Map, Map]:
+    """Pixels (h, w, 3), coverage and strength (h, w) of the exemplar on the grid of `area`.
+
+    Shrinking averages first, so that fine detail does not alias; the colour is weighted by the coverage, so that nothing of what was
+    cut away bleeds into the rim.
+    """
+    pixels = exemplar.pixels[..., :3].astype(np.float32)
+    alpha = exemplar.coverage()
+    strength = exemplar.strength_map.read() * np.float32(exemplar.strength)
+    matrix = exemplar.placement.matrix(exemplar.size)
+    shrink = min(1.0, math.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if shrink < 1:
+        size = max(1, round(exemplar.size.width * shrink)), max(1, round(exemplar.size.height * shrink))
+        pixels = cv2.resize(pixels * alpha[..., None], size, interpolation=cv2.INTER_AREA)
+        strength = cv2.resize(strength, size, interpolation=cv2.INTER_AREA)
+        alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+        back = np.array([[exemplar.size.width / size[0], 0.0, 0.0], [0.0, exemplar.size.height / size[1], 0.0]])
+        matrix = chain(matrix, back)
+    else:
+        pixels = pixels * alpha[..., None]
+    local = pixel_matrix(_within(matrix, EMPTY, area))
+    size = tuple(area.size)
+
+    def warp(array: Map) -> Map:
+        return np.asarray(cv2.warpAffine(array, local, size, flags=cv2.INTER_LINEAR), np.float32)
+
+    placed_alpha = np.clip(warp(np.ascontiguousarray(alpha)), 0, 1)
+    colour = warp(np.ascontiguousarray(pixels)) / np.maximum(placed_alpha, 1e-4)[..., None]
+    placed = np.clip(np.rint(colour), 0, 255).astype(np.uint8)
+    return placed, placed_alpha, np.clip(warp(np.ascontiguousarray(strength)), 0, 1)
+
+
+def _exemplar_input(exemplar: Exemplar, rect: Rect, overall: float, document: Document) -> ExemplarInput:
+    pixels, alpha, strength = _place_exemplar(exemplar, rect)
+    strength = strength * np.float32(overall)
+    if not document.protect.blank:
+        strength = strength * (1 - document.protect.read(rect))
+    return ExemplarInput(exemplar.name, pixels, alpha, strength.astype(np.float32))

@@ -1,0 +1,45 @@
+"""What can go wrong, said in a sentence for people.
+
+Core code raises these and never opens a dialog; library errors become one of them where they are understood.
+"""
+
+from __future__ import annotations
+
+
+class EditorError(Exception):
+    """A problem told to the person: what happened, and what to do about it.
+
+    `message` says what happened and what was kept, `advice` what to do next; both are whole sentences.
+    """
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.advice}".strip()
+
+
+class InvalidRequest(EditorError):
+    """What was asked for cannot be done as it stands: a wrong shape, an empty region, a value out of range."""
+
+
+class ModelUnavailable(EditorError):
+    """The model, or a part of it, is missing or of the wrong kind."""
+
+
+class OutOfMemory(EditorError):
+    """The edit does not fit into memory."""
+
+
+class UnreadableFile(EditorError):
+    """A file could not be opened: missing, damaged, hostile, too large, or of another kind or version."""
+
+
+class UnwritableFile(EditorError):
+    """A file could not be saved. The earlier file, if any, is still there and the document is unchanged."""
+
+
+class InternalError(EditorError):
+    """A mistake of ours. The traceback is in the log; the document is as it was."""

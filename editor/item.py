@@ -1,0 +1,111 @@
+"""The things people drag: an Item is a region of the picture with a name, an Exemplar a picture laid onto the canvas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.geometry import EMPTY, Placement, Rect, Size
+from editor.tiles import Tiles
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """A named region of the picture. Make one with `Item.of`.
+
+    `mask`: (H, W) float32 coverage in [0, 1], of the document's size. `rect`: the tight rectangle of what it covers. `placement` is
+    where it is to go (the new centre, scale and turn of `rect`), None while it stays where it is. `prompt`: what it is, for text
+    edits.
+    """
+
+    id: int
+    name: str
+    mask: Tiles
+    rect: Rect
+    placement: Placement | None = None
+    prompt: str = ""
+    visible: bool = True
+
+    @classmethod
+    def of(cls, name: str, mask: Tiles, id: int = 0) -> Item:
+        """An item that stays where it is, with its rectangle measured."""
+        return cls(id, name, mask, covered(mask))
+
+    def with_mask(self, mask: Tiles) -> Item:
+        """The same item over another region; a place it was moved to is forgotten, since it was measured from the old one."""
+        return replace(self, mask=mask, rect=covered(mask), placement=None)
+
+    @property
+    def empty(self) -> bool:
+        return self.rect.empty
+
+    @property
+    def size(self) -> Size:
+        return self.rect.size
+
+    @property
+    def placed(self) -> Placement:
+        """Where it is shown: its new place, or where it rests."""
+        return self.placement or Placement(*self.rect.centre)
+
+    @property
+    def bounds(self) -> Rect:
+        """What it covers where it is shown."""
+        return self.rect if self.placement is None else self.placement.bounds(self.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exemplar:
+    """A picture laid onto the canvas, to be let in by strength. Make one with `Exemplar.of`.
+
+    `pixels`: (h, w, 4) uint8 sRGB, straight alpha, read-only. `cutout`: (h, w) float32 in [0, 1], the part that counts.
+    `strength_map`: (h, w) float32 in [0, 1], painted, in the exemplar's own pixels so that it moves along; `strength` in [0, 1]
+    multiplies it. The order in the document is the order in which they are laid, later ones on top.
+    """
+
+    id: int
+    name: str
+    pixels: NDArray[np.uint8]
+    cutout: Tiles
+    strength_map: Tiles
+    placement: Placement
+    strength: float = 1.0
+    visible: bool = True
+
+    def __post_init__(self) -> None:
+        shape = self.pixels.shape[:2]
+        if self.pixels.shape != (*shape, 4) or self.pixels.dtype != np.uint8:
+            raise ValueError(f"pixels {self.pixels.dtype} {self.pixels.shape} are not (h, w, 4) uint8")
+        for name, tiles in (("cut-out", self.cutout), ("strength", self.strength_map)):
+            if tiles.shape != shape or tiles.dtype != np.float32:
+                raise ValueError(f"{name} {tiles.dtype} {tiles.shape} does not fit {shape}")
+        self.pixels.setflags(write=False)
+
+    @classmethod
+    def of(cls, name: str, pixels: NDArray[np.uint8], placement: Placement, id: int = 0) -> Exemplar:
+        """The whole picture, at full strength."""
+        full = Tiles.filled(pixels.shape[:2], 1, np.float32)
+        return cls(id, name, pixels, full, full, placement)
+
+    @property
+    def size(self) -> Size:
+        return Size(self.pixels.shape[1], self.pixels.shape[0])
+
+    @property
+    def bounds(self) -> Rect:
+        return self.placement.bounds(self.size)
+
+    def coverage(self) -> NDArray[np.float32]:
+        """(h, w) float32: the picture's own alpha times the cut-out."""
+        alpha: NDArray[np.float32] = self.pixels[..., 3] * np.float32(1 / 255)
+        np.multiply(alpha, self.cutout.read(), out=alpha)
+        return alpha
+
+
+def covered(mask: Tiles) -> Rect:
+    """The tight rectangle of the elements above 0; empty if there is none."""
+    area = mask.written()
+    found = Rect.of_mask(mask.read(area))
+    return EMPTY if found.empty else found.moved(area.left, area.top)

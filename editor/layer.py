@@ -1,0 +1,36 @@
+"""Layer: one sheet of pixels in the stack, and how it was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from editor.geometry import Size
+from editor.report import Recipe
+from editor.tiles import Tiles
+
+Blend = Literal["normal", "multiply", "screen", "overlay"]
+BLENDS: tuple[Blend, ...] = ("normal", "multiply", "screen", "overlay")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """`pixels`: (H, W, 4) uint8 sRGB, straight alpha, of the document's size. `opacity`: 0 to 1.
+
+    `id` stays the same through every change of the layer. `recipe`: the edit that made it, or None. `doubt`: as in `EditResult`.
+    """
+
+    id: int
+    name: str
+    pixels: Tiles
+    opacity: float = 1.0
+    blend: Blend = "normal"
+    visible: bool = True
+    recipe: Recipe | None = None
+    doubt: float | None = None
+
+    @classmethod
+    def empty(cls, id: int, name: str, size: Size) -> Layer:
+        return cls(id, name, Tiles.filled((*size.shape, 4), 0, np.uint8))

@@ -1,0 +1,92 @@
+"""Everything that can come back from the model half: reports on the way, one result at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.geometry import Rect
+from editor.request import Action, EditRequest, MethodSettings, Subject
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`fraction`: 0 to 1 of the whole job. `doing`: what is going on, in a few words ("Filling the hole")."""
+
+    fraction: float
+    doing: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preview:
+    """What the result looks like so far. `pixels`: (h, w, 4) uint8 straight alpha, stretched over `rect` of the document."""
+
+    rect: Rect
+    pixels: NDArray[np.uint8]
+
+
+Report = Progress | Preview
+Reports = Generator[Report, None, T]  # yields reports, returns the result
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a layer was made: the request without its arrays, so that it can be read, shown and run again.
+
+    `rect`: the frame, in document pixels. The rest is as in `EditRequest`.
+    """
+
+    settings: MethodSettings
+    action: Action
+    rect: Rect
+    seed: int
+    subjects: tuple[Subject, ...] = ()
+    prompt: str = ""
+    negative_prompt: str = ""
+    model: str = ""
+    steps: int = 0
+    guidance_scale: float = 0.0
+
+    @classmethod
+    def of(cls, request: EditRequest) -> Recipe:
+        return cls(
+            request.settings,
+            request.action,
+            request.frame.rect,
+            request.seed,
+            request.subjects,
+            request.prompt,
+            request.negative_prompt,
+            request.model,
+            request.steps,
+            request.guidance_scale,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EditResult:
+    """The outcome of one edit.
+
+    `pixels`: (h, w, 4) uint8 sRGB with straight alpha, for `rect` of the document; alpha is 0 wherever strength was 0.
+    `doubt`: 0 = looks sound, 1 = look closely; None when the method cannot tell.
+    """
+
+    rect: Rect
+    pixels: NDArray[np.uint8]
+    recipe: Recipe
+    doubt: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Masks:
+    """Outlines found by a segmenter, best first. `masks`: (n, h, w) float32 in [0, 1] for `rect`; `scores`: (n,) in [0, 1]."""
+
+    rect: Rect
+    masks: NDArray[np.float32]
+    scores: NDArray[np.float32]

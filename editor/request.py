@@ -1,0 +1,257 @@
+"""Everything that can be asked of the model half: small frozen values, checked once.
+
+The limits stand beside each field as `Annotated[..., Range(...)]`; forms, the command line and the checks here read them there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.errors import InvalidRequest
+from editor.frame import Frame
+from editor.geometry import Placement, Rect
+
+Pixels = NDArray[np.uint8]
+Map = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Limits of a number, both included, with the unit people read and the step of a slider."""
+
+    low: float
+    high: float
+    unit: str = ""
+    step: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """The words a form shows for a field: its label, one explaining sentence, and the group it stands in."""
+
+    label: str
+    help: str = ""
+    group: Literal["main", "quality", "randomness", "region", "expert"] = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class QuickFillSettings:
+    """Quick fill: shift-map graph cuts and Poisson fusion; no model (see `editor.methods.quick_fill`)."""
+
+    fill: Annotated[
+        Literal["auto", "texture", "smooth"],
+        Says("Fill with", "Texture copies from the picture; smooth is for sky and plain walls.", "quality"),
+    ] = "auto"
+    seam: Annotated[
+        Literal["soft", "hard"],
+        Says("Seam", "Soft follows the strength exactly; hard cuts along the least visible line.", "quality"),
+    ] = "soft"
+    match_tone: Annotated[
+        float,
+        Range(0.0, 1.0, "%", 0.05),
+        Says("Match tone", "How far light and colour follow the new surroundings.", "quality"),
+    ] = 0.25
+    grow: Annotated[
+        int,
+        Range(0, 200, "px", 1),
+        Says("Grow items by", "Takes in shadows and fringes around an item; shown before anything runs.", "region"),
+    ] = 7
+
+
+MethodSettings = QuickFillSettings
+Action = Literal["fill", "remove", "move", "blend"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An item or exemplar of the document that the edit is about: its id, and the new place of an item that is moved."""
+
+    id: int
+    placement: Placement | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemInput:
+    """One item to be moved or removed, on the grid of the request's image.
+
+    `mask`: (H, W) float32 in [0, 1], the item itself. `hole`: (H, W) bool, what must be filled behind it (the grown mask).
+    `matrix`: (2, 3) affine map on points of the image grid, from where the item is to where it goes; None removes it.
+    """
+
+    name: str
+    mask: Map
+    hole: Mask
+    matrix: NDArray[np.float64] | None
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExemplarInput:
+    """One exemplar, already placed on the grid of the request's image.
+
+    `pixels`: (H, W, 3) uint8 sRGB. `alpha`: (H, W) float32 in [0, 1], its cut-out. `strength`: (H, W) float32 in [0, 1], how much
+    of it is let in.
+    """
+
+    name: str
+    pixels: Pixels
+    alpha: Map
+    strength: Map
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
+class EditRequest:
+    """One edit. Past construction its values can be trusted; the arrays are read-only.
+
+    `image`: (H, W, 3) uint8 sRGB, the flattened picture inside `frame.rect`, at the document's resolution.
+    `strength`: (H, W) float32 in [0, 1]; 0 keep, 1 free. It covers everything that may change, the items' holes and the exemplars
+    too: where it is 0 the result is transparent.
+    `avoid`: (H, W) bool, where nothing may be copied from; None for nowhere.
+    `action`: what the person asked for. "fill" repaints where strength is above 0; "remove" and "move" act on `items`; "blend" lets
+    `exemplars` in.
+    `subjects`: which things of the document this is about; the method needs only `items` and `exemplars`, the way back needs these.
+    `seed`: drawn before the request is built, so that a request always means the same picture.
+
+    Raises `InvalidRequest` for wrong shapes, types and ranges.
+    """
+
+    image: Pixels
+    strength: Map
+    frame: Frame
+    settings: MethodSettings
+    seed: int
+    action: Action = "fill"
+    subjects: tuple[Subject, ...] = ()
+    items: tuple[ItemInput, ...] = ()
+    exemplars: tuple[ExemplarInput, ...] = ()
+    avoid: Mask | None = None
+    prompt: str = ""
+    negative_prompt: str = ""
+    model: str = ""
+    steps: Annotated[int, Range(1, 200)] = 30
+    guidance_scale: Annotated[float, Range(0.0, 30.0)] = 7.0
+
+    def __post_init__(self) -> None:
+        shape = self.frame.rect.size.shape
+        _check("picture", self.image, (*shape, 3), np.uint8)
+        _check("strength map", self.strength, shape, np.float32, unit_range=True)
+        if self.avoid is not None:
+            _check("do-not-copy map", self.avoid, shape, np.bool_)
+        for item in self.items:
+            _check(f"mask of “{item.name}”", item.mask, shape, np.float32, unit_range=True)
+            _check(f"hole of “{item.name}”", item.hole, shape, np.bool_)
+            if item.matrix is not None and (item.matrix.shape != (2, 3) or not np.isfinite(item.matrix).all()):
+                raise InvalidRequest(f"The new place of “{item.name}” is not a plane transform.", "Put the item back.")
+        for exemplar in self.exemplars:
+            _check(f"exemplar “{exemplar.name}”", exemplar.pixels, (*shape, 3), np.uint8)
+            _check(f"cut-out of “{exemplar.name}”", exemplar.alpha, shape, np.float32, unit_range=True)
+            _check(f"strength of “{exemplar.name}”", exemplar.strength, shape, np.float32, unit_range=True)
+        if not 0 <= self.seed < 2**63:
+            raise InvalidRequest("The seed must be a whole number from 0 to 2^63 - 1.")
+        check_ranges(self)
+        check_ranges(self.settings)
+        if not self.strength.any():
+            raise InvalidRequest("Nothing may change yet.", "Paint where it may change, or select an item.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentRequest:
+    """Ask for the outline of one thing. `image`: (H, W, 3) uint8 sRGB inside `rect` of the document.
+
+    Points and the box are in document pixels: `points` are (x, y, positive). At least a point or a box is needed.
+    """
+
+    image: Pixels
+    rect: Rect
+    points: tuple[tuple[float, float, bool], ...] = ()
+    box: Rect | None = None
+
+    def __post_init__(self) -> None:
+        _check("picture", self.image, (*self.rect.size.shape, 3), np.uint8)
+        if self.box is None and not any(positive for _, _, positive in self.points):
+            raise InvalidRequest("Nothing was pointed at.", "Click on the thing, or drag a box around it.")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One field of a settings class, as forms and the command line see it."""
+
+    name: str
+    label: str
+    help: str
+    group: str
+    default: Any
+    kind: Literal["bool", "int", "float", "str", "choice"]
+    range: Range | None = None
+    choices: tuple[str, ...] = field(default=())
+
+
+def field_specs(settings: type) -> tuple[FieldSpec, ...]:
+    """The fields of a settings dataclass with their limits and words, in order. Fields without `Says` are left out."""
+    hints = typing.get_type_hints(settings, include_extras=True)
+    found = []
+    for each in dataclasses.fields(settings):
+        base, extras = _unwrap(hints[each.name])
+        says = next((extra for extra in extras if isinstance(extra, Says)), None)
+        if says is None:
+            continue
+        limits = next((extra for extra in extras if isinstance(extra, Range)), None)
+        choices: tuple[str, ...] = ()
+        kind: Literal["bool", "int", "float", "str", "choice"]
+        if typing.get_origin(base) is Literal:
+            kind, choices = "choice", tuple(str(choice) for choice in typing.get_args(base))
+        elif base is bool:
+            kind = "bool"
+        elif base is int:
+            kind = "int"
+        elif base is float:
+            kind = "float"
+        else:
+            kind = "str"
+        found.append(FieldSpec(each.name, says.label, says.help, says.group, each.default, kind, limits, choices))
+    return tuple(found)
+
+
+def check_ranges(value: Any) -> None:
+    """Check every annotated field of a dataclass instance. Raises `InvalidRequest` naming the field and its limits."""
+    hints = typing.get_type_hints(type(value), include_extras=True)
+    for each in dataclasses.fields(value):
+        base, extras = _unwrap(hints[each.name])
+        held = getattr(value, each.name)
+        says = next((extra.label for extra in extras if isinstance(extra, Says)), each.name.replace("_", " "))
+        for extra in extras:
+            if isinstance(extra, Range) and not extra.low <= held <= extra.high:
+                raise InvalidRequest(
+                    f"“{says}” is {held:g}; it must lie between {extra.low:g} and {extra.high:g} {extra.unit}".strip()
+                    + "."
+                )
+        if typing.get_origin(base) is Literal and held not in typing.get_args(base):
+            choices: Sequence[object] = typing.get_args(base)
+            raise InvalidRequest(f"“{says}” is “{held}”; it must be one of {', '.join(map(str, choices))}.")
+
+
+def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    if typing.get_origin(hint) is Annotated:
+        base, *extras = typing.get_args(hint)
+        return base, tuple(extras)
+    return hint, ()
+
+
+def _check(
+    what: str, array: NDArray[Any], shape: tuple[int, ...], dtype: type[np.generic], *, unit_range: bool = False
+) -> None:
+    if array.shape != shape or array.dtype != dtype:
+        raise InvalidRequest(f"The {what} is {array.dtype} {array.shape}; it must be {np.dtype(dtype)} {shape}.")
+    if unit_range and array.size:
+        low, high = float(array.min()), float(array.max())
+        if not (low >= 0.0 and high <= 1.0):  # also catches NaN
+            raise InvalidRequest(f"The {what} runs from {low:g} to {high:g}; it must stay between 0 and 1.")
+    array.setflags(write=False)

@@ -1,0 +1,93 @@
+"""Viewport: which part of the picture the canvas shows, how large, how turned; a value with the maps both ways.
+
+Screen points are the widget's logical pixels. At zoom 1 one picture pixel is one *device* pixel, so that a picture is never blurred at
+100 % on a high-density screen.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from PySide6.QtGui import QTransform
+
+from editor.geometry import Point, Rect, Size
+
+LEAST_ZOOM = 1 / 64
+MOST_ZOOM = 64.0
+
+
+@dataclass(frozen=True, slots=True)
+class Viewport:
+    """`width`, `height`: of the widget, in logical pixels; `ratio`: device pixels per logical pixel.
+
+    `x`, `y`: the picture point at the widget's centre. `zoom`: device pixels per picture pixel. `rotation`: degrees, clockwise on
+    screen. `mirrored`: left and right exchanged.
+    """
+
+    width: float
+    height: float
+    ratio: float = 1.0
+    x: float = 0.0
+    y: float = 0.0
+    zoom: float = 1.0
+    rotation: float = 0.0
+    mirrored: bool = False
+
+    @property
+    def scale(self) -> float:
+        """Logical screen pixels per picture pixel."""
+        return self.zoom / self.ratio
+
+    def transform(self) -> QTransform:
+        """Picture points to screen points."""
+        found = QTransform()
+        found.translate(self.width / 2, self.height / 2)
+        found.rotate(self.rotation)
+        found.scale(-self.scale if self.mirrored else self.scale, self.scale)
+        found.translate(-self.x, -self.y)
+        return found
+
+    def to_screen(self, x: float, y: float) -> Point:
+        return Point(*self.transform().map(x, y))
+
+    def to_document(self, x: float, y: float) -> Point:
+        inverse, _ = self.transform().inverted()
+        return Point(*inverse.map(x, y))
+
+    def visible(self) -> Rect:
+        """The picture rectangle that covers everything on screen; it may reach outside the picture."""
+        return Rect.around(
+            self.to_document(x, y) for x, y in ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))
+        )
+
+    def resized(self, width: float, height: float, ratio: float) -> Viewport:
+        return replace(self, width=width, height=height, ratio=ratio)
+
+    def panned(self, dx: float, dy: float) -> Viewport:
+        """Moved by a drag of (dx, dy) screen pixels."""
+        before = self.to_document(0, 0)
+        after = self.to_document(dx, dy)
+        return replace(self, x=self.x - (after.x - before.x), y=self.y - (after.y - before.y))
+
+    def zoomed(self, factor: float, x: float, y: float) -> Viewport:
+        """Larger by `factor`, the picture point under screen point (x, y) staying where it is."""
+        zoom = min(max(self.zoom * factor, LEAST_ZOOM), MOST_ZOOM)
+        return self._holding(replace(self, zoom=zoom), x, y)
+
+    def turned(self, degrees: float) -> Viewport:
+        """Turned clockwise about the widget's centre."""
+        return replace(self, rotation=(self.rotation + degrees) % 360)
+
+    def fitted(self, size: Size, margin: float = 24.0) -> Viewport:
+        """The whole picture, centred, turned as it is; never larger than 100 %."""
+        angle = math.radians(self.rotation)
+        cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
+        width, height = size.width * cos + size.height * sin, size.width * sin + size.height * cos
+        room_x, room_y = max(self.width - 2 * margin, 1), max(self.height - 2 * margin, 1)
+        zoom = min(room_x / width, room_y / height) * self.ratio
+        return replace(self, x=size.width / 2, y=size.height / 2, zoom=min(max(zoom, LEAST_ZOOM), 1.0))
+
+    def _holding(self, changed: Viewport, x: float, y: float) -> Viewport:
+        before, after = self.to_document(x, y), changed.to_document(x, y)
+        return replace(changed, x=changed.x + before.x - after.x, y=changed.y + before.y - after.y)

@@ -1,0 +1,69 @@
+"""What is set on the tools and on the view: values that the session holds and the contextual bar changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from editor.brush import Brush
+from editor.document import MapName
+
+ToolName = Literal[
+    "move",
+    "rectangle",
+    "ellipse",
+    "lasso",
+    "select_brush",
+    "segment",
+    "strength",
+    "gradient",
+    "paint",
+    "erase",
+    "hand",
+    "zoom",
+]
+# What brushes and shapes write to: a map of the document, the pixels of the active layer, or a map of the active item or exemplar.
+Target = MapName | Literal["pixels", "item", "cutout", "exemplar_strength"]
+StrengthMode = Literal["set", "lighten", "darken", "smooth", "clear"]
+Combine = Literal["replace", "add", "subtract"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOptions:
+    """`tool`: which one is in hand. `value`: the strength that is painted, 0 to 1. `colour`: sRGB, 0 to 255.
+
+    `strength_target`: what the strength tools and the gradient write to; `shape_target`: what a drawn shape becomes.
+    """
+
+    tool: ToolName = "strength"
+    strength_brush: Brush = field(default_factory=lambda: Brush(size=120.0, hardness=0.4))
+    paint_brush: Brush = field(default_factory=lambda: Brush(size=40.0, hardness=0.8))
+    value: float = 1.0
+    mode: StrengthMode = "set"
+    strength_target: Target = "strength"
+    shape_target: Target = "selection"
+    combine: Combine = "replace"
+    gradient: Literal["linear", "radial"] = "linear"
+    colour: tuple[int, int, int] = (230, 60, 40)
+
+    @property
+    def brush(self) -> Brush:
+        """The brush of the tool in hand."""
+        return self.paint_brush if self.tool in ("paint", "erase") else self.strength_brush
+
+
+OverlayMode = Literal["heat", "contours", "grey", "outline", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewOptions:
+    """How the canvas shows the maps. `overlay_opacity`: 0 to 1. `original`: show the picture as it was opened. `surround`: grey level, 0 to 255."""
+
+    overlay: OverlayMode = "heat"
+    overlay_opacity: float = 0.45
+    legend: bool = True
+    original: bool = False
+    items: bool = True
+    frame: bool = True
+    changed_pixels: bool = False
+    surround: int = 64

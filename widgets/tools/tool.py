@@ -1,0 +1,76 @@
+"""What every tool offers to the canvas. A gesture is a generator, so that press, move and release read as one function."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Literal
+
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QKeyEvent, QPainter
+
+from widgets.canvas.viewport import Viewport
+from widgets.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class PointerEvent:
+    """Where the pointer is and what is held. `x`, `y`: picture pixels. `pressure`: 0 to 1 (1 for a mouse). `time`: seconds.
+
+    `eraser`: the pen is turned round. `viewport`: as it was when the event came, for distances on screen. A "double" is a second press
+    in the same place; it comes instead of a "press".
+    """
+
+    kind: Literal["press", "double", "move", "release", "hover"]
+    x: float
+    y: float
+    viewport: Viewport
+    time: float = 0.0
+    pressure: float = 1.0
+    eraser: bool = False
+    button: Literal["left", "right"] = "left"
+    shift: bool = False
+    alt: bool = False
+    ctrl: bool = False
+
+
+Gesture = Generator[None, PointerEvent, None]
+
+
+class Tool:
+    """A tool in hand. The canvas makes one per session and name, and drops its gesture with `close()` on Escape.
+
+    A gesture draws with `session.show(document)` and ends with one `session.commit(label, document)`; when it is closed early the canvas
+    calls `session.revert()`.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def gesture(self, press: PointerEvent) -> Gesture | None:
+        """Called with a "press" or "double". The generator is started at once, then gets every "move", and at last the "release"."""
+        return None
+
+    def hover(self, event: PointerEvent) -> None:
+        """The pointer moved with no button held."""
+
+    def leave(self) -> None:
+        """The pointer left the canvas."""
+
+    def key(self, event: QKeyEvent) -> bool:
+        """A key was pressed over the canvas; true when it is used up."""
+        return False
+
+    def cursor(self) -> Qt.CursorShape:
+        """`BlankCursor` when the tool draws its own."""
+        return Qt.CursorShape.CrossCursor
+
+    def paint(self, painter: QPainter, viewport: Viewport) -> None:
+        """Draw handles, rings and outlines over the picture, in screen coordinates."""
+
+    def decoration(self, viewport: Viewport) -> QRect:
+        """The screen rectangle that `paint` draws into just now, with room for line widths; empty when nothing is drawn.
+
+        After every event the canvas repaints the earlier and the present rectangle, nothing else.
+        """
+        return QRect()
