@@ -10,18 +10,18 @@ import math
 import secrets
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
 from editor.compose import flatten_rgb
-from editor.document import Document
+from editor.document import Document, MapName
 from editor.errors import InvalidRequest
 from editor.frame import Frame
-from editor.geometry import EMPTY, Rect, chain, pixel_matrix
+from editor.geometry import EMPTY, Rect
 from editor.item import Exemplar, Item
 from editor.layer import Layer
+from editor.placing import hole, item_matrix, moved_mask, place_exemplar, place_mask, within
 from editor.report import EditResult
 from editor.request import (
     Action,
@@ -86,9 +86,9 @@ def plan(document: Document, draft: Draft) -> Plan:
         return Plan("move", "Move and heal", items=moved)
     if item is not None and not item.empty:
         return Plan("remove", f"Remove “{item.name}”", items=(item.id,))
-    if not document.strength.blank and _anything(document, document.strength):
+    if not document.strength.blank and _anything(document.strength):
         return Plan("fill", "Fill")
-    if not document.selection.blank and _anything(document, document.selection):
+    if not document.selection.blank and _anything(document.selection):
         return Plan("fill", "Fill selection")
     shown = tuple(exemplar.id for exemplar in document.exemplars if exemplar.visible)
     if shown:
@@ -112,7 +112,7 @@ def effect(document: Document, draft: Draft, rect: Rect, planned: Plan | None = 
     for id in planned.exemplars:
         exemplar = document.exemplar(id)
         if exemplar is not None:
-            _, alpha, strength = _place_exemplar(exemplar, rect)
+            _, alpha, strength = place_exemplar(exemplar, rect)
             found = np.maximum(found, alpha * strength * np.float32(draft.strength))
     if planned.action == "fill":
         source = document.selection if _fills_selection(document) else document.strength
@@ -197,11 +197,12 @@ def draw_seed() -> int:
     return secrets.randbelow(2**31)
 
 
-def apply_result(document: Document, result: EditResult) -> tuple[str, Document]:
+def apply_result(document: Document, result: EditResult, asked: Document) -> tuple[str, Document]:
     """The document with the result as a new layer on top, and the words for the history.
 
-    Whatever was painted meanwhile stays. What the edit used up is put away: a removed item leaves the list, a moved one now rests at
-    its new place, a blended exemplar is hidden, and the strength that was filled is cleared (the layer's alpha still has it).
+    `asked` is the document that the request was made from. Whatever was painted since stays. What the edit used up is put away: a
+    removed item leaves the list, a moved one rests at its new place, a blended exemplar is hidden, and the strength that was filled
+    is cleared (the layer's alpha still has it).
     """
     recipe = result.recipe
     items = {each.id: document.item(each.id) for each in recipe.subjects}
@@ -222,31 +223,21 @@ def apply_result(document: Document, result: EditResult) -> tuple[str, Document]
         elif exemplar is not None:
             document = document.with_exemplar(replace(exemplar, visible=False))
     if recipe.action == "fill":
-        opaque = result.pixels[..., 3] > 0
-        for name in ("strength", "selection") if document.strength.blank else ("strength",):
-            document = document.with_map(name, _cleared(document.map(name), result.rect, opaque))
+        name: MapName = "selection" if _fills_selection(asked) else "strength"
+        used_up = _without_used(document.map(name), asked.map(name), result)
+        document = document.with_map(name, used_up)
     return label, document
 
 
-def moved_mask(item: Item) -> Tiles:
-    """The item's mask at its new place, (H, W) float32 like the old one; what leaves the picture is dropped."""
-    blank = Tiles.filled(item.mask.shape, 0, np.float32)
-    area = item.bounds.grow(2).intersect(item.mask.rect)
-    if area.empty:
-        return blank
-    return blank.write(area.left, area.top, _place_mask(item, area))
+def _without_used(now: Tiles, then: Tiles, result: EditResult) -> Tiles:
+    """The map with 0 wherever the result changed something and nobody painted since."""
 
+    def clear(part: Rect, view: Map) -> None:
+        changed = result.pixels[part.within(result.rect).slices][..., 3] > 0
+        view[changed & (view == then.read(part))] = 0
 
-def _cleared(tiles: Tiles, rect: Rect, where: NDArray[np.bool_]) -> Tiles:
-    def clear(part: Rect, view: NDArray[np.float32]) -> None:
-        view[where[part.within(rect).slices]] = 0
-
-    cleared = tiles.apply(rect, clear)
-    return (
-        cleared
-        if any(block.any() for _, block in cleared.blocks(cleared.written()))
-        else Tiles.filled(tiles.shape, 0, np.float32)
-    )
+    cleared = now.apply(result.rect, clear)
+    return cleared if _anything(cleared) else Tiles.filled(now.shape, 0, np.float32)
 
 
 def _label(action: Action, names: list[str]) -> str:
@@ -273,10 +264,10 @@ def _why_nothing(document: Document, planned: Plan) -> tuple[str, str]:
 
 
 def _fills_selection(document: Document) -> bool:
-    return document.strength.blank or not _anything(document, document.strength)
+    return document.strength.blank or not _anything(document.strength)
 
 
-def _anything(document: Document, tiles: Tiles) -> bool:
+def _anything(tiles: Tiles) -> bool:
     return any(not tiles.is_blank(block) and block.any() for _, block in tiles.blocks())
 
 
@@ -286,82 +277,25 @@ def _with_context(tight: Rect, outer: Rect) -> Rect:
 
 
 def _item_effect(item: Item, rect: Rect, grow: int, *, moved: bool) -> Map:
-    found = _hole(item, rect, grow).astype(np.float32)
+    found = hole(item, rect, grow).astype(np.float32)
     if moved and item.placement is not None:
         # The matte may reach two pixels past the mask (soft rim), so those pixels must be free to change as well.
-        found = np.maximum(found, masks.grow(_place_mask(item, rect), 2) > 0)
+        found = np.maximum(found, masks.grow(place_mask(item, rect), 2) > 0)
     return found
 
 
 def _item_input(item: Item, rect: Rect, grow: int, document: Document, *, moved: bool) -> ItemInput:
-    hole = _hole(item, rect, grow)
+    behind = hole(item, rect, grow)
     if not document.protect.blank:
-        hole &= document.protect.read(rect) < 1
+        behind &= document.protect.read(rect) < 1
     matrix = None
     if moved and item.placement is not None:
-        matrix = _within(_item_matrix(item), rect, rect)
-    return ItemInput(item.name, item.mask.read(rect), hole, matrix, item.prompt)
-
-
-def _hole(item: Item, rect: Rect, grow: int) -> NDArray[np.bool_]:
-    """(h, w) bool: the item's mask inside `rect`, grown by `grow` pixels, also from what lies just outside `rect`."""
-    around = rect.grow(grow).intersect(item.mask.rect)
-    grown = masks.grow(item.mask.read(around), grow) > 0
-    return np.ascontiguousarray(grown[rect.within(around).slices])
-
-
-def _item_matrix(item: Item) -> NDArray[np.float64]:
-    """(2, 3): document points where the item rests -> document points where it is placed."""
-    return chain(item.placed.matrix(item.size), np.array([[1.0, 0.0, -item.rect.left], [0.0, 1.0, -item.rect.top]]))
-
-
-def _within(matrix: NDArray[np.float64], source: Rect, target: Rect) -> NDArray[np.float64]:
-    """The same map between coordinates that start at the corners of `source` and `target`."""
-    found = matrix.copy()
-    found[:, 2] += matrix[:, :2] @ (source.left, source.top) - (target.left, target.top)
-    return found
-
-
-def _place_mask(item: Item, area: Rect) -> Map:
-    matrix = pixel_matrix(_within(_item_matrix(item), item.rect, area))
-    placed = cv2.warpAffine(item.mask.read(item.rect), matrix, tuple(area.size), flags=cv2.INTER_LINEAR)
-    return np.clip(np.asarray(placed, np.float32), 0, 1)
-
-
-def _place_exemplar(exemplar: Exemplar, area: Rect) -> tuple[NDArray[np.uint8], Map, Map]:
-    """Pixels (h, w, 3), coverage and strength (h, w) of the exemplar on the grid of `area`.
-
-    Shrinking averages first, so that fine detail does not alias; the colour is weighted by the coverage, so that nothing of what was
-    cut away bleeds into the rim.
-    """
-    pixels = exemplar.pixels[..., :3].astype(np.float32)
-    alpha = exemplar.coverage()
-    strength = exemplar.strength_map.read() * np.float32(exemplar.strength)
-    matrix = exemplar.placement.matrix(exemplar.size)
-    shrink = min(1.0, math.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    if shrink < 1:
-        size = max(1, round(exemplar.size.width * shrink)), max(1, round(exemplar.size.height * shrink))
-        pixels = cv2.resize(pixels * alpha[..., None], size, interpolation=cv2.INTER_AREA)
-        strength = cv2.resize(strength, size, interpolation=cv2.INTER_AREA)
-        alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
-        back = np.array([[exemplar.size.width / size[0], 0.0, 0.0], [0.0, exemplar.size.height / size[1], 0.0]])
-        matrix = chain(matrix, back)
-    else:
-        pixels = pixels * alpha[..., None]
-    local = pixel_matrix(_within(matrix, EMPTY, area))
-    size = tuple(area.size)
-
-    def warp(array: Map) -> Map:
-        return np.asarray(cv2.warpAffine(array, local, size, flags=cv2.INTER_LINEAR), np.float32)
-
-    placed_alpha = np.clip(warp(np.ascontiguousarray(alpha)), 0, 1)
-    colour = warp(np.ascontiguousarray(pixels)) / np.maximum(placed_alpha, 1e-4)[..., None]
-    placed = np.clip(np.rint(colour), 0, 255).astype(np.uint8)
-    return placed, placed_alpha, np.clip(warp(np.ascontiguousarray(strength)), 0, 1)
+        matrix = within(item_matrix(item), rect, rect)
+    return ItemInput(item.name, item.mask.read(rect), behind, matrix, item.prompt)
 
 
 def _exemplar_input(exemplar: Exemplar, rect: Rect, overall: float, document: Document) -> ExemplarInput:
-    pixels, alpha, strength = _place_exemplar(exemplar, rect)
+    pixels, alpha, strength = place_exemplar(exemplar, rect)
     strength = strength * np.float32(overall)
     if not document.protect.blank:
         strength = strength * (1 - document.protect.read(rect))

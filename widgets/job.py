@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from editor.document import Document
 from editor.errors import EditorError
 from editor.geometry import Rect
 from editor.report import EditResult, Preview, Progress, Report
@@ -18,10 +19,12 @@ class Job:
     """One press of the button, from the wait in the queue to the choice among its results.
 
     `fraction`: 0 to 1 of the result being made now. `results`: what is finished, in the order of making; `wanted`: how many there will
-    be; `chosen`: which one is shown and would be accepted. `rect`: the part of the picture it works on, in document pixels.
+    be; `chosen`: which one is shown and would be accepted. `document`: what it was asked of; `rect`: the part of it that may change, in
+    pixels.
     """
 
     label: str
+    document: Document
     rect: Rect
     wanted: int = 1
     state: State = "waiting"

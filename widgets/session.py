@@ -227,11 +227,11 @@ class Session(QObject):
         """Keep the candidate that is shown: it becomes a layer. Anything still running is stopped."""
         if self.job is None or self.job.shown is None:
             return
-        result = self.job.shown
+        result, asked = self.job.shown, self.job.document
         if self.job.busy:
             self._worker.stop(self)
         self._set_job(None)
-        label, document = apply_result(self.history.document, result)
+        label, document = apply_result(self.history.document, result, asked)
         self.commit(label, document)
         self.activate_layer(document.layers[-1].id)
 
@@ -247,8 +247,8 @@ class Session(QObject):
 
     # Called by the program around it while a job runs
 
-    def job_started(self, label: str, rect: Rect, wanted: int) -> None:
-        self._set_job(Job(label, rect, wanted))
+    def job_started(self, label: str, document: Document, rect: Rect, wanted: int) -> None:
+        self._set_job(Job(label, document, rect, wanted))
 
     def report(self, report: Report) -> None:
         if self.job is not None and self.job.busy:

@@ -1,0 +1,163 @@
+"""Runner: requests go to a worker thread and come back as one awaitable. The only module that knows Qt's threads and asyncio both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, overload
+
+from PySide6.QtCore import QObject, QThread, Signal, Slot
+
+from editor.errors import EditorError, InternalError, OutOfMemory
+from editor.report import EditResult, Masks, Preview, Report, Reports
+from editor.request import EditRequest, SegmentRequest
+
+log = logging.getLogger(__name__)
+
+PREVIEW_INTERVAL = 0.2  # seconds; more often than this nobody sees, and the window would be busy drawing
+
+
+class RunsRequests(Protocol):
+    """What the worker needs of an engine; tests give it a small one of their own."""
+
+    def run(self, request: Any) -> Reports[Any]: ...
+
+
+class _Work:
+    """One request on its way: what to do, whom to tell, and whether it is still wanted."""
+
+    def __init__(self, request: EditRequest | SegmentRequest, future: asyncio.Future[Any]) -> None:
+        self.request = request
+        self.future = future
+        self.report: Callable[[Report], None] | None = None
+        self.cancelled = threading.Event()
+
+
+class _Worker(QObject):
+    """Lives in the worker thread; takes one piece of work after the other."""
+
+    reported = Signal(object, object)
+    finished = Signal(object, object)
+    failed = Signal(object, object)
+
+    def __init__(self, make_engine: Callable[[], RunsRequests]) -> None:
+        super().__init__()
+        self._make_engine = make_engine
+        self._engine: RunsRequests | None = None
+
+    @Slot(object)
+    def take(self, work: _Work) -> None:
+        if work.cancelled.is_set():
+            return
+        try:
+            result = self._drive(work)
+        except EditorError as error:
+            self.failed.emit(work, error)
+        except MemoryError:
+            log.exception("Out of memory")
+            self.failed.emit(
+                work,
+                OutOfMemory(
+                    "There was not enough memory for this edit.", "Choose a smaller region, or close other programs."
+                ),
+            )
+        except Exception:  # the one boundary where anything at all becomes a message; the traceback goes to the log
+            log.exception("The worker failed on %s", type(work.request).__name__)
+            self.failed.emit(
+                work,
+                InternalError(
+                    "Something went wrong inside the program; your document is as it was.",
+                    "Try again; the log has the details.",
+                ),
+            )
+        else:
+            if not work.cancelled.is_set():
+                self.finished.emit(work, result)
+
+    def _drive(self, work: _Work) -> Any:
+        if self._engine is None:
+            self._engine = self._make_engine()
+        reports = self._engine.run(work.request)
+        last_preview = 0.0
+        try:
+            while not work.cancelled.is_set():
+                report = next(reports)
+                if isinstance(report, Preview):
+                    now = time.monotonic()
+                    if now - last_preview < PREVIEW_INTERVAL:
+                        continue
+                    last_preview = now
+                self.reported.emit(work, report)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            reports.close()
+        return None
+
+
+class Runner(QObject):
+    """Owns the worker thread. `make_engine` is called there, once, before the first request: it may import heavy libraries.
+
+    Use it from the GUI thread, inside a running asyncio loop. Requests run one at a time, in order.
+    """
+
+    _submitted = Signal(object)
+
+    def __init__(self, make_engine: Callable[[], RunsRequests]) -> None:
+        super().__init__()
+        self._pending: set[_Work] = set()
+        self._thread = QThread()
+        self._thread.setObjectName("worker")
+        self._worker = _Worker(make_engine)
+        self._worker.moveToThread(self._thread)
+        self._submitted.connect(self._worker.take)
+        self._worker.reported.connect(self._reported)
+        self._worker.finished.connect(self._finished)
+        self._worker.failed.connect(self._failed)
+        self._thread.start()
+
+    @overload
+    async def run(self, request: EditRequest, report: Callable[[Report], None]) -> EditResult: ...
+    @overload
+    async def run(self, request: SegmentRequest, report: Callable[[Report], None]) -> Masks: ...
+    async def run(self, request: EditRequest | SegmentRequest, report: Callable[[Report], None]) -> EditResult | Masks:
+        """Do it in the worker; `report` is called in the GUI thread. Cancelling the awaiting task cancels the work.
+
+        Raises what the work raised: an `EditorError` kind.
+        """
+        work = _Work(request, asyncio.get_running_loop().create_future())
+        work.report = report
+        self._pending.add(work)
+        self._submitted.emit(work)
+        try:
+            result: EditResult | Masks = await work.future
+            return result
+        finally:
+            work.cancelled.set()
+            self._pending.discard(work)
+
+    def close(self) -> None:
+        """Cancel everything and join the thread; it ends at the next report of what runs now."""
+        for work in list(self._pending):
+            work.cancelled.set()
+            work.future.cancel()
+        self._thread.quit()
+        self._thread.wait()
+
+    @Slot(object, object)
+    def _reported(self, work: _Work, report: Report) -> None:
+        if not work.cancelled.is_set() and work.report is not None:
+            work.report(report)
+
+    @Slot(object, object)
+    def _finished(self, work: _Work, result: object) -> None:
+        if not work.future.done():
+            work.future.set_result(result)
+
+    @Slot(object, object)
+    def _failed(self, work: _Work, error: EditorError) -> None:
+        if not work.future.done():
+            work.future.set_exception(error)
