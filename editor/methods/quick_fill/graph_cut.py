@@ -32,7 +32,7 @@ class CutGraph:
     """The sparsity of a cut on a fixed pixel graph, made once, so that each cut only fills in capacities.
 
     Nodes 0 to n-1 are pixels, n the source, n+1 the sink. `indptr` and `indices` are the CSR structure with every arc and its
-    reverse; `places` says where in it the capacities (edge forwards, source, sink) go.
+    reverse; `places` says where in it the capacities (edge forwards, source, sink, edge backwards) go.
     """
 
     nodes: int
@@ -52,16 +52,16 @@ class CutGraph:
         places[order] = np.arange(order.size)
         counts = np.bincount(heads, minlength=nodes + 2)
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        return cls(nodes, indptr, tails[order].astype(np.int32), places[: len(edges) + 2 * nodes])
+        return cls(nodes, indptr, tails[order].astype(np.int32), places[: 2 * len(edges) + 2 * nodes])
 
-    def cut(self, between: Costs, source: Costs, sink: Costs) -> NDArray[np.bool_]:
+    def cut(self, between: Costs, back: Costs, source: Costs, sink: Costs) -> NDArray[np.bool_]:
         """The minimum cut: True for the nodes on the sink's side.
 
-        `between`: (m,) paid when an edge's first end is on the source's side and its second on the sink's. `source`: (n,) paid by
-        a node on the sink's side, `sink`: (n,) paid by one on the source's side. All at least 0.
+        `between`: (m,) paid when an edge's first end is on the source's side and its second on the sink's, `back`: (m,) the other
+        way round. `source`: (n,) paid by a node on the sink's side, `sink`: (n,) paid by one on the source's. All at least 0.
         """
         capacities = np.zeros(self.indices.size, np.int32)
-        wanted = np.concatenate([between, source, sink]) * CAPACITY_SCALE
+        wanted = np.concatenate([between, source, sink, back]) * CAPACITY_SCALE
         capacities[self.places] = np.minimum(wanted, 1 << 28).astype(np.int32)
         shape = (self.nodes + 2, self.nodes + 2)
         graph = csr_array((capacities, self.indices, self.indptr), shape=shape)
@@ -83,7 +83,7 @@ def energy(unary: Costs, pair: PairCost, edges: Edges, labels: Labels) -> float:
     return total
 
 
-def expand(unary: Costs, pair: PairCost, edges: Edges, labels: Labels, label: int, graph: CutGraph) -> Labels:
+def expand(unary: Costs, pair: PairCost, edges: Edges, labels: Labels, *, label: int, graph: CutGraph) -> Labels:
     """The best labelling in which every pixel either keeps its label or takes `label`.
 
     Decomposition after Kolmogorov and Zabih 2004; the pair term is clamped at 0 where the cost is not quite a metric.
@@ -97,7 +97,7 @@ def expand(unary: Costs, pair: PairCost, edges: Edges, labels: Labels, label: in
         keep, second, first = pair(labels[p], labels[q]), pair(labels[p], new), pair(new, labels[q])
         change = change + np.bincount(p, first - keep, labels.size) - np.bincount(q, first, labels.size)
         between = np.maximum(second + first - keep, 0.0)
-    taken = graph.cut(between, np.maximum(change, 0.0), np.maximum(-change, 0.0))
+    taken = graph.cut(between, np.zeros_like(between), np.maximum(change, 0.0), np.maximum(-change, 0.0))
     return np.where(taken, label, labels)
 
 
@@ -117,7 +117,7 @@ def alpha_expansion(
         before = best
         for done, label in enumerate(generator.permutation(count)):
             yield (sweep + done / count) / sweeps
-            tried = expand(unary, pair, edges, labels, int(label), graph)
+            tried = expand(unary, pair, edges, labels, label=int(label), graph=graph)
             cost = energy(unary, pair, edges, tried)
             if cost < best - 1e-6:
                 labels, best = tried, cost

@@ -34,9 +34,7 @@ def patch_centres(level: Level) -> Mask:
     return whole.astype(np.bool_)
 
 
-def find_offsets(
-    level: Level, generator: np.random.Generator, count: int
-) -> Generator[float, None, Offsets]:
+def find_offsets(level: Level, generator: np.random.Generator, count: int) -> Generator[float, None, Offsets]:
     """The `count` most frequent shifts between alike patches, commonest first; fewer if there are not as many.
 
     Patches in the ring around the hole vote with more weight: they say what would continue the picture inwards. Yields the

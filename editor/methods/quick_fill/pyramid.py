@@ -56,7 +56,8 @@ def to_float(pixels: NDArray[np.uint8] | Colour) -> Colour:
 
 def to_bytes(colour: Colour) -> NDArray[np.uint8]:
     """Float colours in [0, 1], rounded to uint8; what lies outside is clipped."""
-    return np.rint(np.clip(colour, 0.0, 1.0) * 255.0).astype(np.uint8)
+    found: NDArray[np.uint8] = np.rint(np.clip(colour, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return found
 
 
 def look_up(mask: Mask, rows: Indices, columns: Indices) -> Mask:

@@ -1,0 +1,60 @@
+"""Sparse symmetric systems over the pixels of a hole, solved at once or step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
+from scipy.sparse.linalg import splu
+
+from editor.methods.quick_fill.pyramid import Colour, Indices
+from editor.report import Progress, Report
+
+DIRECT_UNKNOWNS = 15_000  # above, a factorisation takes noticeably long
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class System:
+    """`matrix` x = `right`, the matrix (n, n) symmetric and positive definite, `right` (n, c), `diagonal` the matrix's."""
+
+    matrix: csr_array
+    right: Colour
+    diagonal: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, diagonal: NDArray[np.floating], heads: Indices, tails: Indices, right: Colour) -> System:
+        """A system with -1 at every (head, tail); links go in both ways."""
+        size = diagonal.size
+        links = csr_array((np.ones(heads.size, np.float32), (heads, tails)), shape=(size, size))
+        return cls(csr_array(diags_array(diagonal.astype(np.float32)) - links), right, diagonal.astype(np.float32))
+
+
+def solve(system: System) -> Colour:
+    """The exact solution, (n, c) float32, by sparse factorisation; meant for up to `DIRECT_UNKNOWNS`."""
+    factor = splu(system.matrix.astype(np.float64).tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    return factor.solve(system.right.astype(np.float64)).astype(np.float32)
+
+
+def relax(system: System, start: Colour, steps: int) -> Generator[Report, None, Colour]:
+    """`steps` conjugate gradient steps from `start` (n, c), preconditioned by the diagonal; what is fine settles first."""
+    found = start.astype(np.float32)
+    inverse = (1 / system.diagonal)[:, None]
+    residual = system.right - system.matrix @ found
+    scaled = inverse * residual
+    direction = scaled.copy()
+    fit = (residual * scaled).sum(axis=0)
+    for step in range(steps):
+        if not (fit > 1e-12).any():
+            break
+        moved = system.matrix @ direction
+        length = fit / np.maximum((direction * moved).sum(axis=0), 1e-20)
+        found += length * direction
+        residual -= length * moved
+        scaled = inverse * residual
+        before, fit = fit, (residual * scaled).sum(axis=0)
+        direction = scaled + fit / np.maximum(before, 1e-20) * direction
+        yield Progress(step / steps, "Joining")
+    return found
