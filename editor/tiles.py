@@ -38,7 +38,7 @@ class Tiles:
 
     @classmethod
     def filled(cls, shape: tuple[int, ...], value: float | tuple[int, ...] = 0, dtype: DTypeLike = np.uint8) -> Tiles:
-        """Every element is `value`; all blocks of one size are one object."""
+        """Every element is `value`; all blocks of one size are one object. Blocks of 0 are blank until they are written to."""
         made: dict[tuple[int, int], Block] = {}
 
         def block(height: int, width: int) -> Block:
@@ -48,7 +48,7 @@ class Tiles:
 
         heights, widths = _sides(shape[0]), _sides(shape[1])
         rows = tuple(tuple(block(height, width) for width in widths) for height in heights)
-        return cls(rows, shape, np.dtype(dtype), tuple(made.values()))
+        return cls(rows, shape, np.dtype(dtype), () if np.any(value) else tuple(made.values()))
 
     @classmethod
     def of(cls, array: NDArray[Any]) -> Tiles:
@@ -76,12 +76,12 @@ class Tiles:
         return self._rows
 
     def is_blank(self, block: Block) -> bool:
-        """Whether the block still is the one that `filled` made: nothing was ever written there. Never wrong when true."""
+        """Whether the block still is the empty one that `filled` made, so that all of it is 0. Never wrong when true."""
         return any(block is blank for blank in self._blank)
 
     @property
     def blank(self) -> bool:
-        """Whether nothing was ever written to it since `filled`."""
+        """Whether nothing was ever written to an empty map or layer, so that all of it is 0."""
         return bool(self._blank) and all(self.is_blank(block) for row in self._rows for block in row)
 
     def blocks(self, rect: Rect | None = None) -> Iterator[tuple[Rect, Block]]:

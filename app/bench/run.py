@@ -1,0 +1,66 @@
+"""Run benchmarks by name, print a table, and write the figures as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+
+from app.bench import Result
+
+# name -> "module:function"; imported only when asked for, because each brings its own heavy libraries.
+BENCHMARKS: dict[str, str] = {
+    "brush": "app.bench.canvas:brush",
+    "undo": "app.bench.canvas:undo",
+    "memory": "app.bench.canvas:memory",
+    "opening": "app.bench.canvas:opening",
+    "item-drag": "app.bench.canvas:item_drag",
+    "start": "app.bench.start:start",
+    "quick-fill": "app.bench.quick_fill:quick_fill_speed",
+    "quick-fill-quality": "app.bench.quick_fill:quick_fill_quality",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns 0 when every bar holds, 1 when one is missed."""
+    parser = argparse.ArgumentParser(
+        prog="palimpsest bench", description="Measure; compare with bars where there are any."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones (default: all): {', '.join(BENCHMARKS)}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    asked = parser.parse_args(arguments)
+    unknown = [name for name in asked.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    results: list[Result] = []
+    _say(f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}")
+    for name in asked.names or BENCHMARKS:
+        for result in _load(BENCHMARKS[name])():
+            results.append(result)
+            _say(_row(result))
+    if asked.json is not None:
+        asked.json.write_text(json.dumps({"results": [asdict(result) for result in results]}, indent=2) + "\n")
+    return 0 if all(result.ok is not False for result in results) else 1
+
+
+def _load(where: str) -> Callable[[], Iterator[Result]]:
+    module, _, name = where.partition(":")
+    found: Callable[[], Iterator[Result]] = getattr(import_module(module), name)
+    return found
+
+
+def _row(result: Result) -> str:
+    bar = "" if result.bar is None else f"  bar {result.bar:g}"
+    verdict = {None: "", True: "  ok", False: "  MISSED"}[result.ok]
+    note = f"  ({result.note})" if result.note else ""
+    return f"{result.name:<52} {result.value:>10.4g} {result.unit:<6}{bar}{verdict}{note}"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,102 @@
+"""The command line: `palimpsest [PICTURE …]` opens the window; its words do the rest without one.
+
+Heavy modules are imported where they are needed, so that the window is quick to open and `--help` quicker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+WORDS = ("edit", "demo", "bench", "screenshots")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns the exit status: 0 well, 1 it failed, 2 it was called wrongly."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    word = arguments[0] if arguments and arguments[0] in WORDS else ""
+    match word:
+        case "edit":
+            return _edit(arguments[1:])
+        case "demo":
+            return _demo(arguments[1:])
+        case "bench":
+            return _bench(arguments[1:])
+        case "screenshots":
+            return _screenshots(arguments[1:])
+        case _:
+            return _window(arguments)
+
+
+def _window(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="palimpsest",
+        description="Change pictures by touching them: paint strength, drop exemplars, move and remove items.",
+        epilog="Other words: edit, demo, bench, screenshots; each has its own --help.",
+    )
+    parser.add_argument(
+        "pictures", metavar="PICTURE", nargs="*", type=Path, help="pictures or .palimpsest projects to open"
+    )
+    parser.add_argument("--verbose", action="store_true", help="log everything to standard error")
+    asked = parser.parse_args(arguments)
+    from app.application import run  # noqa: PLC0415  Qt is only needed from here on
+
+    return run(asked.pictures, verbose=asked.verbose)
+
+
+def _edit(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="palimpsest edit", description="Fill a region of a picture, without a window."
+    )
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("strength", type=Path, help="a grey picture of the same size: black keeps, white may change")
+    parser.add_argument("output", type=Path, help="where to write the result")
+    parser.add_argument("--seed", type=int, default=None, help="the same seed gives the same picture (default: drawn)")
+    parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a setting of the method")
+    asked = parser.parse_args(arguments)
+    from app.batch import edit_file  # noqa: PLC0415
+    from editor.errors import EditorError  # noqa: PLC0415
+
+    try:
+        edit_file(asked.picture, asked.strength, asked.output, seed=asked.seed, settings=asked.set)
+    except EditorError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _demo(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="palimpsest demo", description="Remove, move and blend on a real photo, in the real window and its worker."
+    )
+    parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for the results")
+    parser.add_argument("--close", action="store_true", help="close the window when done, also with a display")
+    asked = parser.parse_args(arguments)
+    headless = without_display()
+    from app.demo import run  # noqa: PLC0415
+
+    return run(asked.output, stay_open=not (headless or asked.close))
+
+
+def _bench(arguments: Sequence[str]) -> int:
+    without_display()
+    from app.bench.run import main as bench  # noqa: PLC0415
+
+    return bench(arguments)
+
+
+def _screenshots(arguments: Sequence[str]) -> int:
+    without_display()
+    from app.screenshots import main as screenshots  # noqa: PLC0415
+
+    return screenshots(arguments)
+
+
+def without_display() -> bool:
+    """Whether there is no screen to draw on; Qt then draws offscreen. Must be called before Qt starts."""
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    return os.environ.get("QT_QPA_PLATFORM") == "offscreen"

@@ -1,0 +1,243 @@
+"""The worker: one at a time, in order, cancelled between reports, and no mistake ever gets lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.runner import Runner
+from editor.errors import InternalError, InvalidRequest, OutOfMemory
+from editor.frame import Frame
+from editor.geometry import Rect
+from editor.report import EditResult, Preview, Progress, Recipe, Report, Reports
+from editor.request import EditRequest, QuickFillSettings
+from tests.conftest import Play, until
+
+Behaviour = Callable[[EditRequest], Reports[EditResult]]
+
+
+def make_request(seed: int = 1) -> EditRequest:
+    return EditRequest(
+        image=np.zeros((4, 6, 3), np.uint8),
+        strength=np.ones((4, 6), np.float32),
+        frame=Frame.full_size(Rect(0, 0, 6, 4)),
+        settings=QuickFillSettings(),
+        seed=seed,
+    )
+
+
+def make_result(request: EditRequest) -> EditResult:
+    return EditResult(request.frame.rect, np.zeros((4, 6, 4), np.uint8), Recipe.of(request))
+
+
+class Scripted:
+    """An engine that does what the test says."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.threads: list[int] = []
+
+    def run(self, request: Any) -> Reports[Any]:
+        self.threads.append(threading.get_ident())
+        return self.behaviour(request)
+
+
+@pytest.fixture
+def with_engine() -> Iterator[Callable[[Behaviour], Runner]]:
+    made: list[Runner] = []
+
+    def make(behaviour: Behaviour) -> Runner:
+        made.append(Runner(lambda: Scripted(behaviour)))
+        return made[-1]
+
+    yield make
+    for runner in made:
+        runner.close()
+
+
+def test_reports_arrive_in_order_in_the_gui_thread_and_the_result_comes_last(
+    play: Play, with_engine: Callable[[Behaviour], Runner]
+) -> None:
+    def counting(request: EditRequest) -> Reports[EditResult]:
+        for i in range(5):
+            yield Progress(i / 5, f"step {i}")
+        return make_result(request)
+
+    seen: list[tuple[Report, int]] = []
+
+    async def story() -> EditResult:
+        runner = with_engine(counting)
+        return await runner.run(make_request(7), lambda report: seen.append((report, threading.get_ident())))
+
+    result = play(story())
+    assert result.recipe.seed == 7
+    assert [report.doing for report, _ in seen if isinstance(report, Progress)] == [f"step {i}" for i in range(5)]
+    assert {thread for _, thread in seen} == {threading.get_ident()}
+
+
+def test_work_is_done_in_another_thread_one_after_the_other(
+    play: Play, with_engine: Callable[[Behaviour], Runner]
+) -> None:
+    running = threading.Lock()
+    order: list[int] = []
+    threads: set[int] = set()
+
+    def alone(request: EditRequest) -> Reports[EditResult]:
+        assert running.acquire(blocking=False), "two edits ran at once"
+        threads.add(threading.get_ident())
+        yield Progress(0.5, "half")
+        order.append(request.seed)
+        running.release()
+        return make_result(request)
+
+    async def story() -> None:
+        runner = with_engine(alone)
+        await asyncio.gather(*(runner.run(make_request(seed), lambda _: None) for seed in (3, 1, 2)))
+
+    play(story())
+    assert order == [3, 1, 2]
+    assert threading.get_ident() not in threads
+
+
+def test_cancelling_closes_the_generator_in_the_worker_and_frees_it_for_the_next(
+    play: Play, with_engine: Callable[[Behaviour], Runner]
+) -> None:
+    closed_in: list[int] = []
+
+    def endless(request: EditRequest) -> Reports[EditResult]:
+        if request.seed == 2:
+            return make_result(request)
+        try:
+            while True:
+                yield Progress(0.1, "on and on")
+        finally:
+            closed_in.append(threading.get_ident())
+
+    async def story() -> EditResult:
+        runner = with_engine(endless)
+        seen: list[Report] = []
+        task = asyncio.ensure_future(runner.run(make_request(1), seen.append))
+        await until(lambda: seen)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        heard = len(seen)
+        result = await runner.run(make_request(2), seen.append)
+        assert len(seen) == heard, "a cancelled edit went on reporting"
+        return result
+
+    assert play(story()).recipe.seed == 2
+    assert len(closed_in) == 1
+    assert closed_in[0] != threading.get_ident()
+
+
+def test_what_is_cancelled_while_it_waits_is_never_started(
+    play: Play, with_engine: Callable[[Behaviour], Runner]
+) -> None:
+    started: list[int] = []
+    gate = threading.Event()
+
+    def gated(request: EditRequest) -> Reports[EditResult]:
+        started.append(request.seed)
+        gate.wait(10)
+        yield Progress(0.5, "through")
+        return make_result(request)
+
+    async def story() -> None:
+        runner = with_engine(gated)
+        first = asyncio.ensure_future(runner.run(make_request(1), lambda _: None))
+        second = asyncio.ensure_future(runner.run(make_request(2), lambda _: None))
+        await until(lambda: started)
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        gate.set()
+        await first
+        await runner.run(make_request(3), lambda _: None)
+
+    play(story())
+    assert started == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (InvalidRequest("No.", "Do this."), InvalidRequest),
+        (MemoryError(), OutOfMemory),
+        (ZeroDivisionError("ours"), InternalError),
+    ],
+)
+def test_errors_become_sentences_and_the_traceback_goes_to_the_log(
+    play: Play,
+    with_engine: Callable[[Behaviour], Runner],
+    caplog: pytest.LogCaptureFixture,
+    raised: Exception,
+    expected: type[Exception],
+) -> None:
+    def failing(request: EditRequest) -> Reports[EditResult]:
+        yield Progress(0.2, "soon")
+        raise raised
+
+    async def story() -> EditResult:
+        runner = with_engine(failing)
+        with pytest.raises(expected) as caught:
+            await runner.run(make_request(1), lambda _: None)
+        assert str(caught.value).endswith(".")
+        runner_still_works = with_engine(lambda request: iter_result(request))
+        return await runner_still_works.run(make_request(9), lambda _: None)
+
+    with caplog.at_level(logging.ERROR):
+        assert play(story()).recipe.seed == 9
+    traced = [record for record in caplog.records if record.exc_info]
+    assert bool(traced) is not isinstance(raised, InvalidRequest)
+
+
+def iter_result(request: EditRequest) -> Reports[EditResult]:
+    yield Progress(1.0, "done")
+    return make_result(request)
+
+
+def test_previews_come_at_most_five_a_second(play: Play, with_engine: Callable[[Behaviour], Runner]) -> None:
+    def eager(request: EditRequest) -> Reports[EditResult]:
+        for _ in range(300):
+            yield Preview(Rect(0, 0, 6, 4), np.zeros((4, 6, 4), np.uint8))
+            yield Progress(0.5, "on")
+        return make_result(request)
+
+    seen: list[Report] = []
+
+    async def story() -> None:
+        await with_engine(eager).run(make_request(1), seen.append)
+
+    play(story())
+    previews = [report for report in seen if isinstance(report, Preview)]
+    assert 1 <= len(previews) < 20
+    assert len(seen) - len(previews) == 300
+
+
+def test_closing_cancels_what_runs_and_joins_the_thread(play: Play, with_engine: Callable[[Behaviour], Runner]) -> None:
+    closed = threading.Event()
+
+    def endless(request: EditRequest) -> Reports[EditResult]:
+        try:
+            while True:
+                yield Progress(0.1, "on and on")
+        finally:
+            closed.set()
+
+    async def story() -> None:
+        runner = with_engine(endless)
+        seen: list[Report] = []
+        task = asyncio.ensure_future(runner.run(make_request(1), seen.append))
+        await until(lambda: seen)
+        runner.close()
+        assert closed.is_set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    play(story())
