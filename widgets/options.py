@@ -25,14 +25,15 @@ ToolName = Literal[
 # What brushes and shapes write to: a map of the document, the pixels of the active layer, or a map of the active item or exemplar.
 Target = MapName | Literal["pixels", "item", "cutout", "exemplar_strength"]
 StrengthMode = Literal["set", "lighten", "darken", "smooth", "clear"]
-Combine = Literal["replace", "add", "subtract"]
+Combine = Literal["replace", "add", "subtract", "intersect"]
 
 
 @dataclass(frozen=True, slots=True)
 class ToolOptions:
     """`tool`: which one is in hand. `value`: the strength that is painted, 0 to 1. `colour`: sRGB, 0 to 255.
 
-    `strength_target`: what the strength tools and the gradient write to; `shape_target`: what a drawn shape becomes.
+    `strength_target`: what the strength tools and the gradient write to; `shape_target`: what a drawn shape becomes. `combine`: what it
+    does to what is there already, unless Shift (add) or Alt (subtract) is held.
     """
 
     tool: ToolName = "strength"

@@ -1,0 +1,155 @@
+"""Surface: what a brush, a gradient or a shape writes to, whichever thing of the document holds it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.document import Document
+from editor.errors import InvalidRequest
+from editor.geometry import EMPTY, Point, Rect, invert, transform_point
+from editor.item import Exemplar, Item, covered
+from editor.placing import item_matrix
+from editor.tiles import Tiles
+from widgets.options import Target
+from widgets.session import Session
+
+NOUNS: dict[Target, str] = {
+    "strength": "strength",
+    "protect": "protection",
+    "avoid": "do-not-copy area",
+    "selection": "selection",
+    "pixels": "pixels",
+    "item": "item",
+    "cutout": "cut-out",
+    "exemplar_strength": "exemplar strength",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surface:
+    """`tiles` as they are now; `lay(document, tiles, touched)` puts others in their place, `touched` bounding what was written (in
+    their own pixels; None when anything may have been).
+
+    `inverse`: (2, 3) affine map from document points to the tiles' own, None when they are the same. `scale`: own pixels per document
+    pixel.
+    """
+
+    target: Target
+    tiles: Tiles
+    lay: Callable[[Document, Tiles, Rect | None], Document]
+    inverse: NDArray[np.float64] | None = None
+    scale: float = 1.0
+
+    @property
+    def noun(self) -> str:
+        return NOUNS[self.target]
+
+    @property
+    def graded(self) -> bool:
+        """Whether values between 0 and 1 mean something of their own; elsewhere a place is in or out, but for a soft rim."""
+        return self.target in ("strength", "exemplar_strength")
+
+    def own(self, x: float, y: float) -> Point:
+        """A document point in the tiles' own pixels."""
+        return Point(x, y) if self.inverse is None else transform_point(self.inverse, x, y)
+
+    def value(self, x: float, y: float) -> float | None:
+        """What a map holds under a document point; None outside it."""
+        return value_at(self.tiles, *self.own(x, y))
+
+
+def surface(session: Session, target: Target, document: Document | None = None) -> Surface:
+    """What `target` means just now in `document` (the one shown, by default). With an exemplar active, "strength" is the exemplar's own.
+
+    Raises `InvalidRequest` when the active thing that it needs is missing.
+    """
+    document = document or session.document
+    draft = session.draft
+    exemplar = None if draft.exemplar is None else document.exemplar(draft.exemplar)
+    if target == "strength" and exemplar is not None:
+        target = "exemplar_strength"
+    match target:
+        case "strength" | "protect" | "avoid" | "selection":
+            return Surface(
+                target, document.map(target), lambda document, tiles, touched: document.with_map(target, tiles)
+            )
+        case "pixels":
+            return _of_layer(document, session.active_layer)
+        case "item":
+            item = None if draft.item is None else document.item(draft.item)
+            if item is None:
+                raise InvalidRequest("No item is active.", "Click on an item first, or make one from a selection.")
+            return _of_item(item)
+        case "cutout" | "exemplar_strength":
+            if exemplar is None:
+                raise InvalidRequest("No exemplar is active.", "Click on an exemplar first, or drop a picture.")
+            return _of_exemplar(exemplar, target == "cutout")
+
+
+def value_at(tiles: Tiles, x: float, y: float) -> float | None:
+    """The element of an (H, W) map under a point; None outside."""
+    column, row = math.floor(x), math.floor(y)
+    if not tiles.rect.covers(column, row):
+        return None
+    where, block = next(tiles.blocks(Rect.at(column, row, 1, 1)))
+    return float(block[row - where.top, column - where.left])
+
+
+def with_mask(item: Item, mask: Tiles, rect: Rect) -> Item:
+    """The item over another region that `rect` bounds. Where it was moved to, it stays: every pixel of it keeps its new place."""
+    if item.placement is None or rect.empty or item.empty:
+        return replace(item, mask=mask, rect=rect, placement=None)
+    centre = transform_point(item_matrix(item), *rect.centre)
+    return replace(item, mask=mask, rect=rect, placement=replace(item.placement, x=centre.x, y=centre.y))
+
+
+def _of_layer(document: Document, id: int | None) -> Surface:
+    layer = None if id is None else document.layer(id)
+    if layer is None:
+        raise InvalidRequest("There is no layer to paint on.", "Add a layer first.")
+    if not layer.visible:
+        raise InvalidRequest(f"The layer “{layer.name}” is hidden.", "Show it, or choose another layer.")
+
+    def lay(document: Document, tiles: Tiles, touched: Rect | None) -> Document:
+        return document.with_layer(replace(layer, pixels=tiles))
+
+    return Surface("pixels", layer.pixels, lay)
+
+
+def _of_item(item: Item) -> Surface:
+    def lay(document: Document, tiles: Tiles, touched: Rect | None) -> Document:
+        rect = covered(tiles) if touched is None else item.rect.unite(touched.intersect(tiles.rect))
+        return document.with_item(with_mask(item, tiles, rect))
+
+    if item.placement is None:
+        return Surface("item", item.mask, lay)
+    return _placed(Surface("item", item.mask, lay), item_matrix(item))
+
+
+def _of_exemplar(exemplar: Exemplar, cutout: bool) -> Surface:
+    def lay(document: Document, tiles: Tiles, touched: Rect | None) -> Document:
+        return document.with_exemplar(
+            replace(exemplar, cutout=tiles) if cutout else replace(exemplar, strength_map=tiles)
+        )
+
+    found = Surface(
+        "cutout" if cutout else "exemplar_strength", exemplar.cutout if cutout else exemplar.strength_map, lay
+    )
+    return _placed(found, exemplar.placement.matrix(exemplar.size))
+
+
+def _placed(found: Surface, matrix: NDArray[np.float64]) -> Surface:
+    inverse = invert(matrix)
+    return replace(found, inverse=inverse, scale=math.sqrt(abs(float(np.linalg.det(inverse[:, :2])))))
+
+
+def bounds(found: Surface, rect: Rect) -> Rect:
+    """A document rectangle in the surface's own pixels, as far as it lies on it."""
+    corners = ((rect.left, rect.top), (rect.right, rect.top), (rect.right, rect.bottom), (rect.left, rect.bottom))
+    own = Rect.around(found.own(x, y) for x, y in corners)
+    return own.intersect(found.tiles.rect) if not rect.empty else EMPTY
