@@ -1,7 +1,33 @@
-"""Set-up shared by all tests: Qt draws offscreen, and one thread is enough for small arrays."""
+"""Set-up shared by all tests: Qt draws offscreen, and stories run on Qt's own asyncio loop."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+from PySide6.QtWidgets import QApplication
+from qasync import QEventLoop
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+Play = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@pytest.fixture
+def play(qapp: QApplication) -> Iterator[Play]:
+    """Run a coroutine to its end on Qt's loop, as the program does; it fails after a minute."""
+    qapp.setQuitOnLastWindowClosed(False)
+    with QEventLoop(qapp) as loop:
+        asyncio.set_event_loop(loop)
+        yield lambda story: loop.run_until_complete(asyncio.wait_for(story, 60))
+        asyncio.set_event_loop(None)
+
+
+async def until(condition: Callable[[], object], timeout: float = 20.0) -> None:
+    """Wait, with the event loop running, until the condition holds."""
+    async with asyncio.timeout(timeout):
+        while not condition():
+            await asyncio.sleep(0.005)
