@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -17,3 +19,16 @@ def grow(map: Map, radius: int) -> Map:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     change = cv2.dilate if radius > 0 else cv2.erode
     return np.asarray(change(map, disc), np.float32)
+
+
+def blur_reach(radius: float) -> int:
+    """How many pixels around an element count for its `blur`."""
+    return math.ceil(3 * radius)
+
+
+def blur(map: Map, radius: float) -> Map:
+    """The Gaussian mean; `radius` is its standard deviation in pixels. Beyond the edge the map goes on as it ends. A new array."""
+    if radius <= 0:
+        return map.copy()
+    side = 2 * blur_reach(radius) + 1
+    return np.asarray(cv2.GaussianBlur(map, (side, side), radius, borderType=cv2.BORDER_REPLICATE), np.float32)

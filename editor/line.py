@@ -1,0 +1,75 @@
+"""Line: the way of the pen, steadied by its length."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+# Shorter than any way that a pen can be seen to go.
+NEAR = 1e-6
+
+
+class Vertex(NamedTuple):
+    """A corner of a line in picture pixels, with the pen's pressure there, 0 to 1."""
+
+    x: float
+    y: float
+    pressure: float
+
+
+class Line:
+    """The line through the samples of a stroke.
+
+    The steadied point follows the pen like a weight on a string of length `lag`, in pixels: dq/ds = (p - q) / lag, where s is the
+    length of the pen's way. On a straight piece that has a closed form, so it does not matter in how many samples the piece came. The
+    steadied line is the polygon through its points at even distances of s; with no lag it is the polygon through the samples.
+    """
+
+    def __init__(self, lag: float) -> None:
+        self._lag = lag
+        self._grid = max(1.0, lag / 4)
+        self._ahead = self._grid  # of s, up to the next point of the polygon
+        self._pen: Vertex | None = None
+        self._steadied: Vertex | None = None
+
+    def to(self, x: float, y: float, pressure: float) -> Iterator[Vertex]:
+        """Corners of the steadied line that are certain now that the pen has gone straight to (x, y)."""
+        goal = Vertex(x, y, min(max(pressure, 0.0), 1.0))
+        start, followed = self._pen, self._steadied
+        self._pen = goal
+        if start is None or followed is None:
+            self._steadied = goal
+            yield goal
+            return
+        length = math.hypot(x - start.x, y - start.y)
+        if length < NEAR:
+            if goal.pressure > followed.pressure:  # pressed harder where it stands
+                self._steadied = Vertex(followed.x, followed.y, goal.pressure)
+                yield self._steadied
+            return
+        if self._lag < NEAR:
+            self._steadied = goal
+            yield goal
+            return
+        done = 0.0
+        while self._ahead <= length - done:
+            done += self._ahead
+            self._ahead = self._grid
+            yield self._follow(followed, start, goal, done, length)
+        self._ahead -= length - done
+        self._steadied = self._follow(followed, start, goal, length, length)
+
+    def rest(self) -> Iterator[Vertex]:
+        """The way from the last certain corner to the pen."""
+        if self._pen is not None and self._steadied is not None:
+            yield self._steadied
+            yield self._pen
+
+    def _follow(self, followed: Vertex, start: Vertex, goal: Vertex, s: float, length: float) -> Vertex:
+        """The steadied point when the pen is `s` of `length` on from `start` to `goal`; at `start` it was at `followed`."""
+        decay = math.exp(-s / self._lag)
+        share = (s - self._lag * (1 - decay)) / length
+        return Vertex(
+            *(a + (b - a) * share + (q - a) * decay for q, a, b in zip(followed, start, goal, strict=True)),
+        )
