@@ -20,8 +20,9 @@ from editor.methods.quick_fill.smooth import membrane
 FORBIDDEN = 50.0
 UNUSABLE_SIDE = 1.5
 UNUSABLE_BORDER = 1.0
-APPEARANCE = 0.1
+APPEARANCE = 0.15
 APPEARANCE_SIGMA = 2.0
+LIVELINESS = 0.2
 HEIGHT, WIDTH = 0.3, 0.1
 
 AROUND = [(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1) if (down, across) != (0, 0)]
@@ -77,8 +78,10 @@ def pose(level: Level, offsets: Offsets, picture: tuple[float, float]) -> Proble
     weight = level.known.astype(np.float32)
     share = np.maximum(cv2.GaussianBlur(weight, (0, 0), APPEARANCE_SIGMA), 1e-4)
     local = cv2.GaussianBlur(colour * weight[..., None], (0, 0), APPEARANCE_SIGMA) / share[..., None]
-    through = membrane(np.concatenate([colour, local], axis=2, dtype=np.float32), ~level.known)
-    colour, expected = through[..., :3], through[rows, columns, 3:]
+    squares = cv2.GaussianBlur(colour**2 * weight[..., None], (0, 0), APPEARANCE_SIGMA) / share[..., None]
+    lively = np.sqrt(np.maximum((squares - local**2).mean(axis=2), 0))
+    through = membrane(np.concatenate([colour, local, lively[..., None]], axis=2, dtype=np.float32), ~level.known)
+    colour, expected, expected_life = through[..., :3], through[rows, columns, 3:6], through[rows, columns, 6]
     looks = features(colour)
 
     height, width = level.shape
@@ -89,6 +92,7 @@ def pose(level: Level, offsets: Offsets, picture: tuple[float, float]) -> Proble
 
     unary = np.where(usable, np.float32(0), np.float32(FORBIDDEN))
     unary += APPEARANCE * np.linalg.norm(local[at] - expected, axis=2)
+    unary += LIVELINESS * np.maximum(lively[at] - expected_life, 0)
     far = HEIGHT * np.abs(offsets[:, 0]) / picture[0] + WIDTH * np.abs(offsets[:, 1]) / picture[1]
     unary += far[:, None].astype(np.float32)
     border, border_count = _border_cost(level, looks, offsets)
