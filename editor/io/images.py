@@ -1,19 +1,95 @@
-"""Reading and writing pictures: PNG, JPEG, WebP, TIFF, with their colour profile and EXIF kept."""
+"""Reading and writing pictures: PNG, JPEG, WebP, TIFF, with their colour profile, EXIF and resolution kept.
+
+A picture whose colour profile is not sRGB keeps its numbers and its profile: it is edited in its own colour space, and the profile goes
+back into the file that is written, so that nothing is lost to a conversion nobody asked for. Only what cannot stay as it is (printing
+colours, grey and Lab profiles) is converted to sRGB, and said so.
+"""
 
 from __future__ import annotations
 
+import io
+import math
+import struct
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL.ImageFile import ImageFile
 
+from editor.compose import lay
 from editor.document import Metadata
+from editor.errors import UnreadableFile, UnwritableFile
+from editor.io.atomic import written_beside
+from editor.io.decoding import decode, turned
+from editor.io.exif import ORIENTATION, PREFIX, upright
+
+MOST_PIXELS = 400_000_000
+MOST_BYTES = 4 * 2**30
+
+
+class Kind(NamedTuple):
+    """A kind of picture file. `suffixes` with their dot, the usual one first; `quality`: whether it asks for one."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    quality: bool = False
+
+
+EXPORT_KINDS = (
+    Kind("PNG", (".png",)),
+    Kind("JPEG", (".jpg", ".jpeg"), quality=True),
+    Kind("WebP", (".webp",), quality=True),
+    Kind("TIFF", (".tif", ".tiff")),
+)
+READ_KINDS = (
+    Kind("PNG", (".png", ".apng")),
+    Kind("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")),
+    Kind("WebP", (".webp",)),
+    Kind("TIFF", (".tif", ".tiff")),
+)
+
+# What a decoder of a library says when the bytes make no sense.
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
+# Kinds people drop that are not read, so that the sentence can name them.
+_OTHERS = (
+    (b"GIF8", "a GIF"),
+    (b"BM", "a BMP"),
+    (b"8BPS", "a Photoshop file"),
+    (b"%PDF", "a PDF"),
+    (b"PK\x03\x04", "an archive"),
+    (b"<", "a web page or a drawing"),
+)
+_DESCRIPTIVE_TAGS = (
+    0x010E,
+    0x010F,
+    0x0110,
+    0x0131,
+    0x0132,
+    0x013B,
+    0x8298,
+)  # what, made by, model, program, when, who, rights
+_EXIF_AND_GPS = (0x8769, 0x8825)
+_LONGEST_SIDE = {"JPEG": 65_535, "WebP": 16_383}
+_LONGEST_JPEG_EXIF = 65_533
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A picture as read. `pixels`: (H, W, 4) uint8 sRGB, straight alpha, read-only, upright.
+    """A picture as read. `pixels`: (H, W, 4) uint8, straight alpha, read-only, upright; sRGB unless `metadata.icc` says otherwise.
 
     `notes`: what a person should know about the reading, each a sentence ("16 bits per channel were reduced to 8").
     """
@@ -24,5 +100,202 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
-def read_image(source: Path | bytes, name: str = "") -> Picture:
-    raise NotImplementedError
+def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_PIXELS) -> Picture:
+    """The first picture of a file, or of a file's bytes. What it is, its content decides, not its name.
+
+    `name`: what to call it; by default the file's name without its ending. Raises `UnreadableFile`.
+    """
+    called = name or (source.name if isinstance(source, Path) else "The picture")
+    data = _contents(source) if isinstance(source, Path) else source
+    image = _opened(data, called)
+    orientation = 1
+    stored = image.size
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        orientation = image.tag_v2.get(ORIENTATION, 1)
+        if orientation in (5, 6, 7, 8):  # Pillow already tells the size after turning
+            stored = stored[1], stored[0]
+    if stored[0] * stored[1] > most_pixels:
+        raise _too_large(called, stored)
+    try:
+        # A TIFF's directory is read before its pixels, everyone else's EXIF after them, since it may stand behind.
+        exif = _tiff_exif(image) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+        pixels, icc, notes = decode(image, data, stored)
+    except NotImplementedError as error:
+        raise UnreadableFile(
+            f"“{called}” has 32 bits per channel, which Palimpsest cannot read.",
+            "Save it with 8 or 16 bits per channel in the program it came from.",
+        ) from error
+    except MemoryError as error:
+        raise UnreadableFile(
+            f"“{called}” ({stored[0]} × {stored[1]}) does not fit into memory.",
+            "Close other pictures or programs, then open it again.",
+        ) from error
+    except _DAMAGED as error:
+        raise _damaged(called) from error
+    block = image.info.get("exif")
+    if exif is None and block:
+        exif, orientation = upright(block if block.startswith(PREFIX) else PREFIX + block)
+    pixels = turned(pixels, orientation)
+    pixels.setflags(write=False)
+    dpi = _dpi(image.info.get("dpi"))
+    if dpi is not None and orientation in (5, 6, 7, 8):
+        dpi = dpi[1], dpi[0]
+    if getattr(image, "is_animated", False):
+        notes.append("The file holds several pictures; the first was opened.")
+    title = name or (source.stem if isinstance(source, Path) else "Picture")
+    return Picture(pixels, title, Metadata(icc, exif, dpi), tuple(notes))
+
+
+def write_image(
+    path: Path, pixels: NDArray[np.uint8], metadata: Metadata, *, quality: int = 92, lossless: bool = False
+) -> tuple[str, ...]:
+    """Write (H, W, 4) uint8 straight alpha; the ending of `path` chooses the kind, one of `EXPORT_KINDS`.
+
+    `quality`: 1 to 100, for JPEG and WebP; `lossless` makes a WebP exact. PNG and TIFF always are. Returns what could not be kept,
+    each a sentence. Written beside and renamed. Raises `UnwritableFile`.
+    """
+    kind = next((kind.name for kind in EXPORT_KINDS if path.suffix.lower() in kind.suffixes), None)
+    if kind is None:
+        endings = ", ".join(kind.suffixes[0] for kind in EXPORT_KINDS)
+        raise UnwritableFile(
+            f"Palimpsest does not know what kind of picture “{path.name}” is to become.",
+            f"Choose a name that ends in {endings}.",
+        )
+    height, width = pixels.shape[:2]
+    longest = _LONGEST_SIDE.get(kind, max(width, height))
+    if max(width, height) > longest:
+        raise UnwritableFile(
+            f"A {kind} file can be at most {longest} pixels wide and high; this picture has {width} × {height}.",
+            "Choose PNG or TIFF.",
+        )
+    notes: list[str] = []
+    opaque = bool((pixels[..., 3] == 255).all())
+    if kind == "JPEG" and not opaque:
+        pixels = _on_white(pixels)
+        notes.append("JPEG knows no transparency; the picture was laid on white.")
+    image = Image.fromarray(np.ascontiguousarray(pixels if not opaque and kind != "JPEG" else pixels[..., :3]))
+    exif = metadata.exif
+    if kind == "JPEG" and exif is not None and len(exif) > _LONGEST_JPEG_EXIF:
+        exif = None
+        notes.append("The camera's data (EXIF) is too long for a JPEG file and was left out.")
+    encoded = io.BytesIO()
+    kept = {"exif": exif, "icc_profile": metadata.icc, "dpi": metadata.dpi}
+    options = {key: value for key, value in kept.items() if value is not None}
+    match kind:
+        case "PNG":
+            image.save(encoded, "PNG", compress_level=3, **options)
+        case "JPEG":
+            image.save(encoded, "JPEG", quality=quality, subsampling=0 if quality >= 90 else 2, **options)
+        case "WebP":
+            image.save(encoded, "WEBP", quality=quality, lossless=lossless, exact=True, **options)
+        case "TIFF":
+            image.save(encoded, "TIFF", compression="tiff_adobe_deflate", **options)
+    with written_beside(path) as file:
+        file.write(encoded.getbuffer())
+    return tuple(notes)
+
+
+def _contents(path: Path) -> bytes:
+    advice = "Check where it is, or choose another file."
+    try:
+        if path.is_dir():
+            raise UnreadableFile(f"“{path.name}” is a folder.", "Choose a picture inside it.")
+        if path.exists() and not path.is_file():
+            raise UnreadableFile(f"“{path.name}” is a device, not a file.", "Choose a picture.")
+        if path.stat().st_size > MOST_BYTES:
+            raise UnreadableFile(f"“{path.name}” is larger than 4 GB.", "Save it smaller in the program it came from.")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UnreadableFile(f"“{path.name}” is not there any more.", advice) from error
+    except PermissionError as error:
+        raise UnreadableFile(
+            f"You are not allowed to read “{path.name}”.", "Change its permissions, or copy it to a folder of yours."
+        ) from error
+    except OSError as error:
+        raise UnreadableFile(f"“{path.name}” could not be read ({error.strerror or error}).", advice) from error
+
+
+def _opened(data: bytes, called: str) -> ImageFile:
+    """The header read, the pixels not yet.
+
+    The decoders are called by themselves and not through `Image.open`, whose guard against oversized pictures can only be set for the
+    whole program at once.
+    """
+    head = data[:16]
+    plugin: type[ImageFile]
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        plugin = PngImagePlugin.PngImageFile
+    elif head.startswith(b"\xff\xd8\xff"):
+        plugin = JpegImagePlugin.JpegImageFile
+    elif head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        plugin = WebPImagePlugin.WebPImageFile
+    elif head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        plugin = TiffImagePlugin.TiffImageFile
+    else:
+        raise _unknown(data, called)
+    try:
+        image = plugin(io.BytesIO(data))
+    except Image.DecompressionBombError as error:
+        raise UnreadableFile(
+            f"“{called}” is too large to open.", "Make it smaller in the program it came from."
+        ) from error
+    except _DAMAGED as error:
+        raise _damaged(called) from error
+    if min(image.size) < 1:
+        raise _damaged(called)
+    return image
+
+
+def _tiff_exif(image: TiffImagePlugin.TiffImageFile) -> bytes | None:
+    """A TIFF is one big EXIF directory; only what describes the picture is taken over, not how it was stored."""
+    found = image.getexif()
+    found.pop(ORIENTATION, None)  # also keeps Pillow from turning the picture when it is loaded
+    kept = Image.Exif()
+    for tag in _DESCRIPTIVE_TAGS:
+        if tag in found:
+            kept[tag] = found[tag]
+    for tag in _EXIF_AND_GPS:
+        directory = found.get_ifd(tag)
+        if directory:
+            kept[tag] = directory
+    return kept.tobytes() if len(kept) else None
+
+
+def _dpi(found: object) -> tuple[float, float] | None:
+    """Dots per inch as floats; None for what is missing or meaningless (files say 0 or 1 when they do not know)."""
+    if not isinstance(found, tuple) or len(found) != 2:
+        return None
+    try:
+        x, y = float(found[0]), float(found[1])
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (x, y) if math.isfinite(x) and math.isfinite(y) and min(x, y) > 1 else None
+
+
+def _on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    white = np.full_like(pixels, 255)
+    for top in range(0, len(pixels), 256):  # in strips, since laying works in floats
+        lay(white[top : top + 256], pixels[top : top + 256], 1.0, "normal")
+    return white
+
+
+def _unknown(data: bytes, called: str) -> UnreadableFile:
+    if not data:
+        return UnreadableFile(f"“{called}” is empty.", "Copy or download it again.")
+    what = next((f"is {what}" for start, what in _OTHERS if data.lstrip()[:8].startswith(start)), "is not a picture")
+    if data[4:8] == b"ftyp":
+        what = "is a HEIC, an AVIF or a film"
+    return UnreadableFile(
+        f"“{called}” {what}; Palimpsest opens PNG, JPEG, WebP and TIFF.", "Save it as one of these, then open it again."
+    )
+
+
+def _damaged(called: str) -> UnreadableFile:
+    return UnreadableFile(f"“{called}” is damaged or incomplete.", "Copy or download it again.")
+
+
+def _too_large(called: str, size: tuple[int, int]) -> UnreadableFile:
+    return UnreadableFile(
+        f"“{called}” says it has {size[0]} × {size[1]} pixels; Palimpsest opens up to {MOST_PIXELS // 10**6} megapixels.",
+        "Make it smaller in the program it came from, or check where it came from.",
+    )

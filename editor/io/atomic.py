@@ -1,0 +1,91 @@
+"""Saving without ever losing the earlier file: write beside it, make sure it is on the disk, then rename over it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from editor.errors import UnwritableFile
+
+
+@contextlib.contextmanager
+def written_beside(path: Path) -> Iterator[BinaryIO]:
+    """A new file, open for writing, that takes the place of `path` when the block ends well.
+
+    Whatever goes wrong, inside the block or after it, the new file is removed and what stood at `path` is as it was. An `OSError`
+    becomes `UnwritableFile`; any other error passes through.
+    """
+    target = Path(os.path.realpath(path))  # through a link, so that the link stays one
+    beside = target.with_name(f".palimpsest-{secrets.token_hex(6)}.part")
+    try:
+        mode = _mode_to_keep(target)
+        # 0o666 under the person's umask, as for any new file; `tempfile` would make it private.
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if mode is not None:
+                beside.chmod(mode)
+            os.replace(beside, target)
+        except BaseException:  # not handled, only tidied up after: also a cancelled save leaves nothing behind
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _mode_to_keep(target: Path) -> int | None:
+    """The permissions of the file that will be replaced. Raises `OSError` when it must not be."""
+    try:
+        found = target.stat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if not os.access(target, os.W_OK):  # a rename would go through all the same
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
+    return stat.S_IMODE(found.st_mode)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename last through a power cut, where the system can."""
+    with contextlib.suppress(OSError):  # the file itself is safe, and some file systems cannot sync a folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> UnwritableFile:
+    kept = "The earlier file is unchanged." if path.is_file() else "Nothing was written."
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            why = f"There is not enough room to save “{path.name}”."
+            advice = "Make room, or choose another disk."
+        case errno.ENOENT | errno.ENOTDIR:
+            why = f"The folder “{path.parent}” does not exist."
+            advice = "Choose another folder."
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            why = f"“{path.name}” may not be written here."
+            advice = "Choose another folder or name."
+        case errno.EISDIR:
+            why = f"“{path.name}” is a folder."
+            advice = "Choose another name."
+        case errno.ENAMETOOLONG:
+            why = f"The name “{path.name[:40]}…” is too long."
+            advice = "Choose a shorter name."
+        case _:
+            why = f"“{path.name}” could not be saved ({error.strerror or error})."
+            advice = "Try again, or choose another place."
+    return UnwritableFile(f"{why} {kept}", advice)
