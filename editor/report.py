@@ -85,7 +85,9 @@ class EditResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Masks:
-    """Outlines found by a segmenter, best first. `masks`: (n, h, w) float32 in [0, 1] for `rect`; `scores`: (n,) in [0, 1]."""
+    """Outlines found by a segmenter, best first. `masks`: (n, h, w) float32 in [0, 1], of the size of the request's image, stretched
+    over `rect`; `scores`: (n,) in [0, 1].
+    """
 
     rect: Rect
     masks: NDArray[np.float32]

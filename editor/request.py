@@ -164,7 +164,7 @@ class EditRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentRequest:
-    """Ask for the outline of one thing. `image`: (H, W, 3) uint8 sRGB inside `rect` of the document.
+    """Ask for the outline of one thing. `image`: (h, w, 3) uint8 sRGB, what `rect` of the document shows, at its size or smaller.
 
     Points and the box are in document pixels: `points` are (x, y, positive). At least a point or a box is needed.
     """
@@ -175,7 +175,9 @@ class SegmentRequest:
     box: Rect | None = None
 
     def __post_init__(self) -> None:
-        _check("picture", self.image, (*self.rect.size.shape, 3), np.uint8)
+        if self.rect.empty or self.image.size == 0:
+            raise InvalidRequest("There is no picture to look at.", "Point inside the picture.")
+        _check("picture", self.image, (*self.image.shape[:2], 3), np.uint8)
         if self.box is None and not any(positive for _, _, positive in self.points):
             raise InvalidRequest("Nothing was pointed at.", "Click on the thing, or drag a box around it.")
 

@@ -145,7 +145,7 @@ def level_map(
         session,
         f"Levels of {_noun(session, target)}",
         target,
-        lambda map: masks.levels(map, black, white, gamma),
+        lambda map: masks.levels(map, black, max(white, black + 0.01), gamma),
         reach=None if black < 0 else 0,
         preview=preview,
     )

@@ -22,8 +22,8 @@ ToolName = Literal[
     "hand",
     "zoom",
 ]
-# What brushes and shapes write to: a map of the document, the pixels of the active layer, or a map of the active item or exemplar.
-Target = MapName | Literal["pixels", "item", "cutout", "exemplar_strength"]
+# What strength brushes and shapes write to: a map of the document, or of the active item or exemplar.
+Target = MapName | Literal["item", "cutout", "exemplar_strength"]
 StrengthMode = Literal["set", "lighten", "darken", "smooth", "clear"]
 Combine = Literal["replace", "add", "subtract", "intersect"]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from editor.document import Document
 from editor.errors import InvalidRequest
-from editor.geometry import EMPTY, Point, Rect, invert, transform_point
+from editor.geometry import Point, Rect, invert, transform_point
 from editor.item import Exemplar, Item, covered
 from editor.placing import item_matrix
 from editor.tiles import Tiles
@@ -23,7 +24,6 @@ NOUNS: dict[Target, str] = {
     "protect": "protection",
     "avoid": "do-not-copy area",
     "selection": "selection",
-    "pixels": "pixels",
     "item": "item",
     "cutout": "cut-out",
     "exemplar_strength": "exemplar strength",
@@ -39,7 +39,7 @@ class Surface:
     pixel.
     """
 
-    target: Target
+    target: Target | Literal["pixels"]
     tiles: Tiles
     lay: Callable[[Document, Tiles, Rect | None], Document]
     inverse: NDArray[np.float64] | None = None
@@ -47,7 +47,7 @@ class Surface:
 
     @property
     def noun(self) -> str:
-        return NOUNS[self.target]
+        return "pixels" if self.target == "pixels" else NOUNS[self.target]
 
     @property
     def graded(self) -> bool:
@@ -78,8 +78,6 @@ def surface(session: Session, target: Target, document: Document | None = None) 
             return Surface(
                 target, document.map(target), lambda document, tiles, touched: document.with_map(target, tiles)
             )
-        case "pixels":
-            return _of_layer(document, session.active_layer)
         case "item":
             item = None if draft.item is None else document.item(draft.item)
             if item is None:
@@ -89,6 +87,21 @@ def surface(session: Session, target: Target, document: Document | None = None) 
             if exemplar is None:
                 raise InvalidRequest("No exemplar is active.", "Click on an exemplar first, or drop a picture.")
             return _of_exemplar(exemplar, target == "cutout")
+
+
+def pixels(session: Session) -> Surface:
+    """The pixels of the active layer. Raises `InvalidRequest` when there is none to be seen."""
+    id = session.active_layer
+    layer = None if id is None else session.document.layer(id)
+    if layer is None:
+        raise InvalidRequest("There is no layer to paint on.", "Add a layer first.")
+    if not layer.visible:
+        raise InvalidRequest(f"The layer “{layer.name}” is hidden.", "Show it, or choose another layer.")
+
+    def lay(document: Document, tiles: Tiles, touched: Rect | None) -> Document:
+        return document.with_layer(replace(layer, pixels=tiles))
+
+    return Surface("pixels", layer.pixels, lay)
 
 
 def value_at(tiles: Tiles, x: float, y: float) -> float | None:
@@ -106,19 +119,6 @@ def with_mask(item: Item, mask: Tiles, rect: Rect) -> Item:
         return replace(item, mask=mask, rect=rect, placement=None)
     centre = transform_point(item_matrix(item), *rect.centre)
     return replace(item, mask=mask, rect=rect, placement=replace(item.placement, x=centre.x, y=centre.y))
-
-
-def _of_layer(document: Document, id: int | None) -> Surface:
-    layer = None if id is None else document.layer(id)
-    if layer is None:
-        raise InvalidRequest("There is no layer to paint on.", "Add a layer first.")
-    if not layer.visible:
-        raise InvalidRequest(f"The layer “{layer.name}” is hidden.", "Show it, or choose another layer.")
-
-    def lay(document: Document, tiles: Tiles, touched: Rect | None) -> Document:
-        return document.with_layer(replace(layer, pixels=tiles))
-
-    return Surface("pixels", layer.pixels, lay)
 
 
 def _of_item(item: Item) -> Surface:
@@ -146,10 +146,3 @@ def _of_exemplar(exemplar: Exemplar, cutout: bool) -> Surface:
 def _placed(found: Surface, matrix: NDArray[np.float64]) -> Surface:
     inverse = invert(matrix)
     return replace(found, inverse=inverse, scale=math.sqrt(abs(float(np.linalg.det(inverse[:, :2])))))
-
-
-def bounds(found: Surface, rect: Rect) -> Rect:
-    """A document rectangle in the surface's own pixels, as far as it lies on it."""
-    corners = ((rect.left, rect.top), (rect.right, rect.top), (rect.right, rect.bottom), (rect.left, rect.bottom))
-    own = Rect.around(found.own(x, y) for x, y in corners)
-    return own.intersect(found.tiles.rect) if not rect.empty else EMPTY

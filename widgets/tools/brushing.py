@@ -1,0 +1,197 @@
+"""What every brush has in common: its cursor, its keys, and one stroke as one step of the history."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from PySide6.QtCore import QPointF, QRect, Qt
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPainterPath, QPen
+
+from editor.brush import Brush, Paint, Sample, Stroke
+from editor.errors import InvalidRequest
+from widgets.canvas.viewport import Viewport
+from widgets.session import Session
+from widgets.surface import Surface
+from widgets.tools import marks
+from widgets.tools.tool import Gesture, PointerEvent, Tool
+
+LEAST_SIZE, MOST_SIZE = 1.0, 2000.0
+# The strength tick runs along the ring like the needle of a dial: 0 at the lower left, 1 at the lower right.
+DIAL_START, DIAL_SWEEP = math.radians(135), math.radians(270)
+
+
+class BrushTool(Tool):
+    """A round brush. `[` and `]` change the size, with Shift the hardness; a drag with the right button changes both (size along x,
+    hardness along y). Shift+click draws a straight line from the end of the last stroke.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._at: tuple[float, float] | None = None  # of the pointer, in picture pixels
+        self._last: tuple[float, float] | None = None  # where the last stroke ended
+
+    def surface(self) -> Surface:
+        """What it writes to. Raises `InvalidRequest` when that is missing."""
+        raise NotImplementedError
+
+    def paint_for(self, press: PointerEvent, found: Surface, size: float) -> tuple[str, Paint]:
+        """The label of the stroke and what its dabs do to `found`; `size`: their diameter in its own pixels."""
+        raise NotImplementedError
+
+    def pick(self, event: PointerEvent) -> None:
+        """Take over what lies under the pointer (Alt is held)."""
+
+    picks = False  # whether Alt picks
+
+    def level(self) -> float:
+        """What the tick on the ring points at, 0 to 1."""
+        return 1.0
+
+    def set_level(self, level: float) -> None:
+        """A digit was pressed."""
+
+    @property
+    def brush(self) -> Brush:
+        return self.session.options.brush
+
+    # Gestures
+
+    def gesture(self, press: PointerEvent) -> Gesture | None:
+        self._at = press.x, press.y
+        if press.button == "right":
+            return self._resize(press)
+        if press.alt and self.picks:
+            return self._dragging(self.pick, press)
+        return self._stroke(press)
+
+    def _stroke(self, press: PointerEvent) -> Gesture | None:
+        session = self.session
+        try:
+            found = self.surface()
+        except InvalidRequest as missing:
+            session.notice(missing.message, missing.advice)
+            return None
+        size = min(max(self.brush.size * found.scale, LEAST_SIZE), MOST_SIZE)
+        label, paint = self.paint_for(press, found, size)
+        stroke = Stroke(found.tiles, replace(self.brush, size=size), paint)
+
+        def sample(x: float, y: float, event: PointerEvent) -> Sample:
+            own = found.own(x, y)
+            return Sample(own.x, own.y, event.pressure, event.time)
+
+        def run() -> Gesture:
+            document = session.document
+            first = [sample(press.x, press.y, press)]
+            if press.shift and self._last is not None:
+                first.insert(0, sample(*self._last, press))
+            tiles = found.tiles
+            event, samples = press, first
+            while True:
+                earlier, tiles = tiles, stroke.add(samples)
+                if tiles is not earlier:
+                    session.show(found.lay(document, tiles, stroke.touched))
+                if event.kind == "release":
+                    break
+                event = yield
+                self._at = event.x, event.y
+                samples = [sample(event.x, event.y, event)]
+            self._last = event.x, event.y
+            tiles = stroke.finish()
+            if tiles is not found.tiles:
+                session.commit(label, found.lay(document, tiles, None))
+
+        return run()
+
+    def _resize(self, press: PointerEvent) -> Gesture:
+        start, anchor = self.brush, press.viewport.to_screen(press.x, press.y)
+        event = press
+        while event.kind != "release":
+            event = yield
+            here = event.viewport.to_screen(event.x, event.y)
+            size = start.size + 2 * (here.x - anchor.x) / event.viewport.scale
+            hardness = start.hardness - (here.y - anchor.y) / 200
+            self.session.set_brush(size=_size(size), hardness=min(max(hardness, 0.0), 1.0))
+
+    def _dragging(self, act: Callable[[PointerEvent], None], press: PointerEvent) -> Gesture:
+        event = press
+        act(event)
+        while event.kind != "release":
+            event = yield
+            self._at = event.x, event.y
+            act(event)
+
+    # Keys and cursor
+
+    def hover(self, event: PointerEvent) -> None:
+        self._at = event.x, event.y
+
+    def leave(self) -> None:
+        self._at = None
+
+    def key(self, event: QKeyEvent) -> bool:
+        if event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.MetaModifier):
+            return False
+        brush = self.brush
+        match event.text():
+            case "[":
+                self.session.set_brush(size=_size(min(brush.size / 1.15, brush.size - 1)))
+            case "]":
+                self.session.set_brush(size=_size(max(brush.size * 1.15, brush.size + 1)))
+            case "{":
+                self.session.set_brush(hardness=max(0.0, round(brush.hardness - 0.1, 2)))
+            case "}":
+                self.session.set_brush(hardness=min(1.0, round(brush.hardness + 0.1, 2)))
+            case text if len(text) == 1 and text in "0123456789":
+                self.set_level(int(text) / 10 if text != "0" else 1.0)
+            case _:
+                return False
+        return True
+
+    def cursor(self) -> Qt.CursorShape:
+        return Qt.CursorShape.BlankCursor
+
+    def decoration(self, viewport: Viewport) -> QRect:
+        if self._at is None:
+            return QRect()
+        return marks.around([viewport.to_screen(*self._at)], max(self._radius(viewport), 6.0) + 8)
+
+    def paint(self, painter: QPainter, viewport: Viewport) -> None:
+        if self._at is None:
+            return
+        x, y = viewport.to_screen(*self._at)
+        radius = self._radius(viewport)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        path = QPainterPath()
+        if radius < 3:  # too small for a ring: a cross around the point
+            for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+                path.moveTo(x + 2 * dx, y + 2 * dy)
+                path.lineTo(x + 6 * dx, y + 6 * dy)
+            marks.two_tone(painter, path)
+            painter.restore()
+            return
+        inner = radius * self.brush.hardness
+        if 2 < inner < radius - 2:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            for colour, width in ((QColor(0, 0, 0, 90), 2.0), (QColor(255, 255, 255, 120), 1.0)):
+                painter.setPen(QPen(colour, width))
+                painter.drawEllipse(QPointF(x, y), inner, inner)
+        path.addEllipse(QPointF(x, y), radius, radius)
+        angle = DIAL_START + DIAL_SWEEP * self.level()
+        cos, sin = math.cos(angle), math.sin(angle)
+        length = min(5.0, radius / 2)
+        path.moveTo(x + (radius - length) * cos, y + (radius - length) * sin)
+        path.lineTo(x + (radius + 5) * cos, y + (radius + 5) * sin)
+        marks.two_tone(painter, path)
+        painter.restore()
+
+    def _radius(self, viewport: Viewport) -> float:
+        return self.brush.size / 2 * viewport.scale
+
+
+def _size(size: float) -> float:
+    """Within the limits; whole pixels once it is large enough not to notice."""
+    size = min(max(size, LEAST_SIZE), MOST_SIZE)
+    return float(round(size)) if size > 10 else round(size, 1)

@@ -1,0 +1,103 @@
+"""Marks on the canvas that read on any picture: a dark line under a light one, in screen coordinates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPolygonF
+
+from widgets.canvas.viewport import Viewport
+
+LIGHT = QColor(255, 255, 255)
+DARK = QColor(0, 0, 0, 150)
+ACCENT = QColor(76, 154, 255)
+HANDLE = 9.0
+
+
+def on_screen(viewport: Viewport, points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Picture points as screen points, many at once."""
+    transform = viewport.transform()
+    found = (transform.map(QPointF(x, y)) for x, y in points)
+    return [(point.x(), point.y()) for point in found]
+
+
+def path_of(points: Iterable[tuple[float, float]], *, closed: bool) -> QPainterPath:
+    polygon = QPolygonF([QPointF(x, y) for x, y in points])
+    path = QPainterPath()
+    path.addPolygon(polygon)
+    if closed:
+        path.closeSubpath()
+    return path
+
+
+def two_tone(painter: QPainter, path: QPainterPath, *, dashed: bool = False, light: QColor = LIGHT) -> None:
+    """The path as a hairline with a dark edge; `dashed` lets the dark show in between."""
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    dark = QPen(QColor(0, 0, 0, 200) if dashed else DARK, 1.0 if dashed else 3.0)
+    painter.setPen(dark)
+    painter.drawPath(path)
+    pen = QPen(light, 1.0)
+    if dashed:
+        pen.setDashPattern([4, 4])
+    painter.setPen(pen)
+    painter.drawPath(path)
+
+
+def handle(painter: QPainter, x: float, y: float, *, round_: bool = False) -> None:
+    """A place to take hold of: a white square (or disc) with a dark edge."""
+    box = QRectF(x - HANDLE / 2, y - HANDLE / 2, HANDLE, HANDLE)
+    painter.setPen(QPen(QColor(0, 0, 0, 190), 1.0))
+    painter.setBrush(LIGHT)
+    if round_:
+        painter.drawEllipse(box)
+    else:
+        painter.drawRect(box)
+
+
+def point(painter: QPainter, x: float, y: float, *, positive: bool) -> None:
+    """A click that says "this" (a plus on blue) or "not this" (a minus on dark)."""
+    painter.setPen(QPen(LIGHT, 1.5))
+    painter.setBrush(ACCENT if positive else QColor(40, 40, 40))
+    painter.drawEllipse(QPointF(x, y), 6.0, 6.0)
+    painter.drawLine(QPointF(x - 3, y), QPointF(x + 3, y))
+    if positive:
+        painter.drawLine(QPointF(x, y - 3), QPointF(x, y + 3))
+
+
+def tag_font() -> QFont:
+    font = QFont()
+    font.setPixelSize(11)
+    return font
+
+
+def tag_rect(text: str, x: float, y: float) -> QRectF:
+    """Where `tag` draws: its left upper corner is (x, y)."""
+    metrics = QFontMetricsF(tag_font())
+    return QRectF(x, y, metrics.horizontalAdvance(text) + 12, 18)
+
+
+def tag(painter: QPainter, text: str, x: float, y: float) -> None:
+    """A few words on a dark plate."""
+    box = tag_rect(text, x, y)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(20, 20, 20, 210))
+    painter.drawRoundedRect(box, 4, 4)
+    painter.setPen(LIGHT)
+    painter.setFont(tag_font())
+    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def around(points: Iterable[tuple[float, float]], margin: float) -> QRect:
+    """The whole-pixel rectangle around screen points; empty without points."""
+    found = list(points)
+    if not found:
+        return QRect()
+    left, top = min(x for x, _ in found) - margin, min(y for _, y in found) - margin
+    right, bottom = max(x for x, _ in found) + margin, max(y for _, y in found) + margin
+    return QRectF(left, top, right - left, bottom - top).toAlignedRect()
+
+
+def distance(a: tuple[float, float], b: tuple[float, float]) -> float:
+    return math.hypot(a[0] - b[0], a[1] - b[1])

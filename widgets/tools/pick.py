@@ -1,0 +1,268 @@
+"""Click to segment: point at a thing and its outline is found in the background."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QKeyEvent, QPainter
+
+from editor.compose import flatten_rgb
+from editor.document import Document
+from editor.errors import InvalidRequest
+from editor.geometry import Point, Rect, Size, chain, pixel_matrix, transform_point
+from editor.layer import Layer
+from editor.report import Masks
+from editor.request import SegmentRequest
+from editor.tiles import Tiles
+from widgets.canvas.viewport import Viewport
+from widgets.options import Combine
+from widgets.session import Session
+from widgets.surface import Surface, surface
+from widgets.tools import marks
+from widgets.tools.select import combine_of, commit_shape, is_click
+from widgets.tools.tool import Gesture, PointerEvent, Tool
+
+# A segmenter works on fewer pixels than this anyway; more would only cost time on the way.
+MOST_PIXELS = 1_500_000
+MARGIN = 0.25  # what is looked at beyond the screen, or beyond the box, in parts of its longer side
+STRIP = 1024  # rows that are flattened at once
+FAINT = 0.02
+OF_EXEMPLAR = ("cutout", "exemplar_strength")
+Click = tuple[float, float, bool]  # x, y, positive
+
+
+class PickTool(Tool):
+    """A click means "this thing": it is selected. Shift+click adds to it, Alt+click takes away what should not belong; a drag puts a box
+    around it. `[` and `]` take a smaller or a larger part of what was found.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._clicks: tuple[Click, ...] = ()  # what was said about the present thing, in picture pixels
+        self._box: Rect | None = None
+        self._drawn: tuple[Point, Point] | None = None  # the box under way
+        self._combine: Combine = "replace"
+        self._base: Tiles | None = None  # the target before the present thing
+        self._made: Tiles | None = None  # the target with it
+        self._asked: SegmentRequest | None = None
+        self._found: Masks | None = None
+        self._chosen = 0
+        self._turn = 0  # counts what was found, so that another choice among it replaces the step and a new outline does not
+        self._picture: tuple[tuple[Layer, ...], Rect, NDArray[np.uint8]] | None = None
+
+    # Gestures
+
+    def gesture(self, press: PointerEvent) -> Gesture | None:
+        return None if press.button == "right" else self._point(press)
+
+    def _point(self, press: PointerEvent) -> Gesture:
+        event = press
+        start = Point(press.x, press.y)
+        try:
+            while event.kind != "release":
+                event = yield
+                self._drawn = None if is_click(press, event) else (start, Point(event.x, event.y))
+        finally:
+            drawn, self._drawn = self._drawn, None
+        going_on = self._going_on() and drawn is None
+        if not (going_on and (press.shift or press.alt)):
+            self._begin(combine_of(self.session, press))
+            going_on = False
+        if drawn is None:
+            self._clicks += ((press.x, press.y, not (press.alt and going_on)),)
+        else:
+            self._box = Rect.around(drawn).intersect(self.session.document.rect)
+        self._ask(press.viewport)
+
+    def _going_on(self) -> bool:
+        """Whether the target still is what this tool made of it, or waits to be."""
+        if not self._clicks and self._box is None:
+            return False
+        try:
+            tiles = surface(self.session, self.session.options.shape_target).tiles
+        except InvalidRequest:
+            return False
+        return tiles is (self._base if self._made is None else self._made)
+
+    def _begin(self, combine: Combine) -> None:
+        self._forget()
+        self._combine = combine
+
+    def _forget(self) -> None:
+        self._clicks, self._box = (), None
+        self._base = self._made = self._asked = self._found = None
+
+    def _ask(self, viewport: Viewport) -> None:
+        session = self.session
+        try:
+            target = surface(session, session.options.shape_target)
+            if self._base is None:
+                self._base = target.tiles
+            request = self._request(target, viewport)
+        except InvalidRequest as wrong:
+            session.notice(wrong.message, wrong.advice)
+            self._forget()
+            return
+        self._asked = request
+        session.segment(request, lambda masks: self._arrived(request, masks))
+
+    def _request(self, target: Surface, viewport: Viewport) -> SegmentRequest:
+        """What was said, about the picture near to it; for a cut-out about the exemplar's own picture, in its own pixels."""
+        session = self.session
+        exemplar = None if session.draft.exemplar is None else session.document.exemplar(session.draft.exemplar)
+        if exemplar is not None and target.target in OF_EXEMPLAR:
+            clicks = tuple((*target.own(x, y), positive) for x, y, positive in self._clicks)
+            box = None if self._box is None else Rect.around(target.own(*corner) for corner in _corners(self._box))
+            pixels = np.ascontiguousarray(exemplar.pixels[..., :3])
+            return SegmentRequest(_reduced(pixels), Rect.of_size(exemplar.size), clicks, box)
+        rect = _nearby(session.document.rect, self._clicks, self._box, viewport)
+        return SegmentRequest(self._seen(session.document, rect), rect, self._clicks, self._box)
+
+    def _seen(self, document: Document, rect: Rect) -> NDArray[np.uint8]:
+        """The picture inside `rect`, reduced; kept until the layers change, for the clicks that follow."""
+        if self._picture is None or self._picture[0] is not document.layers or self._picture[1] != rect:
+            self._picture = document.layers, rect, reduced_picture(document, rect)
+        return self._picture[2]
+
+    # What came back
+
+    def _arrived(self, request: SegmentRequest, found: Masks) -> None:
+        if request is not self._asked:
+            return  # something else was pointed at meanwhile
+        self._asked = None
+        if not found.masks.size or not (found.masks > 0.5).any():
+            self.session.notice("Nothing stood out there.", "Drag a box around the thing, or click on another spot.")
+            return
+        self._found, self._chosen, self._turn = found, 0, self._turn + 1
+        self._lay()
+
+    def _lay(self) -> None:
+        """Make the chosen outline part of the target: one step, however often another one is chosen."""
+        session, base = self.session, self._base
+        if self._found is None or base is None:
+            return
+        try:
+            target = surface(session, session.options.shape_target, session.history.document)
+        except InvalidRequest:
+            return  # the item or exemplar it was for is gone
+        if target.tiles.shape != base.shape:
+            return
+        matrix = _to_own(target, self._found)
+        mask = self._found.masks[self._chosen]
+        area, shape = _placed(mask, matrix, target.tiles.rect)
+        commit_shape(
+            session, replace(target, tiles=base), shape, area, self._combine, merge=("segment", self._turn)
+        )
+        self._made = surface(session, session.options.shape_target).tiles
+
+    # Keys and drawing
+
+    def key(self, event: QKeyEvent) -> bool:
+        if event.key() == Qt.Key.Key_Escape and (self._clicks or self._box is not None):
+            self._forget()
+            return True
+        if self._found is None or not self._going_on() or event.text() not in ("[", "]"):
+            return False
+        sizes = self._found.masks.sum(axis=(1, 2))
+        order = [int(i) for i in np.argsort(sizes, kind="stable")]
+        at = order.index(self._chosen) + (1 if event.text() == "]" else -1)
+        if 0 <= at < len(order):
+            self._chosen = order[at]
+            self._lay()
+        return True
+
+    def paint(self, painter: QPainter, viewport: Viewport) -> None:
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        box = self._box_shown()
+        if box:
+            marks.two_tone(painter, marks.path_of(marks.on_screen(viewport, box), closed=True), dashed=True)
+        if self._clicks and self._going_on():
+            for x, y, positive in self._clicks:
+                marks.point(painter, *viewport.to_screen(x, y), positive=positive)
+        painter.restore()
+
+    def decoration(self, viewport: Viewport) -> QRect:
+        found = marks.around(marks.on_screen(viewport, self._box_shown()), 3)
+        if self._clicks and self._going_on():
+            points = marks.on_screen(viewport, [(x, y) for x, y, _ in self._clicks])
+            found = found.united(marks.around(points, 9))
+        return found
+
+    def _box_shown(self) -> tuple[tuple[float, float], ...]:
+        """The corners of the box under way, or of the one that is being looked into."""
+        if self._drawn is not None:
+            return _corners_of(*self._drawn)
+        return _corners(self._box) if self._box is not None and self._asked is not None else ()
+
+
+def reduced_picture(document: Document, rect: Rect) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8: what the document shows inside `rect`, averaged down to at most `MOST_PIXELS`. In strips, to spare memory."""
+    factor = _factor(rect.size)
+    if factor == 1:
+        return flatten_rgb(document, rect)
+    rows = max(1, STRIP // factor) * factor
+    strips = []
+    for top in range(rect.top, rect.bottom, rows):
+        strip = Rect(rect.left, top, rect.right, min(top + rows, rect.bottom))
+        size = math.ceil(strip.width / factor), math.ceil(strip.height / factor)
+        strips.append(cv2.resize(flatten_rgb(document, strip), size, interpolation=cv2.INTER_AREA))
+    return np.concatenate(strips).astype(np.uint8, copy=False)
+
+
+def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    factor = _factor(Size(width, height))
+    if factor == 1:
+        return pixels
+    size = math.ceil(width / factor), math.ceil(height / factor)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _factor(size: Size) -> int:
+    return max(1, math.ceil(math.sqrt(size.area / MOST_PIXELS)))
+
+
+def _nearby(whole: Rect, clicks: tuple[Click, ...], box: Rect | None, viewport: Viewport) -> Rect:
+    """What is on screen, or lies around the box, and a margin: people point at things that they see whole."""
+    near = viewport.visible() if box is None or box.empty else box
+    near = near.unite(Rect.around((x, y) for x, y, _ in clicks).grow(1))
+    return near.grow(math.ceil(max(near.size) * MARGIN)).intersect(whole)
+
+
+def _placed(mask: NDArray[np.float32], matrix: NDArray[np.float64], whole: Rect) -> tuple[Rect, NDArray[np.float32]]:
+    """The mask through `matrix` (its pixels to the target's own): the rectangle it covers there, and its values in it."""
+    tight = Rect.of_mask(mask > FAINT).grow(1)
+    area = Rect.around(transform_point(matrix, x, y) for x, y in _corners(tight)).intersect(whole)
+    local = matrix.copy()
+    local[:, 2] -= (area.left, area.top)
+    if area.empty:
+        return area, np.zeros(area.size.shape, np.float32)
+    size = (area.width, area.height)
+    found = cv2.warpAffine(mask, pixel_matrix(local), size, flags=cv2.INTER_LINEAR)
+    # An enlarged rim would be as many pixels wide as it was enlarged; keep it about one and a half.
+    steeper = max(1.0, math.sqrt(abs(float(np.linalg.det(matrix[:, :2])))) / 1.5)
+    return area, np.clip((found - 0.5) * np.float32(steeper) + 0.5, 0, 1).astype(np.float32)
+
+
+def _to_own(target: Surface, found: Masks) -> NDArray[np.float64]:
+    """(2, 3): from the pixels of the masks to the target's own."""
+    height, width = found.masks.shape[1:]
+    rect = found.rect
+    matrix = np.array([[rect.width / width, 0.0, rect.left], [0.0, rect.height / height, rect.top]])
+    if target.inverse is None or target.target in OF_EXEMPLAR:  # an exemplar's own picture was looked at
+        return matrix
+    return chain(target.inverse, matrix)
+
+
+def _corners(rect: Rect) -> tuple[tuple[float, float], ...]:
+    return _corners_of(Point(rect.left, rect.top), Point(rect.right, rect.bottom))
+
+
+def _corners_of(a: Point, b: Point) -> tuple[tuple[float, float], ...]:
+    return (a.x, a.y), (b.x, a.y), (b.x, b.y), (a.x, b.y)
