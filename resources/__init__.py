@@ -1,0 +1,28 @@
+"""What is packaged beside the code, read by name: icons and the style sheet. Works from a folder and from a wheel."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from importlib.resources import as_file, files
+from pathlib import Path
+
+
+def icon_svg(name: str) -> bytes:
+    """The drawing of an icon, SVG that paints with `currentColor`. Raises `FileNotFoundError` for an unknown name."""
+    return files(__name__).joinpath("icons", f"{name}.svg").read_bytes()
+
+
+def icon_names() -> tuple[str, ...]:
+    """All packaged icons, in alphabetical order."""
+    found = (each.name for each in files(__name__).joinpath("icons").iterdir())
+    return tuple(sorted(name.removesuffix(".svg") for name in found if name.endswith(".svg")))
+
+
+def style_sheet() -> str:
+    """The one style sheet, with a `$name` for every colour (see `widgets.theme`)."""
+    return files(__name__).joinpath("style.qss").read_text(encoding="utf-8")
+
+
+def photo(name: str) -> AbstractContextManager[Path]:
+    """A packaged photograph as a file, for the length of a `with`; their credits stand in `photos/CREDITS.md`."""
+    return as_file(files(__name__).joinpath("photos", name))

@@ -54,7 +54,7 @@ class Notice:
 
 
 class Session(QObject):
-    """One open document.
+    """One open document. `name`: what its tab says; `path`: the project file that holds it, if any.
 
     `document` is what is shown: the history's, or a gesture's that is not committed yet. Signals: `document_changed(before, after)`
     with two `Document`s; `active_changed()` when what is active, an option or the draft changed; `job_changed(job)` with a `Job` or
@@ -67,10 +67,17 @@ class Session(QObject):
     noticed = Signal(object)
 
     def __init__(
-        self, document: Document, worker: Worker, *, path: Path | None = None, budget: int = DEFAULT_BUDGET
+        self,
+        document: Document,
+        worker: Worker,
+        *,
+        name: str = "Untitled",
+        path: Path | None = None,
+        budget: int = DEFAULT_BUDGET,
     ) -> None:
         super().__init__()
         self.history = History(document, budget=budget)
+        self.name = name
         self.path = path
         self.job: Job | None = None
         self.draft = Draft.for_document(document)
@@ -126,6 +133,7 @@ class Session(QObject):
     def saved(self, path: Path, document: Document) -> None:
         """`path` now holds `document`."""
         self.path = path
+        self.name = path.stem
         self.history.mark_saved(document)
         self.active_changed.emit()
 

@@ -1,0 +1,250 @@
+"""The composition root: it makes settings, worker and window, opens and closes documents, and ends in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QStandardPaths
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+from qasync import QEventLoop
+
+import resources
+from app import dialogs
+from app import log as logs
+from app.documents import (
+    SUFFIX,
+    Thumbnails,
+    document_of,
+    export_picture,
+    is_project,
+    open_document,
+    save_document,
+)
+from app.editing import Editing
+from app.main_window import MainWindow
+from app.runner import Runner, RunsRequests
+from app.settings import Settings, default_path
+from editor.document import Document
+from editor.errors import EditorError
+from editor.io.images import EXPORT_KINDS, Picture, read_image
+from widgets.qimage import from_qimage
+from widgets.services import Recent
+from widgets.session import Session
+
+log = logging.getLogger(__name__)
+
+SAMPLE = "flower.jpg"
+
+
+class Application:
+    """The running program: the `Services` of its window. Make it inside a running asyncio loop on Qt.
+
+    `make_engine` is called in the worker thread, once. `cache`: a folder for thumbnails.
+    """
+
+    def __init__(self, settings: Settings, cache: Path, make_engine: Callable[[], RunsRequests]) -> None:
+        self.settings = settings
+        self.sessions: list[Session] = []
+        self.finished = asyncio.Event()
+        self._thumbnails = Thumbnails(cache)
+        self._runner = Runner(make_engine)
+        self._editing = Editing(self._runner, self.open_picture)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.window = MainWindow(self, settings)
+
+    # Opening
+
+    def open_dialog(self) -> None:
+        self._start(self._open_chosen())
+
+    def open_paths(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            self._start(self._open(path))
+
+    def open_sample(self) -> None:
+        self._start(self._open_sample())
+
+    def open_picture(self, picture: Picture) -> None:
+        session = self._add(document_of(picture), None, picture.name or "Untitled")
+        session.history.mark_unsaved()
+
+    def paste(self) -> None:
+        image = QGuiApplication.clipboard().image()
+        if image.isNull():
+            self.window.notice("There is no picture on the clipboard.", "Copy one, then paste again.")
+            return
+        self.open_picture(Picture(from_qimage(image), "Pasted"))
+
+    def recent(self) -> Sequence[Recent]:
+        paths = [Path(each) for each in self.settings.values.recent]
+        return [Recent(path, self._thumbnails.read(path)) for path in paths]
+
+    async def _open_chosen(self) -> None:
+        for path in await dialogs.ask_open(self.window):
+            await self._open(path)
+
+    async def _open(self, path: Path) -> None:
+        front = next((session for session in self.sessions if session.path == path), None)
+        if front is not None:
+            self.window.show_session(front)
+            return
+        try:
+            document, notes = await open_document(path)
+        except EditorError as error:
+            self.settings.forget(path)
+            self.window.notice(error.message, error.advice, error=True)
+            return
+        session = self._add(document, path if is_project(path) else None, path.stem)
+        for note in notes:
+            session.notice(note)
+        await self._remember(path, document)
+
+    async def _open_sample(self) -> None:
+        with resources.photo(SAMPLE) as path:
+            picture = await asyncio.to_thread(read_image, path, "Sample")
+        self._add(document_of(picture), None, "Sample")
+
+    def _add(self, document: Document, path: Path | None, name: str) -> Session:
+        session = Session(document, self._editing, name=name, path=path, budget=self.settings.values.undo_budget)
+        self.sessions.append(session)
+        self.window.add(session)
+        return session
+
+    async def _remember(self, path: Path, document: Document) -> None:
+        await asyncio.to_thread(self._thumbnails.write, path, document)
+        self.settings.opened(path)
+
+    # Saving and closing
+
+    def save(self, session: Session) -> None:
+        self._start(self._save(session))
+
+    def save_as(self, session: Session) -> None:
+        self._start(self._save(session, ask=True))
+
+    def export(self, session: Session) -> None:
+        self._start(self._export(session))
+
+    def close_document(self, session: Session) -> None:
+        self._start(self._close(session))
+
+    def quit(self) -> None:
+        self._start(self._quit())
+
+    async def _save(self, session: Session, *, ask: bool = False) -> bool:
+        """Whether it was saved."""
+        path = session.path
+        if path is None or ask:
+            path = await dialogs.ask_save(self.window, f"{session.name}{SUFFIX}", "Palimpsest project", (SUFFIX,))
+            if path is None:
+                return False
+        document = session.history.document
+        try:
+            await save_document(path, document)
+        except EditorError as error:
+            session.notice(error.message, error.advice, error=True)
+            return False
+        session.saved(path, document)
+        session.notice(f"Saved as {path.name}.")
+        await self._remember(path, document)
+        return True
+
+    async def _export(self, session: Session) -> None:
+        suffixes = tuple(suffix for kind in EXPORT_KINDS for suffix in kind.suffixes)
+        path = await dialogs.ask_save(self.window, f"{session.name}.png", "Pictures", suffixes)
+        if path is None:
+            return
+        try:
+            notes = await export_picture(path, session.history.document)
+        except EditorError as error:
+            session.notice(error.message, error.advice, error=True)
+            return
+        session.notice(" ".join((f"Exported {path.name}.", *notes)))
+
+    async def _close(self, session: Session) -> bool:
+        """Whether it was closed."""
+        if session.history.unsaved:
+            self.window.show_session(session)
+            answer = await dialogs.ask_unsaved(self.window, session.name)
+            if answer == "cancel" or (answer == "save" and not await self._save(session)):
+                return False
+        await self._editing.close(session)
+        self.sessions.remove(session)
+        self.window.remove(session)
+        return True
+
+    async def _quit(self) -> None:
+        for session in list(self.sessions):
+            if not await self._close(session):
+                return
+        self.finished.set()
+
+    # Ending
+
+    async def close(self) -> None:
+        """Stop everything that runs, join the worker and put the window away. Documents are not asked about."""
+        await self._editing.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._runner.close()
+        self.window.put_away()
+
+    def _start(self, work: Coroutine[Any, Any, object]) -> None:
+        async def whole() -> None:
+            await work
+
+        task = asyncio.get_running_loop().create_task(whole())
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("A background task failed", exc_info=task.exception())
+            self.window.notice(
+                "Something went wrong inside the program.", "Try again; the log has the details.", error=True
+            )
+
+
+def load_engine() -> RunsRequests:
+    """Called in the worker: methods bring heavy libraries, which the window must not wait for."""
+    from editor.engine import Engine  # noqa: PLC0415
+
+    return Engine()
+
+
+def run(pictures: Sequence[Path], *, verbose: bool = False) -> int:
+    """Open the window, with these pictures, until it is closed. Returns the exit status."""
+    qt = QApplication(sys.argv[:1])
+    qt.setApplicationName("palimpsest")
+    qt.setApplicationDisplayName("Palimpsest")
+    qt.setQuitOnLastWindowClosed(
+        False
+    )  # closing sets `finished`; quitting by itself would stop asyncio under pending work
+    logs.start(folder(QStandardPaths.StandardLocation.AppLocalDataLocation), verbose=verbose)
+    with QEventLoop(qt) as loop:
+        logs.watch(loop)
+        loop.run_until_complete(_main(pictures))
+    return 0
+
+
+async def _main(pictures: Sequence[Path]) -> None:
+    application = Application(
+        Settings(default_path()), folder(QStandardPaths.StandardLocation.CacheLocation), load_engine
+    )
+    application.window.show()
+    application.open_paths(pictures)
+    await application.finished.wait()
+    await application.close()
+
+
+def folder(kind: QStandardPaths.StandardLocation) -> Path:
+    """This person's folder of that kind."""
+    return Path(QStandardPaths.writableLocation(kind))

@@ -1,0 +1,97 @@
+"""Documents from files and to files, as coroutines: nothing here blocks the window while a disk works."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+from editor.io.project import SUFFIX, load_project, save_project
+from numpy.typing import NDArray
+
+from editor.compose import flatten
+from editor.document import Document
+from editor.errors import EditorError
+from editor.io.images import Picture, read_image, write_image
+
+log = logging.getLogger(__name__)
+
+__all__ = [
+    "SUFFIX",
+    "Thumbnails",
+    "document_of",
+    "export_picture",
+    "is_project",
+    "open_document",
+    "read_document",
+    "save_document",
+]
+
+THUMBNAIL = 320  # pixels along the longer side
+
+
+async def open_document(path: Path) -> tuple[Document, tuple[str, ...]]:
+    """The document in a project or picture file, and what the person should know about the reading. Raises `UnreadableFile`."""
+    return await asyncio.to_thread(read_document, path)
+
+
+def read_document(path: Path) -> tuple[Document, tuple[str, ...]]:
+    """The same, here and now."""
+    if is_project(path):
+        return load_project(path), ()
+    picture = read_image(path)
+    return document_of(picture), picture.notes
+
+
+def document_of(picture: Picture) -> Document:
+    return Document.of_picture(picture.pixels, metadata=picture.metadata)
+
+
+async def save_document(path: Path, document: Document) -> None:
+    """Write a project file. Raises `UnwritableFile`; an earlier file is then still there."""
+    await asyncio.to_thread(save_project, path, document)
+
+
+async def export_picture(path: Path, document: Document) -> tuple[str, ...]:
+    """Write the picture as seen; returns what the person should know. Raises `UnwritableFile`; an earlier file is then still there."""
+    return await asyncio.to_thread(lambda: write_image(path, flatten(document), document.metadata))
+
+
+def is_project(path: Path) -> bool:
+    return path.suffix.lower() == SUFFIX
+
+
+class Thumbnails:
+    """Small pictures of documents that were open, kept in `folder` under a hash of their path. What fails only costs the thumbnail."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, path: Path) -> NDArray[np.uint8] | None:
+        """(h, w, 4) uint8 straight alpha; None when there is none."""
+        file = self._file(path)
+        if not file.is_file():
+            return None
+        try:
+            return read_image(file).pixels
+        except EditorError as error:
+            log.info("No thumbnail for %s: %s", path, error)
+            return None
+
+    def write(self, path: Path, document: Document) -> None:
+        pixels = flatten(document)
+        scale = THUMBNAIL / max(document.size)
+        if scale < 1:
+            size = max(1, round(document.size.width * scale)), max(1, round(document.size.height * scale))
+            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_image(self._file(path), pixels, document.metadata)
+        except (OSError, EditorError) as error:
+            log.info("No thumbnail for %s: %s", path, error)
+
+    def _file(self, path: Path) -> Path:
+        return self._folder / f"{hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:24]}.png"
