@@ -114,6 +114,24 @@ class Tiles:
             found[part.within(area).slices] = block[part.within(where).slices]
         return found
 
+    def view(self, rect: Rect) -> NDArray[Any] | None:
+        """The part inside `rect` without copying, read-only: while its blocks still are views of the one array given to `of`.
+
+        None otherwise. `rect` must lie within the picture.
+        """
+        whole = None
+        for _, block in self.blocks(rect):
+            base = block.base
+            if whole is None and isinstance(base, np.ndarray) and base.shape == self.shape:
+                whole = base
+            if whole is None or base is not whole:
+                return None
+        if whole is None:
+            return None
+        found = whole[rect.slices]
+        found.setflags(write=False)
+        return found
+
     def write(self, left: int, top: int, pixels: NDArray[Any]) -> Tiles:
         """A new version in which `pixels` (h, w[, C]) stand at (left, top); what falls outside is dropped."""
         target = Rect.at(left, top, pixels.shape[1], pixels.shape[0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from PySide6.QtCore import QPointF
 from PySide6.QtGui import QTransform
 
 from editor.geometry import Point, Rect, Size
@@ -41,19 +42,32 @@ class Viewport:
 
     def transform(self) -> QTransform:
         """Picture points to screen points."""
+        return self.device_transform() * QTransform.fromScale(1 / self.ratio, 1 / self.ratio)
+
+    def device_transform(self) -> QTransform:
+        """Picture points to device pixels of the widget."""
         found = QTransform()
-        found.translate(self.width / 2, self.height / 2)
+        found.translate(self.width * self.ratio / 2, self.height * self.ratio / 2)
         found.rotate(self.rotation)
-        found.scale(-self.scale if self.mirrored else self.scale, self.scale)
+        found.scale(-self.zoom if self.mirrored else self.zoom, self.zoom)
         found.translate(-self.x, -self.y)
+        if self.upright:
+            # The picture's corner on a whole device pixel: at 100 % pixels stay pixels, and panning can shift what is drawn.
+            a, b, c, d = (round(v, 12) for v in (found.m11(), found.m12(), found.m21(), found.m22()))
+            return QTransform(a, b, c, d, round(found.dx()), round(found.dy()))
         return found
 
+    @property
+    def upright(self) -> bool:
+        """Whether the picture's edges run along the screen's."""
+        return self.rotation % 90 == 0
+
     def to_screen(self, x: float, y: float) -> Point:
-        return Point(*self.transform().map(x, y))
+        return _mapped(self.transform(), x, y)
 
     def to_document(self, x: float, y: float) -> Point:
         inverse, _ = self.transform().inverted()
-        return Point(*inverse.map(x, y))
+        return _mapped(inverse, x, y)
 
     def visible(self) -> Rect:
         """The picture rectangle that covers everything on screen; it may reach outside the picture."""
@@ -91,3 +105,8 @@ class Viewport:
     def _holding(self, changed: Viewport, x: float, y: float) -> Viewport:
         before, after = self.to_document(x, y), changed.to_document(x, y)
         return replace(changed, x=changed.x + before.x - after.x, y=changed.y + before.y - after.y)
+
+
+def _mapped(transform: QTransform, x: float, y: float) -> Point:
+    found = transform.map(QPointF(x, y))
+    return Point(found.x(), found.y())

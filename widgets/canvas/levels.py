@@ -1,0 +1,121 @@
+"""The picture and the maps at a level: shrunk by 2^level, a whole number of source pixels to every level pixel.
+
+Level pixel (0, 0) covers the first 2^level x 2^level pixels; the last row and column may cover fewer.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.compose import flatten, lay
+from editor.document import Document
+from editor.geometry import Rect, Size
+from editor.tiles import Tiles
+from widgets.qimage import opaque, premultiplied
+
+Pixels = NDArray[np.uint8]
+
+MOST_LEVEL = 6  # a block of 128 pixels still has whole level pixels up to 7
+_CHUNK = 512  # source pixels flattened at a time, so that the work stays in the processor's cache
+
+
+def level_for(zoom: float) -> int:
+    """The level whose pixels are shown at a scale in (1/2, 1], or 0 from zoom 1 on."""
+    return min(max(math.floor(-math.log2(zoom) + 1e-9), 0), MOST_LEVEL)
+
+
+def level_size(size: Size, level: int) -> Size:
+    return Size(-(-size.width >> level), -(-size.height >> level))
+
+
+def to_level(rect: Rect, level: int) -> Rect:
+    """The level pixels that `rect` of the source touches."""
+    return Rect(rect.left >> level, rect.top >> level, -(-rect.right >> level), -(-rect.bottom >> level))
+
+
+def from_level(rect: Rect, level: int) -> Rect:
+    """The source pixels under level pixels; may reach past the last row and column of the source."""
+    return Rect(*(side << level for side in rect))
+
+
+def picture_at(document: Document, level: int, rect: Rect) -> Pixels:
+    """(h, w, 4) uint8 BGRA premultiplied: the flattened picture inside `rect` of the level, every pixel an average."""
+    if level == 0:
+        return premultiplied(flatten(document, rect))
+    found = np.empty((rect.height, rect.width, 4), np.uint8)
+    step = max(_CHUNK >> level, 1)
+    for top in range(rect.top, rect.bottom, step):
+        for left in range(rect.left, rect.right, step):
+            part = Rect(left, top, min(left + step, rect.right), min(top + step, rect.bottom))
+            source = from_level(part, level).intersect(document.rect)
+            single = _single_opaque(document, source)
+            flat = flatten(document, source) if single is None else single
+            small = _shrunk(flat, level)
+            if single is None and not opaque(small):
+                small = _shrunk(premultiplied(flat), level)
+            else:
+                small = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGBA2BGRA), np.uint8)
+            found[part.within(rect).slices] = small
+    return found
+
+
+def sketch_at(document: Document, level: int, rect: Rect) -> Pixels:
+    """The same from one source pixel for each level pixel: quick and rough."""
+    found = np.zeros((rect.height, rect.width, 4), np.uint8)
+    source = from_level(rect, level).intersect(document.rect)
+    step = 1 << level
+    for layer in document.layers:
+        if not layer.visible or layer.opacity <= 0:
+            continue
+        for where, block in layer.pixels.blocks(source):
+            if layer.pixels.is_blank(block):
+                continue
+            part = where.intersect(source)
+            sample = block[part.within(where).slices][::step, ::step]
+            target = found[to_level(part, level).within(rect).slices]
+            lay(target, sample, layer.opacity, layer.blend)
+    return premultiplied(found)
+
+
+def map_at(tiles: Tiles, level: int, rect: Rect) -> Pixels:
+    """(h, w) uint8, 255 for 1: an (H, W) float32 map inside `rect` of the level, every pixel an average."""
+    if level == 0:
+        return _to_bytes(tiles.read(rect))
+    found = np.zeros((rect.height, rect.width), np.uint8)
+    source = from_level(rect, level).intersect(tiles.rect)
+    for where, block in tiles.blocks(source):
+        if tiles.is_blank(block):
+            continue
+        part = where.intersect(source)
+        values = block[part.within(where).slices]
+        found[to_level(part, level).within(rect).slices] = _to_bytes(_shrunk(values, level))
+    return found
+
+
+def _to_bytes(values: NDArray[Any]) -> Pixels:
+    return np.asarray(cv2.convertScaleAbs(values, alpha=255.0), np.uint8)
+
+
+def _single_opaque(document: Document, rect: Rect) -> Pixels | None:
+    """A view of the one layer that shows, when it is opaque and still one array inside `rect`."""
+    shown = [layer for layer in document.layers if layer.visible and layer.opacity > 0 and not layer.pixels.blank]
+    if len(shown) != 1 or shown[0].opacity < 1 or shown[0].blend != "normal":
+        return None
+    view = shown[0].pixels.view(rect)
+    return view if view is not None and int(view[..., 3].min()) == 255 else None
+
+
+def _shrunk(array: NDArray[Any], level: int) -> NDArray[Any]:
+    """Every 2^level x 2^level pixels averaged; the ragged rest repeats its last row and column first."""
+    step = 1 << level
+    height, width = array.shape[:2]
+    right, below = -width % step, -height % step
+    if right or below:
+        array = cv2.copyMakeBorder(array, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    size = (width + right) // step, (height + below) // step
+    return np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_AREA))

@@ -1,0 +1,117 @@
+"""From Qt's pointer events to the tools' gestures."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QInputDevice, QMouseEvent, QPointingDevice, QSinglePointEvent, QTabletEvent, QTransform
+
+from widgets.canvas.viewport import Viewport
+from widgets.session import Session
+from widgets.tools.tool import Gesture, PointerEvent, Tool
+
+Kind = Literal["press", "double", "move", "release", "hover"]
+
+_SHIFT, _ALT, _CTRL = (
+    Qt.KeyboardModifier.ShiftModifier,
+    Qt.KeyboardModifier.AltModifier,
+    Qt.KeyboardModifier.ControlModifier,
+)
+_NONE = Qt.KeyboardModifier.NoModifier
+_PENS = (QInputDevice.DeviceType.Stylus, QInputDevice.DeviceType.Airbrush, QInputDevice.DeviceType.Puck)
+
+
+def pointer_event(
+    kind: Kind, event: QSinglePointEvent, viewport: Viewport, to_document: QTransform, right: bool = False
+) -> PointerEvent:
+    """`to_document`: device pixels to picture pixels, for `viewport`. `right`: the right button is the one that counts."""
+    place = event.position()
+    ratio = viewport.ratio
+    at = to_document.map(QPointF(place.x() * ratio, place.y() * ratio))
+    x, y = at.x(), at.y()
+    pressure, eraser = 1.0, False
+    if isinstance(event, QTabletEvent):
+        # A hovering pen reports no pressure, and a released one none any more.
+        pressure = event.pressure() if kind in ("press", "double", "move") else 1.0
+        eraser = event.pointerType() == QPointingDevice.PointerType.Eraser
+    held = event.modifiers()
+    button: Literal["left", "right"] = "right" if right else "left"
+    if held == _NONE:
+        return PointerEvent(kind, x, y, viewport, event.timestamp() / 1000, pressure, eraser, button)
+    return PointerEvent(
+        kind,
+        x,
+        y,
+        viewport,
+        event.timestamp() / 1000,
+        pressure,
+        eraser,
+        button,
+        bool(held & _SHIFT),
+        bool(held & _ALT),
+        bool(held & _CTRL),
+    )
+
+
+def made_by_pen(event: QMouseEvent) -> bool:
+    """Whether a mouse event only repeats what the pen has already said as a tablet event."""
+    return event.device().type() in _PENS
+
+
+class Hand:
+    """The gesture under way, if any."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._gesture: Gesture | None = None
+        self.last: PointerEvent | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._gesture is not None
+
+    def press(self, tool: Tool, event: PointerEvent) -> None:
+        self.cancel()
+        self.last = event
+        gesture = tool.gesture(event)
+        if gesture is None:
+            return
+        try:
+            next(gesture)
+        except StopIteration:
+            return
+        self._gesture = gesture
+
+    def move(self, event: PointerEvent) -> None:
+        self._send(event)
+
+    def release(self, event: PointerEvent) -> None:
+        self._send(event)
+        # A gesture ends with the release; whatever it has not committed by then is dropped.
+        self.cancel()
+
+    def cancel(self) -> bool:
+        """Drop the gesture and what it has not committed; whether there was one."""
+        gesture, self._gesture = self._gesture, None
+        if gesture is None:
+            return False
+        gesture.close()
+        self._session.revert()
+        return True
+
+    def _send(self, event: PointerEvent) -> None:
+        gesture, self._gesture = self._gesture, None  # an error inside ends it as well
+        if gesture is None:
+            return
+        self.last = event
+        finished = False
+        try:
+            gesture.send(event)
+            self._gesture = gesture
+            finished = True
+        except StopIteration:
+            finished = True
+        finally:
+            if not finished:
+                self._session.revert()

@@ -1,0 +1,161 @@
+"""The strength overlay: the painted map as colours over the picture, what is protected and what is not copied from as hatching."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.document import Document, MapName
+from editor.geometry import Rect
+from editor.tiles import Tiles, changed
+from widgets.canvas.lens import Lens
+from widgets.canvas.levels import map_at
+from widgets.canvas.palette import ISO_LINES, Words, table, word
+from widgets.canvas.tile_cache import TileCache
+from widgets.options import OverlayMode
+
+Pixels = NDArray[np.uint8]
+
+SHOWN: tuple[MapName, ...] = ("strength", "protect", "avoid")
+_MAP_BUDGET = 48 * 1024**2
+_LINE_LIGHT, _LINE_DARK = word((255, 255, 255), 0.92), word((0, 0, 0), 0.6)
+# Stripes lean the one way where nothing may change, the other way where nothing may be copied from.
+_PROTECT = (word((255, 255, 255), 0.8), word((0, 0, 0), 0.38))
+_AVOID = (word((255, 176, 64), 0.85), word((0, 0, 0), 0.3))
+_STRIPE = 8  # logical pixels from stripe to stripe
+
+
+class _Plane:
+    """One map of the document and what is known of it at other levels."""
+
+    def __init__(self, tiles: Tiles) -> None:
+        self.tiles = tiles
+        self.blank = tiles.blank
+        self.cache = TileCache(tiles.size, self._exact, budget=_MAP_BUDGET)
+
+    def _exact(self, level: int, rect: Rect) -> Pixels:
+        return map_at(self.tiles, level, rect)
+
+    def gather(self, level: int, rect: Rect) -> Pixels:
+        return self.cache.gather(level, rect)[0]
+
+    def set(self, tiles: Tiles) -> list[Rect]:
+        rects = changed(self.tiles, tiles)
+        self.tiles = tiles
+        # Asked only until something is written: going through every block takes long.
+        self.blank = self.blank and tiles.blank
+        self.cache.invalidate(rects)
+        return rects
+
+
+class StrengthOverlay:
+    """Draws the maps of a document, area by area. `strength_shown`: whether the strength map is the one that counts just now."""
+
+    def __init__(self, document: Document) -> None:
+        self._planes = {name: _Plane(document.map(name)) for name in SHOWN}
+        self._mode: OverlayMode = "heat"
+        self._opacity = 0.45
+        self._strength_shown = True
+        self._table = table(self._mode, self._opacity)
+
+    def set_document(self, document: Document) -> list[Rect]:
+        """Show this document; the rectangles (picture pixels) in which it differs. It has the size of the one before."""
+        found: list[Rect] = []
+        for name, plane in self._planes.items():
+            tiles = document.map(name)
+            if tiles is not plane.tiles:
+                found += plane.set(tiles)
+        return found
+
+    def set_look(self, mode: OverlayMode, opacity: float, *, strength_shown: bool) -> bool:
+        """How to draw; whether that differs from before."""
+        look = (mode, opacity, strength_shown)
+        if look == (self._mode, self._opacity, self._strength_shown):
+            return False
+        self._mode, self._opacity, self._strength_shown = look
+        self._table = table(mode, opacity)
+        return True
+
+    @property
+    def margin(self) -> int:
+        """How many pixels around a change may look different, at most."""
+        return 2 if self._mode in ("contours", "outline") else 0
+
+    def strength(self, lens: Lens, area: Rect) -> Pixels:
+        """(h, w) uint8, 255 for 1: the strength as it is drawn inside `area` of the screen."""
+        return lens.sample(self._planes["strength"].gather, area, fade=True)
+
+    def shade(self, lens: Lens, area: Rect) -> Words | None:
+        """(h, w) uint32 premultiplied ARGB for `area` (device pixels on the picture); None where there is nothing."""
+        found: Words | None = None
+        if (
+            self._mode != "off"
+            and self._strength_shown
+            and not (self._planes["strength"].blank and self._mode != "grey")
+        ):
+            found = self._shade_strength(lens, area)
+        if self._mode == "off":
+            return found
+        for name, tones, lean in (("protect", _PROTECT, 1), ("avoid", _AVOID, -1)):
+            plane = self._planes[name]  # type: ignore[index]
+            if not plane.blank:
+                values = lens.sample(plane.gather, area, fade=True)
+                if found is None:
+                    found = np.zeros((area.height, area.width), np.uint32)
+                _hatch(found, values, _phase(lens, area, lean), lens.viewport.ratio, tones)
+        return found
+
+    def _shade_strength(self, lens: Lens, area: Rect) -> Words:
+        reach = self._reach(lens)
+        if not reach:
+            return np.take(self._table, self.strength(lens, area), mode="clip")
+        values = self.strength(lens, area.grow(reach))
+        inner = slice(reach, -reach), slice(reach, -reach)
+        found: Words = np.take(self._table, np.ascontiguousarray(values[inner]), mode="clip")
+        bands = np.asarray(cv2.LUT(values, _BANDS if self._mode == "contours" else _ANY), np.uint8)
+        side = 2 * reach + 1
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+        here = bands[inner]
+        found[here < np.asarray(cv2.dilate(bands, kernel))[inner]] = _LINE_DARK
+        found[here > np.asarray(cv2.erode(bands, kernel))[inner]] = _LINE_LIGHT
+        return found
+
+    def _reach(self, lens: Lens) -> int:
+        """Half the width of a line, in device pixels; 0 when no lines are drawn."""
+        if self._mode not in ("contours", "outline"):
+            return 0
+        return 1 if lens.viewport.ratio < 1.5 else 2
+
+
+def _bands() -> Pixels:
+    found = np.zeros(256, np.uint8)
+    for line in ISO_LINES:
+        found[np.arange(256) >= round(line * 255)] += 1
+    return found
+
+
+_BANDS = _bands()
+_ANY = (np.arange(256) > 0).astype(np.uint8)
+
+
+def _phase(lens: Lens, area: Rect, lean: int) -> NDArray[np.int64]:
+    """Where between two stripes every pixel lies; the stripes hang on the picture, so that they move with it."""
+    x0, y0 = area.left - round(lens.to_device.dx()), area.top - round(lens.to_device.dy())
+    columns, rows = np.arange(area.width) + x0, np.arange(area.height) + y0
+    return np.asarray((columns[None, :] + lean * rows[:, None]) % _period(lens.viewport.ratio), np.int64)
+
+
+def _period(ratio: float) -> int:
+    return max(4, round(_STRIPE * ratio))
+
+
+def _hatch(
+    out: Words, values: Pixels, phase: NDArray[np.int64], ratio: float, tones: tuple[np.uint32, np.uint32]
+) -> None:
+    """Stripes where `values` are at least a half."""
+    width = max(1, round(1.25 * ratio))
+    where = values >= 128
+    light, dark = tones
+    out[where & (phase < width)] = light
+    out[where & (phase >= width) & (phase < 2 * width)] = dark
