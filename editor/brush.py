@@ -23,6 +23,7 @@ Key = tuple[int, int]  # row and column of a block
 # round numbers that people and pens do produce never lie where rounding could go either way.
 _PHASES = 4
 _PLACE_BIAS = 0.5 - 0.01373
+_PENCIL_BIAS = 0.00317  # a brush of one pixel fills the pixel it is in
 _LEVELS = 255
 _LEVEL_BIAS = 0.5 - 0.01291
 # Dabs closer together than this look no better.
@@ -146,7 +147,7 @@ class Stroke:
 
     def add(self, samples: Sequence[Sample]) -> Tiles:
         """Go on to these samples, in order. The version before, the same object, when no pixel was reached."""
-        corners = (corner for each in samples for corner in self._line.to(each.x, each.y, each.pressure))
+        corners = (corner for each in samples for corner in self._line.to(self._dabs.vertex(each)))
         return self._draw(self._dabs.along(corners))
 
     def finish(self) -> Tiles:
@@ -164,7 +165,7 @@ class Stroke:
             self.last = self.last.unite(part)
         if blocks:
             self.touched = self.touched.unite(self.last)
-            self._tiles = self._tiles.replaced(blocks)
+            self._tiles = self._tiles.replaced(blocks, self.last)
         return self._tiles
 
     def _cover_with(self, dab: _Dab, dirty: dict[Key, Rect]) -> None:
@@ -247,43 +248,41 @@ class _Dabs:
 
     def __init__(self, brush: Brush) -> None:
         self._brush = brush
+        # How far the pen goes from no pressure to full: as far as the rim of the dab does, or nowhere when pressure does nothing.
+        self._depth = brush.size / 2 if brush.pressure_size or brush.pressure_flow else 0.0
         self._at: Vertex | None = None
         self._ahead = 0.0  # up to the next dab
         self._masks: dict[tuple[int, int, int], Map] = {}
         self._bytes = 0
 
+    def vertex(self, sample: Sample) -> Vertex:
+        return Vertex(sample.x, sample.y, min(max(sample.pressure, 0.0), 1.0) * self._depth)
+
     def along(self, line: Iterator[Vertex], slack: float = 0.0) -> Iterator[_Dab]:
         """The dabs on the way over these corners. `slack`: how far past the end the last one may lie."""
         for corner in line:
-            start, self._at = self._at, corner
-            length = 0.0 if start is None else math.hypot(corner.x - start.x, corner.y - start.y)
-            if start is None or (length < NEAR and corner.pressure > start.pressure):
-                self._ahead = self._step(corner.pressure)
-                yield self._dab(corner)
-                continue
+            start = self._at or corner
+            self._at = corner
+            length = start.way_to(corner)
             done = 0.0
             while self._ahead <= length - done + slack:
                 done += self._ahead
-                share = min(done / length, 1.0) if length > 0 else 1.0
-                point = Vertex(
-                    start.x + (corner.x - start.x) * share,
-                    start.y + (corner.y - start.y) * share,
-                    start.pressure + (corner.pressure - start.pressure) * share,
-                )
-                self._ahead = self._step(point.pressure)
-                yield self._dab(point)
+                point = start.towards(corner, min(done / length, 1.0) if length > 0 else 1.0)
+                level = self._level(point)
+                self._ahead = max(self._brush.spacing * self._diameter(level), _LEAST_STEP)
+                yield self._dab(point, level)
             self._ahead -= length - done
 
-    def _step(self, pressure: float) -> float:
-        return max(self._brush.spacing * self._diameter(_level(pressure)), _LEAST_STEP)
+    def _level(self, at: Vertex) -> int:
+        """The pressure in whole steps."""
+        return math.floor(at.z / self._depth * _LEVELS + _LEVEL_BIAS) if self._depth > 0 else _LEVELS
 
     def _diameter(self, level: int) -> float:
         return self._brush.size * level / _LEVELS if self._brush.pressure_size else self._brush.size
 
-    def _dab(self, at: Vertex) -> _Dab:
-        level = _level(at.pressure)
+    def _dab(self, at: Vertex, level: int) -> _Dab:
         phases = _PHASES if self._brush.size > 1 else 1
-        bias = _PLACE_BIAS if phases > 1 else _PLACE_BIAS - 0.5  # a brush of one pixel fills the pixel it is in
+        bias = _PLACE_BIAS if phases > 1 else _PENCIL_BIAS
         x, y = math.floor(at.x * phases + bias), math.floor(at.y * phases + bias)
         column, phase_x = divmod(x, phases)
         row, phase_y = divmod(y, phases)
@@ -312,10 +311,6 @@ class _Dabs:
         thin = min(self._diameter(level), 1.0) ** 2
         flow = self._brush.flow * (level / _LEVELS if self._brush.pressure_flow else 1.0)
         return flow * thin
-
-
-def _level(pressure: float) -> int:
-    return math.floor(pressure * _LEVELS + _LEVEL_BIAS)
 
 
 def _disc(side: int, centre: tuple[float, float], inner: float, outer: float) -> Map:

@@ -11,11 +11,25 @@ NEAR = 1e-6
 
 
 class Vertex(NamedTuple):
-    """A corner of a line in picture pixels, with the pen's pressure there, 0 to 1."""
+    """A corner of a line: a place in picture pixels, and the pen's pressure there as a third coordinate, in pixels too.
+
+    So a pen that is only pressed harder goes a way as well, and one kind of distance counts for both.
+    """
 
     x: float
     y: float
-    pressure: float
+    z: float
+
+    def way_to(self, other: Vertex) -> float:
+        return math.hypot(other.x - self.x, other.y - self.y, other.z - self.z)
+
+    def towards(self, other: Vertex, share: float) -> Vertex:
+        """The point that lies `share` (0 to 1) of the way on."""
+        return Vertex(
+            self.x + (other.x - self.x) * share,
+            self.y + (other.y - self.y) * share,
+            self.z + (other.z - self.z) * share,
+        )
 
 
 class Line:
@@ -33,21 +47,17 @@ class Line:
         self._pen: Vertex | None = None
         self._steadied: Vertex | None = None
 
-    def to(self, x: float, y: float, pressure: float) -> Iterator[Vertex]:
-        """Corners of the steadied line that are certain now that the pen has gone straight to (x, y)."""
-        goal = Vertex(x, y, min(max(pressure, 0.0), 1.0))
+    def to(self, goal: Vertex) -> Iterator[Vertex]:
+        """Corners of the steadied line that are certain now that the pen has gone straight to `goal`."""
         start, followed = self._pen, self._steadied
-        self._pen = goal
         if start is None or followed is None:
-            self._steadied = goal
+            self._pen = self._steadied = goal
             yield goal
             return
-        length = math.hypot(x - start.x, y - start.y)
+        length = start.way_to(goal)
         if length < NEAR:
-            if goal.pressure > followed.pressure:  # pressed harder where it stands
-                self._steadied = Vertex(followed.x, followed.y, goal.pressure)
-                yield self._steadied
             return
+        self._pen = goal
         if self._lag < NEAR:
             self._steadied = goal
             yield goal
@@ -69,7 +79,9 @@ class Line:
     def _follow(self, followed: Vertex, start: Vertex, goal: Vertex, s: float, length: float) -> Vertex:
         """The steadied point when the pen is `s` of `length` on from `start` to `goal`; at `start` it was at `followed`."""
         decay = math.exp(-s / self._lag)
-        share = (s - self._lag * (1 - decay)) / length
+        point = start.towards(goal, (s - self._lag * (1 - decay)) / length)
         return Vertex(
-            *(a + (b - a) * share + (q - a) * decay for q, a, b in zip(followed, start, goal, strict=True)),
+            point.x + (followed.x - start.x) * decay,
+            point.y + (followed.y - start.y) * decay,
+            point.z + (followed.z - start.z) * decay,
         )
