@@ -23,9 +23,9 @@ from PIL.ImageFile import ImageFile
 from editor.compose import lay
 from editor.document import Metadata
 from editor.errors import UnreadableFile, UnwritableFile
-from editor.io.atomic import written_beside
 from editor.io.decoding import decode, turned
 from editor.io.exif import ORIENTATION, PREFIX, upright
+from editor.io.files import opened, written_beside
 
 MOST_PIXELS = 400_000_000
 MOST_BYTES = 4 * 2**30
@@ -107,7 +107,7 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
     """
     called = name or (source.name if isinstance(source, Path) else "The picture")
     data = _contents(source) if isinstance(source, Path) else source
-    image = _opened(data, called)
+    image = _with_header(data, called)
     orientation = 1
     stored = image.size
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -187,35 +187,24 @@ def write_image(
         case "JPEG":
             image.save(encoded, "JPEG", quality=quality, subsampling=0 if quality >= 90 else 2, **options)
         case "WebP":
-            image.save(encoded, "WEBP", quality=quality, lossless=lossless, exact=True, **options)
+            effort = 50 if lossless else quality  # without loss, Pillow takes the quality for the time to be spent
+            image.save(encoded, "WEBP", quality=effort, lossless=lossless, exact=lossless, **options)
         case "TIFF":
-            image.save(encoded, "TIFF", compression="tiff_adobe_deflate", **options)
+            image.save(encoded, "TIFF", **options)  # uncompressed: only so does Pillow keep the EXIF directories
     with written_beside(path) as file:
         file.write(encoded.getbuffer())
     return tuple(notes)
 
 
 def _contents(path: Path) -> bytes:
-    advice = "Check where it is, or choose another file."
-    try:
-        if path.is_dir():
-            raise UnreadableFile(f"“{path.name}” is a folder.", "Choose a picture inside it.")
-        if path.exists() and not path.is_file():
-            raise UnreadableFile(f"“{path.name}” is a device, not a file.", "Choose a picture.")
-        if path.stat().st_size > MOST_BYTES:
-            raise UnreadableFile(f"“{path.name}” is larger than 4 GB.", "Save it smaller in the program it came from.")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise UnreadableFile(f"“{path.name}” is not there any more.", advice) from error
-    except PermissionError as error:
-        raise UnreadableFile(
-            f"You are not allowed to read “{path.name}”.", "Change its permissions, or copy it to a folder of yours."
-        ) from error
-    except OSError as error:
-        raise UnreadableFile(f"“{path.name}” could not be read ({error.strerror or error}).", advice) from error
+    with opened(path) as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise UnreadableFile(f"“{path.name}” is larger than 4 GB.", "Save it smaller in the program it came from.")
+    return data
 
 
-def _opened(data: bytes, called: str) -> ImageFile:
+def _with_header(data: bytes, called: str) -> ImageFile:
     """The header read, the pixels not yet.
 
     The decoders are called by themselves and not through `Image.open`, whose guard against oversized pictures can only be set for the
@@ -269,6 +258,7 @@ def _dpi(found: object) -> tuple[float, float] | None:
         x, y = float(found[0]), float(found[1])
     except (TypeError, ValueError, ZeroDivisionError):
         return None
+    x, y = round(x, 2), round(y, 2)  # a PNG counts per metre
     return (x, y) if math.isfinite(x) and math.isfinite(y) and min(x, y) > 1 else None
 
 

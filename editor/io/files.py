@@ -1,4 +1,8 @@
-"""Saving without ever losing the earlier file: write beside it, make sure it is on the disk, then rename over it."""
+"""Opening files and replacing them, with every failure a sentence.
+
+A file is saved by writing a new one beside it, making sure that it is on the disk, and renaming it over the earlier one; so the earlier
+one is there until the new one is complete.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from editor.errors import UnwritableFile
+from editor.errors import UnreadableFile, UnwritableFile
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, open for reading. An `OSError`, also from inside the block, becomes `UnreadableFile`."""
+    try:
+        if path.is_dir():
+            raise UnreadableFile(f"“{path.name}” is a folder.", "Choose a file inside it.")
+        if path.exists() and not path.is_file():  # a device or a pipe may never end
+            raise UnreadableFile(f"“{path.name}” is a device, not a file.", "Choose a file.")
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 @contextlib.contextmanager
@@ -65,6 +83,21 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _unreadable(path: Path, error: OSError) -> UnreadableFile:
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR:
+            return UnreadableFile(f"“{path.name}” is not there.", "Check where it is, or choose another file.")
+        case errno.EACCES | errno.EPERM:
+            return UnreadableFile(
+                f"You are not allowed to read “{path.name}”.",
+                "Change its permissions, or copy it to a folder of yours.",
+            )
+        case _:
+            return UnreadableFile(
+                f"“{path.name}” could not be read ({error.strerror or error}).", "Check the disk, or copy it elsewhere."
+            )
 
 
 def _unwritable(path: Path, error: OSError) -> UnwritableFile:

@@ -1,0 +1,83 @@
+"""Reading JSON that nobody vouches for: each value is asked for by name and kind, and a wrong one says where it stands."""
+
+from __future__ import annotations
+
+import math
+
+
+class Malformed(ValueError):
+    """The file does not hold what it should; the text says what and where, in a few words."""
+
+
+class Fields:
+    """One JSON object. `where`: what it is, for the message. Every method raises `Malformed` for a missing or wrong value."""
+
+    def __init__(self, value: object, where: str) -> None:
+        if not isinstance(value, dict):
+            raise Malformed(f"{where} is not a group of fields")
+        self._values = value
+        self._where = where
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there and says anything."""
+        return self._values.get(name) is not None
+
+    def whole(self, name: str) -> int:
+        value = self._get(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.wrong(name)
+        return value
+
+    def number(self, name: str, low: float = -math.inf, high: float = math.inf) -> float:
+        """A finite number between `low` and `high`, both included."""
+        value = self._get(name)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise self.wrong(name)
+        try:
+            number = float(value)
+        except OverflowError as error:
+            raise self.wrong(name) from error
+        if not math.isfinite(number) or not low <= number <= high:
+            raise self.wrong(name)
+        return number
+
+    def text(self, name: str) -> str:
+        value = self._get(name)
+        if not isinstance(value, str):
+            raise self.wrong(name)
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self._get(name)
+        if not isinstance(value, bool):
+            raise self.wrong(name)
+        return value
+
+    def list(self, name: str) -> list[object]:
+        value = self._get(name)
+        if not isinstance(value, list):
+            raise self.wrong(name)
+        return value
+
+    def wholes(self, name: str, count: int | None = None) -> tuple[int, ...]:
+        """Whole numbers; exactly `count` of them when it is given."""
+        found = self.list(name)
+        numbers = tuple(each for each in found if isinstance(each, int) and not isinstance(each, bool))
+        if len(numbers) != len(found) or count not in (None, len(numbers)):
+            raise self.wrong(name)
+        return numbers
+
+    def group(self, name: str) -> Fields:
+        return Fields(self._get(name), f"“{name}” of {self._where}")
+
+    def groups(self, name: str) -> tuple[Fields, ...]:
+        return tuple(Fields(each, f"{name} {i + 1}") for i, each in enumerate(self.list(name)))
+
+    def wrong(self, name: str) -> Malformed:
+        """The complaint about a field, for the caller to raise."""
+        return Malformed(f"“{name}” of {self._where} is missing or wrong")
+
+    def _get(self, name: str) -> object:
+        if name not in self._values:
+            raise self.wrong(name)
+        return self._values[name]

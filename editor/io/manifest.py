@@ -1,0 +1,243 @@
+"""What a project file says about a document, apart from its pixels: plain JSON values, and the document again.
+
+Pixels and maps appear as numbers of planes; `project` keeps the planes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from editor.document import MAPS, Document, Metadata
+from editor.errors import InvalidRequest
+from editor.geometry import Placement, Rect, Size
+from editor.io.fields import Fields, Malformed
+from editor.item import Exemplar, Item
+from editor.layer import BLENDS, Layer
+from editor.report import Recipe
+from editor.request import Action, MethodSettings, Subject, check_ranges
+from editor.tiles import Tiles
+
+# A union once there are several methods; a single class until then.
+SETTINGS: dict[str, Any] = {kind.__name__: kind for kind in typing.get_args(MethodSettings) or (MethodSettings,)}
+ACTIONS: tuple[Action, ...] = typing.get_args(Action)
+
+
+def describe(document: Document, plane: Callable[[Tiles], int]) -> dict[str, Any]:
+    """The document as JSON values. `plane` gives the number under which tiles are kept."""
+    return {
+        "size": list(document.size),
+        "next_id": document.next_id,
+        "dpi": None if document.metadata.dpi is None else [float(each) for each in document.metadata.dpi],
+        "layers": [_describe_layer(layer, plane) for layer in document.layers],
+        "maps": {name: plane(document.map(name)) for name in MAPS},
+        "items": [
+            {
+                "id": item.id,
+                "name": item.name,
+                "mask": plane(item.mask),
+                "rect": [int(each) for each in item.rect],
+                "placement": _describe_placement(item.placement),
+                "prompt": item.prompt,
+                "visible": bool(item.visible),
+            }
+            for item in document.items
+        ],
+        "exemplars": [
+            {
+                "id": exemplar.id,
+                "name": exemplar.name,
+                "pixels": plane(Tiles.of(exemplar.pixels)),
+                "cutout": plane(exemplar.cutout),
+                "strength_map": plane(exemplar.strength_map),
+                "placement": _describe_placement(exemplar.placement),
+                "strength": float(exemplar.strength),
+                "visible": bool(exemplar.visible),
+            }
+            for exemplar in document.exemplars
+        ],
+    }
+
+
+def size_of(fields: Fields) -> Size:
+    width, height = fields.wholes("size", 2)
+    return Size(width, height)
+
+
+def rebuild(fields: Fields, plane: Callable[[int], Tiles], icc: bytes | None, exif: bytes | None) -> Document:
+    """The document of a manifest. `plane` gives the tiles of a number. Raises `Malformed`."""
+    size = size_of(fields)
+
+    def tiles(group: Fields, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> Tiles:
+        found = plane(group.whole(name))
+        if found.shape != shape or found.dtype != dtype:
+            raise group.wrong(name)
+        return found
+
+    maps = fields.group("maps")
+    dpi = None
+    if fields.has("dpi"):
+        pair = Fields(dict(zip("xy", fields.list("dpi"), strict=False)), "the resolution")
+        dpi = pair.number("x"), pair.number("y")
+
+    def layer(group: Fields) -> Layer:
+        return Layer(
+            group.whole("id"),
+            group.text("name"),
+            tiles(group, "pixels", (*size.shape, 4), np.uint8),
+            group.number("opacity", 0, 1),
+            _one_of(group, "blend", BLENDS),
+            group.flag("visible"),
+            _recipe(group.group("recipe")) if group.has("recipe") else None,
+            group.number("doubt") if group.has("doubt") else None,
+        )
+
+    def item(group: Fields) -> Item:
+        return Item(
+            group.whole("id"),
+            group.text("name"),
+            tiles(group, "mask", size.shape, np.float32),
+            _rect(group, "rect", size),
+            _placement(group.group("placement")) if group.has("placement") else None,
+            group.text("prompt"),
+            group.flag("visible"),
+        )
+
+    strength, protect, avoid, selection = (tiles(maps, name, size.shape, np.float32) for name in MAPS)
+    return Document(
+        size,
+        tuple(layer(group) for group in fields.groups("layers")),
+        strength,
+        protect,
+        avoid,
+        selection,
+        tuple(item(group) for group in fields.groups("items")),
+        tuple(_exemplar(group, plane) for group in fields.groups("exemplars")),
+        fields.whole("next_id"),
+        Metadata(icc, exif, dpi),
+    )
+
+
+def _describe_layer(layer: Layer, plane: Callable[[Tiles], int]) -> dict[str, Any]:
+    return {
+        "id": layer.id,
+        "name": layer.name,
+        "pixels": plane(layer.pixels),
+        "opacity": float(layer.opacity),
+        "blend": layer.blend,
+        "visible": bool(layer.visible),
+        "recipe": None if layer.recipe is None else _describe_recipe(layer.recipe),
+        "doubt": None if layer.doubt is None else float(layer.doubt),
+    }
+
+
+def _describe_recipe(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "method": type(recipe.settings).__name__,
+        "settings": dataclasses.asdict(recipe.settings),
+        "action": recipe.action,
+        "rect": [int(each) for each in recipe.rect],
+        "seed": int(recipe.seed),
+        "subjects": [{"id": each.id, "placement": _describe_placement(each.placement)} for each in recipe.subjects],
+        "prompt": recipe.prompt,
+        "negative_prompt": recipe.negative_prompt,
+        "model": recipe.model,
+        "steps": int(recipe.steps),
+        "guidance_scale": float(recipe.guidance_scale),
+    }
+
+
+def _describe_placement(placement: Placement | None) -> dict[str, float] | None:
+    if placement is None:
+        return None
+    return {name: float(value) for name, value in dataclasses.asdict(placement).items()}
+
+
+def _exemplar(group: Fields, plane: Callable[[int], Tiles]) -> Exemplar:
+    pixels = plane(group.whole("pixels"))
+    try:
+        return Exemplar(
+            group.whole("id"),
+            group.text("name"),
+            pixels.read(),
+            plane(group.whole("cutout")),
+            plane(group.whole("strength_map")),
+            _placement(group.group("placement")),
+            group.number("strength", 0, 1),
+            group.flag("visible"),
+        )
+    except Malformed:
+        raise
+    except ValueError as error:  # the three planes are not of one size
+        raise group.wrong("pixels") from error
+
+
+def _recipe(group: Fields) -> Recipe:
+    return Recipe(
+        _settings(group),
+        _one_of(group, "action", ACTIONS),
+        _rect(group, "rect", None),
+        group.whole("seed"),
+        tuple(
+            Subject(each.whole("id"), _placement(each.group("placement")) if each.has("placement") else None)
+            for each in group.groups("subjects")
+        ),
+        group.text("prompt"),
+        group.text("negative_prompt"),
+        group.text("model"),
+        group.whole("steps"),
+        group.number("guidance_scale"),
+    )
+
+
+def _settings(group: Fields) -> MethodSettings:
+    """The settings of a recipe; a field that the file does not know yet has its default."""
+    kind = SETTINGS.get(group.text("method"))
+    if kind is None:
+        raise group.wrong("method")
+    values = group.group("settings")
+    readers: dict[type, Callable[[str], object]] = {
+        bool: values.flag,
+        int: values.whole,
+        float: values.number,
+        str: values.text,
+    }
+    hints = typing.get_type_hints(kind)
+    found: dict[str, object] = {}
+    for each in dataclasses.fields(kind):
+        if values.has(each.name):
+            hint = hints[each.name]
+            plain: type = type(typing.get_args(hint)[0]) if typing.get_origin(hint) is typing.Literal else hint
+            found[each.name] = readers[plain](each.name)
+    made: MethodSettings = kind(**found)
+    try:
+        check_ranges(made)
+    except InvalidRequest as error:
+        raise Malformed(error.message) from error
+    return made
+
+
+def _placement(group: Fields) -> Placement:
+    return Placement(*(group.number(each.name) for each in dataclasses.fields(Placement)))
+
+
+def _rect(group: Fields, name: str, within: Size | None) -> Rect:
+    rect = Rect(*group.wholes(name, 4))
+    if within is not None and not Rect.of_size(within).holds(rect):
+        raise group.wrong(name)
+    return rect
+
+
+_Word = typing.TypeVar("_Word", bound=str)
+
+
+def _one_of(group: Fields, name: str, words: tuple[_Word, ...]) -> _Word:
+    text = group.text(name)
+    for word in words:
+        if word == text:
+            return word
+    raise group.wrong(name)
