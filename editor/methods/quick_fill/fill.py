@@ -14,7 +14,7 @@ from scipy.ndimage import label
 from editor.errors import InvalidRequest
 from editor.geometry import Rect
 from editor.methods.quick_fill.progress import part
-from editor.methods.quick_fill.pyramid import Level, Mask, build, to_bytes
+from editor.methods.quick_fill.pyramid import Mask, build, to_bytes
 from editor.methods.quick_fill.shift_map import shift_fill
 from editor.methods.quick_fill.smooth import smooth_fill
 from editor.methods.quick_fill.texture import is_plain
@@ -95,8 +95,7 @@ def fill_window(
     how: Literal["auto", "texture", "smooth"],
 ) -> Generator[Report, None, tuple[NDArray[np.uint8], float | None]]:
     """The hole's pixels, (n, 3) uint8, and the energy of the cut if there was one."""
-    levels: list[Level] = build(pixels, hole, known, usable)
-    yield Progress(0.0, "Filling the hole")
+    levels = yield from build(pixels, hole, known, usable)
     if how == "texture" or (how == "auto" and not is_plain(levels[-1])):
         found = yield from part(shift_fill(levels, picture, generator), 0.0, 1.0)
         if found is not None:

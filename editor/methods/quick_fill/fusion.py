@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import numpy as np
 
 from editor.methods.quick_fill.linear import System
 from editor.methods.quick_fill.pyramid import Colour, Indices, Level, Mask
+from editor.report import Progress, Report
 
 SCREENING = 0.002  # how strongly the raw copy holds
 ROBUSTNESS = 0.08  # colour misfit at which a link to the border counts half
 
 
-def fusion_system(level: Level, offsets: Indices, valid: Mask, copy: Colour) -> System:
+def fusion_system(level: Level, offsets: Indices, valid: Mask, copy: Colour) -> Generator[Report, None, System]:
     """The system whose solution is the correction to add to `copy` (n, 3) so that its pieces and the border meet.
 
     Minimises the sum over neighbours of (x_p - x_q - g_pq)^2, plus w_q (x_p - I(q) - g_pq)^2 at the border and
@@ -29,6 +32,7 @@ def fusion_system(level: Level, offsets: Indices, valid: Mask, copy: Colour) -> 
     right = np.zeros((count, 3), np.float32)
     heads, tails = [], []
     for down, across in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        yield Progress(0.0, "Joining")
         r, c = rows + down, columns + across
         inside = (r >= 0) & (r < height) & (c >= 0) & (c < width)
         r, c = np.clip(r, 0, height - 1), np.clip(c, 0, width - 1)
@@ -54,6 +58,7 @@ def fusion_system(level: Level, offsets: Indices, valid: Mask, copy: Colour) -> 
         weight = 1 / (1 + (misfit / ROBUSTNESS) ** 2)
         diagonal[held] += weight
         right[held] += weight[:, None] * (target - seen)
+    yield Progress(0.0, "Joining")
     return System.of(diagonal, np.concatenate(heads), np.concatenate(tails), right)
 
 

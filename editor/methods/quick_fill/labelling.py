@@ -1,6 +1,6 @@
 """What it costs to copy a hole pixel from a given shift: the energy of the shift map at the cut level.
 
-After Pritch, Kav-Venaki and Peleg 2009, with two priors of our own: appearance and height.
+After Pritch, Kav-Venaki and Peleg 2009, with three priors of our own: appearance, liveliness and height.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ def pose(level: Level, offsets: Offsets, picture: tuple[float, float]) -> Proble
     weight = level.known.astype(np.float32)
     share = np.maximum(cv2.GaussianBlur(weight, (0, 0), APPEARANCE_SIGMA), 1e-4)
     local = cv2.GaussianBlur(colour * weight[..., None], (0, 0), APPEARANCE_SIGMA) / share[..., None]
+    # How lively each place is: the spread of its colours. A copy may be calmer than its surroundings, not livelier: this keeps eyes
+    # and towers from being pasted into plain background.
     squares = cv2.GaussianBlur(colour**2 * weight[..., None], (0, 0), APPEARANCE_SIGMA) / share[..., None]
     lively = np.sqrt(np.maximum((squares - local**2).mean(axis=2), 0))
     through = membrane(np.concatenate([colour, local, lively[..., None]], axis=2, dtype=np.float32), ~level.known)

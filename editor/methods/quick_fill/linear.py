@@ -14,6 +14,7 @@ from editor.methods.quick_fill.pyramid import Colour, Indices
 from editor.report import Progress, Report
 
 DIRECT_UNKNOWNS = 15_000  # above, a factorisation takes noticeably long
+MOST_RELAXED = 1_500_000  # above, a coarse solution is only scaled up, or the memory would not do
 
 
 @dataclass(frozen=True, slots=True, eq=False)

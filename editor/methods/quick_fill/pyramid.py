@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from editor.report import Progress, Report
 
 Colour = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -68,7 +71,9 @@ def look_up(mask: Mask, rows: Indices, columns: Indices) -> Mask:
     return found
 
 
-def build(pixels: NDArray[np.uint8], hole: Mask, known: Mask, usable: Mask, most: int = CUT_PIXELS) -> list[Level]:
+def build(
+    pixels: NDArray[np.uint8], hole: Mask, known: Mask, usable: Mask, most: int = CUT_PIXELS
+) -> Generator[Report, None, list[Level]]:
     """The window and its halvings, finest first, until the hole has at most `most` pixels.
 
     The window is padded at the right and the bottom (neither hole nor known) so that every halving is exact.
@@ -90,6 +95,7 @@ def build(pixels: NDArray[np.uint8], hole: Mask, known: Mask, usable: Mask, most
         shortest = SHORTEST_SIDE if count <= 8 * most else 16
         if count <= most or min(finest.shape) < shortest:
             break
+        yield Progress(0.0, "Filling the hole")
         coarser = halve(finest)
         if coarser.hole.sum() < FEWEST_LEFT * count or not coarser.known.any():
             break

@@ -15,7 +15,7 @@ from editor.geometry import Rect
 from editor.methods.quick_fill.fusion import fusion_system
 from editor.methods.quick_fill.graph_cut import Labels, alpha_expansion
 from editor.methods.quick_fill.labelling import pose
-from editor.methods.quick_fill.linear import DIRECT_UNKNOWNS, relax, solve
+from editor.methods.quick_fill.linear import DIRECT_UNKNOWNS, MOST_RELAXED, relax, solve
 from editor.methods.quick_fill.offsets import Offsets, cover, find_offsets, patch_centres
 from editor.methods.quick_fill.progress import part
 from editor.methods.quick_fill.pyramid import Colour, Indices, Level, Mask, to_bytes, to_float
@@ -29,7 +29,6 @@ FEWEST_PATCHES = 50  # below, there is no texture to speak of
 BAND = 2  # known pixels this near to the hole judge a finer shift
 FEWEST_JUDGES = 6
 RELAX_STEPS = 16
-MOST_RELAXED = 1_500_000  # unknowns; above, the coarse correction is only scaled up
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,20 +84,27 @@ def shift_fill(
             shift_map = climb(levels[at + 1], shift_map, level)
             yield Progress(low, "Joining")
         copy, valid = copy_pixels(level, shift_map, fallback)
-        system = fusion_system(level, shift_map.offsets, valid, copy)
-        yield Progress(low, "Joining")
-        if copy.shape[0] <= DIRECT_UNKNOWNS:
-            correction = solve(system)
-        else:
-            start = _carry_up(levels[at + 1], correction, level) if correction is not None else np.zeros_like(copy)
-            steps = RELAX_STEPS if copy.shape[0] <= MOST_RELAXED else 0
-            correction = yield from part(relax(system, start, steps), low, high)
+        start = np.zeros_like(copy) if correction is None else carry_up(levels[at + 1], correction, level)
+        join = join_pieces(level, shift_map, copy, valid, start)
+        correction = yield from part(join, low, high)
         fused = copy + correction
         if at > 0:
             yield _preview(level, fused, 1 << at)
             fallback = to_float(level.pixels).copy()
             fallback[level.hole] = fused
     return Filled(np.asarray(np.clip(fused, 0.0, 1.0)), energy / max(problem.border, 1))
+
+
+def join_pieces(
+    level: Level, shift_map: ShiftMap, copy: Colour, valid: Mask, start: Colour
+) -> Generator[Report, None, Colour]:
+    """What to add to the raw copy (n, 3) so that its pieces meet: exact for a small hole, else `start` made to fit finer detail."""
+    if copy.shape[0] > MOST_RELAXED:
+        return start
+    system = yield from part(fusion_system(level, shift_map.offsets, valid, copy), 0.0, 0.2)
+    if copy.shape[0] <= DIRECT_UNKNOWNS:
+        return solve(system)
+    return (yield from part(relax(system, start, RELAX_STEPS), 0.2, 1.0))
 
 
 def copy_pixels(level: Level, shift_map: ShiftMap, fallback: Colour) -> tuple[Colour, Mask]:
@@ -187,7 +193,7 @@ def _looks(level: Level, rows: Indices, columns: Indices) -> NDArray[np.float32]
     return np.concatenate([centre, along[:, None], down_the[:, None]], axis=1, dtype=np.float32)
 
 
-def _carry_up(coarse: Level, correction: Colour, fine: Level) -> Colour:
+def carry_up(coarse: Level, correction: Colour, fine: Level) -> Colour:
     """A coarse correction at twice the scale, bicubic, for the fine hole's pixels."""
     box = Rect.of_mask(coarse.hole).grow(4).intersect(Rect(0, 0, coarse.shape[1], coarse.shape[0]))
     inside = coarse.hole[box.slices]

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import splu
 
-from editor.methods.quick_fill.linear import System, relax
+from editor.geometry import Rect
+from editor.methods.quick_fill.linear import MOST_RELAXED, System, relax
+from editor.methods.quick_fill.progress import part
 from editor.methods.quick_fill.pyramid import Colour, Level, Mask, to_float
 from editor.report import Progress, Report
 
@@ -74,14 +76,15 @@ def smooth_fill(levels: list[Level], generator: np.random.Generator) -> Generato
     picture = plate(to_float(coarsest.pixels), ~coarsest.known)
     yield Progress(0.4, "Filling smoothly")
     for step, level in enumerate(reversed(levels[:-1])):
+        low = 0.4 + 0.5 * step / len(levels)
         up = np.asarray(cv2.resize(picture, level.shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
-        system = _correction(level, up)
-        found = up[level.hole]
-        change = yield from relax(system, np.zeros_like(found), RELAX_STEPS)
-        picture = to_float(level.pixels).copy()
-        picture[~level.known] = up[~level.known]
-        picture[level.hole] = found + change
-        yield Progress(0.4 + 0.5 * (step + 1) / len(levels), "Filling smoothly")
+        picture = np.where(level.known[..., None], to_float(level.pixels), up)
+        yield Progress(low, "Filling smoothly")
+        if level.hole.sum() <= MOST_RELAXED:
+            system = _correction(level, up)
+            start = np.zeros_like(system.right)
+            picture[level.hole] += yield from part(relax(system, start, RELAX_STEPS), low, low + 0.5 / len(levels))
+    yield Progress(0.95, "Filling smoothly")
     grain = _grain(levels[0], picture, generator)
     return np.asarray(np.clip(picture[levels[0].hole] + grain, 0.0, 1.0), np.float32)
 
@@ -111,10 +114,14 @@ def _correction(level: Level, guess: Colour) -> System:
 
 def _grain(level: Level, picture: Colour, generator: np.random.Generator) -> Colour:
     """(n, 3) noise with the spread and the neighbour correlation of the known pixels near the hole."""
-    count = int(level.hole.sum())
+    near_hole = (
+        Rect.of_mask(level.hole).grow(GRAIN_RING + 4).intersect(Rect(0, 0, level.shape[1], level.shape[0])).slices
+    )
+    hole, known, picture = level.hole[near_hole], level.known[near_hole], picture[near_hole]
+    count = int(hole.sum())
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * GRAIN_RING + 1, 2 * GRAIN_RING + 1))
-    near = cv2.dilate(level.hole.astype(np.uint8), kernel).astype(np.bool_)
-    inner = cv2.erode(level.known.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.bool_)
+    near = cv2.dilate(hole.astype(np.uint8), kernel).astype(np.bool_)
+    inner = cv2.erode(known.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.bool_)
     ring = near & inner
     if ring.sum() < 32:
         return np.zeros((count, 3), np.float32)
@@ -132,10 +139,10 @@ def _grain(level: Level, picture: Colour, generator: np.random.Generator) -> Col
     side = (1 - np.sqrt(max(0.0, 1 - 8 * blur * blur))) / (4 * blur) if blur > 1e-3 else 0.0
     tap = np.array([side, 1.0, side], np.float32)
     tap /= np.linalg.norm(tap)
-    height, width = level.shape
+    height, width = hole.shape
     noise = generator.standard_normal((height, width, 1), dtype=np.float32)
     tint = generator.standard_normal((height, width, 3), dtype=np.float32)
     # Most of a photograph's grain is in its light, less in its colour.
     mixed = cv2.sepFilter2D(0.8 * noise + 0.6 * tint, -1, tap, tap)
-    found: Colour = (mixed[level.hole] * spread).astype(np.float32)
+    found: Colour = (mixed[hole] * spread).astype(np.float32)
     return found

@@ -10,11 +10,14 @@ from editor.methods.quick_fill.pyramid import Level, to_float
 from editor.methods.quick_fill.smooth import membrane
 
 RING = 8  # pixels at the cut level
-PLAIN = 0.012
+LIVELIEST = 95  # a percentile: a thin wire that crosses the hole counts, a speck of noise does not
+# Of 62 elliptical holes in photographs, the 8 below 0.017 were filled as well or better smoothly (mean sliced Wasserstein distance
+# of patches 1.9 against 3.1 by texture); the next one stood at 0.030, and from there on texture is better on the mean.
+PLAIN = 0.022
 
 
 def unrest(level: Level) -> float:
-    """How lively the known pixels around the hole are: the 90th percentile of the gradient of their grey, in 1 = white a pixel."""
+    """How lively the known pixels around the hole are: a high percentile of the gradient of their grey, 1 = black to white in a pixel."""
     side = 2 * RING + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     near = cv2.dilate(level.hole.astype(np.uint8), disc).astype(np.bool_)
@@ -23,7 +26,7 @@ def unrest(level: Level) -> float:
     if not ring.any():
         return 0.0
     looks = features(membrane(to_float(level.pixels), ~level.known))
-    return float(np.percentile(np.hypot(looks[ring, 3], looks[ring, 4]), 90)) / 2
+    return float(np.percentile(np.hypot(looks[ring, 3], looks[ring, 4]), LIVELIEST)) / 2
 
 
 def is_plain(level: Level) -> bool:
