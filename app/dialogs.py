@@ -1,70 +1,97 @@
-"""Questions to the person, awaited: the window goes on drawing while they think."""
+"""Questions to the person: which file, and what about unsaved changes. None blocks; the answer comes to a function."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from editor.io.project import SUFFIX
-from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox, QWidget
-
-from editor.io.images import READ_KINDS
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 Answer = Literal["save", "discard", "cancel"]
 
+PROJECT = ".palimpsest"
+OPEN_FILTER = (
+    "Pictures and projects (*.png *.jpg *.jpeg *.webp *.tif *.tiff *.palimpsest);;"
+    "Pictures (*.png *.jpg *.jpeg *.webp *.tif *.tiff);;Projects (*.palimpsest);;All files (*)"
+)
+SAVE_FILTER = "Palimpsest project (*.palimpsest)"
+EXPORT_FILTERS = {"PNG (*.png)": ".png", "JPEG (*.jpg)": ".jpg", "WebP (*.webp)": ".webp", "TIFF (*.tif)": ".tif"}
 
-async def ask_open(parent: QWidget) -> list[Path]:
-    """Files to open; none when the person thinks better of it."""
-    pictures = " ".join(f"*{suffix}" for kind in READ_KINDS for suffix in kind.suffixes)
-    dialog = QFileDialog(parent, "Open")
+
+def ask_open(parent: QWidget, folder: Path | None, chosen: Callable[[Sequence[Path]], None]) -> QFileDialog:
+    """Which files to open; `chosen` is called unless the person cancels."""
+    dialog = _dialog(parent, "Open", folder)
     dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-    dialog.setNameFilters([f"Pictures and projects ({pictures} *{SUFFIX})", "All files (*)"])
-    if await _finished(dialog) != QDialog.DialogCode.Accepted:
-        return []
-    return [Path(name) for name in dialog.selectedFiles()]
+    dialog.setNameFilter(OPEN_FILTER)
+    dialog.filesSelected.connect(lambda names: chosen([Path(name) for name in names]))
+    dialog.open()
+    return dialog
 
 
-async def ask_save(parent: QWidget, name: str, kind: str, suffixes: Sequence[str]) -> Path | None:
-    """Where to write. A name without one of the suffixes gets that of the proposed name."""
-    dialog = QFileDialog(parent, "Save")
+def ask_save(parent: QWidget, suggestion: Path, chosen: Callable[[Path], None]) -> QFileDialog:
+    """Where to save the project; the ending is added when it is missing."""
+    dialog = _dialog(parent, "Save", suggestion.parent)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    dialog.setNameFilters([f"{kind} ({' '.join(f'*{suffix}' for suffix in suffixes)})", "All files (*)"])
-    dialog.setDefaultSuffix(Path(name).suffix.removeprefix("."))
-    dialog.selectFile(name)
-    if await _finished(dialog) != QDialog.DialogCode.Accepted:
-        return None
-    return Path(dialog.selectedFiles()[0])
+    dialog.setNameFilter(SAVE_FILTER)
+    dialog.setDefaultSuffix(PROJECT)
+    dialog.selectFile(suggestion.with_suffix(PROJECT).name)
+    dialog.fileSelected.connect(lambda name: chosen(_with_suffix(Path(name), PROJECT)))
+    dialog.open()
+    return dialog
 
 
-async def ask_unsaved(parent: QWidget, name: str) -> Answer:
-    """What to do with changes that no file holds."""
+def ask_export(parent: QWidget, suggestion: Path, chosen: Callable[[Path], None]) -> QFileDialog:
+    """Where to write the picture; the chosen kind gives the ending when the name has none of a picture."""
+    dialog = _dialog(parent, "Export picture", suggestion.parent)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setNameFilters(list(EXPORT_FILTERS))
+    dialog.selectFile(suggestion.with_suffix(".png").name)
+
+    def picked(name: str) -> None:
+        path = Path(name)
+        known = {*EXPORT_FILTERS.values(), ".jpeg", ".tiff"}
+        suffix = EXPORT_FILTERS.get(dialog.selectedNameFilter(), ".png")
+        chosen(path if path.suffix.lower() in known else _with_suffix(path, suffix))
+
+    dialog.fileSelected.connect(picked)
+    dialog.open()
+    return dialog
+
+
+def ask_unsaved(parent: QWidget, name: str, answered: Callable[[Answer], None]) -> QMessageBox:
+    """What is to become of the changes to `name`."""
     box = QMessageBox(parent)
-    box.setIcon(QMessageBox.Icon.NoIcon)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.setWindowModality(Qt.WindowModality.WindowModal)
     box.setText(f"Save the changes to “{name}”?")
     box.setInformativeText("Without saving they are lost.")
+    box.setIcon(QMessageBox.Icon.NoIcon)
     save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
-    discard = box.addButton("Don’t save", QMessageBox.ButtonRole.DestructiveRole)
-    box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+    discard = box.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
+    cancel = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+    discard.setProperty("role", "danger")
     box.setDefaultButton(save)
-    await _finished(box)
-    chosen = box.clickedButton()
-    return "save" if chosen is save else "discard" if chosen is discard else "cancel"
+    box.setEscapeButton(cancel)
+
+    def finished() -> None:
+        clicked = box.clickedButton()
+        answered("save" if clicked is save else "discard" if clicked is discard else "cancel")
+
+    box.finished.connect(finished)
+    box.open()
+    return box
 
 
-async def _finished(dialog: QDialog) -> int:
-    """Show the dialog and wait for its answer; it is deleted in the end, also when the waiting is cancelled."""
-    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+def _dialog(parent: QWidget, title: str, folder: Path | None) -> QFileDialog:
+    dialog = QFileDialog(parent, title)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowModality(Qt.WindowModality.WindowModal)
+    if folder is not None:
+        dialog.setDirectory(str(folder))
+    return dialog
 
-    def ended(code: int) -> None:
-        if not future.done():
-            future.set_result(code)
 
-    dialog.finished.connect(ended)
-    dialog.open()
-    try:
-        return await future
-    finally:
-        dialog.close()
-        dialog.deleteLater()
+def _with_suffix(path: Path, suffix: str) -> Path:
+    return path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)

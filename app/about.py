@@ -1,0 +1,113 @@
+"""Small windows of the program itself: preferences, the list of shortcuts, and about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFrame,
+    QGridLayout,
+    QLabel,
+    QMessageBox,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.settings import LEAST_BUDGET, Settings
+from widgets.actions import Command, shortcut_words
+from widgets.choice import Choice
+from widgets.slider import Slider
+from widgets.theme import Choice as ThemeChoice
+
+GIGABYTE = 1024**3
+MOST_BUDGET = 16
+
+
+class PreferencesDialog(QDialog):
+    """What can be set for good. Every change counts at once."""
+
+    def __init__(self, settings: Settings, choose_theme: Callable[[ThemeChoice], None], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Preferences")
+        theme = Choice("Theme", [("system", "As the system", ""), ("dark", "Dark", ""), ("light", "Light", "")])
+        theme.set_value(settings.values.theme)
+        theme.changed.connect(choose_theme)
+        least = LEAST_BUDGET / GIGABYTE
+        undo = Slider("Memory for undo", least, MOST_BUDGET, 2, unit="GB", step=0.25, curve=2)
+        undo.set_value(settings.values.undo_budget / GIGABYTE)
+        undo.setToolTip("For each document; the oldest steps go when it is full.")
+        undo.finished.connect(lambda value: settings.set(undo_budget=int(value * GIGABYTE)))
+        note = QLabel("Memory for undo counts for documents opened from now on.")
+        note.setProperty("role", "caption")
+        note.setWordWrap(True)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setSpacing(8)
+        layout.addWidget(_title("Theme"))
+        layout.addWidget(theme)
+        layout.addSpacing(8)
+        layout.addWidget(_title("History"))
+        layout.addWidget(undo)
+        layout.addWidget(note)
+        layout.addSpacing(8)
+        layout.addWidget(buttons)
+        self.setFixedWidth(400)
+
+
+class ShortcutsDialog(QDialog):
+    """Every command that has a key."""
+
+    def __init__(self, commands: Sequence[Command], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Shortcuts")
+        body = QWidget()
+        grid = QGridLayout(body)
+        grid.setContentsMargins(0, 0, 8, 0)
+        grid.setHorizontalSpacing(24)
+        grid.setVerticalSpacing(8)
+        for at, command in enumerate(each for each in commands if each.keys):
+            keys = QLabel(shortcut_words(command))
+            keys.setProperty("role", "quiet")
+            grid.addWidget(QLabel(command.text), at, 0)
+            grid.addWidget(keys, at, 1)
+        grid.setColumnStretch(0, 1)
+        scroll = QScrollArea()
+        scroll.setWidget(body)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setSpacing(16)
+        layout.addWidget(scroll)
+        layout.addWidget(buttons)
+        self.resize(440, 560)
+
+
+class AboutBox(QMessageBox):
+    """What this is, and whose icons it shows."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("About")
+        self.setText("Palimpsest")
+        self.setInformativeText(
+            "Change pictures by touching them: paint strength, drop exemplars, move items.\n\n"
+            "Icons by Lucide (ISC licence). Made with Qt (LGPL)."
+        )
+
+
+def _title(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("role", "title")
+    return label

@@ -1,0 +1,267 @@
+"""The main window: one line on top, below it a workbench for each document, or the start page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
+
+from app.about import AboutBox, PreferencesDialog, ShortcutsDialog
+from app.settings import Settings
+from widgets.actions import Actions, Canvas
+from widgets.adjust import Adjustment
+from widgets.command_table import MENUS, OTHERS
+from widgets.palette import CommandPalette
+from widgets.services import Services
+from widgets.session import Session
+from widgets.start_page import StartPage
+from widgets.theme import Choice, Theme
+from widgets.top_bar import TopBar
+from widgets.workbench import Workbench, make_canvas
+
+FIRST_SIZE = QSize(1280, 800)
+TITLE = "Palimpsest"
+
+
+class MainWindow(QMainWindow):
+    """Documents as tabs, menus and the palette; it is the `Desk` that commands act on.
+
+    `session_chosen(session)` when another document is in front, None when none is open. Closing asks `services.quit()`; the program
+    ends the window with `shut()`.
+    """
+
+    session_chosen = Signal(object)
+
+    def __init__(self, services: Services, settings: Settings, theme: Theme) -> None:
+        super().__init__()
+        self.setWindowTitle(TITLE)
+        self.setMinimumSize(800, 560)
+        self._services, self._settings, self._theme = services, settings, theme
+        self._benches: list[Workbench] = []
+        self._may_close = False
+        self._stack = QStackedWidget()
+        self._start = StartPage(services)
+        self._stack.addWidget(self._start)
+        self._recent = QMenu("Open recent", self)
+        self._recent.aboutToShow.connect(self._fill_recent)
+        self._actions = Actions(self, self, MENUS, OTHERS)
+        menu, zoom_menu = QMenu(self), QMenu(self)
+        self._actions.fill(menu, recent=self._recent)
+        for id in ("view.fit", "view.full", "view.double", "view.in", "view.out"):
+            zoom_menu.addAction(self._actions.action(id))
+        self._top = TopBar(menu, zoom_menu)
+        self._top.document_chosen.connect(self._show_document)
+        self._top.close_wanted.connect(lambda at: services.close_document(self._benches[at].session))
+        self._top.original.connect(self._show_original)
+        self._top.palette_wanted.connect(self.show_palette)
+        body = QWidget()
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._top)
+        layout.addWidget(self._stack, 1)
+        self.setCentralWidget(body)
+        self._palette = CommandPalette(body)
+        self._palette.chosen.connect(self._actions.run)
+        self._palette.closed.connect(self._focus_canvas)
+        self._restore()
+        self._refresh()
+
+    # The desk that commands act on
+
+    @property
+    def services(self) -> Services:
+        return self._services
+
+    @property
+    def workbench(self) -> Workbench | None:
+        """That of the document in front."""
+        found = self._stack.currentWidget()
+        return found if isinstance(found, Workbench) else None
+
+    @property
+    def session(self) -> Session | None:
+        return None if self.workbench is None else self.workbench.session
+
+    @property
+    def sessions(self) -> Sequence[Session]:
+        return [bench.session for bench in self._benches]
+
+    @property
+    def canvas(self) -> Canvas | None:
+        return None if self.workbench is None else self.workbench.canvas
+
+    @property
+    def theme_choice(self) -> Choice:
+        return self._theme.choice
+
+    @property
+    def panels_shown(self) -> bool:
+        return self._settings.values.panels
+
+    @property
+    def actions_of_window(self) -> Actions:
+        return self._actions
+
+    def choose_theme(self, choice: Choice) -> None:
+        self._theme.choose(choice)
+        self._settings.set(theme=choice)
+        self._actions.refresh()
+
+    def show_panels(self, shown: bool) -> None:
+        self._settings.set(panels=shown)
+        for bench in self._benches:
+            bench.show_panels(shown)
+        self._actions.refresh()
+
+    def show_palette(self) -> None:
+        self._palette.open(self._actions.possible())
+
+    def show_shortcuts(self) -> None:
+        ShortcutsDialog(self._actions.commands, self).open()
+
+    def show_preferences(self) -> None:
+        PreferencesDialog(self._settings, self.choose_theme, self).open()
+
+    def show_about(self) -> None:
+        AboutBox(self).open()
+
+    def adjust(self, adjustment: Adjustment) -> None:
+        if self.workbench is not None:
+            self.workbench.adjust(adjustment)
+
+    def next_document(self, step: int) -> None:
+        if self._benches:
+            self._top.tabs.setCurrentIndex((self._top.tabs.currentIndex() + step) % len(self._benches))
+
+    def next_pane(self, step: int) -> None:
+        if self.workbench is not None:
+            self.workbench.next_pane(step)
+
+    # Documents
+
+    def add_session(self, session: Session, name: str = "") -> Workbench:
+        """Open a tab for it and bring it to the front. `name`: what it is called while it has no file."""
+        bench = Workbench(session, make_canvas(session))
+        bench.setProperty("documentName", name or "Untitled")
+        bench.set_folded(self._settings.values.folded)
+        bench.show_panels(self.panels_shown)
+        bench.folded.connect(self._remember_folded)
+        bench.canvas.viewport_changed.connect(self._refresh_zoom)
+        session.document_changed.connect(self._session_changed)
+        session.active_changed.connect(self._session_changed)
+        session.job_changed.connect(self._session_changed)
+        self._benches.append(bench)
+        self._stack.addWidget(bench)
+        at = self._top.add_document(name)
+        self._top.tabs.setCurrentIndex(at)
+        self._show_document(at)
+        return bench
+
+    def remove_session(self, session: Session) -> None:
+        """Close its tab. Nothing is asked."""
+        at = self.sessions.index(session)
+        bench = self._benches.pop(at)
+        for signal in (session.document_changed, session.active_changed, session.job_changed):
+            signal.disconnect(self._session_changed)
+        self._stack.removeWidget(bench)
+        self._top.tabs.removeTab(at)
+        bench.hide()
+        bench.deleteLater()
+        if not self._benches:
+            self._start.refresh()
+            self._stack.setCurrentWidget(self._start)
+        self._show_document(self._top.tabs.currentIndex())
+
+    def bring_to_front(self, session: Session) -> None:
+        self._top.tabs.setCurrentIndex(self.sessions.index(session))
+
+    def name_of(self, session: Session) -> str:
+        """What the document is called: its file's name, or the name it was given."""
+        if session.path is not None:
+            return session.path.name
+        bench = next(bench for bench in self._benches if bench.session is session)
+        return str(bench.property("documentName"))
+
+    def shut(self) -> None:
+        """Close the window without asking anything."""
+        self._may_close = True
+        self.close()
+
+    def _show_document(self, at: int) -> None:
+        if 0 <= at < len(self._benches):
+            self._stack.setCurrentWidget(self._benches[at])
+            self._focus_canvas()
+        self._refresh()
+        self.session_chosen.emit(self.session)
+
+    def _focus_canvas(self) -> None:
+        if self.workbench is not None:
+            self.workbench.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _show_original(self, shown: bool) -> None:
+        if self.session is not None:
+            self.session.set_view(original=shown)
+
+    def _session_changed(self) -> None:
+        session = self.sender()
+        if isinstance(session, Session) and session.in_gesture:
+            return  # nothing that menus or tabs show changes before the hand lets go
+        self._refresh()
+
+    # What menus, tabs and title show
+
+    def _refresh(self) -> None:
+        self._actions.refresh()
+        for at, bench in enumerate(self._benches):
+            session = bench.session
+            tip = str(session.path or "Not saved yet")
+            self._top.show_name(at, self.name_of(session), unsaved=session.history.unsaved, tip=tip)
+        self._top.tabs.setVisible(bool(self._benches))
+        front = self.session
+        self._top.show_original(front is not None and front.view.original)
+        name = "" if front is None else self.name_of(front)
+        self.setWindowTitle(f"{name}[*] — {TITLE}" if name else TITLE)
+        self.setWindowModified(front is not None and front.history.unsaved)
+        self._refresh_zoom()
+
+    def _refresh_zoom(self) -> None:
+        bench = self.workbench
+        self._top.show_zoom(None if bench is None else bench.canvas.viewport.zoom)
+
+    def _fill_recent(self) -> None:
+        self._recent.clear()
+        for recent in self._services.recent():
+            action = self._recent.addAction(recent.path.name)
+            action.setToolTip(str(recent.path))
+            action.triggered.connect(lambda _=False, path=recent.path: self._services.open_paths([path]))
+        if self._recent.isEmpty():
+            self._recent.addAction("Nothing yet").setEnabled(False)
+
+    # Memory and closing
+
+    def _remember_folded(self, name: str, folded: bool) -> None:
+        others = tuple(each for each in self._settings.values.folded if each != name)
+        self._settings.set(folded=(*others, name) if folded else others)
+        for bench in self._benches:
+            bench.set_folded(self._settings.values.folded)
+
+    def _restore(self) -> None:
+        geometry = QByteArray.fromBase64(self._settings.values.geometry.encode())
+        if geometry.isEmpty() or not self.restoreGeometry(geometry):
+            self.resize(FIRST_SIZE)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if not self._may_close:
+            event.ignore()
+            self._services.quit()
+            return
+        self._settings.set(geometry=bytes(self.saveGeometry().toBase64().data()).decode())
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        # Keys that the canvas was offered first and did not use (digits, Escape, Enter, Delete …).
+        if not self._actions.press(QKeySequence(event.keyCombination())):
+            super().keyPressEvent(event)

@@ -1,0 +1,182 @@
+"""Commands as data, and the Qt actions made of them: one list feeds menus, shortcuts, tool tips and the command palette.
+
+The commands themselves stand in `widgets.command_table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu, QWidget
+
+from widgets.adjust import Adjustment
+from widgets.services import Services
+from widgets.session import Session
+from widgets.theme import Choice as ThemeChoice
+
+
+class Canvas(Protocol):
+    """What commands ask of the canvas."""
+
+    def fit(self) -> None: ...
+
+    def zoom_to(self, zoom: float) -> None: ...
+
+    def zoom_in(self) -> None: ...
+
+    def zoom_out(self) -> None: ...
+
+    def turn(self, degrees: float) -> None: ...
+
+    def straighten(self) -> None: ...
+
+    def mirror(self) -> None: ...
+
+    def paste(self) -> None: ...
+
+
+class Desk(Protocol):
+    """What commands act on: the window, its document in front and the program around it."""
+
+    @property
+    def services(self) -> Services: ...
+
+    @property
+    def session(self) -> Session | None:
+        """The document in front, None at the start page."""
+
+    @property
+    def canvas(self) -> Canvas | None: ...
+
+    @property
+    def theme_choice(self) -> ThemeChoice: ...
+
+    @property
+    def panels_shown(self) -> bool: ...
+
+    def choose_theme(self, choice: ThemeChoice) -> None: ...
+
+    def show_panels(self, shown: bool) -> None: ...
+
+    def show_palette(self) -> None: ...
+
+    def show_shortcuts(self) -> None: ...
+
+    def show_preferences(self) -> None: ...
+
+    def show_about(self) -> None: ...
+
+    def adjust(self, adjustment: Adjustment) -> None:
+        """Let the person set an adjustment's values, shown before anything is kept."""
+
+    def next_document(self, step: int) -> None: ...
+
+    def next_pane(self, step: int) -> None:
+        """Move the keyboard from the canvas to the panels and round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`id` never changes, so that a person's own shortcuts can name it. `keys`: default shortcuts, as Qt writes them.
+
+    `text` says it in full where it stands alone, `short` in its menu. `when`: whether it can be done now. `on`: whether it is on just
+    now, for those that are switched.
+    """
+
+    id: str
+    text: str
+    do: Callable[[Desk], object]
+    keys: tuple[str, ...] = ()
+    when: Callable[[Desk], bool] = lambda desk: desk.session is not None
+    on: Callable[[Desk], bool] | None = None
+    short: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """A menu and what stands in it; None is a line between groups."""
+
+    title: str
+    entries: tuple[Command | Menu | None, ...]
+
+    def commands(self) -> Iterator[Command]:
+        for entry in self.entries:
+            if isinstance(entry, Command):
+                yield entry
+            elif isinstance(entry, Menu):
+                yield from entry.commands()
+
+
+class Actions(QObject):
+    """The commands as `QAction`s of one window, kept enabled and checked as the desk's state says."""
+
+    def __init__(self, desk: Desk, window: QWidget, menus: Sequence[Menu], others: Sequence[Command]) -> None:
+        super().__init__(window)
+        self._desk = desk
+        self._menus = menus
+        self._window = window
+        self.commands = (*(command for menu in menus for command in menu.commands()), *others)
+        self._actions = {command.id: self._action(command) for command in self.commands}
+        window.addActions(list(self._actions.values()))
+        self.refresh()
+
+    def action(self, id: str) -> QAction:
+        return self._actions[id]
+
+    def possible(self) -> list[Command]:
+        """Every command that can be done now."""
+        return [command for command in self.commands if command.when(self._desk)]
+
+    def run(self, command: Command) -> None:
+        """Do it, if it can be done now."""
+        if command.when(self._desk):
+            command.do(self._desk)
+
+    def press(self, keys: QKeySequence) -> bool:
+        """Do what stands on these keys, if anything can be done now; whether something was."""
+        for command in self.commands:
+            if any(QKeySequence(each) == keys for each in command.keys) and command.when(self._desk):
+                command.do(self._desk)
+                return True
+        return False
+
+    def refresh(self) -> None:
+        """Look at the desk again."""
+        for command in self.commands:
+            action = self._actions[command.id]
+            action.setEnabled(command.when(self._desk))
+            if command.on is not None:
+                action.setChecked(command.on(self._desk))
+
+    def fill(self, menu: QMenu, *, recent: QMenu | None = None) -> None:
+        """Put all menus into one; `recent` goes behind the command "file.open"."""
+        for each in self._menus:
+            self._fill(menu.addMenu(each.title), each, recent)
+
+    def _fill(self, target: QMenu, menu: Menu, recent: QMenu | None) -> None:
+        for entry in menu.entries:
+            match entry:
+                case None:
+                    target.addSeparator()
+                case Menu():
+                    self._fill(target.addMenu(entry.title), entry, recent)
+                case Command():
+                    target.addAction(self._actions[entry.id])
+                    if entry.id == "file.open" and recent is not None:
+                        target.addMenu(recent)
+
+    def _action(self, command: Command) -> QAction:
+        action = QAction(command.short or command.text, self._window)
+        action.setShortcuts([QKeySequence(key) for key in command.keys])
+        action.setCheckable(command.on is not None)
+        action.triggered.connect(lambda: self.run(command))
+        return action
+
+
+def shortcut_words(command: Command) -> str:
+    """Its first shortcut as this system writes it; empty without one."""
+    return QKeySequence(command.keys[0]).toString(QKeySequence.SequenceFormat.NativeText) if command.keys else ""

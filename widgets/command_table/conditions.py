@@ -1,0 +1,56 @@
+"""When commands can be done, and what they act on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from widgets.actions import Desk
+from widgets.session import Session
+
+When = Callable[[Desk], bool]
+
+
+def always(desk: Desk) -> bool:
+    return True
+
+
+def when(test: Callable[[Session], object]) -> When:
+    return lambda desk: desk.session is not None and bool(test(desk.session))
+
+
+def on_session(change: Callable[[Session], object]) -> Callable[[Desk], object]:
+    """A command that needs only the session."""
+    return lambda desk: change(desk.session) if desk.session is not None else None
+
+
+def on_item(change: Callable[[Session, int], object]) -> Callable[[Desk], object]:
+    return on_session(lambda session: change(session, session.draft.item) if session.draft.item is not None else None)
+
+
+def on_exemplar(change: Callable[[Session, int], object]) -> Callable[[Desk], object]:
+    return on_session(
+        lambda session: change(session, session.draft.exemplar) if session.draft.exemplar is not None else None
+    )
+
+
+def on_layer(change: Callable[[Session, int], object]) -> Callable[[Desk], object]:
+    return on_session(
+        lambda session: change(session, session.active_layer) if session.active_layer is not None else None
+    )
+
+
+selected = when(lambda session: not session.document.selection.blank)
+painted = when(lambda session: not session.document.strength.blank or session.draft.exemplar is not None)
+item = when(lambda session: session.draft.item is not None)
+exemplar = when(lambda session: session.draft.exemplar is not None)
+thing = when(lambda session: session.draft.item is not None or session.draft.exemplar is not None)
+layer = when(lambda session: session.active_layer is not None)
+busy = when(lambda session: session.job is not None and session.job.busy)
+idle = when(lambda session: session.job is None or not session.job.busy)
+shown = when(lambda session: session.job is not None and session.job.shown is not None)
+discardable = when(lambda session: session.job is not None and not session.job.busy)
+
+
+def serve(desk: Desk, serve: Callable[[Session], object]) -> None:
+    if desk.session is not None:
+        serve(desk.session)

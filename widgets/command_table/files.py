@@ -1,0 +1,58 @@
+"""Commands on files, documents and history."""
+
+from __future__ import annotations
+
+from widgets.actions import Command, Menu
+from widgets.command_table.conditions import always, on_session, serve, thing, when
+from widgets.command_table.things import delete_active
+from widgets.session import Session
+
+FILE = Menu(
+    "File",
+    (
+        Command("file.paste", "New from clipboard", lambda desk: desk.services.paste(), ("Ctrl+Shift+N",), always),
+        Command("file.open", "Open…", lambda desk: desk.services.open_dialog(), ("Ctrl+O",), always),
+        Command("file.sample", "Open the sample picture", lambda desk: desk.services.open_sample(), when=always),
+        None,
+        Command("file.save", "Save", lambda desk: serve(desk, desk.services.save), ("Ctrl+S",)),
+        Command("file.save_as", "Save as…", lambda desk: serve(desk, desk.services.save_as), ("Ctrl+Shift+S",)),
+        Command("file.export", "Export picture…", lambda desk: serve(desk, desk.services.export), ("Ctrl+E",)),
+        None,
+        Command("file.close", "Close document", lambda desk: serve(desk, desk.services.close_document), ("Ctrl+W",)),
+        Command("file.quit", "Quit", lambda desk: desk.services.quit(), ("Ctrl+Q",), always),
+    ),
+)
+
+EDIT = Menu(
+    "Edit",
+    (
+        Command(
+            "edit.undo", "Undo", on_session(Session.undo), ("Ctrl+Z",), when(lambda session: session.history.can_undo)
+        ),
+        Command(
+            "edit.redo",
+            "Redo",
+            on_session(Session.redo),
+            ("Ctrl+Shift+Z", "Ctrl+Y"),
+            when(lambda session: session.history.can_redo),
+        ),
+        None,
+        Command(
+            "edit.paste",
+            "Paste onto the picture",
+            lambda desk: desk.canvas.paste() if desk.canvas else None,
+            ("Ctrl+V",),
+            short="Paste",
+        ),
+        Command(
+            "edit.delete",
+            "Delete the active thing",
+            on_session(delete_active),
+            ("Delete", "Backspace"),
+            thing,
+            short="Delete",
+        ),
+        None,
+        Command("edit.preferences", "Preferences…", lambda desk: desk.show_preferences(), ("Ctrl+,",), always),
+    ),
+)

@@ -1,0 +1,111 @@
+"""Commands on items, exemplars and layers."""
+
+from __future__ import annotations
+
+from editor.edit import removal
+from widgets import commands, edits
+from widgets.actions import Command, Menu
+from widgets.command_table.conditions import exemplar, item, layer, on_exemplar, on_item, on_layer, on_session
+from widgets.session import Session
+
+
+def delete_active(session: Session) -> None:
+    """An item is taken out of the picture, an exemplar off it; otherwise the selection is dropped."""
+    item = None if session.draft.item is None else session.document.item(session.draft.item)
+    if item is not None:
+        session.run(removal(item))
+    elif session.draft.exemplar is not None:
+        commands.delete_exemplar(session, session.draft.exemplar)
+
+
+ITEM = Menu(
+    "Item",
+    (
+        Command(
+            "item.remove",
+            "Remove the item from the picture",
+            on_session(delete_active),
+            when=item,
+            short="Remove from picture",
+        ),
+        Command("item.put_back", "Put the item back", on_item(commands.put_back), when=item, short="Put back"),
+        Command("item.duplicate", "Duplicate the item", on_item(commands.duplicate_item), when=item, short="Duplicate"),
+        Command(
+            "item.select",
+            "Select the item’s region",
+            on_item(commands.select_item),
+            when=item,
+            short="Select its region",
+        ),
+        Command(
+            "item.forget",
+            "Take the item off the list",
+            on_item(commands.delete_item),
+            when=item,
+            short="Take off the list",
+        ),
+    ),
+)
+
+EXEMPLAR = Menu(
+    "Exemplar",
+    (
+        Command(
+            "exemplar.flip",
+            "Flip the exemplar left to right",
+            on_exemplar(edits.flip_exemplar),
+            when=exemplar,
+            short="Flip left to right",
+        ),
+        Command(
+            "exemplar.flip_upright",
+            "Flip the exemplar top to bottom",
+            on_exemplar(lambda session, id: edits.flip_exemplar(session, id, upright=True)),
+            when=exemplar,
+            short="Flip top to bottom",
+        ),
+        Command(
+            "exemplar.cutout",
+            "Paint the exemplar’s cut-out",
+            on_exemplar(edits.paint_cutout),
+            when=exemplar,
+            short="Paint cut-out",
+        ),
+        Command(
+            "exemplar.duplicate",
+            "Duplicate the exemplar",
+            on_exemplar(commands.duplicate_exemplar),
+            when=exemplar,
+            short="Duplicate",
+        ),
+        Command(
+            "exemplar.delete",
+            "Delete the exemplar",
+            on_exemplar(commands.delete_exemplar),
+            when=exemplar,
+            short="Delete",
+        ),
+    ),
+)
+
+LAYER = Menu(
+    "Layer",
+    (
+        Command("layer.add", "Add a layer", on_session(edits.add_layer), ("Ctrl+Shift+L",), short="Add"),
+        Command(
+            "layer.duplicate",
+            "Duplicate the layer",
+            on_layer(commands.duplicate_layer),
+            when=layer,
+            short="Duplicate",
+        ),
+        Command(
+            "layer.exemplar",
+            "Make the layer an exemplar",
+            on_layer(commands.layer_to_exemplar),
+            when=layer,
+            short="Make exemplar",
+        ),
+        Command("layer.delete", "Delete the layer", on_layer(commands.delete_layer), when=layer, short="Delete"),
+    ),
+)

@@ -1,0 +1,96 @@
+"""Commands on the view, and help."""
+
+from __future__ import annotations
+
+from widgets.actions import Command, Menu
+from widgets.command_table.conditions import always, on_session, when
+from widgets.options import OverlayMode
+from widgets.theme import Choice as ThemeChoice
+
+
+def _overlay(mode: OverlayMode, text: str) -> Command:
+    return Command(
+        f"view.overlay.{mode}",
+        f"Show strength as {text}" if mode != "off" else "Hide the strength overlay",
+        on_session(lambda session: session.set_view(overlay=mode)),
+        on=when(lambda session: session.view.overlay == mode),
+        short=text.capitalize() if mode != "off" else "Hidden",
+    )
+
+
+def _theme(choice: ThemeChoice, text: str) -> Command:
+    return Command(
+        f"view.theme.{choice}",
+        f"Theme: {text.lower()}",
+        lambda desk: desk.choose_theme(choice),
+        when=always,
+        on=lambda desk: desk.theme_choice == choice,
+        short=text,
+    )
+
+
+def view_switch(id: str, text: str, name: str, keys: tuple[str, ...] = ()) -> Command:
+    return Command(
+        id,
+        text,
+        on_session(lambda session: session.set_view(**{name: not getattr(session.view, name)})),
+        keys,
+        on=when(lambda session: getattr(session.view, name)),
+    )
+
+
+VIEW = Menu(
+    "View",
+    (
+        Command(
+            "view.in", "Zoom in", lambda desk: desk.canvas.zoom_in() if desk.canvas else None, ("Ctrl++", "Ctrl+=")
+        ),
+        Command("view.out", "Zoom out", lambda desk: desk.canvas.zoom_out() if desk.canvas else None, ("Ctrl+-",)),
+        Command("view.fit", "Fit in the window", lambda desk: desk.canvas.fit() if desk.canvas else None, ("Ctrl+0",)),
+        Command(
+            "view.full", "Zoom to 100 %", lambda desk: desk.canvas.zoom_to(1.0) if desk.canvas else None, ("Ctrl+1",)
+        ),
+        Command(
+            "view.double", "Zoom to 200 %", lambda desk: desk.canvas.zoom_to(2.0) if desk.canvas else None, ("Ctrl+2",)
+        ),
+        None,
+        Menu(
+            "Strength overlay",
+            (
+                _overlay("heat", "heat map"),
+                _overlay("contours", "contour lines"),
+                _overlay("grey", "grey"),
+                _overlay("outline", "outline"),
+                _overlay("off", "nothing"),
+            ),
+        ),
+        view_switch("view.legend", "Legend", "legend"),
+        view_switch("view.items", "Outlines of items", "items", ("Ctrl+H",)),
+        view_switch("view.frame", "Frame the method sees", "frame"),
+        view_switch("view.original", "Original picture", "original"),
+        None,
+        Command(
+            "view.panels",
+            "Panels",
+            lambda desk: desk.show_panels(not desk.panels_shown),
+            ("F",),
+            on=lambda desk: desk.panels_shown,
+        ),
+        Menu("Theme", (_theme("system", "As the system"), _theme("dark", "Dark"), _theme("light", "Light"))),
+        None,
+        Command("view.next_pane", "Go to the next part of the window", lambda desk: desk.next_pane(1), ("F6",), always),
+        Command("view.next_document", "Next document", lambda desk: desk.next_document(1), ("Ctrl+Tab",)),
+        Command(
+            "view.previous_document", "Previous document", lambda desk: desk.next_document(-1), ("Ctrl+Shift+Tab",)
+        ),
+    ),
+)
+
+HELP = Menu(
+    "Help",
+    (
+        Command("help.palette", "All commands…", lambda desk: desk.show_palette(), ("Ctrl+K",), always),
+        Command("help.shortcuts", "Shortcuts", lambda desk: desk.show_shortcuts(), ("F1",), always),
+        Command("help.about", "About", lambda desk: desk.show_about(), when=always),
+    ),
+)

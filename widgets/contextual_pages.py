@@ -1,0 +1,356 @@
+"""The pages of the contextual bar, one for each kind of tool or active thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
+
+from editor.edit import removal
+from widgets import commands, edits
+from widgets.choice import Choice
+from widgets.elided import ElidedLabel
+from widgets.icons import CONTROL, IconButton
+from widgets.options import Target
+from widgets.session import Session
+from widgets.slider import Slider
+from widgets.theme import colours
+
+SLIDER = 136
+LIST = 104
+
+TARGETS: tuple[tuple[Target, str, str], ...] = (
+    ("strength", "Strength", "Say how much may change."),
+    ("protect", "Protection", "What must never change; it outranks everything."),
+    ("avoid", "Do not copy", "What nothing may be copied from."),
+    ("selection", "Selection", "What is selected."),
+)
+CUTOUT: tuple[Target, str, str] = ("cutout", "Cut-out", "What counts of the exemplar.")
+COMBINE = (
+    ("replace", "New", "A new shape replaces the old one."),
+    ("add", "Add", "A new shape is added. Shift does it at any time."),
+    ("subtract", "Take away", "A new shape is taken away. Alt does it at any time."),
+)
+
+
+class Page(QWidget):
+    """A row of controls. `show_state` brings them up to date with the session."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.row = QHBoxLayout(self)
+        self.row.setContentsMargins(0, 0, 0, 0)
+        self.row.setSpacing(6)
+
+    def show_state(self) -> None:
+        raise NotImplementedError
+
+    def slider(
+        self,
+        label: str,
+        low: float,
+        high: float,
+        default: float,
+        *,
+        unit: str = "%",
+        step: float = 0.01,
+        curve: float = 1.0,
+    ) -> Slider:
+        made = Slider(label, low, high, default, unit=unit, step=step, curve=curve)
+        made.setFixedWidth(SLIDER)
+        self.row.addWidget(made)
+        return made
+
+    def listed(self, label: str, options: Sequence[tuple[str, str, str]]) -> Choice:
+        made = Choice(label, options, as_list=True)
+        made.setFixedWidth(LIST)
+        made.setToolTip(label)
+        self.row.addWidget(made)
+        return made
+
+    def icon(self, name: str, text: str, *, danger: bool = False) -> IconButton:
+        made = IconButton(name, text, danger=danger)
+        self.row.addWidget(made)
+        return made
+
+    def button(self, text: str, tip: str) -> QPushButton:
+        made = QPushButton(text)
+        made.setToolTip(tip)
+        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.row.addWidget(made)
+        return made
+
+
+class _BrushPage(Page):
+    """Size and hardness of the brush in hand."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._size = self.slider("Size", 1, 2000, 120, unit="px", step=1, curve=2.5)
+        self._hardness = self.slider("Hardness", 0, 1, 0.8)
+        self._size.changed.connect(lambda value: session.set_brush(size=value))
+        self._hardness.changed.connect(lambda value: session.set_brush(hardness=value))
+
+    def show_state(self) -> None:
+        brush = self.session.options.brush
+        self._size.set_value(brush.size)
+        self._hardness.set_value(brush.hardness)
+
+
+class StrengthPage(_BrushPage):
+    """The strength brush: what it paints, how it lays it on, and the value."""
+
+    MODES = (
+        ("set", "Set", "Paint exactly this strength."),
+        ("lighten", "Raise", "Only raise what is lower."),
+        ("darken", "Lower", "Only lower what is higher."),
+        ("smooth", "Smooth", "Even out what is there."),
+        ("clear", "Clear", "Back to 0: nothing happens here."),
+    )
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._value = self.slider("Strength", 0, 1, 1)
+        self._mode = self.listed("How it is laid on", self.MODES)
+        self._target = self.listed("What the brush paints", (*TARGETS, CUTOUT))
+        self._value.setToolTip("0 % keeps, 100 % is free to change · digits 1 to 9, 0 for 100 %")
+        self._value.changed.connect(lambda value: session.set_options(value=value))
+        self._mode.changed.connect(lambda mode: session.set_options(mode=mode))
+        self._target.changed.connect(lambda target: session.set_options(strength_target=target))
+
+    def show_state(self) -> None:
+        super().show_state()
+        options = self.session.options
+        self._value.set_value(options.value)
+        self._value.setEnabled(options.strength_target == "strength" and options.mode not in ("smooth", "clear"))
+        self._mode.set_value(options.mode)
+        self._target.set_value(options.strength_target)
+
+
+class GradientPage(Page):
+    """The gradient: straight or round, from which value, into what."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        kinds = [("linear", "Linear", "From one side to the other."), ("radial", "Radial", "From a middle outwards.")]
+        self._kind = Choice("Gradient", kinds)
+        self.row.addWidget(self._kind)
+        self._value = self.slider("Strength", 0, 1, 1)
+        self._target = self.listed("What it is drawn into", TARGETS)
+        self._kind.changed.connect(lambda kind: session.set_options(gradient=kind))
+        self._value.changed.connect(lambda value: session.set_options(value=value))
+        self._target.changed.connect(lambda target: session.set_options(strength_target=target))
+
+    def show_state(self) -> None:
+        options = self.session.options
+        self._kind.set_value(options.gradient)
+        self._value.set_value(options.value)
+        self._target.set_value(options.strength_target)
+
+
+class PaintPage(_BrushPage):
+    """Brush and eraser for pixels."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._opacity = self.slider("Opacity", 0, 1, 1)
+        self._colour = ColourButton()
+        self.row.addWidget(self._colour)
+        self._opacity.changed.connect(lambda value: session.set_brush(opacity=value))
+        self._colour.clicked.connect(self._choose_colour)
+
+    def show_state(self) -> None:
+        super().show_state()
+        options = self.session.options
+        self._opacity.set_value(options.brush.opacity)
+        self._colour.show_colour(options.colour)
+        self._colour.setVisible(options.tool == "paint")
+
+    def _choose_colour(self) -> None:
+        dialog = QColorDialog(QColor(*self.session.options.colour), self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.colorSelected.connect(self._take_colour)
+        dialog.open()
+
+    def _take_colour(self, chosen: QColor) -> None:
+        self.session.set_options(colour=(chosen.red(), chosen.green(), chosen.blue()))
+
+
+class SelectBrushPage(_BrushPage):
+    """The selection brush."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._next = _WithSelection(session)
+        self.row.addWidget(self._next)
+
+    def show_state(self) -> None:
+        super().show_state()
+        self._next.show_state()
+
+
+class ShapePage(Page):
+    """Shapes and click to select: what they become, and how they combine."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._target = self.listed("What the shape becomes", (TARGETS[3], *TARGETS[:3], CUTOUT))
+        self._combine = Choice("How it combines", COMBINE)
+        self.row.addWidget(self._combine)
+        self._hint = QLabel("Shift adds · Alt takes away")
+        self._hint.setProperty("role", "caption")
+        self.row.addWidget(self._hint)
+        self._value = self.slider("Strength", 0, 1, 1)
+        self._next = _WithSelection(session)
+        self.row.addWidget(self._next)
+        self._target.changed.connect(lambda target: session.set_options(shape_target=target))
+        self._combine.changed.connect(lambda combine: session.set_options(combine=combine))
+        self._value.changed.connect(lambda value: session.set_options(value=value))
+
+    def show_state(self) -> None:
+        options = self.session.options
+        self._target.set_value(options.shape_target)
+        self._combine.set_value(options.combine)
+        self._value.set_value(options.value)
+        self._value.setVisible(options.shape_target == "strength")
+        self._hint.setVisible(options.tool == "segment")
+        self._next.show_state()
+
+
+class _WithSelection(Page):
+    """Make the selection an item, or set its strength."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._item = self.button("Make item", "Name it, move it, remove it · Ctrl+J")
+        self._fill = self.button("Set strength", "Let the selection change · Ctrl+Shift+F")
+        self._item.clicked.connect(lambda: commands.selection_to_item(session))
+        self._fill.clicked.connect(lambda: commands.selection_to_strength(session))
+
+    def show_state(self) -> None:
+        self.setVisible(not self.session.document.selection.blank)
+
+
+class ItemPage(Page):
+    """An item: take it out, put it back, widen its hole."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._name = ElidedLabel()
+        self._name.setProperty("role", "title")
+        self._name.setFixedWidth(96)
+        self.row.addSpacing(6)
+        self.row.addWidget(self._name)
+        self._remove = self.button("Remove", "Take it out of the picture and heal the hole · Delete")
+        self._back = self.button("Put back", "Show it where it was")
+        self._grow = self.slider("Grow hole", 0, 200, session.draft.settings.grow, unit="px", step=1, curve=2)
+        self._grow.setToolTip("Takes in shadows and fringes around it.")
+        self._remove.clicked.connect(self._take_out)
+        self._back.clicked.connect(self._put_back)
+        self._grow.changed.connect(self._set_grow)
+
+    def show_state(self) -> None:
+        item = None if self.session.draft.item is None else self.session.document.item(self.session.draft.item)
+        if item is not None:
+            self._name.setText(item.name)
+            self._back.setEnabled(item.placement is not None)
+        self._grow.set_value(self.session.draft.settings.grow)
+
+    def _take_out(self) -> None:
+        item = None if self.session.draft.item is None else self.session.document.item(self.session.draft.item)
+        if item is not None:
+            self.session.run(removal(item))
+
+    def _put_back(self) -> None:
+        if self.session.draft.item is not None:
+            commands.put_back(self.session, self.session.draft.item)
+
+    def _set_grow(self, value: float) -> None:
+        self.session.set_draft(settings=replace(self.session.draft.settings, grow=int(value)))
+
+
+class ExemplarPage(Page):
+    """An exemplar: how much of it is let in, flip, cut-out, blend."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._name = ElidedLabel()
+        self._name.setProperty("role", "title")
+        self._name.setFixedWidth(96)
+        self.row.addSpacing(6)
+        self.row.addWidget(self._name)
+        self._strength = self.slider("Strength", 0, 1, 1)
+        flip, upright = (
+            self.icon("flip-horizontal-2", "Flip left to right"),
+            self.icon("flip-vertical-2", "Flip top to bottom"),
+        )
+        brush, lasso = self.icon("scissors", "Paint its cut-out"), self.icon("lasso", "Draw its cut-out")
+        local = self.icon("spray-can", "Paint how much of it is let in")
+        blend = self.button("Blend", "Let it in · Ctrl+Enter")
+        self._strength.changed.connect(
+            lambda value: self._with(lambda id: edits.set_exemplar_strength(session, id, value))
+        )
+        flip.clicked.connect(lambda: self._with(lambda id: edits.flip_exemplar(session, id)))
+        upright.clicked.connect(lambda: self._with(lambda id: edits.flip_exemplar(session, id, upright=True)))
+        brush.clicked.connect(lambda: self._with(lambda id: edits.paint_cutout(session, id)))
+        lasso.clicked.connect(lambda: session.set_options(tool="lasso", shape_target="cutout"))
+        local.clicked.connect(lambda: self._with(lambda id: edits.paint_exemplar_strength(session, id)))
+        blend.clicked.connect(lambda: session.run())
+
+    def show_state(self) -> None:
+        draft = self.session.draft
+        exemplar = None if draft.exemplar is None else self.session.document.exemplar(draft.exemplar)
+        if exemplar is not None:
+            self._name.setText(exemplar.name)
+            self._strength.set_value(exemplar.strength)
+
+    def _with(self, change: Callable[[int], object]) -> None:
+        if self.session.draft.exemplar is not None:
+            change(self.session.draft.exemplar)
+
+
+class HintPage(Page):
+    """The move tool with nothing to move."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        hint = QLabel("Click on an item or an exemplar to move it.")
+        hint.setProperty("role", "quiet")
+        self.row.addSpacing(6)
+        self.row.addWidget(hint)
+        self.row.addSpacing(6)
+
+    def show_state(self) -> None:
+        return
+
+
+class ColourButton(QToolButton):
+    """Shows the colour in hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._colour = QColor()
+        self.setFixedSize(CONTROL, CONTROL)
+        self.setAccessibleName("Colour")
+        self.setToolTip("Colour · Alt picks it from the picture")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+
+    def show_colour(self, rgb: tuple[int, int, int]) -> None:
+        self._colour = QColor(*rgb)
+        self.setAccessibleDescription(self._colour.name())
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(CONTROL, CONTROL)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        found = colours(self.palette())
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QColor(found.accent if self.hasFocus() else found.quiet))
+        painter.setBrush(self._colour)
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(3.5, 3.5, -3.5, -3.5), 4, 4)

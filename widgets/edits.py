@@ -1,0 +1,126 @@
+"""Small changes of one property of a layer, item or exemplar: each a labelled step, slider drags coalesced into one.
+
+`widgets.commands` has what works on maps and whole things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from editor.item import Exemplar, Item
+from editor.layer import Blend, Layer
+from widgets.session import Session
+
+# Layers
+
+
+def add_layer(session: Session) -> None:
+    """An empty layer above the active one."""
+    document = session.history.document
+    layer = Layer.empty(0, f"Layer {document.next_id}", document.size)
+    session.commit("Add layer", document.adding_layer(layer, above=session.active_layer))
+    session.activate_layer(document.next_id)
+
+
+def show_layer(session: Session, id: int, visible: bool) -> None:
+    _layer(session, id, "Show" if visible else "Hide", visible=visible)
+
+
+def rename_layer(session: Session, id: int, name: str) -> None:
+    if name.strip():
+        _layer(session, id, "Rename", name=name.strip())
+
+
+def set_layer_opacity(session: Session, id: int, opacity: float) -> None:
+    _layer(session, id, "Opacity of", merge=("opacity", id), opacity=opacity)
+
+
+def set_layer_blend(session: Session, id: int, blend: Blend) -> None:
+    _layer(session, id, "Blend mode of", blend=blend)
+
+
+def reorder_layers(session: Session, ids: Sequence[int]) -> None:
+    """`ids`: all layers from the bottom up."""
+    document = session.history.document
+    if list(ids) != [layer.id for layer in document.layers]:
+        session.commit("Reorder layers", document.with_layer_order(ids))
+
+
+# Items
+
+
+def show_item(session: Session, id: int, visible: bool) -> None:
+    _item(session, id, "Show" if visible else "Hide", visible=visible)
+
+
+def rename_item(session: Session, id: int, name: str) -> None:
+    if name.strip():
+        _item(session, id, "Rename", name=name.strip())
+
+
+# Exemplars
+
+
+def show_exemplar(session: Session, id: int, visible: bool) -> None:
+    _exemplar(session, id, "Show" if visible else "Hide", visible=visible)
+
+
+def rename_exemplar(session: Session, id: int, name: str) -> None:
+    if name.strip():
+        _exemplar(session, id, "Rename", name=name.strip())
+
+
+def set_exemplar_strength(session: Session, id: int, strength: float) -> None:
+    _exemplar(session, id, "Strength of", merge=("exemplar strength", id), strength=strength)
+
+
+def flip_exemplar(session: Session, id: int, *, upright: bool = False) -> None:
+    """Mirror it left to right, or top to bottom when `upright`, about its own centre."""
+    exemplar = session.history.document.exemplar(id)
+    if exemplar is None:
+        return
+    at = exemplar.placement
+    flipped = replace(at, scale_y=-at.scale_y) if upright else replace(at, scale_x=-at.scale_x)
+    _exemplar(session, id, "Flip", placement=flipped)
+
+
+def reorder_exemplars(session: Session, ids: Sequence[int]) -> None:
+    """`ids`: all exemplars in the order in which they are laid, later ones on top."""
+    document = session.history.document
+    if list(ids) != [exemplar.id for exemplar in document.exemplars]:
+        session.commit("Reorder exemplars", document.with_exemplar_order(ids))
+
+
+def paint_cutout(session: Session, id: int) -> None:
+    """Take the strength brush in hand for what counts of an exemplar."""
+    session.activate(exemplar=id)
+    session.set_options(tool="strength", strength_target="cutout")
+
+
+def paint_exemplar_strength(session: Session, id: int) -> None:
+    """Take the strength brush in hand for how much of an exemplar is let in."""
+    session.activate(exemplar=id)
+    session.set_options(tool="strength", strength_target="strength")
+
+
+def _layer(session: Session, id: int, verb: str, *, merge: Hashable | None = None, **changes: Any) -> None:
+    document = session.history.document
+    found: Layer | None = document.layer(id)
+    if found is not None:
+        session.commit(f"{verb} “{found.name}”", document.with_layer(replace(found, **changes)), merge)
+
+
+def _item(session: Session, id: int, verb: str, **changes: Any) -> None:
+    document = session.history.document
+    found: Item | None = document.item(id)
+    if found is not None:
+        session.commit(f"{verb} “{found.name}”", document.with_item(replace(found, **changes)))
+
+
+def _exemplar(session: Session, id: int, verb: str, *, merge: Hashable | None = None, **changes: Any) -> None:
+    document = session.history.document
+    found: Exemplar | None = document.exemplar(id)
+    if found is not None:
+        session.commit(f"{verb} “{found.name}”", document.with_exemplar(replace(found, **changes)), merge)

@@ -1,0 +1,95 @@
+"""A settings dataclass as a form: each field with a `Says` becomes the control that suits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from editor.request import FieldSpec
+from widgets.choice import Choice
+from widgets.slider import Slider
+
+Control = Slider | Choice | QCheckBox | QLineEdit
+
+
+class Form(QWidget):
+    """Controls for some fields, one under the other. `changed(name, value)` when the person changed one."""
+
+    changed = Signal(str, object)
+
+    def __init__(self, specs: Sequence[FieldSpec], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._controls: dict[str, Control] = {}
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        for spec in specs:
+            control = self._control(spec)
+            control.setToolTip(spec.help)
+            self._controls[spec.name] = control
+            layout.addWidget(control if isinstance(control, Slider | QCheckBox) else _labelled(spec, control))
+
+    def control(self, name: str) -> Control:
+        return self._controls[name]
+
+    def show_values(self, settings: object) -> None:
+        """Show the settings' values; no signal."""
+        for name, control in self._controls.items():
+            value: Any = getattr(settings, name)
+            match control:
+                case Slider():
+                    control.set_value(float(value))
+                case Choice():
+                    control.set_value(str(value))
+                case QCheckBox():
+                    control.setChecked(bool(value))
+                case QLineEdit():
+                    if control.text() != value:
+                        control.setText(str(value))
+
+    def _control(self, spec: FieldSpec) -> Control:
+        if spec.kind in ("int", "float") and spec.range is not None:
+            limits, whole = spec.range, spec.kind == "int"
+            slider = Slider(
+                spec.label,
+                limits.low,
+                limits.high,
+                float(spec.default),
+                unit=limits.unit,
+                step=max(limits.step, 1.0) if whole else limits.step,
+            )
+            slider.changed.connect(lambda value: self.changed.emit(spec.name, int(value) if whole else float(value)))
+            return slider
+        if spec.kind == "choice":
+            choice = Choice(spec.label, [(value, _words(value), spec.help) for value in spec.choices])
+            choice.changed.connect(lambda value: self.changed.emit(spec.name, value))
+            return choice
+        if spec.kind == "bool":
+            check = QCheckBox(spec.label)
+            check.clicked.connect(lambda on: self.changed.emit(spec.name, on))
+            return check
+        line = QLineEdit()
+        line.setAccessibleName(spec.label)
+        line.textEdited.connect(lambda text: self.changed.emit(spec.name, text))
+        return line
+
+
+def _labelled(spec: FieldSpec, control: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(8)
+    label = QLabel(spec.label)
+    label.setProperty("role", "quiet")
+    label.setToolTip(spec.help)
+    label.setMinimumWidth(64)
+    layout.addWidget(label)
+    layout.addWidget(control, 1)
+    return row
+
+
+def _words(value: str) -> str:
+    return value.replace("_", " ").capitalize()

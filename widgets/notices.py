@@ -1,0 +1,96 @@
+"""Passing messages over the canvas: news fade by themselves, errors stay until they are closed."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from widgets.icons import ICON, IconButton, pixmap
+from widgets.session import Notice
+from widgets.theme import colours
+
+LASTS = 5000  # milliseconds
+MOST = 3
+WIDTH = 440
+
+
+class Notices(QWidget):
+    """A short stack, the newest at the bottom. `resized()` when it needs another size."""
+
+    resized = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(8)
+        self._cards: list[_Card] = []
+        self.hide()
+
+    @property
+    def messages(self) -> list[str]:
+        return [card.message for card in self._cards]
+
+    def add(self, notice: Notice) -> None:
+        for card in [card for card in self._cards if card.message == notice.message]:
+            self._remove(card)  # the same again does not pile up
+        while len(self._cards) >= MOST:
+            self._remove(self._cards[0])
+        card = _Card(notice, self)
+        card.closed.connect(lambda: self._remove(card))
+        self._cards.append(card)
+        self._layout.addWidget(card)
+        self._refit()
+
+    def _remove(self, card: _Card) -> None:
+        if card in self._cards:
+            self._cards.remove(card)
+            self._layout.removeWidget(card)
+            card.hide()
+            card.deleteLater()
+            self._refit()
+
+    def _refit(self) -> None:
+        self.setVisible(bool(self._cards))
+        self.adjustSize()
+        self.resized.emit()
+
+
+class _Card(QFrame):
+    closed = Signal()
+
+    def __init__(self, notice: Notice, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("floating")
+        self.setFixedWidth(WIDTH)
+        self.message = notice.message
+        found = colours(self.palette())
+        sign = QLabel()
+        name, colour = ("triangle-alert", found.danger) if notice.error else ("info", found.quiet)
+        sign.setPixmap(pixmap(name, colour, ICON, self.devicePixelRatioF()))
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        message = QLabel(notice.message)
+        message.setWordWrap(True)
+        message.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        words.addWidget(message)
+        if notice.advice:
+            advice = QLabel(notice.advice)
+            advice.setProperty("role", "quiet")
+            advice.setWordWrap(True)
+            words.addWidget(advice)
+        close = IconButton("x", "Close this message", side=24)
+        close.clicked.connect(self.closed)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(12, 8, 8, 8)
+        layout.setSpacing(8)
+        layout.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+        layout.addLayout(words, 1)
+        layout.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        # What it says is read out by screen readers, which look at the name of what appears.
+        self.setAccessibleName(f"{notice.message} {notice.advice}".strip())
+        if not notice.error:
+            timer = QTimer(self)
+            timer.setSingleShot(True)
+            timer.timeout.connect(self.closed)
+            timer.start(LASTS)

@@ -1,0 +1,216 @@
+"""The edit panel: how the change is made, how strongly, and the one button that does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import (
+    QFrame,
+    QLabel,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from editor.request import MethodSettings, QuickFillSettings
+from widgets.elided import ElidedLabel
+from widgets.icons import ICON, icon
+from widgets.job import Job
+from widgets.panels.more import More
+from widgets.session import Session
+from widgets.slider import Slider
+from widgets.theme import colours
+
+PROMPT_HEIGHT = 56
+MORE_HEIGHT = 300
+TICK = 500  # milliseconds between two looks at the time left
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to make the change, in words. `prompt`: whether it reads one. `about`: the longer story, for the tool tip."""
+
+    settings: type
+    name: str
+    explanation: str
+    prompt: bool
+    about: str
+
+
+METHODS = (
+    Method(
+        QuickFillSettings,
+        "Fill from the picture · Quick fill",
+        "Copies what fits from the rest of the picture. Needs no model.",
+        False,
+        "Shift-map editing (Pritch, Kav-Venaki and Peleg, 2009) with Poisson fusion.",
+    ),
+)
+
+
+def method_of(settings: MethodSettings) -> Method:
+    return next(method for method in METHODS if isinstance(settings, method.settings))
+
+
+class EditPanel(QFrame):
+    """Shows and changes the session's draft, and runs it."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("editPanel")
+        self._session = session
+        method = method_of(session.draft.settings)
+        title = ElidedLabel(method.name)
+        title.setProperty("role", "title")
+        title.setToolTip(method.about)
+        explanation = QLabel(method.explanation)
+        explanation.setProperty("role", "caption")
+        explanation.setWordWrap(True)
+        self._prompt = QPlainTextEdit()
+        self._prompt.setPlaceholderText("What should appear?")
+        self._prompt.setAccessibleName("What should appear")
+        self._prompt.setFixedHeight(PROMPT_HEIGHT)
+        self._prompt.setTabChangesFocus(True)
+        self._prompt.setVisible(method.prompt)
+        self._strength = Slider("Strength", 0, 1, 1, unit="%", step=0.01)
+        self._strength.setToolTip("How much of the painted strength counts: 0 % keeps everything.")
+        self._more_button = QToolButton()
+        self._more_button.setText("More")
+        self._more_button.setProperty("role", "header")
+        self._more_button.setCheckable(True)
+        self._more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._more_button.setFixedHeight(28)
+        self._more_button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._more_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._more = More(session)
+        self._scroll = QScrollArea()
+        self._scroll.setWidget(self._more)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._scroll.hide()
+        self._reason = QLabel()
+        self._reason.setProperty("role", "caption")
+        self._reason.setWordWrap(True)
+        self._progress = QProgressBar()
+        self._progress.setTextVisible(False)
+        self._progress.setRange(0, 1000)
+        self._progress.setAccessibleName("Progress")
+        self._button = QPushButton()
+        self._button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 12, 12, 12)
+        layout.setSpacing(4)
+        layout.addWidget(title)
+        layout.addWidget(explanation)
+        layout.addSpacing(4)
+        layout.addWidget(self._prompt)
+        layout.addWidget(self._strength)
+        layout.addWidget(self._more_button)
+        layout.addWidget(self._scroll)
+        layout.addSpacing(4)
+        layout.addWidget(self._reason)
+        layout.addWidget(self._progress)
+        layout.addSpacing(4)
+        layout.addWidget(self._button)
+        self._timer = QTimer(self)
+        self._timer.setInterval(TICK)
+        self._timer.timeout.connect(self._show_job)
+        self._prompt.textChanged.connect(self._prompt_typed)
+        self._strength.changed.connect(lambda value: session.set_draft(strength=value))
+        self._more_button.toggled.connect(self._unfold)
+        self._button.clicked.connect(self._pressed)
+        session.active_changed.connect(self._show)
+        session.document_changed.connect(self._show)
+        session.job_changed.connect(self._show_job)
+        self._unfold(False)
+        self._show()
+
+    @property
+    def button(self) -> QPushButton:
+        """The one primary button."""
+        return self._button
+
+    def _pressed(self) -> None:
+        job = self._session.job
+        if job is not None and job.busy:
+            self._session.stop()
+        else:
+            self._session.run()
+
+    def _prompt_typed(self) -> None:
+        self._session.set_draft(prompt=self._prompt.toPlainText())
+
+    def _unfold(self, open: bool) -> None:
+        found = colours(self.palette())
+        name = "chevron-down" if open else "chevron-right"
+        self._more_button.setIcon(icon(name, found, ICON, colour=found.quiet))
+        self._more_button.setAccessibleName("More, open" if open else "More, folded")
+        self._scroll.setVisible(open)
+        self._scroll.setFixedHeight(min(MORE_HEIGHT, self._more.sizeHint().height()))
+
+    def _show(self) -> None:
+        draft = self._session.draft
+        self._strength.set_value(draft.strength)
+        if self._prompt.toPlainText() != draft.prompt:
+            self._prompt.setPlainText(draft.prompt)
+        self._more.show_draft()
+        self._show_job()
+
+    def _show_job(self) -> None:
+        job = self._session.job
+        busy = job is not None and job.busy
+        plan = self._session.plan
+        can_run = busy or plan.action is not None
+        label = "Stop" if busy else plan.label
+        if job is not None and job.state == "stopping":
+            label = "Stopping…"
+        elided = self._button.fontMetrics().elidedText(label, Qt.TextElideMode.ElideRight, max(120, self.width() - 56))
+        self._button.setText(elided.replace("&", "&&"))
+        self._button.setAccessibleName(label)
+        self._button.setToolTip(label if elided != label else "")
+        self._button.setEnabled(can_run and not (job is not None and job.state == "stopping"))
+        role = "stop" if busy else "primary"
+        if self._button.property("role") != role:
+            self._button.setProperty("role", role)
+            self._button.style().polish(self._button)
+        self._progress.setVisible(busy)
+        words = "" if plan.action is not None else plan.reason
+        if job is not None and busy:
+            words = progress_words(job)
+            self._progress.setValue(round(job.done * 1000))
+        elif job is not None and job.state == "failed" and job.error is not None:
+            words = str(job.error)
+        self._reason.setText(words)
+        self._reason.setVisible(bool(words))
+        if busy and not self._timer.isActive():
+            self._timer.start()
+        elif not busy:
+            self._timer.stop()
+
+
+def progress_words(job: Job, now: float | None = None) -> str:
+    """What it is doing, how far, how long: "Filling the hole · 40 % · about 3 s"."""
+    parts = [job.doing]
+    if job.wanted > 1 and job.state == "running":
+        parts.append(f"{min(len(job.results) + 1, job.wanted)} of {job.wanted}")
+    if job.state == "running":
+        parts.append(f"{round(job.done * 100)}\u202f%")
+    left = job.seconds_left(now)
+    if left is not None and job.state == "running":
+        parts.append(f"about {duration(left)}")
+    return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it: "3 s", "2 min"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))}\u202fs"
+    return f"{round(seconds / 60)}\u202fmin"

@@ -1,0 +1,66 @@
+"""The history: what was done, the newest at the bottom; a click goes there."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt
+from PySide6.QtGui import QColor, QStandardItem, QStandardItemModel
+from PySide6.QtWidgets import QListView, QVBoxLayout, QWidget
+
+from editor.history import Entry
+from widgets.session import Session
+from widgets.theme import colours
+
+LINE = 28
+MOST_LINES = 6
+
+
+class HistoryPanel(QWidget):
+    """Labels of the steps; those that were undone are faint."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._entries: tuple[Entry, ...] = ()
+        self._index = -1
+        self._model = QStandardItemModel(self)
+        self.list = QListView()
+        self.list.setModel(self._model)
+        self.list.setUniformItemSizes(True)
+        self.list.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.list.setAccessibleName("History")
+        self.list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 0, 4, 8)
+        layout.addWidget(self.list)
+        self.list.selectionModel().currentChanged.connect(self._go)
+        session.document_changed.connect(self._show)
+        self._show()
+
+    def _show(self) -> None:
+        history = self._session.history
+        entries, index = history.entries, history.index
+        if index == self._index and len(entries) == len(self._entries) and entries[-1] is self._entries[-1]:
+            return
+        self._entries, self._index = entries, index
+        found = colours(self.palette())
+        selection = self.list.selectionModel()
+        blocked = selection.blockSignals(True)
+        self._model.setRowCount(len(entries))
+        for at, entry in enumerate(entries):
+            item = QStandardItem(entry.label)
+            item.setToolTip(entry.label)
+            if at > index:
+                item.setForeground(QColor(found.faint))
+            self._model.setItem(at, item)
+        here = self._model.index(index, 0)
+        selection.setCurrentIndex(here, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+        selection.blockSignals(blocked)
+        self.list.setFixedHeight(LINE * min(len(entries), MOST_LINES))
+        self.list.scrollTo(here)
+        self.list.viewport().update()
+
+    def _go(self, current: QModelIndex) -> None:
+        if current.isValid() and current.row() != self._session.history.index:
+            self._session.go_to(current.row())

@@ -1,0 +1,95 @@
+"""The mask-region panel: regions of the picture that have a name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+
+from editor.document import Document
+from editor.edit import removal
+from editor.item import Item
+from widgets import commands, edits
+from widgets.icons import IconButton
+from widgets.panels.listing import ListPanel
+from widgets.rows import Row, eye_button, show_eye
+from widgets.session import Session
+from widgets.thumbnails import item_thumbnail
+
+
+class ItemsPanel(ListPanel[Item]):
+    """Choose, show, rename, put back and remove items."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, "Regions", "Select something, then make it an item.")
+        self._add = IconButton("plus", "Make the selection an item", tip="Make the selection an item · Ctrl+J", side=24)
+        self._add.clicked.connect(lambda: commands.selection_to_item(session))
+        self.rows.chosen.connect(lambda id: session.activate(item=id))
+        self.rows.renamed.connect(lambda id, name: edits.rename_item(session, id, name))
+        self.rows.deleted.connect(self._remove)
+
+    @property
+    def header_buttons(self) -> tuple[QWidget, ...]:
+        return (self._add,)
+
+    def things(self, document: Document) -> Sequence[Item]:
+        return document.items
+
+    def make_row(self, thing: Item) -> Row:
+        return _ItemRow(self.session, thing.id)
+
+    def show_row(self, row: Row, thing: Item) -> None:
+        assert isinstance(row, _ItemRow)
+        row.show_item(thing)
+
+    def active(self) -> int | None:
+        return self.session.draft.item
+
+    def thumbnail(self, thing: Item, side: int) -> NDArray[np.uint8]:
+        return item_thumbnail(self.session.history.document, thing, side)
+
+    def picture_key(self, thing: Item) -> object:
+        return thing.mask
+
+    def _remove(self, id: int) -> None:
+        item = self.session.document.item(id)
+        if item is not None:
+            self.session.run(removal(item))
+
+
+class _ItemRow(Row):
+    def __init__(self, session: Session, id: int) -> None:
+        below = QWidget()
+        remove, self._back = QPushButton("Remove"), QPushButton("Put back")
+        forget = IconButton("x", "Take it off the list; the picture stays as it is")
+        remove.setToolTip("Take it out of the picture and heal the hole · Delete")
+        self._back.setToolTip("Show it where it was")
+        line = QHBoxLayout(below)
+        line.setContentsMargins(0, 0, 4, 4)
+        line.setSpacing(4)
+        line.addWidget(remove, 1)
+        line.addWidget(self._back, 1)
+        line.addWidget(forget)
+        self._eye = eye_button()
+        super().__init__(id, self._eye, below=below)
+        self._visible = True
+        self._eye.clicked.connect(lambda: edits.show_item(session, id, not self._visible))
+        self._back.clicked.connect(lambda: commands.put_back(session, id))
+        forget.clicked.connect(lambda: commands.delete_item(session, id))
+        remove.clicked.connect(lambda: _remove(session, id))
+
+    def show_item(self, item: Item) -> None:
+        self._visible = item.visible
+        size = item.rect.size
+        where = "Moved" if item.placement is not None else f"{size.width} × {size.height}\u202fpx"
+        self.show_words(item.name, where)
+        self._back.setEnabled(item.placement is not None)
+        show_eye(self._eye, item.visible)
+
+
+def _remove(session: Session, id: int) -> None:
+    item = session.document.item(id)
+    if item is not None:
+        session.run(removal(item))

@@ -1,0 +1,238 @@
+"""What is there before a picture is: three ways to begin, and what was open last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QFontMetrics,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from widgets.icons import draw
+from widgets.qimage import to_qimage
+from widgets.services import Recent, Services
+from widgets.theme import Colours, colours
+
+WIDTH = 640
+BEGIN_HEIGHT = 112
+PICTURE = 96
+MOST_RECENT = 8
+GAP = 12
+WORKS = "Quick fill works without a model: remove things, move them, blend pictures in."
+
+
+class StartPage(QWidget):
+    """Offers to open, to paste, to try the sample, and takes what is dropped."""
+
+    dropped = Signal(list)
+
+    def __init__(self, services: Services, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("startPage")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setAcceptDrops(True)
+        self._services = services
+        self._over = False
+        title = QLabel("What would you like to change?")
+        title.setProperty("role", "display")
+        hint = QLabel("Open a picture, or drop one anywhere in this window.")
+        hint.setProperty("role", "quiet")
+        self.open = _Begin("folder-open", "Open a picture", "Ctrl+O")
+        self.paste = _Begin("clipboard-paste", "Paste", "From the clipboard")
+        self.sample = _Begin("image", "Try the sample", "A photo to play with")
+        begin = QGridLayout()
+        begin.setSpacing(GAP)
+        for at, button in enumerate((self.open, self.paste, self.sample)):
+            begin.addWidget(button, 0, at)
+        self._recent_title = QLabel("Recent")
+        self._recent_title.setProperty("role", "title")
+        self._recent = QGridLayout()
+        self._recent.setSpacing(GAP)
+        works = QLabel(WORKS)
+        works.setProperty("role", "caption")
+        works.setWordWrap(True)
+        body = QWidget()
+        body.setFixedWidth(WIDTH)
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(title)
+        column.addWidget(hint)
+        column.addSpacing(20)
+        column.addLayout(begin)
+        column.addSpacing(20)
+        column.addWidget(self._recent_title)
+        column.addSpacing(4)
+        column.addLayout(self._recent)
+        column.addSpacing(20)
+        column.addWidget(works)
+        outer = QVBoxLayout(self)
+        outer.addStretch(2)
+        outer.addWidget(body, 0, Qt.AlignmentFlag.AlignHCenter)
+        outer.addStretch(3)
+        self.open.clicked.connect(services.open_dialog)
+        self.paste.clicked.connect(services.paste)
+        self.sample.clicked.connect(services.open_sample)
+        self.dropped.connect(services.open_paths)
+        self._cards: list[_RecentCard] = []
+        self.refresh()
+
+    @property
+    def cards(self) -> Sequence[QToolButton]:
+        """The recent documents, the newest first."""
+        return self._cards
+
+    def refresh(self) -> None:
+        """Ask again what was open last."""
+        for old in self._cards:
+            self._recent.removeWidget(old)
+            old.hide()
+            old.deleteLater()
+        self._cards = [_RecentCard(recent) for recent in list(self._services.recent())[:MOST_RECENT]]
+        for card in self._cards:
+            card.clicked.connect(lambda _=False, path=card.path: self._services.open_paths([path]))
+        self._recent_title.setVisible(bool(self._cards))
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        # A low window shows one row of recent documents, a tall one two.
+        rows = 2 if self.height() >= 720 else 1
+        per_row = MOST_RECENT // 2
+        for at, card in enumerate(self._cards):
+            self._recent.addWidget(card, at // per_row, at % per_row, Qt.AlignmentFlag.AlignLeft)
+            card.setVisible(at < rows * per_row)
+        self._recent.setColumnStretch(per_row - 1, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if _files(event):
+            event.acceptProposedAction()
+            self._show_over(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self._show_over(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._show_over(False)
+        files = _files(event)
+        if files:
+            event.acceptProposedAction()
+            self.dropped.emit(files)
+
+    def _show_over(self, over: bool) -> None:
+        self._over = over
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._over:
+            painter = QPainter(self)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(QColor(colours(self.palette()).accent), 2))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(13, 13, -13, -13), 6, 6)
+
+
+def _files(event: QDropEvent) -> list[Path]:
+    """The files that are dragged."""
+    return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+
+
+class _Tile(QToolButton):
+    """A large button that draws itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def frame(self, painter: QPainter, found: Colours) -> QPainterPath:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        shape = QPainterPath()
+        shape.addRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
+        painter.fillPath(shape, QColor(found.hover if self.underMouse() else found.panel))
+        painter.setPen(QColor(found.accent if self.hasFocus() else found.line))
+        painter.drawPath(shape)
+        return shape
+
+
+class _Begin(_Tile):
+    """A way to begin: an icon, what it does, and a word more."""
+
+    def __init__(self, icon: str, text: str, more: str) -> None:
+        super().__init__()
+        self._icon, self._more = icon, more
+        self.setText(text)
+        self.setAccessibleName(text)
+        self.setFixedHeight(BEGIN_HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        found = colours(self.palette())
+        painter = QPainter(self)
+        self.frame(painter, found)
+        draw(painter, self._icon, found.text, QRectF(16, 16, 24, 24))
+        font = self.font()
+        font.setWeight(font.Weight.DemiBold)
+        painter.setFont(font)
+        painter.setPen(QColor(found.text))
+        painter.drawText(QPointF(16, self.height() - 36), self.text())
+        painter.setFont(self.font())
+        painter.setPen(QColor(found.quiet))
+        painter.drawText(QPointF(16, self.height() - 16), self._more)
+
+
+class _RecentCard(_Tile):
+    """A document that was open before: its picture and its name."""
+
+    def __init__(self, recent: Recent) -> None:
+        super().__init__()
+        self.path = recent.path
+        self._pixmap = None if recent.thumbnail is None else QPixmap.fromImage(to_qimage(recent.thumbnail))
+        self.setAccessibleName(f"Open {recent.path.name}")
+        self.setToolTip(str(recent.path))
+        self.setFixedSize(QSize((WIDTH - 3 * GAP) // 4, PICTURE + 28))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        found = colours(self.palette())
+        painter = QPainter(self)
+        shape = self.frame(painter, found)
+        picture = QRectF(1, 1, self.width() - 2, PICTURE)
+        painter.save()
+        painter.setClipPath(shape)
+        painter.setClipRect(picture, Qt.ClipOperation.IntersectClip)
+        painter.fillRect(picture, QColor(found.field))
+        if self._pixmap is not None:
+            painter.drawPixmap(picture, self._pixmap, _filling(self._pixmap, picture))
+        else:
+            icon = QRectF(0, 0, 24, 24)
+            icon.moveCenter(picture.center())
+            draw(painter, "image", found.faint, icon)
+        painter.restore()
+        words = QRectF(8, PICTURE, self.width() - 16, 28)
+        name = QFontMetrics(self.font()).elidedText(self.path.name, Qt.TextElideMode.ElideMiddle, round(words.width()))
+        painter.setPen(QColor(found.text))
+        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, name)
+
+
+def _filling(pixmap: QPixmap, target: QRectF) -> QRectF:
+    """The middle part of the pixmap that has the target's shape."""
+    scale = min(pixmap.width() / target.width(), pixmap.height() / target.height())
+    found = QRectF(0, 0, target.width() * scale, target.height() * scale)
+    found.moveCenter(QRectF(pixmap.rect()).center())
+    return found

@@ -1,0 +1,94 @@
+"""The tools, one under the other at the left edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QButtonGroup, QFrame, QVBoxLayout, QWidget
+
+from widgets.icons import TOOL_BUTTON, TOOL_ICON, IconButton
+from widgets.options import ToolName
+from widgets.session import Session
+
+WIDTH = 44
+
+
+@dataclass(frozen=True, slots=True)
+class ToolWords:
+    """A tool as a person sees it: its name, its key, its icon, and one sentence on what it does."""
+
+    name: ToolName
+    text: str
+    key: str
+    icon: str
+    tip: str
+
+
+# In groups: move, select, strength, pixels, view. A thin line stands between them.
+TOOLS: tuple[tuple[ToolWords, ...], ...] = (
+    (ToolWords("move", "Move", "V", "move", "Drag an item or an exemplar, or its handles."),),
+    (
+        ToolWords(
+            "segment", "Click to select", "W", "mouse-pointer-click", "Click on a thing, or drag a box around it."
+        ),
+        ToolWords("lasso", "Lasso", "L", "lasso", "Draw around something."),
+        ToolWords("rectangle", "Rectangle", "R", "square", "Drag out a rectangle."),
+        ToolWords("ellipse", "Ellipse", "E", "circle", "Drag out an ellipse."),
+        ToolWords("select_brush", "Selection brush", "Q", "lasso-select", "Paint over what should be selected."),
+    ),
+    (
+        ToolWords("strength", "Strength brush", "B", "spray-can", "Paint how much may change."),
+        ToolWords("gradient", "Strength gradient", "G", "blend", "Drag from full strength to none."),
+    ),
+    (
+        ToolWords("paint", "Paint", "P", "paintbrush", "Paint colour on the layer."),
+        ToolWords("erase", "Erase", "X", "eraser", "Rub the layer out."),
+    ),
+    (
+        ToolWords("hand", "Hand", "H", "hand", "Drag the view. Space does it from any tool."),
+        ToolWords("zoom", "Zoom", "Z", "zoom-in", "Click to come closer, with Alt to step back."),
+    ),
+)
+
+
+class ToolBar(QFrame):
+    """Shows which tool is in hand, and takes another."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("toolBar")
+        self.setFixedWidth(WIDTH)
+        self.setAccessibleName("Tools")
+        self._session = session
+        self._buttons: dict[ToolName, IconButton] = {}
+        group = QButtonGroup(self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 8, 3, 8)
+        layout.setSpacing(2)
+        for at, tools in enumerate(TOOLS):
+            if at:
+                line = QFrame()
+                line.setObjectName("divider")
+                line.setFixedSize(20, 1)
+                layout.addSpacing(3)
+                layout.addWidget(line)
+                layout.setAlignment(line, Qt.AlignmentFlag.AlignHCenter)
+                layout.addSpacing(3)
+            for tool in tools:
+                button = self._button(tool)
+                group.addButton(button)
+                layout.addWidget(button)
+                self._buttons[tool.name] = button
+        layout.addStretch(1)
+        session.active_changed.connect(self._show)
+        self._show()
+
+    def _button(self, tool: ToolWords) -> IconButton:
+        tip = f"{tool.text} · {tool.key}\n{tool.tip}"
+        button = IconButton(tool.icon, tool.text, tip=tip, checkable=True, side=TOOL_BUTTON, icon_side=TOOL_ICON)
+        button.clicked.connect(lambda: self._session.set_options(tool=tool.name))
+        return button
+
+    def _show(self) -> None:
+        self._buttons[self._session.options.tool].setChecked(True)

@@ -1,0 +1,90 @@
+"""The one line on top: all menus behind one button, the documents, the zoom, the original, and all commands."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy, QTabBar, QToolButton, QWidget
+
+from widgets.icons import IconButton
+
+HEIGHT = 36
+
+
+class TopBar(QFrame):
+    """`menu`: all menus; `zoom_menu`: behind the zoom. Signals: `document_chosen(index)`, `close_wanted(index)`, `original(bool)`,
+    `palette_wanted()`.
+    """
+
+    document_chosen = Signal(int)
+    close_wanted = Signal(int)
+    original = Signal(bool)
+    palette_wanted = Signal()
+
+    def __init__(self, menu: QMenu, zoom_menu: QMenu, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("topBar")
+        self.setFixedHeight(HEIGHT)
+        self._menu = IconButton("menu", "Menu", side=28)
+        self._menu.setMenu(menu)
+        self._menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.tabs = QTabBar()
+        self.tabs.setDrawBase(False)
+        self.tabs.setExpanding(False)
+        self.tabs.setUsesScrollButtons(True)
+        self.tabs.setElideMode(Qt.TextElideMode.ElideMiddle)
+        self.tabs.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.tabs.setAccessibleName("Documents")
+        self.tabs.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.tabs.setMinimumWidth(0)
+        self._zoom = QToolButton()
+        self._zoom.setProperty("role", "text")
+        self._zoom.setFixedHeight(28)
+        self._zoom.setMinimumWidth(64)
+        self._zoom.setToolTip("Zoom")
+        self._zoom.setMenu(zoom_menu)
+        self._zoom.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._zoom.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._original = IconButton(
+            "columns-2", "Show the original", tip="Show the original · hold Tab over the canvas", checkable=True
+        )
+        self._palette = IconButton("search", "All commands", tip="All commands · Ctrl+K")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 0, 8, 1)
+        layout.setSpacing(4)
+        layout.addWidget(self._menu)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self._zoom)
+        layout.addWidget(self._original)
+        layout.addWidget(self._palette)
+        self.tabs.currentChanged.connect(self.document_chosen)
+        self._original.clicked.connect(self.original)
+        self._palette.clicked.connect(self.palette_wanted)
+
+    def add_document(self, name: str) -> int:
+        at = self.tabs.addTab(name)
+        close = IconButton("x", "Close document", side=20, icon_side=12)
+        close.clicked.connect(lambda: self._close(close))
+        self.tabs.setTabButton(at, QTabBar.ButtonPosition.RightSide, close)
+        return at
+
+    def show_name(self, at: int, name: str, *, unsaved: bool, tip: str) -> None:
+        self.tabs.setTabText(at, f"{name} •" if unsaved else name)
+        self.tabs.setTabToolTip(at, tip)
+
+    def show_zoom(self, zoom: float | None) -> None:
+        """`zoom`: device pixels per picture pixel; None when no document is open."""
+        for widget in (self._zoom, self._original):
+            widget.setVisible(zoom is not None)
+        if zoom is not None:
+            per_cent = zoom * 100
+            self._zoom.setText(f"{per_cent:.0f}\u202f%" if per_cent >= 10 else f"{per_cent:.1f}\u202f%")
+            self._zoom.setAccessibleName(f"Zoom {self._zoom.text()}")
+
+    def show_original(self, shown: bool) -> None:
+        self._original.setChecked(shown)
+
+    def _close(self, button: QWidget) -> None:
+        for at in range(self.tabs.count()):
+            if self.tabs.tabButton(at, QTabBar.ButtonPosition.RightSide) is button:
+                self.close_wanted.emit(at)
+                return
