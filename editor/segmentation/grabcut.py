@@ -1,0 +1,226 @@
+"""Click to segment without weights: regions guess the thing, GrabCut finds its outline, a guided filter its rim.
+
+GrabCut is Rother, Kolmogorov and Blake (SIGGRAPH 2004) as OpenCV has it. It needs a rough first guess: a box gives one, a click only
+with the help of `Regions`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.geometry import Rect
+from editor.report import Masks, Progress, Reports
+from editor.request import SegmentRequest
+from editor.segmentation.matte import matte
+from editor.segmentation.regions import Regions
+
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Map = NDArray[np.float32]
+
+REGION_PIXELS = 100_000  # in which the thing is guessed
+CUT_PIXELS = 60_000  # in which its outline is found, in a window around it
+LEAST_SIDE = 16  # smaller pictures are continued at their edges
+MARGIN = 0.12  # how far the outline may move out of the guess, in parts of its size
+BOX_ROUNDS, BEST_ROUNDS, OTHER_ROUNDS = 4, 2, 1
+BOX_MARGIN = 0.35  # how much around a box is looked at, in parts of its longer side
+LEAST_PART = 0.02  # of the largest part: smaller islands go, smaller holes are filled
+HOLE = 0.6  # of a guess: what it encloses may well belong to it, as the coffee to the cup
+CANDIDATES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Pointed:
+    """What was said, in pixels of the image: points (x, y) and the box, all inside it."""
+
+    positive: tuple[tuple[float, float], ...]
+    negative: tuple[tuple[float, float], ...]
+    box: Rect | None
+
+
+class GrabCut:
+    """A `Segmenter` that needs nothing loaded. The same request gives the same masks."""
+
+    def segment(self, request: SegmentRequest) -> Reports[Masks]:
+        height, width = request.image.shape[:2]
+        pad_x, pad_y = max(0, LEAST_SIDE - width), max(0, LEAST_SIDE - height)
+        image = request.image
+        if pad_x or pad_y:
+            image = np.asarray(cv2.copyMakeBorder(image, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE), np.uint8)
+        pointed = _pointed(request, width, height)
+        found: list[tuple[float, Map]] = []
+        if pointed.box is not None:
+            yield Progress(0.1, "Looking into the box")
+            found.append((1.0, (yield from _cut_box(image, pointed, pointed.box))))
+        elif pointed.positive:
+            yield Progress(0.05, "Looking for edges")
+            guesses = _guesses(image, pointed)
+            for i, (score, guess) in enumerate(guesses):
+                yield Progress(0.3 + 0.7 * i / len(guesses), "Finding the outline")
+                found.append(
+                    (score, (yield from _cut_guess(image, pointed, guess, OTHER_ROUNDS if i else BEST_ROUNDS)))
+                )
+        if not found:
+            found.append((0.0, np.zeros(image.shape[:2], np.float32)))
+        masks = np.stack([mask[:height, :width] for _, mask in found])
+        scores = np.array([score if mask.any() else 0.0 for score, mask in found])
+        return Masks(request.rect, masks.astype(np.float32), scores.astype(np.float32))
+
+
+def _pointed(request: SegmentRequest, width: int, height: int) -> _Pointed:
+    """The request in pixels of its image; what lies outside is left out."""
+    across, down = width / request.rect.width, height / request.rect.height
+    points = [
+        ((x - request.rect.left) * across, (y - request.rect.top) * down, positive)
+        for x, y, positive in request.points
+        if request.rect.covers(x, y)
+    ]
+    box = None
+    if request.box is not None:
+        inside = request.box.intersect(request.rect).within(request.rect)
+        if not inside.empty:
+            corners = ((inside.left * across, inside.top * down), (inside.right * across, inside.bottom * down))
+            box = Rect.around(corners).intersect(Rect(0, 0, width, height))
+    return _Pointed(
+        tuple((x, y) for x, y, positive in points if positive),
+        tuple((x, y) for x, y, positive in points if not positive),
+        box,
+    )
+
+
+def _guesses(image: Pixels, pointed: _Pointed) -> list[tuple[float, Mask]]:
+    """Up to three guesses of what the positive points mean, best first, as masks of the picture reduced."""
+    height, width = image.shape[:2]
+    scale = min(1.0, math.sqrt(REGION_PIXELS / (height * width)))
+    size = max(LEAST_SIDE, round(width * scale)), max(LEAST_SIDE, round(height * scale))
+    regions = Regions.of(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8))
+    across, down = size[0] / width, size[1] / height
+    without = frozenset(regions.at(x * across, y * down) for x, y in pointed.negative)
+    lists = []
+    for x, y in pointed.positive:
+        piece = regions.at(x * across, y * down)
+        lists.append(regions.things(piece, without)[:CANDIDATES] or [(0.1, piece)])
+    found: list[tuple[float, Mask]] = []
+    for i in range(max(len(each) for each in lists)):
+        chosen = [each[min(i, len(each) - 1)] for each in lists]
+        mask = np.logical_or.reduce([regions.mask(node) for _, node in chosen])
+        if not any(np.array_equal(mask, other) for _, other in found):
+            found.append((min(score for score, _ in chosen), mask))
+    return found
+
+
+def _cut_guess(image: Pixels, pointed: _Pointed, guess: Mask, rounds: int) -> Generator[Progress, None, Map]:
+    """The outline near to a guess, a mask of the picture that may be smaller."""
+    filled = _filled(guess, HOLE)
+    reach = max(2.0, MARGIN * math.sqrt(float(guess.sum())))
+    part = Rect.of_mask(guess).grow(math.ceil(2 * reach)).intersect(Rect(0, 0, guess.shape[1], guess.shape[0]))
+    seeds = np.full(part.size.shape, cv2.GC_BGD, np.uint8)
+    seeds[_depth(~filled[part.slices]) <= reach] = cv2.GC_PR_BGD
+    seeds[filled[part.slices]] = cv2.GC_PR_FGD
+    seeds[_depth(guess[part.slices]) > reach] = cv2.GC_FGD
+    height, width = image.shape[:2]
+    across, down = width / guess.shape[1], height / guess.shape[0]
+    corners = ((part.left * across, part.top * down), (part.right * across, part.bottom * down))
+    window = Rect.around(corners).intersect(Rect(0, 0, width, height))
+    return (yield from _cut(image, window, seeds, pointed, rounds))
+
+
+def _cut_box(image: Pixels, pointed: _Pointed, box: Rect) -> Generator[Progress, None, Map]:
+    """What stands out from the surroundings of a box."""
+    margin = max(4, round(BOX_MARGIN * max(box.size)))
+    window = box.grow(margin).intersect(Rect(0, 0, image.shape[1], image.shape[0]))
+    seeds = np.full(window.size.shape, cv2.GC_BGD, np.uint8)
+    seeds[box.within(window).slices] = cv2.GC_PR_FGD
+    if pointed.negative:
+        yield Progress(0.2, "Looking for edges")
+        for other in _unwanted(image, pointed, box):
+            inside = other[window.slices] & (seeds == cv2.GC_PR_FGD)
+            seeds[inside] = cv2.GC_PR_BGD
+    return (yield from _cut(image, window, seeds, pointed, BOX_ROUNDS))
+
+
+def _unwanted(image: Pixels, pointed: _Pointed, box: Rect) -> list[Mask]:
+    """For each negative click in a box the thing in the box that it means, as a mask of the image."""
+    found = []
+    height, width = image.shape[:2]
+    for point in pointed.negative:
+        guesses = _guesses(image, _Pointed((point,), pointed.positive, None))
+        for _, guess in guesses:
+            mask = cv2.resize(guess.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+            if mask[box.slices].sum() > 0.8 * mask.sum():
+                found.append(np.asarray(mask, np.bool_))
+                break
+    return found
+
+
+def _cut(
+    image: Pixels, window: Rect, seeds: NDArray[np.uint8], pointed: _Pointed, rounds: int
+) -> Generator[Progress, None, Map]:
+    """GrabCut inside a window, from `seeds` stretched over it; (H, W) float32 for the whole image."""
+    scale = min(1.0, math.sqrt(CUT_PIXELS / window.size.area))
+    size = max(2, round(window.width * scale)), max(2, round(window.height * scale))
+    small = np.asarray(cv2.resize(image[window.slices], size, interpolation=cv2.INTER_AREA), np.uint8)
+    marks = np.asarray(cv2.resize(seeds, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    radius = max(1, round(0.012 * math.sqrt(size[0] * size[1])))
+    across, down = size[0] / window.width, size[1] / window.height
+    for points, value in ((pointed.negative, cv2.GC_BGD), (pointed.positive, cv2.GC_FGD)):
+        for x, y in points:
+            place = math.floor((x - window.left) * across), math.floor((y - window.top) * down)
+            cv2.circle(marks, place, radius, value, -1)
+    _have_background(marks)
+    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(1)  # its first clusters are drawn at random, from a generator of the thread
+    for i in range(rounds):
+        mode = cv2.GC_INIT_WITH_MASK if i == 0 else cv2.GC_EVAL
+        if 0 < _foreground(marks).mean() < 1:  # it can learn nothing from one kind alone
+            cv2.grabCut(small, marks, (0, 0, 1, 1), background, foreground, 1, mode)
+        yield Progress(0.5, "Finding the outline")
+    mask = _cleaned(_foreground(marks), marks == cv2.GC_FGD)
+    found = np.zeros(image.shape[:2], np.float32)
+    found[window.slices] = matte(mask.astype(np.float32), small, image[window.slices])
+    return found
+
+
+def _foreground(marks: NDArray[np.uint8]) -> Mask:
+    return np.asarray((marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD), np.bool_)
+
+
+def _have_background(marks: NDArray[np.uint8]) -> None:
+    """GrabCut needs to see some background; when everything is inside, the rim of the window stands for it."""
+    if not _foreground(marks).all():
+        return
+    for rim in (marks[0], marks[-1], marks[:, 0], marks[:, -1]):
+        rim[rim == cv2.GC_PR_FGD] = cv2.GC_PR_BGD
+
+
+def _cleaned(mask: Mask, sure: Mask) -> Mask:
+    """Without specks and pinholes; parts that were pointed at stay, however small."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4)
+    if count < 2:
+        return mask
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    keep = np.zeros(count, np.bool_)
+    keep[1:] = areas >= LEAST_PART * areas.max()
+    keep[np.unique(labels[sure & mask])] = True
+    keep[0] = False
+    return _filled(keep[labels], LEAST_PART)
+
+
+def _filled(mask: Mask, share: float) -> Mask:
+    """With its holes filled that are smaller than `share` of it."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).view(np.uint8), connectivity=4)
+    small = stats[:, cv2.CC_STAT_AREA] < share * float(mask.sum())
+    small[0] = False
+    small[np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))] = False
+    return np.asarray(mask | small[labels], np.bool_)
+
+
+def _depth(mask: Mask) -> Map:
+    """How far inside the mask each pixel lies; the edge of the picture is no rim."""
+    return np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 3), np.float32)
