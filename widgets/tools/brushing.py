@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from PySide6.QtCore import QPointF, QRect, Qt
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPainterPath, QPen
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPainterPath, QPen
 
 from editor.brush import Brush, Paint, Sample, Stroke
 from editor.errors import InvalidRequest
@@ -18,6 +18,7 @@ from widgets.tools import marks
 from widgets.tools.tool import Gesture, PointerEvent, Tool
 
 LEAST_SIZE, MOST_SIZE = 1.0, 2000.0
+MOST_STAMPED = 600.0  # radius on screen up to which the ring is kept as an image
 # The strength tick runs along the ring like the needle of a dial: 0 at the lower left, 1 at the lower right.
 DIAL_START, DIAL_SWEEP = math.radians(135), math.radians(270)
 
@@ -31,6 +32,8 @@ class BrushTool(Tool):
         super().__init__(session)
         self._at: tuple[float, float] | None = None  # of the pointer, in picture pixels
         self._last: tuple[float, float] | None = None  # where the last stroke ended
+        # The ring as an image, and what it was drawn for: stroking a smooth ring takes longer than a whole dab.
+        self._ring: tuple[tuple[float, ...], QImage] | None = None
 
     def surface(self) -> Surface:
         """What it writes to. Raises `InvalidRequest` when that is missing."""
@@ -162,7 +165,28 @@ class BrushTool(Tool):
             return
         x, y = viewport.to_screen(*self._at)
         radius = self._radius(viewport)
-        painter.save()
+        if radius > MOST_STAMPED:
+            painter.save()
+            self._draw(painter, x, y, radius)
+            painter.restore()
+            return
+        half = math.ceil(max(radius, 6.0)) + 8
+        ratio = viewport.ratio
+        wanted = radius, self.brush.hardness, self.level(), ratio
+        if self._ring is None or self._ring[0] != wanted:
+            side = round(2 * half * ratio)
+            image = QImage(side, side, QImage.Format.Format_ARGB32_Premultiplied)
+            image.setDevicePixelRatio(ratio)
+            image.fill(0)
+            on_image = QPainter(image)
+            self._draw(on_image, half, half, radius)
+            on_image.end()
+            self._ring = wanted, image
+        corner = QPointF(round((x - half) * ratio) / ratio, round((y - half) * ratio) / ratio)
+        painter.drawImage(corner, self._ring[1])
+
+    def _draw(self, painter: QPainter, x: float, y: float, radius: float) -> None:
+        """The ring around (x, y), in the painter's coordinates."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         path = QPainterPath()
         if radius < 3:  # too small for a ring: a cross around the point
@@ -170,7 +194,6 @@ class BrushTool(Tool):
                 path.moveTo(x + 2 * dx, y + 2 * dy)
                 path.lineTo(x + 6 * dx, y + 6 * dy)
             marks.two_tone(painter, path)
-            painter.restore()
             return
         inner = radius * self.brush.hardness
         if 2 < inner < radius - 2:
@@ -185,7 +208,6 @@ class BrushTool(Tool):
         path.moveTo(x + (radius - length) * cos, y + (radius - length) * sin)
         path.lineTo(x + (radius + 5) * cos, y + (radius + 5) * sin)
         marks.two_tone(painter, path)
-        painter.restore()
 
     def _radius(self, viewport: Viewport) -> float:
         return self.brush.size / 2 * viewport.scale
