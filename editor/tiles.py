@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import ref
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -28,11 +29,13 @@ class Tiles:
     Make one with `filled` or `of`; `write` and `apply` return a new one. Blocks are read-only arrays, shared between versions.
     """
 
-    __slots__ = ("_blank", "_rows", "dtype", "shape")
+    __slots__ = ("__weakref__", "_blank", "_origin", "_rows", "dtype", "shape")
 
     def __init__(self, rows: Rows, shape: tuple[int, ...], dtype: np.dtype[Any], blank: tuple[Block, ...]) -> None:
         self._rows = rows
         self._blank = blank
+        # The version it was made from, as long as that lives, and a rectangle outside which both are equal.
+        self._origin: tuple[ref[Tiles], Rect] | None = None
         self.shape = shape
         self.dtype = dtype
 
@@ -109,9 +112,18 @@ class Tiles:
         if not self.rect.holds(area):
             raise ValueError(f"{area} reaches outside {self.rect}")
         found = np.empty((area.height, area.width, *self.shape[2:]), self.dtype)
-        for where, block in self.blocks(area):
-            part = where.intersect(area)
-            found[part.within(area).slices] = block[part.within(where).slices]
+        if found.size == 0:
+            return found
+        # Plain numbers instead of rectangles: brush strokes read a few blocks for every move of the pointer.
+        left, top, right, bottom = area
+        for i in range(top // BLOCK, (bottom - 1) // BLOCK + 1):
+            y, row = i * BLOCK, self._rows[i]
+            above, below = max(top, y), min(bottom, y + BLOCK)
+            for j in range(left // BLOCK, (right - 1) // BLOCK + 1):
+                x = j * BLOCK
+                before, after = max(left, x), min(right, x + BLOCK)
+                source = row[j][above - y : below - y, before - x : after - x]
+                found[above - top : below - top, before - left : after - left] = source
         return found
 
     def view(self, rect: Rect) -> NDArray[Any] | None:
@@ -159,10 +171,13 @@ class Tiles:
                 change(part, block[part.within(where).slices])
                 row[j] = _frozen(block)
             rows[i] = tuple(row)
-        return Tiles(tuple(rows), self.shape, self.dtype, self._blank)
+        return self._next(tuple(rows), area)
 
-    def replaced(self, blocks: dict[tuple[int, int], Block]) -> Tiles:
-        """A new version with the given blocks, keyed by (block row, block column). The arrays become read-only."""
+    def replaced(self, blocks: dict[tuple[int, int], Block], within: Rect | None = None) -> Tiles:
+        """A new version with the given blocks, keyed by (block row, block column). The arrays become read-only.
+
+        `within`: a rectangle outside which they equal the blocks of this version, so that no more than that is repainted.
+        """
         rows = list(self._rows)
         for i in {i for i, _ in blocks}:
             row = list(rows[i])
@@ -170,7 +185,20 @@ class Tiles:
                 if row_index == i:
                     row[j] = _frozen(block)
             rows[i] = tuple(row)
-        return Tiles(tuple(rows), self.shape, self.dtype, self._blank)
+        return self._next(tuple(rows), within)
+
+    def _next(self, rows: Rows, within: Rect | None) -> Tiles:
+        made = Tiles(rows, self.shape, self.dtype, self._blank)
+        if within is not None:
+            made._origin = ref(self), within.intersect(self.rect)
+        return made
+
+    def differs_from(self, other: Tiles) -> Rect | None:
+        """A rectangle outside which both are equal, when one was made from the other in one step; None when that is not known."""
+        for made, source in ((self, other), (other, self)):
+            if made._origin is not None and made._origin[0]() is source:
+                return made._origin[1]
+        return None
 
     def same_as(self, other: Tiles) -> bool:
         """Whether both hold equal elements. Shared blocks are not looked at."""
@@ -185,9 +213,14 @@ class Tiles:
 
 
 def changed(before: Tiles, after: Tiles) -> list[Rect]:
-    """The rectangles of the blocks that are not shared, side by side ones joined into runs. Sizes must be equal."""
+    """Where two versions may differ: the rectangle of the one change between them, or those of the blocks that are not shared,
+    side by side ones joined into runs. Sizes must be equal.
+    """
     if before is after:
         return []
+    within = after.differs_from(before)
+    if within is not None:
+        return [] if within.empty else [within]
     found: list[Rect] = []
     for i, (old_row, new_row) in enumerate(zip(before.rows, after.rows, strict=True)):
         if old_row is new_row:

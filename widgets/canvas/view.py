@@ -15,6 +15,7 @@ from PySide6.QtGui import (
     QNativeGestureEvent,
     QPainter,
     QPaintEvent,
+    QRegion,
     QResizeEvent,
     QSinglePointEvent,
     QTabletEvent,
@@ -83,6 +84,11 @@ class CanvasView(QWidget):
     @property
     def viewport(self) -> Viewport:
         return self._viewport
+
+    @property
+    def refining(self) -> bool:
+        """Whether some of what is on screen is still a sketch."""
+        return self._refining.isActive()
 
     def set_viewport(self, viewport: Viewport) -> None:
         if viewport == self._viewport:
@@ -230,7 +236,7 @@ class CanvasView(QWidget):
         painter = QPainter(self)
         ratio = self._viewport.ratio
         painter.scale(1 / ratio, 1 / ratio)
-        for logical in parts(event.region()):
+        for logical in _worth(event.region()):
             area = _device(logical, ratio)
             painter.drawImage(area.topLeft(), screen.picture, area)
             if screen.shaded:
@@ -385,6 +391,16 @@ class CanvasView(QWidget):
             self._update_decoration()
             return True
         return False
+
+
+def _worth(region: QRegion) -> Iterable[QRect]:
+    """The region's rectangles, or the one around them where they are many and leave out little: every copy has its price."""
+    whole = region.boundingRect()
+    if region.rectCount() > 2:
+        covered = sum(part.width() * part.height() for part in parts(region))
+        if whole.width() * whole.height() < 1.5 * covered:
+            return (whole,)
+    return parts(region)
 
 
 def _device(logical: QRect, ratio: float) -> QRect:
