@@ -15,12 +15,12 @@ class Fields:
     def __init__(self, value: object, where: str) -> None:
         if not isinstance(value, dict):
             raise Malformed(f"{where} is not a group of fields")
-        self._values = value
+        self._held = value
         self._where = where
 
     def has(self, name: str) -> bool:
         """Whether the field is there and says anything."""
-        return self._values.get(name) is not None
+        return self._held.get(name) is not None
 
     def whole(self, name: str) -> int:
         value = self._get(name)
@@ -53,7 +53,7 @@ class Fields:
             raise self.wrong(name)
         return value
 
-    def list(self, name: str) -> list[object]:
+    def values(self, name: str) -> list[object]:
         value = self._get(name)
         if not isinstance(value, list):
             raise self.wrong(name)
@@ -61,7 +61,7 @@ class Fields:
 
     def wholes(self, name: str, count: int | None = None) -> tuple[int, ...]:
         """Whole numbers; exactly `count` of them when it is given."""
-        found = self.list(name)
+        found = self.values(name)
         numbers = tuple(each for each in found if isinstance(each, int) and not isinstance(each, bool))
         if len(numbers) != len(found) or count not in (None, len(numbers)):
             raise self.wrong(name)
@@ -71,13 +71,13 @@ class Fields:
         return Fields(self._get(name), f"“{name}” of {self._where}")
 
     def groups(self, name: str) -> tuple[Fields, ...]:
-        return tuple(Fields(each, f"{name} {i + 1}") for i, each in enumerate(self.list(name)))
+        return tuple(Fields(each, f"{name} {i + 1}") for i, each in enumerate(self.values(name)))
 
     def wrong(self, name: str) -> Malformed:
         """The complaint about a field, for the caller to raise."""
         return Malformed(f"“{name}” of {self._where} is missing or wrong")
 
     def _get(self, name: str) -> object:
-        if name not in self._values:
+        if name not in self._held:
             raise self.wrong(name)
-        return self._values[name]
+        return self._held[name]

@@ -1,6 +1,6 @@
 """What a project file says about a document, apart from its pixels: plain JSON values, and the document again.
 
-Pixels and maps appear as numbers of planes; `project` keeps the planes.
+Pixels and maps appear as the numbers of planes (`editor.io.planes`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from editor.document import MAPS, Document, Metadata
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect, Size
 from editor.io.fields import Fields, Malformed
+from editor.io.planes import Planes, Shelf
 from editor.item import Exemplar, Item
 from editor.layer import BLENDS, Layer
 from editor.report import Recipe
@@ -27,19 +28,19 @@ SETTINGS: dict[str, Any] = {kind.__name__: kind for kind in typing.get_args(Meth
 ACTIONS: tuple[Action, ...] = typing.get_args(Action)
 
 
-def describe(document: Document, plane: Callable[[Tiles], int]) -> dict[str, Any]:
-    """The document as JSON values. `plane` gives the number under which tiles are kept."""
+def describe(document: Document, shelf: Shelf) -> dict[str, Any]:
+    """The document as JSON values; its tiles go onto the shelf."""
     return {
         "size": list(document.size),
         "next_id": document.next_id,
         "dpi": None if document.metadata.dpi is None else [float(each) for each in document.metadata.dpi],
-        "layers": [_describe_layer(layer, plane) for layer in document.layers],
-        "maps": {name: plane(document.map(name)) for name in MAPS},
+        "layers": [_describe_layer(layer, shelf) for layer in document.layers],
+        "maps": {name: shelf.number(document.map(name)) for name in MAPS},
         "items": [
             {
                 "id": item.id,
                 "name": item.name,
-                "mask": plane(item.mask),
+                "mask": shelf.number(item.mask),
                 "rect": [int(each) for each in item.rect],
                 "placement": _describe_placement(item.placement),
                 "prompt": item.prompt,
@@ -51,9 +52,9 @@ def describe(document: Document, plane: Callable[[Tiles], int]) -> dict[str, Any
             {
                 "id": exemplar.id,
                 "name": exemplar.name,
-                "pixels": plane(Tiles.of(exemplar.pixels)),
-                "cutout": plane(exemplar.cutout),
-                "strength_map": plane(exemplar.strength_map),
+                "pixels": shelf.number(Tiles.of(exemplar.pixels)),
+                "cutout": shelf.number(exemplar.cutout),
+                "strength_map": shelf.number(exemplar.strength_map),
                 "placement": _describe_placement(exemplar.placement),
                 "strength": float(exemplar.strength),
                 "visible": bool(exemplar.visible),
@@ -68,12 +69,12 @@ def size_of(fields: Fields) -> Size:
     return Size(width, height)
 
 
-def rebuild(fields: Fields, plane: Callable[[int], Tiles], icc: bytes | None, exif: bytes | None) -> Document:
-    """The document of a manifest. `plane` gives the tiles of a number. Raises `Malformed`."""
+def rebuild(fields: Fields, planes: Planes, icc: bytes | None, exif: bytes | None) -> Document:
+    """The document of a manifest. Raises `Malformed`."""
     size = size_of(fields)
 
     def tiles(group: Fields, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> Tiles:
-        found = plane(group.whole(name))
+        found = planes.tiles(group.whole(name))
         if found.shape != shape or found.dtype != dtype:
             raise group.wrong(name)
         return found
@@ -81,7 +82,7 @@ def rebuild(fields: Fields, plane: Callable[[int], Tiles], icc: bytes | None, ex
     maps = fields.group("maps")
     dpi = None
     if fields.has("dpi"):
-        pair = Fields(dict(zip("xy", fields.list("dpi"), strict=False)), "the resolution")
+        pair = Fields(dict(zip("xy", fields.values("dpi"), strict=False)), "the resolution")
         dpi = pair.number("x"), pair.number("y")
 
     def layer(group: Fields) -> Layer:
@@ -116,17 +117,17 @@ def rebuild(fields: Fields, plane: Callable[[int], Tiles], icc: bytes | None, ex
         avoid,
         selection,
         tuple(item(group) for group in fields.groups("items")),
-        tuple(_exemplar(group, plane) for group in fields.groups("exemplars")),
+        tuple(_exemplar(group, planes) for group in fields.groups("exemplars")),
         fields.whole("next_id"),
         Metadata(icc, exif, dpi),
     )
 
 
-def _describe_layer(layer: Layer, plane: Callable[[Tiles], int]) -> dict[str, Any]:
+def _describe_layer(layer: Layer, shelf: Shelf) -> dict[str, Any]:
     return {
         "id": layer.id,
         "name": layer.name,
-        "pixels": plane(layer.pixels),
+        "pixels": shelf.number(layer.pixels),
         "opacity": float(layer.opacity),
         "blend": layer.blend,
         "visible": bool(layer.visible),
@@ -157,15 +158,14 @@ def _describe_placement(placement: Placement | None) -> dict[str, float] | None:
     return {name: float(value) for name, value in dataclasses.asdict(placement).items()}
 
 
-def _exemplar(group: Fields, plane: Callable[[int], Tiles]) -> Exemplar:
-    pixels = plane(group.whole("pixels"))
+def _exemplar(group: Fields, planes: Planes) -> Exemplar:
     try:
         return Exemplar(
             group.whole("id"),
             group.text("name"),
-            pixels.read(),
-            plane(group.whole("cutout")),
-            plane(group.whole("strength_map")),
+            planes.array(group.whole("pixels")),
+            planes.tiles(group.whole("cutout")),
+            planes.tiles(group.whole("strength_map")),
             _placement(group.group("placement")),
             group.number("strength", 0, 1),
             group.flag("visible"),

@@ -1,0 +1,194 @@
+"""The planes of a project file: tiles as lists of numbered blocks, each kept once, collected for writing and read back with suspicion."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.io.blocks import unpack
+from editor.io.fields import Fields, Malformed
+from editor.io.images import MOST_PIXELS
+from editor.tiles import BLOCK, Block, Tiles
+
+DTYPES: Final[dict[str, np.dtype[Any]]] = {"uint8": np.dtype(np.uint8), "float32": np.dtype(np.float32)}
+MOST_UNPACKED = 16 * 2**30
+
+
+class Shelf:
+    """Collects a document's tiles on the way out; tiles and blocks that are the same are kept once.
+
+    `planes`: JSON values; `blocks`: the arrays that these number.
+    """
+
+    def __init__(self) -> None:
+        self.planes: list[dict[str, Any]] = []
+        self.blocks: list[Block] = []
+        self._tiles: dict[int, tuple[int, Tiles]] = {}  # the tiles are held so that their ids stay theirs
+        self._by_id: dict[int, tuple[int, Block]] = {}
+        self._by_content: dict[tuple[bytes, tuple[int, ...], str], int] = {}
+
+    def number(self, tiles: Tiles) -> int:
+        """The number of the plane that holds the tiles."""
+        if id(tiles) not in self._tiles:
+            blocks = [-1 if tiles.is_blank(block) else self._block(block) for row in tiles.rows for block in row]
+            self._tiles[id(tiles)] = len(self.planes), tiles
+            self.planes.append({"shape": list(tiles.shape), "dtype": tiles.dtype.name, "blocks": blocks})
+        return self._tiles[id(tiles)][0]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all blocks together, before packing."""
+        return sum(block.nbytes for block in self.blocks)
+
+    def _block(self, block: Block) -> int:
+        known = self._by_id.get(id(block))
+        if known is not None:
+            return known[0]
+        digest = hashlib.blake2b(np.ascontiguousarray(block).data, digest_size=16).digest()
+        found = self._by_content.setdefault((digest, block.shape, block.dtype.name), len(self.blocks))
+        if found == len(self.blocks):
+            self.blocks.append(block)
+        self._by_id[id(block)] = found, block
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    blocks: tuple[int, ...]
+
+    @property
+    def corners(self) -> list[tuple[int, int]]:
+        """Top and left of each block, row by row."""
+        height, width = self.shape[:2]
+        return [(top, left) for top in range(0, height, BLOCK) for left in range(0, width, BLOCK)]
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Of each block, row by row."""
+        height, width = self.shape[:2]
+        return [(min(BLOCK, height - top), min(BLOCK, width - left), *self.shape[2:]) for top, left in self.corners]
+
+
+class Planes:
+    """Reads planes from an archive; tiles and blocks that were the same when saved are the same again.
+
+    Raises `Malformed` for what does not fit.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, fields: Fields) -> None:
+        if fields.whole("block") != BLOCK:
+            raise fields.wrong("block")
+        self._archive = archive
+        self._planes = [_plane(group) for group in fields.groups("planes")]
+        self._tiles: dict[int, Tiles] = {}
+        self._blocks: dict[int, Block] = {}
+        kinds: dict[int, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+        for plane in self._planes:
+            for number, shape in zip(plane.blocks, plane.shapes, strict=True):
+                if number >= 0 and kinds.setdefault(number, (shape, plane.dtype)) != (shape, plane.dtype):
+                    raise Malformed(f"block {number} is used in two ways")
+        self._unpacked = 0
+        self._reserve(sum(math.prod(shape) * dtype.itemsize for shape, dtype in kinds.values()))
+
+    def tiles(self, number: int) -> Tiles:
+        if not 0 <= number < len(self._planes):
+            raise Malformed(f"plane {number} is missing")
+        if number not in self._tiles:
+            self._tiles[number] = self._read(self._planes[number])
+        return self._tiles[number]
+
+    def array(self, number: int) -> NDArray[Any]:
+        """The whole plane as one array, to read. This is where blocks that are used many times would become large."""
+        tiles = self.tiles(number)
+        self._reserve(math.prod(tiles.shape) * tiles.dtype.itemsize)
+        view = tiles.view(tiles.rect)
+        return tiles.read() if view is None else view
+
+    def _reserve(self, size: int) -> None:
+        self._unpacked += size
+        if self._unpacked > MOST_UNPACKED:
+            raise Malformed(f"it would unpack to more than {MOST_UNPACKED // 2**30} GB")
+
+    def _read(self, plane: _Plane) -> Tiles:
+        wanted = {
+            number: shape
+            for number, shape in zip(plane.blocks, plane.shapes, strict=True)
+            if number >= 0 and number not in self._blocks
+        }
+        packed = [member(self._archive, f"blocks/{i}", _most_packed(shape, plane.dtype)) for i, shape in wanted.items()]
+        # A plane of nothing but its own blocks becomes views of one array again, as `Tiles.of` makes it.
+        whole = np.empty(plane.shape, plane.dtype) if len(wanted) == len(plane.blocks) else None
+        if whole is None:
+            blocks = [np.empty(shape, plane.dtype) for shape in wanted.values()]
+        else:
+            blocks = [whole[top : top + BLOCK, left : left + BLOCK] for top, left in plane.corners]
+        with ThreadPoolExecutor(threads()) as pool:
+            for _ in pool.map(unpack, packed, blocks):
+                pass
+        if whole is not None:
+            tiles = Tiles.of(whole)
+            self._blocks.update(zip(wanted, (block for row in tiles.rows for block in row), strict=True))
+            return tiles
+        for block in blocks:
+            block.setflags(write=False)
+        self._blocks.update(zip(wanted, blocks, strict=True))
+        columns = math.ceil(plane.shape[1] / BLOCK)
+        known = {divmod(i, columns): self._blocks[each] for i, each in enumerate(plane.blocks) if each >= 0}
+        if len(known) < len(plane.blocks):
+            return Tiles.filled(plane.shape, 0, plane.dtype).replaced(known)
+        rows = tuple(
+            tuple(self._blocks[each] for each in plane.blocks[start : start + columns])
+            for start in range(0, len(plane.blocks), columns)
+        )
+        return Tiles(rows, plane.shape, plane.dtype, ())
+
+
+def _plane(group: Fields) -> _Plane:
+    shape = group.wholes("shape")
+    dtype: np.dtype[Any] | None = DTYPES.get(group.text("dtype"))
+    if (
+        dtype is None
+        or len(shape) not in (2, 3)
+        or min(shape) < 1
+        or shape[0] * shape[1] > MOST_PIXELS
+        or shape[2:] not in ((), (4,))
+    ):
+        raise group.wrong("shape")
+    plane = _Plane(shape, dtype, group.wholes("blocks"))
+    if len(plane.blocks) != math.ceil(shape[0] / BLOCK) * math.ceil(shape[1] / BLOCK) or min(plane.blocks) < -1:
+        raise group.wrong("blocks")
+    return plane
+
+
+def member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """The bytes of a member, never more than `most`; the size that the archive declares is not believed."""
+    info = archive.NameToInfo.get(name)
+    if info is None:
+        raise Malformed(f"{name} is missing")
+    if info.file_size > most or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Malformed(f"{name} is larger than it can be")
+    with archive.open(info) as opened:
+        found = opened.read(most + 1)
+    if len(found) != info.file_size:
+        raise Malformed(f"{name} has the wrong size")
+    return found
+
+
+def _most_packed(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Of one block: what cannot be packed grows by a little."""
+    return math.prod(shape) * dtype.itemsize * 9 // 8 + 1024
+
+
+def threads() -> int:
+    """How many blocks to pack or unpack at a time."""
+    return min(4, os.cpu_count() or 1)
