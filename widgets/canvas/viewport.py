@@ -7,7 +7,7 @@ Screen points are the widget's logical pixels. At zoom 1 one picture pixel is on
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from PySide6.QtCore import QPointF
 from PySide6.QtGui import QTransform
@@ -34,6 +34,17 @@ class Viewport:
     zoom: float = 1.0
     rotation: float = 0.0
     mirrored: bool = False
+    # Worked out once: every tool asks for them several times for every move of the pointer.
+    _to_device: QTransform = field(init=False, repr=False, compare=False)
+    _to_screen: QTransform = field(init=False, repr=False, compare=False)
+    _to_document: QTransform = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        to_device = self._device()
+        to_screen = to_device * QTransform.fromScale(1 / self.ratio, 1 / self.ratio)
+        object.__setattr__(self, "_to_device", to_device)
+        object.__setattr__(self, "_to_screen", to_screen)
+        object.__setattr__(self, "_to_document", to_screen.inverted()[0])
 
     @property
     def scale(self) -> float:
@@ -42,10 +53,13 @@ class Viewport:
 
     def transform(self) -> QTransform:
         """Picture points to screen points."""
-        return self.device_transform() * QTransform.fromScale(1 / self.ratio, 1 / self.ratio)
+        return QTransform(self._to_screen)
 
     def device_transform(self) -> QTransform:
         """Picture points to device pixels of the widget."""
+        return QTransform(self._to_device)
+
+    def _device(self) -> QTransform:
         found = QTransform()
         found.translate(self.width * self.ratio / 2, self.height * self.ratio / 2)
         found.rotate(self.rotation)
@@ -63,11 +77,10 @@ class Viewport:
         return self.rotation % 90 == 0
 
     def to_screen(self, x: float, y: float) -> Point:
-        return _mapped(self.transform(), x, y)
+        return _mapped(self._to_screen, x, y)
 
     def to_document(self, x: float, y: float) -> Point:
-        inverse, _ = self.transform().inverted()
-        return _mapped(inverse, x, y)
+        return _mapped(self._to_document, x, y)
 
     def visible(self) -> Rect:
         """The picture rectangle that covers everything on screen; it may reach outside the picture."""
