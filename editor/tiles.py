@@ -56,7 +56,6 @@ class Tiles:
     @classmethod
     def of(cls, array: NDArray[Any]) -> Tiles:
         """The array in blocks, without copying: the blocks are views of it, and it becomes read-only."""
-        array = array.view()
         array.setflags(write=False)
         height, width = array.shape[:2]
         rows = tuple(
@@ -136,7 +135,8 @@ class Tiles:
             base = block.base
             if whole is None and isinstance(base, np.ndarray) and base.shape == self.shape:
                 whole = base
-            if whole is None or base is not whole:
+            # Equal strides: `of` was given that array itself, not a mirrored or otherwise reordered view of it.
+            if whole is None or base is not whole or block.strides != whole.strides:
                 return None
         if whole is None:
             return None
