@@ -7,18 +7,17 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QStandardPaths
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QDialog
 from qasync import QEventLoop
 
 import resources
 from app import dialogs
 from app import log as logs
 from app.documents import (
-    SUFFIX,
     Thumbnails,
     document_of,
     export_picture,
@@ -32,12 +31,15 @@ from app.runner import Runner, RunsRequests
 from app.settings import Settings, default_path
 from editor.document import Document
 from editor.errors import EditorError
-from editor.io.images import EXPORT_KINDS, Picture, read_image
+from editor.io.images import Picture, read_image
 from widgets.qimage import from_qimage
 from widgets.services import Recent
 from widgets.session import Session
+from widgets.theme import Theme
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 SAMPLE = "flower.jpg"
 
@@ -48,7 +50,7 @@ class Application:
     `make_engine` is called in the worker thread, once. `cache`: a folder for thumbnails.
     """
 
-    def __init__(self, settings: Settings, cache: Path, make_engine: Callable[[], RunsRequests]) -> None:
+    def __init__(self, settings: Settings, theme: Theme, cache: Path, make_engine: Callable[[], RunsRequests]) -> None:
         self.settings = settings
         self.sessions: list[Session] = []
         self.finished = asyncio.Event()
@@ -56,7 +58,7 @@ class Application:
         self._runner = Runner(make_engine)
         self._editing = Editing(self._runner, self.open_picture)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.window = MainWindow(self, settings)
+        self.window = MainWindow(self, settings, theme)
 
     # Opening
 
@@ -86,13 +88,15 @@ class Application:
         return [Recent(path, self._thumbnails.read(path)) for path in paths]
 
     async def _open_chosen(self) -> None:
-        for path in await dialogs.ask_open(self.window):
+        folder = self._folder()
+        paths: Sequence[Path] | None = await _answer(lambda chosen: dialogs.ask_open(self.window, folder, chosen))
+        for path in paths or ():
             await self._open(path)
 
     async def _open(self, path: Path) -> None:
         front = next((session for session in self.sessions if session.path == path), None)
         if front is not None:
-            self.window.show_session(front)
+            self.window.bring_to_front(front)
             return
         try:
             document, notes = await open_document(path)
@@ -113,8 +117,14 @@ class Application:
     def _add(self, document: Document, path: Path | None, name: str) -> Session:
         session = Session(document, self._editing, name=name, path=path, budget=self.settings.values.undo_budget)
         self.sessions.append(session)
-        self.window.add(session)
+        self.window.add_session(session, name)
         return session
+
+    def _folder(self) -> Path:
+        """Where dialogs begin: beside what was open last."""
+        recent = self.settings.values.recent
+        home = folder(QStandardPaths.StandardLocation.PicturesLocation)
+        return Path(recent[0]).parent if recent else home
 
     async def _remember(self, path: Path, document: Document) -> None:
         await asyncio.to_thread(self._thumbnails.write, path, document)
@@ -141,7 +151,8 @@ class Application:
         """Whether it was saved."""
         path = session.path
         if path is None or ask:
-            path = await dialogs.ask_save(self.window, f"{session.name}{SUFFIX}", "Palimpsest project", (SUFFIX,))
+            suggestion = path or self._folder() / session.name
+            path = await _answer(lambda chosen: dialogs.ask_save(self.window, suggestion, chosen))
             if path is None:
                 return False
         document = session.history.document
@@ -156,8 +167,8 @@ class Application:
         return True
 
     async def _export(self, session: Session) -> None:
-        suffixes = tuple(suffix for kind in EXPORT_KINDS for suffix in kind.suffixes)
-        path = await dialogs.ask_save(self.window, f"{session.name}.png", "Pictures", suffixes)
+        suggestion = (session.path or self._folder() / session.name).with_suffix(".png")
+        path: Path | None = await _answer(lambda chosen: dialogs.ask_export(self.window, suggestion, chosen))
         if path is None:
             return
         try:
@@ -170,13 +181,13 @@ class Application:
     async def _close(self, session: Session) -> bool:
         """Whether it was closed."""
         if session.history.unsaved:
-            self.window.show_session(session)
-            answer = await dialogs.ask_unsaved(self.window, session.name)
-            if answer == "cancel" or (answer == "save" and not await self._save(session)):
+            self.window.bring_to_front(session)
+            answer: dialogs.Answer | None = await _answer(lambda answered: dialogs.ask_unsaved(self.window, session.name, answered))
+            if answer in (None, "cancel") or (answer == "save" and not await self._save(session)):
                 return False
         await self._editing.close(session)
         self.sessions.remove(session)
-        self.window.remove(session)
+        self.window.remove_session(session)
         return True
 
     async def _quit(self) -> None:
@@ -194,7 +205,7 @@ class Application:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._runner.close()
-        self.window.put_away()
+        self.window.shut()
 
     def _start(self, work: Coroutine[Any, Any, object]) -> None:
         async def whole() -> None:
@@ -213,6 +224,20 @@ class Application:
             )
 
 
+async def _answer(ask: Callable[[Callable[[T], None]], QDialog]) -> T | None:
+    """What the person answered in the dialog that `ask` opens; None when they put it away."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T | None] = loop.create_future()
+
+    def settle(value: T | None) -> None:
+        if not future.done():
+            future.set_result(value)
+
+    dialog = ask(settle)
+    dialog.finished.connect(lambda: loop.call_soon(settle, None))  # an answer given while it closes comes first
+    return await future
+
+
 def load_engine() -> RunsRequests:
     """Called in the worker: methods bring heavy libraries, which the window must not wait for."""
     from editor.engine import Engine  # noqa: PLC0415
@@ -229,16 +254,16 @@ def run(pictures: Sequence[Path], *, verbose: bool = False) -> int:
         False
     )  # closing sets `finished`; quitting by itself would stop asyncio under pending work
     logs.start(folder(QStandardPaths.StandardLocation.AppLocalDataLocation), verbose=verbose)
+    settings = Settings(default_path())
+    theme = Theme(qt, settings.values.theme)
     with QEventLoop(qt) as loop:
         logs.watch(loop)
-        loop.run_until_complete(_main(pictures))
+        loop.run_until_complete(_main(pictures, settings, theme))
     return 0
 
 
-async def _main(pictures: Sequence[Path]) -> None:
-    application = Application(
-        Settings(default_path()), folder(QStandardPaths.StandardLocation.CacheLocation), load_engine
-    )
+async def _main(pictures: Sequence[Path], settings: Settings, theme: Theme) -> None:
+    application = Application(settings, theme, folder(QStandardPaths.StandardLocation.CacheLocation), load_engine)
     application.window.show()
     application.open_paths(pictures)
     await application.finished.wait()

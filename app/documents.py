@@ -9,26 +9,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from editor.io.project import SUFFIX, load_project, save_project
 from numpy.typing import NDArray
 
 from editor.compose import flatten
 from editor.document import Document
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image, write_image
+from editor.io.project import SUFFIX, load_project, save_project
 
 log = logging.getLogger(__name__)
-
-__all__ = [
-    "SUFFIX",
-    "Thumbnails",
-    "document_of",
-    "export_picture",
-    "is_project",
-    "open_document",
-    "read_document",
-    "save_document",
-]
 
 THUMBNAIL = 320  # pixels along the longer side
 

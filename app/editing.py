@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.runner import Runner
-from editor.edit import Plan, make_request, reach, variations
+from editor.edit import Plan, make_request, variations
 from editor.errors import EditorError, InternalError
 from editor.io.images import Picture, read_image
 from editor.report import Masks, Report
@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 async def run_edit(session: Session, runner: Runner, planned: Plan) -> None:
     """Make the planned edit's variations, one after the other; each reaches the session as soon as it is finished."""
     document, draft = session.document, session.draft
-    session.job_started(planned.label, document, reach(document, draft, planned), draft.variations)
     try:
         # Reading and flattening a large frame takes a moment; documents are values, so another thread may look at this one.
         request = await asyncio.to_thread(make_request, document, draft, planned)

@@ -52,6 +52,8 @@ def watch(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _from_qt(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
+    if message.startswith("This plugin does not support"):
+        return  # what Qt's offscreen platform says about windows that nobody sees
     logging.getLogger(f"qt.{context.category or 'default'}").log(_LEVELS.get(kind, logging.WARNING), "%s", message)
 
 

@@ -15,7 +15,7 @@ from widgets.adjust import Adjustment
 from widgets.command_table import MENUS, OTHERS
 from widgets.palette import CommandPalette
 from widgets.services import Services
-from widgets.session import Session
+from widgets.session import Notice, Session
 from widgets.start_page import StartPage
 from widgets.theme import Choice, Theme
 from widgets.top_bar import TopBar
@@ -184,6 +184,13 @@ class MainWindow(QMainWindow):
             return session.path.name
         bench = next(bench for bench in self._benches if bench.session is session)
         return str(bench.property("documentName"))
+
+    def notice(self, message: str, advice: str = "", *, error: bool = False) -> None:
+        """A passing message, over the document in front or over the start page."""
+        if self.session is not None:
+            self.session.notice(message, advice, error=error)
+        else:
+            self._start.notices.add(Notice(message, advice, error))
 
     def shut(self) -> None:
         """Close the window without asking anything."""

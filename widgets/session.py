@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from PySide6.QtCore import QObject, Signal
 
 from editor.document import Document
-from editor.edit import Draft, Plan, apply_result, plan
+from editor.edit import Draft, Plan, apply_result, plan, reach
 from editor.errors import EditorError
 from editor.geometry import Rect
 from editor.history import DEFAULT_BUDGET, History
@@ -207,6 +207,8 @@ class Session(QObject):
             self.notice(planned.reason)
             return
         self.discard()
+        wanted = self.draft.variations
+        self._set_job(Job(planned.label, self.document, reach(self.document, self.draft, planned), wanted))
         self._worker.run(self, planned)
 
     def stop(self) -> None:
@@ -254,9 +256,6 @@ class Session(QObject):
         self.noticed.emit(Notice(message, advice, error))
 
     # Called by the program around it while a job runs
-
-    def job_started(self, label: str, document: Document, rect: Rect, wanted: int) -> None:
-        self._set_job(Job(label, document, rect, wanted))
 
     def report(self, report: Report) -> None:
         if self.job is not None and self.job.busy:

@@ -22,6 +22,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from widgets.icons import draw
+from widgets.notices import Notices
 from widgets.qimage import to_qimage
 from widgets.services import Recent, Services
 from widgets.theme import Colours, colours
@@ -88,6 +89,8 @@ class StartPage(QWidget):
         self.sample.clicked.connect(services.open_sample)
         self.dropped.connect(services.open_paths)
         self._cards: list[_RecentCard] = []
+        self.notices = Notices(self)
+        self.notices.resized.connect(self._place_notices)
         self.refresh()
 
     @property
@@ -119,6 +122,12 @@ class StartPage(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._lay_out()
+        self._place_notices()
+
+    def _place_notices(self) -> None:
+        size = self.notices.sizeHint()
+        self.notices.setGeometry((self.width() - size.width()) // 2, 16, size.width(), size.height())
+        self.notices.raise_()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if _files(event):

@@ -188,7 +188,7 @@ def test_errors_become_sentences_and_the_traceback_goes_to_the_log(
         with pytest.raises(expected) as caught:
             await runner.run(make_request(1), lambda _: None)
         assert str(caught.value).endswith(".")
-        runner_still_works = with_engine(lambda request: iter_result(request))
+        runner_still_works = with_engine(iter_result)
         return await runner_still_works.run(make_request(9), lambda _: None)
 
     with caplog.at_level(logging.ERROR):
