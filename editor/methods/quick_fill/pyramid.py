@@ -97,14 +97,16 @@ def build(
             break
         yield Progress(0.0, "Filling the hole")
         coarser = halve(finest)
-        if coarser.hole.sum() < FEWEST_LEFT * count or not coarser.known.any():
+        if not coarser.known.any():  # a thin rest of the picture is all there is to go by
+            coarser = halve(finest, 0.0)
+        if coarser.hole.sum() < FEWEST_LEFT * count:
             break
         levels.append(coarser)
     return levels
 
 
-def halve(level: Level) -> Level:
-    """Half the size: the mean of the known pixels; known where more than half of them are, usable where none is barred."""
+def halve(level: Level, enough: float = 0.5) -> Level:
+    """Half the size: the mean of the known pixels; known where more than `enough` of them are, usable where none is barred."""
     height, width = level.shape[0] // 2, level.shape[1] // 2
     pixels = np.zeros((height, width, 3), np.float32)
     shares = np.zeros((3, height, width), np.float32)
@@ -117,5 +119,5 @@ def halve(level: Level) -> Level:
             share[rows] = cv2.resize(mask[fine].astype(np.float32), size, interpolation=cv2.INTER_AREA)
         total = cv2.resize(to_float(level.pixels[fine]) * weight[..., None], size, interpolation=cv2.INTER_AREA)
         pixels[rows] = total / np.maximum(shares[0, rows], 0.25)[..., None]
-    known = shares[0] > 0.5
+    known = shares[0] > enough
     return Level(pixels, ~known & (shares[2] > 0), known, known & (shares[1] >= shares[0]))
