@@ -18,7 +18,7 @@ def pack(block: NDArray[Any]) -> bytes:
     little = np.ascontiguousarray(block, block.dtype.newbyteorder("<"))
     height, width = block.shape[:2]
     planes = np.moveaxis(little.view(np.uint8).reshape(height, width, -1), 2, 0)
-    rows = np.ascontiguousarray(planes)
+    rows = planes.copy()
     rows[:, 1:] -= planes[:, :-1]
     packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
     return packer.compress(rows.data) + packer.flush()

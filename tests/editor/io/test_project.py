@@ -1,0 +1,275 @@
+"""Project files: saved and opened, a document is exactly what it was."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from editor.document import MAPS, Document, Metadata
+from editor.geometry import Placement, Rect, Size
+from editor.io.blocks import pack, unpack
+from editor.io.manifest import ACTIONS, SETTINGS
+from editor.io.project import load_project, read_thumbnail, save_project
+from editor.item import Exemplar, Item
+from editor.layer import BLENDS, Layer
+from editor.report import Recipe
+from editor.request import QuickFillSettings, Subject
+from editor.tiles import BLOCK, Tiles
+
+unit = st.floats(0, 1)
+anywhere = st.floats(-1e6, 1e6)
+words = st.text(max_size=8)
+ids = st.integers(0, 2**40)
+placements = st.builds(Placement, anywhere, anywhere, anywhere, anywhere, anywhere)
+maybe_placement = st.none() | placements
+bits = st.integers(0, 2**32 - 1)
+
+
+def picture(draw: st.DrawFn, size: Size) -> Tiles:
+    """Pixels made in one piece, or an empty layer with something written somewhere."""
+    seed = draw(bits)
+    noise = np.random.default_rng(seed).integers(0, 256, (*size.shape, 4), np.uint8)
+    if draw(st.booleans()):
+        return Tiles.of(noise)
+    empty = Tiles.filled((*size.shape, 4), 0, np.uint8)
+    if draw(st.booleans()):
+        return empty
+    return empty.write(draw(st.integers(0, size.width - 1)), draw(st.integers(0, size.height - 1)), noise)
+
+
+def strengths(draw: st.DrawFn, size: Size) -> Tiles:
+    fill = draw(st.sampled_from([0, 1]))
+    found = Tiles.filled(size.shape, fill, np.float32)
+    for _ in range(draw(st.integers(0, 2))):
+        patch = draw(arrays.arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)))
+        found = found.write(draw(st.integers(-2, size.width)), draw(st.integers(-2, size.height)), patch)
+    return found
+
+
+def recipe(draw: st.DrawFn) -> Recipe:
+    chosen = QuickFillSettings(
+        draw(st.sampled_from(["auto", "texture", "smooth"])),
+        draw(st.sampled_from(["soft", "hard"])),
+        draw(unit),
+        draw(st.integers(0, 200)),
+    )
+    rect = Rect.at(draw(ids), draw(ids), 5, 6)
+    subjects = draw(st.lists(st.builds(Subject, ids, maybe_placement), max_size=2))
+    return Recipe(
+        chosen,
+        draw(st.sampled_from(ACTIONS)),
+        rect,
+        draw(st.integers(0, 2**63 - 1)),
+        tuple(subjects),
+        draw(words),
+        draw(words),
+        draw(words),
+        draw(st.integers(0, 200)),
+        draw(anywhere),
+    )
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Document:
+    size = Size(draw(st.integers(1, 2 * BLOCK + 5)), draw(st.integers(1, BLOCK + 5)))
+    layers = [
+        Layer(
+            draw(ids),
+            draw(words),
+            picture(draw, size),
+            draw(unit),
+            draw(st.sampled_from(BLENDS)),
+            draw(st.booleans()),
+            recipe(draw) if draw(st.booleans()) else None,
+            draw(st.none() | unit),
+        )
+        for _ in range(draw(st.integers(0, 3)))
+    ]
+    strength, protect, avoid, selection = (strengths(draw, size) for _ in MAPS)
+    items = []
+    for _ in range(draw(st.integers(0, 2))):
+        item = Item.of(draw(words), strengths(draw, size), draw(ids))
+        items.append(
+            Item(item.id, item.name, item.mask, item.rect, draw(maybe_placement), draw(words), draw(st.booleans()))
+        )
+    exemplars = []
+    for _ in range(draw(st.integers(0, 2))):
+        small = Size(draw(st.integers(1, BLOCK + 2)), draw(st.integers(1, 9)))
+        pixels = np.random.default_rng(draw(bits)).integers(0, 256, (*small.shape, 4), np.uint8)
+        whole = Exemplar.of(draw(words), pixels, draw(placements), draw(ids))
+        cutout = strengths(draw, small)
+        exemplars.append(
+            Exemplar(
+                whole.id,
+                whole.name,
+                pixels,
+                cutout,
+                draw(st.sampled_from([whole.strength_map, cutout])),
+                whole.placement,
+                draw(unit),
+                draw(st.booleans()),
+            )
+        )
+    metadata = Metadata(
+        draw(st.none() | st.binary(max_size=20)),
+        draw(st.none() | st.binary(max_size=20)),
+        draw(st.none() | st.tuples(st.floats(1, 9999), st.floats(1, 9999))),
+    )
+    return Document(
+        size, tuple(layers), strength, protect, avoid, selection, tuple(items), tuple(exemplars), draw(ids), metadata
+    )
+
+
+def plain(value: Any) -> Any:
+    """A document, or a part of it, as something that can be compared; arrays by their bytes, tiles by their blocks."""
+    if isinstance(value, Tiles):
+        return (
+            value.shape,
+            value.dtype,
+            value.written(),
+            value.blank,
+            [[(value.is_blank(block), block.flags.writeable, plain(block)) for block in row] for row in value.rows],
+        )
+    if isinstance(value, np.ndarray):
+        return value.shape, value.dtype, value.tobytes()
+    if isinstance(value, tuple) and type(value) is tuple:
+        return [plain(each) for each in value]
+    if hasattr(value, "__slots__") and not isinstance(value, str | tuple):
+        return type(value), [(name, plain(getattr(value, name))) for name in value.__slots__]
+    return value
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(document=documents())
+def test_opening_gives_back_exactly_what_was_saved(tmp_path: Path, document: Document) -> None:
+    path = tmp_path / "one.palimpsest"
+    save_project(path, document)
+    assert plain(load_project(path)) == plain(document)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+@given(
+    block=st.sampled_from([(np.uint8, (4,)), (np.float32, ())]).flatmap(
+        lambda kind: arrays.arrays(
+            kind[0], st.tuples(st.integers(1, 9), st.integers(1, 9)).map(lambda sides: (*sides, *kind[1]))
+        )
+    )
+)
+def test_a_block_packs_bit_for_bit(block: np.ndarray[Any, np.dtype[Any]]) -> None:
+    packed = pack(block)
+    found = np.empty_like(block)
+    unpack(packed, found)
+    assert found.tobytes() == block.tobytes()  # also for NaN and -0.0
+
+
+def small_document() -> Document:
+    pixels = np.random.default_rng(3).integers(0, 256, (BLOCK + 3, 2 * BLOCK, 4), np.uint8)
+    return Document.of_picture(pixels)
+
+
+def test_every_settings_class_survives_in_a_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "recipes.palimpsest"
+    document = small_document()
+    for made in SETTINGS.values():
+        layer = Layer.empty(0, "x", document.size)
+        recipe = Recipe(made(), "fill", Rect(0, 0, 1, 1), 7)
+        document = document.adding_layer(
+            Layer(layer.id, layer.name, layer.pixels, recipe=recipe, doubt=0.25),
+        )
+    save_project(path, document)
+    assert [layer.recipe for layer in load_project(path).layers] == [layer.recipe for layer in document.layers]
+
+
+def test_what_is_equal_is_stored_once_and_shared_again(tmp_path: Path) -> None:
+    path = tmp_path / "shared.palimpsest"
+    document = small_document()
+    first = document.layers[0]
+    again = Layer(9, "Copy", Tiles.of(first.pixels.read()))  # equal, but not the same
+    document = document.adding_layer(first).adding_layer(again)
+    save_project(path, document)
+    with zipfile.ZipFile(path) as archive:
+        stored = [name for name in archive.namelist() if name.startswith("blocks/")]
+    assert len(stored) == 4  # 2 × 2 blocks, and none for the empty maps
+    opened = load_project(path)
+    assert opened.layers[0].pixels is opened.layers[1].pixels
+    assert opened.strength is opened.selection
+    assert opened.layers[0].pixels.rows[0][0] is opened.layers[2].pixels.rows[0][0]
+
+
+def test_a_picture_comes_back_in_one_piece(tmp_path: Path) -> None:
+    path = tmp_path / "one.palimpsest"
+    document = small_document()
+    save_project(path, document)
+    found = load_project(path).layers[0].pixels
+    view = found.view(found.rect)
+    assert view is not None
+    assert not view.flags.writeable
+
+
+def test_an_empty_area_costs_next_to_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "empty.palimpsest"
+    size = Size(8000, 6000)
+    empty = Tiles.filled(size.shape, 0, np.float32)
+    save_project(path, Document(size, (Layer.empty(1, "Sheet", size),), empty, empty, empty, empty))
+    assert path.stat().st_size < 20_000
+    assert load_project(path).layers[0].pixels.blank
+
+
+def test_the_thumbnail_shows_the_flattened_picture(tmp_path: Path) -> None:
+    path = tmp_path / "seen.palimpsest"
+    pixels = np.zeros((1000, 3000, 4), np.uint8)
+    pixels[:, :1500] = (200, 10, 10, 255)
+    pixels[:, 1500:] = (10, 10, 200, 255)
+    document = Document.of_picture(pixels)
+    hidden = Layer(0, "Hidden", Tiles.of(np.full_like(pixels, 255)), visible=False)
+    save_project(path, document.adding_layer(hidden))
+    found = read_thumbnail(path)
+    assert found is not None
+    assert found.shape == (171, 512, 4)
+    assert found[80, 20].tolist() == [200, 10, 10, 255]
+    assert found[80, 500].tolist() == [10, 10, 200, 255]
+
+
+def test_a_small_picture_is_its_own_thumbnail(tmp_path: Path) -> None:
+    path = tmp_path / "small.palimpsest"
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 30, 4), np.uint8)
+    pixels[..., 3] = 255
+    save_project(path, Document.of_picture(pixels.copy()))
+    found = read_thumbnail(path)
+    assert found is not None
+    assert np.array_equal(found, pixels)
+
+
+def test_no_thumbnail_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "odd.palimpsest"
+    assert read_thumbnail(path) is None
+    path.write_bytes(b"not a zip at all")
+    assert read_thumbnail(path) is None
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.json", "{}")
+    assert read_thumbnail(path) is None
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("thumbnail.png", b"\x89PNG\r\n\x1a\nrubbish")
+    assert read_thumbnail(path) is None
+
+
+def test_the_manifest_is_plain_json(tmp_path: Path) -> None:
+    path = tmp_path / "plain.palimpsest"
+    save_project(path, small_document())
+    with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
+        assert archive.testzip() is None
+        manifest = json.loads(archive.read("manifest.json"))
+    assert manifest["format"] == "palimpsest"
+    assert manifest["version"] == 1
+    assert manifest["size"] == [2 * BLOCK, BLOCK + 3]
+    assert manifest["layers"][0]["name"] == "Background"
