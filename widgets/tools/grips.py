@@ -24,7 +24,7 @@ REACH = 12.0  # screen pixels around a grip that take hold of it: an area of 24 
 TURN_REACH = 30.0  # around a corner, outside the box: turning
 HOME = 5.0  # screen pixels: this near to where it rests, an item falls back into its place
 STEP = 15.0  # degrees that Shift snaps to
-ROOM = 44.0  # a side shorter than this on screen shows no grip in its middle
+ROOM = 36.0  # a side shorter than this on screen shows no grip in its middle
 
 # Corners and sides as the thing itself sees them; x and y are -1, 0 or 1. Corners go as in `Placement.corners`.
 CORNERS: tuple[Grip, ...] = ((-1, -1), (1, -1), (1, 1), (-1, 1))

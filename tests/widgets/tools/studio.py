@@ -1,0 +1,179 @@
+"""A session with the canvas in front of it and the tools in hand, played with real pointer and key events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from editor.document import Document, MapName
+from editor.edit import Plan
+from editor.engine import Engine
+from editor.geometry import Placement, Rect
+from editor.io.images import Picture
+from editor.item import Exemplar, Item
+from editor.report import Masks
+from editor.request import SegmentRequest
+from widgets.canvas.view import CanvasView
+from widgets.canvas.viewport import Viewport
+from widgets.options import ToolName
+from widgets.session import Notice, Session
+from widgets.tools import make_tools
+
+NONE = Qt.KeyboardModifier.NoModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+ALT = Qt.KeyboardModifier.AltModifier
+CTRL = Qt.KeyboardModifier.ControlModifier
+
+
+@dataclass
+class Desk:
+    """A `Worker` that segments at once, or when it is told to, and writes down what else it is asked."""
+
+    ran: list[Plan] = field(default_factory=list)
+    asked: list[tuple[SegmentRequest, Callable[[Masks], None]]] = field(default_factory=list)
+    waits: bool = False
+
+    def run(self, session: Session, planned: Plan) -> None:
+        self.ran.append(planned)
+
+    def stop(self, session: Session) -> None:
+        raise AssertionError("nothing runs here")
+
+    def segment(self, session: Session, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
+        self.asked.append((request, done))
+        if not self.waits:
+            self.answer()
+
+    def answer(self, at: int = -1) -> None:
+        request, done = self.asked[at]
+        reports = Engine().run(request)
+        try:
+            while True:
+                next(reports)
+        except StopIteration as stop:
+            done(stop.value)
+
+    def read(self, session: Session, source: Path | bytes, name: str, done: Callable[[Picture], None]) -> None:
+        raise AssertionError("nothing is read here")
+
+    def open_picture(self, picture: Picture) -> None:
+        raise AssertionError("nothing is opened here")
+
+
+class Studio:
+    """The canvas shows the picture at 100 %, its corner at (0, 0), so that screen points are picture points."""
+
+    def __init__(self, qtbot: QtBot, document: Document) -> None:
+        self.desk = Desk()
+        self.session = Session(document, self.desk)
+        self.tools = make_tools(self.session)
+        self.canvas = CanvasView(self.session, self.tools)
+        qtbot.addWidget(self.canvas)
+        self.canvas.resize(document.size.width, document.size.height)
+        self.canvas.show()
+        qtbot.waitExposed(self.canvas)
+        self.look(zoom=1.0, x=document.size.width / 2, y=document.size.height / 2)
+        self.notices: list[Notice] = []
+        self.session.noticed.connect(self.notices.append)
+        self._time = 0
+
+    def look(self, zoom: float, x: float, y: float, rotation: float = 0.0, mirrored: bool = False) -> None:
+        ratio = self.canvas.devicePixelRatioF()
+        size = self.canvas.size()
+        self.canvas.set_viewport(Viewport(size.width(), size.height(), ratio, x, y, zoom * ratio, rotation, mirrored))
+
+    @property
+    def document(self) -> Document:
+        return self.session.document
+
+    def in_gesture(self) -> bool:
+        return self.session.in_gesture
+
+    @property
+    def labels(self) -> list[str]:
+        """What the history says, without the opening."""
+        return [entry.label for entry in self.session.history.entries[1 : self.session.history.index + 1]]
+
+    def take(self, tool: ToolName, **options: object) -> None:
+        self.session.set_options(tool=tool, **options)
+
+    def map(self, name: MapName = "strength") -> NDArray[np.float32]:
+        found: NDArray[np.float32] = self.document.map(name).read()
+        return found
+
+    # Events; places in picture pixels
+
+    def press(self, x: float, y: float, held: Qt.KeyboardModifier = NONE, *, right: bool = False) -> None:
+        self._send(QEvent.Type.MouseButtonPress, x, y, held, _button(right))
+
+    def move(self, x: float, y: float, held: Qt.KeyboardModifier = NONE) -> None:
+        self._send(QEvent.Type.MouseMove, x, y, held, Qt.MouseButton.NoButton)
+
+    def release(self, x: float, y: float, held: Qt.KeyboardModifier = NONE, *, right: bool = False) -> None:
+        self._send(QEvent.Type.MouseButtonRelease, x, y, held, _button(right))
+
+    def click(self, x: float, y: float, held: Qt.KeyboardModifier = NONE) -> None:
+        self.move(x, y, held)
+        self.press(x, y, held)
+        self.release(x, y, held)
+
+    def double(self, x: float, y: float) -> None:
+        self._send(QEvent.Type.MouseButtonDblClick, x, y, NONE, Qt.MouseButton.LeftButton)
+        self.release(x, y)
+
+    def drag(
+        self,
+        *places: tuple[float, float],
+        held: Qt.KeyboardModifier = NONE,
+        then: Qt.KeyboardModifier | None = None,
+        right: bool = False,
+    ) -> None:
+        """Through the places. `held`: at the press; `then`: from there on (the same, by default)."""
+        then = held if then is None else then
+        self.move(*places[0], held)
+        self.press(*places[0], held, right=right)
+        for place in places[1:]:
+            self.move(*place, then)
+        self.release(*places[-1], then, right=right)
+
+    def type(self, key: Qt.Key, held: Qt.KeyboardModifier = NONE, text: str = "") -> None:
+        for kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+            QApplication.sendEvent(self.canvas, QKeyEvent(kind, key, held, text))
+
+    def _send(self, kind: QEvent.Type, x: float, y: float, held: Qt.KeyboardModifier, button: Qt.MouseButton) -> None:
+        at = QPointF(*self.canvas.viewport.to_screen(x, y))
+        self._time += 8
+        event = QMouseEvent(kind, at, self.canvas.mapToGlobal(at), button, button, held)
+        event.setTimestamp(self._time)
+        QApplication.sendEvent(self.canvas, event)
+
+
+def _button(right: bool) -> Qt.MouseButton:
+    return Qt.MouseButton.RightButton if right else Qt.MouseButton.LeftButton
+
+
+def plain(width: int = 300, height: int = 200, grey: int = 120) -> Document:
+    """A document with one even picture."""
+    pixels = np.full((height, width, 4), grey, np.uint8)
+    pixels[..., 3] = 255
+    return Document.of_picture(pixels)
+
+
+def with_item(document: Document, rect: Rect, name: str = "cup") -> Document:
+    """With a rectangular item."""
+    mask = document.empty_map().write(rect.left, rect.top, np.ones(rect.size.shape, np.float32))
+    return document.adding_item(Item.of(name, mask))
+
+
+def with_exemplar(document: Document, width: int, height: int, placement: Placement, name: str = "boat") -> Document:
+    pixels = np.full((height, width, 4), 200, np.uint8)
+    pixels[..., 3] = 255
+    return document.adding_exemplar(Exemplar.of(name, pixels, placement))
