@@ -63,7 +63,8 @@ def lay(under: Pixels, over: Pixels, opacity: float, blend: Blend) -> None:
     backdrop_alpha = under[..., 3:].astype(np.float32) * np.float32(1 / 255)
     mixed = source
     if blend != "normal":
-        mixed = source + (_blended(backdrop, source, blend) - source) * backdrop_alpha
+        # On an opaque pixel this is the blend itself, so that the bytes do not depend on where blocks and rectangles begin.
+        mixed = _blended(backdrop, source, blend) * backdrop_alpha + source * (1 - backdrop_alpha)
     result_alpha = source_alpha + backdrop_alpha * (1 - source_alpha)
     share = np.divide(source_alpha, result_alpha, out=np.zeros_like(source_alpha), where=result_alpha > 0)
     colour = backdrop + (mixed - backdrop) * share
