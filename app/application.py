@@ -117,7 +117,7 @@ class Application:
     def _add(self, document: Document, path: Path | None, name: str) -> Session:
         session = Session(document, self._editing, name=name, path=path, budget=self.settings.values.undo_budget)
         self.sessions.append(session)
-        self.window.add_session(session, name)
+        self.window.add_session(session)
         return session
 
     def _folder(self) -> Path:

@@ -19,7 +19,7 @@ from widgets.session import Notice, Session
 from widgets.start_page import StartPage
 from widgets.theme import Choice, Theme
 from widgets.top_bar import TopBar
-from widgets.workbench import Workbench, make_canvas
+from widgets.workbench import Workbench
 
 FIRST_SIZE = QSize(1280, 800)
 TITLE = "Palimpsest"
@@ -68,12 +68,18 @@ class MainWindow(QMainWindow):
         self._palette.closed.connect(self._focus_canvas)
         self._restore()
         self._refresh()
+        self._start.open.setFocus()
 
     # The desk that commands act on
 
     @property
     def services(self) -> Services:
         return self._services
+
+    @property
+    def start_page(self) -> StartPage:
+        """What is shown while no document is open."""
+        return self._start
 
     @property
     def workbench(self) -> Workbench | None:
@@ -142,10 +148,9 @@ class MainWindow(QMainWindow):
 
     # Documents
 
-    def add_session(self, session: Session, name: str = "") -> Workbench:
-        """Open a tab for it and bring it to the front. `name`: what it is called while it has no file."""
-        bench = Workbench(session, make_canvas(session))
-        bench.setProperty("documentName", name or "Untitled")
+    def add_session(self, session: Session) -> Workbench:
+        """Open a tab for it and bring it to the front."""
+        bench = Workbench(session)
         bench.set_folded(self._settings.values.folded)
         bench.show_panels(self.panels_shown)
         bench.folded.connect(self._remember_folded)
@@ -155,7 +160,7 @@ class MainWindow(QMainWindow):
         session.job_changed.connect(self._session_changed)
         self._benches.append(bench)
         self._stack.addWidget(bench)
-        at = self._top.add_document(name)
+        at = self._top.add_document(self.name_of(session))
         self._top.tabs.setCurrentIndex(at)
         self._show_document(at)
         return bench
@@ -179,11 +184,8 @@ class MainWindow(QMainWindow):
         self._top.tabs.setCurrentIndex(self.sessions.index(session))
 
     def name_of(self, session: Session) -> str:
-        """What the document is called: its file's name, or the name it was given."""
-        if session.path is not None:
-            return session.path.name
-        bench = next(bench for bench in self._benches if bench.session is session)
-        return str(bench.property("documentName"))
+        """What the document is called: its file's name, or its own while it has no file."""
+        return session.name if session.path is None else session.path.name
 
     def notice(self, message: str, advice: str = "", *, error: bool = False) -> None:
         """A passing message, over the document in front or over the start page."""

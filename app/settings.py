@@ -31,7 +31,7 @@ class Preferences:
     theme: Literal["system", "dark", "light"] = "system"
     undo_budget: int = DEFAULT_BUDGET
     geometry: str = ""
-    folded: tuple[str, ...] = ()
+    folded: tuple[str, ...] = ("brush",)  # the contextual bar has what is needed first
     panels: bool = True
     recent: tuple[str, ...] = ()
 

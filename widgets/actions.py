@@ -79,6 +79,9 @@ class Desk(Protocol):
         """Move the keyboard from the canvas to the panels and round."""
 
 
+DIGITS = tuple("0123456789")
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """`id` never changes, so that a person's own shortcuts can name it. `keys`: default shortcuts, as Qt writes them.
@@ -117,7 +120,7 @@ class Actions(QObject):
     def __init__(self, desk: Desk, window: QWidget, menus: Sequence[Menu], others: Sequence[Command]) -> None:
         super().__init__(window)
         self._desk = desk
-        self._menus = menus
+        self._menus, self._others = menus, others
         self._window = window
         self.commands = (*(command for menu in menus for command in menu.commands()), *others)
         self._actions = {command.id: self._action(command) for command in self.commands}
@@ -138,7 +141,7 @@ class Actions(QObject):
 
     def press(self, keys: QKeySequence) -> bool:
         """Do what stands on these keys, if anything can be done now; whether something was."""
-        for command in self.commands:
+        for command in (*self._others, *self.commands):  # where a key has two meanings, the tool in hand decides
             if any(QKeySequence(each) == keys for each in command.keys) and command.when(self._desk):
                 command.do(self._desk)
                 return True
@@ -170,8 +173,11 @@ class Actions(QObject):
                         target.addMenu(recent)
 
     def _action(self, command: Command) -> QAction:
-        action = QAction(command.short or command.text, self._window)
-        action.setShortcuts([QKeySequence(key) for key in command.keys])
+        words = command.short or command.text
+        digits = [key for key in command.keys if key in DIGITS]
+        # A digit means one thing to a tool and another to the view: it goes through `press`, and the menu only tells it.
+        action = QAction(f"{words}\t{digits[0]}" if digits else words, self._window)
+        action.setShortcuts([QKeySequence(key) for key in command.keys if key not in DIGITS])
         action.setCheckable(command.on is not None)
         action.triggered.connect(lambda: self.run(command))
         return action

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QActionGroup, QColor, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from widgets.icons import CONTROL
+from widgets.icons import CONTROL, draw
+from widgets.theme import colours
 
 MOST_SEGMENTS = 4
+CHEVRON = 12
+
+Options = Sequence[tuple[str, str, str]]
 
 
 class Choice(QWidget):
@@ -20,61 +25,44 @@ class Choice(QWidget):
 
     changed = Signal(str)
 
-    def __init__(
-        self,
-        label: str,
-        options: Sequence[tuple[str, str, str]],
-        parent: QWidget | None = None,
-        *,
-        as_list: bool = False,
-    ) -> None:
+    def __init__(self, label: str, options: Options, parent: QWidget | None = None, *, as_list: bool = False) -> None:
         super().__init__(parent)
         self._values = [value for value, _, _ in options]
-        self._group: QButtonGroup | None = None
-        self._list: QComboBox | None = None
-        self.setAccessibleName(label)
+        self._control: _Segments | _List
         if as_list or len(options) > MOST_SEGMENTS:
-            self._make_list(label, options)
+            self._control = _List(label, options)
         else:
-            self._make_segments(label, options)
+            self._control = _Segments(label, options)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._control)
+        self._control.chosen.connect(lambda at: self.changed.emit(self._values[at]))
 
     @property
     def value(self) -> str:
-        at = self._list.currentIndex() if self._list is not None else self._group.checkedId() if self._group else -1
-        return self._values[at] if at >= 0 else ""
+        """The chosen one; empty when none is."""
+        return self._values[self._control.at] if self._control.at >= 0 else ""
 
     def set_value(self, value: str) -> None:
         """Show a choice that was made elsewhere; no signal."""
-        at = self._values.index(value) if value in self._values else -1
-        if self._list is not None:
-            self._list.setCurrentIndex(at)
-        elif self._group is not None and at >= 0:
-            self._group.button(at).setChecked(True)
+        self._control.show_choice(self._values.index(value) if value in self._values else -1)
 
-    def _make_list(self, label: str, options: Sequence[tuple[str, str, str]]) -> None:
-        self._list = QComboBox(self)
-        self._list.setAccessibleName(label)
-        # Long words may be cut with dots in the closed list; they must not widen the panel.
-        self._list.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        for at, (_, words, tip) in enumerate(options):
-            self._list.addItem(words)
-            self._list.setItemData(at, tip, Qt.ItemDataRole.ToolTipRole)
-        self._list.activated.connect(self._chosen)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._list)
 
-    def _make_segments(self, label: str, options: Sequence[tuple[str, str, str]]) -> None:
-        track = QWidget(self)
-        track.setObjectName("segments")
-        track.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        track.setFixedHeight(CONTROL)
-        row = QHBoxLayout(track)
+class _Segments(QWidget):
+    chosen = Signal(int)
+
+    def __init__(self, label: str, options: Options) -> None:
+        super().__init__()
+        self.setObjectName("segments")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFixedHeight(CONTROL)
+        self.setAccessibleName(label)
+        row = QHBoxLayout(self)
         row.setContentsMargins(1, 1, 1, 1)
         row.setSpacing(0)
         self._group = QButtonGroup(self)
         for at, (_, words, tip) in enumerate(options):
-            button = QToolButton(track)
+            button = QToolButton(self)
             button.setProperty("role", "segment")
             button.setText(words)
             button.setToolTip(tip or words)
@@ -85,10 +73,80 @@ class Choice(QWidget):
             button.setSizePolicy(QSizePolicy.Policy.MinimumExpanding, QSizePolicy.Policy.Fixed)
             self._group.addButton(button, at)
             row.addWidget(button, 1)
-        self._group.idClicked.connect(self._chosen)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(track)
+        self._group.idClicked.connect(self.chosen)
 
-    def _chosen(self, at: int) -> None:
-        self.changed.emit(self._values[at])
+    @property
+    def at(self) -> int:
+        return self._group.checkedId()
+
+    def show_choice(self, at: int) -> None:
+        self._group.setExclusive(at >= 0)  # an exclusive group cannot have nothing checked
+        for each in self._group.buttons():
+            each.setChecked(self._group.id(each) == at)
+
+
+class _List(QToolButton):
+    chosen = Signal(int)
+
+    def __init__(self, label: str, options: Options) -> None:
+        super().__init__()
+        self.at = -1
+        self._label = label
+        self._words = [words for _, words, _ in options]
+        self._actions: list[QAction] = []
+        self.setFixedHeight(CONTROL)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu, group = QMenu(self), QActionGroup(self)
+        menu.setToolTipsVisible(True)
+        for at, (_, words, tip) in enumerate(options):
+            action = QAction(words, group)
+            action.setCheckable(True)
+            action.setToolTip(tip)
+            action.triggered.connect(lambda _=False, at=at: self._choose(at))
+            menu.addAction(action)
+            self._actions.append(action)
+        self.setMenu(menu)
+        self.show_choice(-1)
+
+    def sizeHint(self) -> QSize:
+        widest = max(self.fontMetrics().horizontalAdvance(words) for words in self._words)
+        return QSize(widest + CHEVRON + 24, CONTROL)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(48 + CHEVRON, CONTROL)
+
+    def show_choice(self, at: int) -> None:
+        self.at = at
+        words = self._words[at] if at >= 0 else ""
+        for i, action in enumerate(self._actions):
+            action.setChecked(i == at)
+        self.setAccessibleName(f"{self._label}: {words}")
+        self.update()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}.get(Qt.Key(event.key()))
+        if step is None:
+            super().keyPressEvent(event)
+        elif 0 <= self.at + step < len(self._words):
+            self._choose(self.at + step)
+
+    def _choose(self, at: int) -> None:
+        self.show_choice(at)
+        self.chosen.emit(at)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        found = colours(self.palette())
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QColor(found.accent if self.hasFocus() else found.line))
+        painter.setBrush(QColor(found.hover if self.underMouse() and self.isEnabled() else found.raised))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
+        words = self.rect().adjusted(8, 0, -CHEVRON - 10, 0)
+        shown = self._words[self.at] if self.at >= 0 else ""
+        shown = self.fontMetrics().elidedText(shown, Qt.TextElideMode.ElideRight, words.width())
+        painter.setPen(QColor(found.text if self.isEnabled() else found.faint))
+        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+        sign = QRectF(self.width() - CHEVRON - 6, (self.height() - CHEVRON) / 2, CHEVRON, CHEVRON)
+        draw(painter, "chevron-down", found.quiet, sign)

@@ -219,6 +219,8 @@ class ShapePage(Page):
         self._value.setVisible(options.shape_target == "strength")
         self._hint.setVisible(options.tool == "segment")
         self._next.show_state()
+        if options.shape_target != "selection":
+            self._next.hide()
 
 
 class _WithSelection(Page):
@@ -242,9 +244,10 @@ class ItemPage(Page):
         super().__init__(session)
         self._name = ElidedLabel()
         self._name.setProperty("role", "title")
-        self._name.setFixedWidth(96)
+        self._name.setFixedWidth(112)
         self.row.addSpacing(6)
         self.row.addWidget(self._name)
+        self.row.addSpacing(6)
         self._remove = self.button("Remove", "Take it out of the picture and heal the hole · Delete")
         self._back = self.button("Put back", "Show it where it was")
         self._grow = self.slider("Grow hole", 0, 200, session.draft.settings.grow, unit="px", step=1, curve=2)
@@ -280,13 +283,14 @@ class ExemplarPage(Page):
         super().__init__(session)
         self._name = ElidedLabel()
         self._name.setProperty("role", "title")
-        self._name.setFixedWidth(96)
+        self._name.setFixedWidth(112)
         self.row.addSpacing(6)
         self.row.addWidget(self._name)
+        self.row.addSpacing(6)
         self._strength = self.slider("Strength", 0, 1, 1)
         flip, upright = (
-            self.icon("flip-horizontal-2", "Flip left to right"),
-            self.icon("flip-vertical-2", "Flip top to bottom"),
+            self.icon("flip-vertical-2", "Flip left to right"),
+            self.icon("flip-horizontal-2", "Flip top to bottom"),
         )
         brush, lasso = self.icon("scissors", "Paint its cut-out"), self.icon("lasso", "Draw its cut-out")
         local = self.icon("spray-can", "Paint how much of it is let in")
@@ -299,7 +303,7 @@ class ExemplarPage(Page):
         brush.clicked.connect(lambda: self._with(lambda id: edits.paint_cutout(session, id)))
         lasso.clicked.connect(lambda: session.set_options(tool="lasso", shape_target="cutout"))
         local.clicked.connect(lambda: self._with(lambda id: edits.paint_exemplar_strength(session, id)))
-        blend.clicked.connect(lambda: session.run())
+        blend.clicked.connect(self._blend)
 
     def show_state(self) -> None:
         draft = self.session.draft
@@ -307,6 +311,9 @@ class ExemplarPage(Page):
         if exemplar is not None:
             self._name.setText(exemplar.name)
             self._strength.set_value(exemplar.strength)
+
+    def _blend(self) -> None:
+        self.session.run()
 
     def _with(self, change: Callable[[int], object]) -> None:
         if self.session.draft.exemplar is not None:

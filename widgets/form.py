@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from editor.request import FieldSpec
+from widgets.check import Check
 from widgets.choice import Choice
 from widgets.slider import Slider
 
-Control = Slider | Choice | QCheckBox | QLineEdit
+MOST_LETTERS = 14  # in all segments together, beside a label in a narrow column
+
+Control = Slider | Choice | Check | QLineEdit
 
 
 class Form(QWidget):
@@ -30,7 +33,7 @@ class Form(QWidget):
             control = self._control(spec)
             control.setToolTip(spec.help)
             self._controls[spec.name] = control
-            layout.addWidget(control if isinstance(control, Slider | QCheckBox) else _labelled(spec, control))
+            layout.addWidget(control if isinstance(control, Slider | Check) else _labelled(spec, control))
 
     def control(self, name: str) -> Control:
         return self._controls[name]
@@ -44,7 +47,7 @@ class Form(QWidget):
                     control.set_value(float(value))
                 case Choice():
                     control.set_value(str(value))
-                case QCheckBox():
+                case Check():
                     control.setChecked(bool(value))
                 case QLineEdit():
                     if control.text() != value:
@@ -64,11 +67,13 @@ class Form(QWidget):
             slider.changed.connect(lambda value: self.changed.emit(spec.name, int(value) if whole else float(value)))
             return slider
         if spec.kind == "choice":
-            choice = Choice(spec.label, [(value, _words(value), spec.help) for value in spec.choices])
+            words = [_words(value) for value in spec.choices]
+            options = [(value, word, spec.help) for value, word in zip(spec.choices, words, strict=True)]
+            choice = Choice(spec.label, options, as_list=len("".join(words)) > MOST_LETTERS)
             choice.changed.connect(lambda value: self.changed.emit(spec.name, value))
             return choice
         if spec.kind == "bool":
-            check = QCheckBox(spec.label)
+            check = Check(spec.label)
             check.clicked.connect(lambda on: self.changed.emit(spec.name, on))
             return check
         line = QLineEdit()

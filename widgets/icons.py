@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QByteArray, QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtGui import QColor, QEnterEvent, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QToolButton, QWidget
 
@@ -46,7 +46,10 @@ def _renderer(name: str, colour: str) -> QSvgRenderer:
 
 
 class IconButton(QToolButton):
-    """A square button with an icon. `text` is its accessible name and its tool tip, `tip` a longer tool tip."""
+    """A square button with an icon. `text` is its accessible name and its tool tip, `tip` a longer tool tip.
+
+    `danger`: it destroys something, and reddens under the pointer. `doubt`: amber.
+    """
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class IconButton(QToolButton):
         self.setCheckable(checkable)
         self.setFixedSize(side, side)
         self.setIconSize(QSize(icon_side, icon_side))
+        self._over = False
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._tint()
 
@@ -82,7 +86,17 @@ class IconButton(QToolButton):
         if event.type() == QEvent.Type.PaletteChange:
             self._tint()
 
+    def enterEvent(self, event: QEnterEvent) -> None:
+        super().enterEvent(event)
+        self._over = True
+        self._tint()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._over = False
+        self._tint()
+
     def _tint(self) -> None:
         found = colours(self.palette())
-        colour = found.danger if self._danger else found.doubt if self._doubt else ""
+        colour = found.doubt if self._doubt else found.danger if self._danger and self._over else ""
         self.setIcon(icon(self._name, found, self.iconSize().width(), colour=colour))

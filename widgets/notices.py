@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from widgets.icons import ICON, IconButton, pixmap
@@ -40,7 +40,13 @@ class Notices(QWidget):
         card.closed.connect(lambda: self._remove(card))
         self._cards.append(card)
         self._layout.addWidget(card)
+        card.show()
         self._refit()
+
+    def sizeHint(self) -> QSize:
+        """As high as the messages are at their fixed width."""
+        heights = [card.heightForWidth(WIDTH) for card in self._cards]
+        return QSize(WIDTH, sum(heights) + self._layout.spacing() * max(0, len(heights) - 1))
 
     def _remove(self, card: _Card) -> None:
         if card in self._cards:
@@ -52,7 +58,7 @@ class Notices(QWidget):
 
     def _refit(self) -> None:
         self.setVisible(bool(self._cards))
-        self.adjustSize()
+        self._layout.activate()
         self.resized.emit()
 
 
@@ -68,10 +74,12 @@ class _Card(QFrame):
         sign = QLabel()
         name, colour = ("triangle-alert", found.danger) if notice.error else ("info", found.quiet)
         sign.setPixmap(pixmap(name, colour, ICON, self.devicePixelRatioF()))
+        sign.setFixedHeight(24)
         words = QVBoxLayout()
         words.setSpacing(2)
         message = QLabel(notice.message)
         message.setWordWrap(True)
+        message.setMinimumHeight(24)
         message.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         words.addWidget(message)
         if notice.advice:

@@ -58,7 +58,9 @@ OverlayMode = Literal["heat", "contours", "grey", "outline", "off"]
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
-    """How the canvas shows the maps. `overlay_opacity`: 0 to 1. `original`: show the picture as it was opened. `surround`: grey level, 0 to 255."""
+    """How the canvas shows the maps. `overlay_opacity`: 0 to 1. `original`: show the picture as it was opened. `surround`: grey level, 0 to
+    255. `pointed`: id of the item or exemplar that is pointed at in a list, to be brought out on the canvas.
+    """
 
     overlay: OverlayMode = "heat"
     overlay_opacity: float = 0.45
@@ -68,3 +70,4 @@ class ViewOptions:
     frame: bool = True
     changed_pixels: bool = False
     surround: int = 64
+    pointed: int | None = None

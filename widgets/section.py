@@ -33,7 +33,7 @@ class Section(QFrame):
         self._header.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._header.clicked.connect(self._toggle)
         top = QHBoxLayout()
-        top.setContentsMargins(4, 0, 8, 0)
+        top.setContentsMargins(8, 0, 8, 0)
         top.setSpacing(0)
         top.addWidget(self._header, 1)
         for button in buttons:

@@ -293,7 +293,10 @@ class Slider(QWidget):
         x = self._position() * self.width()
         if self.isEnabled():
             painter.fillRect(QRectF(0, 0, x, self.height()), QColor(found.fill))
-            painter.fillRect(QRectF(min(max(x - 1, 0), self.width() - 2), 0, 2, self.height()), QColor(found.quiet))
+            # The line makes the end of the track readable where the two greys alone would not.
+            painter.fillRect(
+                QRectF(0, self.height() - 2, x, 2), QColor(found.accent if self.hasFocus() else found.quiet)
+            )
         painter.restore()
         painter.setPen(QPen(QColor(found.accent if self.hasFocus() else found.line), 1))
         painter.drawPath(shape)

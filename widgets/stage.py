@@ -1,4 +1,7 @@
-"""The canvas with what floats over it: messages on top, the adjustment at the right, the contextual bar at the bottom."""
+"""The canvas with what floats over it: messages on top, an adjustment at the right, variations and the contextual bar at the bottom.
+
+They float so that the picture never jumps when one of them comes or goes.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,26 @@ from widgets.notices import Notices
 from widgets.session import Session
 
 MARGIN = 16
+GAP = 8
 
 
 class Stage(QWidget):
-    """`bar` floats at the bottom, as wide as it wants to be."""
+    """`strip` and, above it, `bar` float at the bottom, as wide as they want to be."""
 
-    def __init__(self, session: Session, canvas: QWidget, bar: QWidget, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, canvas: QWidget, bar: QWidget, strip: QWidget, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._canvas = canvas
-        self._bar = bar
+        self._floating = (strip, bar)  # from the bottom up
         self._adjust: AdjustBar | None = None
         canvas.setParent(self)
-        bar.setParent(self)
-        bar.installEventFilter(self)
+        for each in self._floating:
+            hidden = each.isHidden()
+            each.setParent(self)
+            each.setHidden(hidden)
+            each.installEventFilter(self)
         self.notices = Notices(self)
         self.notices.resized.connect(self._place)
         session.noticed.connect(self.notices.add)
@@ -51,7 +60,8 @@ class Stage(QWidget):
             self._canvas.setFocus()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self._bar and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show):
+        moves = (QEvent.Type.LayoutRequest, QEvent.Type.ShowToParent, QEvent.Type.HideToParent)
+        if event.type() in moves and watched in self._floating:
             self._place()
         return False
 
@@ -61,16 +71,19 @@ class Stage(QWidget):
 
     def _place(self) -> None:
         self._canvas.setGeometry(self.rect())
-        wanted = self._bar.sizeHint()
-        width = min(wanted.width(), self.width() - 2 * MARGIN)
-        self._bar.setGeometry(
-            (self.width() - width) // 2, self.height() - wanted.height() - MARGIN, width, wanted.height()
-        )
+        bottom = self.height() - MARGIN
+        for each in self._floating:
+            if not each.isHidden():
+                wanted = each.sizeHint().expandedTo(each.minimumSize())
+                width = min(wanted.width(), self.width() - 2 * MARGIN)
+                bottom -= wanted.height()
+                each.setGeometry((self.width() - width) // 2, bottom, width, wanted.height())
+                bottom -= GAP
         size = self.notices.sizeHint()
         self.notices.setGeometry((self.width() - size.width()) // 2, MARGIN, size.width(), size.height())
         if self._adjust is not None:
-            size = self._adjust.sizeHint()
+            size = self._adjust.sizeHint().expandedTo(self._adjust.minimumSize())
             self._adjust.setGeometry(self.width() - size.width() - MARGIN, MARGIN, size.width(), size.height())
-        for floating in (self._bar, self.notices, self._adjust):
+        for floating in (*self._floating, self.notices, self._adjust):
             if floating is not None:
                 floating.raise_()

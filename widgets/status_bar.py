@@ -33,9 +33,10 @@ class StatusBar(QFrame):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 0, 12, 0)
         layout.setSpacing(16)
-        layout.addWidget(self._value)
-        layout.addWidget(self._place)
+        # What stays stands first, so that nothing moves when the cursor comes and goes.
         layout.addWidget(self._size)
+        layout.addWidget(self._place)
+        layout.addWidget(self._value)
         layout.addWidget(self._doing, 1)
         layout.addWidget(computes)
         session.document_changed.connect(self._show)

@@ -57,7 +57,7 @@ DARK = Colours(
     raised="#303030",
     hover="#383838",
     pressed="#424242",
-    fill="#464646",
+    fill="#404040",
     line="#3a3a3a",
     text="#e6e6e6",
     quiet="#a8a8a8",
@@ -76,7 +76,7 @@ LIGHT = Colours(
     raised="#ebebeb",
     hover="#e2e2e2",
     pressed="#d6d6d6",
-    fill="#d2d2d2",
+    fill="#dadada",
     line="#d8d8d8",
     text="#1f1f1f",
     quiet="#5c5c5c",
@@ -92,7 +92,8 @@ LIGHT = Colours(
 
 def colours(palette: QPalette) -> Colours:
     """The colours that go with a palette; for widgets that draw themselves."""
-    return DARK if palette.color(QPalette.ColorRole.Window).lightness() < 128 else LIGHT
+    # A role that no rule of the style sheet changes: a transparent background would pass for black.
+    return DARK if palette.color(QPalette.ColorRole.Mid).lightness() < 128 else LIGHT
 
 
 def palette(found: Colours) -> QPalette:

@@ -53,6 +53,7 @@ class TopBar(QFrame):
         layout.setSpacing(4)
         layout.addWidget(self._menu)
         layout.addWidget(self.tabs, 1)
+        layout.addStretch(0)
         layout.addWidget(self._zoom)
         layout.addWidget(self._original)
         layout.addWidget(self._palette)

@@ -16,7 +16,7 @@ from widgets.session import Session
 from widgets.theme import colours
 from widgets.thumbnails import result_thumbnail
 
-PICTURE = 84
+PICTURE = 72
 MARGIN = 0.15  # of the changed region, shown around it
 
 
@@ -25,7 +25,8 @@ class Variations(QFrame):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("strip")
+        self.setObjectName("floating")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName("Variations")
         self._session = session
         self._cards: list[_Card] = []
@@ -41,22 +42,26 @@ class Variations(QFrame):
         self._accept.setToolTip("Enter")
         for button in (self._more, self._discard, self._accept):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._accept.setProperty("role", "accept")
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
-        buttons.addWidget(self._more)
         buttons.addWidget(self._discard)
         buttons.addWidget(self._accept)
         right = QVBoxLayout()
         right.setSpacing(4)
         right.addStretch(1)
-        right.addWidget(self._words, 0, Qt.AlignmentFlag.AlignRight)
+        self._more.setProperty("role", "link")
+        line = QHBoxLayout()
+        line.setSpacing(16)
+        line.addWidget(self._words, 1)
+        line.addWidget(self._more)
+        right.addLayout(line)
         right.addLayout(buttons)
         right.addStretch(1)
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(12, 8, 12, 8)
-        layout.setSpacing(16)
+        layout.setContentsMargins(8, 8, 12, 8)
+        layout.setSpacing(12)
         layout.addLayout(self._places)
-        layout.addStretch(1)
         layout.addLayout(right)
         self._more.clicked.connect(self._run_again)
         self._discard.clicked.connect(session.discard)

@@ -6,10 +6,11 @@ from collections.abc import Collection
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from widgets.adjust import Adjustment
 from widgets.canvas.view import CanvasView
+from widgets.column_scroll import ColumnScroll
 from widgets.contextual_bar import ContextualBar
 from widgets.panels.brush import BrushPanel
 from widgets.panels.edit import EditPanel
@@ -22,12 +23,7 @@ from widgets.session import Session
 from widgets.stage import Stage
 from widgets.status_bar import StatusBar
 from widgets.tool_bar import ToolBar
-from widgets.tools.gradient import GradientTool
-from widgets.tools.paint import PaintTool
-from widgets.tools.pick import PickTool
-from widgets.tools.place import PlaceTool
-from widgets.tools.select import EllipseTool, LassoTool, RectangleTool, SelectBrushTool
-from widgets.tools.strength import StrengthTool
+from widgets.tools import make_tools
 from widgets.variations import Variations
 
 COLUMN = 288
@@ -38,27 +34,22 @@ class Workbench(QWidget):
 
     folded = Signal(str, bool)
 
-    def __init__(self, session: Session, canvas: CanvasView, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("workbench")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.session = session
-        self.canvas = canvas
+        self.canvas = CanvasView(session, make_tools(session))
         self.edit = EditPanel(session)
-        self.stage = Stage(session, canvas, ContextualBar(session))
+        self.stage = Stage(session, self.canvas, ContextualBar(session), Variations(session))
         self._tools = ToolBar(session)
         self._status = StatusBar(session)
         self._sections: dict[str, Section] = {}
         self._column = self._make_column()
-        centre = QVBoxLayout()
-        centre.setContentsMargins(0, 0, 0, 0)
-        centre.setSpacing(0)
-        centre.addWidget(self.stage, 1)
-        centre.addWidget(Variations(session))
         middle = QHBoxLayout()
         middle.setSpacing(0)
         middle.addWidget(self._tools)
-        middle.addLayout(centre, 1)
+        middle.addWidget(self.stage, 1)
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -66,8 +57,8 @@ class Workbench(QWidget):
         layout.addWidget(self._status, 1, 0)
         layout.addWidget(self._column, 0, 1, 2, 1)
         layout.setColumnStretch(0, 1)
-        canvas.cursor_moved.connect(self._status.where)
-        canvas.installEventFilter(self)
+        self.canvas.cursor_moved.connect(self._status.where)
+        self.canvas.installEventFilter(self)
 
     def set_folded(self, names: Collection[str]) -> None:
         """Fold these panels, open the others."""
@@ -131,12 +122,7 @@ class Workbench(QWidget):
             self._sections[name] = section
             stack.addWidget(section)
         stack.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(body)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll = ColumnScroll(body)
         column = QFrame()
         column.setObjectName("column")
         column.setFixedWidth(COLUMN)
@@ -146,26 +132,6 @@ class Workbench(QWidget):
         layout.addWidget(scroll, 1)
         layout.addWidget(self.edit)
         return column
-
-
-def make_canvas(session: Session) -> CanvasView:
-    """A canvas with a tool of each kind."""
-    painting = PaintTool(session)
-    return CanvasView(
-        session,
-        {
-            "move": PlaceTool(session),
-            "rectangle": RectangleTool(session),
-            "ellipse": EllipseTool(session),
-            "lasso": LassoTool(session),
-            "select_brush": SelectBrushTool(session),
-            "segment": PickTool(session),
-            "strength": StrengthTool(session),
-            "gradient": GradientTool(session),
-            "paint": painting,
-            "erase": painting,
-        },
-    )
 
 
 def _holds(widget: QWidget, inner: QWidget | None) -> bool:

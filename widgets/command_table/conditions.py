@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from widgets.actions import Desk
+from widgets.actions import Canvas, Desk
 from widgets.session import Session
 
 When = Callable[[Desk], bool]
@@ -21,6 +21,11 @@ def when(test: Callable[[Session], object]) -> When:
 def on_session(change: Callable[[Session], object]) -> Callable[[Desk], object]:
     """A command that needs only the session."""
     return lambda desk: change(desk.session) if desk.session is not None else None
+
+
+def on_canvas(change: Callable[[Canvas], object]) -> Callable[[Desk], object]:
+    """A command on the view of the document in front."""
+    return lambda desk: change(desk.canvas) if desk.canvas is not None else None
 
 
 def on_item(change: Callable[[Session, int], object]) -> Callable[[Desk], object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from widgets.actions import Command, Menu
-from widgets.command_table.conditions import always, on_session, serve, thing, when
+from widgets.command_table.conditions import always, on_canvas, on_session, serve, thing, when
 from widgets.command_table.things import delete_active
 from widgets.session import Session
 
@@ -40,7 +40,7 @@ EDIT = Menu(
         Command(
             "edit.paste",
             "Paste onto the picture",
-            lambda desk: desk.canvas.paste() if desk.canvas else None,
+            on_canvas(lambda canvas: canvas.paste()),
             ("Ctrl+V",),
             short="Paste",
         ),

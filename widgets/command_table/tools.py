@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from widgets.actions import Command
-from widgets.command_table.conditions import on_session
+from collections.abc import Callable
+
+from widgets.actions import Command, Desk
+from widgets.command_table.conditions import on_session, when
+from widgets.options import ToolName
 from widgets.session import Session
 from widgets.tool_bar import TOOLS
 
@@ -14,34 +17,35 @@ def _resize_brush(session: Session, factor: float) -> None:
     session.set_brush(size=min(max(round(size + (change if factor > 1 else -change)), 1), 2000))
 
 
-def _tool_commands() -> tuple[Command, ...]:
-    return tuple(
-        Command(
-            f"tool.{tool.name}",
-            f"Tool: {tool.text.lower()}",
-            lambda desk, name=tool.name: desk.session.set_options(tool=name) if desk.session else None,  # type: ignore[misc]
-            (tool.key,),
-        )
-        for group in TOOLS
-        for tool in group
-    )
+def _uses_value(session: Session) -> bool:
+    """Whether the tool in hand writes the strength that is set; otherwise digits are free for the view."""
+    options = session.options
+    shapes = ("lasso", "rectangle", "ellipse", "segment")
+    return options.tool in ("strength", "gradient") or (options.tool in shapes and options.shape_target == "strength")
 
 
-def _digit_commands() -> tuple[Command, ...]:
-    return tuple(
-        Command(
-            f"strength.set.{digit}",
-            f"Strength of the brush: {digit * 10 or 100 if digit else 0} %",
-            lambda desk, value=digit / 10: desk.session.set_options(value=value) if desk.session else None,  # type: ignore[misc]
-            (str(digit),),
-        )
-        for digit in range(10)
+def _take(tool: ToolName) -> Callable[[Desk], object]:
+    return on_session(lambda session: session.set_options(tool=tool))
+
+
+def _strength(digit: int) -> Command:
+    value = digit / 10 if digit else 1.0
+    return Command(
+        f"strength.set.{digit}",
+        f"Strength of the tool: {round(value * 100)} %",
+        on_session(lambda session: session.set_options(value=value)),
+        (str(digit),),
+        when(_uses_value),
     )
 
 
 TOOL_COMMANDS = (
-    *_tool_commands(),
-    *_digit_commands(),
+    *(
+        Command(f"tool.{tool.name}", f"Tool: {tool.text.lower()}", _take(tool.name), (tool.key,))
+        for group in TOOLS
+        for tool in group
+    ),
+    *(_strength(digit) for digit in (1, 2, 3, 4, 5, 6, 7, 8, 9, 0)),
     Command("brush.larger", "Larger brush", on_session(lambda session: _resize_brush(session, 1.15)), ("]",)),
-    Command("brush.smaller", "Smaller brush", on_session(lambda session: _resize_brush(session, 0.85)), ("[",)),
+    Command("brush.smaller", "Smaller brush", on_session(lambda session: _resize_brush(session, 1 / 1.15)), ("[",)),
 )

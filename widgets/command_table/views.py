@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from widgets.actions import Command, Menu
-from widgets.command_table.conditions import always, on_session, when
+from widgets.command_table.conditions import always, on_canvas, on_session, when
 from widgets.options import OverlayMode
 from widgets.theme import Choice as ThemeChoice
 
@@ -39,20 +39,39 @@ def view_switch(id: str, text: str, name: str, keys: tuple[str, ...] = ()) -> Co
     )
 
 
+TURN = 15.0  # degrees
+
 VIEW = Menu(
     "View",
     (
+        Command("view.in", "Zoom in", on_canvas(lambda canvas: canvas.zoom_in()), ("Ctrl++", "Ctrl+=")),
+        Command("view.out", "Zoom out", on_canvas(lambda canvas: canvas.zoom_out()), ("Ctrl+-",)),
+        Command("view.fit", "Fit in the window", on_canvas(lambda canvas: canvas.fit()), ("Ctrl+0",)),
+        Command("view.full", "Zoom to 100 %", on_canvas(lambda canvas: canvas.zoom_to(1.0)), ("Ctrl+1",)),
+        Command("view.double", "Zoom to 200 %", on_canvas(lambda canvas: canvas.zoom_to(2.0)), ("Ctrl+2",)),
+        None,
         Command(
-            "view.in", "Zoom in", lambda desk: desk.canvas.zoom_in() if desk.canvas else None, ("Ctrl++", "Ctrl+=")
+            "view.left",
+            "Turn the view to the left",
+            on_canvas(lambda canvas: canvas.turn(-TURN)),
+            ("4",),
+            short="Turn left",
         ),
-        Command("view.out", "Zoom out", lambda desk: desk.canvas.zoom_out() if desk.canvas else None, ("Ctrl+-",)),
-        Command("view.fit", "Fit in the window", lambda desk: desk.canvas.fit() if desk.canvas else None, ("Ctrl+0",)),
         Command(
-            "view.full", "Zoom to 100 %", lambda desk: desk.canvas.zoom_to(1.0) if desk.canvas else None, ("Ctrl+1",)
+            "view.straighten",
+            "Turn the view upright",
+            on_canvas(lambda canvas: canvas.straighten()),
+            ("5",),
+            short="Upright",
         ),
         Command(
-            "view.double", "Zoom to 200 %", lambda desk: desk.canvas.zoom_to(2.0) if desk.canvas else None, ("Ctrl+2",)
+            "view.right",
+            "Turn the view to the right",
+            on_canvas(lambda canvas: canvas.turn(TURN)),
+            ("6",),
+            short="Turn right",
         ),
+        Command("view.mirror", "Mirror the view", on_canvas(lambda canvas: canvas.mirror()), ("M",), short="Mirror"),
         None,
         Menu(
             "Strength overlay",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QRadialGradient
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from editor.brush import Brush
+from widgets.check import Check
 from widgets.session import Session
 from widgets.slider import Slider
 from widgets.theme import colours
@@ -30,9 +31,9 @@ class BrushPanel(QWidget):
             "smoothing": Slider("Smoothing", 0, 1, 0.3, unit="%", step=0.01),
         }
         self._switches = {
-            "pressure_size": QCheckBox("Pressure: size"),
-            "pressure_flow": QCheckBox("Pressure: flow"),
-            "build_up": QCheckBox("Build up"),
+            "pressure_size": Check("Pressure: size"),
+            "pressure_flow": Check("Pressure: flow"),
+            "build_up": Check("Build up"),
         }
         self._sliders["opacity"].setToolTip("The most that a whole stroke covers.")
         self._sliders["flow"].setToolTip("What a single dab covers.")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QFrame,
     QLabel,
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from editor.request import MethodSettings, QuickFillSettings
+from widgets.column_scroll import ColumnScroll
 from widgets.elided import ElidedLabel
 from widgets.icons import ICON, icon
 from widgets.job import Job
@@ -86,15 +86,11 @@ class EditPanel(QFrame):
         self._more_button.setCheckable(True)
         self._more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._more_button.setFixedHeight(28)
+        self._more_button.setIconSize(QSize(ICON, ICON))
         self._more_button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._more_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._more = More(session)
-        self._scroll = QScrollArea()
-        self._scroll.setWidget(self._more)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._scroll = ColumnScroll(self._more)
         self._scroll.hide()
         self._reason = QLabel()
         self._reason.setProperty("role", "caption")
@@ -177,7 +173,8 @@ class EditPanel(QFrame):
         self._button.setAccessibleName(label)
         self._button.setToolTip(label if elided != label else "")
         self._button.setEnabled(can_run and not (job is not None and job.state == "stopping"))
-        role = "stop" if busy else "primary"
+        # While variations wait, the accent is on "Accept": only one thing on screen is the next step.
+        role = "stop" if busy or (job is not None and job.results) else "primary"
         if self._button.property("role") != role:
             self._button.setProperty("role", role)
             self._button.style().polish(self._button)

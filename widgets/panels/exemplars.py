@@ -27,6 +27,7 @@ class ExemplarsPanel(ListPanel[Exemplar]):
         self.rows.chosen.connect(lambda id: session.activate(exemplar=id))
         self.rows.renamed.connect(lambda id, name: edits.rename_exemplar(session, id, name))
         self.rows.deleted.connect(lambda id: commands.delete_exemplar(session, id))
+        self.rows.hovered.connect(lambda id, over: session.set_view(pointed=id if over else None))
         self.rows.ordered.connect(lambda ids: edits.reorder_exemplars(session, ids[::-1]))
 
     def things(self, document: Document) -> Sequence[Exemplar]:
@@ -53,7 +54,7 @@ class _ExemplarRow(Row):
     def __init__(self, session: Session, id: int) -> None:
         below = QWidget()
         self._strength = Slider("Strength", 0, 1, 1, unit="%", step=0.01)
-        flip = IconButton("flip-horizontal-2", "Flip left to right")
+        flip = IconButton("flip-vertical-2", "Flip left to right")
         cut = IconButton("scissors", "Paint its cut-out")
         delete = IconButton("trash-2", "Delete the exemplar", danger=True)
         line = QHBoxLayout(below)

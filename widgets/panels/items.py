@@ -28,7 +28,8 @@ class ItemsPanel(ListPanel[Item]):
         self._add.clicked.connect(lambda: commands.selection_to_item(session))
         self.rows.chosen.connect(lambda id: session.activate(item=id))
         self.rows.renamed.connect(lambda id, name: edits.rename_item(session, id, name))
-        self.rows.deleted.connect(self._remove)
+        self.rows.deleted.connect(lambda id: _remove(session, id))
+        self.rows.hovered.connect(lambda id, over: session.set_view(pointed=id if over else None))
 
     @property
     def header_buttons(self) -> tuple[QWidget, ...]:
@@ -52,11 +53,6 @@ class ItemsPanel(ListPanel[Item]):
 
     def picture_key(self, thing: Item) -> object:
         return thing.mask
-
-    def _remove(self, id: int) -> None:
-        item = self.session.document.item(id)
-        if item is not None:
-            self.session.run(removal(item))
 
 
 class _ItemRow(Row):
