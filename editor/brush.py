@@ -202,6 +202,8 @@ class Stroke:
         if self._brush.opacity < 1:
             cover = cover * np.float32(self._brush.opacity)
         match self._paint:
+            case SetTo(value) | Lighten(value) if self._base.is_blank(self._base.rows[i][j]):
+                cv2.scaleAdd(cover, value, base, dst=out)  # the same from 0, and what most strokes begin on
             case SetTo(value):
                 _approach(base, np.float32(value), cover, out)
             case Lighten(value):

@@ -205,6 +205,13 @@ def test_maps_keep_what_is_not_covered_and_take_what_is(
 
 
 @quick
+@given(brushes, strokes, map_paints)
+def test_a_blank_map_is_a_map_of_zeros(brush: Brush, way: list[Sample], paint: Paint) -> None:
+    zeros = Tiles.of(np.zeros(SIZE.shape, np.float32))
+    assert drawn(BLANK, brush, paint, way).same_as(drawn(zeros, brush, paint, way))
+
+
+@quick
 @given(seeds, brushes, strokes, pixel_paints)
 def test_pixels_are_laid_over_one_another(seed: int, brush: Brush, way: list[Sample], paint: Paint) -> None:
     base = some_pixels(seed)

@@ -73,7 +73,7 @@ def test_an_exemplar_needs_colour_and_alpha(pixels: np.ndarray[tuple[int, ...], 
 @pytest.mark.parametrize("tiles", [Tiles.filled((4, 6), 1, np.float32), Tiles.filled((4, 5), 1)])
 def test_an_exemplars_maps_must_fit(tiles: Tiles) -> None:
     exemplar = Exemplar.of("leaf", random_array(1, (4, 5, 4)), Placement(0, 0))
-    with pytest.raises(ValueError, match="cut-out .* does not fit"):
+    with pytest.raises(ValueError, match=r"cut-out .* does not fit"):
         replace(exemplar, cutout=tiles)
-    with pytest.raises(ValueError, match="strength .* does not fit"):
+    with pytest.raises(ValueError, match=r"strength .* does not fit"):
         replace(exemplar, strength_map=tiles)
