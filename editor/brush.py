@@ -250,15 +250,18 @@ class _Dabs:
 
     def __init__(self, brush: Brush) -> None:
         self._brush = brush
-        # How far the pen goes from no pressure to full: as far as the rim of the dab does, or nowhere when pressure does nothing.
-        self._depth = brush.size / 2 if brush.pressure_size or brush.pressure_flow else 0.0
+        self._pressed = brush.pressure_size or brush.pressure_flow
+        # A wash grows while the pen is pressed harder in one place: from no pressure to full is as far as the rim of the dab goes.
+        # Building up there would leave a blot at either end of a stroke.
+        self._depth = brush.size / 2 if self._pressed and not brush.build_up else 0.0
         self._at: Vertex | None = None
         self._ahead = 0.0  # up to the next dab
         self._masks: dict[tuple[int, int, int], Map] = {}
         self._bytes = 0
 
     def vertex(self, sample: Sample) -> Vertex:
-        return Vertex(sample.x, sample.y, min(max(sample.pressure, 0.0), 1.0) * self._depth)
+        pressure = min(max(sample.pressure, 0.0), 1.0)
+        return Vertex(sample.x, sample.y, pressure * self._depth, pressure)
 
     def along(self, line: Iterator[Vertex], slack: float = 0.0) -> Iterator[_Dab]:
         """The dabs on the way over these corners. `slack`: how far past the end the last one may lie."""
@@ -277,7 +280,7 @@ class _Dabs:
 
     def _level(self, at: Vertex) -> int:
         """The pressure in whole steps."""
-        return math.floor(at.z / self._depth * _LEVELS + _LEVEL_BIAS) if self._depth > 0 else _LEVELS
+        return math.floor(at.pressure * _LEVELS + _LEVEL_BIAS) if self._pressed else _LEVELS
 
     def _diameter(self, level: int) -> float:
         return self._brush.size * level / _LEVELS if self._brush.pressure_size else self._brush.size

@@ -6,29 +6,32 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# Shorter than any way that a pen can be seen to go.
-NEAR = 1e-6
+# Shorter than any way that a pen can be seen to go, longer than what rounding does to a stroke.
+NEAR = 1e-9
 
 
 class Vertex(NamedTuple):
-    """A corner of a line: a place in picture pixels, and the pen's pressure there as a third coordinate, in pixels too.
+    """A corner of a line: a place in picture pixels, and the pen's pressure there, 0 to 1.
 
-    So a pen that is only pressed harder goes a way as well, and one kind of distance counts for both.
+    `depth` is a third coordinate, in pixels. Where it follows the pressure, a pen that is only pressed harder goes a way as well, and
+    one kind of distance counts for both.
     """
 
     x: float
     y: float
-    z: float
+    depth: float
+    pressure: float
 
     def way_to(self, other: Vertex) -> float:
-        return math.hypot(other.x - self.x, other.y - self.y, other.z - self.z)
+        return math.hypot(other.x - self.x, other.y - self.y, other.depth - self.depth)
 
     def towards(self, other: Vertex, share: float) -> Vertex:
         """The point that lies `share` (0 to 1) of the way on."""
         return Vertex(
             self.x + (other.x - self.x) * share,
             self.y + (other.y - self.y) * share,
-            self.z + (other.z - self.z) * share,
+            self.depth + (other.depth - self.depth) * share,
+            self.pressure + (other.pressure - self.pressure) * share,
         )
 
 
@@ -54,13 +57,13 @@ class Line:
             self._pen = self._steadied = goal
             yield goal
             return
-        length = start.way_to(goal)
-        if length < NEAR:
-            return
         self._pen = goal
         if self._lag < NEAR:
             self._steadied = goal
             yield goal
+            return
+        length = start.way_to(goal)
+        if length < NEAR:
             return
         done = 0.0
         while self._ahead <= length - done:
@@ -83,5 +86,6 @@ class Line:
         return Vertex(
             point.x + (followed.x - start.x) * decay,
             point.y + (followed.y - start.y) * decay,
-            point.z + (followed.z - start.z) * decay,
+            point.depth + (followed.depth - start.depth) * decay,
+            point.pressure + (followed.pressure - start.pressure) * decay,
         )

@@ -90,6 +90,15 @@ def test_build_up_adds_up() -> None:
     assert found[100, 160] == pytest.approx(0.75)
 
 
+def test_pressing_and_lifting_in_one_place_leaves_no_blot() -> None:
+    brush = replace(PLAIN, flow=0.1, build_up=True, pressure_size=True)
+    ramp = [Sample(100, 100, pressure / 10) for pressure in range(1, 10)]
+    line = [Sample(100, 100, 1.0), Sample(200, 100, 1.0)]
+    lift = [Sample(200, 100, pressure / 10) for pressure in range(9, 0, -1)]
+    found = cover(brush, [*ramp, *line, *lift])
+    assert found.max() <= cover(brush, line).max() + 0.02
+
+
 def test_a_steadied_line_ends_where_the_pen_ends() -> None:
     brush = replace(PLAIN, size=10.0, smoothing=1.0)
     stroke = Stroke(BLANK, brush, SetTo(1.0))
