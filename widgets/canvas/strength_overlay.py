@@ -78,6 +78,20 @@ class StrengthOverlay:
         return True
 
     @property
+    def strength_shown(self) -> bool:
+        return self._strength_shown and self._mode != "off"
+
+    @property
+    def anything(self) -> bool:
+        """Whether any strength was ever painted."""
+        return not self._planes["strength"].blank
+
+    @property
+    def table(self) -> Words:
+        """(256,) premultiplied ARGB words, as `palette.table` makes them, for what else is drawn by strength."""
+        return self._table
+
+    @property
     def margin(self) -> int:
         """How many pixels around a change may look different, at most."""
         return 2 if self._mode in ("contours", "outline") else 0

@@ -1,58 +1,60 @@
-"""CanvasView: the picture on screen, and what a person does to it with pointer, pen, wheel and keys."""
+"""CanvasView: the picture on screen with everything over it, and what a person does to it with pointer, pen and keys."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
-from PySide6.QtCore import QEvent, QPointF, QRect, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QFocusEvent,
     QKeyEvent,
     QMouseEvent,
-    QNativeGestureEvent,
     QPainter,
     QPaintEvent,
     QRegion,
-    QResizeEvent,
     QSinglePointEvent,
     QTabletEvent,
-    QWheelEvent,
 )
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QStyle, QWidget
 
 from editor.document import Document
 from editor.geometry import Point, Rect
+from widgets.canvas import overlays
 from widgets.canvas.lens import Lens
 from widgets.canvas.levels import from_level
+from widgets.canvas.pan_zoom import PanZoom
 from widgets.canvas.pointing import Hand, Kind, made_by_pen, pointer_event
+from widgets.canvas.scene import POINTING, Scene
 from widgets.canvas.screen import Screen, parts
-from widgets.canvas.sight import Sight
+from widgets.canvas.sight import Changes, Sight
 from widgets.canvas.strength_overlay import StrengthOverlay
-from widgets.canvas.viewport import Viewport
+from widgets.job import Job
 from widgets.options import ToolName
 from widgets.session import Session
+from widgets.surface import value_at
+from widgets.tools import grips
 from widgets.tools.tool import PointerEvent, Tool
 
-STEP = 15.0  # degrees of one turn
-_WHEEL = 1.2  # zoom of one notch of the wheel
 _PATIENCE = 0.012  # seconds of computing before the rest is sketched, and before the event loop gets its turn
+_IDLE = 180  # milliseconds without a change until what takes longer is worked out
+_MARCH = 90  # milliseconds for one step of the selection's outline
+_LEGEND = 40  # milliseconds; the mark on the legend may lag, the brush may not
+_PAINTING = ("strength", "gradient")
 
 
-class CanvasView(QWidget):
+class CanvasView(PanZoom):
     """Shows the session's document and hands pointer events to the tool in hand.
 
-    `tools` has one tool for each name but "hand" and "zoom", which the canvas does itself. Signals: `viewport_changed()`;
-    `cursor_moved(point)` with a `Point` in picture pixels, or None when the pointer left.
+    `tools` has one tool for each name but "hand" and "zoom", which the canvas does itself. Signal: `cursor_moved(point)` with a
+    `Point` in picture pixels, or None when the pointer left.
     """
 
-    viewport_changed = Signal()
     cursor_moved = Signal(object)
 
     def __init__(self, session: Session, tools: Mapping[ToolName, Tool], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(session.document.size, parent)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMouseTracking(True)
         self.setTabletTracking(True)
@@ -61,130 +63,133 @@ class CanvasView(QWidget):
         self.session = session
         self._tools = tools
         self._hand = Hand(session)
-        self._tool = tools.get(session.options.tool)
         self._tool_name = session.options.tool
+        self._tool = tools.get(self._tool_name)
+        self._space = False
+        self._cursor: Point | None = None  # of the pointer, in picture pixels
         self._decoration = QRect()
         self._marked: list[QRect] | None = None
-        self._space = False
-        self._panning: QPointF | None = None
-        self._fits = True  # until somebody zooms or pans
-        self._viewport = Viewport(640, 480, self.devicePixelRatio()).fitted(session.document.size)
+        self._selection_area = QRect()
+        self._view = session.view
+        self._draft = session.draft
         self._lens = Lens(self._viewport, session.document.size)
         self._screen = Screen(self._lens, session.view.surround)
-        self._sight = Sight(session.document)
-        self._overlay = StrengthOverlay(session.document)
-        self._refining = QTimer(self)
-        self._refining.setInterval(0)
-        self._refining.timeout.connect(self._refine)
+        self._scene = Scene(session)
+        self._start(session.document)
+        self._refining = _timer(self, 0, self._refine, single=False)
+        self._idle = _timer(self, _IDLE, self._settle)
+        self._marching = _timer(self, _MARCH, self._march, single=False)
+        self._legend = _timer(self, _LEGEND, self._mark_legend)
         session.document_changed.connect(self._document_changed)
         session.active_changed.connect(self._active_changed)
+        session.job_changed.connect(self._job_changed)
         self._update_cursor()
+        self._selection_changed()
+        self._idle.start()
 
-    # The view of the picture
-
-    @property
-    def viewport(self) -> Viewport:
-        return self._viewport
+    def _start(self, document: Document) -> None:
+        self._sight = Sight(document)
+        self._original: Sight | None = None  # made when it is first looked at
+        self._changes: Changes | None = None
+        self._overlay = StrengthOverlay(document)
+        self._overlay_look()
 
     @property
     def refining(self) -> bool:
         """Whether some of what is on screen is still a sketch."""
         return self._refining.isActive()
 
-    def set_viewport(self, viewport: Viewport) -> None:
-        if viewport == self._viewport:
-            return
-        self._viewport = viewport
-        self._lens = Lens(viewport, self.session.document.size)
-        self._screen.set_lens(self._lens)
-        self._decoration = QRect()
-        self.update()
-        self.viewport_changed.emit()
-
-    def fit(self) -> None:
-        """Show the whole picture, and keep doing so when the window changes."""
-        self._fits = True
-        self.set_viewport(self._viewport.fitted(self.session.document.size))
-
-    def zoom_to(self, zoom: float, at: Point | None = None) -> None:
-        """`zoom`: device pixels per picture pixel. `at`: the point (logical pixels) that stays, the centre by default."""
-        self._zoom_by(zoom / self._viewport.zoom, at or Point(self.width() / 2, self.height() / 2))
-
-    def zoom_in(self) -> None:
-        self._zoom_by(math.sqrt(2), Point(self.width() / 2, self.height() / 2))
-
-    def zoom_out(self) -> None:
-        self._zoom_by(math.sqrt(0.5), Point(self.width() / 2, self.height() / 2))
-
-    def turn(self, degrees: float = STEP) -> None:
-        """Turn the view clockwise, about its centre."""
-        self._fits = False
-        self.set_viewport(self._viewport.turned(degrees))
-
-    def straighten(self) -> None:
-        """Turn the view back upright."""
-        self.set_viewport(replace(self._viewport, rotation=0.0))
-
-    def mirror(self) -> None:
-        """Exchange left and right of the view; the picture stays as it is."""
-        self.set_viewport(replace(self._viewport, mirrored=not self._viewport.mirrored))
-
-    def _zoom_by(self, factor: float, at: Point) -> None:
-        self._fits = False
-        self.set_viewport(self._viewport.zoomed(factor, at.x, at.y))
-
-    def _pan(self, dx: float, dy: float) -> None:
-        self._fits = False
-        self.set_viewport(self._viewport.panned(dx, dy))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        viewport = self._viewport.resized(self.width(), self.height(), self.devicePixelRatio())
-        self.set_viewport(viewport.fitted(self.session.document.size) if self._fits else viewport)
-
     # What has changed
 
-    def _document_changed(self, before: Document, after: Document) -> None:
-        if after.size != self._sight.document.size:
-            self._start_over(after)
-            return
-        if after.layers is not self._sight.document.layers:
-            rects = self._sight.show(after)
-            areas = [self._lens.device_rect(rect) for rect in rects]
-            self._screen.picture_changed(areas)
-            self._update_areas(areas)
-        areas = [self._lens.device_rect(rect, self._overlay.margin) for rect in self._overlay.set_document(after)]
-        if areas:
-            self._screen.overlay_changed(areas)
-            self._update_areas(areas)
-
-    def _start_over(self, document: Document) -> None:
-        self._sight = Sight(document)
-        self._overlay = StrengthOverlay(document)
-        self._overlay_look()
-        self._viewport = self._viewport.fitted(document.size)
-        self._lens = Lens(self._viewport, document.size)
-        self._screen = Screen(self._lens, self.session.view.surround)
-        self._fits = True
+    def _look(self) -> None:
+        self._lens = Lens(self._viewport, self._size)
+        self._screen.set_lens(self._lens)
+        self._scene.labels = []
+        self._selection_area = self._scene.selection_area(self._lens)
+        self._decoration = QRect() if self._tool is None else self._tool.decoration(self._viewport)
+        self._idle.start()
         self.update()
-        self.viewport_changed.emit()
+
+    def _document_changed(self, before: Document, after: Document) -> None:
+        if after.size != self._size:
+            self._start(after)
+            self.set_size(after.size)
+            self._screen.picture_changed()
+            self._screen.overlay_changed()
+            return
+        self._picture_changed()
+        areas = self._device_areas(self._overlay.set_document(after), self._overlay.margin)
+        if self._changes is not None:
+            areas += self._device_areas(self._changes.show(self.session.original, after))
+        self._screen.overlay_changed(areas)
+        self._mark_areas(areas)
+        if after.items is not before.items or after.exemplars is not before.exemplars:
+            self._mark_areas(self._device_areas(self._scene.changed(before, after), 4))
+        if after.selection is not before.selection:
+            self._selection_changed()
+        if self._scene.labels:
+            self._scene.labels = []
+            self.update()
+        self._idle.start()
+
+    def _picture_changed(self) -> None:
+        document = self._scene.document()
+        if document.layers is self._sight.document.layers:
+            return
+        areas = self._device_areas(self._sight.show(document))
+        if not self._view.original:
+            self._screen.picture_changed(areas)
+            self._mark_areas(areas)
+
+    def _selection_changed(self) -> None:
+        before, after = self._selection_area, self._scene.selection_area(self._lens)
+        self._selection_area = after
+        self._mark(before)
+        self._mark(after)
+        moves = self.style().styleHint(QStyle.StyleHint.SH_Widget_Animation_Duration, None, self) > 0
+        if after.isEmpty() or not moves:
+            self._marching.stop()
+        elif not self._marching.isActive():
+            self._marching.start()
 
     def _active_changed(self) -> None:
-        view = self.session.view
-        if self.session.options.tool != self._tool_name:
+        session = self.session
+        view, before = session.view, self._view
+        if session.options.tool != self._tool_name:
             self._change_tool()
+        self._view = view
+        if view.original != before.original:
+            if view.original and (self._original is None or self._original.document is not session.original):
+                self._original = Sight(session.original) if session.original.size == self._size else None
+            self._screen.picture_changed()
+        if view.changed_pixels != before.changed_pixels:
+            self._changes = Changes(session.original, session.document) if view.changed_pixels else None
+            self._screen.overlay_changed()
         if self._overlay_look():
             self._screen.overlay_changed()
+            self._scene.labels = []
             self.update()
         self._screen.set_surround(view.surround)
+        if view != before or session.draft != self._draft:
+            self._draft = session.draft
+            self._idle.start()
+            self.update()
         self._update_decoration()
 
     def _overlay_look(self) -> bool:
+        """Strength is shown unless something else counts just now: an active item or exemplar, or a result to be judged."""
         session = self.session
-        return self._overlay.set_look(
-            session.view.overlay,
-            session.view.overlay_opacity,
-            strength_shown=session.draft.item is None and session.draft.exemplar is None,
-        )
+        nothing_else = session.draft.item is None and session.draft.exemplar is None
+        painting = session.options.tool in _PAINTING and session.options.strength_target == "strength"
+        shown = (nothing_else or painting) and not self._scene.reviewing
+        return self._overlay.set_look(session.view.overlay, session.view.overlay_opacity, strength_shown=shown)
+
+    def _job_changed(self, job: Job | None) -> None:
+        self._picture_changed()
+        if self._overlay_look():
+            self._screen.overlay_changed()
+        self._idle.start()
+        self.update()
 
     def _change_tool(self) -> None:
         self._hand.cancel()
@@ -192,9 +197,34 @@ class CanvasView(QWidget):
             self._tool.leave()
         self._tool_name = self.session.options.tool
         self._tool = self._tools.get(self._tool_name)
+        self._hover(None)
+        self._update_decoration()
         self._update_cursor()
 
-    def _update_areas(self, areas: Iterable[Rect]) -> None:
+    def _settle(self) -> None:
+        """Nothing has happened for a moment: work out what takes longer."""
+        scene = self._scene
+        before = scene.frame_area(self._lens)
+        scene.frame = scene.frame_rect() if self.session.view.frame else Rect(0, 0, 0, 0)
+        self.update(before)
+        self.update(scene.frame_area(self._lens))
+        inside = self._lens.inside
+        if self._view.overlay == "contours" and self._overlay.strength_shown and not inside.empty:
+            ratio = self._viewport.ratio
+            places = overlays.label_places(self._overlay.strength(self._lens, inside), ratio)
+            scene.labels = [(x + inside.left / ratio, y + inside.top / ratio, words) for x, y, words in places]
+            self.update()
+
+    def _march(self) -> None:
+        self._scene.phase += 1
+        self.update(self._selection_area)
+
+    # What must be repainted
+
+    def _device_areas(self, rects: Iterable[Rect], margin: int = 0) -> list[Rect]:
+        return [self._lens.device_rect(rect, margin) for rect in rects]
+
+    def _mark_areas(self, areas: Iterable[Rect]) -> None:
         """Repaint these device pixels."""
         ratio = self._viewport.ratio
         for area in areas:
@@ -205,6 +235,8 @@ class CanvasView(QWidget):
 
     def _mark(self, area: QRect) -> None:
         """Repaint these logical pixels; while an event is handled they are only collected."""
+        if area.isEmpty():
+            return
         if self._marked is None:
             self.update(area)
         else:
@@ -232,13 +264,12 @@ class CanvasView(QWidget):
         if self._tool is not None:
             after = self._tool.decoration(self._viewport)
         self._decoration = after
-        if not before.isEmpty():
-            self._mark(before)
-        if not after.isEmpty() and after != before:
+        self._mark(before)
+        if after != before:
             self._mark(after)
 
     def _update_cursor(self) -> None:
-        if self._panning is not None:
+        if self.panning:
             shape = Qt.CursorShape.ClosedHandCursor
         elif self._space or self._tool_name == "hand":
             shape = Qt.CursorShape.OpenHandCursor
@@ -252,21 +283,32 @@ class CanvasView(QWidget):
     # Drawing
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        screen, sight = self._screen, self._sight
+        screen, lens, scene = self._screen, self._lens, self._scene
+        sight = self._sight
+        if self._view.original and self._original is not None:
+            sight = self._original
         sight.deadline = time.perf_counter() + _PATIENCE
         sight.rough = False
-        screen.refresh(sight.gather, self._overlay.shade)
+        screen.refresh(sight.gather, self._overlay.shade if self._changes is None else self._changes.shade)
         if sight.rough and not self._refining.isActive():
             self._refining.start()
         painter = QPainter(self)
         ratio = self._viewport.ratio
         painter.scale(1 / ratio, 1 / ratio)
-        for logical in _worth(event.region()):
-            area = _device(logical, ratio)
+        areas = [_device(logical, ratio) for logical in _worth(event.region())]
+        for area in areas:
             painter.drawImage(area.topLeft(), screen.picture, area)
+        plain = sight is self._original
+        if not plain:
+            scene.draw_under(painter, lens, self._overlay.table)
             if screen.shaded:
-                painter.drawImage(area.topLeft(), screen.overlay, area)
+                for area in areas:
+                    painter.drawImage(area.topLeft(), screen.overlay, area)
         painter.resetTransform()
+        if not plain:
+            scene.draw_over(painter, lens)
+            if self._legend_shown() and self._legend_box().intersects(event.rect()):
+                overlays.legend(painter, self._legend_box(), self._view.overlay, self._value())
         if self._tool is not None:
             self._tool.paint(painter, self._viewport)
         painter.end()
@@ -274,15 +316,36 @@ class CanvasView(QWidget):
     def _refine(self) -> None:
         """Replace what was only sketched, as far as a short while allows; the event loop calls again."""
         lens = self._lens
-        if lens.inside.empty:
-            self._refining.stop()
-            return
-        found = self._sight.cache.refine(lens.level, lens.level_rect(lens.inside), time.perf_counter() + _PATIENCE)
+        sight = self._original if self._view.original and self._original is not None else self._sight
+        found: list[Rect] = []
+        if not lens.inside.empty:
+            deadline = time.perf_counter() + _PATIENCE
+            found = sight.cache.refine(lens.level, lens.level_rect(lens.inside), deadline)
         if not found:
             self._refining.stop()
-        areas = [lens.device_rect(from_level(rect, lens.level)) for rect in found]
+        areas = self._device_areas(from_level(rect, lens.level) for rect in found)
         self._screen.picture_changed(areas)
-        self._update_areas(areas)
+        self._mark_areas(areas)
+
+    def _legend_shown(self) -> bool:
+        view = self._view
+        return (
+            view.legend
+            and view.overlay not in ("off", "outline")
+            and self._overlay.strength_shown
+            and (self._overlay.anything or self._tool_name in _PAINTING)
+        )
+
+    def _legend_box(self) -> QRect:
+        return overlays.legend_at(self._viewport.width, self._viewport.height)
+
+    def _mark_legend(self) -> None:
+        if self._legend_shown():
+            self.update(self._legend_box())
+
+    def _value(self) -> float | None:
+        """The strength under the pointer."""
+        return None if self._cursor is None else value_at(self.session.document.strength, *self._cursor)
 
     # Pointer
 
@@ -313,43 +376,46 @@ class CanvasView(QWidget):
                 self._release(event)
 
     def _press(self, event: QSinglePointEvent, button: Qt.MouseButton, kind: Kind) -> None:
-        if self._hand.busy or self._panning is not None:
+        if self._hand.busy or self.panning:
             return
         left = button == Qt.MouseButton.LeftButton
         if button == Qt.MouseButton.MiddleButton or (left and (self._space or self._tool_name == "hand")):
-            self._panning = event.position()
+            self.grab_at(event.position())
             self._update_cursor()
         elif left and self._tool_name == "zoom":
             place = event.position()
             alt = bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
-            self._zoom_by(0.5 if alt else 2.0, Point(place.x(), place.y()))
+            self.zoom_by(0.5 if alt else 2.0, Point(place.x(), place.y()))
         elif self._tool is not None and (left or button == Qt.MouseButton.RightButton):
+            self._hover(None)
             self._hand.press(self._tool, self._translated(kind, event, right=not left))
             self._update_decoration()
 
     def _move(self, event: QSinglePointEvent) -> None:
-        if self._panning is not None:
-            place = event.position()
-            self._pan(place.x() - self._panning.x(), place.y() - self._panning.y())
-            self._panning = place
+        if self.panning:
+            self.drag_to(event.position())
             return
         busy = self._hand.busy
         found = self._translated("move" if busy else "hover", event)
+        self._cursor = Point(found.x, found.y)
         self._collect()
         try:
             if busy:
                 self._hand.move(found)
             elif self._tool is not None and not self._space:
                 self._tool.hover(found)
+                self._hover(self._cursor)
                 self._update_cursor()
             self._update_decoration()
         finally:
             self._repaint()
-        self.cursor_moved.emit(Point(found.x, found.y))
+        self.cursor_moved.emit(self._cursor)
+        if not self._legend.isActive():
+            self._legend.start()
 
     def _release(self, event: QSinglePointEvent) -> None:
-        if self._panning is not None:
-            self._panning = None
+        if self.panning:
+            self.let_go()
             self._update_cursor()
         elif self._hand.busy:
             self._hand.release(self._translated("release", event))
@@ -359,30 +425,26 @@ class CanvasView(QWidget):
     def _translated(self, kind: Kind, event: QSinglePointEvent, *, right: bool = False) -> PointerEvent:
         return pointer_event(kind, event, self._viewport, self._lens.to_document, right)
 
+    def _hover(self, at: Point | None) -> None:
+        """Outline and name the item under the pointer, for tools that act on things."""
+        found: int | None = None
+        document = self.session.document
+        if at is not None and document.items and self._view.items and self._tool_name in POINTING:
+            items = [item for item in reversed(document.items) if item.visible and grips.covers(item, *at)]
+            found = items[0].id if items else None
+        if found != self._scene.hovered:
+            self._mark(self._scene.hover_area(self._scene.hovered, self._lens))
+            self._scene.hovered = found
+            self._mark(self._scene.hover_area(found, self._lens))
+
     def leaveEvent(self, event: QEvent) -> None:
+        self._cursor = None
+        self._hover(None)
         if self._tool is not None and not self._hand.busy:
             self._tool.leave()
             self._update_decoration()
+        self._mark_legend()
         self.cursor_moved.emit(None)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """The wheel zooms at the cursor; two fingers on a touchpad pan, and zoom with Ctrl."""
-        place = event.position()
-        ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        touchpad = event.phase() != Qt.ScrollPhase.NoScrollPhase and not event.pixelDelta().isNull()
-        if touchpad and not ctrl:
-            self._pan(event.pixelDelta().x(), event.pixelDelta().y())
-        else:
-            notches = event.angleDelta().y() / 120 if not touchpad else event.pixelDelta().y() / 80
-            self._zoom_by(_WHEEL**notches, Point(place.x(), place.y()))
-        event.accept()
-
-    def event(self, event: QEvent) -> bool:
-        if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
-            place = event.position()
-            self._zoom_by(1 + event.value(), Point(place.x(), place.y()))
-            return True
-        return super().event(event)
 
     # Keys and focus
 
@@ -409,17 +471,26 @@ class CanvasView(QWidget):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         self._space = False
         self._cancel()
+        self._update_cursor()
 
     def _cancel(self) -> bool:
-        """Drop what the hand is doing."""
-        if self._panning is not None:
-            self._panning = None
+        """Drop what the hand is doing; whether it was doing anything."""
+        if self.panning:
+            self.let_go()
             self._update_cursor()
             return True
         if self._hand.cancel():
             self._update_decoration()
             return True
         return False
+
+
+def _timer(parent: CanvasView, interval: int, act: object, *, single: bool = True) -> QTimer:
+    timer = QTimer(parent)
+    timer.setInterval(interval)
+    timer.setSingleShot(single)
+    timer.timeout.connect(act)
+    return timer
 
 
 def _worth(region: QRegion) -> Iterable[QRect]:

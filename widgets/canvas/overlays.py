@@ -1,0 +1,200 @@
+"""Small drawings over the picture, in logical screen pixels: outlines, hatching, the legend, the frame's brackets, labels of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen, QTransform
+
+from editor.geometry import Size
+from widgets.canvas.palette import ISO_LINES, colours
+from widgets.options import OverlayMode
+
+LEGEND = QRect(0, 0, 164, 40)
+MARGIN = 16
+BRACKET = 14.0
+TAG_HEIGHT = 18.0
+_BAR = QRectF(10, 8, 144, 8)
+_PLATE, _RIM = QColor(24, 24, 24, 215), QColor(255, 255, 255, 28)
+_TEXT, _QUIET = QColor(238, 238, 238), QColor(255, 255, 255, 150)
+_LEAST_LABELLED = 160  # screen pixels: shorter lines stay without a label
+_APART = 44.0
+
+
+def caption(*, strong: bool = False) -> QFont:
+    """The small font of everything on the canvas; its digits have one width, so that numbers do not dance."""
+    font = QFont()
+    font.setPixelSize(11)
+    font.setWeight(QFont.Weight.DemiBold if strong else QFont.Weight.Normal)
+    font.setFeature(QFont.Tag("tnum"), 1)
+    return font
+
+
+def plate(painter: QPainter, box: QRectF, radius: float = 4.0) -> None:
+    """A dark ground for words, readable on any picture."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(_RIM, 1.0))
+    painter.setBrush(_PLATE)
+    painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
+
+
+def tag_size(text: str) -> tuple[float, float]:
+    return QFontMetricsF(caption()).horizontalAdvance(text) + 14, TAG_HEIGHT
+
+
+def tag(painter: QPainter, text: str, x: float, y: float) -> None:
+    """A few words on a plate whose left upper corner is (x, y)."""
+    width, height = tag_size(text)
+    box = QRectF(round(x), round(y), round(width), height)
+    plate(painter, box)
+    painter.setFont(caption())
+    painter.setPen(_TEXT)
+    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def outline(painter: QPainter, path: QPainterPath, *, strong: bool = True) -> None:
+    """A light line in a dark one, readable on any picture."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for colour, width in ((QColor(0, 0, 0, 150), 3.0), (QColor(255, 255, 255, 245 if strong else 190), 1.5)):
+        pen = QPen(colour, width if strong else width * 0.75)
+        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+        painter.setPen(pen)
+        painter.drawPath(path)
+
+
+def marching(painter: QPainter, path: QPainterPath, phase: int) -> None:
+    """A line of dark and light dashes; with `phase` counting up they walk along it."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(QColor(0, 0, 0), 0))
+    painter.drawPath(path)
+    light = QPen(QColor(255, 255, 255), 0)
+    light.setDashPattern([4, 4])
+    light.setDashOffset(-phase % 8)
+    painter.setPen(light)
+    painter.drawPath(path)
+
+
+def healing(painter: QPainter, path: QPainterPath, ratio: float) -> None:
+    """What an edit would fill: light stripes with a thin broken rim."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    brush = QBrush(_stripes(ratio))
+    brush.setTransform(QTransform.fromScale(1 / ratio, 1 / ratio))
+    painter.fillPath(path, brush)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(QColor(0, 0, 0, 110), 2.0))
+    painter.drawPath(path)
+    pen = QPen(QColor(255, 255, 255, 210), 1.0)
+    pen.setDashPattern([5, 4])
+    painter.setPen(pen)
+    painter.drawPath(path)
+
+
+def brackets(painter: QPainter, box: QRectF) -> None:
+    """Four thin corners."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    length = min(BRACKET, box.width() / 3, box.height() / 3)
+    path = QPainterPath()
+    for corner, along, down in (
+        (box.topLeft(), 1, 1),
+        (box.topRight(), -1, 1),
+        (box.bottomRight(), -1, -1),
+        (box.bottomLeft(), 1, -1),
+    ):
+        path.moveTo(corner + QPointF(0, down * length))
+        path.lineTo(corner)
+        path.lineTo(corner + QPointF(along * length, 0))
+    for colour, width in ((QColor(0, 0, 0, 130), 3.0), (QColor(255, 255, 255, 235), 1.5)):
+        pen = QPen(colour, width)
+        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+        pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+        painter.setPen(pen)
+        painter.drawPath(path)
+
+
+def size_words(size: Size) -> str:
+    return f"{_grouped(size.width)} × {_grouped(size.height)}\u202fpx"
+
+
+def legend_at(width: float, height: float) -> QRect:
+    """Where the legend stands in a canvas of that size: the lower left corner."""
+    return LEGEND.translated(MARGIN, round(height) - LEGEND.height() - MARGIN)
+
+
+def legend(painter: QPainter, box: QRect, mode: OverlayMode, value: float | None) -> None:
+    """The palette from 0 to 100 %, with `value` (0 to 1) marked."""
+    plate(painter, QRectF(box), 6.0)
+    painter.save()
+    painter.translate(box.topLeft())
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    painter.drawImage(_BAR, _bar(mode))
+    painter.setFont(caption())
+    words = QRectF(_BAR.left(), _BAR.bottom() + 3, _BAR.width(), 15)
+    painter.setPen(_QUIET if value is not None else _TEXT)
+    painter.drawText(words, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "0")
+    painter.drawText(words, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "100\u202f%")
+    if value is not None:
+        x = _BAR.left() + value * _BAR.width()
+        mark = QRectF(x - 2.5, _BAR.top() - 3, 5, _BAR.height() + 6)
+        painter.setPen(QPen(QColor(0, 0, 0, 190), 1.0))
+        painter.setBrush(QColor(255, 255, 255))
+        painter.drawRoundedRect(mark, 2, 2)
+        painter.setFont(caption(strong=True))
+        painter.setPen(_TEXT)
+        painter.drawText(words, Qt.AlignmentFlag.AlignCenter, f"{round(value * 100)}\u202f%")
+    painter.restore()
+
+
+def label_places(values: NDArray[np.uint8], ratio: float) -> list[tuple[float, float, str]]:
+    """Where the contour lines of a map on screen get their per cent: x, y (from the map's corner, logical pixels) and the words."""
+    small = cv2.resize(values, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    found: list[tuple[float, float, str]] = []
+    for line in ISO_LINES:
+        inside = (small >= round(line * 255)).astype(np.uint8)
+        rims, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        for rim in sorted(rims, key=len, reverse=True)[:6]:
+            if len(rim) * 2 / ratio < _LEAST_LABELLED:
+                break
+            places = np.asarray(rim, np.float64)[:, 0] * 2 / ratio
+            # Where the line runs highest, or the first place from there on with room around it.
+            start = int(places[:, 1].argmin())
+            for step in range(8):
+                x, y = places[(start + step * len(places) // 8) % len(places)].tolist()
+                if all((x - other_x) ** 2 + (y - other_y) ** 2 > _APART**2 for other_x, other_y, _ in found):
+                    found.append((x, y, f"{round(line * 100)}\u202f%"))
+                    break
+    return found
+
+
+def labels(painter: QPainter, places: Iterable[tuple[float, float, str]]) -> None:
+    """Each in the middle of its place."""
+    for x, y, text in places:
+        width, height = tag_size(text)
+        tag(painter, text, x - width / 2, y - height / 2)
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def _bar(mode: OverlayMode) -> QImage:
+    """256 x 1 pixels, the palette from 0 to 1."""
+    rgb = colours() if mode != "grey" else np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    rows = np.ascontiguousarray(rgb[None])
+    return QImage(rows.data, 256, 1, 768, QImage.Format.Format_RGB888).copy()
+
+
+def _stripes(ratio: float) -> QImage:
+    side = max(6, round(8 * ratio))
+    width = max(1, round(1.25 * ratio))
+    phase = np.add.outer(np.arange(side), np.arange(side)) % side
+    words = np.zeros((side, side), np.uint32)
+    words[phase < width] = 0xA0A0A0A0
+    words[(phase >= width) & (phase < 2 * width)] = 0x50000000
+    return QImage(words.view(np.uint8).data, side, side, 4 * side, QImage.Format.Format_ARGB32_Premultiplied).copy()

@@ -1,0 +1,291 @@
+"""Scene: everything that is drawn over the picture, apart from what the tool in hand draws itself."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QImage, QPainter, QPainterPath, QTransform
+
+from editor.document import Document
+from editor.edit import CONTEXT, LEAST_CONTEXT, Plan, reach
+from editor.geometry import EMPTY, Rect
+from editor.item import Item
+from editor.layer import Layer
+from editor.report import EditResult, Preview
+from editor.tiles import Tiles
+from widgets.canvas import overlays
+from widgets.canvas.lens import Lens
+from widgets.canvas.outlines import outline, part_of
+from widgets.canvas.palette import Words
+from widgets.canvas.things import Things, matrix_of
+from widgets.qimage import to_qimage
+from widgets.session import Session
+
+# Tools that act on things, so that things answer when the pointer comes over them.
+POINTING = ("move", "segment", "rectangle", "ellipse", "lasso", "select_brush")
+
+
+@dataclass(slots=True)
+class _Traced:
+    tiles: Tiles
+    level: int
+    rect: Rect
+    grow: int
+    path: QPainterPath
+
+
+class Scene:
+    """For one session. `hovered`: the item under the pointer. `labels`: per cents beside contour lines. `frame`: what a method would see."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._things = Things()
+        self._traced: dict[Hashable, _Traced] = {}
+        self._preview: tuple[Preview, QImage] | None = None
+        self._candidate: tuple[object, EditResult, Document] | None = None
+        self._selection: tuple[Tiles | None, Rect] = None, EMPTY
+        self.hovered: int | None = None
+        self.labels: list[tuple[float, float, str]] = []
+        self.frame = EMPTY
+        self.phase = 0
+
+    @property
+    def reviewing(self) -> bool:
+        """Whether a preview or a candidate is shown: nothing may then lie over it."""
+        job = self._session.job
+        return job is not None and (job.preview is not None or job.shown is not None)
+
+    def document(self) -> Document:
+        """The document whose picture is shown: with the candidate, if there is one, as its topmost layer."""
+        document, job = self._session.document, self._session.job
+        if job is None or job.shown is None:
+            self._candidate = None
+            return document
+        result = job.shown
+        if self._candidate is None or self._candidate[0] is not document.layers or self._candidate[1] is not result:
+            self._candidate = document.layers, result, _with_candidate(document, result)
+        return replace(document, layers=self._candidate[2].layers)
+
+    def planned(self) -> Plan | None:
+        """What the button would do, as far as it is about items; cheap enough for every event."""
+        session = self._session
+        active = session.draft.item is not None
+        if self.reviewing or not (active or any(item.placement is not None for item in session.document.items)):
+            return None
+        plan = session.plan
+        return plan if plan.items else None
+
+    def frame_rect(self) -> Rect:
+        """What the method sees, or would see, in picture pixels; takes a while on large pictures."""
+        session = self._session
+        if session.job is not None:
+            return session.job.rect
+        plan = session.plan
+        if plan.action is None:
+            return EMPTY
+        tight = reach(session.document, session.draft, plan)
+        if plan.action == "fill":
+            source = session.document.strength
+            tight = _covered(session.document.selection if source.blank or _covered(source).empty else source)
+        margin = max(LEAST_CONTEXT, round(CONTEXT * max(tight.size)))
+        return tight.grow(margin).intersect(session.document.rect)
+
+    def changed(self, before: Document, after: Document) -> list[Rect]:
+        """Where the things of two documents differ, in picture pixels."""
+        found: list[Rect] = []
+        grow = self._session.draft.settings.grow + 4
+        if before.items is not after.items:
+            old, new = ({item.id: item for item in document.items} for document in (before, after))
+            for id in old.keys() | new.keys():
+                if old.get(id) is not new.get(id):
+                    found += [_reach_of(item, grow) for item in (old.get(id), new.get(id)) if item is not None]
+        if before.exemplars is not after.exemplars:
+            found += [
+                exemplar.bounds.grow(2)
+                for one, other in ((before, after), (after, before))
+                for exemplar in one.exemplars
+                if exemplar not in other.exemplars
+            ]
+            if not found:
+                found.append(after.rect)  # another order
+        return found
+
+    # Drawing
+
+    def draw_under(self, painter: QPainter, lens: Lens, table: Words) -> None:
+        """What lies under the strength overlay, in device pixels: preview, exemplars, moved items."""
+        session, job = self._session, self._session.job
+        if job is not None and job.preview is not None and job.shown is None:
+            self._draw_preview(painter, lens, job.preview)
+        if self.reviewing:
+            return
+        document = session.document
+        self._draw_healing(painter, lens)
+        if document.exemplars:
+            draft, options = session.draft, session.options
+            painting = options.tool in ("strength", "gradient") and options.strength_target == "exemplar_strength"
+            heat = draft.exemplar if painting and session.view.overlay in ("heat", "contours", "grey") else None
+            self._things.draw_exemplars(painter, document, lens, heat, table)
+        if document.items:
+            self._things.draw_items(painter, document, lens)
+
+    def draw_over(self, painter: QPainter, lens: Lens) -> None:
+        """What lies on top, in logical pixels."""
+        session = self._session
+        document, view = session.document, session.view
+        used: set[Hashable] = set()
+        if document.items and not self.reviewing:
+            self._draw_items(painter, lens, used)
+        selected = self._selected()
+        if not selected.empty and not self.reviewing:
+            path = self._trace("selection", document.selection, selected, lens)
+            used.add("selection")
+            overlays.marching(painter, lens.viewport.transform().map(path), self.phase)
+        self._traced = {key: traced for key, traced in self._traced.items() if key in used}
+        if view.frame and not self.frame.empty:
+            self._draw_frame(painter, lens)
+        if view.overlay == "contours" and not self.reviewing:
+            overlays.labels(painter, self.labels)
+
+    def _draw_preview(self, painter: QPainter, lens: Lens, preview: Preview) -> None:
+        if self._preview is None or self._preview[0] is not preview:
+            self._preview = preview, to_qimage(preview.pixels)
+        painter.save()
+        painter.setTransform(lens.to_device)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        rect = preview.rect
+        painter.drawImage(QRectF(rect.left, rect.top, rect.width, rect.height), self._preview[1])
+        painter.restore()
+
+    def _draw_healing(self, painter: QPainter, lens: Lens) -> None:
+        """Where the items that the button would act on leave a hole, in device pixels."""
+        plan = self.planned()
+        items = [] if plan is None else [item for item in self._session.document.items if item.id in plan.items]
+        for item in items:
+            hole = self._trace(("hole", item.id), item.mask, item.rect, lens, self._session.draft.settings.grow)
+            ring = QPainterPath(hole)
+            if item.placement is None:  # it goes where it is: only what is taken in around it is marked
+                ring.addPath(self._trace(("item", item.id), item.mask, item.rect, lens))
+                ring.setFillRule(Qt.FillRule.OddEvenFill)
+            painter.save()
+            ratio = lens.viewport.ratio
+            painter.scale(ratio, ratio)
+            overlays.healing(painter, lens.viewport.transform().map(ring), ratio)
+            painter.restore()
+
+    def _draw_items(self, painter: QPainter, lens: Lens, used: set[Hashable]) -> None:
+        session = self._session
+        document, active = session.document, session.draft.item
+        screen = lens.viewport.transform()
+        for item in document.items:
+            used |= {("item", item.id), ("hole", item.id)}
+            hovered = item.id == self.hovered and session.view.items and session.options.tool in POINTING
+            if item.id != active and not hovered:
+                continue
+            rests = self._trace(("item", item.id), item.mask, item.rect, lens)
+            path = rests if item.placement is None else _moved(item).map(rests)
+            overlays.outline(painter, screen.map(path), strong=item.id == active)
+            if hovered:
+                overlays.tag(painter, item.name, *self._tag_place(item, lens))
+
+    def _tag_place(self, item: Item, lens: Lens) -> tuple[float, float]:
+        """Above the item, inside the canvas."""
+        box = lens.viewport.transform().mapRect(_qrectf(item.bounds))
+        width, height = overlays.tag_size(item.name)
+        x = min(max(box.center().x() - width / 2, 4), lens.viewport.width - width - 4)
+        y = min(max(box.top() - height - 8, 4), lens.viewport.height - height - 4)
+        return x, y
+
+    def hover_area(self, id: int | None, lens: Lens) -> QRect:
+        """The logical pixels that the outline and the tag of a hovered item take."""
+        item = None if id is None else self._session.document.item(id)
+        if item is None or item.empty:
+            return QRect()
+        box = lens.viewport.transform().mapRect(_qrectf(item.bounds)).adjusted(-6, -6, 6, 6)
+        x, y = self._tag_place(item, lens)
+        width, height = overlays.tag_size(item.name)
+        return box.united(QRectF(x - 2, y - 2, width + 4, height + 4)).toAlignedRect()
+
+    def frame_area(self, lens: Lens) -> QRect:
+        """The logical pixels that the frame's brackets and tag take; its inside as well."""
+        if self.frame.empty:
+            return QRect()
+        box = lens.viewport.transform().mapRect(_qrectf(self.frame))
+        return box.adjusted(-4, -overlays.TAG_HEIGHT - 8, 120, 4).toAlignedRect()
+
+    def _draw_frame(self, painter: QPainter, lens: Lens) -> None:
+        transform = lens.viewport.transform()
+        if lens.viewport.upright:
+            box = transform.mapRect(_qrectf(self.frame)).adjusted(-1, -1, 1, 1)
+            overlays.brackets(painter, box)
+        else:
+            painter.save()
+            centre = QPointF(*self.frame.centre)
+            painter.translate(transform.map(centre))
+            painter.rotate(lens.viewport.rotation)
+            width, height = self.frame.width * lens.viewport.scale, self.frame.height * lens.viewport.scale
+            overlays.brackets(painter, QRectF(-width / 2, -height / 2, width, height))
+            painter.restore()
+            box = transform.mapRect(_qrectf(self.frame))
+        overlays.tag(
+            painter,
+            overlays.size_words(self.frame.size),
+            max(box.left(), 4),
+            max(box.top() - overlays.TAG_HEIGHT - 4, 4),
+        )
+
+    def _selected(self) -> Rect:
+        """A bound of what is selected."""
+        tiles = self._session.document.selection
+        if tiles is not self._selection[0]:
+            self._selection = tiles, tiles.written()
+        return self._selection[1]
+
+    def selection_area(self, lens: Lens) -> QRect:
+        """The logical pixels that the selection's outline takes; before and after a change, also the earlier ones."""
+        selected = self._selected()
+        if selected.empty:
+            return QRect()
+        box = lens.viewport.transform().mapRect(_qrectf(selected)).adjusted(-3, -3, 3, 3)
+        return box.toAlignedRect().intersected(QRect(0, 0, round(lens.viewport.width), round(lens.viewport.height)))
+
+    def _trace(self, key: Hashable, tiles: Tiles, rect: Rect, lens: Lens, grow: int = 0) -> QPainterPath:
+        level, part = part_of(tiles, rect, lens.viewport.visible(), lens.level)
+        known = self._traced.get(key)
+        if known is None or (known.tiles, known.level, known.rect, known.grow) != (tiles, level, part, grow):
+            known = _Traced(tiles, level, part, grow, outline(tiles, level, part, grow))
+            self._traced[key] = known
+        return known.path
+
+
+def _with_candidate(document: Document, result: EditResult) -> Document:
+    layer = Layer.empty(0, "", document.size)
+    pixels = layer.pixels.write(result.rect.left, result.rect.top, result.pixels)
+    return document.adding_layer(replace(layer, pixels=pixels))
+
+
+def _covered(tiles: Tiles) -> Rect:
+    """The tight rectangle of what is above 0. Blocks inside what is already known to be covered are not looked at."""
+    found = EMPTY
+    for where, block in tiles.blocks():
+        if not tiles.is_blank(block) and not found.holds(where):
+            found = found.unite(_shifted(Rect.of_mask(block), where))
+    return found
+
+
+def _shifted(rect: Rect, where: Rect) -> Rect:
+    return EMPTY if rect.empty else rect.moved(where.left, where.top)
+
+
+def _moved(item: Item) -> QTransform:
+    return QTransform.fromTranslate(-item.rect.left, -item.rect.top) * matrix_of(item.placed, item.size)
+
+
+def _reach_of(item: Item, grow: int) -> Rect:
+    return item.bounds.grow(4).unite(item.rect.grow(grow))
+
+
+def _qrectf(rect: Rect) -> QRectF:
+    return QRectF(rect.left, rect.top, rect.width, rect.height)

@@ -1,0 +1,145 @@
+"""What lies over the picture: items on their way to another place, and exemplars."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtGui import QPainter, QTransform
+
+from editor.document import Document
+from editor.geometry import Placement, Rect, Size
+from editor.item import Exemplar, Item
+from editor.layer import Layer
+from editor.tiles import Tiles
+from widgets.canvas.lens import Lens
+from widgets.canvas.levels import from_level, level_for, map_at, picture_at, to_level
+from widgets.canvas.palette import Words
+from widgets.canvas.sprite import Sprite
+from widgets.qimage import premultiplied
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class _Ghost:
+    mask: Tiles
+    layers: tuple[Layer, ...]
+    level: int
+    rect: Rect  # of what was cut out, in picture pixels
+    sprite: Sprite
+
+
+@dataclass(slots=True)
+class _Shown:
+    exemplar: Exemplar
+    level: int
+    table: Words | None
+    pixels: Pixels  # of the exemplar at this level, BGRA premultiplied by their own alpha
+    sprite: Sprite
+    heat: Sprite | None
+
+
+class Things:
+    """Draws the ghosts of moved items and the exemplars of a document, and keeps what it has cut out for the next time."""
+
+    def __init__(self) -> None:
+        self._ghosts: dict[int, _Ghost] = {}
+        self._shown: dict[int, _Shown] = {}
+
+    def draw_items(self, painter: QPainter, document: Document, lens: Lens) -> None:
+        """The moved items at their new places, in device pixels. What stays where it is has no ghost."""
+        moved = {item.id: item for item in document.items if item.placement is not None and not item.empty}
+        self._ghosts = {id: ghost for id, ghost in self._ghosts.items() if id in moved}
+        for id, item in moved.items():
+            ghost = self._ghost(id, item, document, lens)
+            rest = QTransform.fromTranslate(ghost.rect.left - item.rect.left, ghost.rect.top - item.rect.top)
+            step = float(1 << ghost.level)
+            scale = QTransform.fromScale(step, step)
+            ghost.sprite.draw(painter, scale * rest * matrix_of(item.placed, item.size) * lens.to_device)
+
+    def draw_exemplars(self, painter: QPainter, document: Document, lens: Lens, heat: int | None, table: Words) -> None:
+        """The visible exemplars, bottom up. `heat`: the id of the one whose strength is shown as colours from `table`."""
+        visible = {exemplar.id: exemplar for exemplar in document.exemplars if exemplar.visible}
+        self._shown = {id: shown for id, shown in self._shown.items() if id in visible}
+        for id, exemplar in visible.items():
+            shown = self._exemplar(id, exemplar, lens, table if id == heat else None)
+            step = float(1 << shown.level)
+            transform = QTransform.fromScale(step, step) * matrix_of(exemplar.placement, exemplar.size)
+            shown.sprite.draw(painter, transform * lens.to_device)
+            if shown.heat is not None:
+                shown.heat.draw(painter, transform * lens.to_device)
+
+    def _ghost(self, id: int, item: Item, document: Document, lens: Lens) -> _Ghost:
+        level = _level(item.placed, lens)
+        known = self._ghosts.get(id)
+        if known is not None and known.mask is item.mask and known.layers is document.layers and known.level == level:
+            return known
+        rect = to_level(item.rect, level)
+        pixels = picture_at(document, level, rect)
+        _cover(pixels, map_at(item.mask, level, rect))
+        made = _Ghost(item.mask, document.layers, level, from_level(rect, level), Sprite(pixels))
+        self._ghosts[id] = made
+        return made
+
+    def _exemplar(self, id: int, exemplar: Exemplar, lens: Lens, table: Words | None) -> _Shown:
+        level = _level(exemplar.placement, lens)
+        known = self._shown.get(id)
+        pixels: Pixels | None = None
+        if known is not None and known.level == level and known.exemplar.pixels is exemplar.pixels:
+            pixels = known.pixels
+            if known.table is table and _same_look(known.exemplar, exemplar):
+                return known
+        rect = to_level(Rect.of_size(exemplar.size), level)
+        if pixels is None:
+            pixels = _shrunk(exemplar.pixels, level)
+        weights = map_at(exemplar.cutout, level, rect)
+        strength = map_at(exemplar.strength_map, level, rect)
+        strength = np.asarray(cv2.convertScaleAbs(strength, alpha=exemplar.strength), np.uint8)
+        weights = np.asarray(cv2.multiply(weights, strength, scale=1 / 255), np.uint8)
+        laid = pixels.copy()
+        _cover(laid, weights)
+        heat = None
+        if table is not None:
+            words = np.take(table, laid[..., 3], mode="clip")
+            heat = Sprite(words.view(np.uint8).reshape(*words.shape, 4))
+        made = _Shown(exemplar, level, table, pixels, Sprite(laid), heat)
+        self._shown[id] = made
+        return made
+
+
+def matrix_of(placement: Placement, size: Size) -> QTransform:
+    """From points of a picture of `size` to document points."""
+    (a, b, x), (c, d, y) = placement.matrix(size).tolist()
+    return QTransform(a, c, b, d, x, y)
+
+
+def _level(placement: Placement, lens: Lens) -> int:
+    scale = math.sqrt(abs(placement.scale_x * placement.scale_y)) * lens.viewport.zoom
+    return level_for(max(scale, 1e-3))
+
+
+def _same_look(one: Exemplar, other: Exemplar) -> bool:
+    return one.cutout is other.cutout and one.strength_map is other.strength_map and one.strength == other.strength
+
+
+def _cover(pixels: Pixels, weights: Pixels) -> None:
+    """Weaken premultiplied pixels by (h, w) weights of 255, in place."""
+    four = cv2.merge([weights, weights, weights, weights])
+    cv2.multiply(pixels, four, dst=pixels, scale=1 / 255)
+
+
+def _shrunk(pixels: Pixels, level: int) -> Pixels:
+    """(h, w, 4) RGBA straight alpha -> BGRA premultiplied at a level."""
+    height, width = pixels.shape[:2]
+    step = 1 << level
+    size = -(-width // step), -(-height // step)
+    found = premultiplied(pixels)
+    if level == 0:
+        return found
+    right, below = size[0] * step - width, size[1] * step - height
+    found = np.asarray(cv2.copyMakeBorder(found, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.resize(found, size, interpolation=cv2.INTER_AREA), np.uint8)
