@@ -15,8 +15,8 @@ from editor.io.exif import ORIENTATION
 
 Pixels = NDArray[np.uint8]
 
-BITS_PER_SAMPLE, PHOTOMETRIC, EXTRA_SAMPLES = 258, 262, 338  # TIFF tags, and below what they may say
-WHITE_IS_ZERO, RGB, MULTIPLIED = 0, 2, 1
+BITS_PER_SAMPLE, PHOTOMETRIC, PLANES, EXTRA_SAMPLES = 258, 262, 284, 338  # TIFF tags, and below what they may say
+WHITE_IS_ZERO, RGB, TOGETHER, MULTIPLIED = 0, 2, 1, 1
 PNG_DEPTH_AT = 24  # the header chunk always comes first, so its depth byte stands at a fixed place
 
 # What is done to the stored picture to see it upright, by EXIF orientation.
@@ -40,14 +40,16 @@ def turned(pixels: Pixels, orientation: int) -> Pixels:
 def decode(image: ImageFile, data: bytes, stored: tuple[int, int]) -> tuple[Pixels, bytes | None, list[str]]:
     """The pixels as stored (not turned), the colour profile they are in (None: sRGB), and what was changed on the way.
 
-    `stored`: width and height before any turning. Raises what Pillow raises for damaged data, and `NotImplementedError` for numbers
-    that are not 8 or 16 bit.
+    `stored`: width and height before any turning. Raises what Pillow raises for damaged data, and `NotImplementedError`, with
+    words that follow the file's name, for what cannot be read.
     """
     icc: bytes | None = image.info.get("icc_profile") or None
     own = icc is None or _profile_kind(icc) == b"RGB "
     notes: list[str] = []
     depth = _depth(image, data)
     if depth > 8:
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(PLANES, TOGETHER) != TOGETHER:
+            raise NotImplementedError("keeps its 16-bit channels apart")  # Pillow and OpenCV would both mix them up
         notes.append(f"The file has {depth} bits per channel; they were reduced to 8.")
     if image.mode in ("RGB", "RGBA"):
         found = _decode_deep(data, stored) if depth == 16 and _plain(image) else None
@@ -61,7 +63,7 @@ def decode(image: ImageFile, data: bytes, stored: tuple[int, int]) -> tuple[Pixe
     if image.mode.startswith("I;16") or (image.mode == "I" and depth == 16):
         shown = _rounded(image, depth)
     elif image.mode in ("I", "F"):
-        raise NotImplementedError(image.mode)
+        raise NotImplementedError("has 32 bits per channel")
     if icc is not None and not own:
         converted = _to_srgb(shown, icc)
         if converted is not None:
@@ -130,13 +132,13 @@ def _depth(image: ImageFile, data: bytes) -> int:
 
 
 def _plain(image: ImageFile) -> bool:
-    """Whether the samples mean what they say: no colour key, no turned TIFF, no colours multiplied by alpha."""
+    """Whether OpenCV reads it as it is meant: no colour key, and a TIFF neither turned nor multiplied by alpha."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        tags = image.tag_v2
+        said = image.tag_v2
         return (
-            tags.get(ORIENTATION, 1) == 1
-            and MULTIPLIED not in tags.get(EXTRA_SAMPLES, ())
-            and tags.get(PHOTOMETRIC) == RGB
+            said.get(ORIENTATION, 1) == 1
+            and said.get(PHOTOMETRIC) == RGB
+            and MULTIPLIED not in said.get(EXTRA_SAMPLES, ())
         )
     return "transparency" not in image.info
 
@@ -164,5 +166,5 @@ def _from_lab(image: Image.Image) -> Image.Image:
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     found = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
     if found is None:
-        raise NotImplementedError("LAB")
+        raise NotImplementedError("is in Lab colours")
     return found

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -46,6 +48,7 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     return data.getvalue()
 
 
+@functools.cache  # it carries the time of day
 def srgb() -> bytes:
     return bytes(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
 
@@ -153,6 +156,22 @@ def test_exif_too_long_for_a_jpeg_is_left_out_and_said(tmp_path: Path) -> None:
     assert read_image(tmp_path / "long.jpg").metadata.exif is None
 
 
+def test_broken_exif_does_not_stop_a_tiff(tmp_path: Path) -> None:
+    broken = Metadata(exif=PREFIX + b"no EXIF at all")
+    assert write_image(tmp_path / "kept.png", noise(4, 4), broken) == ()
+    notes = write_image(tmp_path / "left.tif", noise(4, 4), broken)
+    assert "EXIF" in notes[0]
+    assert np.array_equal(read_image(tmp_path / "left.tif").pixels, noise(4, 4))
+
+
+@pytest.mark.parametrize("dpi", [(0.0, 0.0), (1e12, 300.0), (float("nan"), 300.0)])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
+def test_a_resolution_that_makes_no_sense_is_dropped(tmp_path: Path, suffix: str, dpi: tuple[float, float]) -> None:
+    path = tmp_path / f"dots{suffix}"
+    write_image(path, opaque(noise(4, 4, 3)), Metadata(dpi=dpi))
+    assert read_image(path).metadata.dpi is None
+
+
 @pytest.mark.parametrize(("name", "size"), [("wide.webp", (1, 16_384)), ("wide.jpg", (1, 65_536))])
 def test_a_side_too_long_for_the_kind_is_refused(tmp_path: Path, name: str, size: tuple[int, int]) -> None:
     with pytest.raises(UnwritableFile, match="at most") as caught:
@@ -237,15 +256,32 @@ def test_16_bit_grey_is_rounded_to_8(tmp_path: Path, suffix: str) -> None:
     assert "16 bits" in found.notes[0]
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("channels", [3, 4])
-def test_16_bit_tiff_is_rounded_to_8(tmp_path: Path, channels: int) -> None:
+def test_16_bit_tiff_is_rounded_to_8(order: Literal["<", ">"], compression: str | None, channels: int) -> None:
     deep = np.random.default_rng(1).integers(0, 65536, (20, 30, channels), np.uint16)
-    path = tmp_path / "deep.tif"
-    assert cv2.imwrite(str(path), deep)
-    found = read_image(path)
-    wanted = np.rint(deep[..., [2, 1, 0, 3][:channels]] / 257)
-    assert np.abs(found.pixels[..., :channels] - wanted).max() <= 1  # alpha is stored in several ways
+    data = io.BytesIO()
+    with tifffile.TiffWriter(data, byteorder=order) as writer:
+        extra = ["unassalpha"] if channels == 4 else None
+        writer.write(deep, photometric="rgb", extrasamples=extra, compression=compression)
+    found = read_image(data.getvalue())
+    assert np.array_equal(found.pixels[..., :channels], np.rint(deep / 257))
     assert "16 bits" in found.notes[0]
+
+
+def test_16_bit_tiff_multiplied_by_alpha_is_divided_again() -> None:
+    deep = np.full((6, 6, 4), (16384, 8192, 0, 32768), np.uint16)
+    data = io.BytesIO()
+    tifffile.imwrite(data, deep, photometric="rgb", extrasamples=["assocalpha"])
+    assert np.abs(read_image(data.getvalue()).pixels[0, 0].astype(int) - (128, 64, 0, 128)).max() <= 1
+
+
+def test_white_may_be_zero() -> None:
+    for dtype in (np.uint8, np.uint16):
+        data = io.BytesIO()
+        tifffile.imwrite(data, np.zeros((5, 6), dtype), photometric="miniswhite")
+        assert (read_image(data.getvalue()).pixels == 255).all()
 
 
 def test_palette_with_transparency() -> None:
