@@ -224,11 +224,14 @@ class Slider(QWidget):
     def eventFilter(self, watched: object, event: QEvent) -> bool:
         if watched is self._editor and event.type() in (QEvent.Type.KeyPress, QEvent.Type.ShortcutOverride):
             assert isinstance(event, QKeyEvent)
-            if event.key() == Qt.Key.Key_Escape:
+            # These two must not go on to commands, nor come back here as "open the field".
+            if event.key() in (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter):
                 if event.type() == QEvent.Type.ShortcutOverride:
                     event.accept()
-                else:
+                elif event.key() == Qt.Key.Key_Escape:
                     self._close_editor()
+                else:
+                    self._typed()
                 return True
         return False
 

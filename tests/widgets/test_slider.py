@@ -1,0 +1,164 @@
+"""The slider: dragged, typed, stepped and reset."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLineEdit
+from pytestqt.qtbot import QtBot
+
+from tests.widgets.desk_stub import CTRL, NONE, SHIFT, drag
+from widgets.slider import Slider
+
+
+@pytest.fixture
+def slider(qtbot: QtBot) -> Slider:
+    made = Slider("Strength", 0, 1, 0.5, unit="%", step=0.01)
+    qtbot.addWidget(made)
+    made.resize(200, 28)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def values(slider: Slider) -> list[float]:
+    found: list[float] = []
+    slider.changed.connect(found.append)
+    return found
+
+
+def test_a_press_and_a_drag_set_the_value_under_the_pointer(slider: Slider) -> None:
+    found, ends = values(slider), []
+    slider.finished.connect(ends.append)
+    drag(slider, QPointF(50, 14), QPointF(100, 14), QPointF(120, 14))
+    assert found == [0.25, 0.5, 0.6]
+    assert ends == [0.6]
+    assert slider.text == "60\u202f%"
+
+
+def test_a_drag_beyond_the_end_stops_at_the_limit(slider: Slider) -> None:
+    drag(slider, QPointF(100, 14), QPointF(900, 14))
+    assert slider.value == 1
+    drag(slider, QPointF(100, 14), QPointF(-900, 14))
+    assert slider.value == 0
+
+
+def test_shift_is_fine(slider: Slider) -> None:
+    drag(slider, QPointF(100, 14), QPointF(140, 14), modifiers=SHIFT)
+    assert slider.value == pytest.approx(0.52)
+
+
+def test_ctrl_is_coarse(slider: Slider) -> None:
+    drag(slider, QPointF(20, 14), QPointF(87, 14), modifiers=CTRL)
+    assert slider.value == pytest.approx(0.4)
+
+
+def test_a_double_click_goes_back_to_the_default(slider: Slider) -> None:
+    slider.set_value(0.9)
+    found = values(slider)
+    QTest.mouseDClick(slider, Qt.MouseButton.LeftButton, NONE, QPoint(60, 14))
+    assert slider.value == 0.5
+    assert found[-1] == 0.5
+
+
+def test_a_value_from_elsewhere_makes_no_signal(slider: Slider) -> None:
+    found = values(slider)
+    slider.set_value(0.7)
+    assert slider.value == 0.7
+    assert found == []
+
+
+def test_a_figure_opens_the_field_and_enter_takes_it(slider: Slider) -> None:
+    slider.setFocus()
+    QTest.keyClick(slider, Qt.Key.Key_3)
+    field = slider.findChild(QLineEdit)
+    assert isinstance(field, QLineEdit)
+    assert field.text() == "3"
+    QTest.keyClicks(field, "5")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert slider.value == pytest.approx(0.35)
+    assert slider.hasFocus()
+
+
+def test_a_click_on_the_value_opens_the_field_and_escape_leaves_it(slider: Slider) -> None:
+    QTest.mouseClick(slider, Qt.MouseButton.LeftButton, NONE, QPoint(185, 14))
+    field = slider.findChild(QLineEdit)
+    assert isinstance(field, QLineEdit)
+    assert field.text() == "50"
+    QTest.keyClicks(field, "9")
+    QTest.keyClick(field, Qt.Key.Key_Escape)
+    assert slider.value == 0.5
+    assert not field.isVisible()
+
+
+def test_keys_step_and_go_to_the_ends(slider: Slider) -> None:
+    slider.setFocus()
+    QTest.keyClick(slider, Qt.Key.Key_Right)
+    assert slider.value == pytest.approx(0.51)
+    QTest.keyClick(slider, Qt.Key.Key_Down)
+    assert slider.value == pytest.approx(0.5)
+    QTest.keyClick(slider, Qt.Key.Key_Up, SHIFT)
+    assert slider.value == pytest.approx(0.501)
+    QTest.keyClick(slider, Qt.Key.Key_Home)
+    assert slider.value == 0
+    QTest.keyClick(slider, Qt.Key.Key_PageUp)
+    assert slider.value == pytest.approx(0.1)
+    QTest.keyClick(slider, Qt.Key.Key_End)
+    assert slider.value == 1
+    QTest.keyClick(slider, Qt.Key.Key_Delete)
+    assert slider.value == 0.5
+
+
+def wheel(slider: Slider) -> QWheelEvent:
+    place = QPointF(50, 14)
+    up = QPoint(0, 120)
+    phase = Qt.ScrollPhase.NoScrollPhase
+    return QWheelEvent(place, place, QPoint(), up, Qt.MouseButton.NoButton, NONE, phase, False)
+
+
+def test_the_wheel_counts_only_with_the_focus(slider: Slider) -> None:
+    slider.clearFocus()
+    event = wheel(slider)
+    QApplication.sendEvent(slider, event)
+    assert slider.value == 0.5
+    assert not event.isAccepted()
+    slider.setFocus()
+    QApplication.sendEvent(slider, wheel(slider))
+    assert slider.value == pytest.approx(0.51)
+
+
+def test_whole_numbers_stay_whole(qtbot: QtBot) -> None:
+    slider = Slider("Variations", 1, 6, 3, step=1)
+    qtbot.addWidget(slider)
+    slider.resize(200, 28)
+    drag(slider, QPointF(30, 14), QPointF(61, 14), modifiers=NONE)
+    assert slider.value in (2.0, 3.0)
+    assert slider.text == "3"
+    drag(slider, QPointF(30, 14), QPointF(55, 14), modifiers=SHIFT)
+    assert slider.value == int(slider.value)
+
+
+def test_a_curved_track_gives_small_values_room_and_keys_move_visibly(qtbot: QtBot) -> None:
+    slider = Slider("Size", 1, 2000, 40, unit="px", step=1, curve=2.5)
+    qtbot.addWidget(slider)
+    slider.resize(200, 28)
+    drag(slider, QPointF(99, 14), QPointF(100, 14), QPointF(103, 14))
+    assert 350 < slider.value < 400
+    before = slider.value
+    QTest.keyClick(slider, Qt.Key.Key_Right)
+    assert slider.value - before > 5
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.floats(-50, 250), st.sampled_from([NONE, SHIFT, CTRL])), min_size=1, max_size=6))
+def test_whatever_the_hand_does_the_value_stays_inside(
+    slider: Slider, moves: list[tuple[float, Qt.KeyboardModifier]]
+) -> None:
+    for x, modifiers in moves:
+        drag(slider, QPointF(100, 14), QPointF(x, 14), modifiers=modifiers)
+        assert 0 <= slider.value <= 1
+    slider.set_value(0.5)
