@@ -103,7 +103,8 @@ class BrushTool(Tool):
             self._last = event.x, event.y
             tiles = stroke.finish()
             if tiles is not found.tiles:
-                session.commit(label, found.lay(document, tiles, None))
+                # Onto the document as it is by now: an outline may have arrived meanwhile.
+                session.commit(label, found.lay(session.history.document, tiles, None))
 
         return run()
 

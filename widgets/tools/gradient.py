@@ -45,7 +45,7 @@ class GradientTool(Tool):
         if found.target == "selection":
             limit = None
         value = session.options.value if found.graded else 1.0
-        start, event, after = Point(press.x, press.y), press, None
+        start, event, tiles = Point(press.x, press.y), press, found.tiles
         try:
             while event.kind != "release":
                 event = yield
@@ -53,14 +53,12 @@ class GradientTool(Tool):
                 self._line = start, end
                 if marks.distance(start, end) * event.viewport.scale >= 1:
                     own = found.own(*start), found.own(*end)
-                    after = found.lay(
-                        document, gradient(found.tiles, *own, value, limit, radial=kind == "radial"), None
-                    )
-                    session.show(after)
+                    tiles = gradient(found.tiles, *own, value, limit, radial=kind == "radial")
+                    session.show(found.lay(document, tiles, None))
         finally:
             self._line = None
-        if after is not None:
-            session.commit(f"Gradient on {found.noun}", after)
+        if tiles is not found.tiles:
+            session.commit(f"Gradient on {found.noun}", found.lay(session.history.document, tiles, None))
 
     def paint(self, painter: QPainter, viewport: Viewport) -> None:
         if self._line is None:

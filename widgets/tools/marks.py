@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPolygonF
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
 
 from widgets.canvas.viewport import Viewport
 
@@ -32,13 +32,13 @@ def path_of(points: Iterable[tuple[float, float]], *, closed: bool) -> QPainterP
     return path
 
 
-def two_tone(painter: QPainter, path: QPainterPath, *, dashed: bool = False, light: QColor = LIGHT) -> None:
-    """The path as a hairline with a dark edge; `dashed` lets the dark show in between."""
+def two_tone(painter: QPainter, path: QPainterPath, *, dashed: bool = False, width: float = 1.0) -> None:
+    """The path as a line of that width with a dark edge; `dashed` lets the dark show in between."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    dark = QPen(QColor(0, 0, 0, 200) if dashed else DARK, 1.0 if dashed else 3.0)
+    dark = QPen(QColor(0, 0, 0, 200) if dashed else DARK, width if dashed else width + 2)
     painter.setPen(dark)
     painter.drawPath(path)
-    pen = QPen(light, 1.0)
+    pen = QPen(LIGHT, width)
     if dashed:
         pen.setDashPattern([4, 4])
     painter.setPen(pen)
@@ -58,35 +58,14 @@ def handle(painter: QPainter, x: float, y: float, *, round_: bool = False) -> No
 
 def point(painter: QPainter, x: float, y: float, *, positive: bool) -> None:
     """A click that says "this" (a plus on blue) or "not this" (a minus on dark)."""
-    painter.setPen(QPen(LIGHT, 1.5))
+    painter.setPen(QPen(DARK, 3.5))
     painter.setBrush(ACCENT if positive else QColor(40, 40, 40))
+    painter.drawEllipse(QPointF(x, y), 6.0, 6.0)
+    painter.setPen(QPen(LIGHT, 1.5))
     painter.drawEllipse(QPointF(x, y), 6.0, 6.0)
     painter.drawLine(QPointF(x - 3, y), QPointF(x + 3, y))
     if positive:
         painter.drawLine(QPointF(x, y - 3), QPointF(x, y + 3))
-
-
-def tag_font() -> QFont:
-    font = QFont()
-    font.setPixelSize(11)
-    return font
-
-
-def tag_rect(text: str, x: float, y: float) -> QRectF:
-    """Where `tag` draws: its left upper corner is (x, y)."""
-    metrics = QFontMetricsF(tag_font())
-    return QRectF(x, y, metrics.horizontalAdvance(text) + 12, 18)
-
-
-def tag(painter: QPainter, text: str, x: float, y: float) -> None:
-    """A few words on a dark plate."""
-    box = tag_rect(text, x, y)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(QColor(20, 20, 20, 210))
-    painter.drawRoundedRect(box, 4, 4)
-    painter.setPen(LIGHT)
-    painter.setFont(tag_font())
-    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
 
 
 def around(points: Iterable[tuple[float, float]], margin: float) -> QRect:

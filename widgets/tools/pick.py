@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QKeyEvent, QPainter
 
-from editor.compose import flatten_rgb
 from editor.document import Document
 from editor.errors import InvalidRequest
-from editor.geometry import Point, Rect, Size, chain, pixel_matrix, transform_point
+from editor.geometry import Point, Rect, chain
 from editor.layer import Layer
 from editor.report import Masks
 from editor.request import SegmentRequest
@@ -24,16 +21,11 @@ from widgets.options import Combine
 from widgets.session import Session
 from widgets.surface import Surface, surface
 from widgets.tools import marks
+from widgets.tools.seen import Click, matrix_of, nearby, placed, reduced, reduced_picture
 from widgets.tools.select import combine_of, commit_shape, is_click
 from widgets.tools.tool import Gesture, PointerEvent, Tool
 
-# A segmenter works on fewer pixels than this anyway; more would only cost time on the way.
-MOST_PIXELS = 1_500_000
-MARGIN = 0.25  # what is looked at beyond the screen, or beyond the box, in parts of its longer side
-STRIP = 1024  # rows that are flattened at once
-FAINT = 0.02
 OF_EXEMPLAR = ("cutout", "exemplar_strength")
-Click = tuple[float, float, bool]  # x, y, positive
 
 
 class PickTool(Tool):
@@ -52,7 +44,9 @@ class PickTool(Tool):
         self._asked: SegmentRequest | None = None
         self._found: Masks | None = None
         self._chosen = 0
-        self._turn = 0  # counts what was found, so that another choice among it replaces the step and a new outline does not
+        self._turn = (
+            0  # counts what was found, so that another choice among it replaces the step and a new outline does not
+        )
         self._picture: tuple[tuple[Layer, ...], Rect, NDArray[np.uint8]] | None = None
 
     # Gestures
@@ -119,8 +113,8 @@ class PickTool(Tool):
             clicks = tuple((*target.own(x, y), positive) for x, y, positive in self._clicks)
             box = None if self._box is None else Rect.around(target.own(*corner) for corner in _corners(self._box))
             pixels = np.ascontiguousarray(exemplar.pixels[..., :3])
-            return SegmentRequest(_reduced(pixels), Rect.of_size(exemplar.size), clicks, box)
-        rect = _nearby(session.document.rect, self._clicks, self._box, viewport)
+            return SegmentRequest(reduced(pixels), Rect.of_size(exemplar.size), clicks, box)
+        rect = nearby(session.document.rect, self._clicks, self._box, viewport)
         return SegmentRequest(self._seen(session.document, rect), rect, self._clicks, self._box)
 
     def _seen(self, document: Document, rect: Rect) -> NDArray[np.uint8]:
@@ -152,18 +146,18 @@ class PickTool(Tool):
             return  # the item or exemplar it was for is gone
         if target.tiles.shape != base.shape:
             return
-        matrix = _to_own(target, self._found)
-        mask = self._found.masks[self._chosen]
-        area, shape = _placed(mask, matrix, target.tiles.rect)
-        commit_shape(
-            session, replace(target, tiles=base), shape, area, self._combine, merge=("segment", self._turn)
-        )
+        matrix = matrix_of(self._found)
+        if target.inverse is not None and target.target not in OF_EXEMPLAR:  # an exemplar's own picture was looked at
+            matrix = chain(target.inverse, matrix)
+        area, shape = placed(self._found.masks[self._chosen], matrix, target.tiles.rect)
+        commit_shape(session, replace(target, tiles=base), shape, area, self._combine, merge=("segment", self._turn))
         self._made = surface(session, session.options.shape_target).tiles
 
     # Keys and drawing
 
     def key(self, event: QKeyEvent) -> bool:
-        if event.key() == Qt.Key.Key_Escape and (self._clicks or self._box is not None):
+        pointed = bool(self._clicks) or self._box is not None
+        if event.key() == Qt.Key.Key_Escape and pointed and self.session.job is None:
             self._forget()
             return True
         if self._found is None or not self._going_on() or event.text() not in ("[", "]"):
@@ -199,65 +193,6 @@ class PickTool(Tool):
         if self._drawn is not None:
             return _corners_of(*self._drawn)
         return _corners(self._box) if self._box is not None and self._asked is not None else ()
-
-
-def reduced_picture(document: Document, rect: Rect) -> NDArray[np.uint8]:
-    """(h, w, 3) uint8: what the document shows inside `rect`, averaged down to at most `MOST_PIXELS`. In strips, to spare memory."""
-    factor = _factor(rect.size)
-    if factor == 1:
-        return flatten_rgb(document, rect)
-    rows = max(1, STRIP // factor) * factor
-    strips = []
-    for top in range(rect.top, rect.bottom, rows):
-        strip = Rect(rect.left, top, rect.right, min(top + rows, rect.bottom))
-        size = math.ceil(strip.width / factor), math.ceil(strip.height / factor)
-        strips.append(cv2.resize(flatten_rgb(document, strip), size, interpolation=cv2.INTER_AREA))
-    return np.concatenate(strips).astype(np.uint8, copy=False)
-
-
-def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = pixels.shape[:2]
-    factor = _factor(Size(width, height))
-    if factor == 1:
-        return pixels
-    size = math.ceil(width / factor), math.ceil(height / factor)
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _factor(size: Size) -> int:
-    return max(1, math.ceil(math.sqrt(size.area / MOST_PIXELS)))
-
-
-def _nearby(whole: Rect, clicks: tuple[Click, ...], box: Rect | None, viewport: Viewport) -> Rect:
-    """What is on screen, or lies around the box, and a margin: people point at things that they see whole."""
-    near = viewport.visible() if box is None or box.empty else box
-    near = near.unite(Rect.around((x, y) for x, y, _ in clicks).grow(1))
-    return near.grow(math.ceil(max(near.size) * MARGIN)).intersect(whole)
-
-
-def _placed(mask: NDArray[np.float32], matrix: NDArray[np.float64], whole: Rect) -> tuple[Rect, NDArray[np.float32]]:
-    """The mask through `matrix` (its pixels to the target's own): the rectangle it covers there, and its values in it."""
-    tight = Rect.of_mask(mask > FAINT).grow(1)
-    area = Rect.around(transform_point(matrix, x, y) for x, y in _corners(tight)).intersect(whole)
-    local = matrix.copy()
-    local[:, 2] -= (area.left, area.top)
-    if area.empty:
-        return area, np.zeros(area.size.shape, np.float32)
-    size = (area.width, area.height)
-    found = cv2.warpAffine(mask, pixel_matrix(local), size, flags=cv2.INTER_LINEAR)
-    # An enlarged rim would be as many pixels wide as it was enlarged; keep it about one and a half.
-    steeper = max(1.0, math.sqrt(abs(float(np.linalg.det(matrix[:, :2])))) / 1.5)
-    return area, np.clip((found - 0.5) * np.float32(steeper) + 0.5, 0, 1).astype(np.float32)
-
-
-def _to_own(target: Surface, found: Masks) -> NDArray[np.float64]:
-    """(2, 3): from the pixels of the masks to the target's own."""
-    height, width = found.masks.shape[1:]
-    rect = found.rect
-    matrix = np.array([[rect.width / width, 0.0, rect.left], [0.0, rect.height / height, rect.top]])
-    if target.inverse is None or target.target in OF_EXEMPLAR:  # an exemplar's own picture was looked at
-        return matrix
-    return chain(target.inverse, matrix)
 
 
 def _corners(rect: Rect) -> tuple[tuple[float, float], ...]:

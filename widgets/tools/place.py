@@ -62,7 +62,7 @@ class PlaceTool(Tool):
     def _drag(self, press: PointerEvent, thing: Thing, hold: Hold, under: Thing | None) -> Gesture:
         """`under`: what a click without a drag picks instead."""
         session = self.session
-        document = moved = session.document
+        document, placement = session.document, grips.placement_of(thing)
         event, label = press, ""
         while event.kind != "release":
             event = yield
@@ -78,13 +78,12 @@ class PlaceTool(Tool):
                 case "turn":
                     verb, placement = "Turn", grips.turned(thing, press, event)
             label = f"{verb} “{thing.name}”"
-            moved = grips.with_placement(document, thing, placement)
-            session.show(moved)
+            session.show(grips.with_placement(document, thing, placement))
         if not label:
             if under is not None and hold.kind == "inside":
                 grips.activate(session, under)
         elif grips.placement_of(thing) != placement:
-            session.commit(label, moved)
+            session.commit(label, grips.with_placement(session.history.document, thing, placement))
         else:
             session.revert()
 
@@ -109,7 +108,7 @@ class PlaceTool(Tool):
                     self.session.run(removal(thing))
                 else:
                     delete_exemplar(self.session, thing.id)
-            case Qt.Key.Key_Escape:
+            case Qt.Key.Key_Escape if self.session.job is None:  # otherwise it is about the candidates
                 self.session.activate()
             case _:
                 return False
@@ -159,7 +158,7 @@ class PlaceTool(Tool):
             marks.handle(painter, x, y)
         turning = self._turning(thing, viewport)
         if turning is not None:
-            marks.two_tone(painter, _turn_arrow(*turning))
+            marks.two_tone(painter, _turn_arrow(*turning), width=1.6)
         painter.restore()
 
     def decoration(self, viewport: Viewport) -> QRect:
@@ -168,7 +167,7 @@ class PlaceTool(Tool):
             return QRect()
         found = marks.around(self._corners(thing, viewport), marks.HANDLE)
         turning = self._turning(thing, viewport)
-        return found if turning is None else found.united(marks.around([turning[:2]], 16))
+        return found if turning is None else found.united(marks.around([turning[:2]], 20))
 
     def _corners(self, thing: Thing, viewport: Viewport) -> list[tuple[float, float]]:
         return marks.on_screen(viewport, grips.placement_of(thing).corners(thing.size))
@@ -185,7 +184,7 @@ class PlaceTool(Tool):
 
 def _turn_arrow(x: float, y: float, direction: float) -> QPainterPath:
     """A short arc with a head at both ends, bulging in that direction."""
-    radius, spread = 9.0, math.radians(60)
+    radius, spread = 14.0, math.radians(42)
     centre_x, centre_y = x - radius * math.cos(direction), y - radius * math.sin(direction)
     path = QPainterPath()
     steps = 12
@@ -198,5 +197,5 @@ def _turn_arrow(x: float, y: float, direction: float) -> QPainterPath:
         for side in (-1, 1):
             back = along + math.pi + side * math.radians(40)
             path.moveTo(tip_x, tip_y)
-            path.lineTo(tip_x + 5 * math.cos(back), tip_y + 5 * math.sin(back))
+            path.lineTo(tip_x + 6 * math.cos(back), tip_y + 6 * math.sin(back))
     return path

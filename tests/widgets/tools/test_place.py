@@ -215,6 +215,25 @@ def test_escape_lets_go_and_other_keys_pass(studio: Studio) -> None:
     assert studio.desk.ran == []
 
 
+def test_escape_is_left_to_candidates_that_wait_for_a_choice(studio: Studio) -> None:
+    studio.click(70, 100)
+    studio.session.run()
+    studio.type(Qt.Key.Key_Escape)
+    assert studio.session.draft.item is not None
+
+
+def test_what_changes_meanwhile_is_kept(studio: Studio) -> None:
+    """An outline may arrive from the background while something is dragged."""
+    studio.press(220, 100)
+    studio.move(240, 100)
+    everything = studio.document.empty_map().write(0, 0, np.ones((200, 300), np.float32))
+    studio.session.commit("Select", studio.session.history.document.with_map("selection", everything))
+    studio.move(250, 100)
+    studio.release(250, 100)
+    assert studio.document.exemplars[0].placement == Placement(250, 100)
+    assert studio.map("selection").all()
+
+
 def test_cursors_tell_what_a_press_does(studio: Studio) -> None:
     def shape(x: float, y: float) -> Qt.CursorShape:
         studio.move(x, y)

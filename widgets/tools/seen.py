@@ -1,0 +1,100 @@
+"""What a segmenter is shown of a picture, and its masks brought back to full size."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.compose import flatten_rgb, lay
+from editor.document import Document
+from editor.geometry import Rect, Size, pixel_matrix, transform_point
+from editor.report import Masks
+from widgets.canvas.viewport import Viewport
+
+Pixels = NDArray[np.uint8]
+Map = NDArray[np.float32]
+Click = tuple[float, float, bool]  # x, y, positive
+
+# A segmenter works on fewer pixels than this anyway; more would only cost time on the way.
+MOST_PIXELS = 1_500_000
+MARGIN = 0.25  # what is looked at beyond the screen, or beyond the box, in parts of its longer side
+FAINT = 0.02  # coverage below which a pixel does not count as covered
+
+
+def nearby(whole: Rect, clicks: tuple[Click, ...], box: Rect | None, viewport: Viewport) -> Rect:
+    """What is on screen, or lies around the box, and a margin: people point at things that they see whole."""
+    near = viewport.visible() if box is None or box.empty else box
+    near = near.unite(Rect.around((x, y) for x, y, _ in clicks).grow(1))
+    return near.grow(math.ceil(max(near.size) * MARGIN)).intersect(whole)
+
+
+def reduced_picture(document: Document, rect: Rect) -> Pixels:
+    """(h, w, 3) uint8: what the document shows inside `rect`, on white, in at most `MOST_PIXELS`."""
+    if rect.empty:
+        return np.zeros((0, 0, 3), np.uint8)
+    factor = _factor(rect.size)
+    # Half of the reduction leaves pixels out, which is quick; the other half averages, so that grain is not taken for detail.
+    step = math.ceil(factor / 2)
+    return reduced(flatten_rgb(document, rect) if step == 1 else _sampled(document, rect, step))
+
+
+def reduced(pixels: Pixels) -> Pixels:
+    """(h, w, 3) uint8 averaged down to at most `MOST_PIXELS`."""
+    height, width = pixels.shape[:2]
+    scale = math.sqrt(MOST_PIXELS / max(width * height, 1))
+    if scale >= 1:
+        return pixels
+    size = max(1, math.floor(width * scale)), max(1, math.floor(height * scale))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def matrix_of(found: Masks) -> NDArray[np.float64]:
+    """(2, 3): points of the masks to points of what they were found in."""
+    height, width = found.masks.shape[1:]
+    rect = found.rect
+    return np.array([[rect.width / width, 0.0, rect.left], [0.0, rect.height / height, rect.top]])
+
+
+def placed(mask: Map, matrix: NDArray[np.float64], whole: Rect) -> tuple[Rect, Map]:
+    """A mask through `matrix`, (2, 3) on points: the part of `whole` that it covers there, and its values in it."""
+    left, top, right, bottom = Rect.of_mask(mask > FAINT).grow(1)
+    corners = (transform_point(matrix, x, y) for x in (left, right) for y in (top, bottom))
+    area = Rect.around(corners).intersect(whole)
+    if area.empty:
+        return area, np.zeros(area.size.shape, np.float32)
+    local = matrix.copy()
+    local[:, 2] -= (area.left, area.top)
+    found = cv2.warpAffine(mask, pixel_matrix(local), (area.width, area.height), flags=cv2.INTER_LINEAR)
+    # An enlarged rim would be as many pixels wide as it was enlarged; keep it about one and a half.
+    steeper = max(1.0, math.sqrt(abs(float(np.linalg.det(matrix[:, :2])))) / 1.5)
+    return area, np.clip((found - 0.5) * np.float32(steeper) + 0.5, 0, 1).astype(np.float32)
+
+
+def _factor(size: Size) -> float:
+    """How much the sides must shrink."""
+    return max(1.0, math.sqrt(size.area / MOST_PIXELS))
+
+
+def _sampled(document: Document, rect: Rect, step: int) -> Pixels:
+    """(h, w, 3) uint8: every `step`th pixel of every `step`th row of what the document shows inside `rect`, on white."""
+    middle = step // 2  # of the cell that a sample stands for
+    rows, columns = -(-(rect.height - middle) // step), -(-(rect.width - middle) // step)
+    found = np.full((rows, columns, 4), 255, np.uint8)
+    for layer in document.layers:
+        if not layer.visible or layer.opacity <= 0:
+            continue
+        for where, block in layer.pixels.blocks(rect):
+            if layer.pixels.is_blank(block):
+                continue
+            part = where.intersect(rect)
+            # The first sample in the block, from its corner, and where it goes.
+            down, across = (rect.top + middle - part.top) % step, (rect.left + middle - part.left) % step
+            sample = block[part.within(where).slices][down::step, across::step]
+            row, column = (part.top + down - rect.top) // step, (part.left + across - rect.left) // step
+            target = found[row : row + sample.shape[0], column : column + sample.shape[1]]
+            if target.size:
+                lay(target, sample, layer.opacity, layer.blend)
+    return np.ascontiguousarray(found[..., :3])
