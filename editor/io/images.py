@@ -182,8 +182,9 @@ def write_image(
         case "JPEG":
             options |= {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
         case "WebP":
-            # Without loss, Pillow takes the quality for the time to be spent.
-            options |= {"quality": 50 if lossless else quality, "lossless": lossless, "exact": lossless}
+            # Without loss, Pillow takes the quality for the time to be spent. Method 2 is three times as fast as the usual 4.
+            effort = 50 if lossless else quality
+            options |= {"quality": effort, "lossless": lossless, "exact": lossless, "method": 2}
         case "PNG":
             options["compress_level"] = 3  # half the time of the usual 6, an eighth larger
         case "TIFF":
