@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QInputDevice, QMouseEvent, QPointingDevice, QSinglePointEvent, QTabletEvent, QTransform
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QInputDevice, QMouseEvent, QPointingDevice, QSinglePointEvent, QTabletEvent
 
 from widgets.canvas.viewport import Viewport
 from widgets.session import Session
@@ -22,14 +22,10 @@ _NONE = Qt.KeyboardModifier.NoModifier
 _PENS = (QInputDevice.DeviceType.Stylus, QInputDevice.DeviceType.Airbrush, QInputDevice.DeviceType.Puck)
 
 
-def pointer_event(
-    kind: Kind, event: QSinglePointEvent, viewport: Viewport, to_document: QTransform, right: bool = False
-) -> PointerEvent:
-    """`to_document`: device pixels to picture pixels, for `viewport`. `right`: the right button is the one that counts."""
+def pointer_event(kind: Kind, event: QSinglePointEvent, viewport: Viewport, *, right: bool = False) -> PointerEvent:
+    """`right`: the right button is the one that counts."""
     place = event.position()
-    ratio = viewport.ratio
-    at = to_document.map(QPointF(place.x() * ratio, place.y() * ratio))
-    x, y = at.x(), at.y()
+    x, y = viewport.to_document(place.x(), place.y())
     pressure, eraser = 1.0, False
     if isinstance(event, QTabletEvent):
         # A hovering pen reports no pressure, and a released one none any more.

@@ -6,36 +6,38 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 
-from PySide6.QtCore import QEvent, QRect, Qt, QTimer, Signal
+from PySide6.QtCore import QMimeData, QPointF, QRect, Qt, QTimer
 from PySide6.QtGui import (
-    QFocusEvent,
-    QKeyEvent,
+    QCursor,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QGuiApplication,
     QMouseEvent,
     QPainter,
     QPaintEvent,
     QRegion,
-    QSinglePointEvent,
-    QTabletEvent,
 )
 from PySide6.QtWidgets import QStyle, QWidget
 
 from editor.document import Document
 from editor.geometry import Point, Rect
 from widgets.canvas import overlays
+from widgets.canvas.drop import Dropper
 from widgets.canvas.lens import Lens
 from widgets.canvas.levels import from_level
-from widgets.canvas.pan_zoom import PanZoom
-from widgets.canvas.pointing import Hand, Kind, made_by_pen, pointer_event
 from widgets.canvas.scene import POINTING, Scene
 from widgets.canvas.screen import Screen, parts
 from widgets.canvas.sight import Changes, Sight
 from widgets.canvas.strength_overlay import StrengthOverlay
+from widgets.canvas.tool_view import ToolView
 from widgets.job import Job
 from widgets.options import ToolName
 from widgets.session import Session
 from widgets.surface import value_at
 from widgets.tools import grips
-from widgets.tools.tool import PointerEvent, Tool
+from widgets.tools.tool import Tool
 
 _PATIENCE = 0.012  # seconds of computing before the rest is sketched, and before the event loop gets its turn
 _IDLE = 180  # milliseconds without a change until what takes longer is worked out
@@ -44,31 +46,16 @@ _LEGEND = 40  # milliseconds; the mark on the legend may lag, the brush may not
 _PAINTING = ("strength", "gradient")
 
 
-class CanvasView(PanZoom):
-    """Shows the session's document and hands pointer events to the tool in hand.
-
-    `tools` has one tool for each name but "hand" and "zoom", which the canvas does itself. Signal: `cursor_moved(point)` with a
-    `Point` in picture pixels, or None when the pointer left.
-    """
-
-    cursor_moved = Signal(object)
+class CanvasView(ToolView):
+    """Shows the session's document, hands pointer events to the tool in hand, and takes pictures that are dropped or pasted."""
 
     def __init__(self, session: Session, tools: Mapping[ToolName, Tool], parent: QWidget | None = None) -> None:
-        super().__init__(session.document.size, parent)
+        super().__init__(session, tools, parent)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setMouseTracking(True)
-        self.setTabletTracking(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAcceptDrops(True)
         self.setMinimumSize(160, 120)
-        self.session = session
-        self._tools = tools
-        self._hand = Hand(session)
-        self._tool_name = session.options.tool
-        self._tool = tools.get(self._tool_name)
-        self._space = False
-        self._cursor: Point | None = None  # of the pointer, in picture pixels
-        self._decoration = QRect()
-        self._marked: list[QRect] | None = None
+        self._dropper = Dropper(self, session)
+        self._dropper.changed.connect(self._mark)
         self._selection_area = QRect()
         self._view = session.view
         self._draft = session.draft
@@ -83,7 +70,6 @@ class CanvasView(PanZoom):
         session.document_changed.connect(self._document_changed)
         session.active_changed.connect(self._active_changed)
         session.job_changed.connect(self._job_changed)
-        self._update_cursor()
         self._selection_changed()
         self._idle.start()
 
@@ -191,16 +177,6 @@ class CanvasView(PanZoom):
         self._idle.start()
         self.update()
 
-    def _change_tool(self) -> None:
-        self._hand.cancel()
-        if self._tool is not None:
-            self._tool.leave()
-        self._tool_name = self.session.options.tool
-        self._tool = self._tools.get(self._tool_name)
-        self._hover(None)
-        self._update_decoration()
-        self._update_cursor()
-
     def _settle(self) -> None:
         """Nothing has happened for a moment: work out what takes longer."""
         scene = self._scene
@@ -233,53 +209,6 @@ class CanvasView(PanZoom):
                 right, bottom = math.ceil(area.right / ratio), math.ceil(area.bottom / ratio)
                 self._mark(QRect(left, top, right - left, bottom - top))
 
-    def _mark(self, area: QRect) -> None:
-        """Repaint these logical pixels; while an event is handled they are only collected."""
-        if area.isEmpty():
-            return
-        if self._marked is None:
-            self.update(area)
-        else:
-            self._marked.append(area)
-
-    def _collect(self) -> None:
-        """From here to `_repaint` what must be repainted is collected."""
-        self._marked = []
-
-    def _repaint(self) -> None:
-        """Ask for what was collected, as one rectangle where it lies close together: painting through one is several times quicker."""
-        marked, self._marked = self._marked or [], None
-        whole, covered = QRect(), 0
-        for area in marked:
-            whole = whole.united(area)
-            covered += area.width() * area.height()
-        if whole.width() * whole.height() <= 1.5 * covered:
-            self.update(whole)
-        else:
-            for area in marked:
-                self.update(area)
-
-    def _update_decoration(self) -> None:
-        before, after = self._decoration, QRect()
-        if self._tool is not None:
-            after = self._tool.decoration(self._viewport)
-        self._decoration = after
-        self._mark(before)
-        if after != before:
-            self._mark(after)
-
-    def _update_cursor(self) -> None:
-        if self.panning:
-            shape = Qt.CursorShape.ClosedHandCursor
-        elif self._space or self._tool_name == "hand":
-            shape = Qt.CursorShape.OpenHandCursor
-        elif self._tool is not None:
-            shape = self._tool.cursor()
-        else:
-            shape = Qt.CursorShape.CrossCursor
-        if self.cursor().shape() != shape:
-            self.setCursor(shape)
-
     # Drawing
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -311,6 +240,7 @@ class CanvasView(PanZoom):
                 overlays.legend(painter, self._legend_box(), self._view.overlay, self._value())
         if self._tool is not None:
             self._tool.paint(painter, self._viewport)
+        self._dropper.draw(painter)
         painter.end()
 
     def _refine(self) -> None:
@@ -339,6 +269,10 @@ class CanvasView(PanZoom):
     def _legend_box(self) -> QRect:
         return overlays.legend_at(self._viewport.width, self._viewport.height)
 
+    def _pointed(self) -> None:
+        if not self._legend.isActive():
+            self._legend.start()
+
     def _mark_legend(self) -> None:
         if self._legend_shown():
             self.update(self._legend_box())
@@ -348,82 +282,6 @@ class CanvasView(PanZoom):
         return None if self._cursor is None else value_at(self.session.document.strength, *self._cursor)
 
     # Pointer
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        if not made_by_pen(event):
-            self._press(event, event.button(), "press")
-
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if not made_by_pen(event):
-            self._press(event, event.button(), "double")
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if not made_by_pen(event):
-            self._move(event)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if not made_by_pen(event):
-            self._release(event)
-
-    def tabletEvent(self, event: QTabletEvent) -> None:
-        event.accept()  # Qt then makes no mouse event of it
-        match event.type():
-            case QEvent.Type.TabletPress:
-                self._press(event, event.button(), "press")
-            case QEvent.Type.TabletMove:
-                self._move(event)
-            case QEvent.Type.TabletRelease:
-                self._release(event)
-
-    def _press(self, event: QSinglePointEvent, button: Qt.MouseButton, kind: Kind) -> None:
-        if self._hand.busy or self.panning:
-            return
-        left = button == Qt.MouseButton.LeftButton
-        if button == Qt.MouseButton.MiddleButton or (left and (self._space or self._tool_name == "hand")):
-            self.grab_at(event.position())
-            self._update_cursor()
-        elif left and self._tool_name == "zoom":
-            place = event.position()
-            alt = bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
-            self.zoom_by(0.5 if alt else 2.0, Point(place.x(), place.y()))
-        elif self._tool is not None and (left or button == Qt.MouseButton.RightButton):
-            self._hover(None)
-            self._hand.press(self._tool, self._translated(kind, event, right=not left))
-            self._update_decoration()
-
-    def _move(self, event: QSinglePointEvent) -> None:
-        if self.panning:
-            self.drag_to(event.position())
-            return
-        busy = self._hand.busy
-        found = self._translated("move" if busy else "hover", event)
-        self._cursor = Point(found.x, found.y)
-        self._collect()
-        try:
-            if busy:
-                self._hand.move(found)
-            elif self._tool is not None and not self._space:
-                self._tool.hover(found)
-                self._hover(self._cursor)
-                self._update_cursor()
-            self._update_decoration()
-        finally:
-            self._repaint()
-        self.cursor_moved.emit(self._cursor)
-        if not self._legend.isActive():
-            self._legend.start()
-
-    def _release(self, event: QSinglePointEvent) -> None:
-        if self.panning:
-            self.let_go()
-            self._update_cursor()
-        elif self._hand.busy:
-            self._hand.release(self._translated("release", event))
-            self._update_decoration()
-            self._update_cursor()
-
-    def _translated(self, kind: Kind, event: QSinglePointEvent, *, right: bool = False) -> PointerEvent:
-        return pointer_event(kind, event, self._viewport, self._lens.to_document, right)
 
     def _hover(self, at: Point | None) -> None:
         """Outline and name the item under the pointer, for tools that act on things."""
@@ -437,52 +295,45 @@ class CanvasView(PanZoom):
             self._scene.hovered = found
             self._mark(self._scene.hover_area(found, self._lens))
 
-    def leaveEvent(self, event: QEvent) -> None:
-        self._cursor = None
-        self._hover(None)
-        if self._tool is not None and not self._hand.busy:
-            self._tool.leave()
-            self._update_decoration()
-        self._mark_legend()
-        self.cursor_moved.emit(None)
+    # Pictures from outside
 
-    # Keys and focus
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if self._dropper.carries(event.mimeData()):
+            self._dropper.enter(event.mimeData(), event.position())
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Space:
-            if not event.isAutoRepeat() and not self._hand.busy:
-                self._space = True
-                self._update_cursor()
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        self._dropper.move(event.position())
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self._dropper.leave()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        self._dropper.drop(event.mimeData(), event.position())
+
+    def paste(self, data: QMimeData | None = None, at: Point | None = None) -> None:
+        """Ask what a copied picture becomes. `data`: the clipboard by default. `at`: logical pixels; the pointer by default, or the
+        middle when it is elsewhere.
+        """
+        data = data or QGuiApplication.clipboard().mimeData()
+        if not self._dropper.carries(data):
+            self.session.notice("There is no picture on the clipboard.", "Copy one, then paste again.")
             return
-        if event.key() == Qt.Key.Key_Escape and self._cancel():
-            return
-        if self._tool is not None and self._tool.key(event):
-            self._update_decoration()
-            return
-        event.ignore()
+        place = QPointF(self.mapFromGlobal(QCursor.pos())) if at is None else QPointF(at.x, at.y)
+        if not self.rect().contains(place.toPoint()):
+            place = QPointF(self.rect().center())
+        self._dropper.cancel()
+        self._dropper.drop(data, place)
 
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
-            self._space = False
-            self._update_cursor()
-            return
-        event.ignore()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        self._space = False
-        self._cancel()
-        self._update_cursor()
-
-    def _cancel(self) -> bool:
-        """Drop what the hand is doing; whether it was doing anything."""
-        if self.panning:
-            self.let_go()
-            self._update_cursor()
-            return True
-        if self._hand.cancel():
-            self._update_decoration()
-            return True
-        return False
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        # A press beside the chip puts the picture away; it is not meant for the tool as well.
+        if not self._dropper.cancel():
+            super().mousePressEvent(event)
 
 
 def _timer(parent: CanvasView, interval: int, act: object, *, single: bool = True) -> QTimer:

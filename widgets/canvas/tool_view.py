@@ -1,0 +1,254 @@
+"""ToolView: a view of a picture with a tool in hand; pointer, pen and keys go to the tool, or move the view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from PySide6.QtCore import QEvent, QRect, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QSinglePointEvent, QTabletEvent
+from PySide6.QtWidgets import QWidget
+
+from editor.geometry import Point
+from widgets.canvas.pan_zoom import PanZoom
+from widgets.canvas.pointing import Hand, Kind, made_by_pen, pointer_event
+from widgets.options import ToolName
+from widgets.session import Session
+from widgets.tools.tool import PointerEvent, Tool
+
+
+class ToolView(PanZoom):
+    """`tools` has one tool for each name but "hand" and "zoom", which the view does itself.
+
+    Signal: `cursor_moved(point)` with a `Point` in picture pixels, or None when the pointer left.
+    """
+
+    cursor_moved = Signal(object)
+
+    def __init__(self, session: Session, tools: Mapping[ToolName, Tool], parent: QWidget | None = None) -> None:
+        super().__init__(session.document.size, parent)
+        self.setMouseTracking(True)
+        self.setTabletTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.session = session
+        self._tools = tools
+        self._hand = Hand(session)
+        self._tool_name = session.options.tool
+        self._tool = tools.get(self._tool_name)
+        self._space = False
+        self._cursor: Point | None = None  # of the pointer, in picture pixels
+        self._decoration = QRect()
+        self._marked: list[QRect] | None = None
+        self._update_cursor()
+
+    def _hover(self, at: Point | None) -> None:
+        """The pointer, with nothing held, is over this point, or it is elsewhere or busy."""
+
+    def _pointed(self) -> None:
+        """The pointer has moved or left."""
+
+    def _change_tool(self) -> None:
+        self._hand.cancel()
+        if self._tool is not None:
+            self._tool.leave()
+        self._tool_name = self.session.options.tool
+        self._tool = self._tools.get(self._tool_name)
+        self._hover(None)
+        self._update_decoration()
+        self._update_cursor()
+
+    # What must be repainted
+
+    def _mark(self, area: QRect) -> None:
+        """Repaint these logical pixels; while an event is handled they are only collected."""
+        if area.isEmpty():
+            return
+        if self._marked is None:
+            self.update(area)
+        else:
+            self._marked.append(area)
+
+    def _collect(self) -> None:
+        """From here to `_repaint` what must be repainted is collected."""
+        self._marked = []
+
+    def _repaint(self) -> None:
+        """Ask for what was collected, as one rectangle where it lies close together: painting through one is several times quicker."""
+        marked, self._marked = self._marked or [], None
+        whole, covered = QRect(), 0
+        for area in marked:
+            whole = whole.united(area)
+            covered += area.width() * area.height()
+        if whole.width() * whole.height() <= 1.5 * covered:
+            self.update(whole)
+        else:
+            for area in marked:
+                self.update(area)
+
+    def _update_decoration(self) -> None:
+        before, after = self._decoration, QRect()
+        if self._tool is not None:
+            after = self._tool.decoration(self._viewport)
+        self._decoration = after
+        self._mark(before)
+        if after != before:
+            self._mark(after)
+
+    def _update_cursor(self) -> None:
+        if self.panning:
+            shape = Qt.CursorShape.ClosedHandCursor
+        elif self._space or self._tool_name == "hand":
+            shape = Qt.CursorShape.OpenHandCursor
+        elif self._tool is not None:
+            shape = self._tool.cursor()
+        else:
+            shape = Qt.CursorShape.CrossCursor
+        if self.cursor().shape() != shape:
+            self.setCursor(shape)
+
+    # Pointer
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if not made_by_pen(event):
+            self._press(event, event.button(), "press")
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if not made_by_pen(event):
+            self._press(event, event.button(), "double")
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if not made_by_pen(event):
+            self._move(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if not made_by_pen(event):
+            self._release(event)
+
+    def tabletEvent(self, event: QTabletEvent) -> None:
+        event.accept()  # Qt then makes no mouse event of it
+        match event.type():
+            case QEvent.Type.TabletPress:
+                self._press(event, event.button(), "press")
+            case QEvent.Type.TabletMove:
+                self._move(event)
+            case QEvent.Type.TabletRelease:
+                self._release(event)
+
+    def _press(self, event: QSinglePointEvent, button: Qt.MouseButton, kind: Kind) -> None:
+        if self._hand.busy or self.panning:
+            return
+        left = button == Qt.MouseButton.LeftButton
+        if button == Qt.MouseButton.MiddleButton or (left and (self._space or self._tool_name == "hand")):
+            self.grab_at(event.position())
+            self._update_cursor()
+        elif left and self._tool_name == "zoom":
+            place = event.position()
+            alt = bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
+            self.zoom_by(0.5 if alt else 2.0, Point(place.x(), place.y()))
+        elif self._tool is not None and (left or button == Qt.MouseButton.RightButton):
+            self._hover(None)
+            self._hand.press(self._tool, self._translated(kind, event, right=not left))
+            self._update_decoration()
+
+    def _move(self, event: QSinglePointEvent) -> None:
+        if self.panning:
+            self.drag_to(event.position())
+            return
+        busy = self._hand.busy
+        found = self._translated("move" if busy else "hover", event)
+        self._cursor = Point(found.x, found.y)
+        self._collect()
+        try:
+            if busy:
+                self._hand.move(found)
+            elif self._tool is not None and not self._space:
+                self._tool.hover(found)
+                self._hover(self._cursor)
+                self._update_cursor()
+            self._update_decoration()
+        finally:
+            self._repaint()
+        self.cursor_moved.emit(self._cursor)
+        self._pointed()
+
+    def _release(self, event: QSinglePointEvent) -> None:
+        if self.panning:
+            self.let_go()
+            self._update_cursor()
+        elif self._hand.busy:
+            self._hand.release(self._translated("release", event))
+            self._update_decoration()
+            self._update_cursor()
+
+    def _translated(self, kind: Kind, event: QSinglePointEvent, *, right: bool = False) -> PointerEvent:
+        return pointer_event(kind, event, self._viewport, right=right)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._cursor = None
+        self._hover(None)
+        if self._tool is not None and not self._hand.busy:
+            self._tool.leave()
+            self._update_decoration()
+        self._pointed()
+        self.cursor_moved.emit(None)
+
+    # Keys and focus
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space:
+            if not event.isAutoRepeat() and not self._hand.busy:
+                self._space = True
+                self._update_cursor()
+            return
+        if event.key() == Qt.Key.Key_Escape and self._cancel():
+            return
+        if self._hand.busy:
+            self._held_changed(event)
+            return
+        if self._tool is not None and self._tool.key(event):
+            self._update_decoration()
+            return
+        event.ignore()
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self._space = False
+            self._update_cursor()
+            return
+        if self._hand.busy:
+            self._held_changed(event)
+            return
+        event.ignore()
+
+    def _held_changed(self, event: QKeyEvent) -> None:
+        """Shift, Alt or Ctrl was pressed or let go during a gesture: it counts at once, not only with the next move."""
+        last, held = self._hand.last, event.modifiers()
+        if last is None or event.key() not in (Qt.Key.Key_Shift, Qt.Key.Key_Alt, Qt.Key.Key_Control):
+            return
+        flags = Qt.KeyboardModifier
+        self._hand.move(
+            replace(
+                last,
+                kind="move",
+                shift=bool(held & flags.ShiftModifier),
+                alt=bool(held & flags.AltModifier),
+                ctrl=bool(held & flags.ControlModifier),
+            )
+        )
+        self._update_decoration()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self._space = False
+        self._cancel()
+        self._update_cursor()
+
+    def _cancel(self) -> bool:
+        """Drop what the hand is doing; whether it was doing anything."""
+        if self.panning:
+            self.let_go()
+            self._update_cursor()
+            return True
+        if self._hand.cancel():
+            self._update_decoration()
+            return True
+        return False
