@@ -21,16 +21,18 @@ from widgets.options import Combine
 from widgets.session import Session
 from widgets.surface import Surface, surface
 from widgets.tools import marks
-from widgets.tools.seen import Click, matrix_of, nearby, placed, reduced, reduced_picture
-from widgets.tools.select import combine_of, commit_shape, is_click
+from widgets.tools.seen import Click, Look, matrix_of, nearby, placed, reduced, reduced_picture
+from widgets.tools.select import combine_of, commit_shape, is_click, with_shape
 from widgets.tools.tool import Gesture, PointerEvent, Tool
 
 OF_EXEMPLAR = ("cutout", "exemplar_strength")
+TOLERANCE = 24  # of colours that count as the same, to begin with; 0 to 255
 
 
 class PickTool(Tool):
     """A click means "this thing": it is selected. Shift+click adds to it, Alt+click takes away what should not belong; a drag puts a box
-    around it. `[` and `]` take a smaller or a larger part of what was found.
+    around it. `[` and `]` take a smaller or a larger part of what was found. Ctrl+click takes what has the same colour and hangs together;
+    dragged to the right it takes more, to the left less.
     """
 
     def __init__(self, session: Session) -> None:
@@ -44,15 +46,44 @@ class PickTool(Tool):
         self._asked: SegmentRequest | None = None
         self._found: Masks | None = None
         self._chosen = 0
-        self._turn = (
-            0  # counts what was found, so that another choice among it replaces the step and a new outline does not
-        )
+        self._turn = 0  # counts outlines: another choice among what was found replaces the step, a new outline does not
         self._picture: tuple[tuple[Layer, ...], Rect, NDArray[np.uint8]] | None = None
 
     # Gestures
 
     def gesture(self, press: PointerEvent) -> Gesture | None:
-        return None if press.button == "right" else self._point(press)
+        if press.button == "right":
+            return None
+        return self._same_colour(press) if press.ctrl else self._point(press)
+
+    def _same_colour(self, press: PointerEvent) -> Gesture:
+        session = self.session
+        self._forget()
+        try:
+            target = surface(session, session.options.shape_target)
+            look = self._look(target, ((press.x, press.y, True),), None, press.viewport)
+        except InvalidRequest as wrong:
+            session.notice(wrong.message, wrong.advice)
+            return
+        document, combine = session.document, combine_of(session, press)
+        to_target = self._to_target(target, look.matrix)
+        label, tiles, shown = "", target.tiles, -1
+        event = press
+        while True:
+            travelled = event.viewport.to_screen(event.x, event.y).x - press.viewport.to_screen(press.x, press.y).x
+            tolerance = round(min(max(TOLERANCE + travelled / 3, 0), 255))
+            if tolerance != shown:
+                shown = tolerance
+                mask = look.same_colour(tolerance)
+                if mask is None:
+                    return  # beside the picture
+                area, shape = placed(mask, to_target, target.tiles.rect)
+                label, tiles = with_shape(session, target, shape, area, combine)
+                session.show(target.lay(document, tiles, None))
+            if event.kind == "release":
+                break
+            event = yield
+        session.commit(label, target.lay(session.history.document, tiles, None))
 
     def _point(self, press: PointerEvent) -> Gesture:
         event = press
@@ -106,16 +137,26 @@ class PickTool(Tool):
         session.segment(request, lambda masks: self._arrived(request, masks))
 
     def _request(self, target: Surface, viewport: Viewport) -> SegmentRequest:
-        """What was said, about the picture near to it; for a cut-out about the exemplar's own picture, in its own pixels."""
+        look = self._look(target, self._clicks, self._box, viewport)
+        return SegmentRequest(look.image, look.rect, look.clicks, look.box)
+
+    def _look(self, target: Surface, clicks: tuple[Click, ...], box: Rect | None, viewport: Viewport) -> Look:
+        """The picture near to what was pointed at; for a cut-out the exemplar's own picture, in its own pixels."""
         session = self.session
         exemplar = None if session.draft.exemplar is None else session.document.exemplar(session.draft.exemplar)
         if exemplar is not None and target.target in OF_EXEMPLAR:
-            clicks = tuple((*target.own(x, y), positive) for x, y, positive in self._clicks)
-            box = None if self._box is None else Rect.around(target.own(*corner) for corner in _corners(self._box))
+            own = tuple((*target.own(x, y), positive) for x, y, positive in clicks)
+            own_box = None if box is None else Rect.around(target.own(*corner) for corner in _corners(box))
             pixels = np.ascontiguousarray(exemplar.pixels[..., :3])
-            return SegmentRequest(reduced(pixels), Rect.of_size(exemplar.size), clicks, box)
-        rect = nearby(session.document.rect, self._clicks, self._box, viewport)
-        return SegmentRequest(self._seen(session.document, rect), rect, self._clicks, self._box)
+            return Look(reduced(pixels), Rect.of_size(exemplar.size), own, own_box)
+        rect = nearby(session.document.rect, clicks, box, viewport)
+        return Look(self._seen(session.document, rect), rect, clicks, box)
+
+    def _to_target(self, target: Surface, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """From pixels of what was looked at to the target's own. `matrix`: to points of the document, or of the exemplar."""
+        if target.inverse is None or target.target in OF_EXEMPLAR:
+            return matrix
+        return chain(target.inverse, matrix)
 
     def _seen(self, document: Document, rect: Rect) -> NDArray[np.uint8]:
         """The picture inside `rect`, reduced; kept until the layers change, for the clicks that follow."""
@@ -146,10 +187,9 @@ class PickTool(Tool):
             return  # the item or exemplar it was for is gone
         if target.tiles.shape != base.shape:
             return
-        matrix = matrix_of(self._found)
-        if target.inverse is not None and target.target not in OF_EXEMPLAR:  # an exemplar's own picture was looked at
-            matrix = chain(target.inverse, matrix)
-        area, shape = placed(self._found.masks[self._chosen], matrix, target.tiles.rect)
+        mask = self._found.masks[self._chosen]
+        matrix = self._to_target(target, matrix_of(mask.shape, self._found.rect))
+        area, shape = placed(mask, matrix, target.tiles.rect)
         commit_shape(session, replace(target, tiles=base), shape, area, self._combine, merge=("segment", self._turn))
         self._made = surface(session, session.options.shape_target).tiles
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor import masks
 from editor.compose import flatten_rgb, lay
 from editor.document import Document
-from editor.geometry import Rect, Size, pixel_matrix, transform_point
-from editor.report import Masks
+from editor.geometry import Rect, Size, invert, pixel_matrix, transform_point
 from widgets.canvas.viewport import Viewport
 
 Pixels = NDArray[np.uint8]
@@ -22,6 +23,29 @@ Click = tuple[float, float, bool]  # x, y, positive
 MOST_PIXELS = 1_500_000
 MARGIN = 0.25  # what is looked at beyond the screen, or beyond the box, in parts of its longer side
 FAINT = 0.02  # coverage below which a pixel does not count as covered
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What is looked at: `image`, (h, w, 3) uint8, stretched over `rect`; the clicks and the box in the same pixels as that."""
+
+    image: Pixels
+    rect: Rect
+    clicks: tuple[Click, ...]
+    box: Rect | None
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """(2, 3): points of the image to points of what it shows."""
+        return matrix_of(self.image.shape, self.rect)
+
+    def same_colour(self, tolerance: int) -> Map | None:
+        """(h, w): what looks like the place of the first click and hangs together with it; None when that is outside."""
+        x, y, _ = self.clicks[0]
+        if not self.rect.covers(x, y):
+            return None
+        own = transform_point(invert(self.matrix), x, y)
+        return masks.fill_region(self.image, int(own.x), int(own.y), tolerance)
 
 
 def nearby(whole: Rect, clicks: tuple[Click, ...], box: Rect | None, viewport: Viewport) -> Rect:
@@ -51,11 +75,9 @@ def reduced(pixels: Pixels) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def matrix_of(found: Masks) -> NDArray[np.float64]:
-    """(2, 3): points of the masks to points of what they were found in."""
-    height, width = found.masks.shape[1:]
-    rect = found.rect
-    return np.array([[rect.width / width, 0.0, rect.left], [0.0, rect.height / height, rect.top]])
+def matrix_of(shape: tuple[int, ...], rect: Rect) -> NDArray[np.float64]:
+    """(2, 3): points of an array of that shape to points of the rectangle that it is stretched over."""
+    return np.array([[rect.width / shape[1], 0.0, rect.left], [0.0, rect.height / shape[0], rect.top]])
 
 
 def placed(mask: Map, matrix: NDArray[np.float64], whole: Rect) -> tuple[Rect, Map]:

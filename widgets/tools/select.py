@@ -14,6 +14,7 @@ from editor import masks
 from editor.brush import Paint, SetTo
 from editor.errors import InvalidRequest
 from editor.geometry import Point, Rect
+from editor.tiles import Tiles
 from widgets.canvas.viewport import Viewport
 from widgets.commands import select_none
 from widgets.options import Combine
@@ -44,6 +45,12 @@ def commit_shape(
     session: Session, found: Surface, shape: Map, area: Rect, combine: Combine, *, merge: Hashable | None = None
 ) -> None:
     """Lay a shape, (h, w) float32 coverage of `area` in the surface's own pixels, into that surface: one step of the history."""
+    label, tiles = with_shape(session, found, shape, area, combine)
+    session.commit(label, found.lay(session.history.document, tiles, None), merge)
+
+
+def with_shape(session: Session, found: Surface, shape: Map, area: Rect, combine: Combine) -> tuple[str, Tiles]:
+    """The words for it, and the surface's tiles with the shape."""
     if combine == "replace" and found.target not in ("selection", "item", "cutout"):
         combine = "add"  # a second region of strength or protection does not do away with the first
     value = session.options.value if found.graded else 1.0
@@ -52,7 +59,7 @@ def commit_shape(
     else:
         how = "set" if combine == "add" and found.graded else combine
         tiles = masks.combined(found.tiles, area, shape, how, 1.0 if how == "subtract" else value)
-    session.commit(_label(found, combine), found.lay(session.history.document, tiles, None), merge)
+    return _label(found, combine), tiles
 
 
 def _label(found: Surface, combine: Combine) -> str:

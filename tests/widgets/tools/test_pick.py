@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from editor.document import Document
 from editor.geometry import Placement, Rect
 from editor.item import Exemplar
 from editor.report import Masks
-from tests.widgets.tools.studio import ALT, SHIFT, Studio, plain, with_item
+from tests.widgets.tools.studio import ALT, CTRL, SHIFT, Studio, plain, with_item
 from widgets.options import Combine
 from widgets.tools.seen import MOST_PIXELS, reduced_picture
 
@@ -190,6 +191,38 @@ def test_a_click_redraws_a_moved_item(qtbot: QtBot) -> None:
     assert found.mask.read()[100, 80] == 1  # it rests 140 px farther left
     assert found.placement is not None
     assert found.bounds.intersect(Rect(180, 60, 260, 140)).size.area > 5500
+
+
+def test_ctrl_click_takes_the_same_colour_that_hangs_together(studio: Studio) -> None:
+    studio.click(*ONE, CTRL)
+    assert covers(studio, ONE)
+    studio.click(*TWO, CTRL | SHIFT)
+    assert covers(studio, ONE, TWO)
+    assert studio.labels == ["Select", "Add to selection"]
+    assert studio.desk.asked == []
+    studio.click(-20, -20, CTRL)
+    assert len(studio.labels) == 2
+
+
+def test_dragging_it_widens_and_narrows_the_colours_live(studio: Studio) -> None:
+    studio.press(*ONE, CTRL)
+    studio.move(ONE[0] - 90, ONE[1], CTRL)  # nothing but the very same colour
+    few = studio.map("selection").sum()
+    studio.move(ONE[0] + 700, ONE[1], CTRL)
+    everything = studio.map("selection").sum()
+    assert studio.in_gesture()
+    assert 0 < few < 0.2 * math.pi * 40**2
+    assert everything == 300 * 200
+    studio.type(Qt.Key.Key_Escape)
+    assert studio.document.selection.blank
+
+
+def test_a_region_of_one_colour_is_filled_with_strength(studio: Studio) -> None:
+    studio.take("segment", shape_target="strength", value=0.7)
+    studio.click(*ONE, CTRL)
+    assert studio.map()[100, 80] == np.float32(0.7)
+    assert studio.map()[100, 220] == 0
+    assert studio.labels == ["Fill strength"]
 
 
 def test_only_what_is_near_the_screen_is_looked_at(qtbot: QtBot) -> None:
