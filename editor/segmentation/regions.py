@@ -63,17 +63,16 @@ class Regions:
     def things(self, piece: int, without: frozenset[int] = frozenset()) -> list[tuple[float, int]]:
         """The regions around a piece that may be a thing, with a score in [0, 1] each, best first. None has a piece of `without`, and
         of those that are almost the same only the best is there.
+
+        Where something was excluded from a larger thing, the largest region without it takes over that thing's score.
         """
         barred = {node for other in without for node in self.line(other)}
-        total = self.pieces.size
-        found = []
-        for node in self.line(piece):
-            share, parent = float(self.size[node]) / total, int(self.parent[node])
-            # A single piece has no history, so how long it lasted says nothing.
-            if node in barred or parent < 0 or self.height[node] == 0 or not LEAST <= share <= MOST:
-                continue
-            lasting = 1 - float(self.height[node] / max(self.height[parent], 1e-6))
-            found.append((lasting * share**LIKES_LARGE, node))
+        line = self.line(piece)
+        scores = {node: score for node in line if (score := self._score(node)) > 0}
+        largest = max((node for node in line if node not in barred), default=None)
+        if barred and largest is not None:
+            scores[largest] = max(scores.values(), default=0.0)
+        found = [(score, node) for node, score in scores.items() if node not in barred]
         distinct: list[tuple[float, int]] = []
         for score, node in sorted(found, reverse=True):
             # They lie inside one another, so their sizes alone say how alike they are.
@@ -81,6 +80,15 @@ class Regions:
             if all(not ALIKE < ratio < 1 / ALIKE for ratio in ratios):
                 distinct.append((score, node))
         return distinct
+
+    def _score(self, node: int) -> float:
+        """How likely a region is a thing: how long it stayed as it was, and a little how large it is. 0 when it cannot be one."""
+        share, parent = float(self.size[node]) / self.pieces.size, int(self.parent[node])
+        # A single piece has no history, so how long it lasted says nothing.
+        if parent < 0 or self.height[node] == 0 or not LEAST <= share <= MOST:
+            return 0.0
+        lasting = 1 - float(self.height[node] / max(self.height[parent], 1e-6))
+        return float(lasting * share**LIKES_LARGE)
 
     def mask(self, node: int) -> NDArray[np.bool_]:
         """(h, w): the pixels of a node."""
