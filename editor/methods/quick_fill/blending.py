@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from editor.geometry import EMPTY, Rect
 from editor.methods.quick_fill.graph_cut import CutGraph
 from editor.methods.quick_fill.labelling import hole_edges
-from editor.methods.quick_fill.linear import DIRECT_UNKNOWNS, System, relax, solve
+from editor.methods.quick_fill.linear import DIRECT_UNKNOWNS, System, relax, sides, solve
 from editor.methods.quick_fill.matting import matte, own_colours
 from editor.methods.quick_fill.moving import lengths_scale
 from editor.methods.quick_fill.progress import part
@@ -146,25 +146,16 @@ def _fuse(colours: Colour, under: Colour, chosen: Mask, screening: Map) -> Gener
 
 
 def _seam_system(colours: Colour, under: Colour, chosen: Mask, screening: Map) -> System:
-    rows, columns = np.nonzero(chosen)
-    every = np.arange(rows.size)
-    index = np.full(chosen.shape, -1, np.intp)
-    index[chosen] = every
-    height, width = chosen.shape
     diagonal = screening[chosen].astype(np.float64)
-    right = np.zeros((rows.size, 3), np.float32)
+    right = np.zeros((diagonal.size, 3), np.float32)
     heads, tails = [], []
     misfit = under - colours
     weight = 1 / (1 + (np.linalg.norm(misfit, axis=2) / ROBUSTNESS) ** 2)
-    for down, across in ((0, 1), (1, 0), (0, -1), (-1, 0)):
-        r, c = rows + down, columns + across
-        inside = (r >= 0) & (r < height) & (c >= 0) & (c < width)
-        r, c = np.clip(r, 0, height - 1), np.clip(c, 0, width - 1)
-        free, held = inside & chosen[r, c], inside & ~chosen[r, c]
-        heads.append(every[free])
-        tails.append(index[r[free], c[free]])
-        diagonal[free] += 1
-        link = weight[r[held], c[held]]
-        diagonal[held] += link
-        right[held] += link[:, None] * misfit[r[held], c[held]]
+    for side in sides(chosen):
+        heads.append(side.inner)
+        tails.append(side.other)
+        diagonal[side.inner] += 1
+        link = weight[side.rows, side.columns]
+        diagonal[side.outer] += link
+        right[side.outer] += link[:, None] * misfit[side.rows, side.columns]
     return System.of(diagonal, np.concatenate(heads), np.concatenate(tails), right)

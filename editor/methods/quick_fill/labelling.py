@@ -20,9 +20,9 @@ from editor.methods.quick_fill.smooth import membrane
 FORBIDDEN = 50.0
 UNUSABLE_SIDE = 1.5
 UNUSABLE_BORDER = 1.0
-APPEARANCE = 0.15
+APPEARANCE = 0.2
 APPEARANCE_SIGMA = 2.0
-LIVELINESS = 0.2
+LIVELINESS = 0.25
 HEIGHT, WIDTH = 0.3, 0.1
 
 AROUND = [(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1) if (down, across) != (0, 0)]

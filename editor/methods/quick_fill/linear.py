@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import splu
 
-from editor.methods.quick_fill.pyramid import Colour, Indices
+from editor.methods.quick_fill.pyramid import Colour, Indices, Mask
 from editor.report import Progress, Report
 
 DIRECT_UNKNOWNS = 15_000  # above, a factorisation takes noticeably long
@@ -31,6 +31,35 @@ class System:
         size = diagonal.size
         links = csr_array((np.ones(heads.size, np.float32), (heads, tails)), shape=(size, size))
         return cls(csr_array(diags_array(diagonal.astype(np.float32)) - links), right, diagonal.astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """The neighbours in one direction of the pixels of a region, which are numbered in the order of `np.nonzero(region)`.
+
+    `inner`: pixels whose neighbour is in the region as well, `other`: the neighbours' numbers. `outer`: pixels whose neighbour is in
+    the picture but not in the region, `rows`, `columns`: where those neighbours are.
+    """
+
+    inner: Indices
+    other: Indices
+    outer: Indices
+    rows: Indices
+    columns: Indices
+
+
+def sides(region: Mask) -> Iterator[Side]:
+    """The four sides of a region (h, w), right, below, left, above."""
+    rows, columns = np.nonzero(region)
+    number = np.full(region.shape, -1, np.intp)
+    number[region] = np.arange(rows.size)
+    height, width = region.shape
+    for down, across in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        r, c = rows + down, columns + across
+        inside = (r >= 0) & (r < height) & (c >= 0) & (c < width)
+        beside = np.where(inside, number[np.clip(r, 0, height - 1), np.clip(c, 0, width - 1)], -1)
+        inner, outer = np.flatnonzero(beside >= 0), np.flatnonzero(inside & (beside < 0))
+        yield Side(inner, beside[inner], outer, r[outer], c[outer])
 
 
 def solve(system: System) -> Colour:

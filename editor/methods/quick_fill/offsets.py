@@ -51,11 +51,12 @@ def find_offsets(level: Level, generator: np.random.Generator, count: int) -> Ge
 
     bank = _sample(rows.size, BANK, generator)
     flat = patches(bank)
+    yield 0.02
     mean = flat.mean(axis=0)
     sample = flat[_sample(bank.size, PCA_SAMPLES, generator)] - mean
     _, vectors = np.linalg.eigh(sample.T @ sample)
     basis = vectors[:, ::-1][:, :DIMENSIONS]
-    yield 0.1
+    yield 0.06
 
     side = 2 * (HALF + RING_WIDTH) + 1
     near = cv2.dilate(level.hole.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
@@ -69,6 +70,7 @@ def find_offsets(level: Level, generator: np.random.Generator, count: int) -> Ge
     nearest = max(max(height, width) / 15, 4.0)
     known = (flat - mean) @ basis
     norms = (known * known).sum(axis=1)
+    yield 0.1
     places = np.stack([rows, columns], axis=1).astype(np.int16)
     bank_rows, bank_columns = places[bank].T
     votes = np.zeros((2 * height - 1, 2 * width - 1), np.float32)

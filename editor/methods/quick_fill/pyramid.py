@@ -15,7 +15,7 @@ Colour = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
-CUT_PIXELS = 2500  # the labelling is solved where the hole has at most this many pixels
+CUT_PIXELS = 4000  # the labelling is solved where the hole has at most this many pixels; finer gives better seams
 SHORTEST_SIDE = 64  # a level is halved only if its shorter side has this many pixels
 FEWEST_LEFT = 1 / 10  # thin holes vanish when halved; going down stops before less than this share is left
 STRIP_PIXELS = 1 << 20

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import splu
 
 from editor.geometry import Rect
-from editor.methods.quick_fill.linear import MOST_RELAXED, System, relax
+from editor.methods.quick_fill.linear import MOST_RELAXED, System, relax, sides
 from editor.methods.quick_fill.progress import part
 from editor.methods.quick_fill.pyramid import Colour, Level, Mask, to_float
 from editor.report import Progress, Report
@@ -19,6 +19,9 @@ from editor.report import Progress, Report
 TENSION = 0.02  # pulls the plate towards a membrane, so that it does not overshoot where the hole touches the frame
 RELAX_STEPS = 24
 GRAIN_RING = 12  # pixels around the hole in which the grain is measured
+GRAIN_SIGMA = 1.5  # what is finer than this counts as grain
+GRAIN_SAMPLE = 128
+FEWEST_GRAINS = 32
 
 
 def laplacian(unknown: Mask) -> tuple[csr_array, NDArray[np.intp]]:
@@ -91,58 +94,53 @@ def smooth_fill(levels: list[Level], generator: np.random.Generator) -> Generato
 
 def _correction(level: Level, guess: Colour) -> System:
     """The harmonic system for what must be added to a guess so that it meets the known border."""
-    rows, columns = np.nonzero(level.hole)
-    index = np.full(level.shape, -1, np.intp)
-    index[level.hole] = np.arange(rows.size)
-    height, width = level.shape
+    count = int(level.hole.sum())
+    diagonal = np.full(count, 1e-6)  # for a part of the hole that touches nothing known
+    right = np.zeros((count, 3), np.float32)
     heads, tails = [], []
-    diagonal = np.full(rows.size, 1e-6)
-    right = np.zeros((rows.size, 3), np.float32)
-    every = np.arange(rows.size)
-    for down, across in ((0, 1), (1, 0), (0, -1), (-1, 0)):
-        r, c = rows + down, columns + across
-        inside = (r >= 0) & (r < height) & (c >= 0) & (c < width)
-        r, c = np.clip(r, 0, height - 1), np.clip(c, 0, width - 1)
-        free = inside & level.hole[r, c]
-        heads.append(every[free])
-        tails.append(index[r[free], c[free]])
-        held = inside & level.known[r, c]
-        right[held] += level.colour(r[held], c[held]) - guess[r[held], c[held]]
-        diagonal += free | held
+    for side in sides(level.hole):
+        heads.append(side.inner)
+        tails.append(side.other)
+        diagonal[side.inner] += 1
+        held = level.known[side.rows, side.columns]
+        p, rows, columns = side.outer[held], side.rows[held], side.columns[held]
+        diagonal[p] += 1
+        right[p] += level.colour(rows, columns) - guess[rows, columns]
     return System.of(diagonal, np.concatenate(heads), np.concatenate(tails), right)
 
 
 def _grain(level: Level, picture: Colour, generator: np.random.Generator) -> Colour:
     """(n, 3) noise with the spread and the neighbour correlation of the known pixels near the hole."""
-    near_hole = (
-        Rect.of_mask(level.hole).grow(GRAIN_RING + 4).intersect(Rect(0, 0, level.shape[1], level.shape[0])).slices
-    )
-    hole, known, picture = level.hole[near_hole], level.known[near_hole], picture[near_hole]
-    count = int(hole.sum())
+    whole = Rect(0, 0, level.shape[1], level.shape[0])
+    near_hole = Rect.of_mask(level.hole).grow(GRAIN_RING + 4).intersect(whole).slices
+    hole, known = level.hole[near_hole], level.known[near_hole]
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * GRAIN_RING + 1, 2 * GRAIN_RING + 1))
     near = cv2.dilate(hole.astype(np.uint8), kernel).astype(np.bool_)
-    inner = cv2.erode(known.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.bool_)
-    ring = near & inner
-    if ring.sum() < 32:
-        return np.zeros((count, 3), np.float32)
-    fine = picture - cv2.GaussianBlur(picture, (0, 0), 1.5)
-    beside = ring & np.roll(ring, 1, axis=1)
-    beside[:, 0] = False
-    # Medians, because the ring may cross edges that are not grain.
-    spread = np.median(np.abs(fine[ring]), axis=0) * 1.48
-    typical = (np.abs(fine) < 3 * spread + 1e-4).all(axis=2)
-    pair = beside & typical & np.roll(typical, 1, axis=1)
-    here, left = fine[pair], fine[np.roll(pair, -1, axis=1)]
-    likeness = float((here * left).sum() / max(float((here * here).sum()), 1e-9)) if pair.any() else 0.0
-    # The high-pass filter itself takes about 0.1 of correlation away.
-    blur = float(np.clip(likeness + 0.1, 0.0, 0.49))
-    side = (1 - np.sqrt(max(0.0, 1 - 8 * blur * blur))) / (4 * blur) if blur > 1e-3 else 0.0
-    tap = np.array([side, 1.0, side], np.float32)
-    tap /= np.linalg.norm(tap)
-    height, width = hole.shape
-    noise = generator.standard_normal((height, width, 1), dtype=np.float32)
-    tint = generator.standard_normal((height, width, 3), dtype=np.float32)
-    # Most of a photograph's grain is in its light, less in its colour.
-    mixed = cv2.sepFilter2D(0.8 * noise + 0.6 * tint, -1, tap, tap)
-    found: Colour = (mixed[hole] * spread).astype(np.float32)
-    return found
+    ring = near & cv2.erode(known.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.bool_)
+    if ring.sum() < FEWEST_GRAINS:
+        return np.zeros((int(hole.sum()), 3), np.float32)
+    spread, likeness = _fineness(picture[near_hole], ring)
+    light = generator.standard_normal((*hole.shape, 1), dtype=np.float32)
+    tint = generator.standard_normal((*hole.shape, 3), dtype=np.float32)
+    white = 0.8 * light + 0.6 * tint  # most of a photograph's grain is in its light, less in its colour
+    # The blur that makes the noise as alike from pixel to pixel as the picture's grain; measured alike, so that what the high-pass
+    # filter takes away counts on both sides.
+    blurs = [np.array([side, 1, side], np.float32) for side in np.linspace(0, 0.6, 7)]
+    sample = white[:GRAIN_SAMPLE, :GRAIN_SAMPLE]
+    everywhere = np.ones(sample.shape[:2], np.bool_)
+    found = [_fineness(np.asarray(cv2.sepFilter2D(sample, -1, blur, blur), np.float32), everywhere) for blur in blurs]
+    best = min(range(len(blurs)), key=lambda i: abs(found[i][1] - likeness))
+    mixed = np.asarray(cv2.sepFilter2D(white, -1, blurs[best], blurs[best]), np.float32)
+    return np.asarray(mixed[hole] * (spread / np.maximum(found[best][0], 1e-6)), np.float32)
+
+
+def _fineness(picture: Colour, where: Mask) -> tuple[NDArray[np.float32], float]:
+    """The spread (3,) of what is finer than `GRAIN_SIGMA`, and the correlation of neighbours in it. Robust against edges."""
+    fine = picture - cv2.GaussianBlur(picture, (0, 0), GRAIN_SIGMA)
+    spread = np.median(np.abs(fine[where]), axis=0)
+    usual = (np.abs(fine) < 4.5 * spread + 1e-4).all(axis=2) & where
+    left, right = fine[:, :-1], fine[:, 1:]
+    both = usual[:, :-1] & usual[:, 1:]
+    power = float((left[both] ** 2).sum() + (right[both] ** 2).sum()) / 2
+    likeness = float((left[both] * right[both]).sum()) / max(power, 1e-12)
+    return np.asarray(spread, np.float32), likeness
