@@ -122,12 +122,10 @@ class Dropper(QObject):
 
     # When it is let go
 
-    def drop(self, data: QMimeData, at: QPointF) -> None:
+    def drop(self, at: QPointF) -> None:
         """Ask what it becomes, as soon as it is decoded."""
         if self._arrival is None:
-            self._begin(data, at)
-        if self._arrival is None:
-            return
+            return  # there was only an address, or it could not be read
         self.move(at)
         self._arrival.dropped = True
         if self._arrival.picture is not None:

@@ -35,6 +35,11 @@ class PanZoom(QWidget):
         return self._viewport
 
     def set_viewport(self, viewport: Viewport) -> None:
+        """Look at this part, and stay there when the window changes."""
+        self._fits = False
+        self._see(viewport)
+
+    def _see(self, viewport: Viewport) -> None:
         if viewport != self._viewport:
             self._viewport = viewport
             self._look()
@@ -56,7 +61,7 @@ class PanZoom(QWidget):
     def fit(self) -> None:
         """Show the whole picture, and keep doing so when the window changes."""
         self._fits = True
-        self.set_viewport(self._viewport.fitted(self._size))
+        self._see(self._viewport.fitted(self._size))
 
     def zoom_to(self, zoom: float, at: Point | None = None) -> None:
         """`zoom`: device pixels per picture pixel. `at`: the point (logical pixels) that stays, the centre by default."""
@@ -71,7 +76,7 @@ class PanZoom(QWidget):
     def turn(self, degrees: float = STEP) -> None:
         """Turn the view clockwise, about its centre."""
         turned = self._viewport.turned(degrees)
-        self.set_viewport(turned.fitted(self._size) if self._fits else turned)
+        self._see(turned.fitted(self._size) if self._fits else turned)
 
     def straighten(self) -> None:
         """Turn the view back upright."""
@@ -79,17 +84,15 @@ class PanZoom(QWidget):
 
     def mirror(self) -> None:
         """Exchange left and right of the view; the picture stays as it is."""
-        self.set_viewport(replace(self._viewport, mirrored=not self._viewport.mirrored))
+        self._see(replace(self._viewport, mirrored=not self._viewport.mirrored))
 
     def zoom_by(self, factor: float, at: Point | None = None) -> None:
         """`at`: as in `zoom_to`."""
-        self._fits = False
         x, y = at or Point(self._viewport.width / 2, self._viewport.height / 2)
         self.set_viewport(self._viewport.zoomed(factor, x, y))
 
     def pan(self, dx: float, dy: float) -> None:
         """By logical pixels."""
-        self._fits = False
         self.set_viewport(self._viewport.panned(dx, dy))
 
     # A drag that pans
@@ -113,7 +116,7 @@ class PanZoom(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         viewport = self._viewport.resized(self.width(), self.height(), self.devicePixelRatio())
-        self.set_viewport(viewport.fitted(self._size) if self._fits else viewport)
+        self._see(viewport.fitted(self._size) if self._fits else viewport)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """The wheel zooms at the cursor, with Shift it pans sideways. Two fingers on a touchpad pan, with Ctrl they zoom."""
@@ -144,5 +147,5 @@ class PanZoom(QWidget):
                 self.zoom_by(pinch.scaleFactor(), Point(centre.x(), centre.y()))
                 return True
         if event.type() == QEvent.Type.DevicePixelRatioChange:
-            self.set_viewport(self._viewport.resized(self.width(), self.height(), self.devicePixelRatio()))
+            self._see(self._viewport.resized(self.width(), self.height(), self.devicePixelRatio()))
         return super().event(event)

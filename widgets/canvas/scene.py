@@ -81,14 +81,15 @@ class Scene:
         """What the method sees, or would see, in picture pixels; takes a while on large pictures."""
         session = self._session
         if session.job is not None:
-            return session.job.rect
-        plan = session.plan
-        if plan.action is None:
-            return EMPTY
-        tight = reach(session.document, session.draft, plan)
-        if plan.action == "fill":
-            source = session.document.strength
-            tight = _covered(session.document.selection if source.blank or _covered(source).empty else source)
+            tight = session.job.rect
+        else:
+            plan = session.plan
+            if plan.action is None:
+                return EMPTY
+            tight = reach(session.document, session.draft, plan)
+            if plan.action == "fill":
+                painted = _covered(session.document.strength)
+                tight = _covered(session.document.selection) if painted.empty else painted
         margin = max(LEAST_CONTEXT, round(CONTEXT * max(tight.size)))
         return tight.grow(margin).intersect(session.document.rect)
 
@@ -123,13 +124,13 @@ class Scene:
             return
         document = session.document
         self._draw_healing(painter, lens)
+        if document.items:
+            self._things.draw_items(painter, document, lens)
         if document.exemplars:
             draft, options = session.draft, session.options
             painting = options.tool in ("strength", "gradient") and options.strength_target == "exemplar_strength"
             heat = draft.exemplar if painting and session.view.overlay in ("heat", "contours", "grey") else None
             self._things.draw_exemplars(painter, document, lens, heat, table)
-        if document.items:
-            self._things.draw_items(painter, document, lens)
 
     def draw_over(self, painter: QPainter, lens: Lens) -> None:
         """What lies on top, in logical pixels."""

@@ -314,7 +314,7 @@ class CanvasView(ToolView):
     def dropEvent(self, event: QDropEvent) -> None:
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
-        self._dropper.drop(event.mimeData(), event.position())
+        self._dropper.drop(event.position())
 
     def paste(self, data: QMimeData | None = None, at: Point | None = None) -> None:
         """Ask what a copied picture becomes. `data`: the clipboard by default. `at`: logical pixels; the pointer by default, or the
@@ -327,8 +327,8 @@ class CanvasView(ToolView):
         place = QPointF(self.mapFromGlobal(QCursor.pos())) if at is None else QPointF(at.x, at.y)
         if not self.rect().contains(place.toPoint()):
             place = QPointF(self.rect().center())
-        self._dropper.cancel()
-        self._dropper.drop(data, place)
+        self._dropper.enter(data, place)
+        self._dropper.drop(place)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         # A press beside the chip puts the picture away; it is not meant for the tool as well.

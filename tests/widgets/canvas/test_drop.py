@@ -1,0 +1,246 @@
+"""Pictures dragged onto the canvas, dropped, pasted, and what they become."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QByteArray, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent, QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from editor.document import Document
+from editor.errors import UnreadableFile
+from editor.geometry import Placement, Point, Rect, Size
+from tests.widgets.canvas.easel import LEFT, NONE, Easel, noise
+from widgets.canvas.arrivals import as_strength, placement, title, with_layer
+from widgets.canvas.drop import DropChip
+from widgets.qimage import to_qimage
+from widgets.session import Notice
+
+COPY = Qt.DropAction.CopyAction
+
+
+@pytest.fixture
+def easel(qtbot: QtBot) -> Easel:
+    made = Easel(qtbot, Document.of_picture(np.full((400, 600, 4), 128, np.uint8)), (600, 400))
+    made.look(zoom=1.0, x=300, y=200)
+    return made
+
+
+@pytest.fixture
+def boat(tmp_path: Path) -> Path:
+    path = tmp_path / "red boat.png"
+    Image.fromarray(noise(60, 40)).save(path)
+    return path
+
+
+def _file(path: Path) -> QMimeData:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    return data
+
+
+def _enter(easel: Easel, data: QMimeData, x: int, y: int) -> bool:
+    event = QDragEnterEvent(QPoint(x, y), COPY, data, LEFT, NONE)
+    event.ignore()
+    QApplication.sendEvent(easel.canvas, event)
+    return event.isAccepted()
+
+
+def _move(easel: Easel, data: QMimeData, x: int, y: int) -> None:
+    QApplication.sendEvent(easel.canvas, QDragMoveEvent(QPoint(x, y), COPY, data, LEFT, NONE))
+
+
+def _bring(easel: Easel, data: QMimeData, x: int, y: int) -> None:
+    """All the way in."""
+    _enter(easel, data, x, y)
+    _drop(easel, data, x, y)
+
+
+def _drop(easel: Easel, data: QMimeData, x: int, y: int) -> None:
+    QApplication.sendEvent(easel.canvas, QDropEvent(QPointF(x, y), COPY, data, LEFT, NONE))
+
+
+def _chip(easel: Easel) -> DropChip:
+    (chip,) = (each for each in easel.canvas.findChildren(DropChip) if each.isVisible())
+    return chip
+
+
+def _chips(easel: Easel) -> int:
+    return sum(each.isVisible() for each in easel.canvas.findChildren(DropChip))
+
+
+def test_the_picture_is_seen_under_the_pointer_while_it_is_dragged(easel: Easel, boat: Path) -> None:
+    empty = easel.seen()
+    data = _file(boat)
+    assert _enter(easel, data, 100, 100)
+    assert (easel.seen()[95:105, 95:105] != empty[95:105, 95:105]).all(axis=2).any()
+    _move(easel, data, 300, 200)
+    seen = easel.seen()
+    assert np.array_equal(seen[95:105, 95:105], empty[95:105, 95:105])
+    assert (seen[195:205, 295:305] != empty[195:205, 295:305]).any()
+    QApplication.sendEvent(easel.canvas, QDragLeaveEvent())
+    assert np.array_equal(easel.seen(), empty)
+
+
+def test_until_it_is_decoded_a_plain_place_with_its_name_is_shown(easel: Easel, boat: Path) -> None:
+    easel.desk.slow = True
+    empty = easel.seen()
+    data = _file(boat)
+    assert _enter(easel, data, 200, 150)
+    waiting = easel.seen()
+    assert (waiting != empty).any()
+    _drop(easel, data, 200, 150)
+    assert _chips(easel) == 0
+    easel.desk.waiting.pop()()
+    assert _chips(easel) == 1
+
+
+def test_enter_makes_an_exemplar_at_the_place(easel: Easel, boat: Path) -> None:
+    _enter(easel, _file(boat), 100, 100)
+    _drop(easel, _file(boat), 120, 90)
+    chip = _chip(easel)
+    assert [button.text() for button in chip.buttons] == ["Exemplar", "Layer", "New document", "Strength map"]
+    assert easel.canvas.rect().contains(chip.geometry())
+    QTest.keyClick(chip.buttons[0], Qt.Key.Key_Return)
+    (exemplar,) = easel.session.document.exemplars
+    assert exemplar.name == "red boat"
+    assert exemplar.placement == Placement(120, 90)
+    assert np.array_equal(exemplar.pixels, noise(60, 40))
+    assert easel.session.draft.exemplar == exemplar.id
+    assert easel.session.options.tool == "move"
+    assert easel.session.history.entries[-1].label == "Add exemplar"
+    assert _chips(easel) == 0
+
+
+def test_arrows_choose_and_a_layer_is_centred_on_the_place(easel: Easel, boat: Path) -> None:
+    _bring(easel, _file(boat), 120, 90)
+    chip = _chip(easel)
+    QTest.keyClick(chip.buttons[0], Qt.Key.Key_Right)
+    QTest.keyClick(chip.buttons[1], Qt.Key.Key_Return)
+    layer = easel.session.document.layers[-1]
+    assert (layer.name, easel.session.active_layer) == ("red boat", layer.id)
+    assert np.array_equal(layer.pixels.read(Rect(90, 70, 150, 110)), noise(60, 40))
+    assert not layer.pixels.read(Rect(0, 0, 90, 300)).any()
+
+
+def test_a_new_document_is_opened_beside_this_one(easel: Easel, boat: Path) -> None:
+    before = easel.session.document
+    _bring(easel, _file(boat), 120, 90)
+    QTest.mouseClick(_chip(easel).buttons[2], LEFT)
+    assert [picture.name for picture in easel.desk.opened] == ["red boat.png"]
+    assert easel.session.document is before
+
+
+def test_a_strength_map_is_as_bright_as_the_picture(easel: Easel, boat: Path) -> None:
+    _bring(easel, _file(boat), 120, 90)
+    QTest.mouseClick(_chip(easel).buttons[3], LEFT)
+    found = easel.session.document.strength.read()
+    bright = noise(60, 40)[..., :3] @ np.array([0.299, 0.587, 0.114]) / 255
+    assert found.mean() == pytest.approx(bright.mean(), abs=0.01)
+    assert 0 <= found.min() <= found.max() <= 1
+
+
+@pytest.mark.parametrize("way", ["escape", "press"])
+def test_it_can_be_put_away(easel: Easel, boat: Path, way: str) -> None:
+    before = easel.session.document
+    _bring(easel, _file(boat), 120, 90)
+    chip = _chip(easel)
+    if way == "escape":
+        QTest.keyClick(chip.buttons[0], Qt.Key.Key_Escape)
+    else:
+        easel.drag((300, 250), (310, 250))
+    assert _chips(easel) == 0
+    assert easel.session.document is before
+    assert set(easel.note.kinds) <= {"hover"}  # the press was meant for the chip alone
+
+
+def test_what_cannot_be_read_leaves_nothing_behind(easel: Easel, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"not a picture")
+    easel.desk.slow = True
+    empty = easel.seen()
+    _enter(easel, _file(broken), 100, 100)
+    _drop(easel, _file(broken), 100, 100)
+    with pytest.raises(UnreadableFile) as raised:
+        easel.desk.waiting.pop()()
+    easel.session.notice(raised.value.message, raised.value.advice, error=True)
+    assert np.array_equal(easel.seen(), empty)
+    assert _chips(easel) == 0
+
+
+def test_a_file_that_is_no_picture_is_left_to_the_window(easel: Easel, tmp_path: Path) -> None:
+    assert not _enter(easel, _file(tmp_path / "letter.txt"), 100, 100)
+    assert not _enter(easel, QMimeData(), 100, 100)
+
+
+def test_a_picture_from_a_browser_comes_as_bytes_or_as_an_image(easel: Easel, boat: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl("https://example.org/pictures/heron.png")])
+    data.setData("image/png", QByteArray(boat.read_bytes()))
+    _bring(easel, data, 100, 100)
+    QTest.keyClick(_chip(easel).buttons[0], Qt.Key.Key_Enter)
+    assert easel.session.document.exemplars[-1].name == "heron"
+    data = QMimeData()
+    data.setImageData(to_qimage(noise(30, 20)))
+    _bring(easel, data, 100, 100)
+    QTest.keyClick(_chip(easel).buttons[0], Qt.Key.Key_Enter)
+    assert np.array_equal(easel.session.document.exemplars[-1].pixels, noise(30, 20))
+
+
+def test_an_address_alone_is_answered_with_what_to_do(easel: Easel) -> None:
+    heard: list[Notice] = []
+    easel.session.noticed.connect(heard.append)
+    data = QMimeData()
+    data.setUrls([QUrl("https://example.org/heron")])
+    assert _enter(easel, data, 100, 100)
+    _drop(easel, data, 100, 100)
+    assert "address" in heard[-1].message
+    assert heard[-1].advice
+    assert len(heard) == 1
+    assert _chips(easel) == 0
+
+
+def test_paste_takes_the_clipboard_to_the_middle_or_a_place(easel: Easel) -> None:
+    clipboard = QApplication.clipboard()
+    clipboard.setImage(QImage(to_qimage(noise(30, 20))))
+    easel.canvas.paste(at=Point(50, 60))
+    QTest.keyClick(_chip(easel).buttons[0], Qt.Key.Key_Return)
+    placed = easel.session.document.exemplars[-1].placement
+    assert (placed.x, placed.y) == (50, 60)
+    heard: list[Notice] = []
+    easel.session.noticed.connect(heard.append)
+    clipboard.setText("no picture")
+    easel.canvas.paste()
+    assert len(heard) == 1
+    assert _chips(easel) == 0
+
+
+def test_large_pictures_are_laid_smaller() -> None:
+    seen = Rect(100, 100, 500, 400)
+    assert placement(Size(100, 80), Point(7, 8), seen) == Placement(7, 8)
+    assert placement(Size(4000, 1000), Point(7, 8), seen).scale_x == pytest.approx(0.05)
+    assert title("/somewhere/a.b.jpeg") == "a.b"
+
+
+def test_a_layer_larger_than_the_picture_is_made_to_fit() -> None:
+    document = Document.of_picture(noise(100, 80))
+    pixels = np.zeros((400, 1000, 4), np.uint8)
+    pixels[...] = (250, 10, 10, 255)
+    found = with_layer(document, "wide", pixels, Point(0, 0)).layers[-1].pixels.read()
+    assert (found[20:60] == (250, 10, 10, 255)).all()
+    assert not found[:20].any()
+    assert not found[60:].any()
+
+
+def test_transparent_parts_of_a_strength_map_keep() -> None:
+    pixels = np.full((10, 10, 4), 255, np.uint8)
+    pixels[:, :5, 3] = 0
+    found = as_strength(pixels, Size(10, 10)).read()
+    assert (found[:, :5] == 0).all()
+    assert found[:, 5:] == pytest.approx(1)
