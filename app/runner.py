@@ -17,7 +17,9 @@ from editor.request import EditRequest, SegmentRequest
 
 log = logging.getLogger(__name__)
 
-PREVIEW_INTERVAL = 0.2  # seconds; more often than this nobody sees, and the window would be busy drawing
+# Seconds between two of a kind: more often nobody sees it, and the window would do nothing but draw.
+PREVIEW_INTERVAL = 0.2
+PROGRESS_INTERVAL = 0.03
 
 
 class RunsRequests(Protocol):
@@ -34,6 +36,26 @@ class _Work:
         self.future = future
         self.report: Callable[[Report], None] | None = None
         self.cancelled = threading.Event()
+
+
+class _Flow:
+    """Holds back what comes too fast; words that change always pass."""
+
+    def __init__(self) -> None:
+        self._preview = self._progress = -1.0
+        self._doing = ""
+
+    def lets_through(self, report: Report) -> bool:
+        now = time.monotonic()
+        if isinstance(report, Preview):
+            if now - self._preview < PREVIEW_INTERVAL:
+                return False
+            self._preview = now
+            return True
+        if report.doing == self._doing and now - self._progress < PROGRESS_INTERVAL:
+            return False
+        self._doing, self._progress = report.doing, now
+        return True
 
 
 class _Worker(QObject):
@@ -81,16 +103,12 @@ class _Worker(QObject):
         if self._engine is None:
             self._engine = self._make_engine()
         reports = self._engine.run(work.request)
-        last_preview = 0.0
+        flow = _Flow()
         try:
             while not work.cancelled.is_set():
                 report = next(reports)
-                if isinstance(report, Preview):
-                    now = time.monotonic()
-                    if now - last_preview < PREVIEW_INTERVAL:
-                        continue
-                    last_preview = now
-                self.reported.emit(work, report)
+                if flow.lets_through(report):
+                    self.reported.emit(work, report)
         except StopIteration as stop:
             return stop.value
         finally:

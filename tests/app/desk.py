@@ -6,14 +6,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox, QWidget
 
 from app.application import Application, load_engine
 from app.runner import RunsRequests
@@ -24,8 +22,24 @@ from widgets.job import Job
 from widgets.session import Session
 from widgets.theme import Theme
 
+T = TypeVar("T")
+
 LEFT = Qt.MouseButton.LeftButton
 NONE = Qt.KeyboardModifier.NoModifier
+
+
+async def by_hand(act: Callable[[], T]) -> T:
+    """Do something from Qt's event loop, as a hand would: events may be handled inside it, which must not happen inside a task."""
+    done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    def now() -> None:
+        try:
+            done.set_result(act())
+        except BaseException as error:
+            done.set_exception(error)
+
+    QTimer.singleShot(0, now)
+    return await done
 
 
 class Desk:
@@ -59,37 +73,43 @@ class Desk:
         found = self.canvas.viewport.to_screen(x, y)
         return QPoint(round(found.x), round(found.y))
 
-    def drag(self, points: Sequence[tuple[float, float]], modifiers: Qt.KeyboardModifier = NONE) -> None:
+    async def press(self, x: float, y: float, modifiers: Qt.KeyboardModifier = NONE) -> None:
+        await by_hand(lambda: QTest.mouseMove(self.canvas, self.at(x, y)))
+        await by_hand(lambda: QTest.mousePress(self.canvas, LEFT, modifiers, self.at(x, y)))
+
+    async def move(self, x: float, y: float) -> None:
+        await by_hand(lambda: QTest.mouseMove(self.canvas, self.at(x, y)))
+
+    async def release(self, x: float, y: float, modifiers: Qt.KeyboardModifier = NONE) -> None:
+        await by_hand(lambda: QTest.mouseRelease(self.canvas, LEFT, modifiers, self.at(x, y)))
+
+    async def drag(self, points: Sequence[tuple[float, float]], modifiers: Qt.KeyboardModifier = NONE) -> None:
         """Press at the first point, move through all, release at the last."""
-        canvas = self.canvas
-        QTest.mouseMove(canvas, self.at(*points[0]))
-        QTest.mousePress(canvas, LEFT, modifiers, self.at(*points[0]))
+        await self.press(*points[0], modifiers)
         for point in points[1:]:
-            QTest.mouseMove(canvas, self.at(*point))
-        QTest.mouseRelease(canvas, LEFT, modifiers, self.at(*points[-1]))
+            await self.move(*point)
+        await self.release(*points[-1], modifiers)
 
-    def click(self, x: float, y: float, modifiers: Qt.KeyboardModifier = NONE) -> None:
-        self.drag([(x, y)], modifiers)
+    async def key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier = NONE, widget: QWidget | None = None) -> None:
+        """Press and release a key over the canvas, or over another widget."""
+        await by_hand(lambda: QTest.keyClick(widget or self.canvas, key, modifiers))
 
-    def key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier = NONE) -> None:
-        QTest.keyClick(self.canvas, key, modifiers)
-
-    def do(self, command: str) -> None:
+    async def do(self, command: str) -> None:
         """Trigger a command, as its menu entry would; it must be possible just now."""
         action = self.window.actions_of_window.action(command)
         assert action.isEnabled(), f"{command} cannot be done now"
-        action.trigger()
+        await by_hand(action.trigger)
 
-    def drop(self, path: Path, x: float, y: float) -> None:
+    async def drop(self, path: Path, x: float, y: float) -> None:
         """Drag a file over the canvas and let it go there."""
         data = QMimeData()
         data.setUrls([QUrl.fromLocalFile(str(path))])
         where = self.at(x, y)
         enter = QDragEnterEvent(where, Qt.DropAction.CopyAction, data, LEFT, NONE)
-        QApplication.sendEvent(self.canvas, enter)
+        await by_hand(lambda: QApplication.sendEvent(self.canvas, enter))
         assert enter.isAccepted()
         drop = QDropEvent(QPointF(where), Qt.DropAction.CopyAction, data, LEFT, NONE)
-        QApplication.sendEvent(self.canvas, drop)
+        await by_hand(lambda: QApplication.sendEvent(self.canvas, drop))
         assert drop.isAccepted()
 
     async def finished(self) -> Job:
@@ -106,23 +126,18 @@ class Desk:
         name = dialog.findChild(QLineEdit, "fileNameEdit")
         assert name is not None
         name.setText(str(path))
-        dialog.accept()
+        await by_hand(dialog.accept)
 
     async def answer(self, button: str) -> None:
         """Press a button of the question that is open."""
         await until(lambda: self._question() is not None)
         box = self._question()
         assert box is not None
-        QTest.mouseClick(next(each for each in box.buttons() if each.text().replace("&", "") == button), LEFT)
+        found = next(each for each in box.buttons() if each.text().replace("&", "") == button)
+        await by_hand(lambda: QTest.mouseClick(found, LEFT))
 
     def _question(self) -> QMessageBox | None:
         return next((box for box in self.window.findChildren(QMessageBox) if box.isVisible()), None)
-
-    def seen(self) -> NDArray[np.uint8]:
-        """What the canvas shows, (h, w, 3) uint8."""
-        image = self.canvas.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
-        rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
-        return rows[:, : image.width() * 3].reshape(image.height(), image.width(), 3).copy()
 
 
 def on_a_desk(

@@ -21,7 +21,7 @@ from editor.errors import UnreadableFile
 from editor.geometry import Rect
 from editor.report import EditResult, Progress, Reports
 from editor.request import EditRequest
-from tests.app.desk import Desk, on_a_desk
+from tests.app.desk import Desk, by_hand, on_a_desk
 from tests.conftest import Play, until
 from widgets.session import Notice
 from widgets.theme import Theme
@@ -70,25 +70,25 @@ def test_paint_run_accept_undo_redo_save_and_reopen(tell: Tell, photo: Path, tmp
         opened = session.document
 
         # Paint over the bud in the lower right corner.
-        desk.key(Qt.Key.Key_B)
+        await desk.key(Qt.Key.Key_B)
         session.set_brush(size=44)
-        desk.drag([(590, 400), (596, 410), (604, 414), (610, 420)])
+        await desk.drag([(590, 400), (596, 410), (604, 414), (610, 420)])
         painted = session.document
         assert painted.strength.read()[410, 600] == 1
         assert [entry.label for entry in session.history.entries] == ["Open", "Paint strength"]
 
         # Run: three variations, chosen with keys, accepted with Enter.
-        desk.key(Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+        await desk.key(Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
         assert session.job is not None
         assert session.job.busy
         job = await desk.finished()
         assert (job.state, len(job.results)) == ("ready", 3)
         assert session.document is painted, "nothing may change before a variation is accepted"
-        desk.do("run.next")
+        await desk.do("run.next")
         assert session.job is not None
         chosen = session.job.shown
         assert chosen is job.results[1]
-        desk.key(Qt.Key.Key_Return)
+        await desk.key(Qt.Key.Key_Return)
         healed = session.document
         assert healed.layers[-1].recipe == chosen.recipe
         touched = differs(opened, healed)
@@ -96,17 +96,17 @@ def test_paint_run_accept_undo_redo_save_and_reopen(tell: Tell, photo: Path, tmp
         assert not touched[painted.strength.read() == 0].any(), "a pixel at strength 0 changed"
 
         # Back, and forth again.
-        desk.do("edit.undo")
+        await desk.do("edit.undo")
         assert session.document is painted
-        desk.do("edit.undo")
+        await desk.do("edit.undo")
         assert session.document is opened
-        desk.do("edit.redo")
-        desk.do("edit.redo")
+        await desk.do("edit.redo")
+        await desk.do("edit.redo")
         assert session.document is healed
 
         # Save through the dialog, and open it again.
         assert session.history.unsaved
-        desk.do("file.save")
+        await desk.do("file.save")
         await desk.choose_file(tmp_path / "healed.palimpsest")
         await until(lambda: not session.history.unsaved)
         again, _ = read_document(tmp_path / "healed.palimpsest")
@@ -123,26 +123,26 @@ def test_click_to_segment_make_an_item_drag_it_and_heal_the_hole(tell: Tell, pho
         session.set_draft(variations=1)
 
         # A box around the dahlia selects it.
-        desk.key(Qt.Key.Key_W)
-        desk.drag([(160, 78), (300, 200), (460, 370)])
+        await desk.key(Qt.Key.Key_W)
+        await desk.drag([(160, 78), (300, 200), (460, 370)])
         await until(lambda: not session.document.selection.blank)
         selected = session.document.selection.read()
         assert selected[220, 310] > 0.9
         assert selected[30, 30] == 0
 
         # Make it an item; take it by its middle and drag it.
-        desk.do("select.item")
+        await desk.do("select.item")
         item = session.document.items[0]
         assert (session.draft.item, session.options.tool) == (item.id, "move")
-        desk.drag([(310, 220), (280, 230), (230, 250)])
+        await desk.drag([(310, 220), (280, 230), (230, 250)])
         moved = session.document.items[0]
         assert moved.placement is not None
         assert moved.placement.x - item.rect.centre.x == pytest.approx(-80, abs=2)
         assert session.plan.label == "Move and heal"
 
-        desk.do("run.run")
+        await desk.do("run.run")
         await desk.finished()
-        desk.key(Qt.Key.Key_Return)
+        await desk.key(Qt.Key.Key_Return)
         healed = session.document
         rest = healed.items[0]
         assert rest.placement is None
@@ -158,7 +158,7 @@ def test_click_to_segment_make_an_item_drag_it_and_heal_the_hole(tell: Tell, pho
         far[reach.slices] = False
         assert not differs(opened, healed)[far].any()
 
-        desk.do("edit.undo")
+        await desk.do("edit.undo")
         assert session.document.items[0].placement == moved.placement
 
     tell(story)
@@ -168,14 +168,14 @@ def test_delete_removes_the_active_item_and_heals(tell: Tell, photo: Path) -> No
     async def story(desk: Desk) -> None:
         session = await desk.open(photo)
         session.set_draft(variations=1)
-        desk.key(Qt.Key.Key_E)
-        desk.drag([(565, 382), (600, 400), (628, 426)])
+        await desk.key(Qt.Key.Key_E)
+        await desk.drag([(565, 382), (600, 400), (628, 426)])
         assert not session.document.selection.blank
-        desk.do("select.item")
-        desk.key(Qt.Key.Key_Delete)
+        await desk.do("select.item")
+        await desk.key(Qt.Key.Key_Delete)
         job = await desk.finished()
         assert job.label.startswith("Remove")
-        desk.key(Qt.Key.Key_Return)
+        await desk.key(Qt.Key.Key_Return)
         assert session.document.items == ()
         assert session.document.layers[-1].name.startswith("Remove")
 
@@ -188,28 +188,28 @@ def test_drop_a_picture_paint_its_strength_and_blend(tell: Tell, photo: Path) ->
         opened = session.document
         session.set_draft(variations=1)
         with resources.photo("chelsea.png") as cat:
-            desk.drop(cat, 480, 200)
+            await desk.drop(cat, 480, 200)
             # The chip proposes an exemplar first; Enter takes it.
             await until(lambda: _chip_is_up(desk))
-            _press_enter_where_the_focus_is(desk)
+            await desk.key(Qt.Key.Key_Return, widget=QApplication.focusWidget())
             await until(lambda: session.document.exemplars)
         exemplar = session.document.exemplars[0]
         assert session.draft.exemplar == exemplar.id
         assert exemplar.placement.x == pytest.approx(480, abs=2)
 
         # Paint its own strength down to nothing on the left, half way on the right.
-        desk.key(Qt.Key.Key_B)
+        await desk.key(Qt.Key.Key_B)
         session.set_brush(size=80, hardness=1.0, smoothing=0.0)
         rect = exemplar.bounds
-        desk.key(Qt.Key.Key_5)
-        desk.drag([(rect.right - 30, rect.top + 30), (rect.right - 30, rect.bottom - 30)])
+        await desk.key(Qt.Key.Key_5)
+        await desk.drag([(rect.right - 30, rect.top + 30), (rect.right - 30, rect.bottom - 30)])
         painted = session.document.exemplars[0]
         assert painted.strength_map.read().min() == pytest.approx(0.5, abs=0.01)
         assert session.document.strength.blank, "an active exemplar takes the strength, not the picture"
 
-        desk.do("run.run")
+        await desk.do("run.run")
         await desk.finished()
-        desk.key(Qt.Key.Key_Return)
+        await desk.key(Qt.Key.Key_Return)
         blended = session.document
         assert not blended.exemplars[0].visible
         touched = differs(opened, blended)
@@ -226,25 +226,17 @@ def _chip_is_up(desk: Desk) -> bool:
     return focus is not None and focus is not desk.canvas and desk.canvas.isAncestorOf(focus)
 
 
-def _press_enter_where_the_focus_is(desk: Desk) -> None:
-    from PySide6.QtTest import QTest
-
-    focus = QApplication.focusWidget()
-    assert focus is not None
-    QTest.keyClick(focus, Qt.Key.Key_Return)
-
-
 def test_what_is_painted_during_the_run_is_not_lost(tell: Tell, photo: Path) -> None:
     async def story(desk: Desk) -> None:
         session = await desk.open(photo)
         session.set_draft(variations=1)
-        desk.key(Qt.Key.Key_B)
+        await desk.key(Qt.Key.Key_B)
         session.set_brush(size=40)
-        desk.drag([(600, 405), (606, 412)])
-        desk.do("run.run")
-        desk.drag([(60, 60), (90, 60)])
+        await desk.drag([(600, 405), (606, 412)])
+        await desk.do("run.run")
+        await desk.drag([(60, 60), (90, 60)])
         await desk.finished()
-        desk.key(Qt.Key.Key_Return)
+        await desk.key(Qt.Key.Key_Return)
         strength = session.document.strength.read()
         assert strength[60, 75] == 1
         assert strength[408, 603] == 0
@@ -271,16 +263,16 @@ def test_stop_ends_the_run_at_once_and_leaves_everything_as_it_was(tell: Tell, p
 
     async def story(desk: Desk) -> None:
         session = await desk.open(photo)
-        desk.key(Qt.Key.Key_B)
-        desk.drag([(600, 405), (606, 412)])
+        await desk.key(Qt.Key.Key_B)
+        await desk.drag([(600, 405), (606, 412)])
         before = session.document
-        desk.do("run.run")
+        await desk.do("run.run")
         await until(lambda: session.job is not None and session.job.fraction > 0)
-        desk.key(Qt.Key.Key_Escape)
+        await desk.key(Qt.Key.Key_Escape)
         await until(lambda: session.job is None, timeout=2)
         assert session.document is before
         await until(lambda: engine.closed == 1)
-        desk.do("run.run")  # and it can be run again
+        await desk.do("run.run")  # and it can be run again
         await until(lambda: session.job is not None and session.job.fraction > 0)
         session.discard()
         await until(lambda: engine.closed == 2)
@@ -303,17 +295,17 @@ def test_a_crash_in_the_worker_is_a_message_and_a_log_entry(
         session = await desk.open(photo)
         heard: list[Notice] = []
         session.noticed.connect(heard.append)
-        desk.key(Qt.Key.Key_B)
-        desk.drag([(600, 405), (606, 412)])
+        await desk.key(Qt.Key.Key_B)
+        await desk.drag([(600, 405), (606, 412)])
         before = session.document
-        desk.do("run.run")
+        await desk.do("run.run")
         await until(lambda: heard)
         assert heard[0].error
         assert "your document is as it was" in heard[0].message
         assert session.job is not None
         assert session.job.state == "failed"
         assert session.document is before
-        desk.key(Qt.Key.Key_Escape)
+        await desk.key(Qt.Key.Key_Escape)
         assert session.job is None
 
     with caplog.at_level(logging.ERROR):
@@ -341,8 +333,8 @@ def test_two_documents_run_side_by_side_and_do_not_mix(tell: Tell, photo: Path) 
         assert desk.session is other
         for session, x in ((flower, 40), (other, 300)):
             desk.window.bring_to_front(session)
-            desk.key(Qt.Key.Key_B)
-            desk.drag([(x, 100), (x + 10, 100)])
+            await desk.key(Qt.Key.Key_B)
+            await desk.drag([(x, 100), (x + 10, 100)])
             session.run()
         for session in (flower, other):
             await until(lambda session=session: session.job is not None and session.job.state == "ready")
@@ -355,19 +347,17 @@ def test_two_documents_run_side_by_side_and_do_not_mix(tell: Tell, photo: Path) 
 
 
 def test_escape_cancels_a_gesture(tell: Tell, photo: Path) -> None:
-    from PySide6.QtTest import QTest
-
     async def story(desk: Desk) -> None:
         session = await desk.open(photo)
         before = session.document
-        desk.key(Qt.Key.Key_B)
-        QTest.mousePress(desk.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, desk.at(100, 100))
-        QTest.mouseMove(desk.canvas, desk.at(180, 140))
+        await desk.key(Qt.Key.Key_B)
+        await desk.press(100, 100)
+        await desk.move(180, 140)
         assert session.in_gesture
-        desk.key(Qt.Key.Key_Escape)
+        await desk.key(Qt.Key.Key_Escape)
         assert session.document is before
-        QTest.mouseMove(desk.canvas, desk.at(220, 160))
-        QTest.mouseRelease(desk.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, desk.at(220, 160))
+        await desk.move(220, 160)
+        await desk.release(220, 160)
         assert session.document is before
         assert len(session.history.entries) == 1
 
@@ -377,14 +367,14 @@ def test_escape_cancels_a_gesture(tell: Tell, photo: Path) -> None:
 def test_closing_asks_about_unsaved_changes(tell: Tell, photo: Path, tmp_path: Path) -> None:
     async def story(desk: Desk) -> None:
         session = await desk.open(photo)
-        desk.key(Qt.Key.Key_B)
-        desk.drag([(100, 100), (140, 120)])
-        desk.window.close()
+        await desk.key(Qt.Key.Key_B)
+        await desk.drag([(100, 100), (140, 120)])
+        await by_hand(desk.window.close)
         await desk.answer("Cancel")
         await asyncio.sleep(0.05)
         assert not desk.application.finished.is_set()
         assert desk.application.sessions == [session]
-        desk.window.close()
+        await by_hand(desk.window.close)
         await desk.answer("Save")
         await desk.choose_file(tmp_path / "kept.palimpsest")
         await until(desk.application.finished.is_set)

@@ -1,0 +1,345 @@
+"""The main window: documents as tabs, commands on keys, panels that fold and are remembered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLineEdit, QToolButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.about import AboutBox, PreferencesDialog, ShortcutsDialog
+from app.main_window import MainWindow
+from app.settings import Settings
+from tests.widgets.desk_stub import CTRL, NONE, SHIFT, Services, Worker, painted, picture, result, with_items
+from widgets import commands
+from widgets.palette import CommandPalette
+from widgets.section import Section
+from widgets.session import Session
+from widgets.slider import Slider
+from widgets.theme import Theme
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def services() -> Services:
+    return Services()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(tmp_path / "settings.json")
+
+
+@pytest.fixture
+def window(services: Services, settings: Settings, qapp: QApplication, qtbot: QtBot) -> MainWindow:
+    theme = Theme(qapp, "dark")
+    made = MainWindow(services, settings, theme)
+    theme.setParent(made)
+    qtbot.addWidget(made, before_close_func=lambda window: window.shut())
+    made.resize(1366, 768)
+    made.show()
+    qtbot.waitExposed(made)
+    made.activateWindow()
+    return made
+
+
+def add(window: MainWindow, name: str = "cat") -> Session:
+    session = Session(painted(with_items(picture(), "Cat")), Worker(), name=name)
+    window.add_session(session)
+    return session
+
+
+def canvas(window: MainWindow) -> QWidget:
+    assert window.workbench is not None
+    return window.workbench.canvas
+
+
+def key(window: MainWindow, which: Qt.Key, modifiers: Qt.KeyboardModifier = NONE) -> None:
+    QTest.keyClick(canvas(window), which, modifiers)
+
+
+def test_it_begins_with_the_start_page(window: MainWindow) -> None:
+    assert window.start_page.isVisible()
+    assert window.session is None
+    assert window.windowTitle() == "Palimpsest"
+    assert not window.actions_of_window.action("file.save").isEnabled()
+    assert window.actions_of_window.action("file.open").isEnabled()
+
+
+def test_documents_are_tabs(window: MainWindow, services: Services, qtbot: QtBot) -> None:
+    cat = add(window, "cat")
+    with qtbot.waitSignal(window.session_chosen):
+        dog = add(window, "dog")
+    assert window.session is dog
+    assert not window.start_page.isVisible()
+    window.next_document(1)
+    assert window.session is cat
+    assert "cat" in window.windowTitle()
+    window.bring_to_front(dog)
+    assert window.session is dog
+    window.remove_session(dog)
+    assert window.session is cat
+    window.remove_session(cat)
+    assert window.session is None
+    assert window.start_page.isVisible()
+
+
+def test_a_tab_shows_what_is_not_saved(window: MainWindow) -> None:
+    session = add(window)
+    tabs = window.findChild(QWidget, "topBar").tabs  # type: ignore[union-attr]
+    assert tabs.tabText(0) == "cat"
+    commands.select_all(session)
+    assert tabs.tabText(0) == "cat •"
+    assert window.isWindowModified()
+    session.saved(Path("/a/tiger.palimpsest"), session.document)
+    assert tabs.tabText(0) == "tiger.palimpsest"
+
+
+def test_the_cross_of_a_tab_asks_to_close_that_document(window: MainWindow, services: Services) -> None:
+    add(window, "cat")
+    add(window, "dog")
+    crosses = [each for each in window.findChildren(QToolButton) if each.accessibleName() == "Close document"]
+    QTest.mouseClick(min(crosses, key=lambda each: each.mapTo(window, QPoint()).x()), LEFT)
+    assert services.calls == ["close cat"]
+
+
+def test_file_commands_reach_the_services(window: MainWindow, services: Services) -> None:
+    add(window)
+    for which, modifiers in (
+        (Qt.Key.Key_S, CTRL),
+        (Qt.Key.Key_S, CTRL | SHIFT),
+        (Qt.Key.Key_E, CTRL),
+        (Qt.Key.Key_O, CTRL),
+        (Qt.Key.Key_N, CTRL | SHIFT),
+        (Qt.Key.Key_W, CTRL),
+        (Qt.Key.Key_Q, CTRL),
+    ):
+        key(window, which, modifiers)
+    assert services.calls == ["save cat", "save as cat", "export cat", "open", "paste", "close cat", "quit"]
+
+
+def test_letters_take_tools_and_digits_set_strength(window: MainWindow) -> None:
+    session = add(window)
+    key(window, Qt.Key.Key_L)
+    assert session.options.tool == "lasso"
+    key(window, Qt.Key.Key_G)
+    assert session.options.tool == "gradient"
+    key(window, Qt.Key.Key_4)
+    assert session.options.value == 0.4
+    key(window, Qt.Key.Key_0)
+    assert session.options.value == 1.0
+    key(window, Qt.Key.Key_B)
+    key(window, Qt.Key.Key_6)
+    assert session.options.value == 0.6
+
+
+def test_the_same_digits_turn_the_view_when_the_tool_has_no_use_for_them(window: MainWindow) -> None:
+    session = add(window)
+    key(window, Qt.Key.Key_H)
+    bench = window.workbench
+    assert bench is not None
+    key(window, Qt.Key.Key_6)
+    assert bench.canvas.viewport.rotation == 15
+    key(window, Qt.Key.Key_5)
+    assert bench.canvas.viewport.rotation == 0
+    key(window, Qt.Key.Key_M)
+    assert bench.canvas.viewport.mirrored
+    assert session.options.value == 1.0
+
+
+def test_run_accept_and_discard_are_on_keys(window: MainWindow) -> None:
+    session = add(window)
+    key(window, Qt.Key.Key_Return, CTRL)
+    assert session.job is not None
+    session.job_result(result(1))
+    session.job_result(result(2))
+    session.job_finished()
+    key(window, Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier)
+    assert session.job.chosen == 1
+    key(window, Qt.Key.Key_Return)
+    assert session.job is None
+    assert len(session.document.layers) == 2
+    key(window, Qt.Key.Key_Z, CTRL)
+    assert len(session.document.layers) == 1
+    key(window, Qt.Key.Key_Return, CTRL)
+    key(window, Qt.Key.Key_Escape)
+    assert session.job is not None
+    assert session.job.state == "stopping"
+    session.job_result(result(3))
+    session.job_cancelled()
+    key(window, Qt.Key.Key_Escape)
+    assert session.job is None
+
+
+def test_holding_tab_shows_the_original(window: MainWindow) -> None:
+    session = add(window)
+    QTest.keyPress(canvas(window), Qt.Key.Key_Tab)
+    assert session.view.original
+    QTest.keyRelease(canvas(window), Qt.Key.Key_Tab)
+    assert not session.view.original
+    assert canvas(window).hasFocus()
+
+
+def test_f_hides_every_panel_and_brings_them_back(window: MainWindow, settings: Settings, qtbot: QtBot) -> None:
+    add(window)
+    bench = window.workbench
+    assert bench is not None
+    wide = bench.canvas.width()
+    key(window, Qt.Key.Key_F)
+    qtbot.waitUntil(lambda: bench.canvas.width() > wide)
+    assert not bench.edit.isVisible()
+    assert not settings.values.panels
+    key(window, Qt.Key.Key_F)
+    assert bench.edit.isVisible()
+
+
+def test_f6_walks_the_keyboard_round(window: MainWindow) -> None:
+    add(window)
+    seen = []
+    for _ in range(4):
+        QTest.keyClick(window, Qt.Key.Key_F6)
+        focus = window.focusWidget()
+        assert focus is not None
+        seen.append(focus.accessibleName() or type(focus).__name__)
+    assert seen[0] == "Move"
+    assert seen[1].startswith("Brush")
+    assert seen[2] == "Strength"
+    assert seen[3] == "CanvasView"
+
+
+def test_folded_panels_are_remembered_for_every_document(window: MainWindow, settings: Settings) -> None:
+    add(window)
+    layers = next(each for each in window.findChildren(Section) if header(each).text() == "Layers")
+    QTest.mouseClick(header(layers), LEFT)
+    assert not layers.is_open
+    assert set(settings.values.folded) == {"brush", "layers"}
+    add(window, "dog")
+    assert [each.is_open for each in window.findChildren(Section) if header(each).text() == "Layers"] == [False] * 2
+    QTest.mouseClick(header(layers), LEFT)
+    assert settings.values.folded == ("brush",)
+
+
+def header(section: Section) -> QToolButton:
+    found = section.findChild(QToolButton)
+    assert isinstance(found, QToolButton)
+    return found
+
+
+def test_the_palette_runs_a_command(window: MainWindow) -> None:
+    session = add(window)
+    key(window, Qt.Key.Key_K, CTRL)
+    palette = window.findChild(CommandPalette)
+    assert isinstance(palette, CommandPalette)
+    assert palette.isVisible()
+    QTest.keyClicks(palette.field, "select all")
+    QTest.keyClick(palette.field, Qt.Key.Key_Return)
+    assert not session.document.selection.blank
+    assert canvas(window).hasFocus()
+
+
+def test_an_adjustment_opens_over_the_canvas_and_gives_the_keyboard_back(window: MainWindow) -> None:
+    session = add(window)
+    window.actions_of_window.action("strength.grow").trigger()
+    bench = window.workbench
+    assert bench is not None
+    bar = bench.stage.adjusting
+    assert bar is not None
+    assert bench.stage.rect().contains(bar.geometry())
+    slider = bar.findChild(Slider)
+    assert isinstance(slider, Slider)
+    assert slider.hasFocus()
+    QTest.keyClick(slider, Qt.Key.Key_Escape)
+    assert bench.stage.adjusting is None
+    assert not session.in_gesture
+    assert canvas(window).hasFocus()
+
+
+def test_typing_a_name_does_not_take_tools(window: MainWindow) -> None:
+    session = add(window)
+    bench = window.workbench
+    assert bench is not None
+    session.activate(item=session.document.items[0].id)
+    row = next(each for each in bench.findChildren(QWidget) if each.accessibleName().startswith("Cat,"))
+    QTest.mouseDClick(row, LEFT, NONE, QPoint(60, 10))
+    field = next(each for each in row.findChildren(QLineEdit) if each.isVisible())
+    field.selectAll()
+    QTest.keyClicks(field, "lab")
+    assert session.options.tool == "strength"
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert session.document.items[0].name == "lab"
+
+
+def test_closing_asks_the_program_and_shut_remembers_the_window(
+    window: MainWindow, services: Services, settings: Settings
+) -> None:
+    window.close()
+    assert services.calls == ["quit"]
+    assert window.isVisible()
+    window.resize(1000, 700)
+    window.shut()
+    assert not window.isVisible()
+    assert settings.values.geometry
+
+
+def test_the_theme_is_chosen_and_remembered(window: MainWindow, settings: Settings) -> None:
+    window.actions_of_window.action("view.theme.light").trigger()
+    assert settings.values.theme == "light"
+    assert window.theme_choice == "light"
+    assert window.actions_of_window.action("view.theme.light").isChecked()
+    window.choose_theme("dark")
+
+
+def test_the_small_windows_open(window: MainWindow) -> None:
+    for command, kind in (
+        ("help.shortcuts", ShortcutsDialog),
+        ("edit.preferences", PreferencesDialog),
+        ("help.about", AboutBox),
+    ):
+        window.actions_of_window.action(command).trigger()
+        found = window.findChild(kind)
+        assert isinstance(found, kind)
+        assert found.isVisible()
+        found.close()
+
+
+@pytest.mark.parametrize("size", [(800, 560), (1366, 768), (1920, 1080)])
+def test_nothing_reaches_out_of_the_window(window: MainWindow, size: tuple[int, int]) -> None:
+    session = add(window, "a document with quite a long name that does not fit into a tab")
+    window.resize(*size)
+    session.set_options(tool="segment")
+    commands.select_all(session)
+    session.run()
+    session.job_result(result())
+    session.notice("It broke.", "Try again.", error=True)
+    QApplication.processEvents()
+    assert (window.width(), window.height()) == size
+    for child in window.findChildren(QWidget):
+        if child.isVisible() and child.window() is window and child.width() and not child.visibleRegion().isEmpty():
+            corner = child.mapTo(window, child.rect().topLeft())
+            if not inside_scroll(child, window):
+                assert corner.x() >= 0
+                assert corner.x() + child.width() <= window.width(), child
+
+
+def inside_scroll(child: QWidget, window: QWidget) -> bool:
+    """Tabs scroll inside their bar."""
+    parent: QWidget | None = child
+    while parent is not None and parent is not window:
+        if parent.metaObject().className() == "QTabBar":
+            return True
+        parent = parent.parentWidget()
+    return False
+
+
+def test_every_control_has_a_name(window: MainWindow) -> None:
+    session = add(window)
+    for tool in ("strength", "paint", "lasso", "gradient"):
+        session.set_options(tool=tool)
+        for child in window.findChildren(QWidget):
+            if child.isVisible() and child.focusPolicy() & Qt.FocusPolicy.TabFocus and child.window() is window:
+                words = child.accessibleName() or getattr(child, "text", str)()
+                assert words or child is canvas(window), child
