@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QByteArray, QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QEnterEvent, QIcon, QPainter, QPixmap
+from functools import lru_cache
+
+from PySide6.QtCore import QByteArray, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from resources import icon_svg
-from widgets.theme import Colours, colours
+from widgets.theme import colours
 
 ICON = 16
 TOOL_ICON = 20
@@ -21,7 +23,7 @@ def pixmap(name: str, colour: str, side: int = ICON, ratio: float = 1.0) -> QPix
     made = QPixmap(round(side * ratio), round(side * ratio))
     made.fill(QColor(0, 0, 0, 0))
     painter = QPainter(made)
-    _renderer(name, colour).render(painter, QRectF(made.rect()))
+    draw(painter, name, colour, QRectF(made.rect()))
     painter.end()
     made.setDevicePixelRatio(ratio)
     return made
@@ -29,20 +31,13 @@ def pixmap(name: str, colour: str, side: int = ICON, ratio: float = 1.0) -> QPix
 
 def draw(painter: QPainter, name: str, colour: str, where: QRectF) -> None:
     """Draw the icon into a rectangle of what is being painted."""
-    _renderer(name, colour).render(painter, where)
+    svg = _drawing(name).replace(b"currentColor", colour.encode())
+    QSvgRenderer(QByteArray(svg)).render(painter, where)
 
 
-def icon(name: str, found: Colours, side: int = ICON, *, colour: str = "") -> QIcon:
-    """The icon with its disabled look, for screens of 100, 200 and 300 %. It keeps its colours: make it anew after a change of theme."""
-    made = QIcon()
-    for ratio in (1.0, 1.25, 1.5, 2.0, 3.0):
-        made.addPixmap(pixmap(name, colour or found.text, side, ratio), QIcon.Mode.Normal)
-        made.addPixmap(pixmap(name, found.faint, side, ratio), QIcon.Mode.Disabled)
-    return made
-
-
-def _renderer(name: str, colour: str) -> QSvgRenderer:
-    return QSvgRenderer(QByteArray(icon_svg(name).replace(b"currentColor", colour.encode())))
+@lru_cache(maxsize=128)
+def _drawing(name: str) -> bytes:
+    return icon_svg(name)
 
 
 class IconButton(QToolButton):
@@ -66,37 +61,29 @@ class IconButton(QToolButton):
     ) -> None:
         super().__init__(parent)
         self._name = name
+        self._icon_side = icon_side
         self._danger, self._doubt = danger, doubt
         self.setAccessibleName(text)
         self.setToolTip(tip or text)
         self.setCheckable(checkable)
         self.setFixedSize(side, side)
-        self.setIconSize(QSize(icon_side, icon_side))
-        self._over = False
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._tint()
 
     def show_icon(self, name: str) -> None:
         if name != self._name:
             self._name = name
-            self._tint()
+            self.update()
 
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
-            self._tint()
-
-    def enterEvent(self, event: QEnterEvent) -> None:
-        super().enterEvent(event)
-        self._over = True
-        self._tint()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        super().leaveEvent(event)
-        self._over = False
-        self._tint()
-
-    def _tint(self) -> None:
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
         found = colours(self.palette())
-        colour = found.doubt if self._doubt else found.danger if self._danger and self._over else ""
-        self.setIcon(icon(self._name, found, self.iconSize().width(), colour=colour))
+        colour = found.text
+        if not self.isEnabled():
+            colour = found.faint
+        elif self._doubt:
+            colour = found.doubt
+        elif self._danger and self.underMouse():
+            colour = found.danger
+        where = QRectF(0, 0, self._icon_side, self._icon_side)
+        where.moveTo((self.width() - self._icon_side) / 2, (self.height() - self._icon_side) / 2)
+        draw(QPainter(self), self._name, colour, where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from widgets.icons import ICON, IconButton, pixmap
 from widgets.session import Notice
@@ -80,7 +80,6 @@ class _Card(QFrame):
         message = QLabel(notice.message)
         message.setWordWrap(True)
         message.setMinimumHeight(24)
-        message.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         words.addWidget(message)
         if notice.advice:
             advice = QLabel(notice.advice)

@@ -125,6 +125,7 @@ class Row(QFrame):
         self._edit.dropped.connect(self._end_edit)
         self._words.insertWidget(1, self._edit)
         self._name.hide()
+        self._edit.show()  # only what is visible takes the keyboard
         self._edit.setFocus()
 
     def _named(self, text: str) -> None:

@@ -15,6 +15,7 @@ from app.main_window import MainWindow
 from app.settings import Settings
 from tests.widgets.desk_stub import CTRL, NONE, SHIFT, Services, Worker, painted, picture, result, with_items
 from widgets import commands
+from widgets.job import Job
 from widgets.palette import CommandPalette
 from widgets.section import Section
 from widgets.session import Session
@@ -62,6 +63,29 @@ def key(window: MainWindow, which: Qt.Key, modifiers: Qt.KeyboardModifier = NONE
     QTest.keyClick(canvas(window), which, modifiers)
 
 
+# Asked anew each time: events change what a type checker would remember.
+
+
+def front(window: MainWindow) -> Session | None:
+    return window.session
+
+
+def tool(session: Session) -> str:
+    return session.options.tool
+
+
+def layers(session: Session) -> int:
+    return len(session.document.layers)
+
+
+def job(session: Session) -> Job | None:
+    return session.job
+
+
+def original(session: Session) -> bool:
+    return session.view.original
+
+
 def test_it_begins_with_the_start_page(window: MainWindow) -> None:
     assert window.start_page.isVisible()
     assert window.session is None
@@ -77,14 +101,14 @@ def test_documents_are_tabs(window: MainWindow, services: Services, qtbot: QtBot
     assert window.session is dog
     assert not window.start_page.isVisible()
     window.next_document(1)
-    assert window.session is cat
+    assert front(window) is cat
     assert "cat" in window.windowTitle()
     window.bring_to_front(dog)
-    assert window.session is dog
+    assert front(window) is dog
     window.remove_session(dog)
-    assert window.session is cat
+    assert front(window) is cat
     window.remove_session(cat)
-    assert window.session is None
+    assert front(window) is None
     assert window.start_page.isVisible()
 
 
@@ -125,9 +149,9 @@ def test_file_commands_reach_the_services(window: MainWindow, services: Services
 def test_letters_take_tools_and_digits_set_strength(window: MainWindow) -> None:
     session = add(window)
     key(window, Qt.Key.Key_L)
-    assert session.options.tool == "lasso"
+    assert tool(session) == "lasso"
     key(window, Qt.Key.Key_G)
-    assert session.options.tool == "gradient"
+    assert tool(session) == "gradient"
     key(window, Qt.Key.Key_4)
     assert session.options.value == 0.4
     key(window, Qt.Key.Key_0)
@@ -154,33 +178,35 @@ def test_the_same_digits_turn_the_view_when_the_tool_has_no_use_for_them(window:
 def test_run_accept_and_discard_are_on_keys(window: MainWindow) -> None:
     session = add(window)
     key(window, Qt.Key.Key_Return, CTRL)
-    assert session.job is not None
     session.job_result(result(1))
     session.job_result(result(2))
     session.job_finished()
     key(window, Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier)
-    assert session.job.chosen == 1
+    running = job(session)
+    assert running is not None
+    assert running.chosen == 1
     key(window, Qt.Key.Key_Return)
-    assert session.job is None
-    assert len(session.document.layers) == 2
+    assert job(session) is None
+    assert layers(session) == 2
     key(window, Qt.Key.Key_Z, CTRL)
-    assert len(session.document.layers) == 1
+    assert layers(session) == 1
     key(window, Qt.Key.Key_Return, CTRL)
     key(window, Qt.Key.Key_Escape)
-    assert session.job is not None
-    assert session.job.state == "stopping"
+    stopping = job(session)
+    assert stopping is not None
+    assert stopping.state == "stopping"
     session.job_result(result(3))
     session.job_cancelled()
     key(window, Qt.Key.Key_Escape)
-    assert session.job is None
+    assert job(session) is None
 
 
 def test_holding_tab_shows_the_original(window: MainWindow) -> None:
     session = add(window)
     QTest.keyPress(canvas(window), Qt.Key.Key_Tab)
-    assert session.view.original
+    assert original(session)
     QTest.keyRelease(canvas(window), Qt.Key.Key_Tab)
-    assert not session.view.original
+    assert not original(session)
     assert canvas(window).hasFocus()
 
 
@@ -268,7 +294,7 @@ def test_typing_a_name_does_not_take_tools(window: MainWindow) -> None:
     field = next(each for each in row.findChildren(QLineEdit) if each.isVisible())
     field.selectAll()
     QTest.keyClicks(field, "lab")
-    assert session.options.tool == "strength"
+    assert tool(session) == "strength"
     QTest.keyClick(field, Qt.Key.Key_Return)
     assert session.document.items[0].name == "lab"
 

@@ -119,7 +119,6 @@ def result(seed: int = 1, doubt: float | None = None) -> EditResult:
     return EditResult(rect, pixels, Recipe(QuickFillSettings(), "fill", rect, seed), doubt)
 
 
-
 def drag(widget: QWidget, start: QPointF, *stops: QPointF, modifiers: Qt.KeyboardModifier = NONE) -> None:
     """Press at `start`, move through `stops`, release at the last."""
     _send(widget, QMouseEvent.Type.MouseButtonPress, start, modifiers)

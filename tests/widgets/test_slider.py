@@ -32,7 +32,8 @@ def values(slider: Slider) -> list[float]:
 
 
 def test_a_press_and_a_drag_set_the_value_under_the_pointer(slider: Slider) -> None:
-    found, ends = values(slider), []
+    found = values(slider)
+    ends: list[float] = []
     slider.finished.connect(ends.append)
     drag(slider, QPointF(50, 14), QPointF(100, 14), QPointF(120, 14))
     assert found == [0.25, 0.5, 0.6]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QFrame,
     QLabel,
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
-    QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -20,12 +18,11 @@ from PySide6.QtWidgets import (
 from editor.request import MethodSettings, QuickFillSettings
 from widgets.column_scroll import ColumnScroll
 from widgets.elided import ElidedLabel
-from widgets.icons import ICON, icon
 from widgets.job import Job
 from widgets.panels.more import More
+from widgets.section import FoldButton
 from widgets.session import Session
 from widgets.slider import Slider
-from widgets.theme import colours
 
 PROMPT_HEIGHT = 56
 MORE_HEIGHT = 300
@@ -80,15 +77,7 @@ class EditPanel(QFrame):
         self._prompt.setVisible(method.prompt)
         self._strength = Slider("Strength", 0, 1, 1, unit="%", step=0.01)
         self._strength.setToolTip("How much of the painted strength counts: 0 % keeps everything.")
-        self._more_button = QToolButton()
-        self._more_button.setText("More")
-        self._more_button.setProperty("role", "header")
-        self._more_button.setCheckable(True)
-        self._more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._more_button.setFixedHeight(28)
-        self._more_button.setIconSize(QSize(ICON, ICON))
-        self._more_button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self._more_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._more_button = FoldButton("More")
         self._more = More(session)
         self._scroll = ColumnScroll(self._more)
         self._scroll.hide()
@@ -145,10 +134,6 @@ class EditPanel(QFrame):
         self._session.set_draft(prompt=self._prompt.toPlainText())
 
     def _unfold(self, open: bool) -> None:
-        found = colours(self.palette())
-        name = "chevron-down" if open else "chevron-right"
-        self._more_button.setIcon(icon(name, found, ICON, colour=found.quiet))
-        self._more_button.setAccessibleName("More, open" if open else "More, folded")
         self._scroll.setVisible(open)
         self._scroll.setFixedHeight(min(MORE_HEIGHT, self._more.sizeHint().height()))
 

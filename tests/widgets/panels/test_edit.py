@@ -1,0 +1,187 @@
+"""The edit panel: one button that says what it will do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QProgressBar, QToolButton
+from pytestqt.qtbot import QtBot
+
+from editor.errors import InternalError
+from editor.report import Progress
+from tests.widgets.desk_stub import Worker, drag, painted, picture, result, with_exemplars, with_items
+from widgets.job import Job
+from widgets.panels.edit import EditPanel, duration, progress_words
+from widgets.panels.more import More
+from widgets.session import Session
+from widgets.slider import Slider
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+@pytest.fixture
+def session(worker: Worker, qtbot: QtBot) -> Session:
+    return Session(picture(), worker)
+
+
+@pytest.fixture
+def panel(session: Session, qtbot: QtBot) -> EditPanel:
+    made = EditPanel(session)
+    qtbot.addWidget(made)
+    made.resize(288, 400)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def texts(panel: EditPanel) -> list[str]:
+    return [label.text() for label in panel.findChildren(QLabel) if label.isVisible()]
+
+
+def slider(panel: EditPanel, name: str) -> Slider:
+    return next(each for each in panel.findChildren(Slider) if each.accessibleName() == name)
+
+
+def drawn(session: Session) -> int | None:
+    """The seed that is fixed, asked anew each time."""
+    return session.draft.seed
+
+
+def test_with_nothing_to_do_it_says_why(panel: EditPanel) -> None:
+    assert panel.button.text() == "Fill"
+    assert not panel.button.isEnabled()
+    assert "Paint where it may change, or select an item." in texts(panel)
+
+
+def test_the_label_says_what_will_happen(panel: EditPanel, session: Session) -> None:
+    session.commit("Paint", painted(session.document))
+    assert panel.button.text() == "Fill"
+    assert panel.button.isEnabled()
+    assert not any("Paint where" in text for text in texts(panel))
+    session.commit("Item", with_items(session.document, "Cat"))
+    session.activate(item=session.document.items[0].id)
+    assert panel.button.text() == "Remove “Cat”"
+    session.commit("Exemplar", with_exemplars(session.document, "Boat & sea"))
+    session.activate(exemplar=session.document.exemplars[0].id)
+    assert panel.button.text() == "Blend “Boat && sea”"
+    assert panel.button.accessibleName() == "Blend “Boat & sea”"
+
+
+def test_a_long_name_is_cut_and_stands_in_the_tool_tip(panel: EditPanel, session: Session) -> None:
+    name = "the very long name of a small thing in the corner of the picture"
+    session.commit("Item", with_items(session.document, name))
+    session.activate(item=session.document.items[0].id)
+    assert panel.button.text().endswith("…")
+    assert panel.button.toolTip() == f"Remove “{name}”"
+    assert panel.button.sizeHint().width() <= panel.width() - 24
+
+
+def test_it_runs_and_then_stops(panel: EditPanel, session: Session, worker: Worker) -> None:
+    session.commit("Paint", painted(session.document))
+    QTest.mouseClick(panel.button, LEFT)
+    assert [plan.action for plan in worker.ran] == ["fill"]
+    assert panel.button.text() == "Stop"
+    session.report(Progress(0.5, "Filling the hole"))
+    assert any(text.startswith("Filling the hole · 1 of 3 · 17\u202f%") for text in texts(panel))
+    bar = panel.findChild(QProgressBar)
+    assert isinstance(bar, QProgressBar)
+    assert bar.isVisible()
+    assert bar.value() == round(1000 * 0.5 / 3)
+    QTest.mouseClick(panel.button, LEFT)
+    assert worker.stopped == 1
+    assert panel.button.text() == "Stopping…"
+    assert not panel.button.isEnabled()
+    session.job_cancelled()
+    assert panel.button.text() == "Fill"
+    assert not bar.isVisible()
+
+
+def test_while_variations_wait_the_accent_is_elsewhere(panel: EditPanel, session: Session) -> None:
+    session.commit("Paint", painted(session.document))
+    assert panel.button.property("role") == "primary"
+    session.run()
+    session.job_result(result())
+    session.job_finished()
+    assert panel.button.property("role") != "primary"
+    session.discard()
+    assert panel.button.property("role") == "primary"
+
+
+def test_what_went_wrong_is_said_beside_the_button(panel: EditPanel, session: Session) -> None:
+    session.commit("Paint", painted(session.document))
+    session.run()
+    session.job_failed(InternalError("It broke.", "Try again."))
+    assert "It broke. Try again." in texts(panel)
+    assert panel.button.isEnabled()
+
+
+def test_quick_fill_shows_no_prompt(panel: EditPanel) -> None:
+    prompt = panel.findChild(QPlainTextEdit)
+    assert isinstance(prompt, QPlainTextEdit)
+    assert not prompt.isVisible()
+
+
+def test_strength_goes_into_the_draft_and_back(panel: EditPanel, session: Session) -> None:
+    strength = slider(panel, "Strength")
+    drag(strength, QPointF(10, 14), QPointF(strength.width() / 2, 14))
+    assert session.draft.strength == pytest.approx(0.5, abs=0.01)
+    session.set_draft(strength=0.2)
+    assert strength.value == 0.2
+
+
+def test_more_unfolds_groups_that_change_the_draft(panel: EditPanel, session: Session) -> None:
+    more = panel.findChild(More)
+    assert isinstance(more, More)
+    assert not more.isVisible()
+    button = next(each for each in panel.findChildren(QToolButton) if each.text() == "More")
+    QTest.mouseClick(button, LEFT)
+    assert more.isVisible()
+    assert {"Quality", "Randomness", "Region"} <= set(texts(panel))
+    assert "Expert" not in texts(panel)
+    drag(slider(panel, "Variations"), QPointF(10, 14), QPointF(900, 14))
+    assert session.draft.variations == 6
+    drag(slider(panel, "Grow items by"), QPointF(10, 14), QPointF(900, 14))
+    assert session.draft.settings.grow == 200
+    fixed = next(each for each in more.findChildren(QToolButton) if each.text() == "Fixed")
+    QTest.mouseClick(fixed, LEFT)
+    seed = drawn(session)
+    assert seed is not None
+    field = next(each for each in more.findChildren(QLineEdit) if each.accessibleName() == "Seed")
+    assert field.text() == str(seed)
+    field.selectAll()
+    QTest.keyClicks(field, "123")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert drawn(session) == 123
+    fresh = next(each for each in more.findChildren(QToolButton) if each.text() == "New each time")
+    QTest.mouseClick(fresh, LEFT)
+    assert drawn(session) is None
+    protect = next(each for each in more.findChildren(QToolButton) if each.text() == "Protect")
+    QTest.mouseClick(protect, LEFT)
+    assert (session.options.strength_target, session.options.tool) == ("protect", "strength")
+
+
+def test_more_fits_the_column(panel: EditPanel) -> None:
+    button = next(each for each in panel.findChildren(QToolButton) if each.text() == "More")
+    QTest.mouseClick(button, LEFT)
+    more = panel.findChild(More)
+    assert isinstance(more, More)
+    assert more.width() <= panel.width() - 24
+
+
+def test_progress_is_told_in_words() -> None:
+    document = picture()
+    job = Job("Fill", document, document.rect, started=100.0)
+    assert progress_words(job, 101.0) == "Waiting"
+    job = job.reported(Progress(0.4, "Filling the hole"))
+    assert progress_words(job, 102.0) == "Filling the hole · 40\u202f% · about 3\u202fs"
+    assert progress_words(replace(job, state="stopping", doing="Stopping"), 102.0) == "Stopping"
+    assert duration(0.2) == "1\u202fs"
+    assert duration(240) == "4\u202fmin"

@@ -1,0 +1,144 @@
+"""The bar over the canvas follows the tool and the active thing."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPushButton, QToolButton
+from pytestqt.qtbot import QtBot
+
+from tests.widgets.desk_stub import Worker, drag, picture, with_exemplars, with_items
+from widgets import commands
+from widgets.contextual_bar import ContextualBar
+from widgets.contextual_pages import (
+    ExemplarPage,
+    GradientPage,
+    HintPage,
+    ItemPage,
+    PaintPage,
+    SelectBrushPage,
+    ShapePage,
+    StrengthPage,
+)
+from widgets.options import ToolName
+from widgets.session import Session
+from widgets.slider import Slider
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+@pytest.fixture
+def session(worker: Worker, qtbot: QtBot) -> Session:
+    return Session(with_exemplars(with_items(picture(), "Cat"), "Boat"), worker)
+
+
+@pytest.fixture
+def bar(session: Session, qtbot: QtBot) -> ContextualBar:
+    made = ContextualBar(session)
+    qtbot.addWidget(made)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def slider(bar: ContextualBar, name: str) -> Slider:
+    assert bar.page is not None
+    return next(each for each in bar.page.findChildren(Slider) if each.accessibleName() == name)
+
+
+def button(bar: ContextualBar, name: str) -> QPushButton | QToolButton:
+    assert bar.page is not None
+    found: list[QPushButton | QToolButton] = [
+        *bar.page.findChildren(QPushButton),
+        *bar.page.findChildren(QToolButton),
+    ]
+    return next(each for each in found if name in (each.text(), each.accessibleName()))
+
+
+@pytest.mark.parametrize(
+    ("tool", "page"),
+    [
+        ("strength", StrengthPage),
+        ("gradient", GradientPage),
+        ("paint", PaintPage),
+        ("erase", PaintPage),
+        ("select_brush", SelectBrushPage),
+        ("lasso", ShapePage),
+        ("segment", ShapePage),
+        ("move", HintPage),
+    ],
+)
+def test_each_tool_has_its_page(bar: ContextualBar, session: Session, tool: ToolName, page: type) -> None:
+    session.set_options(tool=tool)
+    assert type(bar.page) is page
+    assert not bar.isHidden()
+
+
+def test_it_hides_when_there_is_nothing_to_set(bar: ContextualBar, session: Session) -> None:
+    session.set_options(tool="hand")
+    assert bar.page is None
+    assert bar.isHidden()
+
+
+def test_the_brush_is_set_live(bar: ContextualBar, session: Session) -> None:
+    value = slider(bar, "Strength")
+    drag(value, QPointF(10, 14), QPointF(value.width() / 2, 14))
+    assert session.options.value == pytest.approx(0.5, abs=0.01)
+    size = slider(bar, "Size")
+    drag(size, QPointF(10, 14), QPointF(size.width(), 14))
+    assert session.options.strength_brush.size == 2000
+    assert session.options.paint_brush.size == 40
+    session.set_brush(size=64)
+    assert size.text == "64\u202fpx"
+
+
+def test_strength_cannot_be_set_where_it_means_nothing(bar: ContextualBar, session: Session) -> None:
+    session.set_options(mode="smooth")
+    assert not slider(bar, "Strength").isEnabled()
+    session.set_options(mode="set", strength_target="protect")
+    assert not slider(bar, "Strength").isEnabled()
+
+
+def test_a_selection_offers_what_comes_next(bar: ContextualBar, session: Session) -> None:
+    session.set_options(tool="lasso")
+    assert not button(bar, "Make item").isVisible()
+    commands.select_all(session)
+    QTest.mouseClick(button(bar, "Make item"), LEFT)
+    assert session.document.items[-1].name == "Item 1"
+    assert type(bar.page) is ItemPage
+
+
+def test_an_active_item_can_be_removed_and_its_hole_widened(
+    bar: ContextualBar, session: Session, worker: Worker
+) -> None:
+    session.set_options(tool="move")
+    session.activate(item=session.document.items[0].id)
+    grow = slider(bar, "Grow hole")
+    drag(grow, QPointF(10, 14), QPointF(grow.width(), 14))
+    assert session.draft.settings.grow == 200
+    assert not button(bar, "Put back").isEnabled()
+    QTest.mouseClick(button(bar, "Remove"), LEFT)
+    assert worker.ran[-1].label == "Remove “Cat”"
+
+
+def test_an_active_exemplar_can_be_weighed_flipped_and_blended(
+    bar: ContextualBar, session: Session, worker: Worker
+) -> None:
+    session.set_options(tool="move")
+    session.activate(exemplar=session.document.exemplars[0].id)
+    assert type(bar.page) is ExemplarPage
+    strength = slider(bar, "Strength")
+    drag(strength, QPointF(10, 14), QPointF(strength.width() / 2, 14))
+    assert session.document.exemplars[0].strength == pytest.approx(0.5, abs=0.02)
+    QTest.mouseClick(button(bar, "Flip top to bottom"), LEFT)
+    assert session.document.exemplars[0].placement.scale_y == -1
+    QTest.mouseClick(button(bar, "Blend"), LEFT)
+    assert worker.ran[-1].label == "Blend “Boat”"
+    QTest.mouseClick(button(bar, "Draw its cut-out"), LEFT)
+    assert (session.options.tool, session.options.shape_target) == ("lasso", "cutout")

@@ -1,0 +1,154 @@
+"""The strip of variations, and messages over the canvas."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPushButton, QToolButton
+from pytestqt.qtbot import QtBot
+
+from editor.report import Progress
+from tests.widgets.desk_stub import Worker, painted, picture, result
+from widgets import notices as notices_module
+from widgets.notices import MOST, Notices
+from widgets.session import Notice, Session
+from widgets.variations import Variations
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+@pytest.fixture
+def session(worker: Worker, qtbot: QtBot) -> Session:
+    return Session(painted(picture()), worker)
+
+
+@pytest.fixture
+def strip(session: Session, qtbot: QtBot) -> Variations:
+    made = Variations(session)
+    qtbot.addWidget(made)
+    return made
+
+
+def press(strip: Variations, text: str) -> None:
+    button = next(each for each in strip.findChildren(QPushButton) if each.text() == text)
+    QTest.mouseClick(button, LEFT)
+
+
+def test_it_is_there_only_while_there_is_something_to_choose(strip: Variations, session: Session) -> None:
+    assert strip.isHidden()
+    session.run()
+    assert not strip.isHidden()
+    assert len(strip.cards) == 3
+    session.job_result(result())
+    session.job_finished()
+    assert len(strip.cards) == 1
+    session.discard()
+    assert strip.isHidden()
+
+
+def test_a_single_result_shows_no_strip_before_it_is_finished(strip: Variations, session: Session) -> None:
+    session.set_draft(variations=1)
+    session.run()
+    assert strip.isHidden()
+    session.job_result(result())
+    assert not strip.isHidden()
+
+
+def test_a_click_shows_a_variation_and_accept_keeps_it(strip: Variations, session: Session) -> None:
+    session.run()
+    for seed in (1, 2, 3):
+        session.job_result(result(seed))
+    session.job_finished()
+    assert [card.isChecked() for card in strip.cards] == [True, False, False]
+    QTest.mouseClick(strip.cards[1], LEFT)
+    assert session.job is not None
+    assert session.job.chosen == 1
+    assert strip.cards[1].isChecked()
+    press(strip, "Accept")
+    recipe = session.document.layers[-1].recipe
+    assert recipe is not None
+    assert recipe.seed == 2
+    assert strip.isHidden()
+
+
+def test_what_is_still_running_shows_how_far_it_is(strip: Variations, session: Session) -> None:
+    session.run()
+    session.job_result(result())
+    session.report(Progress(0.5, "Filling"))
+    assert strip.cards[0].isEnabled()
+    assert not strip.cards[1].isEnabled()
+    assert strip.cards[1].accessibleName() == "Variation 2, 50 %"
+    assert strip.cards[2].accessibleName() == "Variation 3, 0 %"
+
+
+def test_doubt_is_marked_and_said_in_words(strip: Variations, session: Session) -> None:
+    session.run()
+    session.job_result(result(1, doubt=0.7))
+    session.job_result(result(2, doubt=0.2))
+    assert strip.cards[0].doubtful
+    assert "Look closely" in strip.cards[0].toolTip()
+    assert not strip.cards[1].doubtful
+    assert "Look closely" not in strip.cards[1].toolTip()
+
+
+def test_the_pictures_show_the_results(strip: Variations, session: Session) -> None:
+    session.run()
+    session.job_result(result())
+    image = strip.cards[0].grab().toImage()
+    middle = image.pixelColor(image.width() // 2, image.height() // 2)
+    assert middle.red() > 240
+    assert middle.green() < 20
+
+
+def test_more_variations_runs_again_with_other_seeds(strip: Variations, session: Session, worker: Worker) -> None:
+    session.set_draft(seed=10)
+    session.run()
+    session.job_result(result(10))
+    session.job_finished()
+    press(strip, "More variations")
+    assert len(worker.ran) == 2
+    assert session.draft.seed == 13
+
+
+def test_discard_drops_them(strip: Variations, session: Session) -> None:
+    session.run()
+    session.job_result(result())
+    session.job_finished()
+    before = session.document
+    press(strip, "Discard")
+    assert session.job is None
+    assert session.document is before
+
+
+def test_news_fade_and_errors_stay_until_they_are_closed(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices_module, "LASTS", 30)
+    notices = Notices()
+    qtbot.addWidget(notices)
+    notices.add(Notice("Saved."))
+    notices.add(Notice("It broke.", "Try again.", error=True))
+    assert notices.messages == ["Saved.", "It broke."]
+    assert notices.sizeHint().height() > 80
+    qtbot.waitUntil(lambda: notices.messages == ["It broke."])
+    close = next(each for each in notices.findChildren(QToolButton) if each.isVisible())
+    assert close.accessibleName() == "Close this message"
+    QTest.keyClick(close, Qt.Key.Key_Space)
+    assert notices.messages == []
+    assert notices.isHidden()
+
+
+def test_messages_do_not_pile_up(qtbot: QtBot) -> None:
+    notices = Notices()
+    qtbot.addWidget(notices)
+    for _ in range(3):
+        notices.add(Notice("The same.", error=True))
+    assert notices.messages == ["The same."]
+    for at in range(5):
+        notices.add(Notice(f"Number {at}", error=True))
+    assert len(notices.messages) == MOST
+    assert notices.messages[-1] == "Number 4"
