@@ -19,6 +19,7 @@ MARGIN = 16
 BRACKET = 14.0
 TAG_HEIGHT = 18.0
 _BAR = QRectF(10, 8, 144, 8)
+_WORDS = QRectF(10, 19, 144, 15)
 _PLATE, _RIM = QColor(24, 24, 24, 215), QColor(255, 255, 255, 28)
 _TEXT, _QUIET = QColor(238, 238, 238), QColor(255, 255, 255, 150)
 _LEAST_LABELLED = 160  # screen pixels: shorter lines stay without a label
@@ -127,28 +128,47 @@ def legend_at(width: float, height: float) -> QRect:
     return LEGEND.translated(MARGIN, round(height) - LEGEND.height() - MARGIN)
 
 
-def legend(painter: QPainter, box: QRect, mode: OverlayMode, value: float | None) -> None:
-    """The palette from 0 to 100 %, with `value` (0 to 1) marked."""
-    plate(painter, QRectF(box), 6.0)
-    painter.save()
-    painter.translate(box.topLeft())
-    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-    painter.drawImage(_BAR, _bar(mode))
-    painter.setFont(caption())
-    words = QRectF(_BAR.left(), _BAR.bottom() + 3, _BAR.width(), 15)
-    painter.setPen(_QUIET if value is not None else _TEXT)
-    painter.drawText(words, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "0")
-    painter.drawText(words, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "100\u202f%")
-    if value is not None:
-        x = _BAR.left() + value * _BAR.width()
-        mark = QRectF(x - 2.5, _BAR.top() - 3, 5, _BAR.height() + 6)
+class Legend:
+    """The palette from 0 to 100 % with a value marked. What stays the same is kept as an image."""
+
+    def __init__(self) -> None:
+        self._ground: tuple[tuple[object, ...], QImage] | None = None
+
+    def draw(self, painter: QPainter, box: QRect, mode: OverlayMode, ratio: float, value: float | None) -> None:
+        """`value`: 0 to 1, or None when the pointer is nowhere."""
+        wanted = mode, ratio, value is None
+        if self._ground is None or self._ground[0] != wanted:
+            self._ground = wanted, self._drawn(mode, ratio, strong=value is None)
+        painter.drawImage(box.topLeft(), self._ground[1])
+        if value is None:
+            return
+        painter.save()
+        painter.translate(box.topLeft())
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        mark = QRectF(_BAR.left() + value * _BAR.width() - 2.5, _BAR.top() - 3, 5, _BAR.height() + 6)
         painter.setPen(QPen(QColor(0, 0, 0, 190), 1.0))
         painter.setBrush(QColor(255, 255, 255))
         painter.drawRoundedRect(mark, 2, 2)
         painter.setFont(caption(strong=True))
         painter.setPen(_TEXT)
-        painter.drawText(words, Qt.AlignmentFlag.AlignCenter, f"{round(value * 100)}\u202f%")
-    painter.restore()
+        painter.drawText(_WORDS, Qt.AlignmentFlag.AlignCenter, f"{round(value * 100)}\u202f%")
+        painter.restore()
+
+    def _drawn(self, mode: OverlayMode, ratio: float, *, strong: bool) -> QImage:
+        size = LEGEND.size() * ratio
+        image = QImage(size, QImage.Format.Format_ARGB32_Premultiplied)
+        image.setDevicePixelRatio(ratio)
+        image.fill(0)
+        painter = QPainter(image)
+        plate(painter, QRectF(LEGEND), 6.0)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(_BAR, _bar(mode))
+        painter.setFont(caption())
+        painter.setPen(_TEXT if strong else _QUIET)
+        painter.drawText(_WORDS, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "0")
+        painter.drawText(_WORDS, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "100\u202f%")
+        painter.end()
+        return image
 
 
 def label_places(values: NDArray[np.uint8], ratio: float) -> list[tuple[float, float, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QRect, Qt, Signal
@@ -15,6 +15,9 @@ from widgets.canvas.pointing import Hand, Kind, made_by_pen, pointer_event
 from widgets.options import ToolName
 from widgets.session import Session
 from widgets.tools.tool import PointerEvent, Tool
+
+# Painting through one rectangle is several times quicker than through many, so it may be this much larger than what must be painted.
+_WORTH = 2.5
 
 
 class ToolView(PanZoom):
@@ -73,16 +76,19 @@ class ToolView(PanZoom):
         self._marked = []
 
     def _repaint(self) -> None:
-        """Ask for what was collected, as one rectangle where it lies close together: painting through one is several times quicker."""
+        """Ask for what was collected, as one rectangle where it lies close together."""
         marked, self._marked = self._marked or [], None
+        self._update_all(marked)
+
+    def _update_all(self, areas: Sequence[QRect]) -> None:
         whole, covered = QRect(), 0
-        for area in marked:
+        for area in areas:
             whole = whole.united(area)
             covered += area.width() * area.height()
-        if whole.width() * whole.height() <= 1.5 * covered:
+        if whole.width() * whole.height() <= _WORTH * covered:
             self.update(whole)
         else:
-            for area in marked:
+            for area in areas:
                 self.update(area)
 
     def _update_decoration(self) -> None:

@@ -66,7 +66,8 @@ class CanvasView(ToolView):
         self._refining = _timer(self, 0, self._refine, single=False)
         self._idle = _timer(self, _IDLE, self._settle)
         self._marching = _timer(self, _MARCH, self._march, single=False)
-        self._legend = _timer(self, _LEGEND, self._mark_legend)
+        self._legend = overlays.Legend()
+        self._marking = _timer(self, _LEGEND, self._mark_legend)
         session.document_changed.connect(self._document_changed)
         session.active_changed.connect(self._active_changed)
         session.job_changed.connect(self._job_changed)
@@ -203,11 +204,11 @@ class CanvasView(ToolView):
     def _mark_areas(self, areas: Iterable[Rect]) -> None:
         """Repaint these device pixels."""
         ratio = self._viewport.ratio
-        for area in areas:
-            if not area.empty:
-                left, top = math.floor(area.left / ratio), math.floor(area.top / ratio)
-                right, bottom = math.ceil(area.right / ratio), math.ceil(area.bottom / ratio)
-                self._mark(QRect(left, top, right - left, bottom - top))
+        logical = [_logical(area, ratio) for area in areas if not area.empty]
+        if self._marked is None:
+            self._update_all(logical)
+        else:
+            self._marked += logical
 
     # Drawing
 
@@ -237,7 +238,7 @@ class CanvasView(ToolView):
         if not plain:
             scene.draw_over(painter, lens)
             if self._legend_shown() and self._legend_box().intersects(event.rect()):
-                overlays.legend(painter, self._legend_box(), self._view.overlay, self._value())
+                self._legend.draw(painter, self._legend_box(), self._view.overlay, ratio, self._value())
         if self._tool is not None:
             self._tool.paint(painter, self._viewport)
         self._dropper.draw(painter)
@@ -270,8 +271,8 @@ class CanvasView(ToolView):
         return overlays.legend_at(self._viewport.width, self._viewport.height)
 
     def _pointed(self) -> None:
-        if not self._legend.isActive():
-            self._legend.start()
+        if not self._marking.isActive():
+            self._marking.start()
 
     def _mark_legend(self) -> None:
         if self._legend_shown():
@@ -352,6 +353,12 @@ def _worth(region: QRegion) -> Iterable[QRect]:
         if whole.width() * whole.height() < 1.5 * covered:
             return (whole,)
     return parts(region)
+
+
+def _logical(area: Rect, ratio: float) -> QRect:
+    """The logical pixels around device pixels."""
+    left, top = math.floor(area.left / ratio), math.floor(area.top / ratio)
+    return QRect(left, top, math.ceil(area.right / ratio) - left, math.ceil(area.bottom / ratio) - top)
 
 
 def _device(logical: QRect, ratio: float) -> QRect:
