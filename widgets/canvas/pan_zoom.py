@@ -146,6 +146,7 @@ class PanZoom(QWidget):
                 self.pan(after.x() - before.x(), after.y() - before.y())
                 self.zoom_by(pinch.scaleFactor(), Point(centre.x(), centre.y()))
                 return True
-        if event.type() == QEvent.Type.DevicePixelRatioChange:
+        # Only plain events are asked for their type: that takes a while, and every move of the pointer comes through here.
+        if type(event) is QEvent and event.type() == QEvent.Type.DevicePixelRatioChange:
             self._see(self._viewport.resized(self.width(), self.height(), self.devicePixelRatio()))
         return super().event(event)

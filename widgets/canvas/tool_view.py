@@ -33,6 +33,7 @@ class ToolView(PanZoom):
         self.setMouseTracking(True)
         self.setTabletTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Canvas")
         self.session = session
         self._tools = tools
         self._hand = Hand(session)
