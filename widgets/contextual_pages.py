@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from editor.edit import removal
 from widgets import commands, edits
@@ -61,13 +61,16 @@ class Page(QWidget):
         curve: float = 1.0,
     ) -> Slider:
         made = Slider(label, low, high, default, unit=unit, step=step, curve=curve)
-        made.setFixedWidth(SLIDER)
+        # In a narrow window the bar gives way before anything is cut off.
+        made.setMinimumWidth(SLIDER - 44)
+        made.setMaximumWidth(SLIDER)
         self.row.addWidget(made)
         return made
 
     def listed(self, label: str, options: Sequence[tuple[str, str, str]]) -> Choice:
         made = Choice(label, options, as_list=True)
-        made.setFixedWidth(LIST)
+        made.setMinimumWidth(LIST - 32)
+        made.setMaximumWidth(LIST)
         made.setToolTip(label)
         self.row.addWidget(made)
         return made
@@ -244,7 +247,9 @@ class ItemPage(Page):
         super().__init__(session)
         self._name = ElidedLabel()
         self._name.setProperty("role", "title")
-        self._name.setFixedWidth(112)
+        self._name.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self._name.setMinimumWidth(48)
+        self._name.setMaximumWidth(112)
         self.row.addSpacing(6)
         self.row.addWidget(self._name)
         self.row.addSpacing(6)
@@ -283,7 +288,9 @@ class ExemplarPage(Page):
         super().__init__(session)
         self._name = ElidedLabel()
         self._name.setProperty("role", "title")
-        self._name.setFixedWidth(112)
+        self._name.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self._name.setMinimumWidth(48)
+        self._name.setMaximumWidth(112)
         self.row.addSpacing(6)
         self.row.addWidget(self._name)
         self.row.addSpacing(6)

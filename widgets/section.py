@@ -62,7 +62,7 @@ class Section(QFrame):
         self._header = FoldButton(title)
         self._header.setFixedHeight(HEADER)
         top = QHBoxLayout()
-        top.setContentsMargins(10, 0, 10, 0)
+        top.setContentsMargins(10, 0, 6, 0)
         top.setSpacing(0)
         top.addWidget(self._header, 1)
         for button in buttons:

@@ -18,6 +18,27 @@ def _overlay(mode: OverlayMode, text: str) -> Command:
     )
 
 
+def _opacity(opacity: float) -> Command:
+    words = f"{round(opacity * 100)} %"
+    return Command(
+        f"view.opacity.{round(opacity * 100)}",
+        f"Opacity of the strength overlay: {words}",
+        on_session(lambda session: session.set_view(overlay_opacity=opacity)),
+        on=when(lambda session: session.view.overlay_opacity == opacity),
+        short=words,
+    )
+
+
+def _surround(grey: int, text: str) -> Command:
+    return Command(
+        f"view.surround.{grey}",
+        f"Around the picture: {text.lower()}",
+        on_session(lambda session: session.set_view(surround=grey)),
+        on=when(lambda session: session.view.surround == grey),
+        short=text,
+    )
+
+
 def _theme(choice: ThemeChoice, text: str) -> Command:
     return Command(
         f"view.theme.{choice}",
@@ -81,6 +102,16 @@ VIEW = Menu(
                 _overlay("grey", "grey"),
                 _overlay("outline", "outline"),
                 _overlay("off", "nothing"),
+            ),
+        ),
+        Menu("Opacity of the overlay", tuple(_opacity(opacity) for opacity in (0.25, 0.45, 0.7))),
+        Menu(
+            "Around the picture",
+            (
+                _surround(32, "Nearly black"),
+                _surround(64, "Dark grey"),
+                _surround(119, "Mid-grey"),
+                _surround(200, "Light grey"),
             ),
         ),
         view_switch("view.legend", "Legend", "legend"),

@@ -26,6 +26,7 @@ from widgets.slider import Slider
 
 PROMPT_HEIGHT = 56
 MORE_HEIGHT = 300
+LEAST_MORE = 96  # in a low window; the rest scrolls
 TICK = 500  # milliseconds between two looks at the time left
 
 
@@ -79,7 +80,8 @@ class EditPanel(QFrame):
         self._strength.setToolTip("How much of the painted strength counts: 0 % keeps everything.")
         self._more_button = FoldButton("More")
         self._more = More(session)
-        self._scroll = ColumnScroll(self._more)
+        self._scroll = ColumnScroll(self._more, gutter=12)
+        self._scroll.setMinimumHeight(LEAST_MORE)
         self._scroll.hide()
         self._reason = QLabel()
         self._reason.setProperty("role", "caption")
@@ -135,7 +137,7 @@ class EditPanel(QFrame):
 
     def _unfold(self, open: bool) -> None:
         self._scroll.setVisible(open)
-        self._scroll.setFixedHeight(min(MORE_HEIGHT, self._more.sizeHint().height()))
+        self._scroll.setMaximumHeight(min(MORE_HEIGHT, self._more.sizeHint().height()))
 
     def _show(self) -> None:
         draft = self._session.draft
