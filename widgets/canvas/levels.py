@@ -53,22 +53,23 @@ def picture_at(document: Document, level: int, rect: Rect) -> Pixels:
         for left in range(rect.left, rect.right, step):
             part = Rect(left, top, min(left + step, rect.right), min(top + step, rect.bottom))
             source = from_level(part, level).intersect(document.rect)
-            single = _single_opaque(document, source)
+            single = _single(document, source)
             flat = flatten(document, source) if single is None else single
             small = _shrunk(flat, level)
-            if single is None and not opaque(small):
-                small = _shrunk(premultiplied(flat), level)
-            else:
-                small = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGBA2BGRA), np.uint8)
+            # What is transparent must not count as colour.
+            small = premultiplied(small) if opaque(small) else _shrunk(premultiplied(flat), level)
             found[part.within(rect).slices] = small
     return found
 
 
 def sketch_at(document: Document, level: int, rect: Rect) -> Pixels:
     """The same from one source pixel for each level pixel: quick and rough."""
-    found = np.zeros((rect.height, rect.width, 4), np.uint8)
     source = from_level(rect, level).intersect(document.rect)
     step = 1 << level
+    single = _single(document, source)
+    if single is not None:
+        return premultiplied(np.ascontiguousarray(single[::step, ::step]))
+    found = np.zeros((rect.height, rect.width, 4), np.uint8)
     for layer in document.layers:
         if not layer.visible or layer.opacity <= 0:
             continue
@@ -101,13 +102,20 @@ def _to_bytes(values: NDArray[Any]) -> Pixels:
     return np.asarray(cv2.convertScaleAbs(values, alpha=255.0), np.uint8)
 
 
-def _single_opaque(document: Document, rect: Rect) -> Pixels | None:
-    """A view of the one layer that shows, when it is opaque and still one array inside `rect`."""
-    shown = [layer for layer in document.layers if layer.visible and layer.opacity > 0 and not layer.pixels.blank]
-    if len(shown) != 1 or shown[0].opacity < 1 or shown[0].blend != "normal":
+def _single(document: Document, rect: Rect) -> Pixels | None:
+    """A view of the one layer that shows inside `rect`, when that is still one array and shows as it is."""
+    shown = [
+        layer
+        for layer in document.layers
+        if layer.visible and layer.opacity > 0 and not _nothing_in(layer.pixels, rect)
+    ]
+    if len(shown) != 1 or shown[0].opacity < 1:
         return None
-    view = shown[0].pixels.view(rect)
-    return view if view is not None and int(view[..., 3].min()) == 255 else None
+    return shown[0].pixels.view(rect)
+
+
+def _nothing_in(pixels: Tiles, rect: Rect) -> bool:
+    return all(pixels.is_blank(block) for _, block in pixels.blocks(rect))
 
 
 def _shrunk(array: NDArray[Any], level: int) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,18 +67,9 @@ class TileCache:
             return first.pixels[rect.within(first.rect).slices], True
         if rect.size.area << (2 * level) <= _SMALL and not self._known(level, rect):
             return self._exact(level, rect), True
-        found: Pixels | None = None
-        exact = True
-        for key in self._keys(level, rect):
-            tile = self._tile(key, deadline)
-            exact = exact and tile.exact
-            if found is None:
-                found = np.empty((rect.height, rect.width, *tile.pixels.shape[2:]), np.uint8)
-            part = tile.rect.intersect(rect)
-            found[part.within(rect).slices] = tile.pixels[part.within(tile.rect).slices]
+        tiles = [self._tile(key, deadline) for key in self._keys(level, rect)]
         self._forget()
-        assert found is not None, "an empty rectangle has no pixels"
-        return found, exact
+        return _assembled(tiles, rect), all(tile.exact for tile in tiles)
 
     def refine(self, level: int, rect: Rect, deadline: float) -> list[Rect]:
         """Replace sketches inside `rect` (level pixels) until the deadline, at least one; the level rectangles that were."""
@@ -102,7 +94,7 @@ class TileCache:
     def _tile(self, key: Key, deadline: float | None) -> _Tile:
         tile = self._tiles.get(key)
         late = deadline is not None and self._sketch is not None and time.perf_counter() >= deadline
-        make = self._sketch if late and self._sketch is not None else self._exact
+        make = self._rough if late else self._exact
         if tile is None:
             rect = self._rect(key)
             tile = _Tile(rect, np.ascontiguousarray(make(key[0], rect)), not late)
@@ -116,6 +108,22 @@ class TileCache:
             tile.stale = EMPTY
         self._tiles.move_to_end(key)
         return tile
+
+    def _rough(self, level: int, rect: Rect) -> Pixels:
+        """What another level knows of it, enlarged; where none does, a sketch."""
+        for coarser in range(level + 1, level + 3):
+            step = 1 << (coarser - level)
+            above = to_level(rect, coarser - level)
+            keys = list(self._keys(coarser, above))
+            tiles = [tile for key in keys if (tile := self._tiles.get(key)) is not None and tile.stale.empty]
+            if len(tiles) < len(keys):
+                continue
+            pixels = _assembled(tiles, above)
+            large = cv2.resize(pixels, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
+            offset = rect.moved(-above.left * step, -above.top * step)
+            return np.ascontiguousarray(np.asarray(large, np.uint8)[offset.slices])
+        assert self._sketch is not None, "only what can be sketched has deadlines"
+        return self._sketch(level, rect)
 
     def _rect(self, key: Key) -> Rect:
         level, row, column = key
@@ -135,6 +143,15 @@ class TileCache:
     def _forget(self) -> None:
         while self._bytes > self._budget and len(self._tiles) > 1:
             self._drop(next(iter(self._tiles)))
+
+
+def _assembled(tiles: list[_Tile], rect: Rect) -> Pixels:
+    """The part inside `rect`, which the tiles cover together."""
+    found = np.empty((rect.height, rect.width, *tiles[0].pixels.shape[2:]), np.uint8)
+    for tile in tiles:
+        part = tile.rect.intersect(rect)
+        found[part.within(rect).slices] = tile.pixels[part.within(tile.rect).slices]
+    return found
 
 
 def _side(level: int) -> int:
