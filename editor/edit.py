@@ -86,9 +86,9 @@ def plan(document: Document, draft: Draft) -> Plan:
         return Plan("move", "Move and heal", items=moved)
     if item is not None and not item.empty:
         return Plan("remove", f"Remove “{item.name}”", items=(item.id,))
-    if not document.strength.blank and _anything(document.strength):
+    if document.strength.any():
         return Plan("fill", "Fill")
-    if not document.selection.blank and _anything(document.selection):
+    if document.selection.any():
         return Plan("fill", "Fill selection")
     shown = tuple(exemplar.id for exemplar in document.exemplars if exemplar.visible)
     if shown:
@@ -237,7 +237,7 @@ def _without_used(now: Tiles, then: Tiles, result: EditResult) -> Tiles:
         view[changed & (view == then.read(part))] = 0
 
     cleared = now.apply(result.rect, clear)
-    return cleared if _anything(cleared) else Tiles.filled(now.shape, 0, np.float32)
+    return cleared if cleared.any() else Tiles.filled(now.shape, 0, np.float32)
 
 
 def _label(action: Action, names: list[str]) -> str:
@@ -264,11 +264,7 @@ def _why_nothing(document: Document, planned: Plan) -> tuple[str, str]:
 
 
 def _fills_selection(document: Document) -> bool:
-    return document.strength.blank or not _anything(document.strength)
-
-
-def _anything(tiles: Tiles) -> bool:
-    return any(not tiles.is_blank(block) and block.any() for _, block in tiles.blocks())
+    return not document.strength.any()
 
 
 def _with_context(tight: Rect, outer: Rect) -> Rect:

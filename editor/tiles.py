@@ -29,11 +29,12 @@ class Tiles:
     Make one with `filled` or `of`; `write` and `apply` return a new one. Blocks are read-only arrays, shared between versions.
     """
 
-    __slots__ = ("__weakref__", "_blank", "_origin", "_rows", "dtype", "shape")
+    __slots__ = ("__weakref__", "_blank", "_origin", "_rows", "_untouched", "dtype", "shape")
 
     def __init__(self, rows: Rows, shape: tuple[int, ...], dtype: np.dtype[Any], blank: tuple[Block, ...]) -> None:
         self._rows = rows
         self._blank = blank
+        self._untouched = False
         # The version it was made from, as long as that lives, and a rectangle outside which both are equal.
         self._origin: tuple[ref[Tiles], Rect] | None = None
         self.shape = shape
@@ -51,7 +52,9 @@ class Tiles:
 
         heights, widths = _sides(shape[0]), _sides(shape[1])
         rows = tuple(tuple(block(height, width) for width in widths) for height in heights)
-        return cls(rows, shape, np.dtype(dtype), () if np.any(value) else tuple(made.values()))
+        found = cls(rows, shape, np.dtype(dtype), () if np.any(value) else tuple(made.values()))
+        found._untouched = not np.any(value)
+        return found
 
     @classmethod
     def of(cls, array: NDArray[Any]) -> Tiles:
@@ -84,7 +87,7 @@ class Tiles:
     @property
     def blank(self) -> bool:
         """Whether nothing was ever written to an empty map or layer, so that all of it is 0."""
-        return bool(self._blank) and all(self.is_blank(block) for row in self._rows for block in row)
+        return self._untouched
 
     def blocks(self, rect: Rect | None = None) -> Iterator[tuple[Rect, Block]]:
         """Each block that touches `rect` (all by default) with the whole rectangle it covers."""
@@ -96,6 +99,15 @@ class Tiles:
             for j in range(area.left // BLOCK, (area.right - 1) // BLOCK + 1):
                 block = row[j]
                 yield Rect.at(j * BLOCK, i * BLOCK, block.shape[1], block.shape[0]), block
+
+    def any(self) -> bool:
+        """Whether any element is not 0."""
+        if self._untouched:
+            return False
+        # Most often it was just written to: looking there first answers at once, as long as a stroke goes on.
+        if self._origin is not None and any(block.any() for _, block in self.blocks(self._origin[1])):
+            return True
+        return any(block.any() for row in self._rows for block in row if not self.is_blank(block))
 
     def written(self) -> Rect:
         """The rectangle of the blocks that are no longer blank; a bound of everything that was ever written."""
