@@ -9,9 +9,30 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from editor.item import Exemplar, Item
+import numpy as np
+from PySide6.QtGui import QGuiApplication
+
+from editor.compose import flatten
+from editor.item import Exemplar, Item, covered
 from editor.layer import Blend, Layer
+from widgets.qimage import to_qimage
 from widgets.session import Session
+
+# The picture
+
+
+def copy_picture(session: Session) -> None:
+    """Put what is seen onto the clipboard: inside the selection when there is one, everything otherwise."""
+    document = session.history.document
+    area = document.rect if document.selection.blank else covered(document.selection)
+    if area.empty:
+        session.notice("Nothing is selected.", "Select something, or nothing at all to copy the whole picture.")
+        return
+    pixels = flatten(document, area)
+    if not document.selection.blank:
+        pixels[..., 3] = np.rint(pixels[..., 3] * document.selection.read(area)).astype(np.uint8)
+    QGuiApplication.clipboard().setImage(to_qimage(pixels))
+
 
 # Layers
 

@@ -145,6 +145,7 @@ class Theme(QObject):
         application.setStyle("Fusion")
         application.setFont(ui_font(application.font()))
         application.styleHints().colorSchemeChanged.connect(self._wear)
+        self._ask_system()
         self._wear()
 
     @property
@@ -157,7 +158,13 @@ class Theme(QObject):
 
     def choose(self, choice: Choice) -> None:
         self._choice = choice
+        self._ask_system()
         self._wear()
+
+    def _ask_system(self) -> None:
+        """Title bars and the system's own dialogs are to be dark or light as well."""
+        scheme = {"dark": Qt.ColorScheme.Dark, "light": Qt.ColorScheme.Light, "system": Qt.ColorScheme.Unknown}
+        self._application.styleHints().setColorScheme(scheme[self._choice])
 
     def _wear(self) -> None:
         scheme = self._application.styleHints().colorScheme()

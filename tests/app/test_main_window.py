@@ -234,7 +234,7 @@ def test_f6_walks_the_keyboard_round(window: MainWindow) -> None:
     assert seen[0] == "Move"
     assert seen[1].startswith("Brush")
     assert seen[2] == "Strength"
-    assert seen[3] == "CanvasView"
+    assert seen[3] == "Canvas"
 
 
 def test_folded_panels_are_remembered_for_every_document(window: MainWindow, settings: Settings) -> None:

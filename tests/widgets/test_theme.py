@@ -9,7 +9,7 @@ from string import Template
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QStyleHints
 from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -108,6 +108,23 @@ def test_the_theme_follows_the_choice_and_buttons_take_their_ink_from_it(qtbot: 
         theme.choose("system")
         unknown = qapp.styleHints().colorScheme() != Qt.ColorScheme.Light
         assert theme.dark is unknown
+    finally:
+        theme.deleteLater()
+
+
+def test_the_theme_follows_the_system_while_it_is_asked_to(
+    qtbot: QtBot, qapp: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theme = Theme(qapp, "system")
+    hints = qapp.styleHints()
+    try:
+        for scheme, dark in ((Qt.ColorScheme.Light, False), (Qt.ColorScheme.Dark, True), (Qt.ColorScheme.Light, False)):
+            monkeypatch.setattr(QStyleHints, "colorScheme", lambda hints, scheme=scheme: scheme)
+            hints.colorSchemeChanged.emit(scheme)
+            assert theme.dark is dark
+        theme.choose("dark")
+        hints.colorSchemeChanged.emit(Qt.ColorScheme.Light)
+        assert theme.dark
     finally:
         theme.deleteLater()
 

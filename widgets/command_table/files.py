@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from widgets import edits
 from widgets.actions import Command, Menu
 from widgets.command_table.conditions import always, on_canvas, on_session, serve, thing, when
 from widgets.command_table.things import delete_active
@@ -37,6 +38,9 @@ EDIT = Menu(
             when(lambda session: session.history.can_redo),
         ),
         None,
+        Command(
+            "edit.copy", "Copy the picture or the selection", on_session(edits.copy_picture), ("Ctrl+C",), short="Copy"
+        ),
         Command(
             "edit.paste",
             "Paste onto the picture",
