@@ -14,7 +14,6 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from editor.geometry import Rect
 from editor.tiles import BLOCK, Block, Tiles
@@ -126,6 +125,8 @@ def curve(map: Map, points: Sequence[tuple[float, float]]) -> Map:
     if len(ordered) < 2 or any(right <= left for left, right in pairwise(xs)):
         raise ValueError(f"no curve goes through {ordered}")
     places = np.clip(np.linspace(0, 1, _CURVE_STEPS), xs[0], xs[-1])
+    from scipy.interpolate import PchipInterpolator  # noqa: PLC0415  takes half a second, which the window need not wait for
+
     table = np.clip(PchipInterpolator(xs, ys)(places), 0, 1).astype(np.float32)
     return np.asarray(table[np.rint(map * np.float32(_CURVE_STEPS - 1)).astype(np.uint16)], np.float32)
 
