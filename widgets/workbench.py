@@ -57,6 +57,7 @@ class Workbench(QWidget):
         layout.addWidget(self._status, 1, 0)
         layout.addWidget(self._column, 0, 1, 2, 1)
         layout.setColumnStretch(0, 1)
+        layout.setRowStretch(0, 1)
         self.canvas.cursor_moved.connect(self._status.where)
         self.canvas.installEventFilter(self)
 

@@ -216,7 +216,7 @@ def test_f_hides_every_panel_and_brings_them_back(window: MainWindow, settings: 
     assert bench is not None
     wide = bench.canvas.width()
     key(window, Qt.Key.Key_F)
-    qtbot.waitUntil(lambda: bench.canvas.width() > wide)
+    qtbot.waitUntil(lambda: bench.canvas.size() == bench.size() and bench.canvas.width() > wide)
     assert not bench.edit.isVisible()
     assert not settings.values.panels
     key(window, Qt.Key.Key_F)
