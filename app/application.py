@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,9 +25,10 @@ from app.documents import (
     save_document,
 )
 from app.editing import Editing
+from app.first_sight import FirstSight, folder, settings_path
 from app.main_window import MainWindow
 from app.runner import Runner, RunsRequests
-from app.settings import Settings, default_path
+from app.settings import Settings
 from editor.document import Document
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image
@@ -67,7 +67,7 @@ class Application:
 
     def open_paths(self, paths: Sequence[Path]) -> None:
         for path in paths:
-            self._start(self._open(path))
+            self._start(self.open(path))
 
     def open_sample(self) -> None:
         self._start(self._open_sample())
@@ -91,9 +91,10 @@ class Application:
         folder = self._folder()
         paths: Sequence[Path] | None = await _answer(lambda chosen: dialogs.ask_open(self.window, folder, chosen))
         for path in paths or ():
-            await self._open(path)
+            await self.open(path)
 
-    async def _open(self, path: Path) -> None:
+    async def open(self, path: Path) -> None:
+        """Open one picture or project; what goes wrong becomes a notice."""
         front = next((session for session in self.sessions if session.path == path), None)
         if front is not None:
             self.window.bring_to_front(front)
@@ -107,7 +108,7 @@ class Application:
         session = self._add(document, path if is_project(path) else None, path.stem)
         for note in notes:
             session.notice(note)
-        await self._remember(path, document)
+        self._start(self._remember(path, document))
 
     async def _open_sample(self) -> None:
         with resources.photo(SAMPLE) as path:
@@ -182,7 +183,9 @@ class Application:
         """Whether it was closed."""
         if session.history.unsaved:
             self.window.bring_to_front(session)
-            answer: dialogs.Answer | None = await _answer(lambda answered: dialogs.ask_unsaved(self.window, session.name, answered))
+            answer: dialogs.Answer | None = await _answer(
+                lambda answered: dialogs.ask_unsaved(self.window, session.name, answered)
+            )
             if answer in (None, "cancel") or (answer == "save" and not await self._save(session)):
                 return False
         await self._editing.close(session)
@@ -245,31 +248,23 @@ def load_engine() -> RunsRequests:
     return Engine()
 
 
-def run(pictures: Sequence[Path], *, verbose: bool = False) -> int:
-    """Open the window, with these pictures, until it is closed. Returns the exit status."""
-    qt = QApplication(sys.argv[:1])
-    qt.setApplicationName("palimpsest")
-    qt.setApplicationDisplayName("Palimpsest")
-    qt.setQuitOnLastWindowClosed(
-        False
-    )  # closing sets `finished`; quitting by itself would stop asyncio under pending work
-    logs.start(folder(QStandardPaths.StandardLocation.AppLocalDataLocation), verbose=verbose)
-    settings = Settings(default_path())
+def run(qt: QApplication, sight: FirstSight, pictures: Sequence[Path]) -> int:
+    """The program, with these pictures, until its window is closed; `sight` stands until then. Returns the exit status."""
+    settings = Settings(settings_path())
     theme = Theme(qt, settings.values.theme)
     with QEventLoop(qt) as loop:
         logs.watch(loop)
-        loop.run_until_complete(_main(pictures, settings, theme))
+        loop.run_until_complete(_main(settings, theme, sight, pictures))
     return 0
 
 
-async def _main(pictures: Sequence[Path], settings: Settings, theme: Theme) -> None:
+async def _main(settings: Settings, theme: Theme, sight: FirstSight, pictures: Sequence[Path]) -> None:
     application = Application(settings, theme, folder(QStandardPaths.StandardLocation.CacheLocation), load_engine)
+    for path in pictures:
+        await application.open(path)
     application.window.show()
-    application.open_paths(pictures)
+    await asyncio.sleep(0)
+    sight.close()
+    log.info("Ready")
     await application.finished.wait()
     await application.close()
-
-
-def folder(kind: QStandardPaths.StandardLocation) -> Path:
-    """This person's folder of that kind."""
-    return Path(QStandardPaths.writableLocation(kind))

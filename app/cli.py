@@ -42,9 +42,12 @@ def _window(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--verbose", action="store_true", help="log everything to standard error")
     asked = parser.parse_args(arguments)
-    from app.application import run  # noqa: PLC0415  Qt is only needed from here on
+    from app.first_sight import begin  # noqa: PLC0415  Qt is only needed from here on
 
-    return run(asked.pictures, verbose=asked.verbose)
+    qt, sight = begin(asked.pictures, verbose=asked.verbose)
+    from app.application import run  # noqa: PLC0415  everything else, while there is something to see
+
+    return run(qt, sight, asked.pictures)
 
 
 def _edit(arguments: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from PySide6.QtCore import QObject, QStandardPaths, Signal
+from PySide6.QtCore import QObject, Signal
 
 from editor.history import DEFAULT_BUDGET
 
@@ -80,12 +80,6 @@ class Settings(QObject):
             log.warning("Preferences were not saved to %s: %s", self._path, error)
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
-
-
-def default_path() -> Path:
-    """Where this person's preferences belong on this system."""
-    folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppConfigLocation)
-    return Path(folder) / "settings.json"
 
 
 def _read(path: Path) -> Preferences:
