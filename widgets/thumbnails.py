@@ -114,13 +114,17 @@ def _sampled(tiles: Tiles, rect: Rect, side: int) -> NDArray[Any]:
     step = _step(rect, side)
     rows, columns = _picks(rect.top, rect.bottom, step), _picks(rect.left, rect.right, step)
     found = np.zeros((len(rows), len(columns), *tiles.shape[2:]), tiles.dtype)
+    spans = {}  # of each row and column of blocks: which picks fall into it
     for where, block in tiles.blocks(rect):
         if tiles.is_blank(block):
             continue
-        i = slice(*np.searchsorted(rows, (where.top, where.bottom)))
-        j = slice(*np.searchsorted(columns, (where.left, where.right)))
+        for start, stop, picks in ((where.top, where.bottom, rows), (where.left, where.right, columns)):
+            if (start, id(picks)) not in spans:
+                spans[start, id(picks)] = slice(*np.searchsorted(picks, (start, stop)).tolist())
+        i, j = spans[where.top, id(rows)], spans[where.left, id(columns)]
         if i.start < i.stop and j.start < j.stop:
-            found[i, j] = block[np.ix_(rows[i] - where.top, columns[j] - where.left)]
+            picked = block[rows[i.start] - where.top :: step, columns[j.start] - where.left :: step]
+            found[i, j] = picked[: i.stop - i.start, : j.stop - j.start]
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from widgets.adjust import Adjustment
 from widgets.canvas.view import CanvasView
@@ -60,6 +60,8 @@ class Workbench(QWidget):
         layout.setRowStretch(0, 1)
         self.canvas.cursor_moved.connect(self._status.where)
         self.canvas.installEventFilter(self)
+        # Over the canvas Tab means "the original", so it must not stop there on its way round; F6 goes there.
+        self.canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
 
     def set_folded(self, names: Collection[str]) -> None:
         """Fold these panels, open the others."""
@@ -148,8 +150,13 @@ def _offered(event: QKeyEvent) -> bool:
 
 
 def _first_stop(widget: QWidget) -> QWidget | None:
-    """The first widget inside that the Tab key would reach."""
-    for each in widget.findChildren(QWidget):
-        if each.isVisible() and each.isEnabled() and each.focusPolicy() & Qt.FocusPolicy.TabFocus:
-            return each
-    return None
+    """The first widget inside that the Tab key would reach; of buttons that exclude each other, the one that is on."""
+    stops = [
+        each
+        for each in widget.findChildren(QWidget)
+        if each.isVisible() and each.isEnabled() and each.focusPolicy() & Qt.FocusPolicy.TabFocus
+    ]
+    first = next(iter(stops), None)
+    if isinstance(first, QAbstractButton) and (group := first.group()) is not None:
+        return group.checkedButton() or first
+    return first

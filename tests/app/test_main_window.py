@@ -231,10 +231,28 @@ def test_f6_walks_the_keyboard_round(window: MainWindow) -> None:
         focus = window.focusWidget()
         assert focus is not None
         seen.append(focus.accessibleName() or type(focus).__name__)
-    assert seen[0] == "Move"
+    assert seen[0] == "Strength brush"
     assert seen[1].startswith("Brush")
     assert seen[2] == "Strength"
     assert seen[3] == "Canvas"
+
+
+def test_tab_goes_round_all_controls_and_past_the_canvas(window: MainWindow) -> None:
+    add(window)
+    QTest.keyClick(window, Qt.Key.Key_F6)
+    seen: list[str] = []
+    for _ in range(60):
+        focus = QApplication.focusWidget()
+        assert focus is not None
+        name = focus.accessibleName()
+        if seen and name == seen[0]:
+            break
+        seen.append(name)
+        QTest.keyClick(focus, Qt.Key.Key_Tab)
+    assert seen[0] == "Strength brush"
+    stops = ("Size", "Brush, folded", "Regions", "Layers", "History", "More, folded", "Fill", "Menu", "All commands")
+    assert [name for name in seen if name in stops] == list(stops)
+    assert "Canvas" not in seen
 
 
 def test_folded_panels_are_remembered_for_every_document(window: MainWindow, settings: Settings) -> None:

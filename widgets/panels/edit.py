@@ -115,7 +115,7 @@ class EditPanel(QFrame):
         self._more_button.toggled.connect(self._unfold)
         self._button.clicked.connect(self._pressed)
         session.active_changed.connect(self._show)
-        session.document_changed.connect(self._show)
+        session.document_changed.connect(self._document_changed)
         session.job_changed.connect(self._show_job)
         self._unfold(False)
         self._show()
@@ -138,6 +138,10 @@ class EditPanel(QFrame):
     def _unfold(self, open: bool) -> None:
         self._scroll.setVisible(open)
         self._scroll.setMaximumHeight(min(MORE_HEIGHT, self._more.sizeHint().height()))
+
+    def _document_changed(self) -> None:
+        if not self._session.in_gesture:  # looking through the maps can wait until the hand lets go
+            self._show()
 
     def _show(self) -> None:
         draft = self._session.draft
