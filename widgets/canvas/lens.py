@@ -55,6 +55,7 @@ class Lens:
                 [inverse.m12() / step, inverse.m22() / step, inverse.dy() / step],
             ]
         )
+        self._coefficients: tuple[float, ...] = tuple(self._matrix.ravel().tolist())
         centred = self._matrix.copy()
         centred[:, 2] += self._matrix[:, :2] @ (0.5, 0.5) - 0.5
         self._centred = centred
@@ -123,16 +124,16 @@ class Lens:
         return round(dx), round(dy)
 
     def _needed(self, area: Rect) -> Rect:
-        corners = []
-        for x, y in (
-            (area.left, area.top),
-            (area.right, area.top),
-            (area.right, area.bottom),
-            (area.left, area.bottom),
-        ):
-            px, py = self._matrix[:, :2] @ (x, y) + self._matrix[:, 2]
-            corners.append((float(px), float(py)))
-        return Rect.around(corners).grow(2)
+        # Plain numbers: this is asked for every dab, and small arrays would take longer than drawing it.
+        a, b, x, c, d, y = self._coefficients
+        xs = (a * area.left, a * area.right), (b * area.top, b * area.bottom)
+        ys = (c * area.left, c * area.right), (d * area.top, d * area.bottom)
+        return Rect(
+            math.floor(min(xs[0]) + min(xs[1]) + x) - 2,
+            math.floor(min(ys[0]) + min(ys[1]) + y) - 2,
+            math.ceil(max(xs[0]) + max(xs[1]) + x) + 2,
+            math.ceil(max(ys[0]) + max(ys[1]) + y) + 2,
+        )
 
     def _nearest_pixel(self, area: Rect) -> Rect:
         needed = self._needed(area)

@@ -125,10 +125,10 @@ class StrengthOverlay:
     def _shade_strength(self, lens: Lens, area: Rect) -> Words:
         reach = self._reach(lens)
         if not reach:
-            return np.take(self._table, self.strength(lens, area), mode="clip")
+            return self._table.take(self.strength(lens, area), mode="clip")
         values = self.strength(lens, area.grow(reach))
         inner = slice(reach, -reach), slice(reach, -reach)
-        found: Words = np.take(self._table, np.ascontiguousarray(values[inner]), mode="clip")
+        found: Words = self._table.take(np.ascontiguousarray(values[inner]), mode="clip")
         bands = np.asarray(cv2.LUT(values, _BANDS if self._mode == "contours" else _ANY), np.uint8)
         side = 2 * reach + 1
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

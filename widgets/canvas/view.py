@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QDragMoveEvent,
     QDropEvent,
     QGuiApplication,
+    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -175,7 +176,10 @@ class CanvasView(ToolView):
         self._picture_changed()
         if self._overlay_look():
             self._screen.overlay_changed()
-        self._idle.start()
+        if job is None:
+            self._idle.start()
+        elif self._view.frame:
+            self._scene.frame = self._scene.frame_rect()
         self.update()
 
     def _settle(self) -> None:
@@ -330,6 +334,10 @@ class CanvasView(ToolView):
             place = QPointF(self.rect().center())
         self._dropper.enter(data, place)
         self._dropper.drop(place)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() != Qt.Key.Key_Escape or not self._dropper.cancel():
+            super().keyPressEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         # A press beside the chip puts the picture away; it is not meant for the tool as well.

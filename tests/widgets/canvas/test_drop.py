@@ -101,6 +101,16 @@ def test_until_it_is_decoded_a_plain_place_with_its_name_is_shown(easel: Easel, 
     assert _chips(easel) == 1
 
 
+def test_escape_puts_away_what_is_still_being_decoded(easel: Easel, boat: Path) -> None:
+    easel.desk.slow = True
+    empty = easel.seen()
+    _bring(easel, _file(boat), 200, 150)
+    QTest.keyClick(easel.canvas, Qt.Key.Key_Escape)
+    assert np.array_equal(easel.seen(), empty)
+    easel.desk.waiting.pop()()
+    assert _chips(easel) == 0
+
+
 def test_enter_makes_an_exemplar_at_the_place(easel: Easel, boat: Path) -> None:
     _enter(easel, _file(boat), 100, 100)
     _drop(easel, _file(boat), 120, 90)
