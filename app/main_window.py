@@ -41,6 +41,7 @@ class MainWindow(QMainWindow):
         self._services, self._settings, self._theme = services, settings, theme
         self._benches: list[Workbench] = []
         self._may_close = False
+        self._panels_shown = True
         self._stack = QStackedWidget()
         self._start = StartPage(services)
         self._stack.addWidget(self._start)
@@ -105,7 +106,7 @@ class MainWindow(QMainWindow):
 
     @property
     def panels_shown(self) -> bool:
-        return self._settings.values.panels
+        return self._panels_shown
 
     @property
     def actions_of_window(self) -> Actions:
@@ -117,7 +118,8 @@ class MainWindow(QMainWindow):
         self._actions.refresh()
 
     def show_panels(self, shown: bool) -> None:
-        self._settings.set(panels=shown)
+        # Not remembered: whoever starts the program without panels would not know how to get them back.
+        self._panels_shown = shown
         for bench in self._benches:
             bench.show_panels(shown)
         self._actions.refresh()

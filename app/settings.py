@@ -25,14 +25,13 @@ LEAST_BUDGET = 256 * 1024**2
 class Preferences:
     """`theme`: dark, light or as the system. `undo_budget`: bytes one document's history may hold. `geometry`: Qt's, base64.
 
-    `folded`: names of the panels that are folded. `panels`: whether they are shown at all. `recent`: paths, the newest first.
+    `folded`: names of the panels that are folded. `recent`: paths, the newest first.
     """
 
     theme: Literal["system", "dark", "light"] = "system"
     undo_budget: int = DEFAULT_BUDGET
     geometry: str = ""
     folded: tuple[str, ...] = ("brush",)  # the contextual bar has what is needed first
-    panels: bool = True
     recent: tuple[str, ...] = ()
 
 
@@ -105,8 +104,6 @@ def _sane(name: str, raw: Any) -> Any:
             return raw if raw in choices else None
         case "undo_budget":
             return max(raw, LEAST_BUDGET) if isinstance(raw, int) and not isinstance(raw, bool) else None
-        case "panels":
-            return raw if isinstance(raw, bool) else None
         case "geometry":
             return raw if isinstance(raw, str) else None
         case _:

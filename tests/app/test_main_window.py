@@ -210,7 +210,7 @@ def test_holding_tab_shows_the_original(window: MainWindow) -> None:
     assert canvas(window).hasFocus()
 
 
-def test_f_hides_every_panel_and_brings_them_back(window: MainWindow, settings: Settings, qtbot: QtBot) -> None:
+def test_f_hides_every_panel_and_brings_them_back(window: MainWindow, qtbot: QtBot) -> None:
     add(window)
     bench = window.workbench
     assert bench is not None
@@ -218,7 +218,7 @@ def test_f_hides_every_panel_and_brings_them_back(window: MainWindow, settings: 
     key(window, Qt.Key.Key_F)
     qtbot.waitUntil(lambda: bench.canvas.size() == bench.size() and bench.canvas.width() > wide)
     assert not bench.edit.isVisible()
-    assert not settings.values.panels
+    assert not window.panels_shown
     key(window, Qt.Key.Key_F)
     assert bench.edit.isVisible()
 
