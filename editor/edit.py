@@ -131,7 +131,7 @@ def reach(document: Document, draft: Draft, planned: Plan) -> Rect:
         if item is not None:
             found = found.unite(item.rect.grow(grow))
             if planned.action == "move":
-                found = found.unite(item.bounds.grow(max(2, grow)))
+                found = found.unite(item.bounds.grow(_rim(item)))
     for id in planned.exemplars:
         exemplar = document.exemplar(id)
         if exemplar is not None:
@@ -275,9 +275,14 @@ def _with_context(tight: Rect, outer: Rect) -> Rect:
 def _item_effect(item: Item, rect: Rect, grow: int, *, moved: bool) -> Map:
     found = hole(item, rect, grow).astype(np.float32)
     if moved and item.placement is not None:
-        # The matte may reach two pixels past the mask (soft rim), so those pixels must be free to change as well.
-        found = np.maximum(found, masks.grow(place_mask(item, rect), 2) > 0)
+        found = np.maximum(found, masks.grow(place_mask(item, rect), _rim(item)) > 0)
     return found
+
+
+def _rim(item: Item) -> int:
+    """How far, in document pixels, a placed item's matte may reach past its mask: two of its own pixels, for a soft rim."""
+    placed = item.placed
+    return math.ceil(2 * max(1.0, abs(placed.scale_x), abs(placed.scale_y)))
 
 
 def _item_input(item: Item, rect: Rect, grow: int, document: Document, *, moved: bool) -> ItemInput:

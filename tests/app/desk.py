@@ -102,6 +102,7 @@ class Desk:
 
     async def drop(self, path: Path, x: float, y: float) -> None:
         """Drag a file over the canvas and let it go there."""
+        self.window.activateWindow()
         data = QMimeData()
         data.setUrls([QUrl.fromLocalFile(str(path))])
         where = self.at(x, y)
