@@ -16,7 +16,6 @@ from PySide6.QtCore import QObject, Signal
 from editor.document import Document
 from editor.edit import Draft, Plan, apply_result, plan, reach
 from editor.errors import EditorError
-from editor.geometry import Rect
 from editor.history import DEFAULT_BUDGET, History
 from editor.io.images import Picture
 from editor.report import EditResult, Masks, Report

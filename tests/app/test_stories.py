@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
@@ -49,9 +50,9 @@ def photo(tmp_path: Path) -> Path:
     return tmp_path / "flower.jpg"
 
 
-def differs(before: Document, after: Document) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def differs(before: Document, after: Document) -> NDArray[np.bool_]:
     """(H, W) bool: where the flattened pictures are not the same bytes."""
-    return (flatten(before) != flatten(after)).any(axis=-1)
+    return np.asarray((flatten(before) != flatten(after)).any(axis=-1), np.bool_)
 
 
 def same(one: Document, other: Document) -> bool:
@@ -336,8 +337,8 @@ def test_two_documents_run_side_by_side_and_do_not_mix(tell: Tell, photo: Path) 
             await desk.key(Qt.Key.Key_B)
             await desk.drag([(x, 100), (x + 10, 100)])
             session.run()
+        await until(lambda: all(each.job is not None and each.job.state == "ready" for each in (flower, other)))
         for session in (flower, other):
-            await until(lambda session=session: session.job is not None and session.job.state == "ready")
             session.accept()
         assert (flatten(flower.document)[100, 45, :3] == (255, 0, 0)).all()
         assert (flatten(other.document)[100, 305, :3] == (255, 0, 0)).all()
