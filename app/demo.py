@@ -1,6 +1,6 @@
 """The demonstration: three edits of a real photo in the real window, each run by its background worker.
 
-An item is removed and its hole heals; an item is moved and made smaller; a cut-out of another photo is dropped and blended in by a
+An item is moved and made smaller, and its hole heals; an item is removed; a cut-out of another photo is dropped and blended in by a
 painted strength. Nothing is downloaded. The pictures, the project and a screenshot go into a folder.
 """
 
@@ -94,21 +94,20 @@ async def play(application: Application, keep: Callable[[str, Session], Awaitabl
         session.set_draft(seed=3)
         await keep("0 original", session)
 
-        _say("Removing the bud at the lower edge")
-        await make_item(session, "bud", BUD)
-        # Out of focus petals reach further than any outline; a wider growth takes them in.
-        session.set_draft(settings=replace(session.draft.settings, grow=24))
-        await _run(session)
-        await keep("1 removed", session)
-
         _say("Moving the dahlia, and making it smaller")
-        session.set_draft(settings=replace(session.draft.settings, grow=9))
         item = await make_item(session, "dahlia", DAHLIA)
-        centre = item.placed
-        placement = Placement(centre.x - 120, centre.y + 36, 0.82, 0.82)
+        session.set_draft(settings=replace(session.draft.settings, grow=16))
+        placement = Placement(item.placed.x - 124, item.placed.y - 12, 0.8, 0.8)
         session.commit("Move “dahlia”", session.document.with_item(replace(item, placement=placement)))
         await _run(session)
-        await keep("2 moved", session)
+        await keep("1 moved", session)
+
+        _say("Removing the bud at the lower edge")
+        await make_item(session, "bud", BUD)
+        # Petals out of focus reach further than any outline; a wider growth takes them in.
+        session.set_draft(settings=replace(session.draft.settings, grow=40))
+        await _run(session)
+        await keep("2 removed", session)
 
         _say("Dropping a cat, and blending it in by a painted strength")
         await drop(session, other)
