@@ -16,13 +16,14 @@ from widgets.contextual_pages import (
     ShapePage,
     StrengthPage,
 )
+from widgets.job import Job
 from widgets.session import Session
 
 HEIGHT = 40
 
 
 class ContextualBar(QFrame):
-    """One page at a time; hidden when there is nothing to set."""
+    """One page at a time; hidden when there is nothing to set, and while there are results to judge."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -37,6 +38,7 @@ class ContextualBar(QFrame):
         self._layout.setContentsMargins(6, 0, 6, 0)
         session.active_changed.connect(self._show)
         session.document_changed.connect(self._document_changed)
+        session.job_changed.connect(self._job_changed)
         self._show()
 
     @property
@@ -46,6 +48,9 @@ class ContextualBar(QFrame):
     def _document_changed(self) -> None:
         if not self._session.in_gesture:
             self._show()
+
+    def _job_changed(self, job: Job | None) -> None:
+        self.setVisible(self._page is not None and not (job is not None and job.offers))
 
     def _show(self) -> None:
         kind = _page_for(self._session)
@@ -59,7 +64,7 @@ class ContextualBar(QFrame):
             if self._page is not None:
                 self._layout.addWidget(self._page)
                 self._page.show()
-            self.setVisible(kind is not None)
+            self._job_changed(self._session.job)
         if self._page is not None:
             self._page.show_state()
 

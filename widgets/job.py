@@ -46,6 +46,11 @@ class Job:
         return self.results[self.chosen] if self.results else None
 
     @property
+    def offers(self) -> bool:
+        """Whether there is something to choose from, or will be."""
+        return bool(self.results) or (self.busy and self.wanted > 1)
+
+    @property
     def done(self) -> float:
         """0 to 1 of all the results together."""
         return min(1.0, (len(self.results) + self.fraction) / self.wanted) if self.busy else 1.0

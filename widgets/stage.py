@@ -1,15 +1,16 @@
-"""The canvas with what floats over it: messages on top, an adjustment at the right, variations and the contextual bar at the bottom.
+"""The canvas with what floats over it: messages on top, an adjustment at the right, the contextual bar or the variations at the bottom.
 
 They float so that the picture never jumps when one of them comes or goes.
 """
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from widgets.adjust import AdjustBar, Adjustment
+from widgets.canvas.pan_zoom import PanZoom
 from widgets.notices import Notices
 from widgets.session import Session
 
@@ -18,18 +19,19 @@ GAP = 8
 
 
 class Stage(QWidget):
-    """`strip` and, above it, `bar` float at the bottom, as wide as they want to be."""
+    """`bar` floats at the bottom; `strip` where it hides least of what the running job changes. Both are as wide as they want to be."""
 
     def __init__(
-        self, session: Session, canvas: QWidget, bar: QWidget, strip: QWidget, parent: QWidget | None = None
+        self, session: Session, canvas: PanZoom, bar: QWidget, strip: QWidget, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._session = session
         self._canvas = canvas
-        self._floating = (strip, bar)  # from the bottom up
+        self._bar, self._strip = bar, strip
+        self._spot = 0  # which of `_spots` the strip has
         self._adjust: AdjustBar | None = None
         canvas.setParent(self)
-        for each in self._floating:
+        for each in (strip, bar):
             hidden = each.isHidden()
             each.setParent(self)
             each.setHidden(hidden)
@@ -60,30 +62,58 @@ class Stage(QWidget):
             self._canvas.setFocus()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        moves = (QEvent.Type.LayoutRequest, QEvent.Type.ShowToParent, QEvent.Type.HideToParent)
-        if event.type() in moves and watched in self._floating:
+        if watched is self._strip and event.type() == QEvent.Type.ShowToParent:
+            self._choose_spot()
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
             self._place()
         return False
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._canvas.setGeometry(self.rect())
+        self._choose_spot()
         self._place()
 
     def _place(self) -> None:
-        self._canvas.setGeometry(self.rect())
-        bottom = self.height() - MARGIN
-        for each in self._floating:
-            if not each.isHidden():
-                wanted = each.sizeHint().expandedTo(each.minimumSize())
-                width = min(wanted.width(), self.width() - 2 * MARGIN)
-                bottom -= wanted.height()
-                each.setGeometry((self.width() - width) // 2, bottom, width, wanted.height())
-                bottom -= GAP
+        self._bar.setGeometry(self._spots(self._bar)[0])
+        strip = self._spots(self._strip)[self._spot]
+        self._strip.setGeometry(strip)
         size = self.notices.sizeHint()
-        self.notices.setGeometry((self.width() - size.width()) // 2, MARGIN, size.width(), size.height())
+        top = strip.bottom() + GAP if strip.top() == MARGIN and not self._strip.isHidden() else MARGIN
+        self.notices.setGeometry((self.width() - size.width()) // 2, top, size.width(), size.height())
         if self._adjust is not None:
-            size = self._adjust.sizeHint().expandedTo(self._adjust.minimumSize())
+            size = _wanted(self._adjust)
             self._adjust.setGeometry(self.width() - size.width() - MARGIN, MARGIN, size.width(), size.height())
-        for floating in (*self._floating, self.notices, self._adjust):
+        for floating in (self._strip, self._bar, self.notices, self._adjust):
             if floating is not None:
                 floating.raise_()
+
+    def _spots(self, widget: QWidget) -> list[QRect]:
+        """Where it could float, the best first: at the bottom in the middle, to the left, to the right, and on top."""
+        wanted = _wanted(widget)
+        size = QSize(min(wanted.width(), self.width() - 2 * MARGIN), wanted.height())
+        middle, right = (self.width() - size.width()) // 2, self.width() - size.width() - MARGIN
+        bottom = self.height() - size.height() - MARGIN
+        return [
+            QRect(QPoint(x, y), size)
+            for x, y in ((middle, bottom), (MARGIN, bottom), (right, bottom), (middle, MARGIN))
+        ]
+
+    def _choose_spot(self) -> None:
+        """Once, when the strip comes or the window changes: it should not run about while somebody zooms in to judge a result."""
+        job = self._session.job
+        if job is None:
+            return
+        rect = job.rect
+        changing = self._canvas.viewport.transform().mapRect(QRectF(rect.left, rect.top, rect.width, rect.height))
+
+        def hidden(spot: QRect) -> float:
+            covered = changing.intersected(QRectF(spot))
+            return covered.width() * covered.height()
+
+        spots = self._spots(self._strip)
+        self._spot = min(range(len(spots)), key=lambda at: hidden(spots[at]))
+
+
+def _wanted(widget: QWidget) -> QSize:
+    return widget.sizeHint().expandedTo(widget.minimumSize())

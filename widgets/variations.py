@@ -16,8 +16,9 @@ from widgets.session import Session
 from widgets.theme import colours
 from widgets.thumbnails import result_thumbnail
 
-PICTURE = 72
-MARGIN = 0.15  # of the changed region, shown around it
+PICTURE = 80
+MARGIN = 0.15  # of the changed region's longer side, shown around it
+LEAST = 64  # picture pixels: of a speck more is shown than the speck
 
 
 class Variations(QFrame):
@@ -82,9 +83,8 @@ class Variations(QFrame):
 
     def _show(self, job: Job | None) -> None:
         wanted = job.wanted if job is not None and job.busy else len(job.results) if job is not None else 0
-        shown = job is not None and (bool(job.results) or (job.busy and job.wanted > 1))
-        self.setVisible(shown)
-        if job is None or not shown:
+        if job is None or not job.offers:
+            self.hide()
             self._pictured = []
             return
         while len(self._cards) > wanted:
@@ -98,6 +98,7 @@ class Variations(QFrame):
             card.clicked.connect(lambda _=False, at=at: self._session.choose(at))
             self._cards.append(card)
             self._places.addWidget(card)
+            card.show()
         area = _around(job)
         for at, card in enumerate(self._cards):
             if at < len(job.results):
@@ -115,6 +116,7 @@ class Variations(QFrame):
         self._accept.setEnabled(bool(job.results))
         self._more.setVisible(not job.busy)
         self._discard.setText("Stop" if job.busy and not job.results else "Discard")
+        self.show()  # last, so that it comes with its final size
 
 
 class _Card(QToolButton):
@@ -163,11 +165,7 @@ class _Card(QToolButton):
         painter.setClipPath(shape)
         painter.fillRect(self.rect(), QColor(found.field))
         if self._pixmap is not None:
-            width, height = self._pixmap.width(), self._pixmap.height()
-            scale = min(frame.width() / width, frame.height() / height)
-            target = QRectF(0, 0, width * scale, height * scale)
-            target.moveCenter(frame.center())
-            painter.drawPixmap(target, self._pixmap, QRectF(self._pixmap.rect()))
+            painter.drawPixmap(frame, self._pixmap, QRectF(self._pixmap.rect()))
         else:
             bar = QRectF(frame.left() + 16, frame.center().y() - 2, frame.width() - 32, 4)
             painter.fillRect(bar, QColor(found.hover))
@@ -185,9 +183,13 @@ class _Card(QToolButton):
 
 
 def _around(job: Job) -> Rect:
-    """What changes, with a little around it."""
-    rect = job.results[0].rect if job.results else job.rect
-    return rect.grow(round(max(rect.size) * MARGIN)).intersect(job.document.rect)
+    """A square of the picture about what changes; where that is long, about its middle."""
+    rect, whole = job.results[0].rect if job.results else job.rect, job.document.rect
+    side = max(round(max(rect.size) * (1 + 2 * MARGIN)), LEAST)
+    side = min(side, *whole.size)
+    left = min(max(round(rect.centre.x - side / 2), 0), whole.width - side)
+    top = min(max(round(rect.centre.y - side / 2), 0), whole.height - side)
+    return Rect.at(left, top, side, side)
 
 
 def _sentence(job: Job) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
-from editor.report import Progress
+from editor.geometry import Rect
+from editor.report import EditResult, Progress, Recipe
+from editor.request import QuickFillSettings
 from tests.widgets.desk_stub import Worker, painted, picture, result
 from widgets import notices as notices_module
 from widgets.notices import MOST, Notices
@@ -104,6 +107,36 @@ def test_the_pictures_show_the_results(strip: Variations, session: Session) -> N
     middle = image.pixelColor(image.width() // 2, image.height() // 2)
     assert middle.red() > 240
     assert middle.green() < 20
+
+
+def test_a_picture_shows_a_square_about_the_change_edge_to_edge(strip: Variations, session: Session) -> None:
+    session.run()
+    session.job_result(result())
+    image = strip.cards[0].grab().toImage()
+    side, red = image.width(), [(x, y) for x in range(image.width()) for y in range(image.height())]
+    red = [(x, y) for x, y in red if image.pixelColor(x, y).red() > 200 and image.pixelColor(x, y).green() < 60]
+    across, down = [x for x, _ in red], [y for _, y in red]
+    # 40 of 64 pixels, in the middle, as wide as high; round about the grey of the picture up to the rim.
+    for found in (across, down):
+        assert max(found) - min(found) == pytest.approx(40 / 64 * side, abs=5)
+        assert (max(found) + min(found)) / 2 == pytest.approx(side / 2, abs=2)
+    for x, y in ((side // 2, 5), (side // 2, side - 6), (5, side // 2), (side - 6, side // 2)):
+        grey = image.pixelColor(x, y)
+        assert grey.red() == grey.green() == grey.blue() > 30
+
+
+def test_a_long_change_is_shown_about_its_middle(qtbot: QtBot) -> None:
+    session = Session(painted(picture(300, 60)), Worker())
+    strip = Variations(session)
+    qtbot.addWidget(strip)
+    session.run()
+    rect = Rect(0, 10, 300, 50)
+    pixels = np.zeros((40, 300, 4), np.uint8)
+    pixels[..., 3] = 255
+    pixels[:, 140:160, 1] = 255
+    session.job_result(EditResult(rect, pixels, Recipe(QuickFillSettings(), "fill", rect, 1)))
+    image = strip.cards[0].grab().toImage()
+    assert image.pixelColor(image.width() // 2, image.height() // 2).green() > 240
 
 
 def test_more_variations_runs_again_with_other_seeds(strip: Variations, session: Session, worker: Worker) -> None:

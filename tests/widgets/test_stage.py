@@ -1,0 +1,108 @@
+"""What floats over the canvas keeps out of the way of what is being judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QRectF
+from pytestqt.qtbot import QtBot
+
+from editor.geometry import Rect
+from tests.widgets.desk_stub import Worker, painted, picture, result
+from widgets.canvas.view import CanvasView
+from widgets.contextual_bar import ContextualBar
+from widgets.session import Session
+from widgets.stage import MARGIN, Stage
+from widgets.tools import make_tools
+from widgets.variations import Variations
+
+
+@dataclass
+class Scene:
+    session: Session
+    stage: Stage
+    canvas: CanvasView
+    bar: ContextualBar
+    strip: Variations
+
+    @property
+    def changing(self) -> QRectF:
+        """Where the job may change something, on screen."""
+        assert self.session.job is not None
+        rect = self.session.job.rect
+        box = QRectF(rect.left, rect.top, rect.width, rect.height)
+        return self.canvas.viewport.transform().mapRect(box)
+
+
+@pytest.fixture
+def scene(qtbot: QtBot) -> Scene:
+    session = Session(painted(picture(600, 400)), Worker())
+    canvas = CanvasView(session, make_tools(session))
+    bar, strip = ContextualBar(session), Variations(session)
+    stage = Stage(session, canvas, bar, strip)
+    qtbot.addWidget(stage)
+    stage.resize(1000, 600)
+    stage.show()
+    qtbot.waitExposed(stage)
+    return Scene(session, stage, canvas, bar, strip)
+
+
+def paint(scene: Scene, rect: Rect) -> None:
+    document = scene.session.document
+    strength = document.empty_map().write(rect.left, rect.top, np.ones(rect.size.shape, np.float32))
+    scene.session.commit("Paint strength", document.with_strength(strength))
+
+
+def test_the_bar_makes_way_while_there_is_something_to_choose(scene: Scene) -> None:
+    assert scene.bar.isVisible()
+    scene.session.run()
+    assert scene.strip.isVisible()
+    assert not scene.bar.isVisible()
+    scene.session.set_options(tool="lasso")
+    assert not scene.bar.isVisible()
+    scene.session.job_result(result())
+    scene.session.job_finished()
+    assert not scene.bar.isVisible()
+    scene.session.accept()
+    assert scene.bar.isVisible()
+
+
+def test_the_strip_stands_at_the_bottom(scene: Scene) -> None:
+    scene.session.run()
+    place = scene.strip.geometry()
+    assert place.bottom() + 1 == scene.stage.height() - MARGIN
+    assert abs(place.center().x() - scene.stage.width() / 2) <= 1
+
+
+@pytest.mark.parametrize("zoom", [1.0, 2.0])
+@pytest.mark.parametrize(
+    "rect", [Rect(250, 300, 350, 400), Rect(10, 330, 360, 400), Rect(300, 330, 590, 400), Rect(10, 350, 590, 400)]
+)
+def test_the_strip_does_not_hide_what_is_judged(scene: Scene, rect: Rect, zoom: float, qtbot: QtBot) -> None:
+    paint(scene, rect)
+    # The region lies at the lower edge of the screen.
+    at = scene.canvas.viewport
+    scene.canvas.set_viewport(replace(at, zoom=zoom, x=300, y=400 - 300 / zoom))
+    scene.session.run()
+    place = scene.strip.geometry()
+    assert scene.stage.rect().contains(place)
+    assert not scene.changing.intersects(QRectF(place))
+
+
+def test_the_strip_stays_where_it_is_while_somebody_zooms(scene: Scene) -> None:
+    scene.session.run()
+    place = scene.strip.geometry()
+    scene.canvas.zoom_to(8.0)
+    scene.session.job_result(result())
+    assert scene.strip.geometry().center().y() == place.center().y()
+
+
+def test_messages_stand_below_a_strip_on_top(scene: Scene) -> None:
+    paint(scene, Rect(0, 200, 600, 400))
+    scene.canvas.set_viewport(replace(scene.canvas.viewport, zoom=2.0, x=300, y=250))
+    scene.session.run()
+    scene.session.notice("Saved.")
+    assert scene.strip.geometry().top() == MARGIN
+    assert scene.stage.notices.geometry().top() > scene.strip.geometry().bottom()
