@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 from qasync import QEventLoop
 
 import resources
@@ -25,6 +25,7 @@ from app.application import Application, load_engine
 from app.demo import BUD, DAHLIA, drop, make_item, until
 from app.settings import Settings
 from editor.brush import Brush, Sample, SetTo, Stroke
+from widgets.curve import CurveEditor
 from widgets.session import Session
 from widgets.theme import Theme
 
@@ -104,6 +105,14 @@ async def painting(application: Application) -> None:
     _point_at(application, 520, 330)
 
 
+async def curve(application: Application) -> None:
+    await painting(application)
+    application.window.actions_of_window.action("strength.curve").trigger()
+    editor = application.window.findChild(CurveEditor)
+    if editor is not None:
+        _press(editor, QPointF(editor.width() * 0.4, editor.height() * 0.25))
+
+
 async def item(application: Application) -> None:
     session = await _open(application)
     found = await make_item(session, "dahlia", DAHLIA)
@@ -158,6 +167,13 @@ async def failed(application: Application) -> None:
     )
 
 
+def _press(widget: QWidget, where: QPointF) -> None:
+    """Press and let go."""
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    for kind in (QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonRelease):
+        QApplication.sendEvent(widget, QMouseEvent(kind, where, widget.mapToGlobal(where), left, left, none))
+
+
 def _point_at(application: Application, x: float, y: float) -> None:
     """Rest the pointer over a place of the picture."""
     bench = application.window.workbench
@@ -172,6 +188,7 @@ def _point_at(application: Application, x: float, y: float) -> None:
 SCENES: dict[str, Scene] = {
     "start": start_page,
     "strength": painting,
+    "curve": curve,
     "item": item,
     "exemplar": exemplar,
     "running": running,

@@ -125,10 +125,39 @@ def curve(map: Map, points: Sequence[tuple[float, float]]) -> Map:
     if len(ordered) < 2 or any(right <= left for left, right in pairwise(xs)):
         raise ValueError(f"no curve goes through {ordered}")
     places = np.clip(np.linspace(0, 1, _CURVE_STEPS), xs[0], xs[-1])
-    from scipy.interpolate import PchipInterpolator  # noqa: PLC0415  takes half a second, which the window need not wait for
-
-    table = np.clip(PchipInterpolator(xs, ys)(places), 0, 1).astype(np.float32)
+    table = np.clip(_cubic(np.array(xs, float), np.array(ys, float), places), 0, 1).astype(np.float32)
     return np.asarray(table[np.rint(map * np.float32(_CURVE_STEPS - 1)).astype(np.uint16)], np.float32)
+
+
+def _cubic(xs: NDArray[np.float64], ys: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The piecewise cubic of Fritsch and Butland (1984) through two points or more, at `places` between the first and the last."""
+    widths = np.diff(xs)
+    rises = np.diff(ys) / widths
+    slopes = np.zeros_like(xs)
+    # Level at every turn; elsewhere the harmonic mean of the rises to both sides, the nearer neighbour counting more.
+    left, right = widths[:-1] + 2 * widths[1:], 2 * widths[:-1] + widths[1:]
+    climbs = rises[:-1] * rises[1:] > 0
+    weighted = np.divide(left, rises[:-1], where=climbs, out=np.ones_like(left))
+    weighted += np.divide(right, rises[1:], where=climbs, out=np.ones_like(right))
+    slopes[1:-1] = np.where(climbs, (left + right) / weighted, 0)
+    slopes[0], slopes[-1] = _end_slope(widths, rises), _end_slope(widths[::-1], rises[::-1])
+    piece = np.clip(np.searchsorted(xs, places, "right") - 1, 0, len(xs) - 2)
+    width = widths[piece]
+    t = (places - xs[piece]) / width
+    start, end = slopes[piece] * width, slopes[piece + 1] * width
+    rise = rises[piece] * width
+    return np.asarray(ys[piece] + t * (start + t * (3 * rise - 2 * start - end + t * (start + end - 2 * rise))))
+
+
+def _end_slope(widths: NDArray[np.float64], rises: NDArray[np.float64]) -> float:
+    """The slope of the parabola through the first three points, as far as it does not make the first piece turn."""
+    if len(rises) == 1:
+        return float(rises[0])
+    slope = ((2 * widths[0] + widths[1]) * rises[0] - widths[0] * rises[1]) / (widths[0] + widths[1])
+    if slope * rises[0] <= 0:
+        return 0.0
+    steepest = 3 * rises[0]
+    return float(steepest if rises[0] * rises[1] < 0 and abs(slope) > abs(steepest) else slope)
 
 
 def linear_gradient(

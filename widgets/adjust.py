@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from widgets.curve import CurveEditor, Points
 from widgets.session import Session
 from widgets.slider import Slider
 
@@ -29,16 +30,27 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
-class Adjustment:
-    """`apply(session, values, preview)`: with `preview` it only shows, without it commits."""
+class Amounts:
+    """Numbers to set. `apply(session, values, preview)`: with `preview` it only shows, without it commits."""
 
     title: str
     amounts: tuple[Amount, ...]
     apply: Callable[[Session, tuple[float, ...], bool], object]
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A curve to bend. `apply(session, points, preview)`: as of `Amounts`."""
+
+    title: str
+    apply: Callable[[Session, Points, bool], object]
+
+
+Adjustment = Amounts | Curve
+
+
 class AdjustBar(QFrame):
-    """The sliders of one adjustment. `closed()` when it is over, one way or the other."""
+    """The controls of one adjustment. `closed()` when it is over, one way or the other."""
 
     closed = Signal()
 
@@ -47,14 +59,25 @@ class AdjustBar(QFrame):
         self.setObjectName("floating")
         self.setAccessibleName(adjustment.title)
         self._session = session
-        self._adjustment = adjustment
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(PREVIEW_DELAY)
+        self._timer.timeout.connect(lambda: self._act(True))
         title = QLabel(adjustment.title)
         title.setProperty("role", "title")
-        self._sliders = [
-            Slider(each.label, each.low, each.high, each.default, unit=each.unit, step=each.step, curve=each.curve)
-            for each in adjustment.amounts
-        ]
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 12, 12, 12)
+        layout.setSpacing(8)
+        layout.addWidget(title)
+        self._first: QWidget
+        self._act: Callable[[bool], object]
+        match adjustment:
+            case Amounts():
+                self._add_sliders(adjustment, layout)
+            case Curve():
+                self._add_curve(adjustment, layout)
         apply, cancel = QPushButton("Apply"), QPushButton("Cancel")
+        apply.setProperty("role", "accept")
         apply.clicked.connect(self.apply)
         cancel.clicked.connect(self.cancel)
         buttons = QHBoxLayout()
@@ -62,32 +85,40 @@ class AdjustBar(QFrame):
         buttons.addStretch(1)
         buttons.addWidget(cancel)
         buttons.addWidget(apply)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 12, 12, 12)
-        layout.setSpacing(8)
-        layout.addWidget(title)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(PREVIEW_DELAY)
-        self._timer.timeout.connect(self._preview)
-        for slider in self._sliders:
-            layout.addWidget(slider)
-            slider.changed.connect(lambda _: self._timer.start())
         layout.addLayout(buttons)
         self.setFixedWidth(320)
         self._timer.start()
 
-    @property
-    def values(self) -> tuple[float, ...]:
-        return tuple(slider.value for slider in self._sliders)
+    def _add_sliders(self, adjustment: Amounts, layout: QVBoxLayout) -> None:
+        sliders = [
+            Slider(each.label, each.low, each.high, each.default, unit=each.unit, step=each.step, curve=each.curve)
+            for each in adjustment.amounts
+        ]
+        for slider in sliders:
+            layout.addWidget(slider)
+            slider.changed.connect(self._changed)
+        self._first = sliders[0]
+        self._act = lambda preview: adjustment.apply(self._session, tuple(each.value for each in sliders), preview)
+
+    def _add_curve(self, adjustment: Curve, layout: QVBoxLayout) -> None:
+        editor, words = CurveEditor(), QLabel()
+        words.setProperty("role", "caption")
+        editor.setToolTip("Press to add a point, drag it, double-click to take it away")
+        editor.changed.connect(self._changed)
+        editor.chosen_changed.connect(lambda: words.setText(editor.words))
+        words.setText(editor.words)
+        layout.addWidget(editor)
+        layout.addWidget(words)
+        self._first = editor
+        self._act = lambda preview: adjustment.apply(self._session, editor.points, preview)
 
     def take_keys(self) -> None:
-        """Put the keyboard on the first slider."""
-        self._sliders[0].setFocus(Qt.FocusReason.OtherFocusReason)
+        """Put the keyboard on the first control."""
+        self._first.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def apply(self) -> None:
         self._timer.stop()
-        self._adjustment.apply(self._session, self.values, False)
+        self._act(False)
         self.closed.emit()
 
     def cancel(self) -> None:
@@ -103,5 +134,6 @@ class AdjustBar(QFrame):
         else:
             super().keyPressEvent(event)
 
-    def _preview(self) -> None:
-        self._adjustment.apply(self._session, self.values, True)
+    def _changed(self) -> None:
+        if not self._timer.isActive():  # started anew with every value, it would wait until the hand rests
+            self._timer.start()

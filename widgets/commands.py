@@ -7,7 +7,7 @@ shown (`session.revert()` drops it), without it it is kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -133,7 +133,7 @@ def shrink_map(session: Session, radius: float, target: Target = "selection", *,
 
 
 def feather_map(session: Session, radius: float, target: Target = "selection", *, preview: bool = False) -> None:
-    """A softer rim, over about `radius` document pixels to either side."""
+    """A softer rim: it fades inwards over `radius` document pixels; what is 0 stays 0."""
     _adjust_by(session, "Feather", radius, target, masks.feather, preview=preview)
 
 
@@ -147,6 +147,20 @@ def level_map(
         target,
         lambda map: masks.levels(map, black, max(white, black + 0.01), gamma),
         reach=None if black < 0 else 0,
+        preview=preview,
+    )
+
+
+def curve_map(
+    session: Session, points: Sequence[tuple[float, float]], target: Target = "strength", *, preview: bool = False
+) -> None:
+    """Change every value along a curve through `points` (from, to), both 0 to 1, as `editor.masks.curve` says."""
+    _adjust(
+        session,
+        f"Curve of {_noun(session, target)}",
+        target,
+        lambda map: masks.curve(map, points),
+        reach=None if min(points)[1] > 0 else 0,
         preview=preview,
     )
 
@@ -278,8 +292,7 @@ def _adjust_by(
         return
     own = radius * found.scale
     label = f"{verb} {found.noun} by {radius:g} px"
-    # Twice the radius: a feather's tail reaches a little farther than its name.
-    _adjust(session, label, target, lambda map: change(map, own), reach=math.ceil(2 * own) + 1, preview=preview)
+    _adjust(session, label, target, lambda map: change(map, own), reach=math.ceil(own) + 1, preview=preview)
 
 
 def _adjust(

@@ -148,6 +148,33 @@ def test_levels_and_inverting(session: Session, notices: list[Notice]) -> None:
     assert not session.document.strength.read().any()
 
 
+def test_a_curve_bends_the_values(session: Session) -> None:
+    document = session.document
+    session.commit(
+        "Paint", document.with_strength(document.empty_map().write(0, 0, np.full((50, 50), 0.5, np.float32)))
+    )
+    commands.curve_map(session, [(0, 0), (0.5, 0.9), (1, 1)], preview=True)
+    assert session.in_gesture
+    assert session.document.strength.read()[0, 0] == pytest.approx(0.9, abs=1e-4)
+    commands.curve_map(session, [(0, 0), (0.5, 0.2), (1, 1)])
+    found = session.document.strength.read()
+    assert found[0, 0] == pytest.approx(0.2, abs=1e-4)
+    assert found[100, 100] == 0
+    commands.curve_map(session, [(0, 0.25), (1, 1)])
+    assert session.document.strength.read()[100, 100] == pytest.approx(0.25)
+    assert labels(session) == ["Paint", "Curve of strength", "Curve of strength"]
+
+
+def test_a_feather_fades_inwards(session: Session) -> None:
+    select(session, Rect(100, 50, 200, 150))
+    commands.feather_map(session, 10)
+    found = session.document.selection.read()
+    assert not found[:50].any()
+    assert not found[:, :100].any()
+    assert 0 < found[50, 150] < 0.1
+    assert (found[61:139, 111:189] == 1).all()
+
+
 def test_with_an_exemplar_active_its_own_strength_is_meant(qtbot: QtBot) -> None:
     session = Session(with_exemplar(plain(), 60, 40, Placement(150, 100, 2, 2)), Desk())
     session.activate(exemplar=session.document.exemplars[0].id)

@@ -6,29 +6,29 @@ from collections.abc import Callable
 
 from widgets import commands
 from widgets.actions import Command, Menu
-from widgets.adjust import Adjustment, Amount
+from widgets.adjust import Amount, Amounts, Curve
 from widgets.command_table.conditions import When, layer, on_layer, on_session, painted, selected, when
 from widgets.options import Target
 
 
-def _adjust(title: str, amounts: tuple[Amount, ...], apply: Callable[..., object], target: Target) -> Adjustment:
+def _adjust(title: str, amounts: tuple[Amount, ...], apply: Callable[..., object], target: Target) -> Amounts:
     """An adjustment that calls a function of `widgets.commands`."""
-    return Adjustment(title, amounts, lambda session, values, preview: apply(session, *values, target, preview=preview))
+    return Amounts(title, amounts, lambda session, values, preview: apply(session, *values, target, preview=preview))
 
 
-def _by_pixels(default: float) -> tuple[Amount, ...]:
-    return (Amount("By", 1, 500, default, "px", 1, 2.5),)
+def _by_pixels(words: str, default: float) -> tuple[Amount, ...]:
+    return (Amount(words, 1, 500, default, "px", 1, 2.5),)
 
 
 def _map_menu(title: str, prefix: str, target: Target, when: When, noun: str) -> tuple[Command, ...]:
     """Grow, shrink and feather one map."""
     found = []
-    for name, change, default in (
-        ("Grow", commands.grow_map, 8),
-        ("Shrink", commands.shrink_map, 8),
-        ("Feather", commands.feather_map, 12),
+    for name, words, change, default in (
+        ("Grow", "By", commands.grow_map, 8),
+        ("Shrink", "By", commands.shrink_map, 8),
+        ("Feather", "Fade inwards over", commands.feather_map, 12),
     ):
-        adjustment = _adjust(f"{name} the {noun}", _by_pixels(default), change, target)
+        adjustment = _adjust(f"{name} the {noun}", _by_pixels(words, default), change, target)
         found.append(
             Command(
                 f"{prefix}.{name.lower()}",
@@ -45,6 +45,11 @@ LEVELS = (
     Amount("Black at", 0, 1, 0, "%", 0.01),
     Amount("White at", 0, 1, 1, "%", 0.01),
     Amount("Bend", 0.1, 5, 1, "", 0.05, 2),
+)
+
+CURVE = Curve(
+    "Strength curve",
+    lambda session, points, preview: commands.curve_map(session, points, "strength", preview=preview),
 )
 
 SELECT = Menu(
@@ -107,6 +112,14 @@ STRENGTH = Menu(
             ("Ctrl+L",),
             painted,
             short="Levels…",
+        ),
+        Command(
+            "strength.curve",
+            "Strength curve…",
+            lambda desk: desk.adjust(CURVE),
+            ("Ctrl+M",),
+            painted,
+            short="Curve…",
         ),
         Command("strength.invert", "Invert the strength", on_session(commands.invert_map), ("Ctrl+I",), short="Invert"),
         *_map_menu("Strength", "strength", "strength", painted, "strength"),
