@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,11 +36,13 @@ def flatten(document: Document, rect: Rect | None = None) -> Pixels:
 def flatten_rgb(document: Document, rect: Rect) -> Pixels:
     """(h, w, 3) uint8: the same on white, for methods that know no transparency."""
     flat = flatten(document, rect)
-    if (flat[..., 3] == 255).all():
-        return np.ascontiguousarray(flat[..., :3])
-    white = np.full_like(flat, 255)
-    lay(white, flat, 1.0, "normal")
-    return np.ascontiguousarray(white[..., :3])
+    if flat.size == 0:
+        return np.zeros((*flat.shape[:2], 3), np.uint8)
+    if flat[..., 3].min() < 255:
+        white = np.full_like(flat, 255)
+        lay(white, flat, 1.0, "normal")
+        flat = white
+    return np.asarray(cv2.cvtColor(flat, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 def lay(under: Pixels, over: Pixels, opacity: float, blend: Blend) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,16 @@ from editor.frame import Frame
 from editor.geometry import EMPTY, Rect
 from editor.item import Exemplar, Item
 from editor.layer import Layer
-from editor.placing import hole, item_matrix, moved_mask, place_exemplar, place_mask, within
+from editor.placing import (
+    Placed,
+    exemplar_reach,
+    hole,
+    item_matrix,
+    moved_mask,
+    place_exemplar,
+    place_mask,
+    within,
+)
 from editor.report import EditResult
 from editor.request import (
     Action,
@@ -35,6 +45,7 @@ from editor.request import (
 from editor.tiles import Tiles
 
 Map = NDArray[np.float32]
+_T = TypeVar("_T", bound=np.generic)
 
 # Around what changes, a method sees at least this much, and at most this multiple of the longer side.
 LEAST_CONTEXT = 192
@@ -102,40 +113,38 @@ def removal(item: Item) -> Plan:
 
 
 def effect(document: Document, draft: Draft, rect: Rect, planned: Plan | None = None) -> Map:
-    """(h, w) float32 in [0, 1]: how much every pixel inside `rect` may change if the edit ran now; what the overlay shows."""
+    """(h, w) float32 in [0, 1]: how much every pixel inside `rect` may change if the edit ran now."""
     planned = planned or plan(document, draft)
-    found = np.zeros(rect.size.shape, np.float32)
-    for id in planned.items:
-        item = document.item(id)
-        if item is not None:
-            found = np.maximum(found, _item_effect(item, rect, draft.settings.grow, moved=planned.action == "move"))
-    for id in planned.exemplars:
-        exemplar = document.exemplar(id)
-        if exemplar is not None:
-            _, alpha, strength = place_exemplar(exemplar, rect)
-            found = np.maximum(found, alpha * strength * np.float32(draft.strength))
+    return _effect(document, draft, rect, planned, _place_exemplars(document, rect, planned))
+
+
+def _effect(document: Document, draft: Draft, rect: Rect, planned: Plan, placed: dict[int, Placed]) -> Map:
     if planned.action == "fill":
         source = document.selection if _fills_selection(document) else document.strength
-        found = source.read(rect) * np.float32(draft.strength)
+        found: Map = source.read(rect) * np.float32(draft.strength)
+    else:
+        found = np.zeros(rect.size.shape, np.float32)
+    for item in _items(document, planned):
+        _add_item(found, rect, item, draft.settings.grow, moved=planned.action == "move")
+    for each in placed.values():
+        view = found[each.rect.within(rect).slices]
+        np.maximum(view, each.alpha * each.strength * np.float32(draft.strength), out=view)
     if not document.protect.blank:
-        found = found * (1 - document.protect.read(rect))
+        found *= 1 - document.protect.read(rect)
     return found
 
 
 def reach(document: Document, draft: Draft, planned: Plan) -> Rect:
     """A bound, in document pixels, of everything the planned edit may change."""
     found = EMPTY
-    grow = draft.settings.grow
-    for id in planned.items:
-        item = document.item(id)
-        if item is not None:
-            found = found.unite(item.rect.grow(grow))
-            if planned.action == "move":
-                found = found.unite(item.bounds.grow(_rim(item)))
+    for item in _items(document, planned):
+        found = found.unite(item.rect.grow(draft.settings.grow))
+        if planned.action == "move":
+            found = found.unite(_set_down(item))
     for id in planned.exemplars:
         exemplar = document.exemplar(id)
         if exemplar is not None:
-            found = found.unite(exemplar.bounds)
+            found = found.unite(exemplar_reach(exemplar))
     if planned.action == "fill":
         found = (document.selection if _fills_selection(document) else document.strength).written()
     return found.intersect(document.rect)
@@ -150,30 +159,28 @@ def make_request(document: Document, draft: Draft, planned: Plan | None = None) 
     if planned.action is None:
         raise InvalidRequest("There is nothing to change yet.", planned.reason)
     outer = reach(document, draft, planned)
-    strength = effect(document, draft, outer, planned)
-    tight = Rect.of_mask(strength)
+    placed = _place_exemplars(document, outer, planned)
+    found = _effect(document, draft, outer, planned, placed)
+    tight = Rect.of_mask(found)
     if tight.empty:
         raise InvalidRequest(*_why_nothing(document, planned))
-    tight = tight.moved(outer.left, outer.top)
-    frame = Frame.full_size(_with_context(tight, document.rect))
+    frame = Frame.full_size(_with_context(tight.moved(outer.left, outer.top), document.rect))
     rect = frame.rect
-    strength = effect(document, draft, rect, planned)
     items = tuple(
         _item_input(item, rect, draft.settings.grow, document, moved=planned.action == "move")
-        for id in planned.items
-        if (item := document.item(id)) is not None
+        for item in _items(document, planned)
     )
     exemplars = tuple(
-        _exemplar_input(exemplar, rect, draft.strength, document)
+        _exemplar_input(exemplar, placed[exemplar.id], rect, draft.strength, document)
         for exemplar in document.exemplars
-        if exemplar.id in planned.exemplars
+        if exemplar.id in placed
     )
     avoid = None if document.avoid.blank else document.avoid.read(rect) >= 0.5
-    subjects = [Subject(id, item.placement) for id in planned.items if (item := document.item(id)) is not None]
+    subjects = [Subject(item.id, item.placement) for item in _items(document, planned)]
     subjects += [Subject(id) for id in planned.exemplars]
     return EditRequest(
         image=flatten_rgb(document, rect),
-        strength=strength,
+        strength=_on_grid(found, outer, rect),
         frame=frame,
         settings=draft.settings,
         seed=draw_seed() if draft.seed is None else draft.seed,
@@ -272,11 +279,29 @@ def _with_context(tight: Rect, outer: Rect) -> Rect:
     return tight.grow(margin).intersect(outer)
 
 
-def _item_effect(item: Item, rect: Rect, grow: int, *, moved: bool) -> Map:
-    found = hole(item, rect, grow).astype(np.float32)
-    if moved and item.placement is not None:
-        found = np.maximum(found, masks.grow(place_mask(item, rect), _rim(item)) > 0)
-    return found
+def _items(document: Document, planned: Plan) -> list[Item]:
+    """Those of the plan that the document still has."""
+    return [item for id in planned.items if (item := document.item(id)) is not None]
+
+
+def _place_exemplars(document: Document, rect: Rect, planned: Plan) -> dict[int, Placed]:
+    """The plan's exemplars by id, in the order in which they are laid."""
+    return {each.id: place_exemplar(each, rect) for each in document.exemplars if each.id in planned.exemplars}
+
+
+def _add_item(found: Map, rect: Rect, item: Item, grow: int, *, moved: bool) -> None:
+    """Free, in the map of `rect`, what an item leaves and where it goes."""
+    part = item.rect.grow(grow).intersect(rect)
+    if not part.empty:
+        found[part.within(rect).slices][hole(item, part, grow)] = 1
+    part = _set_down(item).intersect(rect)
+    if moved and item.placement is not None and not part.empty:
+        found[part.within(rect).slices][masks.grow(place_mask(item, part), _rim(item)) > 0] = 1
+
+
+def _set_down(item: Item) -> Rect:
+    """A bound of a placed item and its matte."""
+    return item.bounds.grow(2 * _rim(item))
 
 
 def _rim(item: Item) -> int:
@@ -292,12 +317,24 @@ def _item_input(item: Item, rect: Rect, grow: int, document: Document, *, moved:
     matrix = None
     if moved and item.placement is not None:
         matrix = within(item_matrix(item), rect, rect)
-    return ItemInput(item.name, item.mask.read(rect), behind, matrix, item.prompt)
+    mask = _on_grid(item.mask.read(item.rect), item.rect, rect)
+    return ItemInput(item.name, mask, behind, matrix, item.prompt)
 
 
-def _exemplar_input(exemplar: Exemplar, rect: Rect, overall: float, document: Document) -> ExemplarInput:
-    pixels, alpha, strength = place_exemplar(exemplar, rect)
-    strength = strength * np.float32(overall)
+def _exemplar_input(
+    exemplar: Exemplar, placed: Placed, rect: Rect, overall: float, document: Document
+) -> ExemplarInput:
+    strength = _on_grid(placed.strength * np.float32(overall), placed.rect, rect)
     if not document.protect.blank:
-        strength = strength * (1 - document.protect.read(rect))
-    return ExemplarInput(exemplar.name, pixels, alpha, strength.astype(np.float32))
+        strength *= 1 - document.protect.read(rect)
+    pixels, alpha = _on_grid(placed.pixels, placed.rect, rect), _on_grid(placed.alpha, placed.rect, rect)
+    return ExemplarInput(exemplar.name, pixels, alpha, strength)
+
+
+def _on_grid(array: NDArray[_T], area: Rect, rect: Rect) -> NDArray[_T]:
+    """An array that covers `area` as one that covers `rect`: cropped, and 0 where there is nothing of it."""
+    part = area.intersect(rect)
+    found = np.zeros((*rect.size.shape, *array.shape[2:]), array.dtype)
+    if not part.empty:
+        found[part.within(rect).slices] = array[part.within(area).slices]
+    return found

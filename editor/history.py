@@ -33,6 +33,8 @@ class History:
         self._index = 0
         self._budget = budget
         self._saved: Document | None = document
+        self._held = _Held()
+        self._held.add(document)
 
     @property
     def document(self) -> Document:
@@ -73,13 +75,14 @@ class History:
         if document is self.document:
             return
         current = self._entries[self._index]
-        del self._entries[self._index + 1 :]
-        if merge is not None and merge == current.merge and self._index > 0:
-            self._entries[self._index] = Entry(label, document, merge)
-        else:
-            self._entries.append(Entry(label, document, merge))
-            self._index += 1
-        self._forget()
+        merged = merge is not None and merge == current.merge and self._index > 0
+        self._held.add(document)  # before anything is dropped, so that what both share is not walked twice
+        self._drop(self._index + (0 if merged else 1), len(self._entries))
+        self._entries.append(Entry(label, document, merge))
+        self._index = len(self._entries) - 1
+        while self._held.nbytes > self._budget and self._index > 0:
+            self._drop(0, 1)
+            self._index -= 1
 
     def undo(self) -> Document:
         self._index = max(0, self._index - 1)
@@ -97,56 +100,64 @@ class History:
 
     def nbytes(self) -> int:
         """Bytes of distinct blocks held by all entries together."""
-        held = _Held()
-        for entry in self._entries:
-            held.add(entry.document)
-        return held.nbytes
+        return self._held.nbytes
 
-    def _forget(self) -> None:
-        """Drop the oldest entries until the rest fits the budget; never the current one or what can be redone."""
-        held = _Held()
-        for at in range(len(self._entries) - 1, -1, -1):  # from the newest back
-            held.add(self._entries[at].document)
-            if held.nbytes > self._budget and at < self._index:
-                del self._entries[: at + 1]
-                self._index -= at + 1
-                return
+    def _drop(self, start: int, stop: int) -> None:
+        for entry in self._entries[start:stop]:
+            self._held.drop(entry.document)
+            if entry.document is self._saved:
+                self._saved = None  # it cannot come back, and its memory is not counted any more
+        del self._entries[start:stop]
 
 
 class _Held:
-    """Counts the memory behind documents, each array once. What two documents share as a whole is not walked again."""
+    """Counts the memory behind documents, each array once, as documents come and go.
+
+    Everything is counted by its id, which stays its own while a document that was added holds it. What documents share as a whole is
+    not walked again, so that a step costs what it changed.
+    """
 
     def __init__(self) -> None:
         self.nbytes = 0
-        self._seen: set[int] = set()
+        self._times: dict[int, int] = {}
 
     def add(self, document: Document) -> None:
+        self._count(document, 1)
+
+    def drop(self, document: Document) -> None:
+        """One that was added; it must still be alive."""
+        self._count(document, -1)
+
+    def _count(self, document: Document, by: int) -> None:
         for layer in document.layers:
-            self._tiles(layer.pixels)
+            self._tiles(layer.pixels, by)
         for name in MAPS:
-            self._tiles(document.map(name))
+            self._tiles(document.map(name), by)
         for item in document.items:
-            self._tiles(item.mask)
+            self._tiles(item.mask, by)
         for exemplar in document.exemplars:
-            self._array(exemplar.pixels)
-            self._tiles(exemplar.cutout)
-            self._tiles(exemplar.strength_map)
+            self._array(exemplar.pixels, by)
+            self._tiles(exemplar.cutout, by)
+            self._tiles(exemplar.strength_map, by)
 
-    def _tiles(self, tiles: Tiles) -> None:
-        if self._new(tiles):
+    def _tiles(self, tiles: Tiles, by: int) -> None:
+        if self._turns(tiles, by):
             for row in tiles.rows:
-                if self._new(row):
+                if self._turns(row, by):
                     for block in row:
-                        self._array(block)
+                        self._array(block, by)
 
-    def _array(self, array: Block) -> None:
+    def _array(self, array: Block, by: int) -> None:
         while isinstance(array.base, np.ndarray):  # a view keeps the whole array alive
             array = array.base
-        if self._new(array):
-            self.nbytes += array.nbytes
+        if self._turns(array, by):
+            self.nbytes += by * array.nbytes
 
-    def _new(self, thing: object) -> bool:
-        if id(thing) in self._seen:
-            return False
-        self._seen.add(id(thing))
-        return True
+    def _turns(self, thing: object, by: int) -> bool:
+        """Count it; whether it is the first time, or was the last."""
+        before = self._times.get(id(thing), 0)
+        if before + by:
+            self._times[id(thing)] = before + by
+        else:
+            del self._times[id(thing)]
+        return before == 0 or before + by == 0

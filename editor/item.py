@@ -97,11 +97,12 @@ class Exemplar:
     def bounds(self) -> Rect:
         return self.placement.bounds(self.size)
 
-    def coverage(self) -> NDArray[np.float32]:
-        """(h, w) float32: the picture's own alpha times the cut-out."""
-        alpha: NDArray[np.float32] = self.pixels[..., 3] * np.float32(1 / 255)
-        np.multiply(alpha, self.cutout.read(), out=alpha)
-        return alpha
+    def coverage(self, rect: Rect | None = None) -> NDArray[np.float32]:
+        """(h, w) float32: the picture's own alpha times the cut-out, inside `rect` of the picture (all of it by default)."""
+        own = self.pixels[..., 3] if rect is None else self.pixels[rect.slices][..., 3]
+        found: NDArray[np.float32] = self.cutout.read(rect)
+        found *= own * np.float32(1 / 255)
+        return found
 
 
 def covered(mask: Tiles) -> Rect:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
-from editor.geometry import EMPTY, Rect, chain, pixel_matrix
+from editor.geometry import EMPTY, Rect, Size, chain, invert, pixel_matrix, transform_point
 from editor.item import Exemplar, Item
 from editor.tiles import Tiles
 
@@ -19,9 +21,13 @@ Matrix = NDArray[np.float64]
 
 def hole(item: Item, rect: Rect, grow: int) -> NDArray[np.bool_]:
     """(h, w) bool: the item's mask inside `rect`, grown by `grow` pixels, also from what lies just outside `rect`."""
-    around = rect.grow(grow).intersect(item.mask.rect)
-    grown = masks.grow(item.mask.read(around), grow) > 0
-    return np.ascontiguousarray(grown[rect.within(around).slices])
+    found = np.zeros(rect.size.shape, np.bool_)
+    part = item.rect.grow(grow).intersect(rect)  # large pictures hold small items
+    if not part.empty:
+        around = part.grow(grow).intersect(item.mask.rect)
+        grown = masks.grow(item.mask.read(around), grow) > 0
+        found[part.within(rect).slices] = grown[part.within(around).slices]
+    return found
 
 
 def item_matrix(item: Item) -> Matrix:
@@ -51,31 +57,66 @@ def moved_mask(item: Item) -> Tiles:
     return blank.write(area.left, area.top, place_mask(item, area))
 
 
-def place_exemplar(exemplar: Exemplar, area: Rect) -> tuple[NDArray[np.uint8], Map, Map]:
-    """Pixels (h, w, 3), coverage and strength (h, w) of the exemplar on the grid of `area`.
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """An exemplar on the document's grid, as far as it covers `rect`: `pixels` (h, w, 3) uint8, `alpha` and `strength` (h, w)."""
+
+    rect: Rect
+    pixels: NDArray[np.uint8]
+    alpha: Map
+    strength: Map
+
+
+def exemplar_reach(exemplar: Exemplar) -> Rect:
+    """A bound of what the exemplar touches: an enlarged one ends in a ramp, half of one of its own pixels wide."""
+    placement = exemplar.placement
+    return exemplar.bounds.grow(math.ceil(max(abs(placement.scale_x), abs(placement.scale_y)) / 2))
+
+
+def place_exemplar(exemplar: Exemplar, area: Rect) -> Placed:
+    """The exemplar on the grid of the part of `area` that it touches.
 
     Shrinking averages first, so that fine detail does not alias. Colours are weighted by the coverage, so that nothing of what was
     cut away bleeds into the rim.
     """
-    alpha = exemplar.coverage()
-    colour = exemplar.pixels[..., :3].astype(np.float32) * alpha[..., None]
-    strength = exemplar.strength_map.read() * np.float32(exemplar.strength)
+    part = exemplar_reach(exemplar).intersect(area)
     matrix = exemplar.placement.matrix(exemplar.size)
     shrink = min(1.0, math.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    source = Rect.of_size(exemplar.size)
+    if shrink == 1:  # otherwise the grid of the reduced picture would depend on where it begins
+        source = _needed(matrix, part, source)
+    if part.empty or source.empty or shrink == 0:
+        shape = part.size.shape
+        return Placed(part, np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+    matrix = chain(matrix, np.array([[1.0, 0.0, source.left], [0.0, 1.0, source.top]]))
+    size = source.size
     if shrink < 1:
-        width, height = exemplar.size
-        small = max(1, round(width * shrink)), max(1, round(height * shrink))
-        colour, alpha, strength = (
-            np.asarray(cv2.resize(array, small, interpolation=cv2.INTER_AREA), np.float32)
-            for array in (colour, alpha, strength)
+        size = Size(max(1, round(source.width * shrink)), max(1, round(source.height * shrink)))
+        matrix = chain(
+            matrix, np.array([[source.width / size.width, 0.0, 0.0], [0.0, source.height / size.height, 0.0]])
         )
-        back = np.array([[width / small[0], 0.0, 0.0], [0.0, height / small[1], 0.0]])
-        matrix = chain(matrix, back)
-    local = pixel_matrix(within(matrix, EMPTY, area))
+    local = pixel_matrix(within(matrix, EMPTY, part))
 
-    def warp(array: Map) -> Map:
-        return np.asarray(cv2.warpAffine(array, local, (area.width, area.height), flags=cv2.INTER_LINEAR), np.float32)
+    def laid(array: NDArray[Any], border: int = cv2.BORDER_CONSTANT) -> NDArray[Any]:
+        if shrink < 1:
+            array = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+        return cv2.warpAffine(array, local, part.size, flags=cv2.INTER_LINEAR, borderMode=border)
 
-    placed_alpha = np.clip(warp(alpha), 0, 1)
-    placed = np.rint(warp(colour) / np.maximum(placed_alpha, 1e-4)[..., None])
-    return np.clip(placed, 0, 255).astype(np.uint8), placed_alpha, np.clip(warp(strength), 0, 1)
+    strength = np.clip(laid(exemplar.strength_map.read(source)), 0, 1) * np.float32(exemplar.strength)
+    coverage = exemplar.coverage(source)
+    alpha = np.asarray(np.clip(laid(coverage), 0, 1), np.float32)
+    colours = exemplar.pixels[source.slices]
+    if coverage.min() == 1:  # nothing is cut away, so nothing can bleed, and bytes are far quicker than floats
+        placed = laid(np.ascontiguousarray(colours), cv2.BORDER_REPLICATE)[..., :3]
+    else:
+        weighted = laid(colours[..., :3].astype(np.float32) * coverage[..., None])
+        placed = np.clip(np.rint(weighted / np.maximum(alpha, 1e-4)[..., None]), 0, 255)
+    return Placed(part, np.asarray(placed, np.uint8), alpha, np.asarray(strength, np.float32))
+
+
+def _needed(matrix: Matrix, part: Rect, source: Rect) -> Rect:
+    """What of `source` shows inside `part` of the document, with a rim for the interpolation."""
+    back = invert(matrix)
+    left, top, right, bottom = part
+    corners = [transform_point(back, x, y) for x, y in ((left, top), (right, top), (left, bottom), (right, bottom))]
+    return Rect.around(corners).grow(2).intersect(source)

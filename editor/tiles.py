@@ -29,12 +29,13 @@ class Tiles:
     Make one with `filled` or `of`; `write` and `apply` return a new one. Blocks are read-only arrays, shared between versions.
     """
 
-    __slots__ = ("__weakref__", "_blank", "_origin", "_rows", "_untouched", "dtype", "shape")
+    __slots__ = ("__weakref__", "_any", "_blank", "_origin", "_rows", "_untouched", "dtype", "shape")
 
     def __init__(self, rows: Rows, shape: tuple[int, ...], dtype: np.dtype[Any], blank: tuple[Block, ...]) -> None:
         self._rows = rows
         self._blank = blank
         self._untouched = False
+        self._any: bool | None = None  # asked for after every change of a document, by several widgets
         # The version it was made from, as long as that lives, and a rectangle outside which both are equal.
         self._origin: tuple[ref[Tiles], Rect] | None = None
         self.shape = shape
@@ -102,8 +103,11 @@ class Tiles:
 
     def any(self) -> bool:
         """Whether any element is not 0."""
-        if self._untouched:
-            return False
+        if self._any is None:
+            self._any = not self._untouched and self._look()
+        return self._any
+
+    def _look(self) -> bool:
         # Most often it was just written to: looking there first answers at once, as long as a stroke goes on.
         if self._origin is not None and any(block.any() for _, block in self.blocks(self._origin[1])):
             return True
@@ -190,6 +194,8 @@ class Tiles:
 
         `within`: a rectangle outside which they equal the blocks of this version, so that no more than that is repainted.
         """
+        if not blocks:
+            return self
         rows = list(self._rows)
         for i in {i for i, _ in blocks}:
             row = list(rows[i])

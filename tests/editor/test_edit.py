@@ -9,10 +9,11 @@ import pytest
 
 from editor.compose import flatten
 from editor.document import Document
-from editor.edit import Draft, Plan, apply_result, effect, make_request, plan, removal, variations
+from editor.edit import Draft, Plan, apply_result, effect, make_request, plan, reach, removal, variations
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.item import Exemplar, Item
+from editor.placing import place_exemplar
 from editor.report import EditResult, Recipe
 from editor.request import EditRequest, QuickFillSettings
 from editor.tiles import Tiles
@@ -241,3 +242,62 @@ def test_effect_shows_what_the_request_will_hold() -> None:
 def test_a_plan_for_an_item_that_is_gone_is_refused() -> None:
     with pytest.raises(InvalidRequest):
         make_request(make_document(), Draft(), Plan("remove", "Remove", items=(99,)))
+
+
+class TestBounds:
+    """The cost of a request is that of its region, and what it may change lies inside the reach."""
+
+    @pytest.mark.parametrize("rotation", [0.0, 33.0, 180.0])
+    @pytest.mark.parametrize("scales", [(1.0, 1.0), (0.3, 0.3), (-2.5, 2.5), (7.0, 0.4)])
+    def test_nothing_outside_the_reach_may_change(self, scales: tuple[float, float], rotation: float) -> None:
+        document, item = with_item(make_document(300, 200), Rect(40, 50, 70, 65))
+        placement = Placement(180, 90, *scales, rotation)
+        document = document.with_item(replace(item, placement=placement))
+        document, exemplar = with_exemplar(document, placement, side=12)
+        for draft in (Draft(item=item.id), Draft(exemplar=exemplar.id)):
+            whole = effect(document, draft, document.rect)
+            assert whole.any()
+            assert reach(document, draft, plan(document, draft)).holds(Rect.of_mask(whole))
+
+    def test_only_what_shows_of_a_large_exemplar_is_looked_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pixels = np.full((2000, 3000, 4), 255, np.uint8)
+        document = make_document(100, 80).adding_exemplar(
+            Exemplar.of("large", pixels, Placement(1200.0, 900.0, 1, 1, 20))
+        )
+        read = Tiles.read
+        sizes: list[int] = []
+
+        def counting(self: Tiles, rect: Rect | None = None) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+            sizes.append((rect or self.rect).size.area)
+            return read(self, rect)
+
+        monkeypatch.setattr(Tiles, "read", counting)
+        request = make_request(document, Draft(exemplar=document.exemplars[0].id, seed=1))
+        assert request.exemplars[0].alpha.max() == 1
+        assert max(sizes) < 200 * 200
+
+    def test_an_exemplar_that_only_nears_the_picture_lets_nothing_in(self) -> None:
+        document = make_document()  # turned by 45 degrees, its corner of air lies over the picture
+        document, exemplar = with_exemplar(document, Placement(-60.0, -60.0, 1, 1, 45), side=150)
+        assert not exemplar.bounds.intersect(document.rect).empty
+        with pytest.raises(InvalidRequest, match="lets nothing in"):
+            make_request(document, Draft(exemplar=exemplar.id))
+
+    def test_a_cut_out_and_an_uncut_exemplar_lie_the_same_way(self) -> None:
+        rng = np.random.default_rng(3)
+        pixels = rng.integers(0, 256, (40, 60, 4)).astype(np.uint8)
+        pixels[..., 3] = 255
+        for placement in (Placement(30.0, 20.0, 0.5, 0.5, 15), Placement(20.3, 18.0, -1.4, 1.4)):
+            whole = Exemplar.of("a", pixels, placement)
+            cutout = whole.cutout.write(0, 0, np.zeros((1, 1), np.float32))
+            found = place_exemplar(whole, Rect(0, 0, 60, 40))
+            cut = place_exemplar(replace(whole, cutout=cutout), Rect(0, 0, 60, 40))
+            inside = np.ones(found.alpha.shape, bool)
+            inside[(found.alpha < 0.99) | (cut.alpha < 0.99)] = False
+            assert inside.sum() > 100
+            assert np.abs(found.pixels[inside].astype(int) - cut.pixels[inside]).max() <= 2
+
+    def test_an_exemplar_without_extent_lets_nothing_in(self) -> None:
+        document, exemplar = with_exemplar(make_document(), Placement(30.0, 20.0, 0.0, 1.0))
+        with pytest.raises(InvalidRequest, match="lets nothing in"):
+            make_request(document, Draft(exemplar=exemplar.id))

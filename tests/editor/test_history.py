@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from cProfile import Profile
+from weakref import ref
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from editor.document import Document
+from editor.document import MAPS, Document
 from editor.geometry import Placement, Rect, Size
 from editor.history import History
 from editor.item import Exemplar, Item
@@ -32,6 +35,18 @@ def painted(document: Document, column: int, value: float) -> Document:
         view[...] = value
 
     return document.with_strength(document.strength.apply(rect, paint))
+
+
+def held(documents: list[Document]) -> int:
+    """Bytes of the distinct arrays behind the documents' layers and maps, counted afresh."""
+    arrays: dict[int, int] = {}
+    for document in documents:
+        maps = [document.map(name) for name in MAPS]
+        for tiles in [layer.pixels for layer in document.layers] + maps:
+            for _, block in tiles.blocks():
+                whole = block if block.base is None else block.base
+                arrays[id(whole)] = whole.nbytes
+    return sum(arrays.values())
 
 
 class AgainstAList(RuleBasedStateMachine):
@@ -107,6 +122,10 @@ class AgainstAList(RuleBasedStateMachine):
         assert self.history.unsaved == (self.plain[self.at][1] is not self.saved)
 
     @invariant()
+    def bytes_are_those_of_the_distinct_arrays(self) -> None:
+        assert self.history.nbytes() == held([document for _, document, _ in self.plain])
+
+    @invariant()
     def nothing_old_moves(self) -> None:
         for _, document, _ in self.plain:
             elements = document.strength.read().tobytes()
@@ -126,6 +145,32 @@ def test_merging_does_not_reach_into_the_opened_picture() -> None:
     history.commit("Drag", painted(history.document, 0, 0.7), merge="drag")
     assert len(history.entries) == 2
     assert history.undo() is opened
+
+
+def test_a_saved_document_that_left_the_history_is_let_go() -> None:
+    history = History(picture())
+    history.commit("Paint", painted(history.document, 0, 0.5))
+    history.mark_saved()
+    layer = ref(history.document.strength)
+    history.undo()
+    assert layer() is not None
+    history.commit("Paint", painted(history.document, 1, 0.5))
+    assert history.unsaved
+    assert layer() is None
+
+
+def test_a_step_costs_what_it_changed_not_what_there_is() -> None:
+    """Counted in calls, since times are noisy: the first steps of a long history against the last."""
+    size = Size(4096, 4096)
+    empty = Tiles.filled(size.shape, 0, np.float32)
+    history = History(Document(size, (), empty, empty, empty, empty))
+    calls: list[int] = []
+    for i in range(120):
+        document = painted(history.document, i % 30, i / 120)
+        counted = Profile(builtins=False)
+        counted.runcall(history.commit, "Paint", document)
+        calls.append(sum(each.callcount for each in counted.getstats()))
+    assert max(calls[-20:]) <= max(calls[1:20])
 
 
 def test_shared_blocks_count_once() -> None:
