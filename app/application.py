@@ -16,6 +16,7 @@ from qasync import QEventLoop
 import resources
 from app import dialogs
 from app import log as logs
+from app.collector import Collector
 from app.documents import (
     Thumbnails,
     document_of,
@@ -54,6 +55,7 @@ class Application:
         self.settings = settings
         self.sessions: list[Session] = []
         self.finished = asyncio.Event()
+        self._collector = Collector()
         self._thumbnails = Thumbnails(cache)
         self._runner = Runner(make_engine)
         self._editing = Editing(self._runner, self.open_picture)
@@ -209,6 +211,7 @@ class Application:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._runner.close()
         self.window.shut()
+        self._collector.close()
 
     def _start(self, work: Coroutine[Any, Any, object]) -> None:
         async def whole() -> None:

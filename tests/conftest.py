@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -11,9 +12,21 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from qasync import QEventLoop
 
+from app.collector import collect_due
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+# Never in a worker thread: what a test leaves behind may be Qt's (see `app.collector`).
+gc.disable()
+
 Play = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@pytest.fixture(autouse=True)
+def garbage() -> Iterator[None]:
+    """What automatic collection would do, after each test."""
+    yield
+    collect_due()
 
 
 @pytest.fixture

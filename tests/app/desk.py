@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -155,8 +154,7 @@ def on_a_desk(
             await story(Desk(application))
         finally:
             await application.close()
-            await asyncio.sleep(0)
-            with suppress(RuntimeError):  # already deleted by Qt
-                application.window.deleteLater()
+            application.window.deleteLater()
+            await asyncio.sleep(0.01)  # Qt deletes it in its next turn, with the timers inside
 
     return told()
