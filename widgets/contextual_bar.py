@@ -6,16 +6,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from widgets.contextual_pages import (
-    ExemplarPage,
     GradientPage,
-    HintPage,
-    ItemPage,
     Page,
     PaintPage,
     SelectBrushPage,
     ShapePage,
     StrengthPage,
 )
+from widgets.contextual_things import ExemplarPage, HintPage, ItemPage
 from widgets.job import Job
 from widgets.session import Session
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
-from editor.edit import removal
 from widgets import commands, edits
 from widgets.choice import Choice
 from widgets.elided import ElidedLabel
@@ -28,11 +26,15 @@ TARGETS: tuple[tuple[Target, str, str], ...] = (
     ("avoid", "Do not copy", "What nothing may be copied from."),
     ("selection", "Selection", "What is selected."),
 )
-CUTOUT: tuple[Target, str, str] = ("cutout", "Cut-out", "What counts of the exemplar.")
+OF_THINGS: tuple[tuple[Target, str, str], ...] = (
+    ("item", "Item", "What belongs to the item."),
+    ("cutout", "Cut-out", "What counts of the exemplar."),
+)
 COMBINE = (
     ("replace", "New", "A new shape replaces the old one."),
     ("add", "Add", "A new shape is added. Shift does it at any time."),
     ("subtract", "Take away", "A new shape is taken away. Alt does it at any time."),
+    ("intersect", "Overlap", "Only what both cover is left. Shift and Alt together do it at any time."),
 )
 
 
@@ -75,6 +77,17 @@ class Page(QWidget):
         self.row.addWidget(made)
         return made
 
+    def name(self) -> ElidedLabel:
+        """A place for the name of the thing that this is about."""
+        made = ElidedLabel()
+        made.setProperty("role", "title")
+        made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        made.setMinimumWidth(48)
+        made.setMaximumWidth(112)
+        made.setContentsMargins(6, 0, 6, 0)
+        self.row.addWidget(made)
+        return made
+
     def icon(self, name: str, text: str, *, danger: bool = False) -> IconButton:
         made = IconButton(name, text, danger=danger)
         self.row.addWidget(made)
@@ -88,7 +101,27 @@ class Page(QWidget):
         return made
 
 
-class _BrushPage(Page):
+class _ToolPage(Page):
+    """A tool that writes to maps: the name of the thing whose map it is, if it is one's, and the way back to moving that."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._name = self.name()
+
+    def add_done(self) -> None:
+        """The last control of the row."""
+        self._done = self.button("Done", "Back to the move tool · Esc")
+        self._done.clicked.connect(lambda: edits.finish_thing(self.session))
+
+    def show_state(self) -> None:
+        thing = edits.edited_thing(self.session)
+        if thing is not None:
+            self._name.setText(thing.name)
+        self._name.setVisible(thing is not None)
+        self._done.setVisible(thing is not None)
+
+
+class _BrushPage(_ToolPage):
     """Size and hardness of the brush in hand."""
 
     def __init__(self, session: Session) -> None:
@@ -99,6 +132,7 @@ class _BrushPage(Page):
         self._hardness.changed.connect(lambda value: session.set_brush(hardness=value))
 
     def show_state(self) -> None:
+        super().show_state()
         brush = self.session.options.brush
         self._size.set_value(brush.size)
         self._hardness.set_value(brush.hardness)
@@ -108,18 +142,19 @@ class StrengthPage(_BrushPage):
     """The strength brush: what it paints, how it lays it on, and the value."""
 
     MODES = (
-        ("set", "Set", "Paint exactly this strength."),
+        ("set", "Paint", "Paint exactly this value."),
         ("lighten", "Raise", "Only raise what is lower."),
         ("darken", "Lower", "Only lower what is higher."),
         ("smooth", "Smooth", "Even out what is there."),
-        ("clear", "Clear", "Back to 0: nothing happens here."),
+        ("clear", "Erase", "Back to 0: nothing happens here."),
     )
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._value = self.slider("Strength", 0, 1, 1)
         self._mode = self.listed("How it is laid on", self.MODES)
-        self._target = self.listed("What the brush paints", (*TARGETS, CUTOUT))
+        self._target = self.listed("What the brush paints", (*TARGETS, *OF_THINGS))
+        self.add_done()
         self._value.setToolTip("0 % keeps, 100 % is free to change · digits 1 to 9, 0 for 100 %")
         self._value.changed.connect(lambda value: session.set_options(value=value))
         self._mode.changed.connect(lambda mode: session.set_options(mode=mode))
@@ -129,12 +164,15 @@ class StrengthPage(_BrushPage):
         super().show_state()
         options = self.session.options
         self._value.set_value(options.value)
-        self._value.setEnabled(options.strength_target == "strength" and options.mode not in ("smooth", "clear"))
+        # Elsewhere a place is in or out.
+        graded = options.strength_target in ("strength", "exemplar_strength")
+        self._value.setVisible(graded)
+        self._value.setEnabled(graded and options.mode not in ("smooth", "clear"))
         self._mode.set_value(options.mode)
-        self._target.set_value(options.strength_target)
+        self._target.set_value("strength" if graded else options.strength_target)
 
 
-class GradientPage(Page):
+class GradientPage(_ToolPage):
     """The gradient: straight or round, from which value, into what."""
 
     def __init__(self, session: Session) -> None:
@@ -144,11 +182,13 @@ class GradientPage(Page):
         self.row.addWidget(self._kind)
         self._value = self.slider("Strength", 0, 1, 1)
         self._target = self.listed("What it is drawn into", TARGETS)
+        self.add_done()
         self._kind.changed.connect(lambda kind: session.set_options(gradient=kind))
         self._value.changed.connect(lambda value: session.set_options(value=value))
         self._target.changed.connect(lambda target: session.set_options(strength_target=target))
 
     def show_state(self) -> None:
+        super().show_state()
         options = self.session.options
         self._kind.set_value(options.gradient)
         self._value.set_value(options.value)
@@ -163,6 +203,7 @@ class PaintPage(_BrushPage):
         self._opacity = self.slider("Opacity", 0, 1, 1)
         self._colour = ColourButton()
         self.row.addWidget(self._colour)
+        self.add_done()
         self._opacity.changed.connect(lambda value: session.set_brush(opacity=value))
         self._colour.clicked.connect(self._choose_colour)
 
@@ -190,31 +231,33 @@ class SelectBrushPage(_BrushPage):
         super().__init__(session)
         self._next = _WithSelection(session)
         self.row.addWidget(self._next)
+        self.add_done()
 
     def show_state(self) -> None:
         super().show_state()
         self._next.show_state()
 
 
-class ShapePage(Page):
+class ShapePage(_ToolPage):
     """Shapes and click to select: what they become, and how they combine."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._target = self.listed("What the shape becomes", (TARGETS[3], *TARGETS[:3], CUTOUT))
-        self._combine = Choice("How it combines", COMBINE)
-        self.row.addWidget(self._combine)
+        self._target = self.listed("What the shape becomes", (TARGETS[3], *TARGETS[:3], *OF_THINGS))
+        self._combine = self.listed("How it combines", COMBINE)
         self._hint = QLabel("Shift adds · Alt takes away")
         self._hint.setProperty("role", "caption")
         self.row.addWidget(self._hint)
         self._value = self.slider("Strength", 0, 1, 1)
         self._next = _WithSelection(session)
         self.row.addWidget(self._next)
+        self.add_done()
         self._target.changed.connect(lambda target: session.set_options(shape_target=target))
         self._combine.changed.connect(lambda combine: session.set_options(combine=combine))
         self._value.changed.connect(lambda value: session.set_options(value=value))
 
     def show_state(self) -> None:
+        super().show_state()
         options = self.session.options
         self._target.set_value(options.shape_target)
         self._combine.set_value(options.combine)
@@ -222,8 +265,6 @@ class ShapePage(Page):
         self._value.setVisible(options.shape_target == "strength")
         self._hint.setVisible(options.tool == "segment")
         self._next.show_state()
-        if options.shape_target != "selection":
-            self._next.hide()
 
 
 class _WithSelection(Page):
@@ -237,109 +278,8 @@ class _WithSelection(Page):
         self._fill.clicked.connect(lambda: commands.selection_to_strength(session))
 
     def show_state(self) -> None:
-        self.setVisible(not self.session.document.selection.blank)
-
-
-class ItemPage(Page):
-    """An item: take it out, put it back, widen its hole."""
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._name = ElidedLabel()
-        self._name.setProperty("role", "title")
-        self._name.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        self._name.setMinimumWidth(48)
-        self._name.setMaximumWidth(112)
-        self.row.addSpacing(6)
-        self.row.addWidget(self._name)
-        self.row.addSpacing(6)
-        self._remove = self.button("Remove", "Take it out of the picture and heal the hole · Delete")
-        self._back = self.button("Put back", "Show it where it was")
-        self._grow = self.slider("Grow hole", 0, 200, session.draft.settings.grow, unit="px", step=1, curve=2)
-        self._grow.setToolTip("Takes in shadows and fringes around it.")
-        self._remove.clicked.connect(self._take_out)
-        self._back.clicked.connect(self._put_back)
-        self._grow.changed.connect(self._set_grow)
-
-    def show_state(self) -> None:
-        item = None if self.session.draft.item is None else self.session.document.item(self.session.draft.item)
-        if item is not None:
-            self._name.setText(item.name)
-            self._back.setEnabled(item.placement is not None)
-        self._grow.set_value(self.session.draft.settings.grow)
-
-    def _take_out(self) -> None:
-        item = None if self.session.draft.item is None else self.session.document.item(self.session.draft.item)
-        if item is not None:
-            self.session.run(removal(item))
-
-    def _put_back(self) -> None:
-        if self.session.draft.item is not None:
-            commands.put_back(self.session, self.session.draft.item)
-
-    def _set_grow(self, value: float) -> None:
-        self.session.set_draft(settings=replace(self.session.draft.settings, grow=int(value)))
-
-
-class ExemplarPage(Page):
-    """An exemplar: how much of it is let in, flip, cut-out, blend."""
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._name = ElidedLabel()
-        self._name.setProperty("role", "title")
-        self._name.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        self._name.setMinimumWidth(48)
-        self._name.setMaximumWidth(112)
-        self.row.addSpacing(6)
-        self.row.addWidget(self._name)
-        self.row.addSpacing(6)
-        self._strength = self.slider("Strength", 0, 1, 1)
-        flip, upright = (
-            self.icon("flip-vertical-2", "Flip left to right"),
-            self.icon("flip-horizontal-2", "Flip top to bottom"),
-        )
-        brush, lasso = self.icon("scissors", "Paint its cut-out"), self.icon("lasso", "Draw its cut-out")
-        local = self.icon("spray-can", "Paint how much of it is let in")
-        blend = self.button("Blend", "Let it in · Ctrl+Enter")
-        self._strength.changed.connect(
-            lambda value: self._with(lambda id: edits.set_exemplar_strength(session, id, value))
-        )
-        flip.clicked.connect(lambda: self._with(lambda id: edits.flip_exemplar(session, id)))
-        upright.clicked.connect(lambda: self._with(lambda id: edits.flip_exemplar(session, id, upright=True)))
-        brush.clicked.connect(lambda: self._with(lambda id: edits.paint_cutout(session, id)))
-        lasso.clicked.connect(lambda: session.set_options(tool="lasso", shape_target="cutout"))
-        local.clicked.connect(lambda: self._with(lambda id: edits.paint_exemplar_strength(session, id)))
-        blend.clicked.connect(self._blend)
-
-    def show_state(self) -> None:
-        draft = self.session.draft
-        exemplar = None if draft.exemplar is None else self.session.document.exemplar(draft.exemplar)
-        if exemplar is not None:
-            self._name.setText(exemplar.name)
-            self._strength.set_value(exemplar.strength)
-
-    def _blend(self) -> None:
-        self.session.run()
-
-    def _with(self, change: Callable[[int], object]) -> None:
-        if self.session.draft.exemplar is not None:
-            change(self.session.draft.exemplar)
-
-
-class HintPage(Page):
-    """The move tool with nothing to move."""
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        hint = QLabel("Click on an item or an exemplar to move it.")
-        hint.setProperty("role", "quiet")
-        self.row.addSpacing(6)
-        self.row.addWidget(hint)
-        self.row.addSpacing(6)
-
-    def show_state(self) -> None:
-        return
+        selecting = self.session.options.shape_target == "selection"
+        self.setVisible(selecting and not self.session.document.selection.blank)
 
 
 class ColourButton(QToolButton):

@@ -81,6 +81,12 @@ def rename_item(session: Session, id: int, name: str) -> None:
         _item(session, id, "Rename", name=name.strip())
 
 
+def edit_outline(session: Session, id: int) -> None:
+    """Take the strength brush in hand for what belongs to an item; shapes then draw it as well."""
+    session.activate(item=id)
+    session.set_options(tool="strength", strength_target="item", shape_target="item", mode="set")
+
+
 # Exemplars
 
 
@@ -115,15 +121,35 @@ def reorder_exemplars(session: Session, ids: Sequence[int]) -> None:
 
 
 def paint_cutout(session: Session, id: int) -> None:
-    """Take the strength brush in hand for what counts of an exemplar."""
+    """Take the strength brush in hand for what counts of an exemplar; shapes then draw it as well."""
     session.activate(exemplar=id)
-    session.set_options(tool="strength", strength_target="cutout")
+    session.set_options(tool="strength", strength_target="cutout", shape_target="cutout", mode="set")
+
+
+def draw_cutout(session: Session, id: int) -> None:
+    """The same with the lasso in hand."""
+    paint_cutout(session, id)
+    session.set_options(tool="lasso")
 
 
 def paint_exemplar_strength(session: Session, id: int) -> None:
     """Take the strength brush in hand for how much of an exemplar is let in."""
     session.activate(exemplar=id)
-    session.set_options(tool="strength", strength_target="strength")
+    session.set_options(tool="strength", strength_target="exemplar_strength", mode="set")
+
+
+def edited_thing(session: Session) -> Item | Exemplar | None:
+    """The item or exemplar that the tool in hand writes to."""
+    target, document, draft = session.options.target, session.document, session.draft
+    if target == "item":
+        return None if draft.item is None else document.item(draft.item)
+    of_exemplar = target in ("cutout", "exemplar_strength") or (target == "strength" and draft.exemplar is not None)
+    return document.exemplar(draft.exemplar) if of_exemplar and draft.exemplar is not None else None
+
+
+def finish_thing(session: Session) -> None:
+    """Stop writing to an item or exemplar: it can be moved again."""
+    session.set_options(tool="move")
 
 
 def _layer(session: Session, id: int, verb: str, *, merge: Hashable | None = None, **changes: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from editor.brush import Brush
@@ -24,6 +24,7 @@ ToolName = Literal[
 ]
 # What strength brushes and shapes write to: a map of the document, or of the active item or exemplar.
 Target = MapName | Literal["item", "cutout", "exemplar_strength"]
+OF_THINGS: tuple[Target, ...] = ("item", "cutout", "exemplar_strength")
 StrengthMode = Literal["set", "lighten", "darken", "smooth", "clear"]
 Combine = Literal["replace", "add", "subtract", "intersect"]
 
@@ -46,6 +47,25 @@ class ToolOptions:
     combine: Combine = "replace"
     gradient: Literal["linear", "radial"] = "linear"
     colour: tuple[int, int, int] = (230, 60, 40)
+
+    @property
+    def target(self) -> Target | None:
+        """What the tool in hand writes to; None when it writes to no map."""
+        match self.tool:
+            case "strength" | "gradient":
+                return self.strength_target
+            case "lasso" | "rectangle" | "ellipse" | "segment" | "select_brush":
+                return self.shape_target
+        return None
+
+    @property
+    def let_go(self) -> ToolOptions:
+        """The same, but what wrote to an item or an exemplar writes to the document again."""
+        return replace(
+            self,
+            strength_target="strength" if self.strength_target in OF_THINGS else self.strength_target,
+            shape_target="selection" if self.shape_target in OF_THINGS else self.shape_target,
+        )
 
     @property
     def brush(self) -> Brush:

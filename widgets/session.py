@@ -151,6 +151,8 @@ class Session(QObject):
         if layer is None or document.layer(layer) is None:
             layer = document.layers[-1].id if document.layers else None
         if (item, exemplar, layer) != (draft.item, draft.exemplar, self.active_layer):
+            if (item, exemplar) != (draft.item, draft.exemplar):
+                self.options = self.options.let_go
             self.draft = replace(draft, item=item, exemplar=exemplar)
             self.active_layer = layer
             self.active_changed.emit()
@@ -167,11 +169,18 @@ class Session(QObject):
             self.active_changed.emit()
 
     def set_draft(self, **changes: Any) -> None:
-        """Replace fields of the draft of the next edit."""
+        """Replace fields of the draft of the next edit. When another thing becomes active, tools let go of the earlier one."""
+        before = self.draft
+        after = replace(before, **changes)
+        if (after.item, after.exemplar) != (before.item, before.exemplar):
+            self.options = self.options.let_go
         self._set("draft", changes)
 
     def set_options(self, **changes: Any) -> None:
-        """Replace fields of the tools' options."""
+        """Replace fields of the tools' options. With the move tool in hand, an item or exemplar is no longer written to."""
+        if changes.get("tool") == "move":
+            free = self.options.let_go
+            changes = {"strength_target": free.strength_target, "shape_target": free.shape_target, **changes}
         self._set("options", changes)
 
     def set_brush(self, **changes: Any) -> None:

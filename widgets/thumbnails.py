@@ -133,7 +133,8 @@ def _shrunk(pixels: Pixels, side: int) -> Pixels:
     scale = side / max(height, width)
     if scale >= 1:
         return np.ascontiguousarray(pixels)
-    size = max(1, math.ceil(width * scale)), max(1, math.ceil(height * scale))
+    # At most `side`: what should come out as `side` exactly may come out a trifle larger.
+    size = min(side, math.ceil(width * scale)), min(side, math.ceil(height * scale))
     return np.asarray(cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA), np.uint8)
 
 

@@ -412,3 +412,37 @@ def test_a_saved_document_is_among_the_recent_ones_with_its_picture(tell: Tell, 
         assert Rect(0, 0, thumbnail.shape[1], thumbnail.shape[0]).size.width > 100
 
     tell(story)
+
+
+def test_the_outline_of_an_item_is_redrawn_with_brush_and_lasso(tell: Tell, photo: Path) -> None:
+    async def story(desk: Desk) -> None:
+        session = await desk.open(photo)
+        await desk.key(Qt.Key.Key_R)
+        await desk.drag([(200, 150), (300, 250), (360, 300)])
+        await desk.do("select.item")
+        size = session.document.items[0].rect.size
+        assert (size.width, size.height) == (160, 150)
+        await desk.do("item.outline")
+        session.set_brush(size=40, hardness=1.0)
+        await desk.drag([(380, 200), (420, 200)])
+        item = session.document.items[0]
+        assert item.mask.read()[200, 400] == 1
+        assert item.rect.right >= 430
+        assert session.document.strength.blank, "the strength is not what was painted"
+
+        # A lasso redraws it; with Shift and Alt only the overlap is left.
+        await desk.key(Qt.Key.Key_L)
+        await desk.drag([(100, 100), (200, 100), (200, 200), (100, 200)])
+        item = session.document.items[0]
+        assert item.mask.read()[150, 150] == 1
+        assert item.mask.read()[200, 400] == 0
+        both = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.AltModifier
+        await desk.drag([(150, 50), (300, 50), (300, 300), (150, 300)], both)
+        mask = session.document.items[0].mask.read()
+        assert (mask[150, 130], mask[150, 170], mask[150, 250]) == (0, 1, 0)
+
+        await desk.key(Qt.Key.Key_Escape)
+        assert (session.options.tool, session.options.strength_target) == ("move", "strength")
+        assert session.draft.item == item.id
+
+    tell(story)

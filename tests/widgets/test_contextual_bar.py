@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton, QToolButton
+from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from tests.widgets.desk_stub import Worker, drag, picture, with_exemplars, with_items
 from widgets import commands
+from widgets.choice import Choice
 from widgets.contextual_bar import ContextualBar
 from widgets.contextual_pages import (
-    ExemplarPage,
     GradientPage,
-    HintPage,
-    ItemPage,
     PaintPage,
     SelectBrushPage,
     ShapePage,
     StrengthPage,
 )
+from widgets.contextual_things import ExemplarPage, HintPage, ItemPage
 from widgets.options import ToolName
 from widgets.session import Session
 from widgets.slider import Slider
@@ -102,7 +103,7 @@ def test_strength_cannot_be_set_where_it_means_nothing(bar: ContextualBar, sessi
     session.set_options(mode="smooth")
     assert not slider(bar, "Strength").isEnabled()
     session.set_options(mode="set", strength_target="protect")
-    assert not slider(bar, "Strength").isEnabled()
+    assert not slider(bar, "Strength").isVisible()
 
 
 def test_a_selection_offers_what_comes_next(bar: ContextualBar, session: Session) -> None:
@@ -142,3 +143,77 @@ def test_an_active_exemplar_can_be_weighed_flipped_and_blended(
     assert worker.ran[-1].label == "Blend “Boat”"
     QTest.mouseClick(button(bar, "Draw its cut-out"), LEFT)
     assert (session.options.tool, session.options.shape_target) == ("lasso", "cutout")
+
+
+def kind(bar: ContextualBar) -> type:
+    return type(bar.page)
+
+
+def targets(session: Session) -> tuple[str, str, str]:
+    """The tool in hand, what brushes write to, and what shapes become."""
+    options = session.options
+    return options.tool, options.strength_target, options.shape_target
+
+
+def test_an_items_outline_is_edited_until_done(bar: ContextualBar, session: Session) -> None:
+    session.set_options(tool="move")
+    session.activate(item=session.document.items[0].id)
+    QTest.mouseClick(button(bar, "Edit outline"), LEFT)
+    assert targets(session) == ("strength", "item", "item")
+    assert kind(bar) is StrengthPage
+    assert bar.page is not None
+    assert bar.page.findChildren(QLabel)[0].text() == "Cat"
+    assert not slider(bar, "Strength").isVisible()  # a place belongs to it or not
+    session.set_options(tool="lasso")
+    assert targets(session) == ("lasso", "item", "item")
+    QTest.mouseClick(button(bar, "Done"), LEFT)
+    assert targets(session) == ("move", "strength", "selection")
+    assert kind(bar) is ItemPage
+
+
+def test_a_cut_out_is_edited_until_done(bar: ContextualBar, session: Session) -> None:
+    session.set_options(tool="move")
+    session.activate(exemplar=session.document.exemplars[0].id)
+    QTest.mouseClick(button(bar, "Paint its cut-out"), LEFT)
+    assert targets(session) == ("strength", "cutout", "cutout")
+    QTest.mouseClick(button(bar, "Done"), LEFT)
+    assert kind(bar) is ExemplarPage
+    QTest.mouseClick(button(bar, "Paint how much of it is let in"), LEFT)
+    assert targets(session) == ("strength", "exemplar_strength", "selection")
+    assert slider(bar, "Strength").isVisible()
+
+
+def test_without_a_thing_there_is_nothing_to_be_done_with(bar: ContextualBar, session: Session) -> None:
+    assert not button(bar, "Done").isVisible()
+    session.set_options(strength_target="protect")
+    assert not button(bar, "Done").isVisible()
+
+
+def test_tools_let_go_of_a_thing_that_is_no_longer_active(bar: ContextualBar, session: Session) -> None:
+    item = session.document.items[0].id
+    ways: list[Callable[[], None]] = [
+        lambda: session.activate(exemplar=session.document.exemplars[0].id),
+        lambda: commands.delete_item(session, item),
+    ]
+    for leave in ways:
+        session.activate(item=item)
+        session.set_options(tool="strength", strength_target="item", shape_target="item")
+        leave()
+        assert targets(session) == ("strength", "strength", "selection")
+
+
+def test_shapes_can_keep_only_the_overlap(bar: ContextualBar, session: Session) -> None:
+    session.set_options(tool="rectangle")
+    assert bar.page is not None
+    choice = next(each for each in bar.page.findChildren(Choice) if "Overlap" in words(each))
+    control = choice.findChild(QToolButton)
+    assert control is not None
+    for _ in range(3):
+        QTest.keyClick(control, Qt.Key.Key_Down)
+    assert session.options.combine == "intersect"
+
+
+def words(choice: Choice) -> list[str]:
+    control = choice.findChild(QToolButton)
+    menu = None if control is None else control.menu()
+    return [] if menu is None else [action.text() for action in menu.actions()]

@@ -128,7 +128,8 @@ class Scene:
             self._things.draw_items(painter, document, lens)
         if document.exemplars:
             draft, options = session.draft, session.options
-            painting = options.tool in ("strength", "gradient") and options.strength_target == "exemplar_strength"
+            # With an exemplar active, strength means the exemplar's own.
+            painting = options.target in ("strength", "exemplar_strength")
             heat = draft.exemplar if painting and session.view.overlay in ("heat", "contours", "grey") else None
             self._things.draw_exemplars(painter, document, lens, heat, table)
 

@@ -167,9 +167,8 @@ class CanvasView(ToolView):
     def _overlay_look(self) -> bool:
         """Strength is shown unless something else counts just now: an active item or exemplar, or a result to be judged."""
         session = self.session
-        nothing_else = session.draft.item is None and session.draft.exemplar is None
-        painting = session.options.tool in _PAINTING and session.options.strength_target == "strength"
-        shown = (nothing_else or painting) and not self._scene.reviewing
+        free, painting = session.draft.exemplar is None, session.options.target == "strength"
+        shown = free and (session.draft.item is None or painting) and not self._scene.reviewing
         return self._overlay.set_look(session.view.overlay, session.view.overlay_opacity, strength_shown=shown)
 
     def _job_changed(self, job: Job | None) -> None:

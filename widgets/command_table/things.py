@@ -28,6 +28,13 @@ ITEM = Menu(
             when=item,
             short="Remove from picture",
         ),
+        Command(
+            "item.outline",
+            "Edit the item’s outline",
+            on_item(edits.edit_outline),
+            when=item,
+            short="Edit outline",
+        ),
         Command("item.put_back", "Put the item back", on_item(commands.put_back), when=item, short="Put back"),
         Command("item.duplicate", "Duplicate the item", on_item(commands.duplicate_item), when=item, short="Duplicate"),
         Command(

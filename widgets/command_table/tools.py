@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from widgets import edits
 from widgets.actions import Command, Desk
 from widgets.command_table.conditions import on_session, when
 from widgets.options import ToolName
@@ -46,6 +47,13 @@ TOOL_COMMANDS = (
         for tool in group
     ),
     *(_strength(digit) for digit in (1, 2, 3, 4, 5, 6, 7, 8, 9, 0)),
+    Command(
+        "tool.done",
+        "Finish the outline or the cut-out",
+        on_session(edits.finish_thing),
+        ("Escape",),
+        when(lambda session: session.job is None and edits.edited_thing(session) is not None),
+    ),
     Command("brush.larger", "Larger brush", on_session(lambda session: _resize_brush(session, 1.15)), ("]",)),
     Command("brush.smaller", "Smaller brush", on_session(lambda session: _resize_brush(session, 1 / 1.15)), ("[",)),
 )

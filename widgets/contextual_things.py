@@ -1,0 +1,107 @@
+"""The pages of the contextual bar for the move tool: about the active item or exemplar, or a hint while there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from PySide6.QtWidgets import QLabel
+
+from editor.edit import removal
+from widgets import commands, edits
+from widgets.contextual_pages import Page
+from widgets.session import Session
+
+
+class ItemPage(Page):
+    """An item: take it out, put it back, widen its hole."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._name = self.name()
+        self._remove = self.button("Remove", "Take it out of the picture and heal the hole · Delete")
+        self._back = self.button("Put back", "Show it where it was")
+        self._outline = self.button("Edit outline", "Paint or draw what belongs to it")
+        self._grow = self.slider("Grow hole", 0, 200, session.draft.settings.grow, unit="px", step=1, curve=2)
+        self._grow.setToolTip("Takes in shadows and fringes around it.")
+        self._remove.clicked.connect(self._take_out)
+        self._back.clicked.connect(self._put_back)
+        self._outline.clicked.connect(self._edit_outline)
+        self._grow.changed.connect(self._set_grow)
+
+    def show_state(self) -> None:
+        item = None if self.session.draft.item is None else self.session.document.item(self.session.draft.item)
+        if item is not None:
+            self._name.setText(item.name)
+            self._back.setEnabled(item.placement is not None)
+        self._grow.set_value(self.session.draft.settings.grow)
+
+    def _take_out(self) -> None:
+        item = None if self.session.draft.item is None else self.session.document.item(self.session.draft.item)
+        if item is not None:
+            self.session.run(removal(item))
+
+    def _put_back(self) -> None:
+        if self.session.draft.item is not None:
+            commands.put_back(self.session, self.session.draft.item)
+
+    def _edit_outline(self) -> None:
+        if self.session.draft.item is not None:
+            edits.edit_outline(self.session, self.session.draft.item)
+
+    def _set_grow(self, value: float) -> None:
+        self.session.set_draft(settings=replace(self.session.draft.settings, grow=int(value)))
+
+
+class ExemplarPage(Page):
+    """An exemplar: how much of it is let in, flip, cut-out, blend."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._name = self.name()
+        self._strength = self.slider("Strength", 0, 1, 1)
+        flip, upright = (
+            self.icon("flip-vertical-2", "Flip left to right"),
+            self.icon("flip-horizontal-2", "Flip top to bottom"),
+        )
+        brush, lasso = self.icon("scissors", "Paint its cut-out"), self.icon("lasso", "Draw its cut-out")
+        local = self.icon("spray-can", "Paint how much of it is let in")
+        blend = self.button("Blend", "Let it in · Ctrl+Enter")
+        self._strength.changed.connect(
+            lambda value: self._with(lambda id: edits.set_exemplar_strength(session, id, value))
+        )
+        flip.clicked.connect(lambda: self._with(lambda id: edits.flip_exemplar(session, id)))
+        upright.clicked.connect(lambda: self._with(lambda id: edits.flip_exemplar(session, id, upright=True)))
+        brush.clicked.connect(lambda: self._with(lambda id: edits.paint_cutout(session, id)))
+        lasso.clicked.connect(lambda: self._with(lambda id: edits.draw_cutout(session, id)))
+        local.clicked.connect(lambda: self._with(lambda id: edits.paint_exemplar_strength(session, id)))
+        blend.clicked.connect(self._blend)
+
+    def show_state(self) -> None:
+        draft = self.session.draft
+        exemplar = None if draft.exemplar is None else self.session.document.exemplar(draft.exemplar)
+        if exemplar is not None:
+            self._name.setText(exemplar.name)
+            self._strength.set_value(exemplar.strength)
+
+    def _blend(self) -> None:
+        self.session.run()
+
+    def _with(self, change: Callable[[int], object]) -> None:
+        if self.session.draft.exemplar is not None:
+            change(self.session.draft.exemplar)
+
+
+class HintPage(Page):
+    """The move tool with nothing to move."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        hint = QLabel("Click on an item or an exemplar to move it.")
+        hint.setProperty("role", "quiet")
+        self.row.addSpacing(6)
+        self.row.addWidget(hint)
+        self.row.addSpacing(6)
+
+    def show_state(self) -> None:
+        return
