@@ -16,7 +16,7 @@ WIDTH = 44
 
 @dataclass(frozen=True, slots=True)
 class ToolWords:
-    """A tool as a person sees it: its name, its key, its icon, and one sentence on what it does."""
+    """A tool as a person sees it: its name, its key, its icon, what it does in one sentence, and what keys and buttons add in another."""
 
     name: ToolName
     text: str
@@ -27,27 +27,77 @@ class ToolWords:
 
 # In groups: move, select, strength, pixels, view. A thin line stands between them.
 TOOLS: tuple[tuple[ToolWords, ...], ...] = (
-    (ToolWords("move", "Move", "V", "move", "Drag an item or an exemplar, or its handles."),),
     (
         ToolWords(
-            "segment", "Click to select", "W", "mouse-pointer-click", "Click on a thing, or drag a box around it."
+            "move",
+            "Move",
+            "V",
+            "move",
+            "Drag a thing, or its handles. Outside a corner turns; arrows nudge, Delete removes.",
         ),
-        ToolWords("lasso", "Lasso", "L", "lasso", "Draw around something."),
-        ToolWords("rectangle", "Rectangle", "R", "square", "Drag out a rectangle."),
-        ToolWords("ellipse", "Ellipse", "E", "circle", "Drag out an ellipse."),
-        ToolWords("select_brush", "Selection brush", "Q", "lasso-select", "Paint over what should be selected."),
     ),
     (
-        ToolWords("strength", "Strength brush", "B", "spray-can", "Paint how much may change."),
-        ToolWords("gradient", "Strength gradient", "G", "blend", "Drag from full strength to none."),
+        ToolWords(
+            "segment",
+            "Click to select",
+            "W",
+            "mouse-pointer-click",
+            "Click on a thing, or drag a box around it. Shift adds, Alt takes away, Ctrl takes one colour.",
+        ),
+        ToolWords(
+            "lasso",
+            "Lasso",
+            "L",
+            "lasso",
+            "Draw around something, or click corner by corner. Shift adds, Alt takes away.",
+        ),
+        ToolWords(
+            "rectangle",
+            "Rectangle",
+            "R",
+            "square",
+            "Drag out a rectangle. Shift adds, Alt takes away; pressed later, they square and centre it.",
+        ),
+        ToolWords(
+            "ellipse",
+            "Ellipse",
+            "E",
+            "circle",
+            "Drag out an ellipse. Shift adds, Alt takes away; pressed later, they round and centre it.",
+        ),
+        ToolWords(
+            "select_brush",
+            "Selection brush",
+            "Q",
+            "lasso-select",
+            "Paint over what should be selected. Alt takes away, right-drag resizes.",
+        ),
     ),
     (
-        ToolWords("paint", "Paint", "P", "paintbrush", "Paint colour on the layer."),
-        ToolWords("erase", "Erase", "X", "eraser", "Rub the layer out."),
+        ToolWords(
+            "strength",
+            "Strength brush",
+            "B",
+            "spray-can",
+            "Paint how much may change. Right-drag resizes, Alt picks the value.",
+        ),
+        ToolWords(
+            "gradient",
+            "Strength gradient",
+            "G",
+            "blend",
+            "Drag from full strength to none. Shift keeps to steps of 15°.",
+        ),
     ),
     (
-        ToolWords("hand", "Hand", "H", "hand", "Drag the view. Space does it from any tool."),
-        ToolWords("zoom", "Zoom", "Z", "zoom-in", "Click to come closer, with Alt to step back."),
+        ToolWords(
+            "paint", "Paint", "P", "paintbrush", "Paint colour on the layer. Right-drag resizes, Alt picks the colour."
+        ),
+        ToolWords("erase", "Erase", "X", "eraser", "Rub the layer out. Right-drag resizes."),
+    ),
+    (
+        ToolWords("hand", "Hand", "H", "hand", "Drag the view. Holding Space does it from any tool."),
+        ToolWords("zoom", "Zoom", "Z", "zoom-in", "Click to come closer, with Alt to step back. The wheel does both."),
     ),
 )
 
@@ -85,7 +135,8 @@ class ToolBar(QFrame):
         self._show()
 
     def _button(self, tool: ToolWords) -> IconButton:
-        tip = f"{tool.text} · {tool.key}\n{tool.tip}"
+        sentences = tool.tip.replace(". ", ".\n")
+        tip = f"{tool.text} · {tool.key}\n{sentences}"
         button = IconButton(tool.icon, tool.text, tip=tip, checkable=True, side=TOOL_BUTTON, icon_side=TOOL_ICON)
         button.clicked.connect(lambda: self._session.set_options(tool=tool.name))
         return button

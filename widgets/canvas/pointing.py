@@ -61,6 +61,7 @@ class Hand:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._gesture: Gesture | None = None
+        self._before = session.document  # what was shown when the gesture began
         self.last: PointerEvent | None = None
 
     @property
@@ -69,13 +70,14 @@ class Hand:
 
     def press(self, tool: Tool, event: PointerEvent) -> None:
         self.cancel()
-        self.last = event
+        self.last, self._before = event, self._session.document
         gesture = tool.gesture(event)
         if gesture is None:
             return
         try:
             next(gesture)
         except StopIteration:
+            self._drop_shown()
             return
         self._gesture = gesture
 
@@ -108,6 +110,12 @@ class Hand:
             finished = True
         except StopIteration:
             finished = True
+            self._drop_shown()
         finally:
             if not finished:
                 self._session.revert()
+
+    def _drop_shown(self) -> None:
+        """A gesture has ended: what it has shown and not committed goes."""
+        if self._session.in_gesture and self._session.document is not self._before:
+            self._session.revert()

@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage, QPainter, QPainterPath, QTransform
 from editor.document import Document
 from editor.edit import CONTEXT, LEAST_CONTEXT, Plan, reach
 from editor.geometry import EMPTY, Rect
-from editor.item import Item
+from editor.item import Exemplar, Item
 from editor.layer import Layer
 from editor.report import EditResult, Preview
 from editor.tiles import Tiles
@@ -140,6 +140,8 @@ class Scene:
         used: set[Hashable] = set()
         if document.items and not self.reviewing:
             self._draw_items(painter, lens, used)
+        if document.exemplars and not self.reviewing:
+            self._draw_pointed(painter, lens)
         selected = self._selected()
         if not selected.empty and not self.reviewing:
             path = self._trace("selection", document.selection, selected, lens)
@@ -184,16 +186,28 @@ class Scene:
         for item in document.items:
             used |= {("item", item.id), ("hole", item.id)}
             hovered = item.id == self.hovered and session.view.items and session.options.tool in POINTING
-            if item.id != active and not hovered:
+            pointed = item.id == session.view.pointed
+            if item.id != active and not hovered and not pointed:
                 continue
             rests = self._trace(("item", item.id), item.mask, item.rect, lens)
             path = rests if item.placement is None else _moved(item).map(rests)
-            overlays.outline(painter, screen.map(path), strong=item.id == active)
-            if hovered:
+            overlays.outline(painter, screen.map(path), strong=pointed or item.id == active)
+            if hovered or pointed:
                 overlays.tag(painter, item.name, *self._tag_place(item, lens))
 
-    def _tag_place(self, item: Item, lens: Lens) -> tuple[float, float]:
-        """Above the item, inside the canvas."""
+    def _draw_pointed(self, painter: QPainter, lens: Lens) -> None:
+        """Bring out the exemplar that a list points at."""
+        pointed = self._session.view.pointed
+        exemplar = None if pointed is None else self._session.document.exemplar(pointed)
+        if exemplar is not None:
+            path = QPainterPath()
+            path.addRect(0, 0, *exemplar.size)
+            path = lens.viewport.transform().map(matrix_of(exemplar.placement, exemplar.size).map(path))
+            overlays.outline(painter, path)
+            overlays.tag(painter, exemplar.name, *self._tag_place(exemplar, lens))
+
+    def _tag_place(self, item: Item | Exemplar, lens: Lens) -> tuple[float, float]:
+        """Above the thing, inside the canvas."""
         box = lens.viewport.transform().mapRect(_qrectf(item.bounds))
         width, height = overlays.tag_size(item.name)
         x = min(max(box.center().x() - width / 2, 4), lens.viewport.width - width - 4)

@@ -68,6 +68,7 @@ class NoteTool(Tool):
         self.events: list[PointerEvent] = []
         self.left = self.closed = 0
         self.fails = False
+        self.shows = self.commits = True
         self.painted = 0
 
     def gesture(self, press: PointerEvent) -> Gesture:
@@ -79,13 +80,16 @@ class NoteTool(Tool):
                 if self.fails:
                     raise RuntimeError("the tool is broken")
                 self.events.append(event)
+                if not self.shows:
+                    continue
                 document = self.session.document
                 spot = np.ones((4, 4), np.float32)
                 self.session.show(document.with_strength(document.strength.write(int(event.x), int(event.y), spot)))
         except GeneratorExit:
             self.closed += 1
             raise
-        self.session.commit("Note", self.session.document)
+        if self.commits:
+            self.session.commit("Note", self.session.document)
 
     def hover(self, event: PointerEvent) -> None:
         self.events.append(event)

@@ -23,8 +23,9 @@ from pytestqt.qtbot import QtBot
 
 from editor.document import Document
 from editor.geometry import Placement, Point, Size
-from editor.item import Item
-from tests.widgets.canvas.easel import LEFT, MIDDLE, NONE, RIGHT, Easel, disc, soft
+from editor.item import Exemplar, Item
+from tests.widgets.canvas.easel import LEFT, MIDDLE, NONE, RIGHT, Easel, disc, noise, soft
+from widgets.options import ToolName
 
 PRESS, MOVE, RELEASE = QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove, QEvent.Type.MouseButtonRelease
 
@@ -73,6 +74,23 @@ def test_a_key_pressed_during_a_gesture_counts_at_once(easel: Easel) -> None:
     assert (last.kind, last.shift) == ("move", True)
     assert (last.x, last.y) == (320, 250)
     easel.point(RELEASE, 120, 100)
+
+
+def test_a_gesture_that_commits_nothing_leaves_nothing(easel: Easel) -> None:
+    easel.note.commits = False
+    before = easel.session.document
+    easel.drag((200, 150), (210, 150), (220, 160))
+    assert easel.note.kinds[-1] == "release"
+    assert easel.session.document is before
+    assert not easel.session.in_gesture
+
+
+def test_a_gesture_that_shows_nothing_leaves_what_is_shown(easel: Easel) -> None:
+    shown = easel.session.document.with_strength(easel.session.document.empty_map().write(0, 0, np.ones((9, 9), "f4")))
+    easel.session.show(shown)  # an adjustment that is open, say
+    easel.note.commits = easel.note.shows = False
+    easel.drag((200, 150), (210, 150))
+    assert easel.session.document is shown
 
 
 def test_escape_drops_the_gesture(easel: Easel) -> None:
@@ -312,6 +330,32 @@ def test_an_item_under_the_pointer_is_outlined_and_named(qtbot: QtBot) -> None:
     assert np.array_equal(easel.seen(), plain)
     easel.session.set_view(items=False)
     easel.point(MOVE, 200, 150)
+    assert np.array_equal(easel.seen(), plain)
+
+
+@pytest.mark.parametrize("tool", ["move", "strength"])
+def test_what_a_list_points_at_is_outlined_and_named(qtbot: QtBot, tool: ToolName) -> None:
+    document = Document.of_picture(np.full((300, 400, 4), 128, np.uint8))
+    mask = document.empty_map().write(0, 0, disc(document, 120, 150, 40))
+    document = document.adding_item(Item.of("pebble", mask))
+    document = document.adding_exemplar(Exemplar.of("leaf", noise(60, 40), Placement(300, 150)))
+    easel = Easel(qtbot, document, noted=False)
+    easel.look(zoom=1.0, x=200, y=150)
+    easel.session.set_options(tool=tool)
+    plain = easel.seen()
+
+    def changed(pointed: int) -> QRect:
+        easel.session.set_view(pointed=pointed)
+        rows, columns = np.nonzero((easel.seen() != plain).any(axis=2))
+        return QRect(QPoint(int(columns.min()), int(rows.min())), QPoint(int(columns.max()), int(rows.max())))
+
+    pebble, leaf = changed(document.items[0].id), changed(document.exemplars[0].id)
+    # Round about it, with the tag above.
+    assert (pebble.left(), pebble.right(), pebble.bottom()) == pytest.approx((79, 160, 190), abs=3)
+    assert 70 < pebble.top() < 98
+    assert (leaf.left(), leaf.right(), leaf.bottom()) == pytest.approx((269, 330, 170), abs=3)
+    assert 90 < leaf.top() < 118
+    easel.session.set_view(pointed=None)
     assert np.array_equal(easel.seen(), plain)
 
 

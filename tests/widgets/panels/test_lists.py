@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QEnterEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from editor.edit import apply_result
@@ -82,14 +83,19 @@ def test_items_are_chosen_renamed_hidden_and_removed(qtbot: QtBot, session: Sess
     assert [plan.label for plan in worker.ran] == ["Remove “Wolf”"]
 
 
+def pointed(session: Session) -> int | None:
+    return session.view.pointed
+
+
 def test_pointing_at_an_item_brings_it_out_on_the_canvas(qtbot: QtBot, session: Session) -> None:
     panel = ItemsPanel(session)
     shown(qtbot, panel)
     cat = row(panel.rows, "Cat")
-    panel.rows.hovered.emit(cat.id, True)
-    assert session.view.pointed == cat.id
-    panel.rows.hovered.emit(cat.id, False)
-    assert session.view.pointed is None
+    at = QPointF(cat.rect().center())
+    QApplication.sendEvent(cat, QEnterEvent(at, at, cat.mapToGlobal(at)))
+    assert pointed(session) == cat.id
+    QApplication.sendEvent(cat, QEvent(QEvent.Type.Leave))
+    assert pointed(session) is None
 
 
 def test_the_keyboard_walks_renames_and_removes(qtbot: QtBot, session: Session, worker: Worker) -> None:
