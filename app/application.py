@@ -60,6 +60,8 @@ class Application:
         self._runner = Runner(make_engine)
         self._editing = Editing(self._runner, self.open_picture)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._saving = asyncio.Lock()  # one file at a time, so that of two saves of a document the later one stays
+        self._closing: set[Session] = set()
         self.window = MainWindow(self, settings, theme)
 
     # Opening
@@ -68,8 +70,7 @@ class Application:
         self._start(self._open_chosen())
 
     def open_paths(self, paths: Sequence[Path]) -> None:
-        for path in paths:
-            self._start(self.open(path))
+        self._start(self.open_all(paths))
 
     def open_sample(self) -> None:
         self._start(self._open_sample())
@@ -92,14 +93,17 @@ class Application:
     async def _open_chosen(self) -> None:
         folder = self._folder()
         paths: Sequence[Path] | None = await _answer(lambda chosen: dialogs.ask_open(self.window, folder, chosen))
-        for path in paths or ():
-            await self.open(path)
+        await self.open_all(paths or ())
+
+    async def open_all(self, paths: Sequence[Path]) -> None:
+        """One after the other; one that cannot be opened does not keep back the rest."""
+        for path in paths:
+            await asyncio.wait([self._start(self.open(path))])
 
     async def open(self, path: Path) -> None:
         """Open one picture or project; what goes wrong becomes a notice."""
-        front = next((session for session in self.sessions if session.path == path), None)
-        if front is not None:
-            self.window.bring_to_front(front)
+        path = path.absolute()
+        if self._has_open(path):
             return
         try:
             document, notes = await open_document(path)
@@ -107,10 +111,19 @@ class Application:
             self.settings.forget(path)
             self.window.notice(error.message, error.advice, error=True)
             return
+        if self._has_open(path):  # by now: it was asked for twice
+            return
         session = self._add(document, path if is_project(path) else None, path.stem)
         for note in notes:
             session.notice(note)
         self._start(self._remember(path, document))
+
+    def _has_open(self, path: Path) -> bool:
+        """Whether the project is open already; then it comes to the front."""
+        found = next((session for session in self.sessions if session.path == path), None)
+        if found is not None:
+            self.window.bring_to_front(found)
+        return found is not None
 
     async def _open_sample(self) -> None:
         with resources.photo(SAMPLE) as path:
@@ -158,13 +171,14 @@ class Application:
             path = await _answer(lambda chosen: dialogs.ask_save(self.window, suggestion, chosen))
             if path is None:
                 return False
-        document = session.history.document
-        try:
-            await save_document(path, document)
-        except EditorError as error:
-            session.notice(error.message, error.advice, error=True)
-            return False
-        session.saved(path, document)
+        async with self._saving:
+            document = session.history.document
+            try:
+                await save_document(path, document)
+            except EditorError as error:
+                session.notice(error.message, error.advice, error=True)
+                return False
+            session.saved(path, document)
         session.notice(f"Saved as {path.name}.")
         await self._remember(path, document)
         return True
@@ -174,30 +188,48 @@ class Application:
         path: Path | None = await _answer(lambda chosen: dialogs.ask_export(self.window, suggestion, chosen))
         if path is None:
             return
-        try:
-            notes = await export_picture(path, session.history.document)
-        except EditorError as error:
-            session.notice(error.message, error.advice, error=True)
-            return
+        async with self._saving:
+            try:
+                notes = await export_picture(path, session.history.document)
+            except EditorError as error:
+                session.notice(error.message, error.advice, error=True)
+                return
         session.notice(" ".join((f"Exported {path.name}.", *notes)))
 
     async def _close(self, session: Session) -> bool:
-        """Whether it was closed."""
-        if session.history.unsaved:
+        """Whether it was closed. Asked for twice, it still is one question."""
+        if session in self._closing or session not in self.sessions:
+            return False
+        self._closing.add(session)
+        try:
+            if not await self._may_close(session):
+                return False
+            await self._editing.close(session)
+        finally:
+            self._closing.remove(session)
+        self.sessions.remove(session)
+        self.window.remove_session(session)
+        self._collector.collect_all_soon()
+        return True
+
+    async def _may_close(self, session: Session) -> bool:
+        """Whether its changes are safe, or not wanted any more."""
+        async with self._saving:
+            pass  # what is being saved just now need not be asked about
+        while session.history.unsaved:  # again after saving: someone may have gone on painting meanwhile
             self.window.bring_to_front(session)
             answer: dialogs.Answer | None = await _answer(
                 lambda answered: dialogs.ask_unsaved(self.window, session.name, answered)
             )
-            if answer in (None, "cancel") or (answer == "save" and not await self._save(session)):
+            if answer == "discard":
+                break
+            if answer != "save" or not await self._save(session):
                 return False
-        await self._editing.close(session)
-        self.sessions.remove(session)
-        self.window.remove_session(session)
         return True
 
     async def _quit(self) -> None:
-        for session in list(self.sessions):
-            if not await self._close(session):
+        while self.sessions:
+            if not await self._close(self.sessions[0]):
                 return
         self.finished.set()
 
@@ -213,13 +245,14 @@ class Application:
         self.window.shut()
         self._collector.close()
 
-    def _start(self, work: Coroutine[Any, Any, object]) -> None:
+    def _start(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
         async def whole() -> None:
             await work
 
         task = asyncio.get_running_loop().create_task(whole())
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -263,11 +296,12 @@ def run(qt: QApplication, sight: FirstSight, pictures: Sequence[Path]) -> int:
 
 async def _main(settings: Settings, theme: Theme, sight: FirstSight, pictures: Sequence[Path]) -> None:
     application = Application(settings, theme, folder(QStandardPaths.StandardLocation.CacheLocation), load_engine)
-    for path in pictures:
-        await application.open(path)
-    application.window.show()
-    await asyncio.sleep(0)
-    sight.close()
-    log.info("Ready")
-    await application.finished.wait()
-    await application.close()
+    try:
+        await application.open_all(pictures)
+        application.window.show()
+        await asyncio.sleep(0)
+        sight.close()
+        log.info("Ready")
+        await application.finished.wait()
+    finally:
+        await application.close()

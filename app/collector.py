@@ -21,11 +21,16 @@ class Collector(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._was_on = gc.isenabled()
+        self._all = False
         gc.disable()
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL)
         self._timer.timeout.connect(self._tick)
         self._timer.start()
+
+    def collect_all_soon(self) -> None:
+        """Look through everything at the next opportunity: something large was closed."""
+        self._all = True
 
     def close(self) -> None:
         """Collect everything once, and leave collecting as it was found."""
@@ -35,7 +40,12 @@ class Collector(QObject):
             gc.enable()
 
     def _tick(self) -> None:
-        if QGuiApplication.mouseButtons() == Qt.MouseButton.NoButton:  # a stroke must not wait for it
+        if QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton:
+            return  # a stroke must not wait for it
+        if self._all:
+            self._all = False
+            gc.collect()
+        else:
             collect_due()
 
 

@@ -22,6 +22,20 @@ PREVIEW_INTERVAL = 0.2
 PROGRESS_INTERVAL = 0.03
 
 
+def out_of_memory() -> OutOfMemory:
+    """What to say when an edit does not fit."""
+    return OutOfMemory(
+        "There was not enough memory for this edit.", "Choose a smaller region, or close other programs."
+    )
+
+
+def internal_error() -> InternalError:
+    """What to say about a mistake of ours; the log has the rest."""
+    return InternalError(
+        "Something went wrong inside the program; your document is as it was.", "Try again; the log has the details."
+    )
+
+
 class RunsRequests(Protocol):
     """What the worker needs of an engine; tests give it a small one of their own."""
 
@@ -80,21 +94,10 @@ class _Worker(QObject):
             self.failed.emit(work, error)
         except MemoryError:
             log.exception("Out of memory")
-            self.failed.emit(
-                work,
-                OutOfMemory(
-                    "There was not enough memory for this edit.", "Choose a smaller region, or close other programs."
-                ),
-            )
+            self.failed.emit(work, out_of_memory())
         except Exception:  # the one boundary where anything at all becomes a message; the traceback goes to the log
             log.exception("The worker failed on %s", type(work.request).__name__)
-            self.failed.emit(
-                work,
-                InternalError(
-                    "Something went wrong inside the program; your document is as it was.",
-                    "Try again; the log has the details.",
-                ),
-            )
+            self.failed.emit(work, internal_error())
         else:
             if not work.cancelled.is_set():
                 self.finished.emit(work, result)
@@ -155,6 +158,7 @@ class Runner(QObject):
             return result
         finally:
             work.cancelled.set()
+            work.report = None  # the worker must not be the last to hold a widget
             self._pending.discard(work)
 
     def close(self) -> None:
