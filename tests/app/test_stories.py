@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +21,10 @@ from editor.errors import UnreadableFile
 from editor.geometry import Rect
 from editor.report import EditResult, Progress, Reports
 from editor.request import EditRequest
-from tests.app.desk import Desk, by_hand, on_a_desk
-from tests.conftest import Play, until
+from tests.app.conftest import Tell
+from tests.app.desk import Desk, by_hand
+from tests.conftest import until
 from widgets.session import Notice
-from widgets.theme import Theme
-
-Tell = Callable[..., None]
-Story = Callable[[Desk], Coroutine[Any, Any, None]]
-
-
-@pytest.fixture
-def tell(play: Play, qapp: QApplication, tmp_path: Path) -> Tell:
-    """Tell a story on a fresh program; other keyword arguments go to `on_a_desk`."""
-    theme = Theme(qapp, "dark")
-
-    def telling(story: Story, **more: Any) -> None:
-        play(on_a_desk(story, theme, tmp_path, **more))
-
-    return telling
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    """A copy of a real photo, so that a project beside it can be written."""
-    with resources.photo("flower.jpg") as path:
-        (tmp_path / "flower.jpg").write_bytes(path.read_bytes())
-    return tmp_path / "flower.jpg"
 
 
 def differs(before: Document, after: Document) -> NDArray[np.bool_]:

@@ -1,0 +1,414 @@
+"""Starting, stopping and closing work in the background, at the worst moments."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from pathlib import Path
+from typing import Any
+from weakref import ref
+
+import numpy as np
+import pytest
+from PySide6.QtWidgets import QMessageBox
+
+from app import editing, runner
+from app.documents import read_document
+from editor.document import Document
+from editor.io.images import Picture, read_image
+from editor.io.project import save_project
+from editor.report import EditResult, Masks, Progress, Recipe, Reports
+from editor.request import EditRequest, SegmentRequest
+from tests.app.conftest import Tell
+from tests.app.desk import Desk, by_hand
+from tests.conftest import until
+from widgets.session import Notice, Session
+
+
+class OnDemand:
+    """An engine that goes on with an edit when the test says so, and then fills with green."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.closed = 0
+        self.go_on = threading.Event()
+
+    def run(self, request: Any) -> Reports[Any]:
+        self.started += 1
+        try:
+            while not self.go_on.is_set():
+                yield Progress(0.5, "Waiting for the word")
+            return masks(request) if isinstance(request, SegmentRequest) else green(request)
+        finally:
+            self.closed += 1
+
+
+def green(request: EditRequest) -> EditResult:
+    pixels = np.zeros((*request.strength.shape, 4), np.uint8)
+    pixels[...] = (0, 255, 0, 0)
+    pixels[..., 3] = np.rint(request.strength * 255)
+    return EditResult(request.frame.rect, pixels, Recipe.of(request))
+
+
+def masks(request: SegmentRequest) -> Masks:
+    shape = (1, *request.image.shape[:2])
+    return Masks(request.rect, np.ones(shape, np.float32), np.ones(1, np.float32))
+
+
+def paint(session: Session, left: int = 20) -> None:
+    document = session.document
+    strength = document.strength.write(left, 20, np.ones((10, 10), np.float32))
+    session.commit("Paint strength", document.with_strength(strength))
+
+
+def heard(session: Session) -> list[Notice]:
+    found: list[Notice] = []
+    session.noticed.connect(found.append)
+    return found
+
+
+def busy(session: Session) -> bool:
+    return session.job is not None and session.job.busy
+
+
+class TestRaces:
+    def test_a_run_that_was_put_away_does_not_end_the_one_that_follows_at_once(self, tell: Tell, photo: Path) -> None:
+        engine = OnDemand()
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            session.set_draft(variations=1)
+            paint(session)
+            session.run()
+            await until(lambda: session.job is not None and session.job.fraction > 0)
+            # Both before the event loop turns: the first run has not heard yet that it is over.
+            session.discard()
+            session.run()
+            await until(lambda: engine.closed == 1)
+            assert busy(session)
+            engine.go_on.set()
+            await until(lambda: not busy(session))
+            assert session.job is not None
+            assert len(session.job.results) == 1
+
+        tell(story, make_engine=lambda: engine)
+
+    def test_a_double_press_starts_one_run(self, tell: Tell, photo: Path) -> None:
+        engine = OnDemand()
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            session.set_draft(variations=1)
+            paint(session)
+            session.run()
+            session.run()
+            engine.go_on.set()
+            await until(lambda: not busy(session))
+            assert engine.started == 1
+
+        tell(story, make_engine=lambda: engine)
+
+    def test_a_stop_while_the_request_is_made_ends_at_once(
+        self, tell: Tell, photo: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        engine = OnDemand()
+        entered, gate = threading.Event(), threading.Event()
+        made = editing.make_request
+
+        def slow(*arguments: Any) -> EditRequest:
+            entered.set()
+            gate.wait(10)
+            return made(*arguments)
+
+        monkeypatch.setattr(editing, "make_request", slow)
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            paint(session)
+            session.run()
+            await until(entered.is_set)
+            session.stop()
+            await until(lambda: session.job is None, timeout=2)
+            gate.set()
+            await asyncio.sleep(0.05)
+            assert session.job is None
+            assert engine.started == 0
+
+        tell(story, make_engine=lambda: engine)
+
+    def test_what_is_painted_right_after_the_press_is_not_part_of_the_run(self, tell: Tell, photo: Path) -> None:
+        engine = OnDemand()
+        engine.go_on.set()
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            session.set_draft(variations=1)
+            paint(session, 20)
+            session.run()
+            paint(session, 200)  # before the task had its first turn
+            await until(lambda: not busy(session))
+            session.accept()
+            strength = session.document.strength.read()
+            assert not strength[20:30, 20:30].any()
+            assert (strength[20:30, 200:210] == 1).all()
+            assert session.document.layers[-1].pixels.read()[25, 205, 3] == 0
+
+        tell(story, make_engine=lambda: engine)
+
+    def test_an_accepted_variation_ends_the_rest_and_the_next_run_is_its_own(self, tell: Tell, photo: Path) -> None:
+        class OneThenWait(OnDemand):
+            def run(self, request: Any) -> Reports[Any]:
+                if self.started == 0:
+                    self.started += 1
+                    yield Progress(0.9, "Almost")
+                    return green(request)
+                return (yield from super().run(request))
+
+        engine = OneThenWait()
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            session.set_draft(variations=2)
+            paint(session)
+            session.run()
+            await until(lambda: session.job is not None and session.job.results)
+            session.accept()
+            paint(session, 60)
+            session.run()
+            await until(lambda: engine.closed == 1)
+            assert busy(session)
+            engine.go_on.set()
+            await until(lambda: not busy(session))
+            assert session.job is not None
+            assert len(session.job.results) == 2
+            assert len(session.document.layers) == 2
+
+        tell(story, make_engine=lambda: engine)
+
+    def test_too_little_memory_for_the_request_is_said_so(
+        self, tell: Tell, photo: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def too_large(*arguments: Any) -> EditRequest:
+            raise MemoryError
+
+        monkeypatch.setattr(editing, "make_request", too_large)
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            paint(session)
+            session.run()
+            await until(lambda: session.job is not None and session.job.state == "failed")
+            assert session.job is not None
+            assert "memory" in str(session.job.error)
+
+        tell(story)
+
+    def test_a_mistake_in_what_follows_an_outline_leaves_the_running_edit_alone(self, tell: Tell, photo: Path) -> None:
+        engine = OnDemand()
+
+        def mistaken(found: object) -> None:
+            raise ZeroDivisionError("ours")
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            session.set_draft(variations=1)
+            notices = heard(session)
+            paint(session)
+            session.run()
+            await until(lambda: session.job is not None and session.job.fraction > 0)
+            session.read(photo, "flower", mistaken)
+            await until(lambda: notices)
+            assert notices[0].error
+            assert busy(session)
+            engine.go_on.set()
+            await until(lambda: not busy(session))
+            assert session.job is not None
+            assert session.job.results
+
+        tell(story, make_engine=lambda: engine)
+
+
+class TestClosing:
+    def test_nothing_arrives_at_a_document_that_was_closed(
+        self, tell: Tell, photo: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        engine = OnDemand()
+        gate = threading.Event()
+        arrived: list[object] = []
+
+        def slow(source: Path | bytes, name: str) -> Picture:
+            gate.wait(10)
+            return read_image(source, name)
+
+        monkeypatch.setattr(editing, "read_image", slow)
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            session.read(photo, "flower", arrived.append)
+            image = np.zeros((20, 20, 3), np.uint8)
+            request = SegmentRequest(image, session.document.rect, points=((5.0, 5.0, True),))
+            session.segment(request, arrived.append)
+            await until(lambda: engine.started)
+            desk.application.close_document(session)
+            await until(lambda: not desk.application.sessions)
+            gate.set()
+            engine.go_on.set()
+            await until(lambda: engine.closed)
+            await asyncio.sleep(0.05)
+            assert arrived == []
+
+        tell(story, make_engine=lambda: engine)
+
+    def test_asking_twice_closes_once_and_quietly(self, tell: Tell, photo: Path) -> None:
+        engine = OnDemand()
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            paint(session)
+            session.history.mark_saved()
+            session.run()
+            await until(lambda: engine.started)
+            desk.application.close_document(session)
+            desk.application.close_document(session)
+            await until(lambda: not desk.application.sessions)
+            await asyncio.sleep(0.05)
+            assert desk.window.start_page.notices.messages == []
+            assert engine.closed == 1
+
+        tell(story, make_engine=lambda: engine)
+
+    def test_asking_twice_with_changes_is_one_question(self, tell: Tell, photo: Path) -> None:
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            paint(session)
+            desk.application.close_document(session)
+            desk.application.quit()
+            desk.application.close_document(session)
+            await until(lambda: [box for box in desk.window.findChildren(QMessageBox) if box.isVisible()])
+            await asyncio.sleep(0.05)
+            assert len([box for box in desk.window.findChildren(QMessageBox) if box.isVisible()]) == 1
+            await desk.answer("Cancel")
+            await asyncio.sleep(0.05)
+            assert desk.application.sessions == [session]
+
+        tell(story)
+
+    def test_quitting_during_a_run_ends_it(self, tell: Tell, photo: Path) -> None:
+        engine = OnDemand()
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            paint(session)
+            session.run()
+            await until(lambda: engine.started)
+            await by_hand(desk.window.close)
+            await desk.answer("Discard")
+            await until(desk.application.finished.is_set)
+            await until(lambda: engine.closed == 1)
+
+        tell(story, make_engine=lambda: engine)
+
+    def test_what_was_painted_while_saving_is_asked_about_again(
+        self, tell: Tell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        writing, gate = threading.Event(), threading.Event()
+
+        def slow(path: Path, document: Document) -> None:
+            writing.set()
+            gate.wait(10)
+            save_project(path, document)
+
+        monkeypatch.setattr("app.documents.save_project", slow)
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            session.path = tmp_path / "one.palimpsest"
+            paint(session, 20)
+            desk.application.close_document(session)
+            await desk.answer("Save")
+            await until(writing.is_set)
+            paint(session, 200)
+            gate.set()
+            await desk.answer("Save")
+            await until(lambda: not desk.application.sessions)
+            saved, _ = read_document(tmp_path / "one.palimpsest")
+            assert (saved.strength.read()[20:30, 200:210] == 1).all()
+
+        tell(story)
+
+    def test_a_closed_document_gives_its_memory_back(self, tell: Tell, photo: Path) -> None:
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            paint(session)
+            session.run()
+            await desk.finished()
+            session.accept()
+            await until(lambda: desk.application.settings.values.recent)
+            session.history.mark_saved()
+            gone = ref(session.history)
+            desk.application.close_document(session)
+            del session
+            await until(lambda: not desk.application.sessions)
+            await asyncio.sleep(0.1)
+            gc.collect()
+            await until(lambda: gone() is None, timeout=5)
+
+        tell(story)
+
+
+class TestSaving:
+    def test_the_later_of_two_saves_stays(
+        self, tell: Tell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gates = [threading.Event(), threading.Event()]
+        calls: list[Document] = []
+        written: list[Document] = []
+
+        def slow(path: Path, document: Document) -> None:
+            calls.append(document)
+            gates[len(calls) - 1].wait(5)
+            save_project(path, document)
+            written.append(document)
+
+        monkeypatch.setattr("app.documents.save_project", slow)
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            session.path = tmp_path / "one.palimpsest"
+            paint(session, 20)
+            desk.application.save(session)
+            await until(lambda: calls)
+            paint(session, 200)
+            desk.application.save(session)
+            gates[1].set()  # the second would be through first
+            await asyncio.sleep(0.1)
+            gates[0].set()
+            await until(lambda: len(written) == 2)
+            await until(lambda: not session.history.unsaved)
+            saved, _ = read_document(tmp_path / "one.palimpsest")
+            assert (saved.strength.read()[20:30, 200:210] == 1).all()
+
+        tell(story)
+
+    def test_a_project_that_is_opened_twice_at_once_is_one_document(
+        self, tell: Tell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "one.palimpsest"
+        save_project(path, read_document(photo)[0])
+        monkeypatch.chdir(tmp_path)
+
+        async def story(desk: Desk) -> None:
+            desk.application.open_paths([path])
+            desk.application.open_paths([Path("one.palimpsest")])
+            await until(lambda: desk.application.sessions)
+            await asyncio.sleep(0.1)
+            assert [session.path for session in desk.application.sessions] == [path]
+
+        tell(story)
+
+
+def test_words_for_people_are_whole_sentences() -> None:
+    for error in (runner.out_of_memory(), runner.internal_error()):
+        assert error.message.endswith(".")
+        assert error.advice.endswith(".")
