@@ -55,7 +55,7 @@ class MainWindow(QMainWindow):
         self._top = TopBar(menu, zoom_menu)
         self._top.document_chosen.connect(self._show_document)
         self._top.close_wanted.connect(lambda at: services.close_document(self._benches[at].session))
-        self._top.original.connect(self._show_original)
+        self._top.compared.connect(self._compare)
         self._top.palette_wanted.connect(self.show_palette)
         body = QWidget()
         layout = QVBoxLayout(body)
@@ -212,9 +212,9 @@ class MainWindow(QMainWindow):
         if self.workbench is not None:
             self.workbench.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
 
-    def _show_original(self, shown: bool) -> None:
+    def _compare(self, shown: bool) -> None:
         if self.session is not None:
-            self.session.set_view(original=shown)
+            self.session.set_view(divider=shown)
 
     def _session_changed(self) -> None:
         session = self.sender()
@@ -232,7 +232,7 @@ class MainWindow(QMainWindow):
             self._top.show_name(at, self.name_of(session), unsaved=session.history.unsaved, tip=tip)
         self._top.tabs.setVisible(bool(self._benches))
         front = self.session
-        self._top.show_original(front is not None and front.view.original)
+        self._top.show_compared(front is not None and front.view.divider)
         name = "" if front is None else self.name_of(front)
         self.setWindowTitle(f"{name}[*] — {TITLE}" if name else TITLE)
         self.setWindowModified(front is not None and front.history.unsaved)

@@ -78,14 +78,15 @@ OverlayMode = Literal["heat", "contours", "grey", "outline", "off"]
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
-    """How the canvas shows the maps. `overlay_opacity`: 0 to 1. `original`: show the picture as it was opened. `surround`: grey level, 0 to
-    255. `pointed`: id of the item or exemplar that is pointed at in a list, to be brought out on the canvas.
+    """How the canvas shows the maps. `overlay_opacity`: 0 to 1. `original`: show the picture as it was opened; `divider`: on one side of
+    a line. `surround`: grey level, 0 to 255. `pointed`: id of the item or exemplar that is pointed at in a list, to be brought out on the canvas.
     """
 
     overlay: OverlayMode = "heat"
     overlay_opacity: float = 0.45
     legend: bool = True
     original: bool = False
+    divider: bool = False
     items: bool = True
     frame: bool = True
     changed_pixels: bool = False

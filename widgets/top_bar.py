@@ -1,4 +1,4 @@
-"""The one line on top: all menus behind one button, the documents, the zoom, the original, and all commands."""
+"""The one line on top: all menus behind one button, the documents, the zoom, before and after, and all commands."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ HEIGHT = 36
 
 
 class TopBar(QFrame):
-    """`menu`: all menus; `zoom_menu`: behind the zoom. Signals: `document_chosen(index)`, `close_wanted(index)`, `original(bool)`,
+    """`menu`: all menus; `zoom_menu`: behind the zoom. Signals: `document_chosen(index)`, `close_wanted(index)`, `compared(bool)`,
     `palette_wanted()`.
     """
 
     document_chosen = Signal(int)
     close_wanted = Signal(int)
-    original = Signal(bool)
+    compared = Signal(bool)
     palette_wanted = Signal()
 
     def __init__(self, menu: QMenu, zoom_menu: QMenu, parent: QWidget | None = None) -> None:
@@ -44,8 +44,11 @@ class TopBar(QFrame):
         self._zoom.setMenu(zoom_menu)
         self._zoom.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._zoom.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._original = IconButton(
-            "columns-2", "Show the original", tip="Show the original · hold Tab over the canvas", checkable=True
+        self._compare = IconButton(
+            "columns-2",
+            "Before and after",
+            tip="Before and after, side by side · Y\nHold Tab over the canvas for the whole original.",
+            checkable=True,
         )
         self._palette = IconButton("search", "All commands", tip="All commands · Ctrl+K")
         layout = QHBoxLayout(self)
@@ -55,10 +58,10 @@ class TopBar(QFrame):
         layout.addWidget(self.tabs, 1)
         layout.addStretch(0)
         layout.addWidget(self._zoom)
-        layout.addWidget(self._original)
+        layout.addWidget(self._compare)
         layout.addWidget(self._palette)
         self.tabs.currentChanged.connect(self.document_chosen)
-        self._original.clicked.connect(self.original)
+        self._compare.clicked.connect(self.compared)
         self._palette.clicked.connect(self.palette_wanted)
 
     def add_document(self, name: str) -> int:
@@ -74,15 +77,15 @@ class TopBar(QFrame):
 
     def show_zoom(self, zoom: float | None) -> None:
         """`zoom`: device pixels per picture pixel; None when no document is open."""
-        for widget in (self._zoom, self._original):
+        for widget in (self._zoom, self._compare):
             widget.setVisible(zoom is not None)
         if zoom is not None:
             per_cent = zoom * 100
             self._zoom.setText(f"{per_cent:.0f}\u202f%" if per_cent >= 10 else f"{per_cent:.1f}\u202f%")
             self._zoom.setAccessibleName(f"Zoom {self._zoom.text()}")
 
-    def show_original(self, shown: bool) -> None:
-        self._original.setChecked(shown)
+    def show_compared(self, shown: bool) -> None:
+        self._compare.setChecked(shown)
 
     def _close(self, button: QWidget) -> None:
         for at in range(self.tabs.count()):

@@ -210,6 +210,17 @@ def test_holding_tab_shows_the_original(window: MainWindow) -> None:
     assert canvas(window).hasFocus()
 
 
+def test_before_and_after_stand_side_by_side(window: MainWindow) -> None:
+    session, other = add(window), add(window, "dog")
+    button = next(each for each in window.findChildren(QToolButton) if each.accessibleName() == "Before and after")
+    QTest.mouseClick(button, LEFT)
+    assert (session.view.divider, other.view.divider) == (False, True)
+    window.bring_to_front(session)
+    assert not button.isChecked()
+    key(window, Qt.Key.Key_Y)
+    assert (session.view.divider, button.isChecked()) == (True, True)
+
+
 def test_f_hides_every_panel_and_brings_them_back(window: MainWindow, qtbot: QtBot) -> None:
     add(window)
     bench = window.workbench

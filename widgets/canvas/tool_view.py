@@ -1,4 +1,4 @@
-"""ToolView: a view of a picture with a tool in hand; pointer, pen and keys go to the tool, or move the view."""
+"""ToolView: a view of a picture with a tool in hand; pointer, pen and keys go to the tool, or move the view or the divider."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QSinglePointEvent
 from PySide6.QtWidgets import QWidget
 
 from editor.geometry import Point
+from widgets.canvas.divider import Divider
 from widgets.canvas.pan_zoom import PanZoom
 from widgets.canvas.pointing import Hand, Kind, made_by_pen, pointer_event
 from widgets.options import ToolName
@@ -37,6 +38,8 @@ class ToolView(PanZoom):
         self.session = session
         self._tools = tools
         self._hand = Hand(session)
+        self._divider = Divider(self, session)
+        self._divider.changed.connect(self._mark)
         self._tool_name = session.options.tool
         self._tool = tools.get(self._tool_name)
         self._space = False
@@ -102,7 +105,9 @@ class ToolView(PanZoom):
             self._mark(after)
 
     def _update_cursor(self) -> None:
-        if self.panning:
+        if self._divider.over:
+            shape = Qt.CursorShape.SplitHCursor
+        elif self.panning:
             shape = Qt.CursorShape.ClosedHandCursor
         elif self._space or self._tool_name == "hand":
             shape = Qt.CursorShape.OpenHandCursor
@@ -142,7 +147,10 @@ class ToolView(PanZoom):
                 self._release(event)
 
     def _press(self, event: QSinglePointEvent, button: Qt.MouseButton, kind: Kind) -> None:
-        if self._hand.busy or self.panning:
+        if self._hand.busy or self.panning or self._divider.held:
+            return
+        if button == Qt.MouseButton.LeftButton and self._divider.near(event.position()):
+            self._divider.held = True
             return
         left = button == Qt.MouseButton.LeftButton
         if button == Qt.MouseButton.MiddleButton or (left and (self._space or self._tool_name == "hand")):
@@ -162,6 +170,11 @@ class ToolView(PanZoom):
             self.drag_to(event.position())
             return
         busy = self._hand.busy
+        if self._divider.held:
+            self._divider.move(event.position())
+            return
+        if not busy and self._over_divider(event):
+            return
         found = self._translated("move" if busy else "hover", event)
         self._cursor = Point(found.x, found.y)
         self._collect()
@@ -178,8 +191,22 @@ class ToolView(PanZoom):
         self.cursor_moved.emit(self._cursor)
         self._pointed()
 
+    def _over_divider(self, event: QSinglePointEvent) -> bool:
+        """Whether the pointer is over the divider; the tool then rests."""
+        before, self._divider.over = self._divider.over, self._divider.near(event.position())
+        if self._divider.over and not before:
+            self._hover(None)
+            if self._tool is not None:
+                self._tool.leave()
+                self._update_decoration()
+        if self._divider.over != before:
+            self._update_cursor()
+        return self._divider.over
+
     def _release(self, event: QSinglePointEvent) -> None:
-        if self.panning:
+        if self._divider.held:
+            self._divider.held = False
+        elif self.panning:
             self.let_go()
             self._update_cursor()
         elif self._hand.busy:

@@ -29,7 +29,7 @@ from widgets.canvas.drop import Dropper
 from widgets.canvas.lens import Lens
 from widgets.canvas.levels import from_level
 from widgets.canvas.scene import POINTING, Scene
-from widgets.canvas.screen import Screen, parts
+from widgets.canvas.screen import Screen, Shade, parts
 from widgets.canvas.sight import Changes, Sight
 from widgets.canvas.strength_overlay import StrengthOverlay
 from widgets.canvas.tool_view import ToolView
@@ -77,7 +77,6 @@ class CanvasView(ToolView):
 
     def _start(self, document: Document) -> None:
         self._sight = Sight(document)
-        self._original: Sight | None = None  # made when it is first looked at
         self._changes: Changes | None = None
         self._overlay = StrengthOverlay(document)
         self._overlay_look()
@@ -92,6 +91,7 @@ class CanvasView(ToolView):
     def _look(self) -> None:
         self._lens = Lens(self._viewport, self._size)
         self._screen.set_lens(self._lens)
+        self._divider.follow(self._lens)
         self._scene.labels = []
         self._selection_area = self._scene.selection_area(self._lens)
         self._decoration = QRect() if self._tool is None else self._tool.decoration(self._viewport)
@@ -146,9 +146,8 @@ class CanvasView(ToolView):
         if session.options.tool != self._tool_name:
             self._change_tool()
         self._view = view
+        self._divider.follow(self._lens)
         if view.original != before.original:
-            if view.original and (self._original is None or self._original.document is not session.original):
-                self._original = Sight(session.original) if session.original.size == self._size else None
             self._screen.picture_changed()
         if view.changed_pixels != before.changed_pixels:
             self._changes = Changes(session.original, session.document) if view.changed_pixels else None
@@ -217,49 +216,66 @@ class CanvasView(ToolView):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         screen, lens, scene = self._screen, self._lens, self._scene
-        sight = self._sight
-        if self._view.original and self._original is not None:
-            sight = self._original
-        sight.deadline = time.perf_counter() + _PATIENCE
-        sight.rough = False
-        screen.refresh(sight.gather, self._overlay.shade if self._changes is None else self._changes.shade)
-        if sight.rough and not self._refining.isActive():
-            self._refining.start()
+        divider = self._divider
+        original = divider.whole
+        shade = self._overlay.shade if self._changes is None else self._changes.shade
+        self._refresh(screen, original or self._sight, shade)
+        beside = divider.screen if original is None else None
+        if beside is not None and divider.original is not None:
+            self._refresh(beside, divider.original, _no_shade)
         painter = QPainter(self)
         ratio = self._viewport.ratio
         painter.scale(1 / ratio, 1 / ratio)
         areas = [_device(logical, ratio) for logical in _worth(event.region())]
         for area in areas:
             painter.drawImage(area.topLeft(), screen.picture, area)
-        plain = sight is self._original
-        if not plain:
+        if beside is not None:
+            left = _device(QRect(0, 0, divider.x, self.height()), ratio)
+            for area in areas:
+                part = area.intersected(left)
+                painter.drawImage(part.topLeft(), beside.picture, part)
+            painter.setClipRect(_device(self.rect(), ratio).adjusted(left.width(), 0, 0, 0))
+        if original is None:
             scene.draw_under(painter, lens, self._overlay.table)
             if screen.shaded:
                 for area in areas:
                     painter.drawImage(area.topLeft(), screen.overlay, area)
         painter.resetTransform()
-        if not plain:
+        if original is None:
             scene.draw_over(painter, lens)
+            painter.setClipping(False)
             if self._legend_shown() and self._legend_box().intersects(event.rect()):
                 self._legend.draw(painter, self._legend_box(), self._view.overlay, ratio, self._value())
+        if beside is not None:
+            divider.draw(painter)
         if self._tool is not None:
             self._tool.paint(painter, self._viewport)
         self._dropper.draw(painter)
         painter.end()
 
+    def _refresh(self, screen: Screen, sight: Sight, shade: Shade) -> None:
+        sight.deadline = time.perf_counter() + _PATIENCE
+        sight.rough = False
+        screen.refresh(sight.gather, shade)
+        if sight.rough and not self._refining.isActive():
+            self._refining.start()
+
     def _refine(self) -> None:
         """Replace what was only sketched, as far as a short while allows; the event loop calls again."""
-        lens = self._lens
-        sight = self._original if self._view.original and self._original is not None else self._sight
-        found: list[Rect] = []
-        if not lens.inside.empty:
+        divider, lens = self._divider, self._lens
+        shown = [(self._screen, divider.whole or self._sight)]
+        if divider.line and divider.screen is not None and divider.original is not None:
+            shown.append((divider.screen, divider.original))
+        anything = False
+        for screen, sight in shown if not lens.inside.empty else ():
             deadline = time.perf_counter() + _PATIENCE
             found = sight.cache.refine(lens.level, lens.level_rect(lens.inside), deadline)
-        if not found:
+            areas = self._device_areas(from_level(rect, lens.level) for rect in found)
+            screen.picture_changed(areas)
+            self._mark_areas(areas)
+            anything = anything or bool(found)
+        if not anything:
             self._refining.stop()
-        areas = self._device_areas(from_level(rect, lens.level) for rect in found)
-        self._screen.picture_changed(areas)
-        self._mark_areas(areas)
 
     def _legend_shown(self) -> bool:
         view = self._view
@@ -350,6 +366,10 @@ def _timer(parent: CanvasView, interval: int, act: object, *, single: bool = Tru
     timer.setSingleShot(single)
     timer.timeout.connect(act)
     return timer
+
+
+def _no_shade(lens: Lens, area: Rect) -> None:
+    """Nothing lies over the original."""
 
 
 def _worth(region: QRegion) -> Iterable[QRect]:

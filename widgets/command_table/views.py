@@ -118,6 +118,7 @@ VIEW = Menu(
         view_switch("view.items", "Outlines of items", "items", ("Ctrl+H",)),
         view_switch("view.frame", "Frame the method sees", "frame"),
         view_switch("view.original", "Original picture", "original"),
+        view_switch("view.divider", "Before and after, side by side", "divider", ("Y",)),
         None,
         Command(
             "view.panels",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PySide6.QtCore import QEvent, Qt
 from pytestqt.qtbot import QtBot
 
 from editor.brush import Brush, Sample, SetTo, Stroke
@@ -171,6 +172,61 @@ def test_holding_the_original_shows_the_picture_before_the_edits(qtbot: QtBot) -
     seen = easel.seen()
     assert (seen[150, 200] != 255).any()
     assert seen[150, 200, 0] > seen[150, 200, 1]  # magenta
+
+
+@pytest.fixture
+def compared(qtbot: QtBot) -> Easel:
+    """Noise that has been covered with white, with the divider over it."""
+    easel = Easel(qtbot, Document.of_picture(noise(400, 300)))
+    easel.look(zoom=1.0, x=200, y=150)
+    document = easel.session.document
+    layer = Layer.empty(0, "over", document.size)
+    over = replace(layer, pixels=layer.pixels.write(0, 0, np.full((300, 400, 4), 255, np.uint8)))
+    easel.session.commit("Cover", document.adding_layer(over))
+    easel.session.set_view(divider=True)
+    return easel
+
+
+def test_the_divider_has_the_original_to_its_left(compared: Easel) -> None:
+    seen, before = compared.seen(), noise(400, 300)[..., :3]
+    assert np.array_equal(seen[200:, :180], before[200:, :180])
+    assert (seen[200:, 220:] == 255).all()
+    # What is painted is seen at once to the right, and never to the left.
+    document = compared.session.document
+    compared.session.commit("Paint", document.with_strength(document.strength.write(0, 250, np.ones((40, 400), "f4"))))
+    seen = compared.seen()
+    assert np.array_equal(seen[200:, :180], before[200:, :180])
+    assert (seen[260:280, 220:] != 255).any(axis=2).all()
+    compared.session.set_view(original=True)
+    assert np.array_equal(compared.seen(), before)
+    compared.session.set_view(original=False, divider=False)
+    assert (compared.seen()[200:250] == 255).all()
+
+
+def test_the_divider_is_dragged_and_the_tool_is_not_asked(compared: Easel) -> None:
+    compared.seen()
+    compared.point(QEvent.Type.MouseMove, 200, 150)
+    assert compared.canvas.cursor().shape() == Qt.CursorShape.SplitHCursor
+    compared.drag((201, 150), (150, 150), (100, 160))
+    assert compared.note.kinds == []
+    seen, before = compared.seen(), noise(400, 300)[..., :3]
+    assert np.array_equal(seen[200:, :80], before[200:, :80])
+    assert (seen[200:, 120:] == 255).all()
+    compared.drag((100, 20), (900, 20))  # not beyond the canvas
+    assert np.array_equal(compared.seen()[200:, :380], before[200:, :380])
+    compared.point(QEvent.Type.MouseMove, 200, 250)
+    assert compared.note.kinds == ["hover"]
+    assert compared.canvas.cursor().shape() != Qt.CursorShape.SplitHCursor
+    compared.drag((200, 250), (210, 250))
+    assert compared.note.kinds[1:] == ["press", "move", "release"]
+
+
+def test_the_divider_stays_while_the_view_moves(compared: Easel) -> None:
+    compared.look(zoom=2.0, x=200, y=150)
+    seen = compared.seen()
+    compared.session.set_view(original=True)
+    assert np.array_equal(seen[200:, :180], compared.seen()[200:, :180])
+    assert (seen[200:, 220:] == 255).all()
 
 
 def test_a_moved_item_is_seen_at_its_new_place(qtbot: QtBot) -> None:
