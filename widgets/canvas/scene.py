@@ -157,7 +157,7 @@ class Scene:
         if self._preview is None or self._preview[0] is not preview:
             self._preview = preview, to_qimage(preview.pixels)
         painter.save()
-        painter.setTransform(lens.to_device)
+        painter.setTransform(lens.to_device, True)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         rect = preview.rect
         painter.drawImage(QRectF(rect.left, rect.top, rect.width, rect.height), self._preview[1])

@@ -36,7 +36,7 @@ class Sprite:
         painter.setOpacity(opacity)
         if self._placed is None:
             painter.save()
-            painter.setTransform(transform)
+            painter.setTransform(transform, True)
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawImage(0, 0, self._image)
             painter.restore()

@@ -19,6 +19,7 @@ from editor.layer import Layer
 from editor.report import EditResult, Preview, Progress, Recipe
 from editor.request import QuickFillSettings
 from tests.widgets.canvas.easel import Easel, disc, noise, soft
+from widgets.canvas import sprite
 from widgets.canvas.palette import colours, table
 from widgets.canvas.viewport import Viewport
 
@@ -172,6 +173,28 @@ def test_holding_the_original_shows_the_picture_before_the_edits(qtbot: QtBot) -
     seen = easel.seen()
     assert (seen[150, 200] != 255).any()
     assert seen[150, 200, 0] > seen[150, 200, 1]  # magenta
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_on_a_fine_screen_things_lie_where_they_belong(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    """A preview, and an exemplar that is drawn straight from its pixels, with two device pixels to a logical one."""
+    if large:
+        monkeypatch.setattr(sprite, "_MOST_PIXELS", 0)
+    red = np.zeros((40, 60, 4), np.uint8)
+    red[..., 0] = red[..., 3] = 255
+    document = Document.of_picture(np.full((300, 400, 4), 255, np.uint8))
+    document = document.with_strength(document.strength.write(100, 50, np.ones((40, 60), np.float32)))
+    exemplar = Exemplar.of("red", red, Placement(130, 70))
+    easel = Easel(qtbot, document.adding_exemplar(exemplar) if large else document)
+    easel.session.set_view(overlay="off")
+    easel.canvas.set_viewport(replace(easel.canvas.viewport, ratio=2.0, zoom=2.0, x=200, y=150))
+    if not large:
+        easel.session.run()
+        easel.session.report(Preview(Rect(100, 50, 160, 90), red))
+    rows, columns = np.nonzero(easel.seen()[..., 1] < 100)
+    assert (columns.min(), columns.max(), rows.min(), rows.max()) == pytest.approx((100, 159, 50, 89), abs=1)
 
 
 @pytest.fixture
