@@ -16,17 +16,22 @@ from editor.document import Document
 from editor.edit import Draft, apply_result, make_request
 from editor.engine import Engine
 from editor.errors import InvalidRequest
-from editor.io.images import read_image, write_image
+from editor.io.images import export_kind, read_image, write_image
 from editor.report import EditResult, Progress
-from editor.request import EditRequest, FieldSpec, field_specs
+from editor.request import EditRequest, FieldSpec, MethodSettings, field_specs
 from editor.tiles import Tiles
 
 
-def edit_file(picture: Path, strength: Path, output: Path, *, seed: int | None, settings: Sequence[str]) -> None:
+def edit_file(
+    picture: Path, strength: Path, output: Path, *, seed: int | None, settings: Sequence[str]
+) -> tuple[str, ...]:
     """Fill `picture` where the grey picture `strength` is above black, and write the flattened outcome to `output`.
 
-    `settings` are "name=value" pairs of the method's settings. Raises `EditorError` kinds.
+    `settings` are "name=value" pairs of the method's settings. Returns what the person should know, each a sentence. Raises
+    `EditorError` kinds.
     """
+    export_kind(output)  # before the work, not after it
+    chosen = parse_settings(MethodSettings, settings)
     opened = read_image(picture)
     map = read_image(strength)
     document = Document.of_picture(opened.pixels, metadata=opened.metadata)
@@ -39,12 +44,10 @@ def edit_file(picture: Path, strength: Path, output: Path, *, seed: int | None, 
     grey = np.asarray(cv2.cvtColor(map.pixels, cv2.COLOR_RGBA2GRAY)).astype(np.float32) / np.float32(255)
     document = document.with_strength(Tiles.of(grey))
     draft = Draft.for_document(document)
-    draft = replace(
-        draft, seed=seed, settings=replace(draft.settings, **parse_settings(type(draft.settings), settings))
-    )
+    draft = replace(draft, seed=seed, settings=replace(draft.settings, **chosen))
     result = drive(make_request(document, draft))
     _, document = apply_result(document, result, document)
-    write_image(output, flatten(document), document.metadata)
+    return (*opened.notes, *write_image(output, flatten(document), document.metadata))
 
 
 def parse_settings(kind: type, pairs: Sequence[str]) -> dict[str, Any]:

@@ -64,10 +64,12 @@ def _edit(arguments: Sequence[str]) -> int:
     from editor.errors import EditorError  # noqa: PLC0415
 
     try:
-        edit_file(asked.picture, asked.strength, asked.output, seed=asked.seed, settings=asked.set)
+        notes = edit_file(asked.picture, asked.strength, asked.output, seed=asked.seed, settings=asked.set)
     except EditorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    for note in notes:
+        sys.stderr.write(f"{note}\n")
     return 0
 
 

@@ -152,13 +152,7 @@ def write_image(
     `quality`: 1 to 100, for JPEG and WebP; `lossless` makes a WebP exact. PNG and TIFF always are. Returns what could not be kept,
     each a sentence. Written beside and renamed. Raises `UnwritableFile`.
     """
-    kind = next((kind.name for kind in EXPORT_KINDS if path.suffix.lower() in kind.suffixes), None)
-    if kind is None:
-        endings = ", ".join(kind.suffixes[0] for kind in EXPORT_KINDS)
-        raise UnwritableFile(
-            f"Palimpsest does not know what kind of picture “{path.name}” is to become.",
-            f"Choose a name that ends in {endings}.",
-        )
+    kind = export_kind(path)
     height, width = pixels.shape[:2]
     longest = _LONGEST_SIDE.get(kind, max(width, height))
     if max(width, height) > longest:
@@ -202,6 +196,18 @@ def write_image(
     with written_beside(path) as file:
         file.write(encoded.getbuffer())
     return tuple(notes)
+
+
+def export_kind(path: Path) -> str:
+    """The name of the kind that the ending of `path` asks for. Raises `UnwritableFile` for any other ending."""
+    for kind in EXPORT_KINDS:
+        if path.suffix.lower() in kind.suffixes:
+            return kind.name
+    endings = ", ".join(kind.suffixes[0] for kind in EXPORT_KINDS)
+    raise UnwritableFile(
+        f"Palimpsest does not know what kind of picture “{path.name}” is to become.",
+        f"Choose a name that ends in {endings}.",
+    )
 
 
 def _contents(path: Path) -> bytes:

@@ -1,0 +1,147 @@
+"""One edit from files to a file, without a window."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import resources
+from app.batch import edit_file, parse_settings
+from editor.errors import EditorError, InvalidRequest, UnreadableFile, UnwritableFile
+from editor.io.images import read_image
+from editor.request import QuickFillSettings
+
+Pixels = NDArray[np.uint8]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A real photo, made small."""
+    with resources.photo("flower.jpg") as path:
+        pixels = np.asarray(Image.open(path).resize((240, 160)))
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def painted(folder: Path, size: tuple[int, int] = (240, 160), value: int = 255) -> Path:
+    """A strength picture with a soft disc."""
+    map = np.zeros((size[1], size[0]), np.uint8)
+    cv2.circle(map, (180, 110), 14, value, -1, cv2.LINE_AA)
+    Image.fromarray(map).save(folder / "strength.png")
+    return folder / "strength.png"
+
+
+def pixels_of(path: Path) -> Pixels:
+    return read_image(path).pixels
+
+
+def test_what_is_white_changes_and_what_is_black_stays(photo: Path, tmp_path: Path) -> None:
+    strength, output = painted(tmp_path), tmp_path / "out.png"
+    assert edit_file(photo, strength, output, seed=1, settings=["fill=smooth"]) == ()
+    before, after = pixels_of(photo), pixels_of(output)
+    differs = (before != after).any(axis=-1)
+    map = pixels_of(strength)[..., 0]
+    assert differs[map == 255].mean() > 0.9
+    assert not differs[map == 0].any()
+
+
+def test_the_same_seed_gives_the_same_bytes(photo: Path, tmp_path: Path) -> None:
+    strength = painted(tmp_path)
+    for name, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
+        edit_file(photo, strength, tmp_path / name, seed=seed, settings=["fill=texture"])
+    a, b, c = ((tmp_path / name).read_bytes() for name in ("a.png", "b.png", "c.png"))
+    assert a == b
+    assert a != c
+
+
+def test_half_strength_lets_in_half(photo: Path, tmp_path: Path) -> None:
+    whole, half = tmp_path / "whole.png", tmp_path / "half.png"
+    edit_file(photo, painted(tmp_path), whole, seed=1, settings=["fill=smooth"])
+    edit_file(photo, painted(tmp_path, value=128), half, seed=1, settings=["fill=smooth"])
+    before, full, part = (pixels_of(path)[110, 180, :3].astype(float) for path in (photo, whole, half))
+    assert part == pytest.approx((before + full) / 2, abs=3)
+
+
+def test_notes_are_handed_on(photo: Path, tmp_path: Path) -> None:
+    pixels = pixels_of(photo).copy()
+    pixels[:20, :20, 3] = 0
+    Image.fromarray(pixels).save(photo)
+    notes = edit_file(photo, painted(tmp_path), tmp_path / "out.jpg", seed=1, settings=["fill=smooth"])
+    assert notes == ("JPEG knows no transparency; the picture was laid on white.",)
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("colour=red", "no setting “colour”"),
+        ("fill", "must be one of"),
+        ("fill=marvellous", "must be one of"),
+        ("grow=much", "does not fit"),
+        ("grow=1.5", "does not fit"),
+        ("grow=100000", "between 0 and 200"),
+        ("match_tone=nan", "between 0 and 1"),
+        ("match_tone=-0.1", "between 0 and 1"),
+        ("=1", "no setting"),
+    ],
+)
+def test_a_wrong_setting_is_named(photo: Path, tmp_path: Path, setting: str, says: str) -> None:
+    with pytest.raises(InvalidRequest, match=says):
+        edit_file(photo, painted(tmp_path), tmp_path / "out.png", seed=1, settings=[setting])
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_settings_arrive_in_their_types() -> None:
+    found = parse_settings(QuickFillSettings, ["grow=3", "match_tone=0.5", "seam=hard"])
+    assert found == {"grow": 3, "match_tone": 0.5, "seam": "hard"}
+
+
+def test_both_pictures_must_have_one_size(photo: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="200 × 160 pixels, the picture 240 × 160"):
+        edit_file(photo, painted(tmp_path, (200, 160)), tmp_path / "out.png", seed=1, settings=[])
+
+
+def test_nothing_painted_is_nothing_to_do(photo: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="nothing to change"):
+        edit_file(photo, painted(tmp_path, value=0), tmp_path / "out.png", seed=1, settings=[])
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_is_none(photo: Path, tmp_path: Path, seed: int) -> None:
+    with pytest.raises(InvalidRequest, match="seed"):
+        edit_file(photo, painted(tmp_path), tmp_path / "out.png", seed=seed, settings=[])
+
+
+def test_files_that_cannot_be_read_or_written(photo: Path, tmp_path: Path) -> None:
+    strength = painted(tmp_path)
+    cases: list[tuple[Path, Path, Path, type[EditorError]]] = [
+        (tmp_path / "none.png", strength, tmp_path / "out.png", UnreadableFile),
+        (photo, tmp_path / "none.png", tmp_path / "out.png", UnreadableFile),
+        (photo, strength, tmp_path / "none" / "out.png", UnwritableFile),
+    ]
+    for picture, map, output, expected in cases:
+        with pytest.raises(expected):
+            edit_file(picture, map, output, seed=1, settings=["fill=smooth"])
+
+
+def test_an_unknown_kind_of_file_is_refused_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(UnwritableFile, match="what kind of picture"):
+        edit_file(tmp_path / "none.png", tmp_path / "none.png", tmp_path / "out.gif", seed=1, settings=[])
+
+
+def test_it_runs_as_a_command_and_never_starts_qt_or_torch(photo: Path, tmp_path: Path) -> None:
+    strength, output = painted(tmp_path), tmp_path / "out.png"
+    script = (
+        "import sys; from app.cli import main; status = main(sys.argv[1:]);"
+        "loaded = {'PySide6.QtWidgets', 'torch'} & set(sys.modules); sys.exit(status or len(loaded))"
+    )
+    command = [sys.executable, "-c", script, "edit", str(photo), str(strength), str(output)]
+    run = subprocess.run([*command, "--seed", "1", "--set", "fill=smooth"], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    assert output.is_file()
