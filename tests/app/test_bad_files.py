@@ -171,7 +171,7 @@ class FullAfter:
 
 def fill_the_disk(patch: pytest.MonkeyPatch, room: int) -> None:
     fdopen = os.fdopen
-    patch.setattr(files.os, "fdopen", lambda descriptor, mode: FullAfter(fdopen(descriptor, mode), room))
+    patch.setattr(os, "fdopen", lambda descriptor, _: FullAfter(fdopen(descriptor, "wb"), room))
 
 
 def test_a_disk_that_fills_up_while_saving(tell: Tell, photo: Path, tmp_path: Path) -> None:

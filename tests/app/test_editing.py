@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QMessageBox
 from app import editing, runner
 from app.documents import read_document
 from editor.document import Document
+from editor.edit import make_request
 from editor.io.images import Picture, read_image
 from editor.io.project import save_project
 from editor.report import EditResult, Masks, Progress, Recipe, Reports
@@ -114,12 +115,11 @@ class TestRaces:
     ) -> None:
         engine = OnDemand()
         entered, gate = threading.Event(), threading.Event()
-        made = editing.make_request
 
         def slow(*arguments: Any) -> EditRequest:
             entered.set()
             gate.wait(10)
-            return made(*arguments)
+            return make_request(*arguments)
 
         monkeypatch.setattr(editing, "make_request", slow)
 
