@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from widgets import commands, edits
 from widgets.choice import Choice
 from widgets.elided import ElidedLabel
 from widgets.icons import CONTROL, IconButton
-from widgets.options import Target
+from widgets.options import Target, ToolName
 from widgets.session import Session
 from widgets.slider import Slider
 from widgets.theme import colours
@@ -101,15 +101,33 @@ class Page(QWidget):
         return made
 
 
+HINTS: dict[ToolName, str] = {
+    "strength": "Paint over what should change",
+    "gradient": "Drag from where it may change to where not",
+    "segment": "Click on a thing",
+    "lasso": "Draw around something",
+    "rectangle": "Drag out what you mean",
+    "ellipse": "Drag out what you mean",
+    "select_brush": "Paint over what you mean",
+}
+
+
 class _ToolPage(Page):
-    """A tool that writes to maps: the name of the thing whose map it is, if it is one's, and the way back to moving that."""
+    """A tool that writes to maps. Before anything was done to the picture it says what to do; when the map is that of an item or an
+    exemplar it names that and leads back to moving it.
+    """
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._name = self.name()
 
     def add_done(self) -> None:
-        """The last control of the row."""
+        """The end of the row."""
+        self._first = ElidedLabel()
+        self._first.setProperty("role", "quiet")
+        self._first.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self._first.setContentsMargins(6, 0, 6, 0)
+        self.row.addWidget(self._first)
         self._done = self.button("Done", "Back to the move tool · Esc")
         self._done.clicked.connect(lambda: edits.finish_thing(self.session))
 
@@ -117,6 +135,10 @@ class _ToolPage(Page):
         thing = edits.edited_thing(self.session)
         if thing is not None:
             self._name.setText(thing.name)
+        hint = HINTS.get(self.session.options.tool, "")
+        fresh = len(self.session.history.entries) == 1 and thing is None
+        self._first.setText(hint)
+        self._first.setVisible(fresh and bool(hint))
         self._name.setVisible(thing is not None)
         self._done.setVisible(thing is not None)
 
@@ -245,7 +267,8 @@ class ShapePage(_ToolPage):
         super().__init__(session)
         self._target = self.listed("What the shape becomes", (TARGETS[3], *TARGETS[:3], *OF_THINGS))
         self._combine = self.listed("How it combines", COMBINE)
-        self._hint = QLabel("Shift adds · Alt takes away")
+        self._hint = ElidedLabel("Shift adds · Alt takes away")
+        self._hint.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self._hint.setProperty("role", "caption")
         self.row.addWidget(self._hint)
         self._value = self.slider("Strength", 0, 1, 1)
@@ -263,7 +286,7 @@ class ShapePage(_ToolPage):
         self._combine.set_value(options.combine)
         self._value.set_value(options.value)
         self._value.setVisible(options.shape_target == "strength")
-        self._hint.setVisible(options.tool == "segment")
+        self._hint.setVisible(options.tool == "segment" and not self.session.document.selection.blank)
         self._next.show_state()
 
 

@@ -97,11 +97,14 @@ class HintPage(Page):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        hint = QLabel("Click on an item or an exemplar to move it.")
-        hint.setProperty("role", "quiet")
-        self.row.addSpacing(6)
-        self.row.addWidget(hint)
-        self.row.addSpacing(6)
+        self._hint = QLabel()
+        self._hint.setProperty("role", "quiet")
+        self._hint.setContentsMargins(6, 0, 6, 0)
+        self.row.addWidget(self._hint)
 
     def show_state(self) -> None:
-        return
+        document = self.session.document
+        if document.items or document.exemplars:
+            self._hint.setText("Click on an item or an exemplar to move it")
+        else:
+            self._hint.setText("Nothing can be moved yet: select something and make it an item, or drop a picture")

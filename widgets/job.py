@@ -46,6 +46,11 @@ class Job:
         return self.results[self.chosen] if self.results else None
 
     @property
+    def seen(self) -> bool:
+        """Whether the canvas shows a preview or a candidate; nothing should then lie over it."""
+        return self.preview is not None or bool(self.results)
+
+    @property
     def offers(self) -> bool:
         """Whether there is something to choose from, or will be."""
         return bool(self.results) or (self.busy and self.wanted > 1)

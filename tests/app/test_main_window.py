@@ -210,6 +210,22 @@ def test_holding_tab_shows_the_original(window: MainWindow) -> None:
     assert canvas(window).hasFocus()
 
 
+def test_delete_takes_out_what_is_selected(window: MainWindow) -> None:
+    worker = Worker()
+    session = Session(picture(), worker)
+    window.add_session(session)
+    session.set_options(tool="segment")
+    key(window, Qt.Key.Key_Delete)
+    assert worker.ran == []
+    commands.select_all(session)
+    key(window, Qt.Key.Key_Delete)
+    assert [plan.label for plan in worker.ran] == ["Fill selection"]
+    session.discard()
+    session.commit("Paint strength", painted(session.document))  # the edit would be about this instead
+    key(window, Qt.Key.Key_Delete)
+    assert len(worker.ran) == 1
+
+
 def test_before_and_after_stand_side_by_side(window: MainWindow) -> None:
     session, other = add(window), add(window, "dog")
     button = next(each for each in window.findChildren(QToolButton) if each.accessibleName() == "Before and after")

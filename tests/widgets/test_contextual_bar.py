@@ -217,3 +217,28 @@ def words(choice: Choice) -> list[str]:
     control = choice.findChild(QToolButton)
     menu = None if control is None else control.menu()
     return [] if menu is None else [action.text() for action in menu.actions()]
+
+
+def shown_words(bar: ContextualBar) -> list[str]:
+    return [label.text() for label in bar.findChildren(QLabel) if label.isVisible()]
+
+
+def test_a_fresh_picture_says_what_to_do_first(bar: ContextualBar, session: Session) -> None:
+    assert shown_words(bar) == ["Paint over what should change"]
+    session.set_options(tool="segment")
+    assert shown_words(bar) == ["Click on a thing"]
+    commands.select_all(session)
+    assert shown_words(bar) == ["Shift adds · Alt takes away"]
+    session.set_options(tool="strength")
+    assert shown_words(bar) == []
+
+
+def test_with_nothing_to_move_it_says_how_to_come_by_something(qtbot: QtBot) -> None:
+    session = Session(picture(), Worker())
+    session.set_options(tool="move")
+    bar = ContextualBar(session)
+    qtbot.addWidget(bar)
+    bar.show()
+    assert "select something" in shown_words(bar)[0]
+    session.commit("Add", with_items(session.document, "Cat"))
+    assert shown_words(bar) == ["Click on an item or an exemplar to move it"]

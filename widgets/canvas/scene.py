@@ -55,7 +55,7 @@ class Scene:
     def reviewing(self) -> bool:
         """Whether a preview or a candidate is shown: nothing may then lie over it."""
         job = self._session.job
-        return job is not None and (job.preview is not None or job.shown is not None)
+        return job is not None and job.seen
 
     def document(self) -> Document:
         """The document whose picture is shown: with the candidate, if there is one, as its topmost layer."""

@@ -67,7 +67,7 @@ class CanvasView(ToolView):
         self._refining = _timer(self, 0, self._refine, single=False)
         self._idle = _timer(self, _IDLE, self._settle)
         self._marching = _timer(self, _MARCH, self._march, single=False)
-        self._legend = overlays.Legend()
+        self._legend, self._legend_drawn = overlays.Legend(), False
         self._marking = _timer(self, _LEGEND, self._mark_legend)
         session.document_changed.connect(self._document_changed)
         session.active_changed.connect(self._active_changed)
@@ -118,6 +118,7 @@ class CanvasView(ToolView):
         if self._scene.labels:
             self._scene.labels = []
             self.update()
+        self._pointed()
         self._idle.start()
 
     def _picture_changed(self) -> None:
@@ -161,6 +162,7 @@ class CanvasView(ToolView):
             self._draft = session.draft
             self._idle.start()
             self.update()
+        self._pointed()
         self._update_decoration()
 
     def _overlay_look(self) -> bool:
@@ -244,7 +246,8 @@ class CanvasView(ToolView):
         if original is None:
             scene.draw_over(painter, lens)
             painter.setClipping(False)
-            if self._legend_shown() and self._legend_box().intersects(event.rect()):
+            self._legend_drawn = self._legend_shown()
+            if self._legend_drawn and self._legend_box().intersects(event.rect()):
                 self._legend.draw(painter, self._legend_box(), self._view.overlay, ratio, self._value())
         if beside is not None:
             divider.draw(painter)
@@ -294,7 +297,7 @@ class CanvasView(ToolView):
             self._marking.start()
 
     def _mark_legend(self) -> None:
-        if self._legend_shown():
+        if self._legend_shown() or self._legend_drawn:
             self.update(self._legend_box())
 
     def _value(self) -> float | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from widgets import edits
 from widgets.actions import Command, Menu
-from widgets.command_table.conditions import always, on_canvas, on_session, serve, thing, when
-from widgets.command_table.things import delete_active
+from widgets.command_table.conditions import always, on_canvas, on_session, serve, when
+from widgets.command_table.things import deletable, delete_active
 from widgets.session import Session
 
 FILE = Menu(
@@ -50,10 +50,10 @@ EDIT = Menu(
         ),
         Command(
             "edit.delete",
-            "Delete the active thing",
+            "Delete the active thing or what is selected",
             on_session(delete_active),
             ("Delete", "Backspace"),
-            thing,
+            when(deletable),
             short="Delete",
         ),
         None,

@@ -10,12 +10,23 @@ from widgets.session import Session
 
 
 def delete_active(session: Session) -> None:
-    """An item is taken out of the picture, an exemplar off it; otherwise the selection is dropped."""
+    """An item or what is selected is taken out of the picture, an exemplar off it."""
     item = None if session.draft.item is None else session.document.item(session.draft.item)
     if item is not None:
         session.run(removal(item))
     elif session.draft.exemplar is not None:
         commands.delete_exemplar(session, session.draft.exemplar)
+    elif deletable(session):
+        session.run()
+
+
+def deletable(session: Session) -> bool:
+    """Whether there is something to take out: a thing that is active, or else a selection, when an edit would be about that."""
+    draft, document = session.draft, session.document
+    if draft.item is not None or draft.exemplar is not None:
+        return True
+    others = not document.strength.blank or any(item.placement is not None for item in document.items)
+    return not document.selection.blank and not others
 
 
 ITEM = Menu(

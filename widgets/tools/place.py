@@ -147,7 +147,7 @@ class PlaceTool(Tool):
                 return CURSORS[round(math.degrees(angle) / 45) % 4]
 
     def paint(self, painter: QPainter, viewport: Viewport) -> None:
-        thing = grips.active(self.session)
+        thing = self._shown()
         if thing is None:
             return
         painter.save()
@@ -162,12 +162,17 @@ class PlaceTool(Tool):
         painter.restore()
 
     def decoration(self, viewport: Viewport) -> QRect:
-        thing = grips.active(self.session)
+        thing = self._shown()
         if thing is None:
             return QRect()
         found = marks.around(self._corners(thing, viewport), marks.HANDLE)
         turning = self._turning(thing, viewport)
         return found if turning is None else found.united(marks.around([turning[:2]], 20))
+
+    def _shown(self) -> Thing | None:
+        """The thing that has handles just now: none while a result is looked at."""
+        job = self.session.job
+        return None if job is not None and job.seen else grips.active(self.session)
 
     def _corners(self, thing: Thing, viewport: Viewport) -> list[tuple[float, float]]:
         return marks.on_screen(viewport, grips.placement_of(thing).corners(thing.size))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QObject, QRect, Qt
+from PySide6.QtGui import QPaintEvent
 from pytestqt.qtbot import QtBot
 
 from editor.brush import Brush, Sample, SetTo, Stroke
@@ -22,6 +23,7 @@ from tests.widgets.canvas.easel import Easel, disc, noise, soft
 from widgets.canvas import sprite
 from widgets.canvas.palette import colours, table
 from widgets.canvas.viewport import Viewport
+from widgets.qimage import from_qimage
 
 
 def test_at_full_size_the_bytes_are_the_picture_s(qtbot: QtBot) -> None:
@@ -156,6 +158,64 @@ def test_a_candidate_is_seen_in_place_and_the_overlay_is_out_of_its_way(qtbot: Q
     assert seen[140, 170].tolist() == [255, 255, 255]
     session.discard()
     assert easel.seen()[140, 120].tolist() != [255, 0, 0]
+
+
+def test_handles_are_out_of_the_way_of_a_candidate(qtbot: QtBot) -> None:
+    document = Document.of_picture(np.full((300, 400, 4), 255, np.uint8))
+    mask = document.empty_map().write(100, 100, np.ones((80, 100), np.float32))
+    easel = Easel(qtbot, document.adding_item(Item.of("box", mask)), noted=False)
+    easel.look(zoom=1.0, x=200, y=150)
+    session = easel.session
+    session.set_options(tool="move")
+    session.activate(item=session.document.items[0].id)
+    assert (easel.seen() != 255).any()
+    session.run()
+    rect = Rect(100, 100, 200, 180)
+    clear = np.zeros((80, 100, 4), np.uint8)
+    session.job_result(EditResult(rect, clear, Recipe(QuickFillSettings(), "remove", rect, 1)))
+    assert (easel.seen() == 255).all()
+    session.discard()
+    assert (easel.seen() != 255).any()
+
+
+def test_the_legend_goes_with_the_strength(qtbot: QtBot) -> None:
+    document = Document.of_picture(np.full((300, 400, 4), 255, np.uint8))
+    easel = Easel(qtbot, document, noted=False)
+    easel.look(zoom=1.0, x=200, y=150)
+    easel.session.set_options(tool="lasso")
+    easel.session.set_view(legend=True)
+    corner = QRect(0, 200, 200, 100)
+
+    def legend() -> bool:
+        return bool((from_qimage(easel.canvas.grab(corner).toImage())[..., :3] < 100).any())
+
+    assert not legend()
+    repainted: list[QRect] = []
+    easel.canvas.installEventFilter(watch := Repaints(repainted))
+    easel.sharp()
+    repainted.clear()
+    strength = document.strength.write(300, 20, np.ones((20, 20), np.float32))
+    easel.session.commit("Paint", document.with_strength(strength))
+    qtbot.waitUntil(lambda: any(area.intersects(corner) for area in repainted))
+    assert legend()
+    repainted.clear()
+    easel.session.undo()
+    qtbot.waitUntil(lambda: any(area.intersects(corner) for area in repainted))
+    assert not legend()
+    easel.canvas.removeEventFilter(watch)
+
+
+class Repaints(QObject):
+    """Writes down what is repainted."""
+
+    def __init__(self, found: list[QRect]) -> None:
+        super().__init__()
+        self._found = found
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QPaintEvent):
+            self._found.append(event.rect())
+        return False
 
 
 def test_holding_the_original_shows_the_picture_before_the_edits(qtbot: QtBot) -> None:
