@@ -19,7 +19,7 @@ from editor.compose import flatten_rgb
 from editor.document import Document, MapName
 from editor.errors import InvalidRequest
 from editor.frame import Frame
-from editor.geometry import EMPTY, Rect
+from editor.geometry import EMPTY, Placement, Rect, chain, invert, transform_point
 from editor.item import Exemplar, Item
 from editor.layer import Layer
 from editor.placing import (
@@ -207,9 +207,9 @@ def draw_seed() -> int:
 def apply_result(document: Document, result: EditResult, asked: Document) -> tuple[str, Document]:
     """The document with the result as a new layer on top, and the words for the history.
 
-    `asked` is the document that the request was made from. Whatever was painted since stays. What the edit used up is put away: a
-    removed item leaves the list, a moved one rests at its new place, a blended exemplar is hidden, and the strength that was filled
-    is cleared (the layer's alpha still has it).
+    `asked` is the document that the request was made from. Whatever was painted or moved since stays so. What the edit used up is put
+    away: a removed item leaves the list, a moved one rests at its new place (or leaves, with the picture), a blended exemplar is
+    hidden, and the strength that was filled is cleared (the layer's alpha still has it).
     """
     recipe = result.recipe
     items = {each.id: document.item(each.id) for each in recipe.subjects}
@@ -225,8 +225,8 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
         if item is not None and recipe.action == "remove":
             document = document.without_item(item.id)
         elif item is not None and subject.placement is not None:
-            baked = Item.of(item.name, moved_mask(replace(item, placement=subject.placement)), item.id)
-            document = document.with_item(replace(baked, prompt=item.prompt, visible=item.visible))
+            set_down = _set_down_item(item, subject.placement)
+            document = document.without_item(item.id) if set_down.empty else document.with_item(set_down)
         elif exemplar is not None:
             document = document.with_exemplar(replace(exemplar, visible=False))
     if recipe.action == "fill":
@@ -234,6 +234,24 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
         used_up = _without_used(document.map(name), asked.map(name), result)
         document = document.with_map(name, used_up)
     return label, document
+
+
+def _set_down_item(item: Item, placement: Placement) -> Item:
+    """The item resting at `placement`. Where it was taken somewhere else since, it is on its way there from its new place."""
+    there = replace(item, placement=placement)
+    rest = replace(Item.of(item.name, moved_mask(there), item.id), prompt=item.prompt, visible=item.visible)
+    if item.placement in (None, placement) or rest.empty or not placement.scale_x * placement.scale_y:
+        return rest
+    on = chain(item_matrix(item), invert(item_matrix(there)))
+    return replace(
+        rest,
+        placement=Placement(
+            *transform_point(on, *rest.rect.centre),
+            item.placed.scale_x / placement.scale_x,
+            item.placed.scale_y / placement.scale_y,
+            item.placed.rotation - placement.rotation,
+        ),
+    )
 
 
 def _without_used(now: Tiles, then: Tiles, result: EditResult) -> Tiles:

@@ -219,6 +219,39 @@ class TestApply:
         assert (moved.placement, moved.rect) == (None, Rect(145, 55, 155, 65))
         assert (moved.id, moved.name) == (item.id, item.name)
 
+    @pytest.mark.parametrize(
+        ("first", "then"),
+        [
+            (Placement(100, 50), Placement(120, 40)),
+            (Placement(100, 50, 2, 2), Placement(60, 60, 1, 1)),
+            (Placement(100, 50, 1, 1, 90), Placement(120, 40, -1, 1, 90)),
+        ],
+    )
+    def test_an_item_that_was_moved_on_meanwhile_is_still_on_its_way(self, first: Placement, then: Placement) -> None:
+        document, item = with_item(make_document(200, 100), Rect(20, 10, 30, 20))
+        asked = document.with_item(replace(item, placement=first))
+        request = make_request(asked, Draft(seed=1))
+        moved_on = asked.with_item(replace(item, placement=then))
+        _, after = apply_result(moved_on, answer(request), asked)
+        found = after.items[0]
+        # An enlarged mask has a soft rim, which counts.
+        assert tuple(found.rect) == pytest.approx(first.bounds(item.size), abs=1)
+        assert tuple(found.bounds) == pytest.approx(then.bounds(item.size), abs=1)
+
+    def test_an_item_that_was_put_back_meanwhile_rests_where_the_picture_has_it(self) -> None:
+        document, item = with_item(make_document(200, 100), Rect(20, 10, 30, 20))
+        asked = document.with_item(replace(item, placement=Placement(100, 50)))
+        _, after = apply_result(document, answer(make_request(asked, Draft(seed=1))), asked)
+        assert (after.items[0].placement, after.items[0].rect) == (None, Rect(95, 45, 105, 55))
+
+    def test_an_item_that_was_moved_out_of_the_picture_leaves_the_list(self) -> None:
+        document, item = with_item(make_document(200, 100), Rect(20, 10, 30, 20))
+        document = document.with_item(replace(item, placement=Placement(500, 50)))
+        request = make_request(document, Draft(seed=1))
+        assert request.items[0].hole.any()
+        _, after = apply_result(document, answer(request), document)
+        assert after.items == ()
+
     def test_a_blended_exemplar_is_hidden_and_kept(self) -> None:
         document, exemplar = with_exemplar(make_document(), Placement(30.0, 20.0))
         request = make_request(document, Draft(seed=1, exemplar=exemplar.id))
