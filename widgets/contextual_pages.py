@@ -64,7 +64,7 @@ class Page(QWidget):
     ) -> Slider:
         made = Slider(label, low, high, default, unit=unit, step=step, curve=curve)
         # In a narrow window the bar gives way before anything is cut off.
-        made.setMinimumWidth(SLIDER - 44)
+        made.setMinimumWidth(SLIDER - 52)
         made.setMaximumWidth(SLIDER)
         self.row.addWidget(made)
         return made
@@ -82,7 +82,7 @@ class Page(QWidget):
         made = ElidedLabel()
         made.setProperty("role", "title")
         made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        made.setMinimumWidth(48)
+        made.setMinimumWidth(32)
         made.setMaximumWidth(112)
         made.setContentsMargins(6, 0, 6, 0)
         self.row.addWidget(made)

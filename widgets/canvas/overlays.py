@@ -14,8 +14,7 @@ from editor.geometry import Size
 from widgets.canvas.palette import ISO_LINES, colours
 from widgets.options import OverlayMode
 
-LEGEND = QRect(0, 0, 164, 40)
-MARGIN = 16
+LEGEND = QRect(16, 16, 164, 40)  # the upper left corner; what floats over the canvas stays clear of it
 BRACKET = 14.0
 TAG_HEIGHT = 18.0
 _BAR = QRectF(10, 8, 144, 8)
@@ -123,27 +122,22 @@ def size_words(size: Size) -> str:
     return f"{_grouped(size.width)} × {_grouped(size.height)}\u202fpx"
 
 
-def legend_at(width: float, height: float) -> QRect:
-    """Where the legend stands in a canvas of that size: the lower left corner."""
-    return LEGEND.translated(MARGIN, round(height) - LEGEND.height() - MARGIN)
-
-
 class Legend:
     """The palette from 0 to 100 % with a value marked. What stays the same is kept as an image."""
 
     def __init__(self) -> None:
         self._ground: tuple[tuple[object, ...], QImage] | None = None
 
-    def draw(self, painter: QPainter, box: QRect, mode: OverlayMode, ratio: float, value: float | None) -> None:
+    def draw(self, painter: QPainter, mode: OverlayMode, ratio: float, value: float | None) -> None:
         """`value`: 0 to 1, or None when the pointer is nowhere."""
         wanted = mode, ratio, value is None
         if self._ground is None or self._ground[0] != wanted:
             self._ground = wanted, self._drawn(mode, ratio, strong=value is None)
-        painter.drawImage(box.topLeft(), self._ground[1])
+        painter.drawImage(LEGEND.topLeft(), self._ground[1])
         if value is None:
             return
         painter.save()
-        painter.translate(box.topLeft())
+        painter.translate(LEGEND.topLeft())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         mark = QRectF(_BAR.left() + value * _BAR.width() - 2.5, _BAR.top() - 3, 5, _BAR.height() + 6)
         painter.setPen(QPen(QColor(0, 0, 0, 190), 1.0))
@@ -160,7 +154,7 @@ class Legend:
         image.setDevicePixelRatio(ratio)
         image.fill(0)
         painter = QPainter(image)
-        plate(painter, QRectF(LEGEND), 6.0)
+        plate(painter, QRectF(0, 0, LEGEND.width(), LEGEND.height()), 6.0)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(_BAR, _bar(mode))
         painter.setFont(caption())

@@ -84,11 +84,6 @@ class StrengthOverlay:
         return self._strength_shown and self._mode != "off"
 
     @property
-    def anything(self) -> bool:
-        """Whether any strength was ever painted."""
-        return not self._planes["strength"].blank
-
-    @property
     def table(self) -> Words:
         """(256,) premultiplied ARGB words, as `palette.table` makes them, for what else is drawn by strength."""
         return self._table

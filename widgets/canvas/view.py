@@ -246,9 +246,10 @@ class CanvasView(ToolView):
         if original is None:
             scene.draw_over(painter, lens)
             painter.setClipping(False)
-            self._legend_drawn = self._legend_shown()
-            if self._legend_drawn and self._legend_box().intersects(event.rect()):
-                self._legend.draw(painter, self._legend_box(), self._view.overlay, ratio, self._value())
+            if overlays.LEGEND.intersects(event.rect()):
+                self._legend_drawn = self._legend_shown()
+            if self._legend_drawn and overlays.LEGEND.intersects(event.rect()):
+                self._legend.draw(painter, self._view.overlay, ratio, self._value())
         if beside is not None:
             divider.draw(painter)
         if self._tool is not None:
@@ -286,11 +287,8 @@ class CanvasView(ToolView):
             view.legend
             and view.overlay not in ("off", "outline")
             and self._overlay.strength_shown
-            and (self._overlay.anything or self._tool_name in _PAINTING)
+            and (not self.session.document.strength.blank or self._tool_name in _PAINTING)
         )
-
-    def _legend_box(self) -> QRect:
-        return overlays.legend_at(self._viewport.width, self._viewport.height)
 
     def _pointed(self) -> None:
         if not self._marking.isActive():
@@ -298,7 +296,7 @@ class CanvasView(ToolView):
 
     def _mark_legend(self) -> None:
         if self._legend_shown() or self._legend_drawn:
-            self.update(self._legend_box())
+            self.update(overlays.LEGEND)
 
     def _value(self) -> float | None:
         """The strength under the pointer."""

@@ -20,7 +20,7 @@ from editor.layer import Layer
 from editor.report import EditResult, Preview, Progress, Recipe
 from editor.request import QuickFillSettings
 from tests.widgets.canvas.easel import Easel, disc, noise, soft
-from widgets.canvas import sprite
+from widgets.canvas import overlays, sprite
 from widgets.canvas.palette import colours, table
 from widgets.canvas.viewport import Viewport
 from widgets.qimage import from_qimage
@@ -184,7 +184,7 @@ def test_the_legend_goes_with_the_strength(qtbot: QtBot) -> None:
     easel.look(zoom=1.0, x=200, y=150)
     easel.session.set_options(tool="lasso")
     easel.session.set_view(legend=True)
-    corner = QRect(0, 200, 200, 100)
+    corner = overlays.LEGEND
 
     def legend() -> bool:
         return bool((from_qimage(easel.canvas.grab(corner).toImage())[..., :3] < 100).any())
@@ -194,7 +194,7 @@ def test_the_legend_goes_with_the_strength(qtbot: QtBot) -> None:
     easel.canvas.installEventFilter(watch := Repaints(repainted))
     easel.sharp()
     repainted.clear()
-    strength = document.strength.write(300, 20, np.ones((20, 20), np.float32))
+    strength = document.strength.write(300, 200, np.ones((20, 20), np.float32))
     easel.session.commit("Paint", document.with_strength(strength))
     qtbot.waitUntil(lambda: any(area.intersects(corner) for area in repainted))
     assert legend()
