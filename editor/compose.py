@@ -35,7 +35,11 @@ def flatten(document: Document, rect: Rect | None = None) -> Pixels:
 
 def flatten_rgb(document: Document, rect: Rect) -> Pixels:
     """(h, w, 3) uint8: the same on white, for methods that know no transparency."""
-    flat = flatten(document, rect)
+    return on_white(flatten(document, rect))
+
+
+def on_white(flat: Pixels) -> Pixels:
+    """(h, w, 3) uint8: (h, w, 4) straight alpha as it looks on white."""
     if flat.size == 0:
         return np.zeros((*flat.shape[:2], 3), np.uint8)
     if flat[..., 3].min() < 255:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
-from editor.compose import flatten_rgb
+from editor.compose import flatten, on_white
 from editor.document import Document, MapName
 from editor.errors import InvalidRequest
 from editor.frame import Frame
@@ -45,6 +45,7 @@ from editor.request import (
 from editor.tiles import Tiles
 
 Map = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 _T = TypeVar("_T", bound=np.generic)
 
 # Around what changes, a method sees at least this much, and at most this multiple of the longer side.
@@ -166,8 +167,15 @@ def make_request(document: Document, draft: Draft, planned: Plan | None = None) 
         raise InvalidRequest(*_why_nothing(document, planned))
     frame = Frame.full_size(_with_context(tight.moved(outer.left, outer.top), document.rect))
     rect = frame.rect
+    strength = _on_grid(found, outer, rect)
+    seen = flatten(document, rect)
+    nothing = seen[..., 3] == 0 if seen[..., 3].min() == 0 else None
+    if nothing is not None and planned.action in ("fill", "remove"):
+        strength[nothing] = 0  # what is transparent has nothing to fill, and stays so
+        if not strength.any():
+            raise InvalidRequest("The picture is transparent here.", "Choose a place where it shows something.")
     items = tuple(
-        _item_input(item, rect, draft.settings.grow, document, moved=planned.action == "move")
+        _item_input(item, rect, draft.settings.grow, document, nothing, moved=planned.action == "move")
         for item in _items(document, planned)
     )
     exemplars = tuple(
@@ -175,12 +183,11 @@ def make_request(document: Document, draft: Draft, planned: Plan | None = None) 
         for exemplar in document.exemplars
         if exemplar.id in placed
     )
-    avoid = None if document.avoid.blank else document.avoid.read(rect) >= 0.5
     subjects = [Subject(item.id, item.placement) for item in _items(document, planned)]
     subjects += [Subject(id) for id in planned.exemplars]
     return EditRequest(
-        image=flatten_rgb(document, rect),
-        strength=_on_grid(found, outer, rect),
+        image=on_white(seen),
+        strength=strength,
         frame=frame,
         settings=draft.settings,
         seed=draw_seed() if draft.seed is None else draft.seed,
@@ -188,10 +195,18 @@ def make_request(document: Document, draft: Draft, planned: Plan | None = None) 
         subjects=tuple(subjects),
         items=items,
         exemplars=exemplars,
-        avoid=avoid,
+        avoid=_avoided(document, rect, nothing),
         prompt=draft.prompt,
         negative_prompt=draft.negative_prompt,
     )
+
+
+def _avoided(document: Document, rect: Rect, nothing: Mask | None) -> Mask | None:
+    """Where nothing may be copied from: what was marked, and what is so transparent that only the white below it shows."""
+    if document.avoid.blank:
+        return nothing
+    marked: Mask = document.avoid.read(rect) >= 0.5
+    return marked if nothing is None else marked | nothing
 
 
 def variations(request: EditRequest, count: int) -> tuple[EditRequest, ...]:
@@ -328,8 +343,12 @@ def _rim(item: Item) -> int:
     return math.ceil(2 * max(1.0, abs(placed.scale_x), abs(placed.scale_y)))
 
 
-def _item_input(item: Item, rect: Rect, grow: int, document: Document, *, moved: bool) -> ItemInput:
+def _item_input(
+    item: Item, rect: Rect, grow: int, document: Document, nothing: Mask | None, *, moved: bool
+) -> ItemInput:
     behind = hole(item, rect, grow)
+    if nothing is not None:
+        behind &= ~nothing
     if not document.protect.blank:
         behind &= document.protect.read(rect) < 1
     matrix = None

@@ -177,6 +177,46 @@ class TestRequest:
         assert [each.seed for each in variations(chosen, 3)] == [41, 42, 43]
 
 
+class TestTransparent:
+    def half(self) -> Document:
+        """A picture whose right half is transparent."""
+        document = make_document()
+        pixels = flatten(document)
+        pixels[:, 30:] = 0
+        return Document.of_picture(pixels)
+
+    def test_a_fill_or_removal_stays_within_what_shows_something(self) -> None:
+        document, item = with_item(painted(self.half(), Rect(20, 10, 40, 20)), Rect(20, 10, 40, 20))
+        for draft in (Draft(seed=1), Draft(seed=1, item=item.id)):
+            request = make_request(document, draft)
+            assert Rect.of_mask(request.strength).right + request.frame.rect.left == 30
+            assert not any(each.hole[:, 30 - request.frame.rect.left :].any() for each in request.items)
+            _, after = apply_result(document, answer(request), document)
+            assert not flatten(after)[:, 30:].any()
+
+    def test_nothing_is_copied_from_where_there_is_nothing(self) -> None:
+        document = painted(self.half(), Rect(5, 10, 12, 20))
+        marked = document.with_map("avoid", document.avoid.write(0, 0, np.ones((5, 5), np.float32)))
+        assert make_request(painted(make_document(), Rect(5, 10, 12, 20)), Draft(seed=1)).avoid is None
+        for each in (document, marked):
+            request = make_request(each, Draft(seed=1))
+            assert request.avoid is not None
+            assert request.avoid[:, 30:].all()
+            assert request.avoid[:5, :5].all() == (each is marked)
+            assert not request.avoid[10:, :30].any()
+
+    def test_things_may_be_laid_where_there_was_nothing(self) -> None:
+        document, item = with_item(self.half(), Rect(5, 10, 12, 20))
+        document = document.with_item(replace(item, placement=Placement(45, 15)))
+        assert make_request(document, Draft(seed=1)).strength[12:18, 43:47].all()
+        document, exemplar = with_exemplar(self.half(), Placement(45.0, 20.0))
+        assert make_request(document, Draft(seed=1, exemplar=exemplar.id)).strength[18:22, 43:47].all()
+
+    def test_where_all_is_transparent_there_is_nothing_to_fill(self) -> None:
+        with pytest.raises(InvalidRequest, match="transparent here"):
+            make_request(painted(self.half(), Rect(40, 10, 50, 20)), Draft(seed=1))
+
+
 class TestApply:
     def test_the_result_is_a_new_layer_and_nothing_outside_it_changes(self) -> None:
         document = painted(make_document(), Rect(3, 3, 9, 9))
