@@ -12,7 +12,7 @@ from typing import Any
 
 from app.runner import Runner, internal_error, out_of_memory
 from editor.document import Document
-from editor.edit import Draft, Plan, make_request, variations
+from editor.edit import Draft, Plan, make_request, variations, wanted
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image
 from editor.report import Masks, Report
@@ -32,7 +32,7 @@ class Asked:
 
     def requests(self) -> tuple[EditRequest, ...]:
         """One for each variation. Raises `InvalidRequest`."""
-        return variations(make_request(self.document, self.draft, self.planned), self.draft.variations)
+        return variations(make_request(self.document, self.draft, self.planned), wanted(self.draft, self.planned))
 
 
 async def run_edit(session: Session, runner: Runner, asked: Asked, is_current: Callable[[], bool]) -> None:

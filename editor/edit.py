@@ -214,6 +214,11 @@ def variations(request: EditRequest, count: int) -> tuple[EditRequest, ...]:
     return tuple(replace(request, seed=(request.seed + i) % 2**63) for i in range(count))
 
 
+def wanted(draft: Draft, planned: Plan) -> int:
+    """How many results to make: one where the seed changes nothing, since all would be the same."""
+    return 1 if planned.action == "blend" else draft.variations
+
+
 def draw_seed() -> int:
     """A seed nobody chose; small enough to read out to someone."""
     return secrets.randbelow(2**31)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from PySide6.QtCore import QObject, Signal
 
 from editor.document import Document
-from editor.edit import Draft, Plan, apply_result, plan, reach
+from editor.edit import Draft, Plan, apply_result, plan, reach, wanted
 from editor.errors import EditorError
 from editor.history import DEFAULT_BUDGET, History
 from editor.io.images import Picture
@@ -215,8 +215,8 @@ class Session(QObject):
             self.notice(planned.reason)
             return
         self.discard()
-        wanted = self.draft.variations
-        self._set_job(Job(planned.label, self.document, reach(self.document, self.draft, planned), wanted))
+        rect = reach(self.document, self.draft, planned)
+        self._set_job(Job(planned.label, self.document, rect, wanted(self.draft, planned)))
         self._worker.run(self, planned)
 
     def stop(self) -> None:

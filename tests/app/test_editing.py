@@ -17,8 +17,10 @@ from app import editing, runner
 from app.documents import read_document
 from editor.document import Document
 from editor.edit import make_request
+from editor.geometry import Placement
 from editor.io.images import Picture, read_image
 from editor.io.project import save_project
+from editor.item import Exemplar
 from editor.report import EditResult, Masks, Progress, Recipe, Reports
 from editor.request import EditRequest, SegmentRequest
 from tests.app.conftest import Tell
@@ -227,6 +229,25 @@ class TestRaces:
             assert session.job.results
 
         tell(story, make_engine=lambda: engine)
+
+
+def test_a_blend_is_made_once_since_every_seed_gives_the_same(tell: Tell, photo: Path) -> None:
+    engine = OnDemand()
+    engine.go_on.set()
+
+    async def story(desk: Desk) -> None:
+        session = await desk.open(photo)
+        assert session.draft.variations == 3
+        pixels = np.full((20, 20, 4), 255, np.uint8)
+        document = session.document.adding_exemplar(Exemplar.of("white", pixels, Placement(50, 50)))
+        session.commit("Add exemplar", document)
+        session.run()
+        assert session.job is not None
+        assert session.job.wanted == 1
+        await until(lambda: not busy(session))
+        assert len(session.job.results) == 1
+
+    tell(story, make_engine=lambda: engine)
 
 
 class TestClosing:
