@@ -26,10 +26,12 @@ TARGETS: tuple[tuple[Target, str, str], ...] = (
     ("avoid", "Do not copy", "What nothing may be copied from."),
     ("selection", "Selection", "What is selected."),
 )
-OF_THINGS: tuple[tuple[Target, str, str], ...] = (
-    ("item", "Item", "What belongs to the item."),
-    ("cutout", "Cut-out", "What counts of the exemplar."),
-)
+OF_THINGS: dict[Target, str] = {
+    "item": "outline",
+    "cutout": "cut-out",
+    "exemplar_strength": "strength",
+    "strength": "strength",  # with an exemplar active that is the exemplar's
+}
 COMBINE = (
     ("replace", "New", "A new shape replaces the old one."),
     ("add", "Add", "A new shape is added. Shift does it at any time."),
@@ -83,7 +85,7 @@ class Page(QWidget):
         made.setProperty("role", "title")
         made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         made.setMinimumWidth(32)
-        made.setMaximumWidth(112)
+        made.setMaximumWidth(144)
         made.setContentsMargins(6, 0, 6, 0)
         self.row.addWidget(made)
         return made
@@ -133,8 +135,9 @@ class _ToolPage(Page):
 
     def show_state(self) -> None:
         thing = edits.edited_thing(self.session)
-        if thing is not None:
-            self._name.setText(thing.name)
+        target = self.session.options.target
+        if thing is not None and target is not None:
+            self._name.setText(f"{thing.name} · {OF_THINGS[target]}")
         hint = HINTS.get(self.session.options.tool, "")
         fresh = len(self.session.history.entries) == 1 and thing is None
         self._first.setText(hint)
@@ -175,7 +178,7 @@ class StrengthPage(_BrushPage):
         super().__init__(session)
         self._value = self.slider("Strength", 0, 1, 1)
         self._mode = self.listed("How it is laid on", self.MODES)
-        self._target = self.listed("What the brush paints", (*TARGETS, *OF_THINGS))
+        self._target = self.listed("What the brush paints", TARGETS)
         self.add_done()
         self._value.setToolTip("0 % keeps, 100 % is free to change · digits 1 to 9, 0 for 100 %")
         self._value.changed.connect(lambda value: session.set_options(value=value))
@@ -191,7 +194,8 @@ class StrengthPage(_BrushPage):
         self._value.setVisible(graded)
         self._value.setEnabled(graded and options.mode not in ("smooth", "clear"))
         self._mode.set_value(options.mode)
-        self._target.set_value("strength" if graded else options.strength_target)
+        self._target.set_value(options.strength_target)
+        self._target.setVisible(bool(self._target.value))
 
 
 class GradientPage(_ToolPage):
@@ -215,6 +219,7 @@ class GradientPage(_ToolPage):
         self._kind.set_value(options.gradient)
         self._value.set_value(options.value)
         self._target.set_value(options.strength_target)
+        self._target.setVisible(bool(self._target.value))
 
 
 class PaintPage(_BrushPage):
@@ -265,7 +270,7 @@ class ShapePage(_ToolPage):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._target = self.listed("What the shape becomes", (TARGETS[3], *TARGETS[:3], *OF_THINGS))
+        self._target = self.listed("What the shape becomes", (TARGETS[3], *TARGETS[:3]))
         self._combine = self.listed("How it combines", COMBINE)
         self._hint = ElidedLabel("Shift adds · Alt takes away")
         self._hint.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
@@ -283,6 +288,7 @@ class ShapePage(_ToolPage):
         super().show_state()
         options = self.session.options
         self._target.set_value(options.shape_target)
+        self._target.setVisible(bool(self._target.value))
         self._combine.set_value(options.combine)
         self._value.set_value(options.value)
         self._value.setVisible(options.shape_target == "strength")

@@ -162,7 +162,7 @@ def test_an_items_outline_is_edited_until_done(bar: ContextualBar, session: Sess
     assert targets(session) == ("strength", "item", "item")
     assert kind(bar) is StrengthPage
     assert bar.page is not None
-    assert bar.page.findChildren(QLabel)[0].text() == "Cat"
+    assert bar.page.findChildren(QLabel)[0].text() == "Cat · outline"
     assert not slider(bar, "Strength").isVisible()  # a place belongs to it or not
     session.set_options(tool="lasso")
     assert targets(session) == ("lasso", "item", "item")
