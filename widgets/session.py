@@ -6,21 +6,22 @@ listen to its signals; they never reach for one another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import Signal
 
 from editor.document import Document
 from editor.edit import Draft, Plan, apply_result, plan, reach, wanted
 from editor.errors import EditorError
-from editor.history import DEFAULT_BUDGET, History
+from editor.history import DEFAULT_BUDGET
 from editor.io.images import Picture
 from editor.report import EditResult, Masks, Report
 from editor.request import SegmentRequest
 from widgets.job import Job
+from widgets.open_document import OpenDocument
 from widgets.options import ToolOptions, ViewOptions
 
 
@@ -52,15 +53,13 @@ class Notice:
     error: bool = False
 
 
-class Session(QObject):
+class Session(OpenDocument):
     """One open document. `name`: what its tab says; `path`: the project file that holds it, if any.
 
-    `document` is what is shown: the history's, or a gesture's that is not committed yet. Signals: `document_changed(before, after)`
-    with two `Document`s; `active_changed()` when what is active, an option or the draft changed; `job_changed(job)` with a `Job` or
-    None; `noticed(notice)` with a `Notice`.
+    Signals beside `document_changed`: `active_changed()` when what is active, an option, the draft or the name changed;
+    `job_changed(job)` with a `Job` or None; `noticed(notice)` with a `Notice`.
     """
 
-    document_changed = Signal(object, object)
     active_changed = Signal()
     job_changed = Signal(object)
     noticed = Signal(object)
@@ -74,8 +73,7 @@ class Session(QObject):
         path: Path | None = None,
         budget: int = DEFAULT_BUDGET,
     ) -> None:
-        super().__init__()
-        self.history = History(document, budget=budget)
+        super().__init__(document, budget)
         self.name = name
         self.path = path
         self.job: Job | None = None
@@ -84,50 +82,6 @@ class Session(QObject):
         self.view = ViewOptions()
         self.active_layer: int | None = document.layers[-1].id if document.layers else None
         self._worker = worker
-        self._shown = document
-
-    # Document and history
-
-    @property
-    def document(self) -> Document:
-        """What is shown just now."""
-        return self._shown
-
-    @property
-    def original(self) -> Document:
-        """The oldest document still known: the picture before the edits."""
-        return self.history.entries[0].document
-
-    @property
-    def in_gesture(self) -> bool:
-        return self._shown is not self.history.document
-
-    def show(self, document: Document) -> None:
-        """Draw this document without adding it to the history (a gesture under way)."""
-        before, self._shown = self._shown, document
-        if document is not before:
-            self.document_changed.emit(before, document)
-
-    def commit(self, label: str, document: Document, merge: Hashable | None = None) -> None:
-        """Make this document the current one: one step of the history."""
-        self.history.commit(label, document, merge)
-        self._arrive()
-
-    def revert(self) -> None:
-        """Drop the gesture under way."""
-        self.show(self.history.document)
-
-    def undo(self) -> None:
-        self.history.undo()
-        self._arrive()
-
-    def redo(self) -> None:
-        self.history.redo()
-        self._arrive()
-
-    def go_to(self, index: int) -> None:
-        self.history.go_to(index)
-        self._arrive()
 
     def saved(self, path: Path, document: Document) -> None:
         """`path` now holds `document`."""
@@ -136,13 +90,7 @@ class Session(QObject):
         self.history.mark_saved(document)
         self.active_changed.emit()
 
-    def _arrive(self) -> None:
-        before, self._shown = self._shown, self.history.document
-        self._drop_stale()
-        # Also when nothing looks different: the history itself has changed, and panels show it.
-        self.document_changed.emit(before, self._shown)
-
-    def _drop_stale(self) -> None:
+    def _follow(self) -> None:
         """Forget active things that the document no longer has."""
         document, draft = self._shown, self.draft
         item = draft.item if draft.item is not None and document.item(draft.item) else None
