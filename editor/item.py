@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.geometry import EMPTY, Placement, Rect, Size
-from editor.tiles import Tiles
+from editor.tiles import Tiles, freeze
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +81,7 @@ class Exemplar:
         for name, tiles in (("cut-out", self.cutout), ("strength", self.strength_map)):
             if tiles.shape != shape or tiles.dtype != np.float32:
                 raise ValueError(f"{name} {tiles.dtype} {tiles.shape} does not fit {shape}")
-        self.pixels.setflags(write=False)
+        freeze(self.pixels)
 
     @classmethod
     def of(cls, name: str, pixels: NDArray[np.uint8], placement: Placement, id: int = 0) -> Exemplar:

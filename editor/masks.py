@@ -24,6 +24,8 @@ Map = NDArray[np.float32]
 _DIRECT_SIGMA = 12.0
 # Sums of parts that should give 0 or 1 may miss by this much.
 _SNAP = 1e-6
+# Pixels; over shorter ways than this the slope of a gradient would overflow.
+_NO_WAY = 1e-6
 _CURVE_STEPS = 1 << 16
 # Rows of a polygon that are summed at a time; bounds the memory.
 _BAND = 512
@@ -166,7 +168,7 @@ def linear_gradient(
     """`from_value` up to the picture point `start`, `to_value` from `end` on, even between. No way between: `to_value` everywhere."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     squared = dx * dx + dy * dy
-    if squared == 0:
+    if squared < _NO_WAY**2:
         return np.full(rect.size.shape, to_value, np.float32)
     x, y = _centres(rect)
     share = np.add.outer(
@@ -179,7 +181,7 @@ def radial_gradient(
     rect: Rect, centre: tuple[float, float], radius: float, from_value: float = 1.0, to_value: float = 0.0
 ) -> Map:
     """`from_value` at the picture point `centre`, `to_value` from `radius` pixels on, even between."""
-    if radius <= 0:
+    if radius < _NO_WAY:
         return np.full(rect.size.shape, to_value, np.float32)
     x, y = _centres(rect)
     share = np.add.outer(

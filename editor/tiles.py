@@ -59,8 +59,8 @@ class Tiles:
 
     @classmethod
     def of(cls, array: NDArray[Any]) -> Tiles:
-        """The array in blocks, without copying: the blocks are views of it, and it becomes read-only."""
-        array.setflags(write=False)
+        """The array in blocks, without copying: the blocks are views of it, and it becomes read-only, with what it is a view of."""
+        freeze(array)
         height, width = array.shape[:2]
         rows = tuple(
             tuple(array[top : top + BLOCK, left : left + BLOCK] for left in range(0, width, BLOCK))
@@ -262,6 +262,14 @@ def _run(tiles: Tiles, i: int, start: int, stop: int) -> Rect:
 
 def _sides(length: int) -> list[int]:
     return [min(BLOCK, length - start) for start in range(0, length, BLOCK)]
+
+
+def freeze(array: NDArray[Any]) -> None:
+    """Make it read-only, and what it is a view of; otherwise somebody could still write into a document through that."""
+    whole: object = array
+    while isinstance(whole, np.ndarray):
+        whole.setflags(write=False)
+        whole = whole.base
 
 
 def _frozen(block: Block) -> Block:

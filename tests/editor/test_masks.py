@@ -205,6 +205,12 @@ def test_a_gradient_is_the_same_in_any_rectangle(
     assert whole.max() <= max(low, high) + 1e-6
 
 
+@pytest.mark.parametrize("length", [0.0, 1e-300, 8e-106, 1e-8])
+def test_a_gradient_over_no_way_has_one_value(length: float) -> None:
+    assert (masks.linear_gradient(AREA, (5.0, 5.0), (5.0, 5.0 + length), 0.2, 0.7) == np.float32(0.7)).all()
+    assert (masks.radial_gradient(AREA, (5.0, 5.0), length, 0.2, 0.7) == np.float32(0.7)).all()
+
+
 def test_a_radial_gradient_is_round() -> None:
     found = masks.radial_gradient(Rect(0, 0, 101, 101), (50.5, 50.5), 40, 1, 0)
     assert found[50, 50] == 1

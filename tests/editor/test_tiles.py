@@ -213,3 +213,23 @@ def test_blocks_are_those_that_touch_the_rectangle(size: Size, rect: Rect) -> No
     found = [where for where, _ in tiles.blocks(rect)]
     assert found == [where for where, _ in tiles.blocks() if not where.intersect(rect).empty]
     assert sum(where.size.area for where, _ in tiles.blocks()) == size.area
+
+
+def test_nobody_can_write_into_it_through_what_it_is_a_view_of() -> None:
+    whole = np.zeros((300, 400), np.float32)
+    tiles = Tiles.of(whole[10:200, 20:220])
+    with pytest.raises(ValueError, match="read-only"):
+        whole[50, 50] = 1
+    assert not tiles.any()
+
+
+def test_whether_anything_is_there_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiles = Tiles.of(np.zeros((300, 400), np.float32))
+    assert not tiles.any()
+    monkeypatch.setattr(Tiles, "_look", None)
+    assert not tiles.any()
+
+
+def test_replacing_nothing_leaves_a_blank_map_blank() -> None:
+    blank = Tiles.filled((300, 400), 0, np.float32)
+    assert blank.replaced({}) is blank
