@@ -184,7 +184,7 @@ class Application:
         return True
 
     async def _export(self, session: Session) -> None:
-        suggestion = (session.path or self._folder() / session.name).with_suffix(".png")
+        suggestion = session.path or self._folder() / session.name
         path: Path | None = await _answer(lambda chosen: dialogs.ask_export(self.window, suggestion, chosen))
         if path is None:
             return

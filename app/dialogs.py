@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,8 @@ OPEN_FILTER = (
 )
 SAVE_FILTER = "Palimpsest project (*.palimpsest)"
 EXPORT_FILTERS = {"PNG (*.png)": ".png", "JPEG (*.jpg)": ".jpg", "WebP (*.webp)": ".webp", "TIFF (*.tif)": ".tif"}
+
+PICTURES = frozenset({*EXPORT_FILTERS.values(), ".jpeg", ".tiff"})
 
 
 def ask_open(parent: QWidget, folder: Path | None, chosen: Callable[[Sequence[Path]], None]) -> QFileDialog:
@@ -36,7 +39,7 @@ def ask_save(parent: QWidget, suggestion: Path, chosen: Callable[[Path], None]) 
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setNameFilter(SAVE_FILTER)
     dialog.setDefaultSuffix(PROJECT)
-    dialog.selectFile(suggestion.with_suffix(PROJECT).name)
+    dialog.selectFile(_named(suggestion, PROJECT))
     dialog.fileSelected.connect(lambda name: chosen(_with_suffix(Path(name), PROJECT)))
     dialog.open()
     return dialog
@@ -47,13 +50,15 @@ def ask_export(parent: QWidget, suggestion: Path, chosen: Callable[[Path], None]
     dialog = _dialog(parent, "Export picture", suggestion.parent)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setNameFilters(list(EXPORT_FILTERS))
-    dialog.selectFile(suggestion.with_suffix(".png").name)
+    # So that the dialog asks before it replaces `cat.png`, also when only `cat` was typed.
+    dialog.setDefaultSuffix(".png")
+    dialog.filterSelected.connect(lambda kind: dialog.setDefaultSuffix(EXPORT_FILTERS.get(kind, ".png")))
+    dialog.selectFile(_named(suggestion, ".png"))
 
     def picked(name: str) -> None:
         path = Path(name)
-        known = {*EXPORT_FILTERS.values(), ".jpeg", ".tiff"}
         suffix = EXPORT_FILTERS.get(dialog.selectedNameFilter(), ".png")
-        chosen(path if path.suffix.lower() in known else _with_suffix(path, suffix))
+        chosen(path if path.suffix.lower() in PICTURES else _with_suffix(path, suffix))
 
     dialog.fileSelected.connect(picked)
     dialog.open()
@@ -93,5 +98,19 @@ def _dialog(parent: QWidget, title: str, folder: Path | None) -> QFileDialog:
     return dialog
 
 
+def _named(path: Path, suffix: str) -> str:
+    """The file's name with this ending, in the place of one that we know."""
+    known = path.suffix.lower() in {*PICTURES, PROJECT}
+    return (path.stem if known else path.name) + suffix
+
+
 def _with_suffix(path: Path, suffix: str) -> Path:
-    return path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)
+    """With the ending added when it is missing; a file that is there then is not replaced, since nobody was asked."""
+    if path.suffix.lower() == suffix:
+        return path
+    found = path.with_name(path.name + suffix)
+    for number in count(2):
+        if not found.exists():
+            break
+        found = path.with_name(f"{path.name} {number}{suffix}")
+    return found

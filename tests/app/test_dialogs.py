@@ -79,3 +79,33 @@ def test_several_files_can_be_opened(parent: QWidget, tmp_path: Path) -> None:
     assert dialog.fileMode() == QFileDialog.FileMode.ExistingFiles
     picked(dialog, tmp_path / "cat.png")
     assert found == [[tmp_path / "cat.png"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("cat.palimpsest", "cat.png"), ("cat.JPG", "cat.png"), ("cat.final", "cat.final.png"), ("cat", "cat.png")],
+)
+def test_the_suggestion_keeps_what_is_no_ending(parent: QWidget, tmp_path: Path, name: str, expected: str) -> None:
+    dialog = ask_export(parent, tmp_path / name, lambda _: None)
+    assert [Path(each).name for each in dialog.selectedFiles()] == [expected]
+    dialog.close()
+    dialog = ask_save(parent, tmp_path / name, lambda _: None)
+    assert [Path(each).name for each in dialog.selectedFiles()] == [expected.replace(".png", ".palimpsest")]
+    dialog.close()
+
+
+def test_the_dialog_itself_adds_the_ending_so_that_it_can_ask_before_replacing(parent: QWidget, tmp_path: Path) -> None:
+    dialog = ask_export(parent, tmp_path / "cat.png", lambda _: None)
+    assert dialog.defaultSuffix() == "png"
+    dialog.filterSelected.emit("WebP (*.webp)")
+    assert dialog.defaultSuffix() == "webp"
+    dialog.close()
+
+
+def test_nothing_is_replaced_that_nobody_was_asked_about(parent: QWidget, tmp_path: Path) -> None:
+    for name in ("cat.final.png", "cat.final 2.png", "cat.final.palimpsest"):
+        (tmp_path / name).write_text("precious")
+    found: list[Path] = []
+    picked(ask_export(parent, tmp_path / "cat", found.append), tmp_path / "cat.final")
+    picked(ask_save(parent, tmp_path / "cat", found.append), tmp_path / "cat.final")
+    assert found == [tmp_path / "cat.final 3.png", tmp_path / "cat.final 2.palimpsest"]
