@@ -107,9 +107,12 @@ def _scaled(path: Path, room: QSize) -> QImage:
     ratio = QGuiApplication.primaryScreen().devicePixelRatio()
     turned = bool(reader.transformation().value & 4)  # a quarter turn, with or without mirroring
     upright = size.transposed() if turned else size
-    fitted = upright.scaled((room - QSize(2 * MARGIN, 2 * MARGIN)) * ratio, Qt.AspectRatioMode.KeepAspectRatio)
+    room -= QSize(2 * MARGIN, 2 * MARGIN)
+    fits = upright.width() <= room.width() and upright.height() <= room.height()
+    shown = upright if fits else upright.scaled(room, Qt.AspectRatioMode.KeepAspectRatio)
+    fitted = shown * ratio
     if fitted.width() < upright.width():
         reader.setScaledSize(fitted.transposed() if turned else fitted)
     found = reader.read()
-    found.setDevicePixelRatio(ratio)
+    found.setDevicePixelRatio(found.width() / max(shown.width(), 1))
     return found

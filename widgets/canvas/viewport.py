@@ -107,13 +107,13 @@ class Viewport:
         return replace(self, rotation=(self.rotation + degrees) % 360)
 
     def fitted(self, size: Size, margin: float = 24.0) -> Viewport:
-        """The whole picture, centred, turned as it is; never larger than 100 %."""
+        """The whole picture, centred, turned as it is; no picture pixel larger than a logical pixel of the screen."""
         angle = math.radians(self.rotation)
         cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
         width, height = size.width * cos + size.height * sin, size.width * sin + size.height * cos
         room_x, room_y = max(self.width - 2 * margin, 1), max(self.height - 2 * margin, 1)
         zoom = min(room_x / width, room_y / height) * self.ratio
-        return replace(self, x=size.width / 2, y=size.height / 2, zoom=min(max(zoom, LEAST_ZOOM), 1.0))
+        return replace(self, x=size.width / 2, y=size.height / 2, zoom=min(max(zoom, LEAST_ZOOM), self.ratio))
 
     def _holding(self, changed: Viewport, x: float, y: float) -> Viewport:
         before, after = self.to_document(x, y), changed.to_document(x, y)

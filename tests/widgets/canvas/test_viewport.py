@@ -56,7 +56,7 @@ def test_fitting_shows_everything(viewport: Viewport, width: int, height: int) -
             at = fitted.to_screen(x, y)
             assert -1 <= at.x <= viewport.width + 1
             assert -1 <= at.y <= viewport.height + 1
-    assert fitted.zoom <= 1
+    assert fitted.zoom <= viewport.ratio
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.5, 2.0])
