@@ -65,8 +65,10 @@ class Divider(QObject):
 
     def near(self, place: QPointF) -> bool:
         """Whether a press here is meant for it."""
+        if not self.line:
+            return False
         handle = place - self._handle()
-        return self.line and (abs(place.x() - self.x) <= REACH or handle.x() ** 2 + handle.y() ** 2 <= GRIP**2)
+        return abs(place.x() - self.x) <= REACH or handle.x() ** 2 + handle.y() ** 2 <= GRIP**2
 
     def move(self, place: QPointF) -> None:
         before = self.x

@@ -216,17 +216,22 @@ class PickTool(Tool):
         box = self._box_shown()
         if box:
             marks.two_tone(painter, marks.path_of(marks.on_screen(viewport, box), closed=True), dashed=True)
-        if self._clicks and self._going_on():
+        if self._marked():
             for x, y, positive in self._clicks:
                 marks.point(painter, *viewport.to_screen(x, y), positive=positive)
         painter.restore()
 
     def decoration(self, viewport: Viewport) -> QRect:
         found = marks.around(marks.on_screen(viewport, self._box_shown()), 3)
-        if self._clicks and self._going_on():
+        if self._marked():
             points = marks.on_screen(viewport, [(x, y) for x, y, _ in self._clicks])
             found = found.united(marks.around(points, 9))
         return found
+
+    def _marked(self) -> bool:
+        """Whether the clicks are shown: not while a result is looked at."""
+        job = self.session.job
+        return bool(self._clicks) and self._going_on() and not (job is not None and job.seen)
 
     def _box_shown(self) -> tuple[tuple[float, float], ...]:
         """The corners of the box under way, or of the one that is being looked into."""

@@ -14,7 +14,8 @@ from pytestqt.qtbot import QtBot
 from editor.document import Document
 from editor.geometry import Placement, Rect
 from editor.item import Exemplar
-from editor.report import Masks
+from editor.report import EditResult, Masks, Recipe
+from editor.request import QuickFillSettings
 from tests.widgets.tools.studio import ALT, CTRL, SHIFT, Studio, plain, with_item
 from widgets.options import Combine
 from widgets.tools.seen import MOST_PIXELS, reduced_picture
@@ -85,6 +86,20 @@ def test_alt_takes_back_what_does_not_belong(studio: Studio) -> None:
     assert studio.desk.asked[4][0].points == ((*TWO, True),)
     assert covers(studio, ONE)
     assert studio.labels[-1] == "Take away from selection"
+
+
+def test_the_clicks_are_marked_but_not_on_a_result(studio: Studio) -> None:
+    studio.click(*ONE)
+    tool = studio.tools["segment"]
+    assert not tool.decoration(studio.canvas.viewport).isEmpty()
+    studio.session.run()
+    rect = Rect(10, 10, 20, 20)
+    recipe = Recipe(QuickFillSettings(), "fill", rect, 1)
+    studio.session.job_result(EditResult(rect, np.zeros((10, 10, 4), np.uint8), recipe))
+    assert tool.decoration(studio.canvas.viewport).isEmpty()
+    studio.session.job_finished()
+    studio.session.discard()
+    assert not tool.decoration(studio.canvas.viewport).isEmpty()
 
 
 def test_a_drag_is_a_box(studio: Studio) -> None:
