@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 
 from app.settings import LEAST_BUDGET, Settings
 from widgets.actions import Command, shortcut_words
-from widgets.choice import Choice
-from widgets.slider import Slider
+from widgets.controls.choice import Choice
+from widgets.controls.slider import Slider
 from widgets.theme import Choice as ThemeChoice
 
 GIGABYTE = 1024**3

@@ -25,7 +25,7 @@ from app.application import Application, load_engine
 from app.demo import BUD, DAHLIA, drop, make_item, until
 from app.settings import Settings
 from editor.brush import Brush, Sample, SetTo, Stroke
-from widgets.curve import CurveEditor
+from widgets.controls.curve import CurveEditor
 from widgets.session import Session
 from widgets.theme import Theme
 

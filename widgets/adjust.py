@@ -9,9 +9,9 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from widgets.curve import CurveEditor, Points
+from widgets.controls.curve import CurveEditor, Points
+from widgets.controls.slider import Slider
 from widgets.session import Session
-from widgets.slider import Slider
 
 PREVIEW_DELAY = 30  # milliseconds; a drag brings many values, the newest is enough
 

@@ -9,9 +9,9 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from editor.request import FieldSpec
-from widgets.check import Check
-from widgets.choice import Choice
-from widgets.slider import Slider
+from widgets.controls.check import Check
+from widgets.controls.choice import Choice
+from widgets.controls.slider import Slider
 
 MOST_LETTERS = 14  # in all segments together, beside a label in a narrow column
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from widgets.icons import ICON, IconButton, pixmap
+from widgets.controls.icons import ICON, IconButton, pixmap
 from widgets.session import Notice
 from widgets.theme import colours
 

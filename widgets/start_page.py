@@ -22,7 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from widgets.icons import draw
+from widgets.controls.icons import draw
 from widgets.notices import Notices
 from widgets.qimage import to_qimage
 from widgets.services import Recent, Services

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
 from editor.geometry import Point
-from widgets.elided import ElidedLabel
+from widgets.controls.elided import ElidedLabel
 from widgets.job import Job
 from widgets.panels.edit import progress_words
 from widgets.session import Session

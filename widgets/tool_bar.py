@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QButtonGroup, QFrame, QVBoxLayout, QWidget
 
-from widgets.icons import TOOL_BUTTON, TOOL_ICON, IconButton
+from widgets.controls.icons import TOOL_BUTTON, TOOL_ICON, IconButton
 from widgets.options import ToolName
 from widgets.session import Session
 

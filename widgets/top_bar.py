@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy, QTabBar, QToolButton, QWidget
 
-from widgets.icons import IconButton
+from widgets.controls.icons import IconButton
 
 HEIGHT = 36
 

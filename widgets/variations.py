@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolBut
 
 from editor.geometry import Rect
 from editor.report import EditResult
-from widgets.icons import draw
+from widgets.controls.icons import draw
 from widgets.job import Job
 from widgets.panels.layers import DOUBT_WORDS, DOUBTFUL
 from widgets.qimage import to_qimage

@@ -10,15 +10,15 @@ from PySide6.QtWidgets import QAbstractButton, QFrame, QGridLayout, QHBoxLayout,
 
 from widgets.adjust import Adjustment
 from widgets.canvas.view import CanvasView
-from widgets.column_scroll import ColumnScroll
-from widgets.contextual_bar import ContextualBar
+from widgets.contextual.bar import ContextualBar
+from widgets.controls.column_scroll import ColumnScroll
+from widgets.controls.section import Section
 from widgets.panels.brush import BrushPanel
 from widgets.panels.edit import EditPanel
 from widgets.panels.exemplars import ExemplarsPanel
 from widgets.panels.history import HistoryPanel
 from widgets.panels.items import ItemsPanel
 from widgets.panels.layers import LayersPanel
-from widgets.section import Section
 from widgets.session import Session
 from widgets.stage import Stage
 from widgets.status_bar import StatusBar

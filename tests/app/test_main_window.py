@@ -15,11 +15,11 @@ from app.main_window import MainWindow
 from app.settings import Settings
 from tests.widgets.desk_stub import CTRL, NONE, SHIFT, Services, Worker, painted, picture, result, with_items
 from widgets import commands
+from widgets.controls.section import Section
+from widgets.controls.slider import Slider
 from widgets.job import Job
 from widgets.palette import CommandPalette
-from widgets.section import Section
 from widgets.session import Session
-from widgets.slider import Slider
 from widgets.theme import Theme
 
 LEFT = Qt.MouseButton.LeftButton

@@ -13,9 +13,9 @@ from tests.widgets.desk_stub import Worker, drag, painted, picture
 from widgets import commands
 from widgets.adjust import AdjustBar, Amount, Amounts
 from widgets.command_table.maps import CURVE
-from widgets.curve import MARGIN, CurveEditor
+from widgets.controls.curve import MARGIN, CurveEditor
+from widgets.controls.slider import Slider
 from widgets.session import Session
-from widgets.slider import Slider
 
 LEFT = Qt.MouseButton.LeftButton
 GROW = Amounts(

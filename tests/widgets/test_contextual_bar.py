@@ -12,19 +12,19 @@ from pytestqt.qtbot import QtBot
 
 from tests.widgets.desk_stub import Worker, drag, picture, with_exemplars, with_items
 from widgets import commands
-from widgets.choice import Choice
-from widgets.contextual_bar import ContextualBar
-from widgets.contextual_pages import (
+from widgets.contextual.bar import ContextualBar
+from widgets.contextual.pages import (
     GradientPage,
     PaintPage,
     SelectBrushPage,
     ShapePage,
     StrengthPage,
 )
-from widgets.contextual_things import ExemplarPage, HintPage, ItemPage
+from widgets.contextual.things import ExemplarPage, HintPage, ItemPage
+from widgets.controls.choice import Choice
+from widgets.controls.slider import Slider
 from widgets.options import ToolName
 from widgets.session import Session
-from widgets.slider import Slider
 
 LEFT = Qt.MouseButton.LeftButton
 

@@ -13,10 +13,10 @@ from pytestqt.qtbot import QtBot
 
 from editor.request import QuickFillSettings, Range, Says, field_specs
 from tests.widgets.desk_stub import NONE, drag
-from widgets.check import Check
-from widgets.choice import Choice
+from widgets.controls.check import Check
+from widgets.controls.choice import Choice
+from widgets.controls.slider import Slider
 from widgets.form import Form
-from widgets.slider import Slider
 
 
 @dataclass(frozen=True)

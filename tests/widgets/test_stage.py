@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from editor.geometry import Rect
 from tests.widgets.desk_stub import Worker, painted, picture, result
 from widgets.canvas.view import CanvasView
-from widgets.contextual_bar import ContextualBar
+from widgets.contextual.bar import ContextualBar
 from widgets.session import Session
 from widgets.stage import MARGIN, Stage
 from widgets.tools import make_tools

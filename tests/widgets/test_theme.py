@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from resources import icon_names, icon_svg, style_sheet
-from widgets.icons import IconButton, pixmap
+from widgets.controls.icons import IconButton, pixmap
 from widgets.theme import DARK, LIGHT, Colours, Theme, colours, palette
 
 BOTH = pytest.mark.parametrize("found", [DARK, LIGHT], ids=["dark", "light"])

@@ -7,9 +7,9 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QRadialGr
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from editor.brush import Brush
-from widgets.check import Check
+from widgets.controls.check import Check
+from widgets.controls.slider import Slider
 from widgets.session import Session
-from widgets.slider import Slider
 from widgets.theme import colours
 
 PREVIEW = 56

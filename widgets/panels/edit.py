@@ -16,13 +16,13 @@ from PySide6.QtWidgets import (
 )
 
 from editor.request import MethodSettings, QuickFillSettings
-from widgets.column_scroll import ColumnScroll
-from widgets.elided import ElidedLabel
+from widgets.controls.column_scroll import ColumnScroll
+from widgets.controls.elided import ElidedLabel
+from widgets.controls.section import FoldButton
+from widgets.controls.slider import Slider
 from widgets.job import Job
 from widgets.panels.more import More
-from widgets.section import FoldButton
 from widgets.session import Session
-from widgets.slider import Slider
 
 PROMPT_HEIGHT = 56
 MORE_HEIGHT = 300

@@ -11,11 +11,11 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from editor.document import Document
 from editor.item import Exemplar
 from widgets import commands, edits
-from widgets.icons import IconButton
+from widgets.controls.icons import IconButton
+from widgets.controls.rows import Row, eye_button, show_eye
+from widgets.controls.slider import Slider
 from widgets.panels.listing import ListPanel
-from widgets.rows import Row, eye_button, show_eye
 from widgets.session import Session
-from widgets.slider import Slider
 from widgets.thumbnails import exemplar_thumbnail
 
 

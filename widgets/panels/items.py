@@ -12,9 +12,9 @@ from editor.document import Document
 from editor.edit import removal
 from editor.item import Item
 from widgets import commands, edits
-from widgets.icons import IconButton
+from widgets.controls.icons import IconButton
+from widgets.controls.rows import Row, eye_button, show_eye
 from widgets.panels.listing import ListPanel
-from widgets.rows import Row, eye_button, show_eye
 from widgets.session import Session
 from widgets.thumbnails import item_thumbnail
 

@@ -13,12 +13,12 @@ from editor.layer import BLENDS, Blend, Layer
 from editor.report import Recipe
 from editor.request import field_specs
 from widgets import commands, edits
-from widgets.choice import Choice
-from widgets.icons import IconButton
+from widgets.controls.choice import Choice
+from widgets.controls.icons import IconButton
+from widgets.controls.rows import Row, eye_button, show_eye
+from widgets.controls.slider import Slider
 from widgets.panels.listing import ListPanel
-from widgets.rows import Row, eye_button, show_eye
 from widgets.session import Session
-from widgets.slider import Slider
 from widgets.thumbnails import layer_thumbnail
 
 DOUBTFUL = 0.5

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from editor.document import Document
 from editor.item import Exemplar, Item
 from editor.layer import Layer
-from widgets.rows import Row, Rows
+from widgets.controls.rows import Row, Rows
 from widgets.session import Session
 
 T = TypeVar("T", Layer, Item, Exemplar)

@@ -9,11 +9,11 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidg
 
 from editor.edit import draw_seed
 from editor.request import field_specs
-from widgets.choice import Choice
+from widgets.controls.choice import Choice
+from widgets.controls.icons import IconButton
+from widgets.controls.slider import Slider
 from widgets.form import Form
-from widgets.icons import IconButton
 from widgets.session import Session
-from widgets.slider import Slider
 
 MOST_VARIATIONS = 6
 LARGEST_SEED = 2**31 - 1

@@ -13,11 +13,11 @@ from pytestqt.qtbot import QtBot
 from editor.errors import InternalError
 from editor.report import Progress
 from tests.widgets.desk_stub import Worker, drag, painted, picture, result, with_exemplars, with_items
+from widgets.controls.slider import Slider
 from widgets.job import Job
 from widgets.panels.edit import EditPanel, duration, progress_words
 from widgets.panels.more import More
 from widgets.session import Session
-from widgets.slider import Slider
 
 LEFT = Qt.MouseButton.LeftButton
 

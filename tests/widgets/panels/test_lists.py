@@ -13,13 +13,13 @@ from pytestqt.qtbot import QtBot
 
 from editor.edit import apply_result
 from tests.widgets.desk_stub import CTRL, NONE, Worker, drag, picture, result, with_exemplars, with_items
+from widgets.controls.rows import NameEdit, Row, Rows
+from widgets.controls.slider import Slider
 from widgets.panels.exemplars import ExemplarsPanel
 from widgets.panels.history import HistoryPanel
 from widgets.panels.items import ItemsPanel
 from widgets.panels.layers import LayersPanel, recipe_words
-from widgets.rows import NameEdit, Row, Rows
 from widgets.session import Session
-from widgets.slider import Slider
 
 LEFT = Qt.MouseButton.LeftButton
 

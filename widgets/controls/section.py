@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from widgets.icons import CONTROL, ICON, draw
+from widgets.controls.icons import CONTROL, ICON, draw
 from widgets.theme import colours
 
 HEADER = 32

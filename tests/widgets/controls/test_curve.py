@@ -8,7 +8,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from tests.widgets.desk_stub import CTRL, drag
-from widgets.curve import LEAST_APART, MARGIN, STRAIGHT, CurveEditor
+from widgets.controls.curve import LEAST_APART, MARGIN, STRAIGHT, CurveEditor
 
 LEFT = Qt.MouseButton.LeftButton
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
-from widgets.contextual_pages import (
+from widgets.contextual.pages import (
     GradientPage,
     Page,
     PaintPage,
@@ -13,7 +13,7 @@ from widgets.contextual_pages import (
     ShapePage,
     StrengthPage,
 )
-from widgets.contextual_things import ExemplarPage, HintPage, ItemPage
+from widgets.contextual.things import ExemplarPage, HintPage, ItemPage
 from widgets.job import Job
 from widgets.session import Session
 

@@ -8,8 +8,8 @@ from PySide6.QtCore import QEvent, QPoint, Qt, Signal
 from PySide6.QtGui import QColor, QContextMenuEvent, QEnterEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
-from widgets.elided import ElidedLabel
-from widgets.icons import IconButton
+from widgets.controls.elided import ElidedLabel
+from widgets.controls.icons import IconButton
 from widgets.theme import colours
 from widgets.thumbnails import SIDE, Thumbnail
 

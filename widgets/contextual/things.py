@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLabel
 
 from editor.edit import removal
 from widgets import commands, edits
-from widgets.contextual_pages import Page
+from widgets.contextual.pages import Page
 from widgets.session import Session
 
 

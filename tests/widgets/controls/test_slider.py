@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from tests.widgets.desk_stub import CTRL, NONE, SHIFT, drag
-from widgets.slider import Slider
+from widgets.controls.slider import Slider
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QLineEdit, QSizePolicy, QWidget
 
-from widgets.icons import CONTROL
+from widgets.controls.icons import CONTROL
 from widgets.theme import colours
 
 FINE = 0.1

@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QCheckBox, QWidget
 
-from widgets.icons import CONTROL, draw
+from widgets.controls.icons import CONTROL, draw
 from widgets.theme import colours
 
 BOX = 16

@@ -9,12 +9,12 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from widgets import commands, edits
-from widgets.choice import Choice
-from widgets.elided import ElidedLabel
-from widgets.icons import CONTROL, IconButton
+from widgets.controls.choice import Choice
+from widgets.controls.elided import ElidedLabel
+from widgets.controls.icons import CONTROL, IconButton
+from widgets.controls.slider import Slider
 from widgets.options import Target, ToolName
 from widgets.session import Session
-from widgets.slider import Slider
 from widgets.theme import colours
 
 SLIDER = 136
