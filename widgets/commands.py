@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
+from editor.edit import removal
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.item import Exemplar, Item, covered
@@ -54,16 +55,27 @@ def select_item(session: Session, id: int) -> None:
 
 def selection_to_item(session: Session, name: str | None = None) -> None:
     """Make the selection an item ("Item 1", "Item 2" … without a name), activate it and take the move tool in hand."""
+    if _make_item(session, name) is not None:
+        session.set_options(tool="move")
+
+
+def remove_selection(session: Session) -> None:
+    """Take what is selected out of the picture. It becomes an item first, so that its hole is grown past the fringe, and shown."""
+    item = _make_item(session, None)
+    if item is not None:
+        session.run(removal(item))
+
+
+def _make_item(session: Session, name: str | None) -> Item | None:
     document = session.history.document
     if covered(document.selection).empty:
         session.notice("Nothing is selected.", "Draw around something, or click on it, then make it an item.")
-        return
+        return None
     name = name or _free_name("Item", (item.name for item in document.items))
-    item = Item.of(name, document.selection)
-    made = document.adding_item(item).with_map("selection", document.empty_map())
+    made = document.adding_item(Item.of(name, document.selection)).with_map("selection", document.empty_map())
     session.commit(f"Make item “{name}”", made)
     session.activate(item=made.items[-1].id)
-    session.set_options(tool="move")
+    return made.items[-1]
 
 
 def selection_to_strength(session: Session, value: float | None = None) -> None:

@@ -38,7 +38,7 @@ class ToolOptions:
     """
 
     tool: ToolName = "strength"
-    strength_brush: Brush = field(default_factory=lambda: Brush(size=120.0, hardness=0.4))
+    strength_brush: Brush = field(default_factory=lambda: Brush(size=120.0, hardness=0.75))
     paint_brush: Brush = field(default_factory=lambda: Brush(size=40.0, hardness=0.8))
     value: float = 1.0
     mode: StrengthMode = "set"

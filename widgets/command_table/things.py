@@ -17,16 +17,13 @@ def delete_active(session: Session) -> None:
     elif session.draft.exemplar is not None:
         commands.delete_exemplar(session, session.draft.exemplar)
     elif deletable(session):
-        session.run()
+        commands.remove_selection(session)
 
 
 def deletable(session: Session) -> bool:
-    """Whether there is something to take out: a thing that is active, or else a selection, when an edit would be about that."""
-    draft, document = session.draft, session.document
-    if draft.item is not None or draft.exemplar is not None:
-        return True
-    others = not document.strength.blank or any(item.placement is not None for item in document.items)
-    return not document.selection.blank and not others
+    """Whether there is something to take out: a thing that is active, or else a selection."""
+    draft = session.draft
+    return draft.item is not None or draft.exemplar is not None or not session.document.selection.blank
 
 
 ITEM = Menu(
