@@ -74,9 +74,10 @@ class DropChip(QFrame):
 class Arrival:
     """One picture on its way in: where it is over the canvas, and its pixels once they are decoded."""
 
-    def __init__(self, name: str, at: QPointF) -> None:
+    def __init__(self, name: str, at: QPointF, left_out: int = 0) -> None:
         self.name = name
         self.at = at
+        self.left_out = left_out  # further pictures that were dragged along
         self.dropped = False
         self.picture: Picture | None = None
         self.ghost: QImage | None = None
@@ -128,6 +129,10 @@ class Dropper(QObject):
             return  # there was only an address, or it could not be read
         self.move(at)
         self._arrival.dropped = True
+        if self._arrival.left_out:
+            self._session.notice(
+                f"Only “{self._arrival.name}” was taken.", "Drop pictures one by one, or open them all with Ctrl+O."
+            )
         if self._arrival.picture is not None:
             self._ask()
 
@@ -149,7 +154,7 @@ class Dropper(QObject):
                     "The browser gave only the picture's address.", "Copy the picture itself there, and paste it here."
                 )
             return
-        self._arrival = arrival = Arrival(source.name, at)
+        self._arrival = arrival = Arrival(source.name, at, max(len(_files(data)) - 1, 0))
         self.changed.emit(self.area())
         if source.image is not None:
             self._decoded(arrival, Picture(from_qimage(source.image), source.name))
@@ -256,13 +261,17 @@ class _Source:
         self.image = image
 
 
+def _files(data: QMimeData) -> list[Path]:
+    """The picture files in what was dropped or copied."""
+    paths = (Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile())
+    return [path for path in paths if path.suffix.lower() in SUFFIXES]
+
+
 def _source(data: QMimeData) -> _Source | None:
     """The first picture in what was dropped or copied; None when there is none."""
-    for url in data.urls():
-        if url.isLocalFile():
-            path = Path(url.toLocalFile())
-            if path.suffix.lower() in SUFFIXES:
-                return _Source(path.name, path)
+    files = _files(data)
+    if files:
+        return _Source(files[0].name, files[0])
     # Whoever drags a picture out of a browser gives its address as well: the only name there is.
     name = next((url.fileName() for url in data.urls() if url.fileName()), "Picture")
     for kind in _BYTES:

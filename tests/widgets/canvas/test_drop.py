@@ -189,6 +189,21 @@ def test_a_file_that_is_no_picture_is_left_to_the_window(easel: Easel, tmp_path:
     assert not _enter(easel, QMimeData(), 100, 100)
 
 
+def test_of_several_pictures_the_first_is_taken_and_the_person_is_told(easel: Easel, boat: Path, tmp_path: Path) -> None:
+    heard: list[Notice] = []
+    easel.session.noticed.connect(heard.append)
+    other = tmp_path / "blue boat.png"
+    other.write_bytes(boat.read_bytes())
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in (boat, tmp_path / "notes.txt", other)])
+    _bring(easel, data, 300, 200)
+    assert _chips(easel) == 1
+    assert [notice.message for notice in heard] == ["Only “red boat.png” was taken."]
+    heard.clear()
+    _bring(easel, _file(boat), 300, 200)
+    assert heard == []
+
+
 def test_a_picture_from_a_browser_comes_as_bytes_or_as_an_image(easel: Easel, boat: Path) -> None:
     data = QMimeData()
     data.setUrls([QUrl("https://example.org/pictures/heron.png")])
