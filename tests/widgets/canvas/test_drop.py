@@ -189,7 +189,9 @@ def test_a_file_that_is_no_picture_is_left_to_the_window(easel: Easel, tmp_path:
     assert not _enter(easel, QMimeData(), 100, 100)
 
 
-def test_of_several_pictures_the_first_is_taken_and_the_person_is_told(easel: Easel, boat: Path, tmp_path: Path) -> None:
+def test_of_several_pictures_the_first_is_taken_and_the_person_is_told(
+    easel: Easel, boat: Path, tmp_path: Path
+) -> None:
     heard: list[Notice] = []
     easel.session.noticed.connect(heard.append)
     other = tmp_path / "blue boat.png"
