@@ -7,7 +7,6 @@ import hashlib
 import logging
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from editor.document import Document
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image, write_image
 from editor.io.project import SUFFIX, load_project, save_project
+from editor.thumbnails import document_thumbnail
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +71,9 @@ class Thumbnails:
             return None
 
     def write(self, path: Path, document: Document) -> None:
-        pixels = flatten(document)
-        scale = THUMBNAIL / max(document.size)
-        if scale < 1:
-            size = max(1, round(document.size.width * scale)), max(1, round(document.size.height * scale))
-            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_image(self._file(path), pixels, document.metadata)
+            write_image(self._file(path), document_thumbnail(document, THUMBNAIL), document.metadata)
         except (OSError, EditorError) as error:
             log.info("No thumbnail for %s: %s", path, error)
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.document import Document
-from editor.geometry import Rect
+from editor.geometry import Rect, Size
 from editor.layer import Blend
+from editor.tiles import NO_STEP, thinned_shape
 
 Pixels = NDArray[np.uint8]
 
@@ -21,15 +22,18 @@ def flatten(document: Document, rect: Rect | None = None) -> Pixels:
     area = document.rect if rect is None else rect
     if not document.rect.holds(area):
         raise ValueError(f"{area} reaches outside {document.rect}")
-    found = np.zeros((area.height, area.width, 4), np.uint8)
-    shown = [layer for layer in document.layers if layer.visible and layer.opacity > 0]
-    for layer in shown:
-        for where, block in layer.pixels.blocks(area):
-            if layer.pixels.is_blank(block):
-                continue
-            part = where.intersect(area)
-            target = found[part.within(area).slices]
-            lay(target, block[part.within(where).slices], layer.opacity, layer.blend)
+    return thinned(document, area, 1)
+
+
+def thinned(document: Document, rect: Rect, step: int, first: Size = NO_STEP) -> Pixels:
+    """The same from every `step`th pixel of every `step`th row, beginning `first` pixels from the corner of `rect`: exactly those of
+    `flatten`, in the time that so few pixels take.
+    """
+    found = np.zeros((*thinned_shape(rect, step, first), 4), np.uint8)
+    for layer in document.layers:
+        if layer.visible and layer.opacity > 0:
+            for where, sample in layer.pixels.samples(rect, step, first):
+                lay(found[where], sample, layer.opacity, layer.blend)
     return found
 
 

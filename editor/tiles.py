@@ -18,6 +18,7 @@ from editor.geometry import EMPTY, Rect, Size
 # Smaller blocks waste less memory around a thin stroke, larger ones cost less bookkeeping; at 128 px two hundred 200-px float32
 # strokes stay below 200 MB and a dab rewrites at most nine blocks.
 BLOCK = 128
+NO_STEP = Size(0, 0)
 
 Block = NDArray[Any]
 Rows = tuple[tuple[Block, ...], ...]
@@ -141,6 +142,31 @@ class Tiles:
                 found[above - top : below - top, before - left : after - left] = source
         return found
 
+    def samples(self, rect: Rect, step: int = 1, first: Size = NO_STEP) -> Iterator[tuple[tuple[slice, slice], Block]]:
+        """Every `step`th element of every `step`th row inside `rect`, beginning `first` pixels from its corner, block by block.
+
+        Each comes with the rows and columns where it belongs in the thinned array (`thinned_shape` large). Blank blocks are left out.
+        """
+        area = rect.intersect(self.rect)
+        for where, block in self.blocks(area):
+            if self.is_blank(block):
+                continue
+            part = where.intersect(area)
+            # The first sample in the block, from its corner, and where it goes.
+            down = _until_next(part.top - rect.top, first.height, step)
+            across = _until_next(part.left - rect.left, first.width, step)
+            view = block[part.within(where).slices][down::step, across::step]
+            if view.size:
+                row, column = (part.top + down - rect.top) // step, (part.left + across - rect.left) // step
+                yield (slice(row, row + view.shape[0]), slice(column, column + view.shape[1])), view
+
+    def thinned(self, rect: Rect, step: int, first: Size = NO_STEP) -> NDArray[Any]:
+        """A copy of the samples, 0 where nothing was written."""
+        found = np.zeros((*thinned_shape(rect, step, first), *self.shape[2:]), self.dtype)
+        for where, view in self.samples(rect, step, first):
+            found[where] = view
+        return found
+
     def view(self, rect: Rect) -> NDArray[Any] | None:
         """The part inside `rect` without copying, read-only: while its blocks still are views of the one array given to `of`.
 
@@ -258,6 +284,21 @@ def changed(before: Tiles, after: Tiles) -> list[Rect]:
 def _run(tiles: Tiles, i: int, start: int, stop: int) -> Rect:
     height, width = tiles.shape[:2]
     return Rect(start * BLOCK, i * BLOCK, min(stop * BLOCK, width), min((i + 1) * BLOCK, height))
+
+
+def thinned_shape(rect: Rect, step: int, first: Size = NO_STEP) -> tuple[int, int]:
+    """(rows, columns) of every `step`th element inside `rect`, beginning `first` pixels from its corner."""
+    return -(-(rect.height - first.height) // step), -(-(rect.width - first.width) // step)
+
+
+def middle_of(rect: Rect, step: int) -> Size:
+    """Where to begin so that a sample lies in the middle of the cell that it stands for, and inside `rect`."""
+    return Size(min(step // 2, max(rect.width - 1, 0)), min(step // 2, max(rect.height - 1, 0)))
+
+
+def _until_next(at: int, first: int, step: int) -> int:
+    """How many pixels from `at` to the first sample there or behind."""
+    return first - at if at <= first else (first - at) % step
 
 
 def _sides(length: int) -> list[int]:

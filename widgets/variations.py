@@ -8,13 +8,13 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolBut
 
 from editor.geometry import Rect
 from editor.report import EditResult
+from editor.thumbnails import result_thumbnail
 from widgets.controls.icons import draw
 from widgets.job import Job
 from widgets.panels.layers import DOUBT_WORDS, DOUBTFUL
 from widgets.qimage import to_qimage
 from widgets.session import Session
 from widgets.theme import colours
-from widgets.thumbnails import result_thumbnail
 
 PICTURE = 80
 MARGIN = 0.15  # of the changed region's longer side, shown around it

@@ -15,13 +15,11 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,17 +27,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from editor.compose import flatten
 from editor.document import Document
 from editor.errors import UnreadableFile, UnwritableFile
-from editor.geometry import Size
 from editor.io.blocks import pack
 from editor.io.fields import Fields, Malformed
 from editor.io.files import opened, written_beside
 from editor.io.images import MOST_PIXELS, read_image
 from editor.io.manifest import describe, rebuild, size_of
 from editor.io.planes import MOST_UNPACKED, Planes, Shelf, member, threads
-from editor.tiles import BLOCK, Tiles
+from editor.thumbnails import document_thumbnail
+from editor.tiles import BLOCK
 
 SUFFIX: Final = ".palimpsest"
 FORMAT: Final = "palimpsest"
@@ -143,24 +140,9 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
 
 
 def _thumbnail(document: Document) -> bytes:
-    """A PNG of the flattened picture. Every n-th pixel is flattened first; the whole picture would take longer than saving it."""
-    step = max(1, max(document.size) // (2 * THUMBNAIL))
-
-    def thinned(tiles: Tiles) -> Tiles:
-        if tiles.blank:
-            return Tiles.filled((*size.shape, 4), 0, np.uint8)
-        return Tiles.of(np.ascontiguousarray(tiles.read()[::step, ::step]))
-
-    size = Size(math.ceil(document.size.width / step), math.ceil(document.size.height / step))
-    layers = tuple(
-        replace(layer, pixels=thinned(layer.pixels)) for layer in document.layers if layer.visible and layer.opacity > 0
-    )
-    empty = Tiles.filled(size.shape, 0, np.float32)
-    pixels = flatten(Document(size, layers, empty, empty, empty, empty))
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    """A PNG of the flattened picture."""
     encoded = io.BytesIO()
-    picture.save(encoded, "PNG", compress_level=3)
+    Image.fromarray(document_thumbnail(document, THUMBNAIL)).save(encoded, "PNG", compress_level=3)
     return encoded.getvalue()
 
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from editor.compose import flatten, flatten_rgb, lay, with_result
+from editor.compose import flatten, flatten_rgb, lay, thinned, with_result
 from editor.document import Document
 from editor.geometry import Rect, Size
 from editor.layer import BLENDS, Blend, Layer
-from editor.tiles import Tiles
+from editor.tiles import NO_STEP, Tiles, middle_of
 from tests.editor.strategies import (
     Pixels,
     documents,
@@ -81,6 +81,18 @@ def test_an_opaque_sheet_comes_through_unchanged(size: Size, data: st.DataObject
 def test_a_part_of_the_picture_is_that_part_of_the_whole(document: Document, data: st.DataObject) -> None:
     rect = data.draw(rects_within(document.rect))
     assert np.array_equal(flatten(document, rect), flatten(document)[rect.slices])
+
+
+@thorough
+@given(documents(), st.data(), st.integers(1, 70))
+def test_thinning_takes_exactly_those_pixels(document: Document, data: st.DataObject, step: int) -> None:
+    rect = data.draw(rects_within(document.rect))
+    first = data.draw(st.sampled_from([NO_STEP, middle_of(rect, step)]))
+    wanted = flatten(document, rect)[first.height :: step, first.width :: step]
+    assert np.array_equal(thinned(document, rect, step, first), wanted)
+    for layer in document.layers:
+        samples = layer.pixels.read(rect)[first.height :: step, first.width :: step]
+        assert np.array_equal(layer.pixels.thinned(rect, step, first), samples)
 
 
 @thorough

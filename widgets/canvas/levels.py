@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.compose import flatten, lay
+from editor.compose import flatten, thinned
 from editor.document import Document
 from editor.geometry import Rect, Size
 from editor.tiles import Tiles
@@ -69,18 +69,7 @@ def sketch_at(document: Document, level: int, rect: Rect) -> Pixels:
     single = _single(document, source)
     if single is not None:
         return premultiplied(np.ascontiguousarray(single[::step, ::step]))
-    found = np.zeros((rect.height, rect.width, 4), np.uint8)
-    for layer in document.layers:
-        if not layer.visible or layer.opacity <= 0:
-            continue
-        for where, block in layer.pixels.blocks(source):
-            if layer.pixels.is_blank(block):
-                continue
-            part = where.intersect(source)
-            sample = block[part.within(where).slices][::step, ::step]
-            target = found[to_level(part, level).within(rect).slices]
-            lay(target, sample, layer.opacity, layer.blend)
-    return premultiplied(found)
+    return premultiplied(thinned(document, source, step))
 
 
 def map_at(tiles: Tiles, level: int, rect: Rect) -> Pixels:

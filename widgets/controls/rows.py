@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLineEdit, QSiz
 
 from widgets.controls.elided import ElidedLabel
 from widgets.controls.icons import IconButton
+from widgets.controls.thumbnail import SIDE, Thumbnail
 from widgets.theme import colours
-from widgets.thumbnails import SIDE, Thumbnail
 
 HEIGHT = 44
 
@@ -59,7 +59,6 @@ class Row(QFrame):
         self.id = id
         self.thumbnail = Thumbnail(SIDE)
         self._active = False
-        self._dim = False
         self._drags = drags
         self._pressed: QPoint | None = None
         self._moving = False
@@ -109,7 +108,7 @@ class Row(QFrame):
 
     def show_active(self, active: bool, *, dim: bool = False) -> None:
         """`dim`: it is hidden, so its name is quiet."""
-        self._active, self._dim = active, dim
+        self._active = active
         self._name.setProperty("role", "quiet" if dim else "")
         self._name.style().polish(self._name)
         if self._below is not None:

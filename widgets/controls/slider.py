@@ -82,11 +82,6 @@ class Slider(QWidget):
             self._describe()
             self.update()
 
-    def set_label(self, label: str) -> None:
-        self._label = label
-        self.setAccessibleName(label)
-        self.update()
-
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(self.font())
         return QSize(metrics.horizontalAdvance(self._label + self._widest()) + 40, CONTROL)

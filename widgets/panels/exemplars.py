@@ -10,13 +10,13 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from editor.document import Document
 from editor.item import Exemplar
+from editor.thumbnails import exemplar_thumbnail
 from widgets import commands, edits
 from widgets.controls.icons import IconButton
 from widgets.controls.rows import Row, eye_button, show_eye
 from widgets.controls.slider import Slider
 from widgets.panels.listing import ListPanel
 from widgets.session import Session
-from widgets.thumbnails import exemplar_thumbnail
 
 
 class ExemplarsPanel(ListPanel[Exemplar]):

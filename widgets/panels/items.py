@@ -11,12 +11,12 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 from editor.document import Document
 from editor.edit import removal
 from editor.item import Item
+from editor.thumbnails import item_thumbnail
 from widgets import commands, edits
 from widgets.controls.icons import IconButton
 from widgets.controls.rows import Row, eye_button, show_eye
 from widgets.panels.listing import ListPanel
 from widgets.session import Session
-from widgets.thumbnails import item_thumbnail
 
 
 class ItemsPanel(ListPanel[Item]):

@@ -12,6 +12,7 @@ from editor.document import Document
 from editor.layer import BLENDS, Blend, Layer
 from editor.report import Recipe
 from editor.request import field_specs
+from editor.thumbnails import layer_thumbnail
 from widgets import commands, edits
 from widgets.controls.choice import Choice
 from widgets.controls.icons import IconButton
@@ -19,7 +20,6 @@ from widgets.controls.rows import Row, eye_button, show_eye
 from widgets.controls.slider import Slider
 from widgets.panels.listing import ListPanel
 from widgets.session import Session
-from widgets.thumbnails import layer_thumbnail
 
 DOUBTFUL = 0.5
 DOUBT_WORDS = "Look closely: this part was hard to fill, and may not look right."

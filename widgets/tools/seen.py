@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
-from editor.compose import flatten_rgb, lay
+from editor.compose import on_white, thinned
 from editor.document import Document
 from editor.geometry import Rect, Size, invert, pixel_matrix, transform_point
+from editor.tiles import middle_of
 from widgets.canvas.viewport import Viewport
 
 Pixels = NDArray[np.uint8]
@@ -62,7 +63,7 @@ def reduced_picture(document: Document, rect: Rect) -> Pixels:
     factor = _factor(rect.size)
     # Half of the reduction leaves pixels out, which is quick; the other half averages, so that grain is not taken for detail.
     step = math.ceil(factor / 2)
-    return reduced(flatten_rgb(document, rect) if step == 1 else _sampled(document, rect, step))
+    return reduced(on_white(thinned(document, rect, step, middle_of(rect, step))))
 
 
 def reduced(pixels: Pixels) -> Pixels:
@@ -98,25 +99,3 @@ def placed(mask: Map, matrix: NDArray[np.float64], whole: Rect) -> tuple[Rect, M
 def _factor(size: Size) -> float:
     """How much the sides must shrink."""
     return max(1.0, math.sqrt(size.area / MOST_PIXELS))
-
-
-def _sampled(document: Document, rect: Rect, step: int) -> Pixels:
-    """(h, w, 3) uint8: every `step`th pixel of every `step`th row of what the document shows inside `rect`, on white."""
-    middle = step // 2  # of the cell that a sample stands for
-    rows, columns = -(-(rect.height - middle) // step), -(-(rect.width - middle) // step)
-    found = np.full((rows, columns, 4), 255, np.uint8)
-    for layer in document.layers:
-        if not layer.visible or layer.opacity <= 0:
-            continue
-        for where, block in layer.pixels.blocks(rect):
-            if layer.pixels.is_blank(block):
-                continue
-            part = where.intersect(rect)
-            # The first sample in the block, from its corner, and where it goes.
-            down, across = (rect.top + middle - part.top) % step, (rect.left + middle - part.left) % step
-            sample = block[part.within(where).slices][down::step, across::step]
-            row, column = (part.top + down - rect.top) // step, (part.left + across - rect.left) // step
-            target = found[row : row + sample.shape[0], column : column + sample.shape[1]]
-            if target.size:
-                lay(target, sample, layer.opacity, layer.blend)
-    return np.ascontiguousarray(found[..., :3])

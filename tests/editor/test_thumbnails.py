@@ -13,15 +13,15 @@ from editor.document import Document
 from editor.geometry import Rect
 from editor.item import Item
 from editor.layer import Layer
-from editor.tiles import Tiles
-from tests.widgets.desk_stub import picture, result, with_exemplars
-from widgets.thumbnails import (
+from editor.thumbnails import (
     document_thumbnail,
     exemplar_thumbnail,
     item_thumbnail,
     layer_thumbnail,
     result_thumbnail,
 )
+from editor.tiles import Tiles
+from tests.widgets.desk_stub import picture, result, with_exemplars
 
 
 @settings(max_examples=50, deadline=None)

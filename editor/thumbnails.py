@@ -1,0 +1,101 @@
+"""Small pictures of large things, made by looking only at as many pixels as are shown."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.compose import lay, thinned
+from editor.document import Document
+from editor.geometry import Rect
+from editor.item import Exemplar, Item
+from editor.layer import Layer
+from editor.report import EditResult
+from editor.tiles import Tiles, middle_of
+
+Pixels = NDArray[np.uint8]
+
+# Samples per shown pixel and axis; averaging them hides that the rest was skipped.
+OVERSAMPLE = 2
+
+
+def layer_thumbnail(layer: Layer, side: int) -> Pixels:
+    """(h, w, 4) uint8 straight alpha, the longer side `side` pixels, like all of these."""
+    return _shrunk(_sampled(layer.pixels, layer.pixels.rect, side), side)
+
+
+def document_thumbnail(document: Document, side: int, rect: Rect | None = None) -> Pixels:
+    """What `rect` of the document (all of it by default) shows."""
+    return _shrunk(_flat(document, rect or document.rect, side), side)
+
+
+def item_thumbnail(document: Document, item: Item, side: int) -> Pixels:
+    """What the item covers, the rest transparent."""
+    area = item.rect.intersect(document.rect)
+    if area.empty:
+        return np.zeros((1, 1, 4), np.uint8)
+    pixels = _flat(document, area, side)
+    mask = _sampled(item.mask, area, side)
+    pixels[..., 3] = (pixels[..., 3] * mask).astype(np.uint8)
+    return _shrunk(pixels, side)
+
+
+def exemplar_thumbnail(exemplar: Exemplar, side: int) -> Pixels:
+    """The exemplar inside its cut-out."""
+    step = _step(exemplar.cutout.rect, side)
+    pixels = exemplar.pixels[step // 2 :: step, step // 2 :: step].copy()
+    cutout = _sampled(exemplar.cutout, exemplar.cutout.rect, side)
+    pixels[..., 3] = (pixels[..., 3] * cutout).astype(np.uint8)
+    return _shrunk(pixels, side)
+
+
+def result_thumbnail(document: Document, result: EditResult, rect: Rect, side: int) -> Pixels:
+    """What `rect` of the document would show with the result laid on."""
+    area = rect.intersect(document.rect)
+    step = _step(area, side)
+    pixels = _flat(document, area, side)
+    part = area.intersect(result.rect)
+    if part.empty:
+        return _shrunk(pixels, side)
+    first = middle_of(area, step)
+    rows = np.arange(area.top + first.height, area.bottom, step)
+    columns = np.arange(area.left + first.width, area.right, step)
+    inside_rows = (rows >= part.top) & (rows < part.bottom)
+    inside_columns = (columns >= part.left) & (columns < part.right)
+    over = result.pixels[
+        np.ix_(rows[inside_rows] - result.rect.top, columns[inside_columns] - result.rect.left, np.arange(4))
+    ]
+    window = np.ix_(inside_rows, inside_columns)
+    under = np.ascontiguousarray(pixels[window])
+    if under.size:
+        lay(under, np.ascontiguousarray(over), 1.0, "normal")
+        pixels[window] = under
+    return _shrunk(pixels, side)
+
+
+def _flat(document: Document, rect: Rect, side: int) -> Pixels:
+    step = _step(rect, side)
+    return thinned(document, rect, step, middle_of(rect, step))
+
+
+def _sampled(tiles: Tiles, rect: Rect, side: int) -> NDArray[Any]:
+    step = _step(rect, side)
+    return tiles.thinned(rect, step, middle_of(rect, step))
+
+
+def _step(rect: Rect, side: int) -> int:
+    return max(1, max(rect.size) // (side * OVERSAMPLE))
+
+
+def _shrunk(pixels: Pixels, side: int) -> Pixels:
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return np.ascontiguousarray(pixels)
+    # At most `side`: what should come out as `side` exactly may come out a trifle larger.
+    size = min(side, math.ceil(width * scale)), min(side, math.ceil(height * scale))
+    return np.asarray(cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA), np.uint8)
