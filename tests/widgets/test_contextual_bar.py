@@ -30,11 +30,6 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def worker() -> Worker:
-    return Worker()
-
-
-@pytest.fixture
 def session(worker: Worker, qtbot: QtBot) -> Session:
     return Session(with_exemplars(with_items(picture(), "Cat"), "Boat"), worker)
 

@@ -22,11 +22,6 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def worker() -> Worker:
-    return Worker()
-
-
-@pytest.fixture
 def session(worker: Worker, qtbot: QtBot) -> Session:
     return Session(painted(picture()), worker)
 

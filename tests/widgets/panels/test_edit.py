@@ -23,11 +23,6 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def worker() -> Worker:
-    return Worker()
-
-
-@pytest.fixture
 def session(worker: Worker, qtbot: QtBot) -> Session:
     return Session(picture(), worker)
 

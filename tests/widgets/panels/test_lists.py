@@ -25,11 +25,6 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def worker() -> Worker:
-    return Worker()
-
-
-@pytest.fixture
 def session(worker: Worker, qtbot: QtBot) -> Session:
     document = with_exemplars(with_items(picture(), "Cat", "Dog"), "Boat", "Moon", "Sun")
     return Session(document, worker)

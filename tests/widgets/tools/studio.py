@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -113,6 +113,17 @@ class Studio:
 
     def press(self, x: float, y: float, held: Qt.KeyboardModifier = NONE, *, right: bool = False) -> None:
         self._send(QEvent.Type.MouseButtonPress, x, y, held, _button(right))
+
+    def drawn(self, tool: ToolName) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The rows and columns of every pixel that the tool draws over the canvas just now."""
+        image = QImage(self.canvas.size(), QImage.Format.Format_ARGB32)
+        image.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(image)
+        self.tools[tool].paint(painter, self.canvas.viewport)
+        painter.end()
+        alpha = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)[..., 3]
+        rows, columns = np.nonzero(alpha)
+        return rows, columns
 
     def move(self, x: float, y: float, held: Qt.KeyboardModifier = NONE) -> None:
         self._send(QEvent.Type.MouseMove, x, y, held, Qt.MouseButton.NoButton)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QImage, QInputDevice, QPainter, QPointingDevice, QTabletEvent
+from PySide6.QtGui import QInputDevice, QPointingDevice, QTabletEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -275,15 +275,8 @@ def test_the_ring_stays_inside_what_is_repainted(studio: Studio) -> None:
     for size in (1, 6, 40, 150):
         studio.session.set_brush(size=size, hardness=0.5)
         studio.move(150, 100)
-        tool, viewport = studio.tools["strength"], studio.canvas.viewport
-        image = QImage(studio.canvas.size(), QImage.Format.Format_ARGB32)
-        image.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(image)
-        tool.paint(painter, viewport)
-        painter.end()
-        alpha = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)[..., 3]
-        rows, columns = np.nonzero(alpha)
-        rect = tool.decoration(viewport)
+        rows, columns = studio.drawn("strength")
+        rect = studio.tools["strength"].decoration(studio.canvas.viewport)
         assert rect.left() <= columns.min()
         assert columns.max() <= rect.right()
         assert rect.top() <= rows.min()

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage, QPainter
 from pytestqt.qtbot import QtBot
 
 from editor.geometry import Placement, Point, Rect, transform_point
@@ -257,15 +256,8 @@ def test_marks_stay_inside_what_is_repainted(studio: Studio, rotation: float) ->
     studio.click(220, 100)
     corner = turned.placement.corners(turned.size)[2]
     studio.move(corner.x + 10, corner.y + 10)  # the arrows that tell of turning
-    tool, viewport = studio.tools["move"], studio.canvas.viewport
-    image = QImage(studio.canvas.size(), QImage.Format.Format_ARGB32)
-    image.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(image)
-    tool.paint(painter, viewport)
-    painter.end()
-    alpha = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)[..., 3]
-    rows, columns = np.nonzero(alpha)
-    rect = tool.decoration(viewport)
+    rows, columns = studio.drawn("move")
+    rect = studio.tools["move"].decoration(studio.canvas.viewport)
     assert rect.left() <= columns.min() <= columns.max() <= rect.right()
     assert rect.top() <= rows.min() <= rows.max() <= rect.bottom()
 
