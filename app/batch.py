@@ -18,7 +18,7 @@ from editor.engine import Engine
 from editor.errors import InvalidRequest
 from editor.io.images import export_kind, read_image, write_image
 from editor.report import EditResult, Progress
-from editor.request import EditRequest, FieldSpec, MethodSettings, field_specs
+from editor.request import EditRequest, FieldSpec, QuickFillSettings, field_specs
 from editor.tiles import Tiles
 
 
@@ -31,7 +31,7 @@ def edit_file(
     `EditorError` kinds.
     """
     export_kind(output)  # before the work, not after it
-    chosen = parse_settings(MethodSettings, settings)
+    chosen = parse_settings(QuickFillSettings, settings)
     opened = read_image(picture)
     map = read_image(strength)
     document = Document.of_picture(opened.pixels, metadata=opened.metadata)

@@ -131,6 +131,8 @@ class _Held:
     def _count(self, document: Document, by: int) -> None:
         for layer in document.layers:
             self._tiles(layer.pixels, by)
+            if layer.painted is not None:
+                self._tiles(layer.painted, by)
         for name in MAPS:
             self._tiles(document.map(name), by)
         for item in document.items:
@@ -139,6 +141,7 @@ class _Held:
             self._array(exemplar.pixels, by)
             self._tiles(exemplar.cutout, by)
             self._tiles(exemplar.strength_map, by)
+            self._tiles(exemplar.fidelity_map, by)
 
     def _tiles(self, tiles: Tiles, by: int) -> None:
         if self._turns(tiles, by):

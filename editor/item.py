@@ -62,7 +62,10 @@ class Exemplar:
 
     `pixels`: (h, w, 4) uint8 sRGB, straight alpha, read-only. `cutout`: (h, w) float32 in [0, 1], the part that counts.
     `strength_map`: (h, w) float32 in [0, 1], painted, in the exemplar's own pixels so that it moves along; `strength` in [0, 1]
-    multiplies it. The order in the document is the order in which they are laid, later ones on top.
+    multiplies it. `fidelity_map`, `fidelity`: likewise, how long a diffusion model holds it: 0 = it only starts from it, 1 = it comes
+    out unchanged. `rim`: how far its surroundings may adapt, in document pixels; None for what suits the model. `prompt_weight`: its
+    share among the exemplars where a model takes pictures as prompts, not negative. The order in the document is the order in which they
+    are laid, later ones on top.
     """
 
     id: int
@@ -70,15 +73,20 @@ class Exemplar:
     pixels: NDArray[np.uint8]
     cutout: Tiles
     strength_map: Tiles
+    fidelity_map: Tiles
     placement: Placement
     strength: float = 1.0
     visible: bool = True
+    fidelity: float = 0.0
+    rim: float | None = None
+    prompt_weight: float = 1.0
 
     def __post_init__(self) -> None:
         shape = self.pixels.shape[:2]
         if self.pixels.shape != (*shape, 4) or self.pixels.dtype != np.uint8:
             raise ValueError(f"pixels {self.pixels.dtype} {self.pixels.shape} are not (h, w, 4) uint8")
-        for name, tiles in (("cut-out", self.cutout), ("strength", self.strength_map)):
+        maps = (("cut-out", self.cutout), ("strength", self.strength_map), ("fidelity", self.fidelity_map))
+        for name, tiles in maps:
             if tiles.shape != shape or tiles.dtype != np.float32:
                 raise ValueError(f"{name} {tiles.dtype} {tiles.shape} does not fit {shape}")
         freeze(self.pixels)
@@ -87,7 +95,7 @@ class Exemplar:
     def of(cls, name: str, pixels: NDArray[np.uint8], placement: Placement, id: int = 0) -> Exemplar:
         """The whole picture, at full strength."""
         full = Tiles.filled(pixels.shape[:2], 1, np.float32)
-        return cls(id, name, pixels, full, full, placement)
+        return cls(id, name, pixels, full, full, full, placement)
 
     @property
     def size(self) -> Size:

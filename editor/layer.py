@@ -20,6 +20,8 @@ class Layer:
     """`pixels`: (H, W, 4) uint8 sRGB, straight alpha, of the document's size. `opacity`: 0 to 1.
 
     `id` stays the same through every change of the layer. `recipe`: the edit that made it, or None. `doubt`: as in `EditResult`.
+    `painted`: (H, W) float32 in [0, 1], the strength or the selection that this edit used up, so that it can be run again; None when it
+    used none.
     """
 
     id: int
@@ -30,6 +32,7 @@ class Layer:
     visible: bool = True
     recipe: Recipe | None = None
     doubt: float | None = None
+    painted: Tiles | None = None
 
     @classmethod
     def empty(cls, id: int, name: str, size: Size) -> Layer:

@@ -59,12 +59,15 @@ def moved_mask(item: Item) -> Tiles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """An exemplar on the document's grid, as far as it covers `rect`: `pixels` (h, w, 3) uint8, `alpha` and `strength` (h, w)."""
+    """An exemplar on the document's grid, as far as it covers `rect`: `pixels` (h, w, 3) uint8; `alpha`, `strength` and `fidelity` (h, w)
+    float32 in [0, 1], what was painted times the exemplar's own sliders.
+    """
 
     rect: Rect
     pixels: NDArray[np.uint8]
     alpha: Map
     strength: Map
+    fidelity: Map
 
 
 def exemplar_reach(exemplar: Exemplar) -> Rect:
@@ -87,7 +90,7 @@ def place_exemplar(exemplar: Exemplar, area: Rect) -> Placed:
         source = _needed(matrix, part, source)
     if part.empty or source.empty or shrink == 0:
         shape = part.size.shape
-        return Placed(part, np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+        return Placed(part, np.zeros((*shape, 3), np.uint8), *(np.zeros(shape, np.float32) for _ in range(3)))
     matrix = chain(matrix, np.array([[1.0, 0.0, source.left], [0.0, 1.0, source.top]]))
     size = source.size
     if shrink < 1:
@@ -102,7 +105,13 @@ def place_exemplar(exemplar: Exemplar, area: Rect) -> Placed:
             array = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
         return cv2.warpAffine(array, local, part.size, flags=cv2.INTER_LINEAR, borderMode=border)
 
-    strength = np.clip(laid(exemplar.strength_map.read(source)), 0, 1) * np.float32(exemplar.strength)
+    def laid_map(map: Tiles, factor: float) -> Map:
+        if not factor:
+            return np.zeros(part.size.shape, np.float32)
+        return np.asarray(np.clip(laid(map.read(source)), 0, 1) * np.float32(factor), np.float32)
+
+    strength = laid_map(exemplar.strength_map, exemplar.strength)
+    fidelity = laid_map(exemplar.fidelity_map, exemplar.fidelity)
     coverage = exemplar.coverage(source)
     alpha = np.asarray(np.clip(laid(coverage), 0, 1), np.float32)
     colours = exemplar.pixels[source.slices]
@@ -111,7 +120,7 @@ def place_exemplar(exemplar: Exemplar, area: Rect) -> Placed:
     else:
         weighted = laid(colours[..., :3].astype(np.float32) * coverage[..., None])
         placed = np.clip(np.rint(weighted / np.maximum(alpha, 1e-4)[..., None]), 0, 255)
-    return Placed(part, np.asarray(placed, np.uint8), alpha, np.asarray(strength, np.float32))
+    return Placed(part, np.asarray(placed, np.uint8), alpha, strength, fidelity)
 
 
 def _needed(matrix: Matrix, part: Rect, source: Rect) -> Rect:

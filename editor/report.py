@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from editor.geometry import Rect
-from editor.request import Action, EditRequest, MethodSettings, Subject
+from editor.request import Action, EditRequest, MethodSettings, PixelsSettings, Sampler, Subject
 
 T = TypeVar("T")
 
@@ -31,6 +31,10 @@ class Preview:
     pixels: NDArray[np.uint8]
 
 
+class FinishEarly(Exception):
+    """Thrown into an edit between two reports: make what there is into a result now. One that cannot simply ends."""
+
+
 Report = Progress | Preview
 Reports = Generator[Report, None, T]  # yields reports, returns the result
 
@@ -39,7 +43,8 @@ Reports = Generator[Report, None, T]  # yields reports, returns the result
 class Recipe:
     """How a layer was made: the request without its arrays, so that it can be read, shown and run again.
 
-    `rect`: the frame, in document pixels. The rest is as in `EditRequest`.
+    `rect`: the frame, in document pixels. `strength`: `EditRequest.overall`. The rest is as in `EditRequest`; a fan is not kept, since
+    running again makes one picture.
     """
 
     settings: MethodSettings
@@ -52,11 +57,16 @@ class Recipe:
     model: str = ""
     steps: int = 0
     guidance_scale: float = 0.0
+    sampler: Sampler = ""
+    strength: float = 1.0
 
     @classmethod
     def of(cls, request: EditRequest) -> Recipe:
+        settings = request.settings
+        if isinstance(settings, PixelsSettings):
+            settings = replace(settings, fan=())
         return cls(
-            request.settings,
+            settings,
             request.action,
             request.frame.rect,
             request.seed,
@@ -66,7 +76,17 @@ class Recipe:
             request.model,
             request.steps,
             request.guidance_scale,
+            request.sampler,
+            request.overall,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Stripe:
+    """One part of a strength fan: what lies inside `rect` was made with the overall strength `level`, in (0, 1]."""
+
+    rect: Rect
+    level: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,13 +94,14 @@ class EditResult:
     """The outcome of one edit.
 
     `pixels`: (h, w, 4) uint8 sRGB with straight alpha, for `rect` of the document; alpha is 0 wherever strength was 0.
-    `doubt`: 0 = looks sound, 1 = look closely; None when the method cannot tell.
+    `doubt`: 0 = looks sound, 1 = look closely; None when the method cannot tell. `stripes`: the parts of a strength fan, in document pixels.
     """
 
     rect: Rect
     pixels: NDArray[np.uint8]
     recipe: Recipe
     doubt: float | None = None
+    stripes: tuple[Stripe, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

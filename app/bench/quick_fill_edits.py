@@ -150,7 +150,7 @@ def _blend(
     strength: NDArray[np.float32],
     seam: Literal["soft", "hard"],
 ) -> Pixels:
-    exemplar = ExemplarInput("exemplar", pixels, alpha, strength)
+    exemplar = ExemplarInput("exemplar", pixels, alpha, strength, np.zeros_like(alpha), alpha * strength)
     request = _request(canvas, alpha * strength, "blend", exemplars=(exemplar,), settings=QuickFillSettings(seam=seam))
     return laid_on(canvas, run(request))
 
@@ -159,7 +159,8 @@ def sweep_requests(picture: Pixels, strength: float) -> dict[str, EditRequest]:
     """A fill and a blend of the same disc at one strength, by what they are."""
     mask = ellipse(picture, 330, 200, 50, 50)
     amount = mask.astype(np.float32) * np.float32(strength)
-    exemplar = ExemplarInput("mirrored", picture[:, ::-1].copy(), mask.astype(np.float32), amount)
+    alpha = mask.astype(np.float32)
+    exemplar = ExemplarInput("mirrored", picture[:, ::-1].copy(), alpha, amount, np.zeros_like(alpha), amount)
     return {
         "fill": _request(picture, amount, "fill"),
         "blend": _request(picture, amount, "blend", exemplars=(exemplar,)),

@@ -20,11 +20,11 @@ from editor.io.planes import Planes, Shelf
 from editor.item import Exemplar, Item
 from editor.layer import BLENDS, Layer
 from editor.report import Recipe
-from editor.request import Action, MethodSettings, Subject, check_ranges
+from editor.request import Action, MethodSettings, Sampler, Subject, check_ranges, field_specs
 from editor.tiles import Tiles
 
-# A union once there are several methods; a single class until then.
-SETTINGS: dict[str, Any] = {kind.__name__: kind for kind in typing.get_args(MethodSettings) or (MethodSettings,)}
+SETTINGS: dict[str, Any] = {kind.__name__: kind for kind in typing.get_args(MethodSettings)}
+SAMPLERS: tuple[Sampler, ...] = typing.get_args(Sampler)
 ACTIONS: tuple[Action, ...] = typing.get_args(Action)
 
 
@@ -55,9 +55,13 @@ def describe(document: Document, shelf: Shelf) -> dict[str, Any]:
                 "pixels": shelf.number(Tiles.of(exemplar.pixels)),
                 "cutout": shelf.number(exemplar.cutout),
                 "strength_map": shelf.number(exemplar.strength_map),
+                "fidelity_map": shelf.number(exemplar.fidelity_map),
                 "placement": _describe_placement(exemplar.placement),
                 "strength": float(exemplar.strength),
                 "visible": bool(exemplar.visible),
+                "fidelity": float(exemplar.fidelity),
+                "rim": None if exemplar.rim is None else float(exemplar.rim),
+                "prompt_weight": float(exemplar.prompt_weight),
             }
             for exemplar in document.exemplars
         ],
@@ -95,6 +99,7 @@ def rebuild(fields: Fields, planes: Planes, icc: bytes | None, exif: bytes | Non
             group.flag("visible"),
             _recipe(group.group("recipe")) if group.has("recipe") else None,
             group.number("doubt") if group.has("doubt") else None,
+            tiles(group, "painted", size.shape, np.float32) if group.has("painted") else None,
         )
 
     def item(group: Fields) -> Item:
@@ -133,13 +138,14 @@ def _describe_layer(layer: Layer, shelf: Shelf) -> dict[str, Any]:
         "visible": bool(layer.visible),
         "recipe": None if layer.recipe is None else _describe_recipe(layer.recipe),
         "doubt": None if layer.doubt is None else float(layer.doubt),
+        "painted": None if layer.painted is None else shelf.number(layer.painted),
     }
 
 
 def _describe_recipe(recipe: Recipe) -> dict[str, Any]:
     return {
         "method": type(recipe.settings).__name__,
-        "settings": dataclasses.asdict(recipe.settings),
+        "settings": {spec.name: getattr(recipe.settings, spec.name) for spec in field_specs(type(recipe.settings))},
         "action": recipe.action,
         "rect": [int(each) for each in recipe.rect],
         "seed": int(recipe.seed),
@@ -149,6 +155,8 @@ def _describe_recipe(recipe: Recipe) -> dict[str, Any]:
         "model": recipe.model,
         "steps": int(recipe.steps),
         "guidance_scale": float(recipe.guidance_scale),
+        "sampler": recipe.sampler,
+        "strength": float(recipe.strength),
     }
 
 
@@ -159,20 +167,28 @@ def _describe_placement(placement: Placement | None) -> dict[str, float] | None:
 
 
 def _exemplar(group: Fields, planes: Planes) -> Exemplar:
+    pixels = planes.array(group.whole("pixels"))
+    fidelity_map = Tiles.filled(pixels.shape[:2], 1, np.float32)
+    if group.has("fidelity_map"):  # projects from before there was one do not have it
+        fidelity_map = planes.tiles(group.whole("fidelity_map"))
     try:
         return Exemplar(
             group.whole("id"),
             group.text("name"),
-            planes.array(group.whole("pixels")),
+            pixels,
             planes.tiles(group.whole("cutout")),
             planes.tiles(group.whole("strength_map")),
+            fidelity_map,
             _placement(group.group("placement")),
             group.number("strength", 0, 1),
             group.flag("visible"),
+            group.number("fidelity", 0, 1),
+            group.number("rim", 0) if group.has("rim") else None,
+            group.number("prompt_weight", 0),
         )
     except Malformed:
         raise
-    except ValueError as error:  # the three planes are not of one size
+    except ValueError as error:  # the planes are not of one size
         raise group.wrong("pixels") from error
 
 
@@ -191,28 +207,25 @@ def _recipe(group: Fields) -> Recipe:
         group.text("model"),
         group.whole("steps"),
         group.number("guidance_scale"),
+        _one_of(group, "sampler", SAMPLERS),
+        group.number("strength", 0, 1),
     )
 
 
 def _settings(group: Fields) -> MethodSettings:
-    """The settings of a recipe; a field that the file does not know yet has its default."""
+    """The settings of a recipe; a field that the file does not know yet has its default, as has one that nobody sets by hand."""
     kind = SETTINGS.get(group.text("method"))
     if kind is None:
         raise group.wrong("method")
     values = group.group("settings")
-    readers: dict[type, Callable[[str], object]] = {
-        bool: values.flag,
-        int: values.whole,
-        float: values.number,
-        str: values.text,
+    readers: dict[str, Callable[[str], object]] = {
+        "bool": values.flag,
+        "int": values.whole,
+        "float": values.number,
+        "str": values.text,
+        "choice": values.text,
     }
-    hints = typing.get_type_hints(kind)
-    found: dict[str, object] = {}
-    for each in dataclasses.fields(kind):
-        if values.has(each.name):
-            hint = hints[each.name]
-            plain: type = type(typing.get_args(hint)[0]) if typing.get_origin(hint) is typing.Literal else hint
-            found[each.name] = readers[plain](each.name)
+    found = {spec.name: readers[spec.kind](spec.name) for spec in field_specs(kind) if values.has(spec.name)}
     made: MethodSettings = kind(**found)
     try:
         check_ranges(made)

@@ -34,15 +34,16 @@ from editor.io.fields import Fields, Malformed
 from editor.io.files import opened, written_beside
 from editor.io.images import MOST_PIXELS, read_image
 from editor.io.manifest import describe, rebuild, size_of
+from editor.io.migrations import with_models
 from editor.io.planes import MOST_UNPACKED, Planes, Shelf, member, threads
 from editor.thumbnails import document_thumbnail
 from editor.tiles import BLOCK
 
 SUFFIX: Final = ".palimpsest"
 FORMAT: Final = "palimpsest"
-VERSION: Final = 1
+VERSION: Final = 2
 # From a version to the next: takes the older manifest, gives the newer one.
-MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: with_models}
 
 THUMBNAIL = 512
 MOST_MANIFEST = 64 * 2**20

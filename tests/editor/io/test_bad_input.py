@@ -440,7 +440,18 @@ BAD_MANIFESTS = [
 ]
 
 
-@pytest.mark.parametrize("change", BAD_MANIFESTS)
+NEWER_FIELDS = [
+    at("layers", 1, "recipe", "sampler", value="magic"),
+    at("layers", 1, "recipe", "strength", value=1.5),
+    at("layers", 1, "painted", value=0),
+    at("exemplars", 0, "fidelity", value=2),
+    at("exemplars", 0, "fidelity_map", value=0),
+    at("exemplars", 0, "rim", value=-1),
+    at("exemplars", 0, "prompt_weight", value="much"),
+]
+
+
+@pytest.mark.parametrize("change", BAD_MANIFESTS + NEWER_FIELDS)
 def test_a_manifest_that_makes_no_sense(
     tmp_path: Path, members: dict[str, bytes], change: Callable[[Manifest], None]
 ) -> None:
@@ -481,11 +492,22 @@ def test_an_older_version_is_brought_up_to_date(
     def renamed(manifest: Manifest) -> Manifest:
         return {**manifest, "next_id": manifest["next_id"] + 100}
 
-    monkeypatch.setattr(project, "VERSION", 2)
+    version = project.VERSION
+    monkeypatch.setattr(project, "VERSION", version + 1)
     path = zipped(tmp_path / "old.palimpsest", members)
-    assert "is damaged" in refused(path)  # no way from 1 to 2
-    monkeypatch.setitem(project.MIGRATIONS, 1, renamed)
+    assert "is damaged" in refused(path)  # no way to the next one
+    monkeypatch.setitem(project.MIGRATIONS, version, renamed)
     assert load_project(path).next_id == rich_document().next_id + 100
+
+
+@pytest.mark.parametrize("change", BAD_MANIFESTS)
+def test_an_old_manifest_that_makes_no_sense(
+    tmp_path: Path, members: dict[str, bytes], change: Callable[[Manifest], None]
+) -> None:
+    manifest = {**json.loads(members["manifest.json"]), "version": 1}
+    change(manifest)
+    path = zipped(tmp_path / "odd.palimpsest", members, **{"manifest.json": json.dumps(manifest).encode()})
+    assert "is damaged" in refused(path)
 
 
 @pytest.mark.parametrize("name", ["blocks/0", "manifest.json"])

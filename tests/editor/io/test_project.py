@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,12 @@ from hypothesis.extra import numpy as arrays
 from editor.document import MAPS, Document, Metadata
 from editor.geometry import Placement, Rect, Size
 from editor.io.blocks import pack, unpack
-from editor.io.manifest import ACTIONS, SETTINGS
+from editor.io.manifest import ACTIONS, SAMPLERS, SETTINGS
 from editor.io.project import load_project, read_thumbnail, save_project
 from editor.item import Exemplar, Item
 from editor.layer import BLENDS, Layer
 from editor.report import Recipe
-from editor.request import QuickFillSettings, Subject
+from editor.request import MethodSettings, PixelsSettings, QuickFillSettings, Subject
 from editor.tiles import BLOCK, Tiles
 
 unit = st.floats(0, 1)
@@ -55,12 +56,20 @@ def strengths(draw: st.DrawFn, size: Size) -> Tiles:
 
 
 def recipe(draw: st.DrawFn) -> Recipe:
-    chosen = QuickFillSettings(
+    chosen: MethodSettings = QuickFillSettings(
         draw(st.sampled_from(["auto", "texture", "smooth"])),
         draw(st.sampled_from(["soft", "hard"])),
         draw(unit),
         draw(st.integers(0, 200)),
     )
+    if draw(st.booleans()):
+        chosen = PixelsSettings(
+            passes=draw(st.sampled_from(["together", "one_by_one"])),
+            scale=draw(st.floats(0.4, 2)),
+            thin_strokes=draw(st.booleans()),
+            rule=draw(st.sampled_from(["hold", "reference", "differential"])),
+            noise=draw(st.sampled_from(["shared", "independent"])),
+        )
     rect = Rect.at(draw(ids), draw(ids), 5, 6)
     subjects = draw(st.lists(st.builds(Subject, ids, maybe_placement), max_size=2))
     return Recipe(
@@ -74,6 +83,8 @@ def recipe(draw: st.DrawFn) -> Recipe:
         draw(words),
         draw(st.integers(0, 200)),
         draw(anywhere),
+        draw(st.sampled_from(SAMPLERS)),
+        draw(unit),
     )
 
 
@@ -90,6 +101,7 @@ def documents(draw: st.DrawFn) -> Document:
             draw(st.booleans()),
             recipe(draw) if draw(st.booleans()) else None,
             draw(st.none() | unit),
+            strengths(draw, size) if draw(st.booleans()) else None,
         )
         for _ in range(draw(st.integers(0, 3)))
     ]
@@ -113,9 +125,13 @@ def documents(draw: st.DrawFn) -> Document:
                 pixels,
                 cutout,
                 draw(st.sampled_from([whole.strength_map, cutout])),
+                draw(st.sampled_from([whole.fidelity_map, cutout])),
                 whole.placement,
                 draw(unit),
                 draw(st.booleans()),
+                draw(unit),
+                draw(st.none() | st.floats(0, 500)),
+                draw(st.floats(0, 10)),
             )
         )
     metadata = Metadata(
@@ -270,6 +286,27 @@ def test_the_manifest_is_plain_json(tmp_path: Path) -> None:
         assert archive.testzip() is None
         manifest = json.loads(archive.read("manifest.json"))
     assert manifest["format"] == "palimpsest"
-    assert manifest["version"] == 1
+    assert manifest["version"] == 2
     assert manifest["size"] == [2 * BLOCK, BLOCK + 3]
     assert manifest["layers"][0]["name"] == "Background"
+
+
+def test_a_project_of_the_first_format_opens() -> None:
+    document = load_project(Path(__file__).parent / "version_1.palimpsest")
+    (background, fill), (chair,), (dog,) = document.layers, document.items, document.exemplars
+    assert (background.name, background.recipe, background.painted) == ("Background", None, None)
+    assert background.pixels.read()[19, 29].tolist() == [232, 228, 48, 255]
+    assert fill.recipe == Recipe(QuickFillSettings(grow=11), "fill", Rect(0, 0, 20, 15), 1234, (Subject(7),), steps=0)
+    assert (fill.doubt, fill.painted, chair.rect) == (0.25, None, Rect(4, 5, 11, 11))
+    assert document.strength.read()[5, 4] == 0.5
+    assert (dog.name, dog.strength, dog.placement) == ("Dog", 1.0, Placement(13, 4, 0.5, 0.5))
+    assert (dog.fidelity, dog.rim, dog.prompt_weight) == (0.0, None, 1.0)
+    assert (dog.fidelity_map.read() == 1).all()
+
+
+def test_a_strength_fan_is_not_kept(tmp_path: Path) -> None:
+    document = small_document()
+    recipe = Recipe(PixelsSettings(scale=0.5, fan=(0.2, 0.4)), "fill", document.rect, 7, sampler="ddim", strength=0.3)
+    save_project(tmp_path / "fan.palimpsest", document.with_layer(replace(document.layers[0], recipe=recipe)))
+    found = load_project(tmp_path / "fan.palimpsest").layers[0].recipe
+    assert found == replace(recipe, settings=PixelsSettings(scale=0.5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -310,7 +311,8 @@ def exemplar(strength: float, alpha: Mask | None = None) -> ExemplarInput:
     mask = disc(70, 50, 18) if alpha is None else alpha
     pixels = photo(seed=5)[:, ::-1].copy()
     pixels[disc(70, 50, 18)] = (230, 200, 40)
-    return ExemplarInput("sun", pixels, mask.astype(np.float32), np.full((HEIGHT, WIDTH), strength, np.float32))
+    cover = mask.astype(np.float32)
+    return ExemplarInput("sun", pixels, cover, np.full_like(cover, strength), np.zeros_like(cover), cover)
 
 
 def test_more_strength_lets_more_of_an_exemplar_in() -> None:
@@ -330,10 +332,7 @@ def test_a_cut_out_on_black_is_taken_as_it_is() -> None:
     image, mask = photo(), disc(70, 50, 18)
     given = exemplar(1.0, mask)
     pixels = np.where(mask[..., None], given.pixels, np.uint8(0))
-    after = laid_on(
-        image,
-        run(ask(image, mask, action="blend", exemplars=(ExemplarInput("sun", pixels, given.alpha, given.strength),))),
-    )
+    after = laid_on(image, run(ask(image, mask, action="blend", exemplars=(replace(given, pixels=pixels),))))
     assert (after[mask] == pixels[mask]).all()
 
 
