@@ -1,4 +1,4 @@
-"""What is packaged beside the code, read by name: icons and the style sheet. Works from a folder and from a wheel."""
+"""What is packaged beside the code, read by name: icons, the style sheet, photographs, settings of models. Works from a folder and from a wheel."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ def style_sheet() -> str:
 def photo(name: str) -> AbstractContextManager[Path]:
     """A packaged photograph as a file, for the length of a `with`; their credits stand in `photos/CREDITS.md`."""
     return as_file(files(__name__).joinpath("photos", name))
+
+
+def model_settings(name: str) -> AbstractContextManager[Path]:
+    """The folder with what single-file models leave out: the settings of every part of a family, or the word list "clip"."""
+    return as_file(files(__name__).joinpath("models", name))

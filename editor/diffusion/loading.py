@@ -1,0 +1,293 @@
+"""From files to a backend: part by part, offline, with errors that people can act on."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm, load_single_file_checkpoint
+from safetensors import SafetensorError
+
+import resources
+from editor.diffusion.backend import Backend
+from editor.errors import EditorError, InternalError, ModelUnavailable, OutOfMemory
+from editor.models.configs import part_folder, settings_folder, single_file
+from editor.models.headers import Damaged, find_weights, read_json
+from editor.models.info import ModelInfo, Precision
+from editor.models.inspect import FETCH_AGAIN, LABELS, OTHER_MODEL, PARTS, PRIOR_PARTS
+from editor.models.memory import Fit
+from editor.report import Progress, Reports
+
+RUN_SMALLER = "Run it smaller, with fewer variations, or with a smaller model."
+DTYPES: Mapping[Precision, torch.dtype] = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+CLASSES: Mapping[str, Any] = {
+    "unet": diffusers.UNet2DConditionModel,
+    "vae": diffusers.AutoencoderKL,
+    "movq": diffusers.VQModel,
+    "prior": diffusers.PriorTransformer,
+    "text_encoder": transformers.CLIPTextModel,
+    "text_encoder_2": transformers.CLIPTextModelWithProjection,
+    "image_encoder": transformers.CLIPVisionModelWithProjection,
+}
+Parts = dict[str, Any]
+
+
+def load(info: ModelInfo, fit: Fit) -> Reports[Backend]:
+    """The model on its device, ready to be lent. Closing the generator between two reports leaves nothing behind.
+
+    Raises `ModelUnavailable` for what is wrong with its files, `OutOfMemory`.
+    """
+    pipelines = yield from load_pipelines(info, fit)
+    # Each family brings its own part of diffusers; only the one that is asked for is imported.
+    if info.family == "kandinsky-2.2":
+        from editor.diffusion.kandinsky import Kandinsky  # noqa: PLC0415
+
+        return Kandinsky(info, *pipelines)
+    if info.family == "stable-diffusion":
+        from editor.diffusion.stable_diffusion import StableDiffusion  # noqa: PLC0415
+
+        return StableDiffusion(info, *pipelines)
+    from editor.diffusion.stable_diffusion_xl import StableDiffusionXL  # noqa: PLC0415
+
+    return StableDiffusionXL(info, *pipelines)
+
+
+def load_pipelines(info: ModelInfo, fit: Fit, settings: Path | None = None) -> Reports[tuple[Any, ...]]:
+    """The pipelines of diffusers that a backend works on: one, for Kandinsky the decoder and its prior.
+
+    `settings`: a folder with the settings of all parts, for a single file whose networks are not of the published widths.
+    """
+    names = (*PARTS[info.family], *(PRIOR_PARTS if info.family == "kandinsky-2.2" else ()))
+    parts: Parts = {}
+    with settings_folder(info) as packaged:
+        source = _SingleFile(info) if single_file(info) else _Folder(info)
+        folder = settings or packaged
+        for index, name in enumerate(names):
+            yield Progress(index / (len(names) + 1), f"Loading the {LABELS[name]}")
+            precision = fit.vae_precision if name in ("vae", "movq") else fit.precision
+            with _understood(info, name):
+                parts[name] = source.network(name, part_folder(info, folder, name), DTYPES[precision]).eval()
+        yield Progress(len(names) / (len(names) + 1), "Getting ready")
+        with _understood(info, ""):
+            pipelines = _assembled(info, parts, source, folder)
+            for pipeline in pipelines:
+                _place(pipeline, fit)
+    return pipelines
+
+
+def free(backend: Backend) -> None:
+    """Give back the memory of a backend that nobody borrows any more, even if something still holds it; it cannot be used again."""
+    held = (
+        vars(backend).values()
+        if hasattr(backend, "__dict__")
+        else (getattr(backend, name) for name in backend.__slots__)
+    )
+    for pipeline in [each for each in held if isinstance(each, diffusers.DiffusionPipeline)]:
+        pipeline.remove_all_hooks()
+        for part in pipeline.components.values():
+            if isinstance(part, torch.nn.Module):
+                part.to("meta")
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def out_of_memory(error: BaseException) -> OutOfMemory | None:
+    """What to tell when an error means that memory ran out, on a card or in the machine; None when it means something else."""
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    ran_out = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        isinstance(error, RuntimeError) and any(each in str(error).lower() for each in words)
+    )
+    return OutOfMemory("There is not enough memory for this.", RUN_SMALLER) if ran_out else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A diffusers folder."""
+
+    info: ModelInfo
+
+    def network(self, name: str, folder: Path, dtype: torch.dtype) -> Any:
+        weights = find_weights(folder)
+        kind = CLASSES[name]
+        if name == "text_encoder" and self.info.family == "kandinsky-2.2":
+            kind = transformers.CLIPTextModelWithProjection
+        options = {"variant": weights.variant or None, "local_files_only": True, "use_safetensors": True}
+        network, told = kind.from_pretrained(str(folder), dtype=dtype, output_loading_info=True, **options)
+        missing = list(told["missing_keys"]) + list(told["mismatched_keys"])
+        if missing:
+            raise ValueError(f"{len(missing)} arrays are missing or of another size, {missing[0]} first")
+        return network
+
+    def tokenizer(self, folder: Path) -> Any:
+        return transformers.CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+
+
+class _SingleFile:
+    """A checkpoint in its authors' layout. Its arrays are mapped, not read, until a network takes them."""
+
+    def __init__(self, info: ModelInfo) -> None:
+        with _understood(info, ""):
+            self._arrays: Mapping[str, torch.Tensor] = load_single_file_checkpoint(
+                str(info.path), local_files_only=True
+            )
+
+    def network(self, name: str, folder: Path, dtype: torch.dtype) -> Any:
+        kind = CLASSES[name]
+        where = {"config": str(folder.parent), "subfolder": folder.name, "local_files_only": True}
+        if name.startswith("text_encoder"):
+            network = create_diffusers_clip_model_from_ldm(kind, self._arrays, torch_dtype=dtype, **where)
+        else:
+            network = kind.from_single_file(self._arrays, dtype=dtype, **where)
+        missing = [key for key, each in network.named_parameters() if each.is_meta]
+        if missing:
+            raise ValueError(f"{len(missing)} arrays are missing, {missing[0]} first")
+        return network
+
+    def tokenizer(self, folder: Path) -> Any:
+        if (folder / "merges.txt").is_file():
+            return transformers.CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+        # OpenCLIP's text encoders were trained with "!", word 0, after the end.
+        return clip_tokenizer(padding="!" if folder.name == "tokenizer_2" or self._open_clip else "<|endoftext|>")
+
+    @property
+    def _open_clip(self) -> bool:
+        return "cond_stage_model.model.token_embedding.weight" in self._arrays
+
+
+def clip_tokenizer(padding: str) -> Any:
+    """CLIP's tokenizer from the packaged word list; `padding` fills up to 77 words."""
+    with resources.model_settings("clip") as folder:
+        lines = (folder / "merges.txt").read_text("utf-8").splitlines()
+    merges = [tuple(line.split(" ")) for line in lines]
+    letters = _letters()
+    words = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(merge) for merge in merges)]
+    vocabulary = {word: index for index, word in enumerate((*words, "<|startoftext|>", "<|endoftext|>"))}
+    return transformers.CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token=padding, model_max_length=77)
+
+
+def _letters() -> list[str]:
+    """A visible letter for each of the 256 bytes, in CLIP's order: those that are visible, then the others from U+0100 on."""
+    visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    return [*map(chr, visible), *(chr(0x100 + index) for index in range(256 - len(visible)))]
+
+
+def _assembled(info: ModelInfo, parts: Parts, source: _Folder | _SingleFile, folder: Path) -> tuple[Any, ...]:
+    scheduler = _scheduler(folder / "scheduler", info)
+    match info.family:
+        case "stable-diffusion":
+            tokenizer = source.tokenizer(folder / "tokenizer")
+            absent = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+            return (diffusers.StableDiffusionPipeline(**parts, tokenizer=tokenizer, scheduler=scheduler, **absent),)
+        case "stable-diffusion-xl":
+            tokenizers = {name: source.tokenizer(folder / name) for name in ("tokenizer", "tokenizer_2")}
+            zeros = _index(folder).get("force_zeros_for_empty_prompt", True)
+            options = {"force_zeros_for_empty_prompt": bool(zeros), "add_watermarker": False}
+            return (diffusers.StableDiffusionXLImg2ImgPipeline(**parts, **tokenizers, scheduler=scheduler, **options),)
+        case "stable-diffusion-xl-refiner":
+            absent = {"text_encoder": None, "tokenizer": None}
+            options = {
+                "force_zeros_for_empty_prompt": False,
+                "requires_aesthetics_score": True,
+                "add_watermarker": False,
+            }
+            tokenizer = source.tokenizer(folder / "tokenizer_2")
+            kind = diffusers.StableDiffusionXLImg2ImgPipeline
+            return (kind(**parts, **absent, tokenizer_2=tokenizer, scheduler=scheduler, **options),)
+        case "kandinsky-2.2":
+            decoder = diffusers.KandinskyV22Pipeline(unet=parts["unet"], movq=parts["movq"], scheduler=scheduler)
+            own = part_folder(info, folder, "prior").parent
+            prior = diffusers.KandinskyV22PriorPipeline(
+                **{name: parts[name] for name in PRIOR_PARTS},
+                tokenizer=source.tokenizer(own / "tokenizer"),
+                image_processor=transformers.CLIPImageProcessorPil.from_pretrained(
+                    str(own / "image_processor"), local_files_only=True
+                ),
+                scheduler=_scheduler(own / "scheduler"),
+            )
+            return decoder, prior
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    index = folder / "model_index.json"
+    return read_json(index) if index.is_file() else {}
+
+
+def _scheduler(folder: Path, info: ModelInfo | None = None) -> Any:
+    settings = read_json(folder / "scheduler_config.json")
+    kind = getattr(diffusers, str(settings.get("_class_name")), None)
+    if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
+        raise ValueError("its scheduler is of an unknown kind")
+    changed = {} if info is None or info.family == "kandinsky-2.2" else {"prediction_type": info.prediction}
+    return kind.from_config({**settings, **changed})
+
+
+def _place(pipeline: Any, fit: Fit) -> None:
+    decoder = getattr(pipeline, "vae", None)
+    if decoder is not None:
+        decoder.enable_slicing()  # several variations decode one by one: the same pixels in less memory
+        if fit.tiling:
+            decoder.enable_tiling()
+    pipeline.set_progress_bar_config(disable=True)
+    if fit.device == "cuda" and fit.placement == "by_part":
+        pipeline.enable_model_cpu_offload()
+    elif fit.device == "cuda" and fit.placement == "by_layer":
+        pipeline.enable_sequential_cpu_offload()
+    else:
+        pipeline.to(fit.device)
+
+
+@contextmanager
+def _understood(info: ModelInfo, part: str) -> Iterator[None]:
+    """Turns what libraries raise about a model's files into what people can act on, and keeps their progress bars off the console."""
+    said = f"The {LABELS[part]} of “{info.name}” cannot be loaded" if part else f"“{info.name}” cannot be loaded"
+    with _quiet():
+        try:
+            yield
+        except EditorError:
+            raise
+        except SafetensorError as error:
+            raise ModelUnavailable(f"{said}: its file is damaged.", FETCH_AGAIN) from error
+        except Damaged as error:
+            raise ModelUnavailable(f"{said}: {error}.", FETCH_AGAIN) from error
+        except FileNotFoundError as error:
+            raise ModelUnavailable(f"{said}: a file is missing.", FETCH_AGAIN) from error
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, MemoryError) as error:
+            known = out_of_memory(error)
+            if known is not None:
+                raise known from error
+            raise ModelUnavailable(
+                f"{said}: its files do not fit together ({_first_line(error)}).", OTHER_MODEL
+            ) from error
+
+
+def _first_line(error: Exception) -> str:
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return line if len(line) <= 160 else f"{line[:159]}…"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logs: tuple[tuple[Any, Callable[[], None]], ...] = (
+        (diffusers.utils.logging, diffusers.utils.logging.enable_progress_bar),
+        (transformers.utils.logging, transformers.utils.logging.enable_progress_bar),
+    )
+    shown = [library for library, _ in logs if library.is_progress_bar_enabled()]
+    for library in shown:
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library in shown:
+            library.enable_progress_bar()

@@ -1,0 +1,94 @@
+"""What a model is, as far as files tell: a value that the window shows and the draft carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+FamilyName = Literal["stable-diffusion", "stable-diffusion-xl", "stable-diffusion-xl-refiner", "kandinsky-2.2"]
+Precision = Literal["float32", "float16", "bfloat16"]
+Prediction = Literal["epsilon", "v_prediction", "sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One architecture and what suits it (PIXELS specification, section 11).
+
+    `label`: for people. `native`: side in pixels of the square it was trained on, unless the model says otherwise. `multiple`: sides of
+    the working canvas are multiples of this. `strength`, `steps`, `guidance_scale`: first values. `rim`: how far, in working pixels, the
+    surroundings of an exemplar may adapt.
+    """
+
+    label: str
+    native: int
+    multiple: int
+    strength: float
+    steps: int
+    guidance_scale: float
+    rim: int
+
+
+FAMILIES: MappingProxyType[FamilyName, Family] = MappingProxyType(
+    {
+        "stable-diffusion": Family("Stable Diffusion 1 and 2", 512, 8, 0.5, 30, 7.0, 16),
+        "stable-diffusion-xl": Family("Stable Diffusion XL", 1024, 8, 0.45, 30, 6.0, 24),
+        "stable-diffusion-xl-refiner": Family("Stable Diffusion XL refiner", 1024, 8, 0.25, 30, 6.0, 24),
+        "kandinsky-2.2": Family("Kandinsky 2.2", 768, 64, 0.3, 50, 4.0, 24),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One network of a model. `parameters`: how many numbers. `stored`: bytes on disk. `precision`: as stored."""
+
+    name: str
+    parameters: int
+    stored: int
+    precision: Precision
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model that could be used. `key`: its path as text, what a request carries. `name`: for people.
+
+    `native`: side in pixels of the square it was made for. `cell`: pixels per latent cell, a power of two that its autoencoder's settings
+    tell. `prediction`: what its network predicts. `steps`: how many suit it, None for the family's own (few-step models differ). `parts`: its
+    networks with their sizes. `problem`: why it cannot be used, as a sentence, empty when it can; `advice`: what to do then; `family` means
+    nothing when the problem is that it is of another. `licence` and `source` (hub id or file) as far as known.
+    """
+
+    key: str
+    name: str
+    family: FamilyName
+    path: Path
+    native: int
+    cell: int = 8
+    prediction: Prediction = "epsilon"
+    steps: int | None = None
+    guidance_scale: float | None = None
+    parts: tuple[Part, ...] = field(default=())
+    problem: str = ""
+    advice: str = ""
+    licence: str = ""
+    source: str = ""
+
+    @property
+    def traits(self) -> Family:
+        return FAMILIES[self.family]
+
+    @property
+    def multiple(self) -> int:
+        """Sides of the working canvas are multiples of this many pixels."""
+        return max(self.traits.multiple, self.cell)
+
+    @property
+    def stored(self) -> int:
+        """Bytes on disk."""
+        return sum(part.stored for part in self.parts)
+
+    @property
+    def usable(self) -> bool:
+        return not self.problem

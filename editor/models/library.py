@@ -1,0 +1,148 @@
+"""Library: the models of this machine, found in the folders people name, among the files they added, and in the hub's cache."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from editor.errors import ModelUnavailable
+from editor.models.headers import Damaged, read_header
+from editor.models.info import ModelInfo, Prediction
+from editor.models.inspect import INDEX, PRIOR_CLASS, class_of, find_prior, inspect, newest_snapshot
+from editor.models.single_file import NotAModel, examine
+
+DEPTH = 3
+ENTRIES = 20_000  # looked at in one folder and below: a home folder named by mistake must not hang the window
+CHOOSE = "Choose another model, or add this one again."
+
+
+def hub_cache() -> Path:
+    """Where the hub's own client keeps what it downloads, by its environment variables."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if os.environ.get(name):
+            return Path(os.environ[name]).expanduser()
+    if os.environ.get("HF_HOME"):
+        return Path(os.environ["HF_HOME"]).expanduser() / "hub"
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface" / "hub"
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Where models are looked for. `folders`: searched, three levels deep. `added`: single models, by path. `cache`: the hub's.
+
+    `predictions`: what the network of a model predicts, by key, where its file does not say it and the rule guesses wrong.
+    """
+
+    folders: tuple[Path, ...] = ()
+    added: tuple[Path, ...] = ()
+    cache: Path = field(default_factory=hub_cache)
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """What is there, by name, broken ones with their problem. Reads headers and small files only."""
+        paths = {Path(os.path.abspath(path)): None for path in (*self.added, *self._found(), *self._cached())}
+        infos = [self._inspect(path) for path in paths]
+        used = {find_prior(info.path) for info in infos if info.family == "kandinsky-2.2"}
+        named = set(map(os.path.abspath, self.added))
+        listed = (info for info in infos if info.path not in used or info.key in named)
+        return tuple(sorted(listed, key=lambda info: (info.name.lower(), info.key)))
+
+    def find(self, key: str) -> ModelInfo:
+        """The model of a key (a path, or a hub id). Raises `ModelUnavailable` when it is gone or cannot be used."""
+        path = self._resolve(key)
+        if path is None:
+            raise ModelUnavailable(f"The model “{Path(key).name[:80]}” is not there any more.", CHOOSE)
+        info = self._inspect(path)
+        if not info.usable:
+            raise ModelUnavailable(info.problem, info.advice)
+        return info
+
+    def _inspect(self, path: Path) -> ModelInfo:
+        return inspect(path, self.predictions.get(str(path)))
+
+    def _resolve(self, key: str) -> Path | None:
+        if not key or "\0" in key:
+            return None
+        if re.fullmatch(r"[\w.\-]+/[\w.\-]+", key):
+            cached = newest_snapshot(self.cache / f"models--{key.replace('/', '--')}")
+            if cached is not None:
+                return cached
+        path = Path(key)
+        try:
+            return path if path.is_absolute() and path.exists() else None
+        except OSError:  # longer than a name may be
+            return None
+
+    def _found(self) -> Iterator[Path]:
+        for folder in self.folders:
+            yield from _search(folder)
+
+    def _cached(self) -> Iterator[Path]:
+        for repository in _entries(self.cache):
+            if not repository.name.startswith("models--"):
+                continue
+            snapshot = newest_snapshot(Path(repository.path))
+            if snapshot is not None:
+                yield from _search(snapshot, depth=0)
+
+
+def _search(top: Path, depth: int = DEPTH) -> Iterator[Path]:
+    """Models in a folder and below it. Folders of a model are not searched further; links that lead in circles end."""
+    seen: set[str] = set()
+    left = ENTRIES
+    waiting = [(top, depth)]
+    while waiting and left > 0:
+        folder, below = waiting.pop()
+        real = os.path.realpath(folder)
+        if real in seen:
+            continue
+        seen.add(real)
+        entries = _entries(folder)
+        left -= len(entries)
+        names = {entry.name for entry in entries}
+        if INDEX in names or ("unet" in names and {"vae", "movq"} & names):
+            if class_of(folder) != PRIOR_CLASS or not _has_decoder(folder):
+                yield folder
+            continue
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                if below:
+                    waiting.append((path, below - 1))
+            elif _looks_like_model(path):
+                yield path
+
+
+def _has_decoder(prior: Path) -> bool:
+    """Whether a prior lies beside or in its decoder, which then stands for both in the list."""
+    near = [prior.parent, *(Path(entry.path) for entry in _entries(prior.parent)[:200])]
+    return any(class_of(each).startswith("KandinskyV22") and class_of(each) != PRIOR_CLASS for each in near)
+
+
+def _looks_like_model(path: Path) -> bool:
+    """Whether a file belongs into the list: add-ons and parts do not; whole models do, damaged and pickled ones with their problem."""
+    suffix = path.suffix.lower()
+    if suffix == ".ckpt":
+        return True
+    if suffix != ".safetensors":
+        return False
+    try:
+        examine(read_header(path), path.stem)
+    except NotAModel:
+        return False
+    except Damaged:
+        return True
+    return True
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        return []
