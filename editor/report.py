@@ -113,3 +113,15 @@ class Masks:
     rect: Rect
     masks: NDArray[np.float32]
     scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Whether an edit fits into memory. `words`: for people ("About 5.2 GB of 8 GB · half precision").
+
+    `smaller`: where it does not fit, the factor in (0, 1) by which the sides of the working size would have to shrink; None where unknown.
+    """
+
+    words: str
+    fits: bool
+    smaller: float | None = None

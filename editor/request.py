@@ -9,14 +9,14 @@ import dataclasses
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from editor.errors import InvalidRequest
 from editor.frame import Frame
-from editor.geometry import Placement, Rect
+from editor.geometry import Placement, Rect, Size
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float32]
@@ -46,6 +46,9 @@ class Says:
 class QuickFillSettings:
     """Quick fill: shift-map graph cuts and Poisson fusion; no model (see `editor.methods.quick_fill`)."""
 
+    needs_model: ClassVar[bool] = False
+    reads_prompt: ClassVar[bool] = False
+
     fill: Annotated[
         Literal["auto", "texture", "smooth"],
         Says("Fill with", "Texture copies from the picture; smooth is for sky and plain walls.", "quality"),
@@ -66,7 +69,75 @@ class QuickFillSettings:
     ] = 7
 
 
-MethodSettings = QuickFillSettings
+@dataclass(frozen=True, slots=True)
+class PixelsSettings:
+    """PIXELS: exemplars and painted strength on a diffusion model (arXiv 2501.09826; see `editor.methods.pixels`).
+
+    `rule`: "hold" is ours; "reference" and "differential" are the published algorithms, for comparison. `fan`: levels of overall strength,
+    shown side by side as stripes of one picture; empty for a plain run.
+    """
+
+    needs_model: ClassVar[bool] = True
+    reads_prompt: ClassVar[bool] = True
+
+    passes: Annotated[
+        Literal["together", "one_by_one"],
+        Says(
+            "Exemplars", "All in one run, or one after the other, so that later ones react to earlier ones.", "quality"
+        ),
+    ] = "together"
+    match_tone: Annotated[
+        Literal["auto", "on", "off"],
+        Says(
+            "Match tone",
+            "Undoes a shift of light or colour that the model brings in; measured where nothing changes.",
+            "quality",
+        ),
+    ] = "auto"
+    scale: Annotated[
+        float,
+        Range(0.4, 2.0, "%", 0.05),
+        Says("Working size", "Of the size that the model was made for: smaller is faster, larger is finer.", "quality"),
+    ] = 1.0
+    exemplar_prompt: Annotated[
+        float,
+        Range(0.0, 1.0, "%", 0.05),
+        Says("Exemplars as prompt", "How far the exemplars’ looks replace the words (Kandinsky only).", "quality"),
+    ] = 0.5
+    feather: Annotated[
+        float,
+        Range(0.0, 64.0, "px", 1.0),
+        Says("Soft edge", "How far the change fades in from the edge of its region; never outwards.", "region"),
+    ] = 12.0
+    thin_strokes: Annotated[
+        bool, Says("Keep thin strokes", "Strokes narrower than the model’s cells count in full.", "region")
+    ] = False
+    rule: Annotated[
+        Literal["hold", "reference", "differential"],
+        Says("Rule", "Hold is ours; the others are the published algorithms, for comparison.", "expert"),
+    ] = "hold"
+    compose: Annotated[
+        Literal["auto", "latents", "pixels"],
+        Says("Compose", "Whether exemplars are laid in before or after the model’s encoder.", "expert"),
+    ] = "auto"
+    map_scale: Annotated[
+        Literal["index", "noise", "absolute"],
+        Says(
+            "Strength counts", "Steps, the share of noise, or the same noise whatever the overall strength.", "expert"
+        ),
+    ] = "index"
+    dither: Annotated[bool, Says("Dither levels", "Breaks up bands where few steps leave few levels.", "expert")] = (
+        False
+    )
+    noise: Annotated[
+        Literal["shared", "independent"],
+        Says("Noise", "One noise for picture and exemplars, or one for each.", "expert"),
+    ] = "shared"
+    fan: tuple[float, ...] = ()
+
+
+MethodSettings = QuickFillSettings | PixelsSettings
+Sampler = Literal["", "euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm", "ddpm", "pndm"]
 Action = Literal["fill", "remove", "move", "blend"]
 
 
@@ -98,13 +169,18 @@ class ExemplarInput:
     """One exemplar, already placed on the grid of the request's image.
 
     `pixels`: (H, W, 3) uint8 sRGB. `alpha`: (H, W) float32 in [0, 1], its cut-out. `strength`: (H, W) float32 in [0, 1], how much
-    of it is let in.
+    of it is let in. `fidelity`: (H, W) float32 in [0, 1], how long a diffusion model holds it: 0 = it only starts from it, 1 = it comes out
+    unchanged. `rim`: (H, W) float32 in [0, 1], how far the picture may adapt because of it: the overall strength within its cut-out, fading
+    to 0 around it. `prompt_weight`: its share among the exemplars, where a model takes pictures as prompts.
     """
 
     name: str
     pixels: Pixels
     alpha: Map
     strength: Map
+    fidelity: Map
+    rim: Map
+    prompt_weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: arrays have no single truth value
@@ -118,6 +194,8 @@ class EditRequest:
     `action`: what the person asked for. "fill" repaints where strength is above 0; "remove" and "move" act on `items`; "blend" lets
     `exemplars` in.
     `subjects`: which things of the document this is about; the method needs only `items` and `exemplars`, the way back needs these.
+    `model`: the key of the model, empty where the method needs none. `sampler`: empty for the model's own.
+    `overall`: the overall strength, which `strength` already contains; kept for the recipe.
     `seed`: drawn before the request is built, so that a request always means the same picture.
 
     Raises `InvalidRequest` for wrong shapes, types and ranges.
@@ -138,6 +216,8 @@ class EditRequest:
     model: str = ""
     steps: Annotated[int, Range(1, 200)] = 30
     guidance_scale: Annotated[float, Range(0.0, 30.0)] = 7.0
+    sampler: Sampler = ""
+    overall: Annotated[float, Range(0.0, 1.0)] = 1.0
 
     def __post_init__(self) -> None:
         shape = self.frame.rect.size.shape
@@ -154,6 +234,8 @@ class EditRequest:
             _check(f"exemplar “{exemplar.name}”", exemplar.pixels, (*shape, 3), np.uint8)
             _check(f"cut-out of “{exemplar.name}”", exemplar.alpha, shape, np.float32, unit_range=True)
             _check(f"strength of “{exemplar.name}”", exemplar.strength, shape, np.float32, unit_range=True)
+            _check(f"rim of “{exemplar.name}”", exemplar.rim, shape, np.float32, unit_range=True)
+            _check(f"fidelity of “{exemplar.name}”", exemplar.fidelity, shape, np.float32, unit_range=True)
         if not 0 <= self.seed < 2**63:
             raise InvalidRequest("The seed must be a whole number from 0 to 2^63 - 1.")
         check_ranges(self)
@@ -180,6 +262,19 @@ class SegmentRequest:
         _check("picture", self.image, (*self.image.shape[:2], 3), np.uint8)
         if self.box is None and not any(positive for _, _, positive in self.points):
             raise InvalidRequest("Nothing was pointed at.", "Click on the thing, or drag a box around it.")
+
+
+@dataclass(frozen=True, slots=True)
+class AssessRequest:
+    """Ask whether an edit fits into memory, before it runs. `model`: its key. `working`: the size in which it computes, in pixels.
+
+    `batch`: how many results at once. `guidance`: whether every step runs twice, with the prompt and without.
+    """
+
+    model: str
+    working: Size
+    batch: int = 1
+    guidance: bool = True
 
 
 @dataclass(frozen=True, slots=True)

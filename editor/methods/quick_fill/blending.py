@@ -15,9 +15,9 @@ from editor.methods.quick_fill.labelling import hole_edges
 from editor.methods.quick_fill.linear import DIRECT_UNKNOWNS, System, relax, sides, solve
 from editor.methods.quick_fill.matting import matte, own_colours
 from editor.methods.quick_fill.moving import lengths_scale
-from editor.methods.quick_fill.progress import part
 from editor.methods.quick_fill.pyramid import Colour, Mask, to_bytes, to_float
 from editor.methods.quick_fill.tone import Tone, match_tone, surroundings
+from editor.phases import part
 from editor.report import Progress, Report
 from editor.request import ExemplarInput
 

@@ -11,8 +11,8 @@ from editor.methods.quick_fill.blending import blend_exemplar
 from editor.methods.quick_fill.doubt import doubt
 from editor.methods.quick_fill.fill import fill_holes
 from editor.methods.quick_fill.moving import place_item
-from editor.methods.quick_fill.progress import part
 from editor.methods.quick_fill.pyramid import Mask
+from editor.phases import part
 from editor.report import EditResult, Preview, Progress, Recipe, Reports
 from editor.request import EditRequest, QuickFillSettings
 

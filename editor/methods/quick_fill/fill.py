@@ -13,11 +13,11 @@ from scipy.ndimage import label
 
 from editor.errors import InvalidRequest
 from editor.geometry import Rect
-from editor.methods.quick_fill.progress import part
 from editor.methods.quick_fill.pyramid import Mask, build, to_bytes
 from editor.methods.quick_fill.shift_map import shift_fill
 from editor.methods.quick_fill.smooth import smooth_fill
 from editor.methods.quick_fill.texture import is_plain
+from editor.phases import part
 from editor.report import Progress, Report
 
 CLUSTER_GRID = 256  # holes closer than about two cells of this grid are filled together

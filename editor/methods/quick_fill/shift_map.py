@@ -17,9 +17,9 @@ from editor.methods.quick_fill.graph_cut import Labels, alpha_expansion
 from editor.methods.quick_fill.labelling import pose
 from editor.methods.quick_fill.linear import DIRECT_UNKNOWNS, MOST_RELAXED, relax, solve
 from editor.methods.quick_fill.offsets import Offsets, cover, find_offsets, patch_centres
-from editor.methods.quick_fill.progress import part
 from editor.methods.quick_fill.pyramid import Colour, Indices, Level, Mask, to_bytes, to_float
 from editor.methods.quick_fill.smooth import plate
+from editor.phases import part
 from editor.report import Preview, Progress, Report
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from scipy.sparse.linalg import splu
 
 from editor.geometry import Rect
 from editor.methods.quick_fill.linear import MOST_RELAXED, System, relax, sides
-from editor.methods.quick_fill.progress import part
 from editor.methods.quick_fill.pyramid import Colour, Level, Mask, to_float
+from editor.phases import part
 from editor.report import Progress, Report
 
 TENSION = 0.02  # pulls the plate towards a membrane, so that it does not overshoot where the hole touches the frame

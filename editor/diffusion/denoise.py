@@ -1,0 +1,67 @@
+"""The one sampling loop. It knows nothing of prompts or masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from editor.diffusion.blending import Anchor, blend
+from editor.diffusion.guidance import Denoiser
+from editor.diffusion.schedule import Schedule
+from editor.report import FinishEarly, Preview, Progress, Reports
+
+# Multistep solvers extrapolate from steps in which more than this share of the cells was still written over (PIXELS specification, section 10).
+MUCH = 0.25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampled:
+    """`latents`: (B, C, h, w), clean. `early`: whether somebody asked to finish before the last step."""
+
+    latents: torch.Tensor
+    early: bool = False
+
+
+class Shows(Protocol):
+    """Turns clean latents into something to look at, not more often than anybody looks."""
+
+    def due(self) -> bool: ...
+
+    def preview(self, latents: torch.Tensor) -> Preview: ...
+
+
+@torch.no_grad()
+def denoise(
+    denoiser: Denoiser,
+    latents: torch.Tensor,
+    anchor: Anchor,
+    schedule: Schedule,
+    generators: Sequence[torch.Generator] | None = None,
+    *,
+    show: Shows | None = None,
+    restore: bool = True,
+) -> Reports[Sampled]:
+    """From the state before step 0 to clean latents, (B, C, h, w).
+
+    `show` is given the clean latents that a step points at. `restore`: cells that are
+    held to the end come out as the clean anchor (off only for comparison with published code). Asked to finish early, it returns
+    what the last step points at.
+    """
+    steps = len(schedule)
+    let_go = anchor.let_go(steps)
+    for i in range(steps):
+        if let_go[i] > MUCH:
+            schedule.restart(i)
+        latents = blend(latents, anchor, schedule, i)
+        prediction = denoiser(schedule.model_input(latents, i), schedule.timesteps[i])
+        try:
+            if show is not None and show.due():
+                yield show.preview(anchor.restored(schedule.estimate(prediction, i, latents), i))
+            yield Progress((i + 1) / steps, f"Step {i + 1} of {steps}")
+        except FinishEarly:
+            return Sampled(anchor.restored(schedule.estimate(prediction, i, latents), i), early=True)
+        latents = schedule.step(prediction, i, latents, generators)
+    return Sampled(anchor.restored(latents, steps - 1) if restore else latents)

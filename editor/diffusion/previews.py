@@ -1,0 +1,79 @@
+"""Previews: clean latents as a picture, by a linear map instead of the decoder, through the same paste-back as the result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from editor.geometry import Size
+from editor.report import Preview
+from editor.working import Working
+
+INTERVAL = 0.2  # seconds: more often nobody looks
+LONGEST = 768  # pixels of the longer side
+
+
+class LatentColours:
+    """A linear map from latents to RGB, fitted to one picture whose latents are known; so it suits any decoder."""
+
+    def __init__(self, latents: torch.Tensor, image: NDArray[np.float32]) -> None:
+        """`latents`: (1, C, h, w) of `image`, (H, W, 3) in [0, 1]."""
+        height, width = latents.shape[-2:]
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).reshape(-1, 3)
+        values = _rows(latents[0])
+        # A little ridge: a plain picture leaves most directions undetermined.
+        normal = values.T @ values + 1e-3 * len(values) * np.eye(values.shape[1])
+        self._map = np.linalg.solve(normal, values.T @ small)
+
+    def picture(self, latents: torch.Tensor) -> NDArray[np.float32]:
+        """(C, h, w) -> (h, w, 3) in [0, 1]."""
+        height, width = latents.shape[-2:]
+        return np.clip(_rows(latents) @ self._map, 0, 1).astype(np.float32).reshape(height, width, 3)
+
+
+class Previews:
+    """Makes the previews of one run. `alpha`: (H, W) paste alpha of the frame; `first`: which picture of a batch is shown."""
+
+    def __init__(
+        self,
+        colours: LatentColours,
+        working: Working,
+        alpha: NDArray[np.float32],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._colours, self._working, self._clock = colours, working, clock
+        self._last = -INTERVAL
+        shrink = min(1.0, LONGEST / max(working.frame.rect.size))
+        width, height = (max(1, round(side * shrink)) for side in working.frame.rect.size)
+        self._size = Size(width, height)
+        self._alpha = np.rint(cv2.resize(alpha, self._size, interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
+
+    def due(self) -> bool:
+        """Whether the last preview is long enough ago."""
+        return self._clock() - self._last >= INTERVAL
+
+    def preview(self, latents: torch.Tensor) -> Preview:
+        """Of the first picture of clean latents (B, C, h, w)."""
+        self._last = self._clock()
+        small = self._colours.picture(latents[0])
+        working = self._working
+        # From cells to working pixels, without the mirrored margin, and on to what is shown, in one go.
+        across = self._size.width / working.frame.working.width * working.cell
+        down = self._size.height / working.frame.working.height * working.cell
+        matrix = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2]])
+        image = cv2.warpAffine(small, matrix, self._size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        pixels = np.empty((*self._size.shape, 4), np.uint8)
+        pixels[..., :3] = np.rint(np.clip(image, 0, 1) * 255)
+        pixels[..., 3] = self._alpha
+        return Preview(working.frame.rect, pixels)
+
+
+def _rows(latents: torch.Tensor) -> NDArray[np.float64]:
+    """(C, h, w) -> (h w, C + 1), the last column 1."""
+    flat = latents.flatten(1).T.double().cpu().numpy()
+    return np.concatenate([flat, np.ones((len(flat), 1))], axis=1)

@@ -1,0 +1,150 @@
+"""What a run starts from, what it holds on to, and for how long: the three fields of the general rule (PIXELS specification, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from editor.diffusion.backend import Backend, Image, PicturePrompt
+from editor.diffusion.blending import Anchor
+from editor.diffusion.noise import Noise
+from editor.diffusion.schedule import Schedule
+from editor.geometry import Rect
+from editor.hold import firmer, hold_counts, published_counts
+from editor.request import ExemplarInput, Map, PixelsSettings
+from editor.working import Working
+
+# Above this share of half-covered pixels the edges of an exemplar count as soft.
+SOFT = 0.02
+TRAIN_STEPS = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pass:
+    """One run of the sampler. `strength`: (H, W) of the frame, what may change in it. `sources`: one working canvas, or one for each picture of
+    the batch.
+    """
+
+    settings: PixelsSettings
+    exemplars: Sequence[ExemplarInput]
+    strength: Map
+    sources: Sequence[Image]
+    working: Working
+    backend: Backend
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """`sources`: (1 or B, C, h, w) clean latents. `anchor`: what held cells are written over with, and until when. `latents`: (B, C, h, w), the
+    state before step 0.
+    """
+
+    sources: torch.Tensor
+    anchor: Anchor
+    latents: torch.Tensor
+
+
+@torch.no_grad()
+def start(of: Pass, schedule: Schedule, noise: Noise) -> Start:
+    """Encode, compose, and count for how long each cell is held."""
+    settings = of.settings
+    published = settings.rule != "hold"
+    generators = noise.generators("posterior")
+
+    def encode(images: Sequence[Image]) -> torch.Tensor:
+        if published:  # the published scripts draw from the posterior, the source first
+            pairs = zip(images, generators, strict=False)
+            return torch.cat([of.backend.sample(image, generator) for image, generator in pairs])
+        return torch.cat([of.backend.encode(image) for image in images])
+
+    latents = encode(of.sources)
+    composite, owner = latents, np.full(of.working.grid.shape, -1)
+    if of.exemplars and settings.rule != "differential":
+        composite, owner = _composed(of, latents, encode)
+    until = torch.from_numpy(_counts(of, owner, schedule))[None, None].to(latents.device)
+    shared = initial = noise.like(latents)
+    if settings.noise == "independent":
+        owned = torch.from_numpy(owner >= 0)[None, None].to(latents.device)
+        initial = torch.where(owned, noise.like(latents, "exemplar"), shared)
+    held, held_noise = (latents, shared) if published else (composite, initial)
+    return Start(latents, Anchor(held, held_noise, until), schedule.noised(composite, initial, 0))
+
+
+def picture_prompts(exemplars: Sequence[ExemplarInput]) -> tuple[PicturePrompt, ...]:
+    """The exemplars by themselves, on white, for models that take pictures as prompts."""
+    found = []
+    for each in exemplars:
+        area = Rect.of_mask(each.alpha >= 0.5)
+        if area.empty or each.prompt_weight <= 0:
+            continue
+        alpha = each.alpha[area.slices][..., None]
+        image = alpha * (each.pixels[area.slices] / np.float32(255)) + (1 - alpha)
+        found.append(PicturePrompt(np.asarray(image, np.float32), each.prompt_weight))
+    return tuple(found)
+
+
+def _composed(
+    of: Pass, latents: torch.Tensor, encode: Callable[[Sequence[Image]], torch.Tensor]
+) -> tuple[torch.Tensor, NDArray[np.int64]]:
+    """The composite's latents and, for each cell, which exemplar owns it: the topmost that covers at least half of it; -1 for none."""
+    working = of.working
+    owner = np.full(working.grid.shape, -1)
+    amounts = [each.alpha * each.strength for each in of.exemplars]
+    for index, amount in enumerate(amounts):
+        owner[working.cells(amount) >= 0.5] = index
+    images = [working.image(each.pixels) for each in of.exemplars]
+    canvases = [working.map(amount)[..., None] for amount in amounts]
+    if of.settings.compose == "pixels" or (of.settings.compose == "auto" and _mixes(amounts)):
+        laid = list(of.sources)
+        for image, amount in zip(images, canvases, strict=True):
+            laid = [amount * image + (1 - amount) * below for below in laid]
+        return encode(laid), owner
+    composite = latents
+    for index, (image, amount) in enumerate(zip(images, canvases, strict=True)):
+        # Outside its cut-out an exemplar's canvas shows the source, not black: the encoder looks across the edge.
+        found = encode([amount * image + (1 - amount) * source for source in of.sources])
+        composite = torch.where(torch.from_numpy(owner == index)[None, None].to(latents.device), found, composite)
+    return composite, owner
+
+
+def _mixes(amounts: Sequence[Map]) -> bool:
+    """Whether composing in pixels is better: with several exemplars, or where one is let in by halves."""
+    if len(amounts) > 1:
+        return True
+    covered = amounts[0] > 0.02
+    soft = covered & (amounts[0] < 0.98)
+    return int(soft.sum()) > SOFT * int(covered.sum())
+
+
+def _counts(of: Pass, owner: NDArray[np.int64], schedule: Schedule) -> NDArray[np.int64]:
+    """How many steps each cell is held."""
+    settings, working, steps = of.settings, of.working, len(schedule)
+    overall = float(of.strength.max())
+    change = of.strength / np.float32(max(overall, 1e-6))
+    if settings.rule != "hold":
+        return published_counts(_published_keep(1 - change, working), steps)
+    cells = working.cells(change, thin=settings.thin_strokes)
+    levels: Sequence[float] = ()
+    if settings.map_scale == "noise":
+        levels = schedule.levels
+    elif settings.map_scale == "absolute":
+        levels = (schedule.timesteps.double() / TRAIN_STEPS).tolist()
+        cells = cells * np.float32(overall)
+    counts = hold_counts(cells, steps, scale=settings.map_scale, levels=levels, dither=settings.dither)
+    for index, each in enumerate(of.exemplars):
+        owned = owner == index
+        counts[owned] = firmer(counts[owned], working.cells(each.fidelity)[owned], steps)
+    return counts
+
+
+def _published_keep(keep: Map, working: Working) -> Map:
+    """The published scripts' reduction of the map: bilinear without antialiasing, so that thin lines may vanish."""
+    canvas = torch.from_numpy(working.map(keep))[None, None]
+    small = torch.nn.functional.interpolate(
+        canvas, working.grid.shape, mode="bilinear", align_corners=False, antialias=False
+    )
+    return np.asarray(small[0, 0].numpy(), np.float32)

@@ -1,0 +1,32 @@
+"""Phases inside phases: the reports of one part of an edit, fitted into the reports of the whole."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from editor.report import FinishEarly, Preview, Progress, Reports
+
+T = TypeVar("T")
+
+
+def part(reports: Reports[T], low: float, high: float, dx: int = 0, dy: int = 0, *, more: str = "") -> Reports[T]:
+    """Pass the reports on with progress squeezed into `low` to `high`, previews moved by (`dx`, `dy`) pixels, and `more` after the words."""
+    try:
+        report = next(reports)
+        while True:
+            if isinstance(report, Progress):
+                fraction = low + (high - low) * min(max(report.fraction, 0.0), 1.0)
+                report = Progress(fraction, report.doing + more)
+            else:
+                report = Preview(report.rect.moved(dx, dy), report.pixels)
+            try:
+                yield report
+            except FinishEarly as asked:
+                report = reports.throw(asked)
+            else:
+                report = next(reports)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    finally:
+        reports.close()
