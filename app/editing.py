@@ -4,50 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from app.runner import Runner, internal_error, out_of_memory
-from editor.document import Document
-from editor.edit import Draft, Plan, make_request, variations, wanted
+from editor.edit import make_request, variations
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image
-from editor.report import Masks, Report
-from editor.request import EditRequest, SegmentRequest
+from editor.models.info import ModelInfo
+from editor.report import Assessment, FinishEarly, Masks, Report
+from editor.request import AssessRequest, EditRequest, SegmentRequest
+from widgets.job import Asked
 from widgets.session import Session
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a press on the button means: the plan, and the document and the draft as they were then."""
-
-    planned: Plan
-    document: Document
-    draft: Draft
-
-    def requests(self) -> tuple[EditRequest, ...]:
-        """One for each variation. Raises `InvalidRequest`."""
-        return variations(make_request(self.document, self.draft, self.planned), wanted(self.draft, self.planned))
+def requests(asked: Asked) -> tuple[EditRequest, ...]:
+    """One for each variation. Raises `InvalidRequest`."""
+    return variations(make_request(asked.document, asked.draft, asked.planned), asked.wanted)
 
 
-async def run_edit(session: Session, runner: Runner, asked: Asked, is_current: Callable[[], bool]) -> None:
+async def run_edit(
+    session: Session, runner: Runner, asked: Asked, early: threading.Event, is_current: Callable[[], bool]
+) -> None:
     """Make the planned edit's variations, one after the other; each reaches the session as soon as it is finished.
 
-    `is_current`: whether the session has not started another edit since; that one's job is none of our business.
+    Once `early` is set, what there is of the one that runs becomes the last. `is_current`: whether the session has not started another edit
+    since; that one's job is none of our business.
     """
     try:
         # Reading and flattening a large frame takes a moment; documents are values, so another thread may look at this one.
-        for request in await asyncio.to_thread(asked.requests):
-            session.job_result(await runner.run(request, session.report))
+        for request in await asyncio.to_thread(requests, asked):
+            if runner.editing:
+                session.job_waits()
+            session.job_result(await runner.run(request, session.report, early))
+            if early.is_set():
+                break
     except asyncio.CancelledError:
         if is_current():
             session.job_cancelled()
         raise
+    except FinishEarly:
+        session.job_finished()
     except EditorError as error:
         session.job_failed(error)
     except MemoryError:
@@ -55,6 +57,19 @@ async def run_edit(session: Session, runner: Runner, asked: Asked, is_current: C
         session.job_failed(out_of_memory())
     else:
         session.job_finished()
+
+
+async def assess(runner: Runner, asked: Asked, done: Callable[[Assessment | None], None]) -> None:
+    """Whether the edit fits into memory; None where that cannot be told, as where the edit could not be made anyway."""
+    try:
+        request = await asyncio.to_thread(make_request, asked.document, asked.draft, asked.planned)
+        guided = request.guidance_scale > 1
+        found = await runner.run(AssessRequest(request.model, request.frame.working, guidance=guided), _ignore)
+    except EditorError as error:
+        log.info("No estimate of the memory: %s", error)
+        done(None)
+    else:
+        done(found)
 
 
 async def segment(session: Session, runner: Runner, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
@@ -80,33 +95,57 @@ async def read(session: Session, source: Path | bytes, name: str, done: Callable
 class Editing:
     """The `Worker` of every session: starts these coroutines, keeps them alive, and cancels them.
 
-    `open_picture` opens a picture as a new document.
+    `open_picture` opens a picture as a new document; `models` are those that are known, `show_models` opens their page.
     """
 
-    def __init__(self, runner: Runner, open_picture: Callable[[Picture], None]) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        open_picture: Callable[[Picture], None],
+        models: Callable[[], Sequence[ModelInfo]] = tuple,
+        show_models: Callable[[], None] = lambda: None,
+    ) -> None:
         self._runner = runner
         self._open_picture = open_picture
+        self._models, self._show_models = models, show_models
         self._edits: dict[Session, asyncio.Task[None]] = {}
+        self._early: dict[Session, threading.Event] = {}
+        self._assessing: dict[Session, asyncio.Task[None]] = {}
         self._segmenting: dict[Session, asyncio.Task[None]] = {}
         self._reading: dict[asyncio.Task[None], Session] = {}
 
-    def run(self, session: Session, planned: Plan) -> None:
-        self.stop(session)
-        asked = Asked(planned, session.document, session.draft)  # now; the task begins a little later
-        work = run_edit(session, self._runner, asked, lambda: self._edits.get(session) is task)
+    def run(self, session: Session, asked: Asked) -> None:
+        early = self._early[session] = threading.Event()
+        work = run_edit(session, self._runner, asked, early, lambda: self._edits.get(session) is task)
         task = self._start(work, session.job_failed)
         self._edits[session] = task
         task.add_done_callback(lambda ended: self._forget(self._edits, session, ended))
+        task.add_done_callback(lambda _: self._early.pop(session, None) if session not in self._edits else None)
 
     def stop(self, session: Session) -> None:
         task = self._edits.get(session)
         if task is not None:
             task.cancel()
 
+    def finish(self, session: Session) -> None:
+        if session in self._edits:
+            self._early[session].set()
+
+    def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
+        self._only_newest(self._assessing, session)
+        asked = Asked.of(session.plan, session.document, session.draft)
+        task = self._start(assess(self._runner, asked, done), partial(_tell, session))
+        self._assessing[session] = task
+        task.add_done_callback(lambda ended: self._forget(self._assessing, session, ended))
+
+    def models(self) -> Sequence[ModelInfo]:
+        return self._models()
+
+    def show_models(self) -> None:
+        self._show_models()
+
     def segment(self, session: Session, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
-        earlier = self._segmenting.get(session)
-        if earlier is not None:
-            earlier.cancel()  # only the newest click counts
+        self._only_newest(self._segmenting, session)
         task = self._start(segment(session, self._runner, request, done), partial(_tell, session))
         self._segmenting[session] = task
         task.add_done_callback(lambda ended: self._forget(self._segmenting, session, ended))
@@ -121,7 +160,9 @@ class Editing:
 
     async def close(self, session: Session | None = None) -> None:
         """Cancel what runs for one session, or for all, and wait until it has ended."""
-        owned = [(owner, task) for tasks in (self._edits, self._segmenting) for owner, task in tasks.items()]
+        owned = [
+            (owner, task) for tasks in (self._edits, self._segmenting, self._assessing) for owner, task in tasks.items()
+        ]
         owned += [(owner, task) for task, owner in self._reading.items()]
         tasks = [task for owner, task in owned if session in (None, owner)]
         for task in tasks:
@@ -140,6 +181,13 @@ class Editing:
         task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(told)
         return task
+
+    @staticmethod
+    def _only_newest(tasks: dict[Session, asyncio.Task[None]], session: Session) -> None:
+        """Put away an earlier question of the same kind: only the newest counts."""
+        earlier = tasks.get(session)
+        if earlier is not None:
+            earlier.cancel()
 
     @staticmethod
     def _forget(tasks: dict[Session, asyncio.Task[None]], session: Session, ended: asyncio.Task[None]) -> None:

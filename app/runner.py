@@ -12,10 +12,12 @@ from typing import Any, Protocol, overload
 from PySide6.QtCore import QObject, QThread, Signal, Slot
 
 from editor.errors import EditorError, InternalError, OutOfMemory
-from editor.report import EditResult, Masks, Preview, Report, Reports
-from editor.request import EditRequest, SegmentRequest
+from editor.report import Assessment, EditResult, FinishEarly, Masks, Preview, Report, Reports
+from editor.request import AssessRequest, EditRequest, SegmentRequest
 
 log = logging.getLogger(__name__)
+
+Request = EditRequest | SegmentRequest | AssessRequest
 
 # Seconds between two of a kind: more often nobody sees it, and the window would do nothing but draw.
 PREVIEW_INTERVAL = 0.2
@@ -43,23 +45,26 @@ class RunsRequests(Protocol):
 
 
 class _Work:
-    """One request on its way: what to do, whom to tell, and whether it is still wanted."""
+    """One request on its way: what to do, whom to tell, and whether it is still wanted, or wanted early."""
 
-    def __init__(self, request: EditRequest | SegmentRequest, future: asyncio.Future[Any]) -> None:
+    def __init__(self, request: Request, future: asyncio.Future[Any], early: threading.Event) -> None:
         self.request = request
         self.future = future
         self.report: Callable[[Report], None] | None = None
         self.cancelled = threading.Event()
+        self.early = early
 
 
 class _Flow:
     """Holds back what comes too fast; words that change always pass."""
 
     def __init__(self) -> None:
+        self.begun = False
         self._preview = self._progress = -1.0
         self._doing = ""
 
     def lets_through(self, report: Report) -> bool:
+        self.begun = True
         now = time.monotonic()
         if isinstance(report, Preview):
             if now - self._preview < PREVIEW_INTERVAL:
@@ -92,6 +97,8 @@ class _Worker(QObject):
             result = self._drive(work)
         except EditorError as error:
             self.failed.emit(work, error)
+        except FinishEarly as early:
+            self.failed.emit(work, early)
         except MemoryError:
             log.exception("Out of memory")
             self.failed.emit(work, out_of_memory())
@@ -107,9 +114,13 @@ class _Worker(QObject):
             self._engine = self._make_engine()
         reports = self._engine.run(work.request)
         flow = _Flow()
+        hurried = False
         try:
             while not work.cancelled.is_set():
-                report = next(reports)
+                # Before its first report an edit could not catch anything.
+                hurry = not hurried and flow.begun and work.early.is_set()
+                report = reports.throw(FinishEarly()) if hurry else next(reports)
+                hurried = hurried or hurry
                 if flow.lets_through(report):
                     self.reported.emit(work, report)
         except StopIteration as stop:
@@ -140,21 +151,33 @@ class Runner(QObject):
         self._worker.failed.connect(self._failed)
         self._thread.start()
 
+    @property
+    def editing(self) -> bool:
+        """Whether an edit runs or waits."""
+        return any(isinstance(work.request, EditRequest) for work in self._pending)
+
     @overload
-    async def run(self, request: EditRequest, report: Callable[[Report], None]) -> EditResult: ...
+    async def run(
+        self, request: EditRequest, report: Callable[[Report], None], early: threading.Event | None = None
+    ) -> EditResult: ...
     @overload
     async def run(self, request: SegmentRequest, report: Callable[[Report], None]) -> Masks: ...
-    async def run(self, request: EditRequest | SegmentRequest, report: Callable[[Report], None]) -> EditResult | Masks:
+    @overload
+    async def run(self, request: AssessRequest, report: Callable[[Report], None]) -> Assessment: ...
+    async def run(
+        self, request: Request, report: Callable[[Report], None], early: threading.Event | None = None
+    ) -> EditResult | Masks | Assessment:
         """Do it in the worker; `report` is called in the GUI thread. Cancelling the awaiting task cancels the work.
 
+        Once `early` is set, an edit makes what there is into its result at its next report; one that cannot raises `FinishEarly`.
         Raises what the work raised: an `EditorError` kind.
         """
-        work = _Work(request, asyncio.get_running_loop().create_future())
+        work = _Work(request, asyncio.get_running_loop().create_future(), early or threading.Event())
         work.report = report
         self._pending.add(work)
         self._submitted.emit(work)
         try:
-            result: EditResult | Masks = await work.future
+            result: EditResult | Masks | Assessment = await work.future
             return result
         finally:
             work.cancelled.set()
@@ -180,6 +203,6 @@ class Runner(QObject):
             work.future.set_result(result)
 
     @Slot(object, object)
-    def _failed(self, work: _Work, error: EditorError) -> None:
+    def _failed(self, work: _Work, error: EditorError | FinishEarly) -> None:
         if not work.future.done():
             work.future.set_exception(error)

@@ -15,6 +15,16 @@ from widgets.controls.slider import Slider
 
 MOST_LETTERS = 14  # in all segments together, beside a label in a narrow column
 
+WORDS = {
+    "hold": "Hold (ours)",
+    "reference": "PIXELS, as published",
+    "differential": "Differential Diffusion",
+    "index": "Steps",
+    "noise": "Share of noise",
+    "absolute": "Noise, absolutely",
+}
+"""Values that do not say it themselves."""
+
 Control = Slider | Choice | Check | QLineEdit
 
 
@@ -33,7 +43,9 @@ class Form(QWidget):
             control = self._control(spec)
             control.setToolTip(spec.help)
             self._controls[spec.name] = control
-            layout.addWidget(control if isinstance(control, Slider | Check) else _labelled(spec, control))
+            layout.addWidget(
+                control if isinstance(control, Slider | Check) else labelled(spec.label, spec.help, control)
+            )
 
     def control(self, name: str) -> Control:
         return self._controls[name]
@@ -82,19 +94,20 @@ class Form(QWidget):
         return line
 
 
-def _labelled(spec: FieldSpec, control: QWidget) -> QWidget:
+def labelled(label: str, tip: str, control: QWidget) -> QWidget:
+    """A control in one line with its words."""
     row = QWidget()
     layout = QHBoxLayout(row)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(8)
-    label = QLabel(spec.label)
-    label.setProperty("role", "quiet")
-    label.setToolTip(spec.help)
-    label.setMinimumWidth(64)
-    layout.addWidget(label)
+    words = QLabel(label)
+    words.setProperty("role", "quiet")
+    words.setToolTip(tip)
+    words.setMinimumWidth(64)
+    layout.addWidget(words)
     layout.addWidget(control, 1)
     return row
 
 
 def _words(value: str) -> str:
-    return value.replace("_", " ").capitalize()
+    return WORDS.get(value) or value.replace("_", " ").capitalize()

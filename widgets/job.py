@@ -7,58 +7,138 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from editor.document import Document
+from editor.edit import Draft, Plan, reach, wanted
 from editor.errors import EditorError
 from editor.geometry import Rect
 from editor.report import EditResult, Preview, Progress, Report
+from editor.request import PixelsSettings
 
 State = Literal["waiting", "running", "stopping", "ready", "failed"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """One press of the button, from the wait in the queue to the choice among its results.
+class Asked:
+    """What a press on the button means: the plan, and the document and the draft as they were then.
 
-    `fraction`: 0 to 1 of the result being made now. `results`: what is finished, in the order of making; `wanted`: how many there will
-    be; `chosen`: which one is shown and would be accepted. `document`: what it was asked of; `rect`: the part of it that may change, in
-    pixels.
+    `rect`: the part of the document that may change, in pixels. `wanted`: how many results it is to make.
     """
 
-    label: str
+    planned: Plan
     document: Document
+    draft: Draft
     rect: Rect
     wanted: int = 1
+
+    @classmethod
+    def of(cls, planned: Plan, document: Document, draft: Draft) -> Asked:
+        return cls(planned, document, draft, reach(document, draft, planned), wanted(draft, planned))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A result that can be accepted, and what it is a result of."""
+
+    result: EditResult
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """From the press of the button through the wait in the queue to the choice among the results.
+
+    `asked`: what is being made now; its first result has, or will have, the number `first`. `waiting`: what was asked for since and comes
+    after it. `fraction`: 0 to 1 of the result being made now. `candidates`: what is finished, in the order of making; `chosen`: which one is
+    shown and would be accepted, `stripe`: which of its stripes, where it has some.
+    """
+
+    asked: Asked
+    first: int = 0
+    waiting: tuple[Asked, ...] = ()
     state: State = "waiting"
     fraction: float = 0.0
     doing: str = "Waiting"
     preview: Preview | None = None
-    results: tuple[EditResult, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
     chosen: int = 0
+    stripe: int = 0
     error: EditorError | None = None
     started: float = field(default_factory=time.monotonic)
+
+    @property
+    def label(self) -> str:
+        return self.asked.planned.label
+
+    @property
+    def document(self) -> Document:
+        """What the edit that is being made was asked of."""
+        return self.asked.document
+
+    @property
+    def rect(self) -> Rect:
+        """The part of it that may change, in pixels."""
+        return self.asked.rect
+
+    @property
+    def results(self) -> tuple[EditResult, ...]:
+        return tuple(candidate.result for candidate in self.candidates)
+
+    @property
+    def wanted(self) -> int:
+        """How many results there will be, without those of what waits."""
+        return self.first + self.asked.wanted
 
     @property
     def busy(self) -> bool:
         return self.state in ("waiting", "running", "stopping")
 
     @property
+    def candidate(self) -> Candidate | None:
+        """What would be accepted, if something is finished."""
+        return self.candidates[self.chosen] if self.candidates else None
+
+    @property
+    def choices(self) -> tuple[tuple[int, int], ...]:
+        """What can be chosen among, in order: the number of a candidate, and of its stripe where it has some (0 otherwise)."""
+        return tuple(
+            (at, stripe) for at, result in enumerate(self.results) for stripe in range(max(1, len(result.stripes)))
+        )
+
+    @property
+    def whole(self) -> Asked | None:
+        """The edit that a strength fan was made for: all of it as its chosen stripe is, with the same seed. None without a fan."""
+        candidate = self.candidate
+        if candidate is None or not candidate.result.stripes:
+            return None
+        draft, settings = candidate.asked.draft, candidate.asked.draft.settings
+        if isinstance(settings, PixelsSettings):
+            settings = replace(settings, fan=())
+        level, seed = candidate.result.stripes[self.stripe].level, candidate.result.recipe.seed
+        return replace(candidate.asked, draft=replace(draft, settings=settings, strength=level, seed=seed), wanted=1)
+
+    @property
     def shown(self) -> EditResult | None:
         """The candidate that the canvas shows, if one is finished."""
-        return self.results[self.chosen] if self.results else None
+        return self.candidates[self.chosen].result if self.candidates else None
 
     @property
     def seen(self) -> bool:
         """Whether the canvas shows a preview or a candidate; nothing should then lie over it."""
-        return self.preview is not None or bool(self.results)
+        return self.preview is not None or bool(self.candidates)
 
     @property
     def offers(self) -> bool:
         """Whether there is something to choose from, or will be."""
-        return bool(self.results) or (self.busy and self.wanted > 1)
+        return bool(self.candidates) or (self.busy and self.wanted > 1)
+
+    @property
+    def made(self) -> int:
+        """How many results of what is being made now are finished."""
+        return len(self.candidates) - self.first
 
     @property
     def done(self) -> float:
-        """0 to 1 of all the results together."""
-        return min(1.0, (len(self.results) + self.fraction) / self.wanted) if self.busy else 1.0
+        """0 to 1 of all the results of what is being made now."""
+        return min(1.0, (self.made + self.fraction) / self.asked.wanted) if self.busy else 1.0
 
     def seconds_left(self, now: float | None = None) -> float | None:
         """An estimate from the time it took so far; None before there is enough to go by."""
@@ -70,10 +150,26 @@ class Job:
     def reported(self, report: Report) -> Job:
         match report:
             case Progress(fraction, doing):
-                state = "running" if self.state == "waiting" else self.state
-                return replace(self, fraction=fraction, doing=doing, state=state)
+                if self.state == "stopping":
+                    return replace(self, fraction=fraction)  # it says that it stops until it has
+                return replace(self, fraction=fraction, doing=doing, state="running")
             case Preview():
                 return replace(self, preview=report)
 
     def with_result(self, result: EditResult) -> Job:
-        return replace(self, results=(*self.results, result), fraction=0.0, preview=None)
+        candidates = (*self.candidates, Candidate(result, self.asked))
+        return replace(self, candidates=candidates, fraction=0.0, preview=None)
+
+    def next(self) -> Job:
+        """On to what waits first, which there must be."""
+        return replace(
+            self,
+            asked=self.waiting[0],
+            waiting=self.waiting[1:],
+            first=len(self.candidates),
+            state="waiting",
+            doing="Waiting",
+            fraction=0.0,
+            preview=None,
+            started=time.monotonic(),
+        )

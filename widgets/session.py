@@ -1,47 +1,28 @@
 """Session: the thin controller between one document and the widgets that show it.
 
-It holds the history, what is active, the tools' options, the draft of the next edit and the running job. Widgets call its methods and
-listen to its signals; they never reach for one another.
+To the document, its history and the draft of the next edit it adds the job that runs. Widgets call its methods and listen to its signals;
+they never reach for one another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
 
 from PySide6.QtCore import Signal
 
 from editor.document import Document
-from editor.edit import Draft, Plan, apply_result, plan, reach, wanted
+from editor.edit import Plan, apply_result
 from editor.errors import EditorError
 from editor.history import DEFAULT_BUDGET
 from editor.io.images import Picture
-from editor.report import EditResult, Masks, Report
+from editor.models.info import ModelInfo
+from editor.report import Assessment, EditResult, Masks, Report
 from editor.request import SegmentRequest
-from widgets.job import Job
-from widgets.open_document import OpenDocument
-from widgets.options import ToolOptions, ViewOptions
-
-
-class Worker(Protocol):
-    """What a session asks of the program around it: work in the background. Implemented in `app`."""
-
-    def run(self, session: Session, planned: Plan) -> None:
-        """Start the planned edit; the outcome comes through the session's `job_…` methods."""
-
-    def stop(self, session: Session) -> None:
-        """Ask the running job to end; it does at its next report."""
-
-    def segment(self, session: Session, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
-        """Find outlines; `done` is called in the GUI thread. A failure becomes a notice."""
-
-    def read(self, session: Session, source: Path | bytes, name: str, done: Callable[[Picture], None]) -> None:
-        """Decode a dropped or pasted picture; `done` is called in the GUI thread. A failure becomes a notice."""
-
-    def open_picture(self, picture: Picture) -> None:
-        """Open it as a new document."""
+from widgets.job import Asked, Job
+from widgets.setup import Setup
+from widgets.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +34,15 @@ class Notice:
     error: bool = False
 
 
-class Session(OpenDocument):
+class Session(Setup):
     """One open document. `name`: what its tab says; `path`: the project file that holds it, if any.
 
-    Signals beside `document_changed`: `active_changed()` when what is active, an option, the draft or the name changed;
-    `job_changed(job)` with a `Job` or None; `noticed(notice)` with a `Notice`.
+    Signals beside `document_changed` and `active_changed`: `job_changed(job)` with a `Job` or None; `models_changed()`;
+    `noticed(notice)` with a `Notice`.
     """
 
-    active_changed = Signal()
     job_changed = Signal(object)
+    models_changed = Signal()
     noticed = Signal(object)
 
     def __init__(
@@ -77,11 +58,8 @@ class Session(OpenDocument):
         self.name = name
         self.path = path
         self.job: Job | None = None
-        self.draft = Draft.for_document(document)
-        self.options = ToolOptions()
-        self.view = ViewOptions()
-        self.active_layer: int | None = document.layers[-1].id if document.layers else None
         self._worker = worker
+        self.follow_models()
 
     def saved(self, path: Path, document: Document) -> None:
         """`path` now holds `document`."""
@@ -90,87 +68,68 @@ class Session(OpenDocument):
         self.history.mark_saved(document)
         self.active_changed.emit()
 
-    def _follow(self) -> None:
-        """Forget active things that the document no longer has."""
-        document, draft = self._shown, self.draft
-        item = draft.item if draft.item is not None and document.item(draft.item) else None
-        exemplar = draft.exemplar if draft.exemplar is not None and document.exemplar(draft.exemplar) else None
-        layer = self.active_layer
-        if layer is None or document.layer(layer) is None:
-            layer = document.layers[-1].id if document.layers else None
-        if (item, exemplar, layer) != (draft.item, draft.exemplar, self.active_layer):
-            if (item, exemplar) != (draft.item, draft.exemplar):
-                self.options = self.options.let_go
-            self.draft = replace(draft, item=item, exemplar=exemplar)
-            self.active_layer = layer
-            self.active_changed.emit()
+    # Models
 
-    # What is active, and options
+    def models(self) -> Sequence[ModelInfo]:
+        """Those that can be used."""
+        return [model for model in self._worker.models() if model.usable]
 
-    def activate(self, *, item: int | None = None, exemplar: int | None = None) -> None:
-        """Make one item or one exemplar the active thing; neither, to have none."""
-        self.set_draft(item=item, exemplar=None if item is not None else exemplar)
+    def show_models(self) -> None:
+        """Open the page where models are added and got."""
+        self._worker.show_models()
 
-    def activate_layer(self, layer: int) -> None:
-        if layer != self.active_layer:
-            self.active_layer = layer
-            self.active_changed.emit()
-
-    def set_draft(self, **changes: Any) -> None:
-        """Replace fields of the draft of the next edit. When another thing becomes active, tools let go of the earlier one."""
-        before = self.draft
-        after = replace(before, **changes)
-        if (after.item, after.exemplar) != (before.item, before.exemplar):
-            self.options = self.options.let_go
-        self._set("draft", changes)
-
-    def set_options(self, **changes: Any) -> None:
-        """Replace fields of the tools' options. With the move tool in hand, an item or exemplar is no longer written to."""
-        if changes.get("tool") == "move":
-            free = self.options.let_go
-            changes = {"strength_target": free.strength_target, "shape_target": free.shape_target, **changes}
-        self._set("options", changes)
-
-    def set_brush(self, **changes: Any) -> None:
-        """Replace fields of the brush of the tool in hand."""
-        name = "paint_brush" if self.options.tool in ("paint", "erase") else "strength_brush"
-        self.set_options(**{name: replace(self.options.brush, **changes)})
-
-    def set_view(self, **changes: Any) -> None:
-        """Replace fields of the view's options."""
-        self._set("view", changes)
-
-    def _set(self, name: str, changes: dict[str, Any]) -> None:
-        before = getattr(self, name)
-        after = replace(before, **changes)
-        if after != before:
-            setattr(self, name, after)
-            self.active_changed.emit()
+    def follow_models(self) -> None:
+        """Called when a model came or went: one that is gone is used no more, and the first one that comes is."""
+        models, held = self.models(), self.draft.model
+        kept = next((model for model in models if held is not None and model.key == held.key), None)
+        self.choose_model(kept or next(iter(models), None))
+        self.models_changed.emit()
 
     # The edit and its job
 
-    @property
-    def plan(self) -> Plan:
-        """What the one button would do now."""
-        return plan(self.document, self.draft)
-
     def run(self, planned: Plan | None = None) -> None:
         """Start the edit, unless one is running; candidates that were not accepted are discarded."""
-        planned = planned or self.plan
         if self.job is not None and self.job.busy:
             return
-        if planned.action is None:
-            self.notice(planned.reason)
-            return
+        asked = self._asked(planned or self.plan)
+        if asked is not None:
+            self.start(asked)
+
+    def start(self, asked: Asked) -> None:
+        """Start exactly this edit in place of whatever there is."""
         self.discard()
-        rect = reach(self.document, self.draft, planned)
-        self._set_job(Job(planned.label, self.document, rect, wanted(self.draft, planned)))
-        self._worker.run(self, planned)
+        self._set_job(Job(asked))
+        self._worker.run(self, asked)
+
+    def queue(self) -> None:
+        """Do the planned edit after what runs; its results join those that are there."""
+        if self.job is None or not self.job.busy:
+            self.run()
+            return
+        asked = self._asked(self.plan)
+        if asked is not None and self.job.state != "stopping":
+            self._set_job(replace(self.job, waiting=(*self.job.waiting, asked)))
+
+    def drop_waiting(self) -> None:
+        """Forget what was queued last."""
+        if self.job is not None and self.job.waiting:
+            self._set_job(replace(self.job, waiting=self.job.waiting[:-1]))
 
     def stop(self) -> None:
+        """End what runs, and what waits with it."""
         if self.job is not None and self.job.busy:
-            self._set_job(replace(self.job, state="stopping", doing="Stopping"))
+            self._set_job(replace(self.job, state="stopping", doing="Stopping", waiting=()))
             self._worker.stop(self)
+
+    def finish_early(self) -> None:
+        """Make what is there into the result, instead of going on."""
+        if self.job is not None and self.job.state == "running" and self.job.preview is not None:
+            self._set_job(replace(self.job, state="stopping", doing="Keeping what is there"))
+            self._worker.finish(self)
+
+    def assess(self, done: Callable[[Assessment | None], None]) -> None:
+        """Find out whether the planned edit fits into memory."""
+        self._worker.assess(self, done)
 
     def segment(self, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
         """Find outlines in the background."""
@@ -185,19 +144,25 @@ class Session(OpenDocument):
         self._worker.open_picture(picture)
 
     def choose(self, index: int) -> None:
-        """Show another candidate."""
-        if self.job is not None and 0 <= index < len(self.job.results):
-            self._set_job(replace(self.job, chosen=index))
+        """Show another of the job's choices."""
+        if self.job is not None and 0 <= index < len(self.job.choices):
+            chosen, stripe = self.job.choices[index]
+            self._set_job(replace(self.job, chosen=chosen, stripe=stripe))
 
     def accept(self) -> None:
-        """Keep the candidate that is shown: it becomes a layer. Anything still running is stopped."""
-        if self.job is None or self.job.shown is None:
+        """Keep the candidate that is shown: it becomes a layer. Anything still running is stopped.
+
+        Of a strength fan, the chosen stripe's strength is kept, and the edit made with it.
+        """
+        if self.job is None or self.job.candidate is None:
             return
-        result, asked = self.job.shown, self.job.document
-        if self.job.busy:
-            self._worker.stop(self)
-        self._set_job(None)
-        label, document = apply_result(self.history.document, result, asked)
+        candidate, whole = self.job.candidate, self.job.whole
+        if whole is not None:
+            self.set_draft(strength=whole.draft.strength)
+            self.start(whole)
+            return
+        self.discard()
+        label, document = apply_result(self.history.document, candidate.result, candidate.asked.document)
         self.commit(label, document)
         self.activate_layer(document.layers[-1].id)
 
@@ -217,15 +182,25 @@ class Session(OpenDocument):
         if self.job is not None and self.job.busy:
             self._set_job(self.job.reported(report))
 
+    def job_waits(self) -> None:
+        """Another document's edit comes first."""
+        if self.job is not None and self.job.state == "waiting":
+            self._set_job(replace(self.job, doing="Waiting for another edit"))
+
     def job_result(self, result: EditResult) -> None:
         """One more candidate is finished."""
         if self.job is not None and self.job.busy:
             self._set_job(self.job.with_result(result))
 
     def job_finished(self) -> None:
-        """Nothing more will come; the candidates wait for a choice."""
-        if self.job is not None and self.job.busy:
-            self._set_job(replace(self.job, state="ready") if self.job.results else None)
+        """Nothing more will come of this edit: what waits begins, or the candidates wait for a choice."""
+        if self.job is None or not self.job.busy:
+            return
+        if self.job.waiting:
+            self._set_job(self.job.next())
+            self._worker.run(self, self.job.asked)
+        else:
+            self._set_job(replace(self.job, state="ready", preview=None) if self.job.candidates else None)
 
     def job_cancelled(self) -> None:
         """It was stopped. Finished candidates can still be chosen."""
@@ -233,8 +208,18 @@ class Session(OpenDocument):
 
     def job_failed(self, error: EditorError) -> None:
         if self.job is not None and self.job.busy:
-            self._set_job(replace(self.job, state="ready" if self.job.results else "failed", error=error))
+            if self.job.candidates or self.job.waiting:
+                self.job_finished()
+            else:
+                self._set_job(replace(self.job, state="failed", error=error, preview=None))
         self.notice(error.message, error.advice, error=True)
+
+    def _asked(self, planned: Plan) -> Asked | None:
+        """What a press on the button means now; None, with a notice, where it can do nothing."""
+        if planned.action is None:
+            self.notice(planned.reason)
+            return None
+        return Asked.of(planned, self.document, self.draft)
 
     def _set_job(self, job: Job | None) -> None:
         self.job = job

@@ -16,8 +16,10 @@ from editor.edit import Plan
 from editor.geometry import Placement, Rect
 from editor.io.images import Picture
 from editor.item import Exemplar, Item
-from editor.report import EditResult, Masks, Recipe
+from editor.models.info import FAMILIES, FamilyName, ModelInfo
+from editor.report import Assessment, EditResult, Masks, Recipe
 from editor.request import QuickFillSettings, SegmentRequest
+from widgets.job import Asked
 from widgets.services import Recent
 from widgets.session import Session
 
@@ -28,14 +30,34 @@ NONE = Qt.KeyboardModifier.NoModifier
 
 @dataclass
 class Worker:
-    ran: list[Plan] = field(default_factory=list)
-    stopped: int = 0
+    """`assessing`: the questions about memory that were not answered yet. `known`: the models there are."""
 
-    def run(self, session: Session, planned: Plan) -> None:
-        self.ran.append(planned)
+    ran: list[Plan] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    stopped: int = 0
+    finished: int = 0
+    assessing: list[Callable[[Assessment | None], None]] = field(default_factory=list)
+    known: list[ModelInfo] = field(default_factory=list)
+    models_shown: int = 0
+
+    def run(self, session: Session, asked: Asked) -> None:
+        self.asked.append(asked)
+        self.ran.append(asked.planned)
 
     def stop(self, session: Session) -> None:
         self.stopped += 1
+
+    def finish(self, session: Session) -> None:
+        self.finished += 1
+
+    def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
+        self.assessing.append(done)
+
+    def models(self) -> Sequence[ModelInfo]:
+        return self.known
+
+    def show_models(self) -> None:
+        self.models_shown += 1
 
     def segment(self, session: Session, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
         raise AssertionError("nothing is segmented here")
@@ -104,6 +126,11 @@ def with_exemplars(document: Document, *names: str) -> Document:
         pixels = np.full((40, 60, 4), 255, np.uint8)
         document = document.adding_exemplar(Exemplar.of(name, pixels, Placement(100, 100)))
     return document
+
+
+def model(name: str = "Stable Diffusion 1.5", family: FamilyName = "stable-diffusion", problem: str = "") -> ModelInfo:
+    path = Path("/models") / name
+    return ModelInfo(str(path), name, family, path, FAMILIES[family].native, problem=problem)
 
 
 def painted(document: Document) -> Document:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from widgets import running
 from widgets.actions import Command, Menu
-from widgets.command_table.conditions import busy, discardable, idle, on_session, shown
+from widgets.command_table.conditions import busy, discardable, idle, on_session, shown, when
 from widgets.command_table.views import view_switch
 from widgets.session import Session
 
 
 def _choose(session: Session, step: int) -> None:
-    if session.job is not None and session.job.results:
-        session.choose((session.job.chosen + step) % len(session.job.results))
+    job = session.job
+    if job is not None and job.choices:
+        session.choose((job.choices.index((job.chosen, job.stripe)) + step) % len(job.choices))
+
+
+def _keepable(session: Session) -> bool:
+    return session.job is not None and session.job.state == "running" and session.job.preview is not None
 
 
 RUN = Menu(
@@ -24,6 +30,16 @@ RUN = Menu(
             idle,
             short="Run",
         ),
+        Command(
+            "run.queue",
+            "Run the edit after this one",
+            on_session(Session.queue),
+            ("Ctrl+Return", "Ctrl+Enter"),
+            busy,
+            short="Queue another",
+        ),
+        Command("run.strengths", "Try strengths", on_session(running.try_strengths), when=when(running.can_fan)),
+        Command("run.keep", "Keep what is there", on_session(Session.finish_early), when=when(_keepable)),
         Command("run.stop", "Stop", on_session(Session.stop), ("Escape",), busy),
         None,
         Command(

@@ -82,6 +82,17 @@ class Slider(QWidget):
             self._describe()
             self.update()
 
+    def set_label(self, label: str) -> None:
+        """Another name for it."""
+        if label != self._label:
+            self._label = label
+            self.setAccessibleName(label)
+            self.update()
+
+    def set_default(self, value: float) -> None:
+        """Another value to go back to."""
+        self._default = value
+
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(self.font())
         return QSize(metrics.horizontalAdvance(self._label + self._widest()) + 40, CONTROL)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QFrame,
@@ -15,45 +13,20 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from editor.request import MethodSettings, QuickFillSettings
 from widgets.controls.column_scroll import ColumnScroll
-from widgets.controls.elided import ElidedLabel
 from widgets.controls.section import FoldButton
-from widgets.controls.slider import Slider
 from widgets.job import Job
+from widgets.panels.aside import Aside
+from widgets.panels.memory import MemoryLine
+from widgets.panels.method import MethodPart
 from widgets.panels.more import More
+from widgets.panels.overall import Overall
 from widgets.session import Session
 
 PROMPT_HEIGHT = 56
 MORE_HEIGHT = 300
 LEAST_MORE = 96  # in a low window; the rest scrolls
 TICK = 500  # milliseconds between two looks at the time left
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A way to make the change, in words. `prompt`: whether it reads one. `about`: the longer story, for the tool tip."""
-
-    settings: type
-    name: str
-    explanation: str
-    prompt: bool
-    about: str
-
-
-METHODS = (
-    Method(
-        QuickFillSettings,
-        "Fill from the picture · Quick fill",
-        "Copies what fits from the rest of the picture. Needs no model.",
-        False,
-        "Shift-map editing (Pritch, Kav-Venaki and Peleg, 2009) with Poisson fusion.",
-    ),
-)
-
-
-def method_of(settings: MethodSettings) -> Method:
-    return next(method for method in METHODS if isinstance(settings, method.settings))
 
 
 class EditPanel(QFrame):
@@ -63,26 +36,19 @@ class EditPanel(QFrame):
         super().__init__(parent)
         self.setObjectName("editPanel")
         self._session = session
-        method = method_of(session.draft.settings)
-        title = ElidedLabel(method.name)
-        title.setProperty("role", "title")
-        title.setToolTip(method.about)
-        explanation = QLabel(method.explanation)
-        explanation.setProperty("role", "caption")
-        explanation.setWordWrap(True)
+        self._method = MethodPart(session)
         self._prompt = QPlainTextEdit()
         self._prompt.setPlaceholderText("What should appear?")
         self._prompt.setAccessibleName("What should appear")
         self._prompt.setFixedHeight(PROMPT_HEIGHT)
         self._prompt.setTabChangesFocus(True)
-        self._prompt.setVisible(method.prompt)
-        self._strength = Slider("Strength", 0, 1, 1, unit="%", step=0.01)
-        self._strength.setToolTip("How much of the painted strength counts: 0 % keeps everything.")
+        self._overall = Overall(session)
         self._more_button = FoldButton("More")
         self._more = More(session)
         self._scroll = ColumnScroll(self._more, gutter=12)
         self._scroll.setMinimumHeight(LEAST_MORE)
         self._scroll.hide()
+        self._memory = MemoryLine(session)
         self._reason = QLabel()
         self._reason.setProperty("role", "caption")
         self._reason.setWordWrap(True)
@@ -90,28 +56,29 @@ class EditPanel(QFrame):
         self._progress.setTextVisible(False)
         self._progress.setRange(0, 1000)
         self._progress.setAccessibleName("Progress")
+        self._aside = Aside(session)
         self._button = QPushButton()
         self._button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 12, 12, 12)
         layout.setSpacing(4)
-        layout.addWidget(title)
-        layout.addWidget(explanation)
+        layout.addWidget(self._method)
         layout.addSpacing(4)
         layout.addWidget(self._prompt)
-        layout.addWidget(self._strength)
+        layout.addWidget(self._overall)
         layout.addWidget(self._more_button)
         layout.addWidget(self._scroll)
         layout.addSpacing(4)
+        layout.addWidget(self._memory)
         layout.addWidget(self._reason)
         layout.addWidget(self._progress)
+        layout.addWidget(self._aside)
         layout.addSpacing(4)
         layout.addWidget(self._button)
         self._timer = QTimer(self)
         self._timer.setInterval(TICK)
         self._timer.timeout.connect(self._show_job)
         self._prompt.textChanged.connect(self._prompt_typed)
-        self._strength.changed.connect(lambda value: session.set_draft(strength=value))
         self._more_button.toggled.connect(self._unfold)
         self._button.clicked.connect(self._pressed)
         session.active_changed.connect(self._show)
@@ -145,10 +112,13 @@ class EditPanel(QFrame):
 
     def _show(self) -> None:
         draft = self._session.draft
-        self._strength.set_value(draft.strength)
+        self._method.show_draft()
+        self._prompt.setVisible(draft.settings.reads_prompt)
         if self._prompt.toPlainText() != draft.prompt:
             self._prompt.setPlainText(draft.prompt)
+        self._overall.show_draft()
         self._more.show_draft()
+        self._unfold(self._more_button.isChecked())
         self._show_job()
 
     def _show_job(self) -> None:
@@ -178,6 +148,8 @@ class EditPanel(QFrame):
             words = str(job.error)
         self._reason.setText(words)
         self._reason.setVisible(bool(words))
+        self._aside.show_job(job)
+        self._memory.follow()
         if busy and not self._timer.isActive():
             self._timer.start()
         elif not busy:
@@ -187,13 +159,15 @@ class EditPanel(QFrame):
 def progress_words(job: Job, now: float | None = None) -> str:
     """What it is doing, how far, how long: "Filling the hole · 40 % · about 3 s"."""
     parts = [job.doing]
-    if job.wanted > 1 and job.state == "running":
-        parts.append(f"{min(len(job.results) + 1, job.wanted)} of {job.wanted}")
+    if job.asked.wanted > 1 and job.state == "running":
+        parts.append(f"{min(job.made + 1, job.asked.wanted)} of {job.asked.wanted}")
     if job.state == "running":
         parts.append(f"{round(job.done * 100)}\u202f%")
     left = job.seconds_left(now)
     if left is not None and job.state == "running":
         parts.append(f"about {duration(left)}")
+    if job.waiting:
+        parts.append(f"{len(job.waiting)} waiting")
     return " · ".join(parts)
 
 

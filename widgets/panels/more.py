@@ -2,31 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QIntValidator
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from editor.edit import draw_seed
-from editor.request import field_specs
+from editor.request import FieldSpec, field_specs
 from widgets.controls.choice import Choice
 from widgets.controls.icons import IconButton
 from widgets.controls.slider import Slider
-from widgets.form import Form
+from widgets.form import Form, labelled
+from widgets.methods import OFFERED, SAMPLERS
 from widgets.session import Session
 
 MOST_VARIATIONS = 6
 LARGEST_SEED = 2**31 - 1
+MOST_STEPS = 150
 GROUPS = {"quality": "Quality", "randomness": "Randomness", "region": "Region", "expert": "Expert"}
 
 
 class More(QWidget):
-    """Groups that a person can guess; an empty one is left out."""
+    """The groups of the method in hand; another method, or another family of models, has others."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        self._groups: _Groups | None = None
+        self._kind: object = None
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self.show_draft()
+
+    def show_draft(self) -> None:
+        """Show what the session's draft says."""
+        draft = self._session.draft
+        family = None if draft.model is None else draft.model.family
+        kind = type(draft.settings), family, draft.sampler in OFFERED or draft.sampler
+        if self._groups is None or kind != self._kind:
+            if self._groups is not None:
+                self._layout.removeWidget(self._groups)
+                self._groups.hide()
+                self._groups.deleteLater()
+            self._kind, self._groups = kind, _Groups(self._session)
+            self._layout.addWidget(self._groups)
+            self._groups.show()
+        self._groups.show_draft()
+
+
+class _Groups(QWidget):
+    """Groups that a person can guess; an empty one is left out."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
         self._forms: list[Form] = []
+        self._model_controls = _ModelControls(session) if session.draft.settings.needs_model else None
+        self._frame = _FrameRow(session) if session.draft.settings.needs_model else None
         self._variations = Slider("Variations", 1, MOST_VARIATIONS, 3, step=1)
         self._variations.setToolTip("How many results to make, to choose from.")
         self._seeding = Choice(
@@ -57,19 +92,8 @@ class More(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 4)
         layout.setSpacing(4)
-        specs = field_specs(type(session.draft.settings))
         for group, words in GROUPS.items():
-            controls: list[QWidget] = []
-            found = [spec for spec in specs if spec.group == group]
-            if found:
-                form = Form(found)
-                form.changed.connect(self._set)
-                self._forms.append(form)
-                controls.append(form)
-            if group == "randomness":
-                controls += [self._variations, self._seeding, self._seed_row]
-            if group == "region":
-                controls.append(self._paints)
+            controls = list(self._controls(group))
             if controls:
                 caption = QLabel(words)
                 caption.setProperty("role", "caption")
@@ -83,11 +107,32 @@ class More(QWidget):
         self._draw.clicked.connect(lambda: session.set_draft(seed=draw_seed()))
         self._paints.changed.connect(lambda target: session.set_options(strength_target=target, tool="strength"))
 
+    def _controls(self, group: str) -> Iterator[QWidget]:
+        if group == "quality" and self._model_controls is not None:
+            yield self._model_controls
+        if group == "region" and self._frame is not None:
+            yield self._frame
+        draft = self._session.draft
+        found = [
+            spec for spec in field_specs(type(draft.settings)) if spec.group == group and _counts(spec, self._session)
+        ]
+        if found:
+            form = Form(found)
+            form.changed.connect(self._set)
+            self._forms.append(form)
+            yield form
+        if group == "randomness":
+            yield from (self._variations, self._seeding, self._seed_row)
+        if group == "region":
+            yield self._paints
+
     def show_draft(self) -> None:
-        """Show what the session's draft says."""
         draft = self._session.draft
         for form in self._forms:
             form.show_values(draft.settings)
+        for part in (self._model_controls, self._frame):
+            if part is not None:
+                part.show_draft()
         self._variations.set_value(draft.variations)
         self._seeding.set_value("new" if draft.seed is None else "fixed")
         self._seed_row.setVisible(draft.seed is not None)
@@ -96,8 +141,8 @@ class More(QWidget):
         self._paints.set_value(self._session.options.strength_target)
 
     def _set(self, name: str, value: object) -> None:
-        settings = self._session.draft.settings
-        self._session.set_draft(settings=replace(settings, **{name: value}))  # type: ignore[arg-type]
+        changes: dict[str, Any] = {name: value}
+        self._session.set_draft(settings=replace(self._session.draft.settings, **changes))
 
     def _choose_seeding(self, how: str) -> None:
         self._session.set_draft(seed=None if how == "new" else draw_seed())
@@ -105,3 +150,91 @@ class More(QWidget):
     def _seed_typed(self) -> None:
         if self._seed.hasAcceptableInput():
             self._session.set_draft(seed=int(self._seed.text()))
+
+
+class _ModelControls(QWidget):
+    """What every method with a model has. What suits the model is shown until something else is chosen, and again after a double click."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._negative = QLineEdit()
+        self._negative.setPlaceholderText("What should not appear?")
+        self._negative.setAccessibleName("What should not appear")
+        self._steps = Slider("Steps", 1, MOST_STEPS, 30, step=1, curve=2)
+        self._steps.setToolTip("More take longer and are finer. A double click goes back to what suits the model.")
+        self._guidance = Slider("Guidance", 0, 30, 7, step=0.5, curve=2)
+        self._guidance.setToolTip(
+            "How closely the words are followed; too much looks harsh. A double click goes back to what suits the model."
+        )
+        offered = OFFERED if session.draft.sampler in OFFERED else (*OFFERED, session.draft.sampler)
+        self._sampler = Choice("Sampler", [(each, SAMPLERS[each], "") for each in offered], as_list=True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self._negative)
+        layout.addWidget(self._steps)
+        layout.addWidget(self._guidance)
+        layout.addWidget(labelled("Sampler", "The way from noise to the picture.", self._sampler))
+        self._negative.textEdited.connect(lambda text: session.set_draft(negative_prompt=text))
+        self._steps.changed.connect(self._set_steps)
+        self._guidance.changed.connect(self._set_guidance)
+        self._sampler.changed.connect(self._set_sampler)
+
+    def show_draft(self) -> None:
+        draft = self._session.draft
+        if self._negative.text() != draft.negative_prompt:
+            self._negative.setText(draft.negative_prompt)
+        steps, guidance = self._suiting()
+        self._steps.set_default(steps)
+        self._guidance.set_default(guidance)
+        self._steps.set_value(steps if draft.steps is None else draft.steps)
+        self._guidance.set_value(guidance if draft.guidance_scale is None else draft.guidance_scale)
+        self._sampler.set_value(draft.sampler)
+
+    def _suiting(self) -> tuple[int, float]:
+        model = self._session.draft.model
+        if model is None:
+            return 30, 7.0
+        traits = model.traits
+        guidance = traits.guidance_scale if model.guidance_scale is None else model.guidance_scale
+        return model.steps or traits.steps, guidance
+
+    def _set_steps(self, value: float) -> None:
+        self._session.set_draft(steps=None if value == self._suiting()[0] else int(value))
+
+    def _set_guidance(self, value: float) -> None:
+        self._session.set_draft(guidance_scale=None if value == self._suiting()[1] else value)
+
+    def _set_sampler(self, value: str) -> None:
+        self._session.set_draft(sampler=next(each for each in SAMPLERS if each == value))
+
+
+class _FrameRow(QWidget):
+    """Whether the part that the model sees was chosen by hand, and the way back."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._words = QLabel()
+        self._reset = QPushButton("Reset frame")
+        self._reset.setProperty("role", "link")
+        self._reset.setCursor(Qt.CursorShape.PointingHandCursor)
+        self._reset.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._reset.setToolTip("Let the program choose again how much around the change the model sees")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(labelled("Frame", "What the model sees; drag its corners on the picture.", self._words), 1)
+        layout.addWidget(self._reset)
+        self._reset.clicked.connect(lambda: session.set_draft(frame=None))
+
+    def show_draft(self) -> None:
+        frame = self._session.draft.frame
+        self._words.setText("Automatic" if frame is None else f"{frame.width} × {frame.height}\u202fpx")
+        self._reset.setVisible(frame is not None)
+
+
+def _counts(spec: FieldSpec, session: Session) -> bool:
+    """Whether the field does anything with the model in use: only some take pictures as prompts."""
+    model = session.draft.model
+    return spec.name != "exemplar_prompt" or (model is not None and model.family == "kandinsky-2.2")

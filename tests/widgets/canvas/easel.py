@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,13 +15,14 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from editor.document import Document
-from editor.edit import Plan
 from editor.geometry import Rect
 from editor.io.images import Picture, read_image
-from editor.report import Masks
+from editor.models.info import ModelInfo
+from editor.report import Assessment, Masks
 from editor.request import SegmentRequest
 from widgets.canvas.view import CanvasView
 from widgets.canvas.viewport import Viewport
+from widgets.job import Asked
 from widgets.options import ToolName
 from widgets.qimage import from_qimage
 from widgets.session import Session
@@ -41,9 +42,21 @@ class Desk:
     waiting: list[Callable[[], None]] = field(default_factory=list)
     slow: bool = False
 
-    def run(self, session: Session, planned: Plan) -> None: ...
+    def run(self, session: Session, asked: Asked) -> None: ...
 
     def stop(self, session: Session) -> None: ...
+
+    def finish(self, session: Session) -> None:
+        raise AssertionError("nothing runs here")
+
+    def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
+        raise AssertionError("no model is used here")
+
+    def models(self) -> Sequence[ModelInfo]:
+        return ()
+
+    def show_models(self) -> None:
+        raise AssertionError("no model is used here")
 
     def segment(self, session: Session, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
         raise AssertionError("nothing is segmented here")

@@ -10,11 +10,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QProgressBar, QToolButton
 from pytestqt.qtbot import QtBot
 
+from editor.edit import Draft, Plan
 from editor.errors import InternalError
 from editor.report import Progress
+from editor.request import QuickFillSettings
 from tests.widgets.desk_stub import Worker, drag, painted, picture, result, with_exemplars, with_items
 from widgets.controls.slider import Slider
-from widgets.job import Job
+from widgets.job import Asked, Job
 from widgets.panels.edit import EditPanel, duration, progress_words
 from widgets.panels.more import More
 from widgets.session import Session
@@ -144,6 +146,7 @@ def test_more_unfolds_groups_that_change_the_draft(panel: EditPanel, session: Se
     drag(slider(panel, "Variations"), QPointF(10, 14), QPointF(900, 14))
     assert session.draft.variations == 6
     drag(slider(panel, "Grow items by"), QPointF(10, 14), QPointF(900, 14))
+    assert isinstance(session.draft.settings, QuickFillSettings)
     assert session.draft.settings.grow == 200
     fixed = next(each for each in more.findChildren(QToolButton) if each.text() == "Fixed")
     QTest.mouseClick(fixed, LEFT)
@@ -173,10 +176,12 @@ def test_more_fits_the_column(panel: EditPanel) -> None:
 
 def test_progress_is_told_in_words() -> None:
     document = picture()
-    job = Job("Fill", document, document.rect, started=100.0)
+    job = Job(Asked(Plan("fill", "Fill"), document, Draft(), document.rect), started=100.0)
     assert progress_words(job, 101.0) == "Waiting"
     job = job.reported(Progress(0.4, "Filling the hole"))
     assert progress_words(job, 102.0) == "Filling the hole · 40\u202f% · about 3\u202fs"
+    queued = replace(job, waiting=(job.asked, job.asked))
+    assert progress_words(queued, 102.0) == "Filling the hole · 40\u202f% · about 3\u202fs · 2 waiting"
     assert progress_words(replace(job, state="stopping", doing="Stopping"), 102.0) == "Stopping"
     assert duration(0.2) == "1\u202fs"
     assert duration(240) == "4\u202fmin"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,10 +19,12 @@ from editor.engine import Engine
 from editor.geometry import Placement, Rect
 from editor.io.images import Picture
 from editor.item import Exemplar, Item
-from editor.report import Masks
+from editor.models.info import ModelInfo
+from editor.report import Assessment, Masks
 from editor.request import SegmentRequest
 from widgets.canvas.view import CanvasView
 from widgets.canvas.viewport import Viewport
+from widgets.job import Asked
 from widgets.options import ToolName
 from widgets.session import Notice, Session
 from widgets.tools import make_tools
@@ -41,11 +43,23 @@ class Desk:
     asked: list[tuple[SegmentRequest, Callable[[Masks], None]]] = field(default_factory=list)
     waits: bool = False
 
-    def run(self, session: Session, planned: Plan) -> None:
-        self.ran.append(planned)
+    def run(self, session: Session, asked: Asked) -> None:
+        self.ran.append(asked.planned)
 
     def stop(self, session: Session) -> None:
         raise AssertionError("nothing runs here")
+
+    def finish(self, session: Session) -> None:
+        raise AssertionError("nothing runs here")
+
+    def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
+        raise AssertionError("no model is used here")
+
+    def models(self) -> Sequence[ModelInfo]:
+        return ()
+
+    def show_models(self) -> None:
+        raise AssertionError("no model is used here")
 
     def segment(self, session: Session, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
         self.asked.append((request, done))

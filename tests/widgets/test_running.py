@@ -1,0 +1,194 @@
+"""The queue, keeping what is there, strengths to compare, and running smaller."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from editor.errors import InternalError, OutOfMemory
+from editor.fan import FAN
+from editor.geometry import Rect
+from editor.report import Preview, Progress, Stripe
+from editor.request import PixelsSettings
+from tests.widgets.desk_stub import Worker, model, painted, picture, result
+from widgets import running
+from widgets.job import Job
+from widgets.session import Notice, Session
+
+
+@pytest.fixture
+def session(worker: Worker, qtbot: QtBot) -> Session:
+    worker.known = [model()]
+    made = Session(painted(picture()), worker)
+    made.set_draft(variations=1)
+    return made
+
+
+def job(session: Session) -> Job:
+    assert session.job is not None
+    return session.job
+
+
+def preview() -> Preview:
+    return Preview(Rect(50, 50, 90, 90), np.zeros((4, 4, 4), np.uint8))
+
+
+class TestQueue:
+    def test_what_is_queued_joins_the_same_candidates_with_its_own_document(
+        self, session: Session, worker: Worker
+    ) -> None:
+        first = session.document
+        session.run()
+        session.report(Progress(0.5, "Filling"))
+        second = painted(first.with_strength(first.empty_map()))
+        session.commit("Paint", second)
+        session.set_draft(prompt="a boat")
+        session.queue()
+        assert len(worker.asked) == 1
+        assert len(job(session).waiting) == 1
+        session.job_result(result(1))
+        session.job_finished()
+        assert [asked.document for asked in worker.asked] == [first, second]
+        assert worker.asked[1].draft.prompt == "a boat"
+        assert (job(session).state, job(session).waiting, job(session).done) == ("waiting", (), 0.0)
+        session.job_result(result(2))
+        session.job_finished()
+        assert job(session).state == "ready"
+        assert [each.asked.document for each in job(session).candidates] == [first, second]
+        session.choose(1)
+        session.accept()
+        assert session.document.layers[-1].recipe == result(2).recipe
+
+    def test_progress_is_of_what_is_made_now(self, session: Session) -> None:
+        session.run()
+        session.set_draft(variations=2)
+        session.queue()
+        session.job_result(result(1))
+        session.job_finished()
+        session.report(Progress(0.5, "Filling"))
+        assert (job(session).made, job(session).wanted, job(session).done) == (0, 3, 0.25)
+
+    def test_what_waits_can_be_dropped_the_last_one_first(self, session: Session, worker: Worker) -> None:
+        session.run()
+        session.queue()
+        session.set_draft(prompt="late")
+        session.queue()
+        session.drop_waiting()
+        assert [asked.draft.prompt for asked in job(session).waiting] == [""]
+
+    def test_stop_ends_what_waits_too(self, session: Session, worker: Worker) -> None:
+        session.run()
+        session.queue()
+        session.stop()
+        session.job_cancelled()
+        assert session.job is None
+        assert len(worker.asked) == 1
+
+    def test_one_that_fails_does_not_keep_back_the_next(self, session: Session, worker: Worker) -> None:
+        notices: list[Notice] = []
+        session.noticed.connect(notices.append)
+        session.run()
+        session.queue()
+        session.job_failed(InternalError("It broke."))
+        assert [notice.message for notice in notices] == ["It broke."]
+        assert len(worker.asked) == 2
+        assert job(session).busy
+
+    def test_with_nothing_running_it_just_runs(self, session: Session, worker: Worker) -> None:
+        session.queue()
+        assert len(worker.asked) == 1
+
+    def test_another_documents_edit_is_named_as_what_it_waits_for(self, session: Session) -> None:
+        session.run()
+        session.job_waits()
+        assert job(session).doing == "Waiting for another edit"
+        session.report(Progress(0.1, "Loading the model"))
+        session.job_waits()
+        assert job(session).doing == "Loading the model"
+
+
+class TestKeeping:
+    def test_there_must_be_something_to_keep(self, session: Session, worker: Worker) -> None:
+        session.run()
+        session.report(Progress(0.5, "Painting"))
+        session.finish_early()
+        assert worker.finished == 0
+        session.report(preview())
+        session.finish_early()
+        assert worker.finished == 1
+        session.report(Progress(0.9, "Decoding"))
+        assert (job(session).state, job(session).doing) == ("stopping", "Keeping what is there")
+        session.job_result(result())
+        session.job_finished()
+        assert job(session).state == "ready"
+        assert job(session).shown is not None
+
+    def test_only_the_newest_preview_is_kept(self, session: Session) -> None:
+        session.run()
+        session.report(Progress(0.5, "Painting"))
+        newest = preview()
+        for each in (preview(), newest):
+            session.report(each)
+        assert job(session).preview is newest
+
+
+class TestStrengths:
+    def test_choosing_a_stripe_runs_the_edit_with_it_and_the_same_seed(self, session: Session, worker: Worker) -> None:
+        session.choose_method(PixelsSettings)
+        session.set_draft(variations=4)
+        running.try_strengths(session)
+        asked = worker.asked[0]
+        assert isinstance(asked.draft.settings, PixelsSettings)
+        assert asked.draft.settings.fan == FAN
+        assert (asked.wanted, asked.draft.strength) == (1, 1.0)
+        stripes = tuple(
+            Stripe(Rect(50 + 10 * at, 50, 60 + 10 * at, 90), level) for at, level in enumerate((0.2, 0.4, 0.6))
+        )
+        session.job_result(replace(result(77), stripes=stripes))
+        session.job_finished()
+        assert len(job(session).choices) == 3
+        session.choose(1)
+        assert (job(session).chosen, job(session).stripe) == (0, 1)
+        layers = len(session.document.layers)
+        session.accept()
+        assert len(session.document.layers) == layers
+        asked = worker.asked[1]
+        assert isinstance(asked.draft.settings, PixelsSettings)
+        assert (asked.draft.settings.fan, asked.draft.strength, asked.draft.seed, asked.wanted) == ((), 0.4, 77, 1)
+        assert (session.draft.strength, session.draft.seed) == (0.4, None)
+
+    def test_not_without_a_model_or_anything_to_change(self, session: Session, worker: Worker) -> None:
+        assert not running.can_fan(session)
+        session.choose_method(PixelsSettings)
+        assert running.can_fan(session)
+        session.commit("Clear", session.document.with_strength(session.document.empty_map()))
+        assert not running.can_fan(session)
+        running.try_strengths(session)
+        assert worker.asked == []
+
+
+class TestSmaller:
+    @pytest.mark.parametrize(
+        ("scale", "factor", "expected"), [(1.0, None, 0.75), (1.0, 0.62, 0.6), (0.5, None, 0.4), (1.0, 0.1, 0.4)]
+    )
+    def test_it_runs_again_at_the_largest_size_that_fits(
+        self, session: Session, worker: Worker, scale: float, factor: float | None, expected: float
+    ) -> None:
+        session.choose_method(PixelsSettings)
+        session.set_draft(settings=PixelsSettings(scale=scale))
+        session.run()
+        session.job_failed(OutOfMemory("It does not fit."))
+        running.run_smaller(session, factor)
+        settings = worker.asked[1].draft.settings
+        assert isinstance(settings, PixelsSettings)
+        assert settings.scale == pytest.approx(expected)
+
+    def test_there_is_an_end_to_it(self, session: Session) -> None:
+        assert not running.can_shrink(session)
+        session.choose_method(PixelsSettings)
+        assert running.can_shrink(session)
+        session.set_draft(settings=PixelsSettings(scale=0.4))
+        assert not running.can_shrink(session)

@@ -1,0 +1,55 @@
+"""What can be done beside the one button: keep what is there, queue another, run smaller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+
+from editor.errors import OutOfMemory
+from widgets import running
+from widgets.job import Job
+from widgets.session import Session
+
+
+class Aside(QWidget):
+    """Quiet links in one line, each there only while it makes sense."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(16)
+        self._keep = self._link(
+            "Keep what is there", "Take the preview as the result, without the rest", session.finish_early
+        )
+        self._queue = self._link(
+            "Queue another", "Run this edit as well, after the one that runs (Ctrl+Enter)", session.queue
+        )
+        self._drop = self._link("Drop", "Forget the edit that was queued last", session.drop_waiting)
+        self._smaller = self._link(
+            "Run smaller", "Run it again with a smaller working size", lambda: running.run_smaller(session)
+        )
+        self._row.addStretch(1)
+
+    def show_job(self, job: Job | None) -> None:
+        going = job is not None and job.busy and job.state != "stopping"
+        self._keep.setVisible(job is not None and job.state == "running" and job.preview is not None)
+        self._queue.setVisible(going and self._session.plan.action is not None)
+        self._drop.setVisible(going and job is not None and bool(job.waiting))
+        full = job is not None and job.state == "failed" and isinstance(job.error, OutOfMemory)
+        self._smaller.setVisible(full and running.can_shrink(self._session))
+        links = (self._keep, self._queue, self._drop, self._smaller)
+        self.setVisible(any(not link.isHidden() for link in links))
+
+    def _link(self, words: str, tip: str, do: Callable[[], object]) -> QPushButton:
+        link = QPushButton(words)
+        link.setProperty("role", "link")
+        link.setToolTip(tip)
+        link.setCursor(Qt.CursorShape.PointingHandCursor)
+        link.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        link.clicked.connect(lambda _=False: do())
+        self._row.addWidget(link)
+        return link

@@ -1,0 +1,43 @@
+"""Ways to run the edit beside the plain one: strengths to compare, and smaller."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from editor.fan import FAN
+from editor.request import PixelsSettings
+from widgets.job import Asked
+from widgets.session import Session
+
+LEAST_SCALE = 0.4
+SHRINK = 0.75
+
+
+def can_fan(session: Session) -> bool:
+    """Whether several strengths could be tried now."""
+    free = session.job is None or not session.job.busy
+    return free and isinstance(session.draft.settings, PixelsSettings) and session.plan.action is not None
+
+
+def try_strengths(session: Session) -> None:
+    """Run the planned edit once as stripes of rising strength, to choose one."""
+    settings = session.draft.settings
+    if isinstance(settings, PixelsSettings) and can_fan(session):
+        draft = replace(session.draft, settings=replace(settings, fan=FAN), strength=1.0)
+        session.start(replace(Asked.of(session.plan, session.document, draft), wanted=1))
+
+
+def can_shrink(session: Session) -> bool:
+    """Whether the edit could run smaller."""
+    settings = session.draft.settings
+    return isinstance(settings, PixelsSettings) and settings.scale > LEAST_SCALE
+
+
+def run_smaller(session: Session, factor: float | None = None) -> None:
+    """Run the planned edit with a working size whose sides are shorter by `factor`, in (0, 1); by a quarter where that is not known."""
+    settings = session.draft.settings
+    if isinstance(settings, PixelsSettings):
+        scale = math.floor(settings.scale * (factor or SHRINK) * 20 + 1e-6) / 20  # in the steps of the slider
+        session.set_draft(settings=replace(settings, scale=max(LEAST_SCALE, scale)))
+        session.run()
