@@ -1,0 +1,104 @@
+"""Shelf: holds the model that was used last, so that the next edit with it starts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import torch
+
+from editor.diffusion.backend import Backend
+from editor.diffusion.device import this_device
+from editor.diffusion.loading import free, load, out_of_memory
+from editor.errors import OutOfMemory
+from editor.geometry import Size
+from editor.models.device import Device
+from editor.models.info import ModelInfo
+from editor.models.memory import USABLE, Fit, estimate, fit
+from editor.report import Assessment, Reports
+from editor.request import AssessRequest, EditRequest
+
+T = TypeVar("T")
+
+LEAST = 0.3  # of the working size's sides: below that no model makes anything of a picture
+
+
+class Shelf:
+    """One model at a time. `device`: asked for before every run, because free memory changes."""
+
+    def __init__(self, device: Callable[[], Device] = this_device) -> None:
+        self._device = device
+        self._loaded: tuple[ModelInfo, Fit, Backend] | None = None
+
+    def borrow(self, info: ModelInfo, request: EditRequest) -> Reports[Backend]:
+        """The model, ready for the request: the one that is there when it still fits, or else freshly loaded.
+
+        Raises `ModelUnavailable`, and `OutOfMemory` before anything runs when the run needs more than there is.
+        """
+        working, guidance = request.frame.working, request.guidance_scale
+        found = self._suited(info, working, guidance)
+        if self._loaded is not None and self._loaded[0] == info and self._loaded[1].plan == found.plan:
+            return self._loaded[2]
+        if found.needed > found.available:
+            raise OutOfMemory(f"This does not fit into memory: {found.words[0].lower()}{found.words[1:]}.", RUN_SMALLER)
+        self.clear()
+        backend = yield from load(info, found)
+        self._loaded = info, found, backend
+        return backend
+
+    def assess(self, info: ModelInfo, request: AssessRequest) -> Assessment:
+        """What `borrow` would find, in words."""
+        guidance = 2.0 if request.guidance else 1.0
+        found = self._suited(info, request.working, guidance, request.batch)
+        if found.fits:
+            return Assessment(found.words, fits=True)
+        return Assessment(found.words, fits=False, smaller=self._smaller(info, request, guidance))
+
+    def holds(self, info: ModelInfo) -> bool:
+        """Whether this model is loaded."""
+        return self._loaded is not None and self._loaded[0] == info
+
+    def clear(self) -> None:
+        """Give the model's memory back."""
+        if self._loaded is not None:
+            backend = self._loaded[2]
+            self._loaded = None
+            free(backend)
+
+    def _suited(self, info: ModelInfo, working: Size, guidance: float, batch: int = 1) -> Fit:
+        """How the model would lie in memory. What is loaded stays as it is while it fits so."""
+        device = self._device()
+        if self._loaded is not None:
+            of, loaded, _ = self._loaded
+            held = sum(estimate(of, working, 1, 1.0, loaded.plan).weights.values()) if loaded.placement == "whole" else 0
+            device = replace(device, free=min(device.free + held, device.total))
+            if of == info:
+                needed = estimate(info, working, batch, guidance, loaded.plan).peak
+                if needed <= device.free * USABLE[device.kind]:
+                    return Fit(loaded.plan, needed, device.free)
+        return fit(info, device, working, batch, guidance)
+
+    def _smaller(self, info: ModelInfo, request: AssessRequest, guidance: float) -> float | None:
+        """The largest factor of the sides, in steps of 5 %, with which it fits."""
+        for percent in range(95, round(LEAST * 100) - 1, -5):
+            size = Size(*(max(1, side * percent // 100) for side in request.working))
+            if self._suited(info, size, guidance, request.batch).fits:
+                return percent / 100
+        return None
+
+
+RUN_SMALLER = "Run it smaller, or with a smaller model."
+
+
+def telling_memory(reports: Reports[T]) -> Reports[T]:
+    """The same reports; running out of memory on the way becomes `OutOfMemory`."""
+    try:
+        return (yield from reports)
+    except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        known = out_of_memory(error)
+        if known is None:
+            raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise known from error
