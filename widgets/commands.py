@@ -20,7 +20,7 @@ from editor.geometry import Placement, Rect
 from editor.item import Exemplar, Item, covered
 from editor.placing import moved_mask
 from editor.tiles import Tiles
-from widgets.options import Target
+from widgets.options import OF_EXEMPLAR, Target
 from widgets.session import Session
 from widgets.surface import NOUNS, Surface, surface
 
@@ -124,7 +124,7 @@ def clear_map(session: Session, target: Target = "strength") -> None:
     found = _surface(session, target)
     if found is None or (found.tiles.blank and found.inverse is None):
         return
-    start = 1 if found.target in ("cutout", "exemplar_strength") else 0
+    start = 1 if found.target in OF_EXEMPLAR else 0
     tiles = Tiles.filled(found.tiles.shape, start, np.float32)
     verb = "Reset" if start else "Clear"
     session.commit(f"{verb} {found.noun}", found.lay(session.history.document, tiles, None))
@@ -316,7 +316,7 @@ def _adjust(
     if found is None:
         return
     tiles = found.tiles
-    everywhere = reach is None or found.target in ("cutout", "exemplar_strength")  # blank there means 1, not 0
+    everywhere = reach is None or found.target in OF_EXEMPLAR  # blank there means 1, not 0
     area = tiles.rect if everywhere else tiles.written().grow(reach or 0).intersect(tiles.rect)
     if area.empty:
         session.notice(f"There is no {found.noun} yet.", "Paint or select something first.")

@@ -15,6 +15,8 @@ from PySide6.QtGui import QGuiApplication
 from editor.compose import flatten
 from editor.item import Exemplar, Item, covered
 from editor.layer import Blend, Layer
+from editor.tiles import Tiles
+from widgets.options import OF_EXEMPLAR
 from widgets.qimage import to_qimage
 from widgets.session import Session
 
@@ -103,6 +105,21 @@ def set_exemplar_strength(session: Session, id: int, strength: float) -> None:
     _exemplar(session, id, "Strength of", merge=("exemplar strength", id), strength=strength)
 
 
+def set_exemplar_fidelity(session: Session, id: int, fidelity: float) -> None:
+    """How long a model holds on to it."""
+    _exemplar(session, id, "Fidelity of", merge=("exemplar fidelity", id), fidelity=fidelity)
+
+
+def set_exemplar_rim(session: Session, id: int, rim: float | None) -> None:
+    """How far its surroundings may adapt, in picture pixels; None for what suits the model."""
+    _exemplar(session, id, "Rim of", merge=("exemplar rim", id), rim=rim)
+
+
+def set_exemplar_weight(session: Session, id: int, weight: float) -> None:
+    """Its share among the exemplars, where a model takes pictures as prompts."""
+    _exemplar(session, id, "Weight of", merge=("exemplar weight", id), prompt_weight=weight)
+
+
 def flip_exemplar(session: Session, id: int, *, upright: bool = False) -> None:
     """Mirror it left to right, or top to bottom when `upright`, about its own centre."""
     exemplar = session.history.document.exemplar(id)
@@ -138,12 +155,25 @@ def paint_exemplar_strength(session: Session, id: int) -> None:
     session.set_options(tool="strength", strength_target="exemplar_strength", mode="set")
 
 
+def paint_exemplar_fidelity(session: Session, id: int) -> None:
+    """Take the strength brush in hand for how firmly a model holds on to an exemplar.
+
+    Where nothing of it is held yet, painting starts from nothing: what is painted then counts as it is shown.
+    """
+    exemplar = session.history.document.exemplar(id)
+    if exemplar is not None and exemplar.fidelity == 0:
+        none = Tiles.filled(exemplar.fidelity_map.shape, 0, np.float32)
+        _exemplar(session, id, "Paint fidelity of", fidelity=1.0, fidelity_map=none)
+    session.activate(exemplar=id)
+    session.set_options(tool="strength", strength_target="exemplar_fidelity", mode="set")
+
+
 def edited_thing(session: Session) -> Item | Exemplar | None:
     """The item or exemplar that the tool in hand writes to."""
     target, document, draft = session.options.target, session.document, session.draft
     if target == "item":
         return None if draft.item is None else document.item(draft.item)
-    of_exemplar = target in ("cutout", "exemplar_strength") or (target == "strength" and draft.exemplar is not None)
+    of_exemplar = target in OF_EXEMPLAR or (target == "strength" and draft.exemplar is not None)
     return document.exemplar(draft.exemplar) if of_exemplar and draft.exemplar is not None else None
 
 

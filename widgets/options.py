@@ -23,8 +23,9 @@ ToolName = Literal[
     "zoom",
 ]
 # What strength brushes and shapes write to: a map of the document, or of the active item or exemplar.
-Target = MapName | Literal["item", "cutout", "exemplar_strength"]
-OF_THINGS: tuple[Target, ...] = ("item", "cutout", "exemplar_strength")
+Target = MapName | Literal["item", "cutout", "exemplar_strength", "exemplar_fidelity"]
+OF_EXEMPLAR: tuple[Target, ...] = ("cutout", "exemplar_strength", "exemplar_fidelity")
+OF_THINGS: tuple[Target, ...] = ("item", *OF_EXEMPLAR)
 StrengthMode = Literal["set", "lighten", "darken", "smooth", "clear"]
 Combine = Literal["replace", "add", "subtract", "intersect"]
 
@@ -73,7 +74,8 @@ class ToolOptions:
         return self.paint_brush if self.tool in ("paint", "erase") else self.strength_brush
 
 
-OverlayMode = Literal["heat", "contours", "grey", "outline", "off"]
+# "cells": what a model's sampler makes of it, in its own grid and steps.
+OverlayMode = Literal["heat", "contours", "grey", "outline", "cells", "off"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ NOUNS: dict[Target, str] = {
     "item": "item",
     "cutout": "cut-out",
     "exemplar_strength": "exemplar strength",
+    "exemplar_fidelity": "fidelity",
 }
 
 
@@ -52,7 +53,7 @@ class Surface:
     @property
     def graded(self) -> bool:
         """Whether values between 0 and 1 mean something of their own; elsewhere a place is in or out, but for a soft rim."""
-        return self.target in ("strength", "exemplar_strength")
+        return self.target in ("strength", "exemplar_strength", "exemplar_fidelity")
 
     def own(self, x: float, y: float) -> Point:
         """A document point in the tiles' own pixels."""
@@ -83,10 +84,10 @@ def surface(session: Session, target: Target, document: Document | None = None) 
             if item is None:
                 raise InvalidRequest("No item is active.", "Click on an item first, or make one from a selection.")
             return _of_item(item)
-        case "cutout" | "exemplar_strength":
+        case "cutout" | "exemplar_strength" | "exemplar_fidelity":
             if exemplar is None:
                 raise InvalidRequest("No exemplar is active.", "Click on an exemplar first, or drop a picture.")
-            return _of_exemplar(exemplar, target == "cutout")
+            return _of_exemplar(exemplar, target)
 
 
 def pixels(session: Session) -> Surface:
@@ -131,16 +132,22 @@ def _of_item(item: Item) -> Surface:
     return _placed(Surface("item", item.mask, lay), item_matrix(item))
 
 
-def _of_exemplar(exemplar: Exemplar, cutout: bool) -> Surface:
+def _of_exemplar(exemplar: Exemplar, target: Literal["cutout", "exemplar_strength", "exemplar_fidelity"]) -> Surface:
     def lay(document: Document, tiles: Tiles, touched: Rect | None) -> Document:
-        return document.with_exemplar(
-            replace(exemplar, cutout=tiles) if cutout else replace(exemplar, strength_map=tiles)
-        )
+        match target:
+            case "cutout":
+                return document.with_exemplar(replace(exemplar, cutout=tiles))
+            case "exemplar_strength":
+                return document.with_exemplar(replace(exemplar, strength_map=tiles))
+            case "exemplar_fidelity":
+                return document.with_exemplar(replace(exemplar, fidelity_map=tiles))
 
-    found = Surface(
-        "cutout" if cutout else "exemplar_strength", exemplar.cutout if cutout else exemplar.strength_map, lay
-    )
-    return _placed(found, exemplar.placement.matrix(exemplar.size))
+    tiles = {
+        "cutout": exemplar.cutout,
+        "exemplar_strength": exemplar.strength_map,
+        "exemplar_fidelity": exemplar.fidelity_map,
+    }[target]
+    return _placed(Surface(target, tiles, lay), exemplar.placement.matrix(exemplar.size))
 
 
 def _placed(found: Surface, matrix: NDArray[np.float64]) -> Surface:

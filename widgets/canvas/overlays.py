@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen, QTransform
+from PySide6.QtCore import QLineF, QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import (
+    QBrush,
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QImage,
+    QPainter,
+    QPainterPath,
+    QPen,
+    QPolygonF,
+    QTransform,
+)
 
 from editor.geometry import Size
 from widgets.canvas.palette import ISO_LINES, colours
@@ -20,6 +31,7 @@ TAG_HEIGHT = 18.0
 _BAR = QRectF(10, 8, 144, 8)
 _WORDS = QRectF(10, 19, 144, 15)
 _PLATE, _RIM = QColor(24, 24, 24, 215), QColor(255, 255, 255, 28)
+_ACCENT = QColor(76, 154, 255)
 _TEXT, _QUIET = QColor(238, 238, 238), QColor(255, 255, 255, 150)
 _LEAST_LABELLED = 160  # screen pixels: shorter lines stay without a label
 _APART = 44.0
@@ -46,11 +58,14 @@ def tag_size(text: str) -> tuple[float, float]:
     return QFontMetricsF(caption()).horizontalAdvance(text) + 14, TAG_HEIGHT
 
 
-def tag(painter: QPainter, text: str, x: float, y: float) -> None:
-    """A few words on a plate whose left upper corner is (x, y)."""
+def tag(painter: QPainter, text: str, x: float, y: float, *, strong: bool = False) -> None:
+    """A few words on a plate whose left upper corner is (x, y); `strong`: it is pointed at, or it is the one that counts."""
     width, height = tag_size(text)
     box = QRectF(round(x), round(y), round(width), height)
     plate(painter, box)
+    if strong:
+        painter.setPen(QPen(_ACCENT, 1.5))
+        painter.drawRoundedRect(box.adjusted(0.75, 0.75, -0.75, -0.75), 4.0, 4.0)
     painter.setFont(caption())
     painter.setPen(_TEXT)
     painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
@@ -95,27 +110,23 @@ def healing(painter: QPainter, path: QPainterPath, ratio: float) -> None:
     painter.drawPath(path)
 
 
-def brackets(painter: QPainter, box: QRectF) -> None:
-    """Four thin corners."""
+def brackets(painter: QPainter, corners: Sequence[QPointF], ratio: float, *, strong: bool = False) -> None:
+    """Four thin corners just outside a box, whose `corners` go round it. Where they lie on whole device pixels, so do the lines."""
+    thick, rim = max(1, round((2.5 if strong else 1.5) * ratio)) / ratio, max(1, round(ratio)) / ratio
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    length = min(BRACKET, box.width() / 3, box.height() / 3)
-    path = QPainterPath()
-    for corner, along, down in (
-        (box.topLeft(), 1, 1),
-        (box.topRight(), -1, 1),
-        (box.bottomRight(), -1, -1),
-        (box.bottomLeft(), 1, -1),
-    ):
-        path.moveTo(corner + QPointF(0, down * length))
-        path.lineTo(corner)
-        path.lineTo(corner + QPointF(along * length, 0))
-    for colour, width in ((QColor(0, 0, 0, 130), 3.0), (QColor(255, 255, 255, 235), 1.5)):
-        pen = QPen(colour, width)
-        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-        pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
-        painter.setPen(pen)
-        painter.drawPath(path)
+    for at, corner in enumerate(corners):
+        arms = [QLineF(corner, corners[at - 1]), QLineF(corner, corners[(at + 1) % 4])]
+        length = round(min(BRACKET, arms[0].length() / 3, arms[1].length() / 3) * ratio) / ratio
+        if length == 0:
+            continue  # too small to be seen
+        u, v = (arm.unitVector() for arm in arms)
+        place = QTransform(u.dx(), u.dy(), v.dx(), v.dy(), corner.x(), corner.y())
+        for colour, grow in ((QColor(0, 0, 0, 150), rim), (QColor(255, 255, 255, 240), 0.0)):
+            out, end = -thick - grow, length + grow
+            angle = (out, out), (end, out), (end, grow), (grow, grow), (grow, end), (out, end)
+            shape = QPainterPath()
+            shape.addPolygon(place.map(QPolygonF([QPointF(x, y) for x, y in angle])))
+            painter.fillPath(shape, colour)
 
 
 def size_words(size: Size) -> str:

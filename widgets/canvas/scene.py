@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QRect, QRectF, Qt
 from PySide6.QtGui import QImage, QPainter, QPainterPath, QTransform
 
 from editor.document import Document
-from editor.edit import CONTEXT, LEAST_CONTEXT, Plan, reach
+from editor.edit import Plan
 from editor.geometry import EMPTY, Rect
 from editor.item import Exemplar, Item
 from editor.layer import Layer
@@ -37,7 +37,7 @@ class _Traced:
 
 
 class Scene:
-    """For one session. `hovered`: the item under the pointer. `labels`: per cents beside contour lines. `frame`: what a method would see."""
+    """For one session. `hovered`: the item under the pointer. `labels`: per cents beside contour lines."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -48,7 +48,6 @@ class Scene:
         self._selection: tuple[Tiles | None, Rect] = None, EMPTY
         self.hovered: int | None = None
         self.labels: list[tuple[float, float, str]] = []
-        self.frame = EMPTY
         self.phase = 0
 
     @property
@@ -77,26 +76,10 @@ class Scene:
         plan = session.plan
         return plan if plan.items else None
 
-    def frame_rect(self) -> Rect:
-        """What the method sees, or would see, in picture pixels; takes a while on large pictures."""
-        session = self._session
-        if session.job is not None:
-            tight = session.job.rect
-        else:
-            plan = session.plan
-            if plan.action is None:
-                return EMPTY
-            tight = reach(session.document, session.draft, plan)
-            if plan.action == "fill":
-                painted = _covered(session.document.strength)
-                tight = _covered(session.document.selection) if painted.empty else painted
-        margin = max(LEAST_CONTEXT, round(CONTEXT * max(tight.size)))
-        return tight.grow(margin).intersect(session.document.rect)
-
     def changed(self, before: Document, after: Document) -> list[Rect]:
         """Where the things of two documents differ, in picture pixels."""
         found: list[Rect] = []
-        grow = self._session.draft.settings.grow + 4
+        grow = self._session.draft.grow + 4
         if before.items is not after.items:
             old, new = ({item.id: item for item in document.items} for document in (before, after))
             for id in old.keys() | new.keys():
@@ -148,8 +131,6 @@ class Scene:
             used.add("selection")
             overlays.marching(painter, lens.viewport.transform().map(path), self.phase)
         self._traced = {key: traced for key, traced in self._traced.items() if key in used}
-        if view.frame and not self.frame.empty:
-            self._draw_frame(painter, lens)
         if view.overlay == "contours" and not self.reviewing:
             overlays.labels(painter, self.labels)
 
@@ -168,7 +149,7 @@ class Scene:
         plan = self.planned()
         items = [] if plan is None else [item for item in self._session.document.items if item.id in plan.items]
         for item in items:
-            hole = self._trace(("hole", item.id), item.mask, item.rect, lens, self._session.draft.settings.grow)
+            hole = self._trace(("hole", item.id), item.mask, item.rect, lens, self._session.draft.grow)
             ring = QPainterPath(hole)
             if item.placement is None:  # it goes where it is: only what is taken in around it is marked
                 ring.addPath(self._trace(("item", item.id), item.mask, item.rect, lens))
@@ -224,34 +205,6 @@ class Scene:
         width, height = overlays.tag_size(item.name)
         return box.united(QRectF(x - 2, y - 2, width + 4, height + 4)).toAlignedRect()
 
-    def frame_area(self, lens: Lens) -> QRect:
-        """The logical pixels that the frame's brackets and tag take; its inside as well."""
-        if self.frame.empty:
-            return QRect()
-        box = lens.viewport.transform().mapRect(_qrectf(self.frame))
-        return box.adjusted(-4, -overlays.TAG_HEIGHT - 8, 120, 4).toAlignedRect()
-
-    def _draw_frame(self, painter: QPainter, lens: Lens) -> None:
-        transform = lens.viewport.transform()
-        if lens.viewport.upright:
-            box = transform.mapRect(_qrectf(self.frame)).adjusted(-1, -1, 1, 1)
-            overlays.brackets(painter, box)
-        else:
-            painter.save()
-            centre = QPointF(*self.frame.centre)
-            painter.translate(transform.map(centre))
-            painter.rotate(lens.viewport.rotation)
-            width, height = self.frame.width * lens.viewport.scale, self.frame.height * lens.viewport.scale
-            overlays.brackets(painter, QRectF(-width / 2, -height / 2, width, height))
-            painter.restore()
-            box = transform.mapRect(_qrectf(self.frame))
-        overlays.tag(
-            painter,
-            overlays.size_words(self.frame.size),
-            max(box.left(), 4),
-            max(box.top() - overlays.TAG_HEIGHT - 4, 4),
-        )
-
     def _selected(self) -> Rect:
         """A bound of what is selected."""
         tiles = self._session.document.selection
@@ -280,19 +233,6 @@ def _with_candidate(document: Document, result: EditResult) -> Document:
     layer = Layer.empty(0, "", document.size)
     pixels = layer.pixels.write(result.rect.left, result.rect.top, result.pixels)
     return document.adding_layer(replace(layer, pixels=pixels))
-
-
-def _covered(tiles: Tiles) -> Rect:
-    """The tight rectangle of what is above 0. Blocks inside what is already known to be covered are not looked at."""
-    found = EMPTY
-    for where, block in tiles.blocks():
-        if not tiles.is_blank(block) and not found.holds(where):
-            found = found.unite(_shifted(Rect.of_mask(block), where))
-    return found
-
-
-def _shifted(rect: Rect, where: Rect) -> Rect:
-    return EMPTY if rect.empty else rect.moved(where.left, where.top)
 
 
 def _moved(item: Item) -> QTransform:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import cast
 
@@ -160,3 +161,27 @@ def _rects(region: QRegion) -> list[Rect]:
 def parts(region: QRegion) -> Iterable[QRect]:
     """The region's rectangles; the binding's type hints leave out that it can be iterated."""
     return cast("Iterable[QRect]", region)
+
+
+def worth(region: QRegion) -> Iterable[QRect]:
+    """The region's rectangles, or the one around them where they are many and leave out little: every copy has its price."""
+    whole = region.boundingRect()
+    if region.rectCount() > 2:
+        covered = sum(part.width() * part.height() for part in parts(region))
+        if whole.width() * whole.height() < 1.5 * covered:
+            return (whole,)
+    return parts(region)
+
+
+def to_logical(area: Rect, ratio: float) -> QRect:
+    """The logical pixels around device pixels."""
+    left, top = math.floor(area.left / ratio), math.floor(area.top / ratio)
+    return QRect(left, top, math.ceil(area.right / ratio) - left, math.ceil(area.bottom / ratio) - top)
+
+
+def to_device(logical: QRect, ratio: float) -> QRect:
+    """The device pixels of a rectangle of logical ones."""
+    left, top = math.floor(logical.left() * ratio), math.floor(logical.top() * ratio)
+    right = math.ceil((logical.left() + logical.width()) * ratio)
+    bottom = math.ceil((logical.top() + logical.height()) * ratio)
+    return QRect(left, top, right - left, bottom - top)

@@ -1,4 +1,4 @@
-"""ToolView: a view of a picture with a tool in hand; pointer, pen and keys go to the tool, or move the view or the divider."""
+"""ToolView: a view of a picture with a tool in hand; pointer, pen and keys go to the tool, or move the view, the divider or the frame."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from editor.geometry import Point
 from widgets.canvas.divider import Divider
+from widgets.canvas.framing import Framing
 from widgets.canvas.pan_zoom import PanZoom
 from widgets.canvas.pointing import Hand, Kind, made_by_pen, pointer_event
 from widgets.options import ToolName
@@ -40,6 +41,8 @@ class ToolView(PanZoom):
         self._hand = Hand(session)
         self._divider = Divider(self, session)
         self._divider.changed.connect(self._mark)
+        self.framing = Framing(self, session, self._viewport)
+        self.framing.changed.connect(self._mark)
         self._tool_name = session.options.tool
         self._tool = tools.get(self._tool_name)
         self._space = False
@@ -107,6 +110,8 @@ class ToolView(PanZoom):
     def _update_cursor(self) -> None:
         if self._divider.over:
             shape = Qt.CursorShape.SplitHCursor
+        elif self.framing.held or self.framing.over is not None:
+            shape = self.framing.cursor()
         elif self.panning:
             shape = Qt.CursorShape.ClosedHandCursor
         elif self._space or self._tool_name == "hand":
@@ -147,12 +152,15 @@ class ToolView(PanZoom):
                 self._release(event)
 
     def _press(self, event: QSinglePointEvent, button: Qt.MouseButton, kind: Kind) -> None:
-        if self._hand.busy or self.panning or self._divider.held:
-            return
-        if button == Qt.MouseButton.LeftButton and self._divider.near(event.position()):
-            self._divider.held = True
+        if self._hand.busy or self.panning or self._divider.held or self.framing.held:
             return
         left = button == Qt.MouseButton.LeftButton
+        if left and self._divider.near(event.position()):
+            self._divider.held = True
+            return
+        if left and self._takes_frame(event, kind):
+            self._update_cursor()
+            return
         if button == Qt.MouseButton.MiddleButton or (left and (self._space or self._tool_name == "hand")):
             self.grab_at(event.position())
             self._update_cursor()
@@ -173,7 +181,10 @@ class ToolView(PanZoom):
         if self._divider.held:
             self._divider.move(event.position())
             return
-        if not busy and self._over_divider(event):
+        if self.framing.held:
+            self.framing.drag(event.position(), keep_ratio=bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
+            return
+        if not busy and (self._over_divider(event) or self._over_frame(event)):
             return
         found = self._translated("move" if busy else "hover", event)
         self._cursor = Point(found.x, found.y)
@@ -194,18 +205,45 @@ class ToolView(PanZoom):
     def _over_divider(self, event: QSinglePointEvent) -> bool:
         """Whether the pointer is over the divider; the tool then rests."""
         before, self._divider.over = self._divider.over, self._divider.near(event.position())
-        if self._divider.over and not before:
+        self._rest(before, self._divider.over)
+        return self._divider.over
+
+    def _over_frame(self, event: QSinglePointEvent) -> bool:
+        """Whether the pointer is over a grip of the frame; the tool then rests."""
+        before = self.framing.over
+        over = self.framing.point_at(None if self._elsewhere(event) else event.position())
+        self._rest(before is not None, over)
+        if self.framing.over != before:
+            self._update_cursor()
+        return over
+
+    def _takes_frame(self, event: QSinglePointEvent, kind: Kind) -> bool:
+        """Whether a press is meant for the frame, which is then held."""
+        if self._elsewhere(event):
+            return False
+        return self.framing.double(event.position()) if kind == "double" else self.framing.press(event.position())
+
+    def _elsewhere(self, event: QSinglePointEvent) -> bool:
+        """Whether a press would pan, or take hold of something of the tool's own: that lies over the frame."""
+        tool = self._tool
+        return self._space or (tool is not None and tool.holds(self._translated("hover", event)))
+
+    def _rest(self, before: bool, over: bool) -> None:
+        """The pointer is over something that is not the tool's, or was."""
+        if over and not before:
             self._hover(None)
             if self._tool is not None:
                 self._tool.leave()
                 self._update_decoration()
-        if self._divider.over != before:
+        if over != before:
             self._update_cursor()
-        return self._divider.over
 
     def _release(self, event: QSinglePointEvent) -> None:
         if self._divider.held:
             self._divider.held = False
+        elif self.framing.held:
+            self.framing.let_go()
+            self._update_cursor()
         elif self.panning:
             self.let_go()
             self._update_cursor()
@@ -220,6 +258,7 @@ class ToolView(PanZoom):
     def leaveEvent(self, event: QEvent) -> None:
         self._cursor = None
         self._hover(None)
+        self.framing.point_at(None)
         if self._tool is not None and not self._hand.busy:
             self._tool.leave()
             self._update_decoration()
@@ -280,6 +319,9 @@ class ToolView(PanZoom):
         """Drop what the hand is doing; whether it was doing anything."""
         if self.panning:
             self.let_go()
+            self._update_cursor()
+            return True
+        if self.framing.cancel():
             self._update_cursor()
             return True
         if self._hand.cancel():

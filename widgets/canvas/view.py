@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from PySide6.QtCore import QMimeData, QPointF, QRect, Qt, QTimer
 from PySide6.QtGui import (
@@ -18,7 +18,6 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QRegion,
 )
 from PySide6.QtWidgets import QStyle, QWidget
 
@@ -29,7 +28,7 @@ from widgets.canvas.drop import Dropper
 from widgets.canvas.lens import Lens
 from widgets.canvas.levels import from_level
 from widgets.canvas.scene import POINTING, Scene
-from widgets.canvas.screen import Screen, Shade, parts
+from widgets.canvas.screen import Screen, Shade, to_device, to_logical, worth
 from widgets.canvas.sight import Changes, Sight
 from widgets.canvas.strength_overlay import StrengthOverlay
 from widgets.canvas.tool_view import ToolView
@@ -92,6 +91,7 @@ class CanvasView(ToolView):
         self._lens = Lens(self._viewport, self._size)
         self._screen.set_lens(self._lens)
         self._divider.follow(self._lens)
+        self.framing.set_viewport(self._viewport)
         self._scene.labels = []
         self._selection_area = self._scene.selection_area(self._lens)
         self._decoration = QRect() if self._tool is None else self._tool.decoration(self._viewport)
@@ -158,10 +158,11 @@ class CanvasView(ToolView):
             self._scene.labels = []
             self.update()
         self._screen.set_surround(view.surround)
+        if view != before or replace(session.draft, frame=self._draft.frame) != self._draft:
+            self.update()
         if view != before or session.draft != self._draft:
             self._draft = session.draft
             self._idle.start()
-            self.update()
         self._pointed()
         self._update_decoration()
 
@@ -178,17 +179,14 @@ class CanvasView(ToolView):
             self._screen.overlay_changed()
         if job is None:
             self._idle.start()
-        elif self._view.frame:
-            self._scene.frame = self._scene.frame_rect()
+        self.framing.follow_job()
         self.update()
 
     def _settle(self) -> None:
         """Nothing has happened for a moment: work out what takes longer."""
         scene = self._scene
-        before = scene.frame_area(self._lens)
-        scene.frame = scene.frame_rect() if self.session.view.frame else Rect(0, 0, 0, 0)
-        self.update(before)
-        self.update(scene.frame_area(self._lens))
+        if self.framing.stale:
+            self.framing.settle()
         inside = self._lens.inside
         if self._view.overlay == "contours" and self._overlay.strength_shown and not inside.empty:
             ratio = self._viewport.ratio
@@ -208,7 +206,7 @@ class CanvasView(ToolView):
     def _mark_areas(self, areas: Iterable[Rect]) -> None:
         """Repaint these device pixels."""
         ratio = self._viewport.ratio
-        logical = [_logical(area, ratio) for area in areas if not area.empty]
+        logical = [to_logical(area, ratio) for area in areas if not area.empty]
         if self._marked is None:
             self._update_all(logical)
         else:
@@ -228,15 +226,15 @@ class CanvasView(ToolView):
         painter = QPainter(self)
         ratio = self._viewport.ratio
         painter.scale(1 / ratio, 1 / ratio)
-        areas = [_device(logical, ratio) for logical in _worth(event.region())]
+        areas = [to_device(logical, ratio) for logical in worth(event.region())]
         for area in areas:
             painter.drawImage(area.topLeft(), screen.picture, area)
         if beside is not None:
-            left = _device(QRect(0, 0, divider.x, self.height()), ratio)
+            left = to_device(QRect(0, 0, divider.x, self.height()), ratio)
             for area in areas:
                 part = area.intersected(left)
                 painter.drawImage(part.topLeft(), beside.picture, part)
-            painter.setClipRect(_device(self.rect(), ratio).adjusted(left.width(), 0, 0, 0))
+            painter.setClipRect(to_device(self.rect(), ratio).adjusted(left.width(), 0, 0, 0))
         if original is None:
             scene.draw_under(painter, lens, self._overlay.table)
             if screen.shaded:
@@ -245,6 +243,7 @@ class CanvasView(ToolView):
         painter.resetTransform()
         if original is None:
             scene.draw_over(painter, lens)
+            self.framing.draw(painter, event.region())
             painter.setClipping(False)
             if overlays.LEGEND.intersects(event.rect()):
                 self._legend_drawn = self._legend_shown()
@@ -371,27 +370,3 @@ def _timer(parent: CanvasView, interval: int, act: object, *, single: bool = Tru
 
 def _no_shade(lens: Lens, area: Rect) -> None:
     """Nothing lies over the original."""
-
-
-def _worth(region: QRegion) -> Iterable[QRect]:
-    """The region's rectangles, or the one around them where they are many and leave out little: every copy has its price."""
-    whole = region.boundingRect()
-    if region.rectCount() > 2:
-        covered = sum(part.width() * part.height() for part in parts(region))
-        if whole.width() * whole.height() < 1.5 * covered:
-            return (whole,)
-    return parts(region)
-
-
-def _logical(area: Rect, ratio: float) -> QRect:
-    """The logical pixels around device pixels."""
-    left, top = math.floor(area.left / ratio), math.floor(area.top / ratio)
-    return QRect(left, top, math.ceil(area.right / ratio) - left, math.ceil(area.bottom / ratio) - top)
-
-
-def _device(logical: QRect, ratio: float) -> QRect:
-    """The device pixels of a rectangle of logical ones."""
-    left, top = math.floor(logical.left() * ratio), math.floor(logical.top() * ratio)
-    right = math.ceil((logical.left() + logical.width()) * ratio)
-    bottom = math.ceil((logical.top() + logical.height()) * ratio)
-    return QRect(left, top, right - left, bottom - top)

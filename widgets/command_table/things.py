@@ -5,7 +5,7 @@ from __future__ import annotations
 from editor.edit import removal
 from widgets import commands, edits
 from widgets.actions import Command, Menu
-from widgets.command_table.conditions import exemplar, item, layer, on_exemplar, on_item, on_layer, on_session
+from widgets.command_table.conditions import exemplar, item, layer, on_exemplar, on_item, on_layer, on_session, when
 from widgets.session import Session
 
 
@@ -25,6 +25,9 @@ def deletable(session: Session) -> bool:
     draft = session.draft
     return draft.item is not None or draft.exemplar is not None or not session.document.selection.blank
 
+
+# What holds on to an exemplar is a model.
+held = when(lambda session: session.draft.exemplar is not None and session.draft.settings.needs_model)
 
 ITEM = Menu(
     "Item",
@@ -85,6 +88,20 @@ EXEMPLAR = Menu(
             on_exemplar(edits.paint_cutout),
             when=exemplar,
             short="Paint cut-out",
+        ),
+        Command(
+            "exemplar.strength",
+            "Paint how much of the exemplar is let in",
+            on_exemplar(edits.paint_exemplar_strength),
+            when=exemplar,
+            short="Paint strength",
+        ),
+        Command(
+            "exemplar.fidelity",
+            "Paint how firmly the exemplar keeps its look",
+            on_exemplar(edits.paint_exemplar_fidelity),
+            when=held,
+            short="Paint fidelity",
         ),
         Command(
             "exemplar.duplicate",

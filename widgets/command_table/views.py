@@ -101,6 +101,7 @@ VIEW = Menu(
                 _overlay("contours", "contour lines"),
                 _overlay("grey", "grey"),
                 _overlay("outline", "outline"),
+                _overlay("cells", "the sampler’s steps"),
                 _overlay("off", "nothing"),
             ),
         ),

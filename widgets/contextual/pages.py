@@ -30,8 +30,14 @@ OF_THINGS: dict[Target, str] = {
     "item": "outline",
     "cutout": "cut-out",
     "exemplar_strength": "strength",
+    "exemplar_fidelity": "fidelity",
     "strength": "strength",  # with an exemplar active that is the exemplar's
 }
+MAPS_OF_EXEMPLAR: tuple[tuple[Target, str, str], ...] = (
+    ("exemplar_strength", "Strength", "How much of it is let in."),
+    ("exemplar_fidelity", "Fidelity", "How firmly it keeps its own look."),
+    ("cutout", "Cut-out", "What of it counts."),
+)
 COMBINE = (
     ("replace", "New", "A new shape replaces the old one."),
     ("add", "Add", "A new shape is added. Shift does it at any time."),
@@ -179,10 +185,12 @@ class StrengthPage(_BrushPage):
         self._value = self.slider("Strength", 0, 1, 1)
         self._mode = self.listed("How it is laid on", self.MODES)
         self._target = self.listed("What the brush paints", TARGETS)
+        self._own = self.listed("What of the exemplar the brush paints", MAPS_OF_EXEMPLAR)
         self.add_done()
         self._value.setToolTip("0 % keeps, 100 % is free to change · digits 1 to 9, 0 for 100 %")
         self._value.changed.connect(lambda value: session.set_options(value=value))
         self._mode.changed.connect(lambda mode: session.set_options(mode=mode))
+        self._own.changed.connect(self._paint_own)
         self._target.changed.connect(lambda target: session.set_options(strength_target=target))
 
     def show_state(self) -> None:
@@ -190,12 +198,28 @@ class StrengthPage(_BrushPage):
         options = self.session.options
         self._value.set_value(options.value)
         # Elsewhere a place is in or out.
-        graded = options.strength_target in ("strength", "exemplar_strength")
+        graded = options.strength_target not in ("protect", "avoid", "selection", "item", "cutout")
+        self._value.set_label("Fidelity" if options.strength_target == "exemplar_fidelity" else "Strength")
         self._value.setVisible(graded)
         self._value.setEnabled(graded and options.mode not in ("smooth", "clear"))
         self._mode.set_value(options.mode)
         self._target.set_value(options.strength_target)
         self._target.setVisible(bool(self._target.value))
+        # What holds on to an exemplar is a model.
+        self._own.set_value(options.strength_target)
+        self._own.setVisible(bool(self._own.value) and self.session.draft.settings.needs_model)
+
+    def _paint_own(self, target: Target) -> None:
+        id = self.session.draft.exemplar
+        if id is None:
+            return
+        match target:
+            case "cutout":
+                edits.paint_cutout(self.session, id)
+            case "exemplar_fidelity":
+                edits.paint_exemplar_fidelity(self.session, id)
+            case _:
+                edits.paint_exemplar_strength(self.session, id)
 
 
 class GradientPage(_ToolPage):

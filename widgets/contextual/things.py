@@ -7,10 +7,17 @@ from dataclasses import replace
 
 from PySide6.QtWidgets import QLabel
 
-from editor.edit import removal
+from editor.edit import Draft, removal
+from editor.request import QuickFillSettings
 from widgets import commands, edits
-from widgets.contextual.pages import Page
+from widgets.contextual.pages import SLIDER, Page
+from widgets.controls.automatic import AutomaticSlider
 from widgets.session import Session
+
+
+def takes_pictures(draft: Draft) -> bool:
+    """Whether the model of the next edit takes exemplars as prompts."""
+    return draft.settings.needs_model and draft.model is not None and draft.model.family == "kandinsky-2.2"
 
 
 class ItemPage(Page):
@@ -22,7 +29,7 @@ class ItemPage(Page):
         self._remove = self.button("Remove", "Take it out of the picture and heal the hole · Delete")
         self._back = self.button("Put back", "Show it where it was")
         self._outline = self.button("Edit outline", "Paint or draw what belongs to it")
-        self._grow = self.slider("Grow hole", 0, 200, session.draft.settings.grow, unit="px", step=1, curve=2)
+        self._grow = self.slider("Grow hole", 0, 200, session.draft.grow, unit="px", step=1, curve=2)
         self._grow.setToolTip("Takes in shadows and fringes around it.")
         self._remove.clicked.connect(self._take_out)
         self._back.clicked.connect(self._put_back)
@@ -34,7 +41,8 @@ class ItemPage(Page):
         if item is not None:
             self._name.setText(item.name)
             self._back.setEnabled(item.placement is not None)
-        self._grow.set_value(self.session.draft.settings.grow)
+        self._grow.set_value(self.session.draft.grow)
+        self._grow.setVisible(isinstance(self.session.draft.settings, QuickFillSettings))
 
     def _take_out(self) -> None:
         item = None if self.session.draft.item is None else self.session.document.item(self.session.draft.item)
@@ -50,7 +58,9 @@ class ItemPage(Page):
             edits.edit_outline(self.session, self.session.draft.item)
 
     def _set_grow(self, value: float) -> None:
-        self.session.set_draft(settings=replace(self.session.draft.settings, grow=int(value)))
+        settings = self.session.draft.settings
+        if isinstance(settings, QuickFillSettings):
+            self.session.set_draft(settings=replace(settings, grow=int(value)))
 
 
 class ExemplarPage(Page):
@@ -60,6 +70,18 @@ class ExemplarPage(Page):
         super().__init__(session)
         self._name = self.name()
         self._strength = self.slider("Strength", 0, 1, 1)
+        self._fidelity = self.slider("Fidelity", 0, 1, 0)
+        self._rim = AutomaticSlider("Rim", 0, 256, 0, unit="px", step=1, curve=2)
+        self._weight = self.slider("As prompt", 0, 1, 1)
+        self._rim.setMinimumWidth(SLIDER - 32)
+        self._rim.setMaximumWidth(SLIDER)
+        self.row.insertWidget(self.row.indexOf(self._weight), self._rim)
+        self._strength.setToolTip("How much of it is let in.")
+        self._fidelity.setToolTip(
+            "How firmly the exemplar keeps its own look: 0 % it only starts from it, 100 % it stays as it is."
+        )
+        self._rim.setToolTip("How far its surroundings may adapt. Double click: what suits the model.")
+        self._weight.setToolTip("How much its look counts as a prompt, beside the other exemplars.")
         flip, upright = (
             self.icon("flip-vertical-2", "Flip left to right"),
             self.icon("flip-horizontal-2", "Flip top to bottom"),
@@ -70,6 +92,12 @@ class ExemplarPage(Page):
         self._strength.changed.connect(
             lambda value: self._with(lambda id: edits.set_exemplar_strength(session, id, value))
         )
+        self._fidelity.changed.connect(
+            lambda value: self._with(lambda id: edits.set_exemplar_fidelity(session, id, value))
+        )
+        self._rim.changed.connect(lambda value: self._with(lambda id: edits.set_exemplar_rim(session, id, value)))
+        self._rim.released.connect(lambda: self._with(lambda id: edits.set_exemplar_rim(session, id, None)))
+        self._weight.changed.connect(lambda value: self._with(lambda id: edits.set_exemplar_weight(session, id, value)))
         flip.clicked.connect(lambda: self._with(lambda id: edits.flip_exemplar(session, id)))
         upright.clicked.connect(lambda: self._with(lambda id: edits.flip_exemplar(session, id, upright=True)))
         brush.clicked.connect(lambda: self._with(lambda id: edits.paint_cutout(session, id)))
@@ -83,6 +111,12 @@ class ExemplarPage(Page):
         if exemplar is not None:
             self._name.setText(exemplar.name)
             self._strength.set_value(exemplar.strength)
+            self._fidelity.set_value(exemplar.fidelity)
+            self._rim.show_value(exemplar.rim)
+            self._weight.set_value(exemplar.prompt_weight)
+        for each in (self._fidelity, self._rim):
+            each.setVisible(draft.settings.needs_model)
+        self._weight.setVisible(takes_pictures(draft))
 
     def _blend(self) -> None:
         self.session.run()

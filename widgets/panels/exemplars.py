@@ -76,5 +76,8 @@ class _ExemplarRow(Row):
     def show_exemplar(self, exemplar: Exemplar) -> None:
         self._visible = exemplar.visible
         self._strength.set_value(exemplar.strength)
-        self.show_words(exemplar.name, f"Strength {round(exemplar.strength * 100)}\u202f%")
+        words = f"Strength {round(exemplar.strength * 100)}\u202f%"
+        if exemplar.fidelity > 0:
+            words += f" · Fidelity {round(exemplar.fidelity * 100)}\u202f%"
+        self.show_words(exemplar.name, words)
         show_eye(self._eye, exemplar.visible)

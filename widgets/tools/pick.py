@@ -17,7 +17,7 @@ from editor.report import Masks
 from editor.request import SegmentRequest
 from editor.tiles import Tiles
 from widgets.canvas.viewport import Viewport
-from widgets.options import Combine
+from widgets.options import OF_EXEMPLAR, Combine
 from widgets.session import Session
 from widgets.surface import Surface, surface
 from widgets.tools import marks
@@ -25,7 +25,6 @@ from widgets.tools.seen import Click, Look, matrix_of, nearby, placed, reduced, 
 from widgets.tools.select import combine_of, commit_shape, is_click, with_shape
 from widgets.tools.tool import Gesture, PointerEvent, Tool
 
-OF_EXEMPLAR = ("cutout", "exemplar_strength")
 TOLERANCE = 24  # of colours that count as the same, to begin with; 0 to 255
 
 

@@ -127,6 +127,11 @@ class PlaceTool(Tool):
         self._hold = None if thing is None else grips.hold_at(thing, event)
         self._over = grips.thing_at(self.session.document, event.x, event.y)
 
+    def holds(self, event: PointerEvent) -> bool:
+        thing = self._shown()
+        hold = None if thing is None else grips.hold_at(thing, event)
+        return hold is not None and hold.kind == "grip"
+
     def leave(self) -> None:
         self._pointer = self._hold = self._over = None
 

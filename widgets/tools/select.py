@@ -80,6 +80,8 @@ def _label(found: Surface, combine: Combine) -> str:
             return "Mark as do-not-copy"
         case _, "strength" | "exemplar_strength":
             return "Fill strength"
+        case _, "exemplar_fidelity":
+            return "Fill fidelity"
     return f"Add to {found.noun}"
 
 

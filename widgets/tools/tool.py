@@ -54,6 +54,10 @@ class Tool:
     def hover(self, event: PointerEvent) -> None:
         """The pointer moved with no button held."""
 
+    def holds(self, event: PointerEvent) -> bool:
+        """Whether a press here takes hold of a handle that the tool draws; nothing else may then have it."""
+        return False
+
     def leave(self) -> None:
         """The pointer left the canvas."""
 

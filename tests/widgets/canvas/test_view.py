@@ -382,8 +382,10 @@ def test_the_frame_shows_what_a_method_would_see(qtbot: QtBot) -> None:
     easel.canvas.fit()
     session.commit("Paint", document.with_strength(document.strength.write(300, 200, np.ones((40, 60), np.float32))))
     session.set_view(frame=True)
-    qtbot.waitUntil(lambda: not easel.canvas._scene.frame.empty)
-    assert easel.canvas._scene.frame == (108, 8, 552, 432)  # 192 px of context on every side
+    qtbot.waitUntil(lambda: easel.canvas.framing.frame is not None)
+    frame = easel.canvas.framing.frame
+    assert frame is not None
+    assert frame.rect == (108, 8, 552, 432)  # 192 px of context on every side
 
 
 def test_contour_lines_get_their_per_cents_when_the_hand_rests(qtbot: QtBot) -> None:
