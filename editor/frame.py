@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from editor.geometry import Point, Rect, Size
+
+# Around what may change a model sees this share of its longer side, and no picture narrower than this, as far as the document allows.
+_CONTEXT = 0.25
+_ASPECT = 2.0
+# Enlarging further shows the model nothing but interpolation.
+_MOST_ENLARGED = 4.0
+_LEAST_SIDE = 8
+# How much more one side may be scaled than the other to end on a whole multiple.
+_MOST_SKEW = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +52,59 @@ class Frame:
         """(2, 3) affine map from document points to working points."""
         sx, sy = self.scale
         return np.array([[sx, 0.0, -self.rect.left * sx], [0.0, sy, -self.rect.top * sy]])
+
+
+def choose_frame(tight: Rect, document: Size, native: int, multiple: int, scale: float = 1.0) -> Frame:
+    """What a model made for squares of `native` pixels should see of a document to change `tight`, which must not be empty.
+
+    At least a quarter of its longer side of context on every side, sides of at least half of `native`, not narrower than 2:1, all as far
+    as the document allows. Where there is room, the sides are such that the working size is a multiple of `multiple`. `scale`: working
+    pixels per side beyond what the model was made for.
+    """
+    context = math.ceil(_CONTEXT * max(tight.size))
+    least = math.ceil(native / 2)
+    width, height = (max(side + 2 * context, least) for side in tight.size)
+    width, height = max(width, math.ceil(height / _ASPECT)), max(height, math.ceil(width / _ASPECT))
+    width, height = min(width, document.width), min(height, document.height)
+    fitting = _fitting(Size(width, height), native, multiple, scale)
+    if fitting.width <= document.width and fitting.height <= document.height:
+        width, height = fitting
+    left = _slid(tight.left, tight.right, width, document.width)
+    top = _slid(tight.top, tight.bottom, height, document.height)
+    return frame_at(Rect.at(left, top, width, height), native, multiple, scale)
+
+
+def frame_at(rect: Rect, native: int, multiple: int, scale: float = 1.0) -> Frame:
+    """The frame over a given rectangle: its working size has about the area of a square of `native` times `scale`, enlarging at most four
+    times, and the shape of the rectangle, to within a pixel of it.
+    """
+    width, height = rect.size
+    share = min(_MOST_ENLARGED, native * scale / math.sqrt(rect.size.area))
+    exact = _multiples(rect.size, native, multiple, scale)
+    skew = abs(width * exact.height / (height * exact.width) - 1)
+    if share < _MOST_ENLARGED and skew < min(_MOST_SKEW, 1 / min(width, height)):
+        return Frame(rect, exact)
+    return Frame(rect, Size(max(_LEAST_SIDE, round(width * share)), max(_LEAST_SIDE, round(height * share))))
+
+
+def _multiples(size: Size, native: int, multiple: int, scale: float) -> Size:
+    """The working size nearest to the shape of `size` whose sides are whole multiples."""
+    side = native * scale / multiple
+    across = max(1, round(side * math.sqrt(size.width / size.height)))
+    down = max(1, round(side * side / across))
+    return Size(across * multiple, down * multiple)
+
+
+def _fitting(size: Size, native: int, multiple: int, scale: float) -> Size:
+    """`size` with one side lengthened to the shape of its working size."""
+    width, height = size
+    exact = _multiples(size, native, multiple, scale)
+    return Size(
+        max(width, math.ceil(height * exact.width / exact.height)),
+        max(height, math.ceil(width * exact.height / exact.width)),
+    )
+
+
+def _slid(start: int, stop: int, length: int, limit: int) -> int:
+    """Where `length` pixels begin that have `start` to `stop` in their middle, or as nearly as they stay between 0 and `limit`."""
+    return min(max((start + stop - length) // 2, 0), limit - length)

@@ -114,7 +114,13 @@ class Exemplar:
 
 
 def covered(mask: Tiles) -> Rect:
-    """The tight rectangle of the elements above 0; empty if there is none."""
-    area = mask.written()
-    found = Rect.of_mask(mask.read(area))
-    return EMPTY if found.empty else found.moved(area.left, area.top)
+    """The tight rectangle of the elements above 0; empty if there is none. Looks only at blocks that could enlarge it."""
+    found = EMPTY
+    for where, block in mask.blocks():
+        if not mask.is_blank(block) and not (found.holds(where) and not found.empty):
+            found = found.unite(_moved(Rect.of_mask(block), where))
+    return found
+
+
+def _moved(rect: Rect, where: Rect) -> Rect:
+    return rect if rect.empty else rect.moved(where.left, where.top)

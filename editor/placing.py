@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 
 from editor import masks
 from editor.geometry import EMPTY, Rect, Size, chain, invert, pixel_matrix, transform_point
-from editor.item import Exemplar, Item
+from editor.item import Exemplar, Item, covered
 from editor.tiles import Tiles
 
 Map = NDArray[np.float32]
 Matrix = NDArray[np.float64]
+_T = TypeVar("_T", bound=np.generic)
+
+# Rows or columns of an exemplar that are looked at together.
+_STRIP = 16
 
 
 def hole(item: Item, rect: Rect, grow: int) -> NDArray[np.bool_]:
@@ -76,6 +80,20 @@ def exemplar_reach(exemplar: Exemplar) -> Rect:
     return exemplar.bounds.grow(math.ceil(max(abs(placement.scale_x), abs(placement.scale_y)) / 2))
 
 
+def exemplar_extent(exemplar: Exemplar) -> Rect:
+    """A close bound of what the exemplar lets in: what is neither cut away nor transparent nor painted out, where it lies."""
+    if not exemplar.strength or not exemplar.placement.scale_x * exemplar.placement.scale_y:
+        return EMPTY
+    own = covered(exemplar.cutout).intersect(covered(exemplar.strength_map))
+    own = _opaque(exemplar.pixels[..., 3], own)
+    if own.empty:
+        return EMPTY
+    matrix = exemplar.placement.matrix(exemplar.size)
+    left, top, right, bottom = own.grow(1)  # interpolation reaches into the next pixel
+    corners = ((left, top), (right, top), (left, bottom), (right, bottom))
+    return Rect.around([transform_point(matrix, x, y) for x, y in corners]).grow(1)
+
+
 def place_exemplar(exemplar: Exemplar, area: Rect) -> Placed:
     """The exemplar on the grid of the part of `area` that it touches.
 
@@ -123,9 +141,32 @@ def place_exemplar(exemplar: Exemplar, area: Rect) -> Placed:
     return Placed(part, np.asarray(placed, np.uint8), alpha, strength, fidelity)
 
 
+def _opaque(alpha: NDArray[np.uint8], within: Rect) -> Rect:
+    """The part of `within` without the strips along its sides that are all transparent; whole strips, so that most need no look."""
+    left, top, right, bottom = within
+    while top < bottom and not alpha[top : min(top + _STRIP, bottom), left:right].any():
+        top += _STRIP
+    while top < bottom and not alpha[max(bottom - _STRIP, top) : bottom, left:right].any():
+        bottom -= _STRIP
+    while left < right and not alpha[top:bottom, left : min(left + _STRIP, right)].any():
+        left += _STRIP
+    while left < right and not alpha[top:bottom, max(right - _STRIP, left) : right].any():
+        right -= _STRIP
+    return Rect(left, top, right, bottom)
+
+
 def _needed(matrix: Matrix, part: Rect, source: Rect) -> Rect:
     """What of `source` shows inside `part` of the document, with a rim for the interpolation."""
     back = invert(matrix)
     left, top, right, bottom = part
     corners = [transform_point(back, x, y) for x, y in ((left, top), (right, top), (left, bottom), (right, bottom))]
     return Rect.around(corners).grow(2).intersect(source)
+
+
+def on_grid(array: NDArray[_T], area: Rect, rect: Rect) -> NDArray[_T]:
+    """An array that covers `area` as one that covers `rect`: cropped, and 0 where there is nothing of it."""
+    part = area.intersect(rect)
+    found = np.zeros((*rect.size.shape, *array.shape[2:]), array.dtype)
+    if not part.empty:
+        found[part.within(rect).slices] = array[part.within(area).slices]
+    return found

@@ -1,0 +1,104 @@
+"""The way out: what a result does to the document as it is by then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.document import Document, MapName
+from editor.geometry import Placement, Rect, chain, invert, transform_point
+from editor.item import Item
+from editor.layer import Layer
+from editor.placing import item_matrix, moved_mask
+from editor.planning import blending_label, repainting_label
+from editor.report import EditResult, Recipe
+from editor.tiles import Tiles
+
+Map = NDArray[np.float32]
+
+
+def apply_result(document: Document, result: EditResult, asked: Document) -> tuple[str, Document]:
+    """The document with the result as a new layer on top, and the words for the history.
+
+    `asked` is the document that the request was made from. Whatever was painted or moved since stays so. What the edit used up is put
+    away: a removed item leaves the list, a moved one rests at its new place (or leaves, with the picture), a blended exemplar is
+    hidden, and the strength that took part is cleared (the layer's alpha still has it, and the whole of it as `painted`).
+    """
+    recipe = result.recipe
+    items = {each.id: document.item(each.id) for each in recipe.subjects}
+    names = [item.name for item in items.values() if item is not None]
+    names += [found.name for each in recipe.subjects if (found := document.exemplar(each.id)) is not None]
+    label = _label(recipe, names)
+    region = _used(asked, recipe)
+    painted = None if region is None else asked.map(region)
+    layer = Layer.empty(0, label, document.size)
+    pixels = layer.pixels.write(result.rect.left, result.rect.top, result.pixels)
+    document = document.adding_layer(replace(layer, pixels=pixels, recipe=recipe, doubt=result.doubt, painted=painted))
+    for subject in recipe.subjects:
+        item = document.item(subject.id)
+        exemplar = document.exemplar(subject.id)
+        if item is not None and recipe.action == "remove":
+            document = document.without_item(item.id)
+        elif item is not None and recipe.action == "move" and subject.placement is not None:
+            set_down = _set_down_item(item, subject.placement)
+            document = document.without_item(item.id) if set_down.empty else document.with_item(set_down)
+        elif exemplar is not None:
+            document = document.with_exemplar(replace(exemplar, visible=False))
+    if region is not None:
+        used_up = _without_used(document.map(region), asked.map(region), result)
+        document = document.with_map(region, used_up)
+    return label, document
+
+
+def _used(asked: Document, recipe: Recipe) -> MapName | None:
+    """The map that said where, of the document that was asked; None where something else did."""
+    painted = asked.strength.any()
+    if recipe.action == "fill" and not recipe.subjects:
+        return "strength" if painted else "selection"
+    if recipe.action == "blend" and recipe.settings.needs_model and painted:
+        return "strength"
+    return None
+
+
+def _set_down_item(item: Item, placement: Placement) -> Item:
+    """The item resting at `placement`. Where it was taken somewhere else since, it is on its way there from its new place."""
+    there = replace(item, placement=placement)
+    rest = replace(Item.of(item.name, moved_mask(there), item.id), prompt=item.prompt, visible=item.visible)
+    if item.placement in (None, placement) or rest.empty or not placement.scale_x * placement.scale_y:
+        return rest
+    on = chain(item_matrix(item), invert(item_matrix(there)))
+    return replace(
+        rest,
+        placement=Placement(
+            *transform_point(on, *rest.rect.centre),
+            item.placed.scale_x / placement.scale_x,
+            item.placed.scale_y / placement.scale_y,
+            item.placed.rotation - placement.rotation,
+        ),
+    )
+
+
+def _without_used(now: Tiles, then: Tiles, result: EditResult) -> Tiles:
+    """The map with 0 wherever the result changed something and nobody painted since."""
+
+    def clear(part: Rect, view: Map) -> None:
+        changed = result.pixels[part.within(result.rect).slices][..., 3] > 0
+        view[changed & (view == then.read(part))] = 0
+
+    cleared = now.apply(result.rect, clear)
+    return cleared if cleared.any() else Tiles.filled(now.shape, 0, np.float32)
+
+
+def _label(recipe: Recipe, names: list[str]) -> str:
+    what = f"“{names[0]}”" if len(names) == 1 else f"{len(names)} things"
+    match recipe.action:
+        case "fill":
+            return repainting_label(recipe.prompt, *names[:1]) if recipe.settings.needs_model else "Fill"
+        case "remove":
+            return f"Remove {what}"
+        case "move":
+            return f"Move {what}"
+        case "blend":
+            return blending_label(names)
