@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 import resources
 from editor.diffusion.backend import Backend
-from editor.errors import EditorError, InternalError, ModelUnavailable, OutOfMemory
+from editor.errors import EditorError, ModelUnavailable, OutOfMemory
 from editor.models.configs import part_folder, settings_folder, single_file
 from editor.models.headers import Damaged, find_weights, read_json
 from editor.models.info import ModelInfo, Precision
@@ -88,12 +88,7 @@ def load_pipelines(info: ModelInfo, fit: Fit, settings: Path | None = None) -> R
 
 def free(backend: Backend) -> None:
     """Give back the memory of a backend that nobody borrows any more, even if something still holds it; it cannot be used again."""
-    held = (
-        vars(backend).values()
-        if hasattr(backend, "__dict__")
-        else (getattr(backend, name) for name in backend.__slots__)
-    )
-    for pipeline in [each for each in held if isinstance(each, diffusers.DiffusionPipeline)]:
+    for pipeline in [each for each in vars(backend).values() if isinstance(each, diffusers.DiffusionPipeline)]:
         pipeline.remove_all_hooks()
         for part in pipeline.components.values():
             if isinstance(part, torch.nn.Module):
@@ -226,7 +221,7 @@ def _index(folder: Path) -> dict[str, Any]:
 
 def _scheduler(folder: Path, info: ModelInfo | None = None) -> Any:
     settings = read_json(folder / "scheduler_config.json")
-    kind = getattr(diffusers, str(settings.get("_class_name")), None)
+    kind: Any = getattr(diffusers, str(settings.get("_class_name")), None)
     if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
         raise ValueError("its scheduler is of an unknown kind")
     changed = {} if info is None or info.family == "kandinsky-2.2" else {"prediction_type": info.prediction}
@@ -261,9 +256,9 @@ def _understood(info: ModelInfo, part: str) -> Iterator[None]:
             raise ModelUnavailable(f"{said}: its file is damaged.", FETCH_AGAIN) from error
         except Damaged as error:
             raise ModelUnavailable(f"{said}: {error}.", FETCH_AGAIN) from error
-        except FileNotFoundError as error:
-            raise ModelUnavailable(f"{said}: a file is missing.", FETCH_AGAIN) from error
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, MemoryError) as error:
+        except OSError as error:
+            raise ModelUnavailable(f"{said}: a file is missing or damaged.", FETCH_AGAIN) from error
+        except (ValueError, KeyError, TypeError, RuntimeError, MemoryError) as error:
             known = out_of_memory(error)
             if known is not None:
                 raise known from error
@@ -279,15 +274,15 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    logs: tuple[tuple[Any, Callable[[], None]], ...] = (
-        (diffusers.utils.logging, diffusers.utils.logging.enable_progress_bar),
-        (transformers.utils.logging, transformers.utils.logging.enable_progress_bar),
-    )
-    shown = [library for library, _ in logs if library.is_progress_bar_enabled()]
-    for library in shown:
+    libraries: tuple[Any, ...] = (diffusers.utils.logging, transformers.utils.logging)
+    before = [(each, each.get_verbosity(), each.is_progress_bar_enabled()) for each in libraries]
+    for library in libraries:
+        library.set_verbosity_error()
         library.disable_progress_bar()
     try:
         yield
     finally:
-        for library in shown:
-            library.enable_progress_bar()
+        for library, level, bars in before:
+            library.set_verbosity(level)
+            if bars:
+                library.enable_progress_bar()
