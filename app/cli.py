@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-WORDS = ("edit", "demo", "bench", "screenshots")
+WORDS = ("edit", "models", "demo", "bench", "screenshots")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     match word:
         case "edit":
             return _edit(arguments[1:])
+        case "models":
+            return _models(arguments[1:])
         case "demo":
             return _demo(arguments[1:])
         case "bench":
@@ -35,7 +37,7 @@ def _window(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="palimpsest",
         description="Change pictures by touching them: paint strength, drop exemplars, move and remove items.",
-        epilog="Other words: edit, demo, bench, screenshots; each has its own --help.",
+        epilog="Other words: edit, models, demo, bench, screenshots; each has its own --help.",
     )
     parser.add_argument(
         "pictures", metavar="PICTURE", nargs="*", type=Path, help="pictures or .palimpsest projects to open"
@@ -71,6 +73,12 @@ def _edit(arguments: Sequence[str]) -> int:
     for note in notes:
         sys.stderr.write(f"{note}\n")
     return 0
+
+
+def _models(arguments: Sequence[str]) -> int:
+    from app.models_cli import main as models  # noqa: PLC0415
+
+    return models(arguments)
 
 
 def _demo(arguments: Sequence[str]) -> int:

@@ -26,6 +26,9 @@ class Preferences:
     """`theme`: dark, light or as the system. `undo_budget`: bytes one document's history may hold. `geometry`: Qt's, base64.
 
     `folded`: names of the panels that are folded. `recent`: paths, the newest first.
+
+    Models: `model_folder` is where downloads go, empty for the program's own place; `model_folders` are searched as well, `models` are
+    single ones. `hub`: the address of a mirror, empty for the usual one. `model`: the key of the one in use.
     """
 
     theme: Literal["system", "dark", "light"] = "system"
@@ -33,6 +36,11 @@ class Preferences:
     geometry: str = ""
     folded: tuple[str, ...] = ("brush",)  # the contextual bar has what is needed first
     recent: tuple[str, ...] = ()
+    model_folder: str = ""
+    model_folders: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    hub: str = ""
+    model: str = ""
 
 
 class Settings(QObject):
@@ -104,7 +112,7 @@ def _sane(name: str, raw: Any) -> Any:
             return raw if raw in choices else None
         case "undo_budget":
             return max(raw, LEAST_BUDGET) if isinstance(raw, int) and not isinstance(raw, bool) else None
-        case "geometry":
+        case "geometry" | "model_folder" | "hub" | "model":
             return raw if isinstance(raw, str) else None
         case _:
             return tuple(each for each in raw if isinstance(each, str)) if isinstance(raw, list) else None

@@ -237,7 +237,7 @@ def stable_diffusion(size: int = 40_000) -> dict[str, bytes]:
         "unet/diffusion_pytorch_model.fp16.safetensors": weights(size, 4),
         "unet/diffusion_pytorch_model.non_ema.safetensors": weights(2 * size, 5),
         "unet/diffusion_pytorch_model.bin": b"pickle",
-        "vae/config.json": config(_class_name="AutoencoderKL", latent_channels=4),
+        "vae/config.json": config(_class_name="AutoencoderKL", latent_channels=4, block_out_channels=[8, 8, 8, 8]),
         "vae/diffusion_pytorch_model.safetensors": weights(6_000, 6),
         "vae/model.onnx": b"onnx",
         "safety_checker/config.json": b"{}",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo as Listing
     from huggingface_hub.hf_api import RepoSibling
 
+HUB = "https://huggingface.co"
 TIMEOUT = 15.0  # seconds until a hub that does not answer is given up
 
 NETWORKS = frozenset({"unet", "vae", "movq", "text_encoder", "text_encoder_2", "image_encoder", "prior"})
@@ -74,6 +75,11 @@ class DownloadPlan:
     @property
     def name(self) -> str:
         return self.id.rpartition("/")[2]
+
+    @property
+    def page(self) -> str:
+        """Where people read about it."""
+        return f"{self.endpoint.rstrip('/') or HUB}/{self.id}"
 
     def folder(self, models: Path) -> Path:
         """Where the model will be, below the folder of models."""

@@ -200,13 +200,11 @@ def test_progress_counts_bytes_in_words(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_a_cut_connection_is_taken_up_where_it_broke(hub: Hub, tmp_path: Path) -> None:
-    hub.cut = [0, 17_000, 20_000]
+    hub.cut = [4_000_000, 4_000_000, 17_000, 0, 9_000]  # two small weights pass
     folder, _ = run(download(plan(hub), tmp_path, waits=QUICK))
     assert inspect(folder).usable
     ranges = [request.range for request in hub.fetched(UNET)]
-    assert ranges[0] == ""
-    assert len(ranges) >= 2
-    assert all(each.startswith("bytes=") for each in ranges[1:])
+    assert ranges == ["", "bytes=17000-", "bytes=17000-", "bytes=26000-"]
 
 
 def test_an_interrupted_download_goes_on_with_a_range(hub: Hub, tmp_path: Path) -> None:
