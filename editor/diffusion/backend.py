@@ -77,9 +77,12 @@ class Backend(Protocol):
         canvas: Size,
         pictures: Sequence[PicturePrompt] = (),
         picture_share: float = 0.0,
+        *,
+        seed: int = 0,
     ) -> tuple[Embeddings, Embeddings]:
         """Positive and negative embeddings of batch 1. `canvas`: in pixels. `pictures` count `picture_share` (0 to 1) of the prompt, the words
-        the rest, where the family takes pictures as prompts; elsewhere they are left out."""
+        the rest, where the family takes pictures as prompts; elsewhere they are left out. `seed`: for families that draw random numbers on
+        the way from words to their embedding."""
 
     def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
         """The network's prediction for scaled latents, float32, with as many channels as it has."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-Purpose = Literal["start", "exemplar", "sampler", "posterior"]
+Purpose = Literal["start", "exemplar", "sampler", "posterior", "prompt"]
 
 
 class Noise:

@@ -1,0 +1,106 @@
+"""Kandinsky 2.2: a decoder that is told nothing but the CLIP embedding of a picture, and a prior that makes such embeddings from words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import torch
+from diffusers.utils.torch_utils import get_module_execution_device
+from numpy.typing import NDArray
+
+from editor.diffusion.backend import Embeddings, Image, PicturePrompt
+from editor.diffusion.networks import from_network, predicted, to_network
+from editor.diffusion.noise import Noise
+from editor.diffusion.schedule import Schedule
+from editor.geometry import Size
+from editor.models.info import ModelInfo
+from editor.request import Sampler
+
+PRIOR_STEPS, PRIOR_GUIDANCE = 25, 4.0
+
+
+class Kandinsky:
+    """A `Backend` over two diffusers pipelines. Latents are the MoVQ's own, unscaled."""
+
+    def __init__(self, info: ModelInfo, decoder: Any, prior: Any) -> None:
+        """`decoder`: a `KandinskyV22Pipeline` or `KandinskyV22Img2ImgPipeline`. `prior`: a `KandinskyV22PriorPipeline`."""
+        self.info = info
+        self._decoder, self._prior = decoder, prior
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self._decoder._execution_device)
+
+    @torch.no_grad()
+    def encode(self, image: Image) -> torch.Tensor:
+        """(1, 4, h, w). Sides are multiples of 64."""
+        movq = self._decoder.movq
+        latents: torch.Tensor = movq.encode(to_network(image, self.device, movq.dtype)).latents
+        return latents.float().contiguous()
+
+    def sample(self, image: Image, generator: torch.Generator) -> torch.Tensor:
+        """`encode`: there is no posterior."""
+        return self.encode(image)
+
+    @torch.no_grad()
+    def decode(self, latents: torch.Tensor) -> NDArray[np.float32]:
+        """(B, H, W, 3) in [0, 1]."""
+        movq = self._decoder.movq
+        return from_network(movq.decode(latents.to(self.device, movq.dtype), force_not_quantize=True).sample)
+
+    @torch.no_grad()
+    def embed(
+        self,
+        prompt: str,
+        negative_prompt: str,
+        canvas: Size,
+        pictures: Sequence[PicturePrompt] = (),
+        picture_share: float = 0.0,
+        *,
+        seed: int = 0,
+    ) -> tuple[Embeddings, Embeddings]:
+        """Positive and negative, `image_embeds` (1, width) each. Weights of words and pictures add up to 1; without a negative prompt the
+        negative is the embedding of a blank picture. The prior reads 75 tokens of a prompt, not more."""
+        words, negative = self._words(prompt, negative_prompt, seed)
+        share = picture_share if pictures else 0.0
+        whole = sum(each.weight for each in pictures)
+        positive = (1.0 - share) * words
+        for each in pictures:
+            positive = positive + share * each.weight / whole * self._seen(each.image)
+        return Embeddings(None, {"image_embeds": positive}), Embeddings(None, {"image_embeds": negative})
+
+    def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
+        """(B, 8, h, w) float32: noise, then variances."""
+        return predicted(self._decoder.unet, latents, t, embeddings)
+
+    def schedule(self, steps: int, strength: float = 1.0, sampler: Sampler = "", first: int | None = None) -> Schedule:
+        """A fresh schedule; the pipeline's scheduler is only read."""
+        own = self._decoder.scheduler
+        return Schedule(own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device)
+
+    def _words(self, prompt: str, negative_prompt: str, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The prior's embeddings of a prompt and a negative prompt. Both start from the same noise."""
+        count = 2 if negative_prompt else 1
+        found = self._prior(
+            prompt,
+            negative_prompt=negative_prompt or None,
+            num_inference_steps=PRIOR_STEPS,
+            guidance_scale=PRIOR_GUIDANCE,
+            generator=Noise([seed] * count).generators("prompt"),
+        )
+        return found.image_embeds.to(self.device), found.negative_image_embeds.to(self.device)
+
+    def _seen(self, image: Image) -> torch.Tensor:
+        """The CLIP embedding of a picture on white, made square first: CLIP would cut off what is longer."""
+        height, width = image.shape[:2]
+        side = max(height, width)
+        top, left = (side - height) // 2, (side - width) // 2
+        margins = ((top, side - height - top), (left, side - width - left), (0, 0))
+        square = np.pad(np.rint(image * 255).astype(np.uint8), margins, constant_values=255)
+        encoder = self._prior.image_encoder
+        pixels = self._prior.image_processor(PIL.Image.fromarray(square), return_tensors="pt").pixel_values
+        found: torch.Tensor = encoder(pixels.to(get_module_execution_device(encoder), encoder.dtype)).image_embeds
+        return found.to(self.device)

@@ -1,0 +1,89 @@
+"""Stable Diffusion 1 and 2, for noise and for v prediction; SDXL builds on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers.utils.torch_utils import get_module_execution_device
+from numpy.typing import NDArray
+
+from editor.diffusion.backend import Embeddings, Image, PicturePrompt
+from editor.diffusion.networks import from_network, predicted, to_network
+from editor.diffusion.prompts import in_a_row, readings
+from editor.diffusion.schedule import Schedule
+from editor.geometry import Size
+from editor.models.info import ModelInfo
+from editor.request import Sampler
+
+
+class StableDiffusion:
+    """A `Backend` over a diffusers pipeline. Networks are called through it, so that parts on another device are fetched when it is their turn."""
+
+    def __init__(self, info: ModelInfo, pipeline: Any) -> None:
+        """`pipeline`: a `StableDiffusionPipeline`, or another one with the same parts, on its device."""
+        self.info = info
+        self._pipeline = pipeline
+
+    @property
+    def device(self) -> torch.device:
+        found: torch.device = self._pipeline._execution_device
+        return torch.device(found)
+
+    def encode(self, image: Image) -> torch.Tensor:
+        """(1, C, h, w), the mean of the posterior."""
+        return self._scaled(self._posterior(image).mode())
+
+    def sample(self, image: Image, generator: torch.Generator) -> torch.Tensor:
+        """(1, C, h, w), drawn from the posterior."""
+        return self._scaled(self._posterior(image).sample(generator))
+
+    @torch.no_grad()
+    def decode(self, latents: torch.Tensor) -> NDArray[np.float32]:
+        """(B, H, W, 3) in [0, 1]."""
+        vae = self._pipeline.vae
+        shift = getattr(vae.config, "shift_factor", None) or 0.0
+        whole = (latents / vae.config.scaling_factor + shift).to(self.device, vae.dtype)
+        return from_network(vae.decode(whole, return_dict=False)[0])
+
+    @torch.no_grad()
+    def embed(
+        self,
+        prompt: str,
+        negative_prompt: str,
+        canvas: Size,
+        pictures: Sequence[PicturePrompt] = (),
+        picture_share: float = 0.0,
+        *,
+        seed: int = 0,
+    ) -> tuple[Embeddings, Embeddings]:
+        """Positive and negative, (1, 77 n, width): the text encoder's last states. It is stored as deep as it is meant to be read."""
+        encoder = self._pipeline.text_encoder
+        device = get_module_execution_device(encoder)
+        positive, negative = (
+            Embeddings(in_a_row(encoder(ids.to(device))[0]).to(self.device))
+            for ids in readings((prompt, negative_prompt), self._pipeline.tokenizer)
+        )
+        return positive, negative
+
+    def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
+        """The U-Net's prediction, (B, C, h, w) float32."""
+        return predicted(self._pipeline.unet, latents, t, embeddings)
+
+    def schedule(self, steps: int, strength: float = 1.0, sampler: Sampler = "", first: int | None = None) -> Schedule:
+        """A fresh schedule; the pipeline's scheduler is only read."""
+        own = self._pipeline.scheduler
+        return Schedule(own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device)
+
+    @torch.no_grad()
+    def _posterior(self, image: Image) -> Any:
+        vae = self._pipeline.vae
+        return vae.encode(to_network(image, self.device, vae.dtype)).latent_dist
+
+    def _scaled(self, latents: torch.Tensor) -> torch.Tensor:
+        config = self._pipeline.vae.config
+        shift = getattr(config, "shift_factor", None) or 0.0
+        scaled: torch.Tensor = (latents.float() - shift) * config.scaling_factor
+        return scaled.contiguous()
