@@ -176,7 +176,9 @@ def test_fidelity_of_a_fully_free_exemplar_is_that_of_the_specification(steps: i
     assert found == math.floor(percent / 100 * steps + 0.5)
 
 
-@pytest.mark.parametrize(("steps", "strength", "expected"), [(100, 0.29, 29), (50, 0.58, 29), (30, 0.0, 0), (30, 1, 30)])
+@pytest.mark.parametrize(
+    ("steps", "strength", "expected"), [(100, 0.29, 29), (50, 0.58, 29), (30, 0.0, 0), (30, 1, 30)]
+)
 def test_invariant_26_steps_that_run_are_rounded_not_cut(steps: int, strength: float, expected: int) -> None:
     assert free_steps(strength, steps) == expected
 
