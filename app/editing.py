@@ -6,12 +6,13 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from app.runner import Runner, internal_error, out_of_memory
-from editor.edit import make_request, variations
+from editor.edit import frame_for, make_request, variations
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image
 from editor.models.info import ModelInfo
@@ -61,10 +62,14 @@ async def run_edit(
 
 async def assess(runner: Runner, asked: Asked, done: Callable[[Assessment | None], None]) -> None:
     """Whether the edit fits into memory; None where that cannot be told, as where the edit could not be made anyway."""
+    frame, model = frame_for(asked.document, asked.draft, asked.planned), asked.draft.model
+    if frame is None or model is None:
+        done(None)
+        return
+    guidance = (asked.draft.guidance_scale, model.guidance_scale, model.traits.guidance_scale)
+    guided = next(each for each in guidance if each is not None) > 1
     try:
-        request = await asyncio.to_thread(make_request, asked.document, asked.draft, asked.planned)
-        guided = request.guidance_scale > 1
-        found = await runner.run(AssessRequest(request.model, request.frame.working, guidance=guided), _ignore)
+        found = await runner.run(AssessRequest(model.key, frame.working, guidance=guided), _ignore)
     except EditorError as error:
         log.info("No estimate of the memory: %s", error)
         done(None)
@@ -92,17 +97,40 @@ async def read(session: Session, source: Path | bytes, name: str, done: Callable
         done(picture)
 
 
+@dataclass(frozen=True, slots=True)
+class NoModels:
+    """A program that knows none."""
+
+    models: Sequence[ModelInfo] = ()
+    used: str = ""
+
+    def use(self, key: str) -> None:
+        """There is none to use."""
+
+
+class KnowsModels(Protocol):
+    """What is needed of the models of this machine: those that are known (None before the first look), and the key of the one in use."""
+
+    @property
+    def models(self) -> Sequence[ModelInfo] | None: ...
+
+    @property
+    def used(self) -> str: ...
+
+    def use(self, key: str) -> None: ...
+
+
 class Editing:
     """The `Worker` of every session: starts these coroutines, keeps them alive, and cancels them.
 
-    `open_picture` opens a picture as a new document; `models` are those that are known, `show_models` opens their page.
+    `open_picture` opens a picture as a new document; `models` knows the models, `show_models` opens their page.
     """
 
     def __init__(
         self,
         runner: Runner,
         open_picture: Callable[[Picture], None],
-        models: Callable[[], Sequence[ModelInfo]] = tuple,
+        models: KnowsModels = NoModels(),
         show_models: Callable[[], None] = lambda: None,
     ) -> None:
         self._runner = runner
@@ -139,7 +167,13 @@ class Editing:
         task.add_done_callback(lambda ended: self._forget(self._assessing, session, ended))
 
     def models(self) -> Sequence[ModelInfo]:
-        return self._models()
+        return self._models.models or ()
+
+    def used_model(self) -> str:
+        return self._models.used
+
+    def use_model(self, key: str) -> None:
+        self._models.use(key)
 
     def show_models(self) -> None:
         self._show_models()

@@ -79,7 +79,7 @@ class Form(QWidget):
             slider.changed.connect(lambda value: self.changed.emit(spec.name, int(value) if whole else float(value)))
             return slider
         if spec.kind == "choice":
-            words = [_words(value) for value in spec.choices]
+            words = [choice_words(value) for value in spec.choices]
             options = [(value, word, spec.help) for value, word in zip(spec.choices, words, strict=True)]
             choice = Choice(spec.label, options, as_list=len("".join(words)) > MOST_LETTERS)
             choice.changed.connect(lambda value: self.changed.emit(spec.name, value))
@@ -109,5 +109,6 @@ def labelled(label: str, tip: str, control: QWidget) -> QWidget:
     return row
 
 
-def _words(value: str) -> str:
+def choice_words(value: str) -> str:
+    """A choice as people read it."""
     return WORDS.get(value) or value.replace("_", " ").capitalize()

@@ -1,10 +1,12 @@
-"""Ways to run the edit beside the plain one: strengths to compare, and smaller."""
+"""Ways to run an edit beside the plain one: strengths to compare, smaller, and again with changes."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 
+from editor import reopening
+from editor.errors import InvalidRequest
 from editor.fan import FAN
 from editor.request import PixelsSettings
 from widgets.job import Asked
@@ -41,3 +43,33 @@ def run_smaller(session: Session, factor: float | None = None) -> None:
         scale = math.floor(settings.scale * (factor or SHRINK) * 20 + 1e-6) / 20  # in the steps of the slider
         session.set_draft(settings=replace(settings, scale=max(LEAST_SCALE, scale)))
         session.run()
+
+
+def why_not_again(session: Session, id: int) -> str:
+    """Why a layer's edit cannot be run again, as a sentence; empty when it can."""
+    document = session.history.document
+    layer = document.layer(id)
+    if layer is None:
+        return "There is no such layer."
+    if session.job is not None and session.job.busy:
+        return "An edit is running."
+    return reopening.can_reopen(document, layer)
+
+
+def run_again(session: Session, id: int) -> None:
+    """Put document and draft back to what a layer's edit was made from, as one step of the history, so that it can be changed and run."""
+    document = session.history.document
+    layer = document.layer(id)
+    try:
+        found = reopening.reopen(document, id)
+    except InvalidRequest as error:
+        session.notice(error.message, error.advice)
+        return
+    session.discard()
+    session.commit(f"Run again: {'' if layer is None else layer.name}", found.document)
+    held = session.draft.model
+    model = next((each for each in session.models() if each.key == found.model), None)
+    if found.model and model is None:
+        with_what = "Choose or get one." if held is None else f"It will run with {held.name}, and look different."
+        session.notice("The model that made it is not here.", with_what)
+    session.take_draft(replace(found.draft, model=model or held))

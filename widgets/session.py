@@ -59,6 +59,7 @@ class Session(Setup):
         self.path = path
         self.job: Job | None = None
         self._worker = worker
+        self._used = ""  # the key of the model in use when this document looked last
         self.follow_models()
 
     def saved(self, path: Path, document: Document) -> None:
@@ -78,11 +79,22 @@ class Session(Setup):
         """Open the page where models are added and got."""
         self._worker.show_models()
 
+    def use_model(self, model: ModelInfo) -> None:
+        """Use it from now on, in later documents too."""
+        self._used = model.key
+        self.choose_model(model)
+        self._worker.use_model(model.key)
+
     def follow_models(self) -> None:
-        """Called when a model came or went: one that is gone is used no more, and the first one that comes is."""
-        models, held = self.models(), self.draft.model
-        kept = next((model for model in models if held is not None and model.key == held.key), None)
-        self.choose_model(kept or next(iter(models), None))
+        """Called when models came or went, or another is in use: this document goes on with its own as long as it can."""
+        models, held, used = self.models(), self.draft.model, self._worker.used_model()
+        by_key = {model.key: model for model in models}
+        keys = [used, held.key if held is not None else ""]
+        if held is not None and used == self._used:
+            keys.reverse()
+        self._used = used
+        found = (by_key[key] for key in keys if key in by_key)
+        self.choose_model(next(found, next(iter(models), None)))
         self.models_changed.emit()
 
     # The edit and its job
@@ -219,7 +231,7 @@ class Session(Setup):
         if planned.action is None:
             self.notice(planned.reason)
             return None
-        return Asked.of(planned, self.document, self.draft)
+        return Asked.of(planned, self.document, self.draft_for(planned))
 
     def _set_job(self, job: Job | None) -> None:
         self.job = job

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from PySide6.QtCore import Signal
@@ -10,7 +10,7 @@ from PySide6.QtCore import Signal
 from editor.document import Document
 from editor.edit import Draft, Plan, plan
 from editor.models.info import ModelInfo
-from editor.request import MethodSettings
+from editor.request import MethodSettings, QuickFillSettings
 from widgets.methods import first_strength
 from widgets.open_document import OpenDocument
 from widgets.options import ToolOptions, ViewOptions
@@ -99,6 +99,22 @@ class Setup(OpenDocument):
         if kind not in self._strength_set:
             strength = first_strength(kind, draft.model)
         self._set("draft", {"settings": settings, "strength": strength})
+
+    def take_draft(self, draft: Draft) -> None:
+        """Go on from a whole other draft."""
+        earlier = self.draft
+        if type(draft.settings) is not type(earlier.settings):
+            self._kept[type(earlier.settings)] = earlier.settings, earlier.strength
+        self.set_draft(**{each.name: getattr(draft, each.name) for each in fields(draft)})
+
+    def draft_for(self, planned: Plan) -> Draft:
+        """The draft that a plan is carried out with: things are taken out and moved without a model, whatever the method in hand."""
+        draft = self.draft
+        if planned.action not in ("remove", "move") or not draft.settings.needs_model:
+            return draft
+        first = Draft.for_document(self.document)
+        settings, strength = self._kept.get(QuickFillSettings, (first.settings, first.strength))
+        return replace(draft, settings=settings, strength=strength)
 
     def choose_model(self, model: ModelInfo | None) -> None:
         """Use this model; the overall strength becomes the one that suits it, unless somebody chose another."""

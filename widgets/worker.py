@@ -46,5 +46,11 @@ class Worker(Protocol):
     def models(self) -> Sequence[ModelInfo]:
         """Every model that is known, also those that cannot be used."""
 
+    def used_model(self) -> str:
+        """The key of the model that is used where none was chosen; empty for none."""
+
+    def use_model(self, key: str) -> None:
+        """Use this one from now on, in later documents too."""
+
     def show_models(self) -> None:
         """Open the page where models are added and got."""

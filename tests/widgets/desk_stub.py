@@ -38,6 +38,7 @@ class Worker:
     finished: int = 0
     assessing: list[Callable[[Assessment | None], None]] = field(default_factory=list)
     known: list[ModelInfo] = field(default_factory=list)
+    used: str = ""
     models_shown: int = 0
 
     def run(self, session: Session, asked: Asked) -> None:
@@ -55,6 +56,12 @@ class Worker:
 
     def models(self) -> Sequence[ModelInfo]:
         return self.known
+
+    def used_model(self) -> str:
+        return self.used
+
+    def use_model(self, key: str) -> None:
+        self.used = key
 
     def show_models(self) -> None:
         self.models_shown += 1

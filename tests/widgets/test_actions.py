@@ -18,7 +18,7 @@ from widgets.tool_bar import TOOLS
 ALL = (*(command for menu in MENUS for command in menu.commands()), *OTHERS)
 
 # Keys with two meanings, of which the state allows one at a time.
-SHARED = {"Escape", "4", "5", "6"}
+SHARED = {"Escape", "Ctrl+Return", "Ctrl+Enter", "4", "5", "6"}
 
 
 def test_every_command_has_its_own_name_and_words() -> None:

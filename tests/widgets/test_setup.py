@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from pytestqt.qtbot import QtBot
 
+from editor.edit import Plan, removal
 from editor.request import PixelsSettings, QuickFillSettings
-from tests.widgets.desk_stub import Worker, model, picture
+from tests.widgets.desk_stub import Worker, model, picture, with_items
 from widgets.session import Session
 
 
@@ -25,9 +26,9 @@ def test_each_method_keeps_what_was_set_for_it(session: Session) -> None:
     assert session.draft.strength == 0.5
     session.set_draft(settings=replace(session.draft.settings, feather=3.0), strength=0.3)
     session.choose_method(QuickFillSettings)
-    assert (session.draft.settings, session.draft.strength) == (QuickFillSettings(grow=40), 0.8)
+    assert session.draft == replace(session.draft, settings=QuickFillSettings(grow=40), strength=0.8)
     session.choose_method(PixelsSettings)
-    assert (session.draft.settings, session.draft.strength) == (PixelsSettings(feather=3.0), 0.3)
+    assert session.draft == replace(session.draft, settings=PixelsSettings(feather=3.0), strength=0.3)
 
 
 def test_the_strength_suits_the_model_until_somebody_chooses_one(session: Session) -> None:
@@ -67,3 +68,29 @@ def test_models_come_and_go(session: Session, worker: Worker, qtbot: QtBot) -> N
     worker.known.clear()
     session.follow_models()
     assert session.draft.model is None
+
+
+def test_a_model_that_is_put_into_use_is_used_here_too_but_an_own_choice_stays(
+    session: Session, worker: Worker
+) -> None:
+    first, second = session.models()
+    session.use_model(second)
+    assert worker.used == second.key
+    session.choose_model(first)  # as a recipe does
+    session.follow_models()
+    assert session.draft.model == first
+    third = model("Third")
+    worker.known.append(third)
+    worker.used = third.key  # on the page of models
+    session.follow_models()
+    assert session.draft.model == third
+    assert Session(picture(), worker).draft.model == third
+
+
+def test_things_are_taken_out_without_a_model(session: Session) -> None:
+    item = with_items(session.document, "Cat").items[0]
+    session.choose_method(PixelsSettings)
+    draft = session.draft_for(removal(item))
+    assert isinstance(draft.settings, QuickFillSettings)
+    assert draft.strength == 1.0
+    assert session.draft_for(Plan("fill", "Fill")) is session.draft

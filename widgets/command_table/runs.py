@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from widgets import running
 from widgets.actions import Command, Menu
-from widgets.command_table.conditions import busy, discardable, idle, on_session, shown, when
+from widgets.command_table.conditions import busy, discardable, idle, on_layer, on_session, shown, when
 from widgets.command_table.views import view_switch
 from widgets.session import Session
 
@@ -13,6 +13,10 @@ def _choose(session: Session, step: int) -> None:
     job = session.job
     if job is not None and job.choices:
         session.choose((job.choices.index((job.chosen, job.stripe)) + step) % len(job.choices))
+
+
+def _repeatable(session: Session) -> bool:
+    return session.active_layer is not None and not running.why_not_again(session, session.active_layer)
 
 
 def _keepable(session: Session) -> bool:
@@ -39,6 +43,9 @@ RUN = Menu(
             short="Queue another",
         ),
         Command("run.strengths", "Try strengths", on_session(running.try_strengths), when=when(running.can_fan)),
+        Command(
+            "run.again", "Run the layer’s edit again with changes", on_layer(running.run_again), when=when(_repeatable)
+        ),
         Command("run.keep", "Keep what is there", on_session(Session.finish_early), when=when(_keepable)),
         Command("run.stop", "Stop", on_session(Session.stop), ("Escape",), busy),
         None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,15 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from editor.document import Document
 from editor.layer import BLENDS, Blend, Layer
 from editor.report import Recipe
-from editor.request import field_specs
+from editor.request import FieldSpec, MethodSettings, field_specs
 from editor.thumbnails import layer_thumbnail
-from widgets import commands, edits
+from widgets import commands, edits, running
 from widgets.controls.choice import Choice
 from widgets.controls.icons import IconButton
 from widgets.controls.rows import Row, eye_button, show_eye
 from widgets.controls.slider import Slider
+from widgets.form import choice_words
+from widgets.methods import SAMPLERS, method_of
 from widgets.panels.listing import ListPanel
 from widgets.session import Session
 
@@ -36,6 +39,7 @@ class LayersPanel(ListPanel[Layer]):
         self.rows.renamed.connect(lambda id, name: edits.rename_layer(session, id, name))
         self.rows.deleted.connect(lambda id: commands.delete_layer(session, id))
         self.rows.ordered.connect(lambda ids: edits.reorder_layers(session, ids[::-1]))
+        session.job_changed.connect(self._show_active)
 
     @property
     def header_buttons(self) -> tuple[QWidget, ...]:
@@ -54,6 +58,13 @@ class LayersPanel(ListPanel[Layer]):
     def active(self) -> int | None:
         return self.session.active_layer
 
+    def _show_active(self) -> None:
+        super()._show_active()
+        active = self.active()
+        row = None if active is None else self.rows.row(active)
+        if active is not None and isinstance(row, _LayerRow):
+            row.show_again(running.why_not_again(self.session, active))
+
     def thumbnail(self, thing: Layer, side: int) -> NDArray[np.uint8]:
         return layer_thumbnail(thing, side)
 
@@ -66,12 +77,15 @@ class _LayerRow(Row):
         below = QWidget()
         self._opacity = Slider("Opacity", 0, 1, 1, unit="%", step=0.01)
         self._blend = Choice("Blend mode", [(blend, blend.capitalize(), "") for blend in BLENDS], as_list=True)
+        self._again = IconButton("refresh-ccw", "Run again with changes")
+        self._again.hide()
         self._delete = IconButton("trash-2", "Delete the layer", danger=True)
         line = QHBoxLayout(below)
         line.setContentsMargins(0, 0, 4, 4)
         line.setSpacing(4)
         line.addWidget(self._opacity, 3)
         line.addWidget(self._blend, 2)
+        line.addWidget(self._again)
         line.addWidget(self._delete)
         self._doubt = IconButton("triangle-alert", "Look closely", tip=DOUBT_WORDS, doubt=True)
         self._eye = eye_button()
@@ -81,6 +95,7 @@ class _LayerRow(Row):
         self._doubt.clicked.connect(lambda: session.notice(DOUBT_WORDS, "Undo it, or run it again with a new seed."))
         self._opacity.changed.connect(lambda value: edits.set_layer_opacity(session, id, value))
         self._blend.changed.connect(lambda value: edits.set_layer_blend(session, id, _blend(value)))
+        self._again.clicked.connect(lambda: running.run_again(session, id))
         self._delete.clicked.connect(lambda: commands.delete_layer(session, id))
 
     def show_layer(self, layer: Layer) -> None:
@@ -91,17 +106,44 @@ class _LayerRow(Row):
         if layer.opacity < 1:
             parts.append(f"{round(layer.opacity * 100)}\u202f%")
         self.show_words(layer.name, " · ".join(parts), recipe_words(layer.recipe) if layer.recipe else "")
+        self._again.setVisible(layer.recipe is not None)
         self._doubt.setVisible(layer.doubt is not None and layer.doubt >= DOUBTFUL)
         show_eye(self._eye, layer.visible)
+
+    def show_again(self, why_not: str) -> None:
+        """`why_not`: why its edit cannot be run again, empty when it can."""
+        self._again.setEnabled(not why_not)
+        self._again.setToolTip(f"Run again with changes\n{why_not}" if why_not else "Run again with changes")
 
 
 def recipe_words(recipe: Recipe) -> str:
     """How a layer was made, line by line."""
-    lines = [f"{_ACTIONS[recipe.action]}, seed {recipe.seed}"]
-    lines += [f"{spec.label}: {getattr(recipe.settings, spec.name)}" for spec in field_specs(type(recipe.settings))]
+    method = method_of(recipe.settings)
+    lines = [f"{_ACTIONS[recipe.action]} with {method.name.split(' · ')[-1]}"]
+    if recipe.model:
+        lines.append(f"Model: {PurePath(recipe.model).name}")
     if recipe.prompt:
         lines.append(f"Prompt: {recipe.prompt}")
-    return "\n".join(lines)
+    if recipe.negative_prompt:
+        lines.append(f"Not: {recipe.negative_prompt}")
+    lines.append(f"Strength: {recipe.strength:.0%}, seed: {recipe.seed}")
+    if recipe.model:
+        lines.append(f"Steps: {recipe.steps}, guidance: {recipe.guidance_scale:g}")
+        lines.append(f"Sampler: {SAMPLERS[recipe.sampler]}")
+    return "\n".join(lines + [_setting(spec, recipe.settings) for spec in field_specs(method.settings)])
+
+
+def _setting(spec: FieldSpec, settings: MethodSettings) -> str:
+    value = getattr(settings, spec.name)
+    if spec.kind == "choice":
+        words = choice_words(value)
+    elif spec.kind == "bool":
+        words = "yes" if value else "no"
+    elif spec.range is not None and spec.range.unit == "%":
+        words = f"{value:.0%}"
+    else:
+        words = f"{value:g}\u202f{spec.range.unit}".strip() if spec.range is not None else str(value)
+    return f"{spec.label}: {words}"
 
 
 _ACTIONS = {"fill": "Filled", "remove": "Removed", "move": "Moved and healed", "blend": "Blended"}

@@ -95,4 +95,4 @@ class MethodPart(QWidget):
             self.show_draft()  # it is no model: the list goes back to the one in use
             self._session.show_models()
         else:
-            self._session.choose_model(next(model for model in self._models if model.key == key))
+            self._session.use_model(next(model for model in self._models if model.key == key))

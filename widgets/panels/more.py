@@ -26,7 +26,7 @@ GROUPS = {"quality": "Quality", "randomness": "Randomness", "region": "Region", 
 
 
 class More(QWidget):
-    """The groups of the method in hand; another method, or another family of models, has others."""
+    """The groups of the method in hand; another method, or another kind of model, has others."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,8 +40,7 @@ class More(QWidget):
     def show_draft(self) -> None:
         """Show what the session's draft says."""
         draft = self._session.draft
-        family = None if draft.model is None else draft.model.family
-        kind = type(draft.settings), family, draft.sampler in OFFERED or draft.sampler
+        kind = [spec.name for spec in _specs(self._session)], draft.sampler in OFFERED or draft.sampler
         if self._groups is None or kind != self._kind:
             if self._groups is not None:
                 self._layout.removeWidget(self._groups)
@@ -112,10 +111,7 @@ class _Groups(QWidget):
             yield self._model_controls
         if group == "region" and self._frame is not None:
             yield self._frame
-        draft = self._session.draft
-        found = [
-            spec for spec in field_specs(type(draft.settings)) if spec.group == group and _counts(spec, self._session)
-        ]
+        found = [spec for spec in _specs(self._session) if spec.group == group]
         if found:
             form = Form(found)
             form.changed.connect(self._set)
@@ -234,7 +230,8 @@ class _FrameRow(QWidget):
         self._reset.setVisible(frame is not None)
 
 
-def _counts(spec: FieldSpec, session: Session) -> bool:
-    """Whether the field does anything with the model in use: only some take pictures as prompts."""
-    model = session.draft.model
-    return spec.name != "exemplar_prompt" or (model is not None and model.family == "kandinsky-2.2")
+def _specs(session: Session) -> list[FieldSpec]:
+    """The fields that do something with the model in use: only some take pictures as prompts."""
+    draft = session.draft
+    takes_pictures = draft.model is not None and draft.model.family == "kandinsky-2.2"
+    return [spec for spec in field_specs(type(draft.settings)) if takes_pictures or spec.name != "exemplar_prompt"]

@@ -55,6 +55,12 @@ class Desk:
     def models(self) -> Sequence[ModelInfo]:
         return ()
 
+    def used_model(self) -> str:
+        return ""
+
+    def use_model(self, key: str) -> None:
+        raise AssertionError("no model is used here")
+
     def show_models(self) -> None:
         raise AssertionError("no model is used here")
 

@@ -12,14 +12,28 @@ from PySide6.QtWidgets import QApplication, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from editor.edit import apply_result
-from tests.widgets.desk_stub import CTRL, NONE, Worker, drag, picture, result, with_exemplars, with_items
+from editor.geometry import Rect
+from editor.report import Recipe
+from editor.request import PixelsSettings, Subject
+from tests.widgets.desk_stub import (
+    CTRL,
+    NONE,
+    Worker,
+    drag,
+    model,
+    painted,
+    picture,
+    result,
+    with_exemplars,
+    with_items,
+)
 from widgets.controls.rows import NameEdit, Row, Rows
 from widgets.controls.slider import Slider
 from widgets.panels.exemplars import ExemplarsPanel
 from widgets.panels.history import HistoryPanel
 from widgets.panels.items import ItemsPanel
 from widgets.panels.layers import LayersPanel, recipe_words
-from widgets.session import Session
+from widgets.session import Notice, Session
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -181,8 +195,90 @@ def test_layers_have_opacity_blend_mode_and_doubt(qtbot: QtBot, session: Session
 
 def test_a_recipe_can_be_read() -> None:
     words = recipe_words(result(42).recipe)
-    assert words.splitlines()[0] == "Filled, seed 42"
-    assert "Grow items by: 7" in words
+    assert words.splitlines()[0] == "Filled with Quick fill"
+    assert "seed: 42" in words
+    assert "Grow items by: 7\u202fpx" in words
+    assert "Model" not in words
+
+
+def test_a_recipe_with_a_model_says_what_it_was_given() -> None:
+    recipe = Recipe(
+        PixelsSettings(passes="one_by_one"),
+        "blend",
+        Rect(0, 0, 64, 64),
+        7,
+        prompt="a red boat",
+        negative_prompt="people",
+        model="/models/sd15",
+        steps=25,
+        guidance_scale=6.5,
+        sampler="dpmpp_2m",
+        strength=0.45,
+    )
+    assert recipe_words(recipe).splitlines()[:8] == [
+        "Blended with PIXELS",
+        "Model: sd15",
+        "Prompt: a red boat",
+        "Not: people",
+        "Strength: 45%, seed: 7",
+        "Steps: 25, guidance: 6.5",
+        "Sampler: DPM++ 2M",
+        "Exemplars: One by one",
+    ]
+
+
+def test_an_edit_is_run_again_from_its_layer(qtbot: QtBot, worker: Worker) -> None:
+    worker.known = [model(), model("Juggernaut", "stable-diffusion-xl")]
+    session = Session(painted(picture()), worker)
+    notices: list[Notice] = []
+    session.noticed.connect(notices.append)
+    panel = LayersPanel(session)
+    shown(qtbot, panel)
+    settings = PixelsSettings(feather=4.0)
+    made = replace(
+        result(5),
+        recipe=replace(
+            result().recipe, settings=settings, seed=5, prompt="a boat", model=worker.known[1].key, strength=0.6
+        ),
+    )
+    session.commit(*apply_result(session.document, made, session.document))
+    layer = session.document.layers[-1]
+    session.activate_layer(layer.id)
+    again = button(row(panel.rows, layer.name), "Run again with changes")
+    assert again.isEnabled()
+    session.commit("Paint", painted(session.document))
+    session.run()
+    assert not again.isEnabled()  # one thing at a time
+    session.discard()
+    QTest.mouseClick(again, LEFT)
+    assert session.history.entries[-1].label == f"Run again: {layer.name}"
+    draft = session.draft
+    assert (draft.settings, draft.prompt, draft.seed, draft.strength) == (settings, "a boat", 5, 0.6)
+    assert draft.model == worker.known[1]
+    assert session.document.strength.read()[60, 60] == 1
+    assert not session.document.layers[-1].visible
+    session.undo()
+    del worker.known[1]
+    session.follow_models()
+    QTest.mouseClick(again, LEFT)
+    assert session.draft.model == worker.known[0]
+    assert [notice.message for notice in notices] == ["The model that made it is not here."]
+
+
+def test_what_cannot_be_run_again_says_why(qtbot: QtBot, session: Session) -> None:
+    panel = LayersPanel(session)
+    shown(qtbot, panel)
+    made = replace(
+        result(), recipe=replace(result().recipe, action="remove", subjects=(Subject(session.document.items[0].id),))
+    )
+    session.commit(*apply_result(session.document, made, session.document))
+    layer = session.document.layers[-1]
+    session.activate_layer(layer.id)
+    again = button(row(panel.rows, layer.name), "Run again with changes")
+    assert not again.isEnabled()
+    assert again.toolTip() == "Run again with changes\nThe item it removed is gone."
+    background = row(panel.rows, "Background")
+    assert button(background, "Run again with changes").isHidden()
 
 
 def test_thumbnails_come_a_moment_later_and_follow_the_picture(qtbot: QtBot, session: Session) -> None:
