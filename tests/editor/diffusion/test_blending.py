@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import diffusers
 import pytest
 import torch
@@ -33,7 +35,7 @@ def schedule() -> Schedule:
 def test_invariant_12_hold_sets_are_nested_and_free_cells_only_grow(seed: int) -> None:
     anchor = Anchor(_random(0), _random(1), _counts(seed))
     held = [anchor.holds(i) for i in range(STEPS + 1)]
-    for before, after in zip(held, held[1:], strict=False):
+    for before, after in pairwise(held):
         assert not (after & ~before).any()
     assert torch.equal(sum(each.long() for each in held[:STEPS]), anchor.until)  # type: ignore[arg-type]
     assert not held[STEPS].any()

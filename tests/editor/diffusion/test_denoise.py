@@ -19,7 +19,12 @@ from editor.request import Sampler
 
 # diffusers turns a tensor into an array in a way that newer versions of numpy announce to end.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-SCALED: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+SCALED: dict[str, Any] = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "timestep_spacing": "leading",
+}
 NAMES: tuple[Sampler, ...] = tuple(SAMPLERS)
 Net = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 STEPS = 8
