@@ -11,6 +11,7 @@ from weakref import ref
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox
 
 from app import editing, runner
@@ -21,11 +22,12 @@ from editor.geometry import Placement
 from editor.io.images import Picture, read_image
 from editor.io.project import save_project
 from editor.item import Exemplar
-from editor.report import EditResult, Masks, Progress, Recipe, Reports
-from editor.request import EditRequest, SegmentRequest
+from editor.report import Assessment, EditResult, FinishEarly, Masks, Preview, Progress, Recipe, Reports
+from editor.request import AssessRequest, EditRequest, PixelsSettings, QuickFillSettings, SegmentRequest
 from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
 from tests.conftest import until
+from tests.widgets.desk_stub import model
 from widgets.session import Notice, Session
 
 
@@ -248,6 +250,148 @@ def test_a_blend_is_made_once_since_every_seed_gives_the_same(tell: Tell, photo:
         assert len(session.job.results) == 1
 
     tell(story, make_engine=lambda: engine)
+
+
+class Painting(OnDemand):
+    """It shows a preview at every step, and can make what is there into a result."""
+
+    def run(self, request: Any) -> Reports[Any]:
+        self.started += 1
+        step = 0
+        try:
+            while not self.go_on.is_set():
+                step += 1
+                told = np.frombuffer(step.to_bytes(16, "big"), np.uint8)  # the number of the step, as pixels
+                yield Preview(request.frame.rect, told.reshape(2, 2, 4))
+                yield Progress(0.5, "Painting")
+        except FinishEarly:
+            pass
+        finally:
+            self.closed += 1
+        return green(request)
+
+
+class TestKeepingAndQueueing:
+    def test_what_is_there_is_kept_and_the_other_variations_are_not_made(self, tell: Tell, photo: Path) -> None:
+        engine = Painting()
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            paint(session)
+            steps: list[int] = []
+            session.job_changed.connect(
+                lambda job: (
+                    steps.append(int.from_bytes(job.preview.pixels.tobytes(), "big")) if job and job.preview else None
+                )
+            )
+            session.run()
+            await until(lambda: session.job is not None and session.job.preview is not None)
+            await until(lambda: len(set(steps)) >= 3)
+            session.finish_early()
+            await until(lambda: not busy(session))
+            assert steps == sorted(steps)
+            assert session.job is not None
+            assert (session.job.state, len(session.job.results), engine.started) == ("ready", 1, 1)
+            session.accept()
+            assert session.document.layers[-1].recipe is not None
+
+        tell(story, make_engine=lambda: engine)
+
+    def test_an_edit_that_cannot_be_kept_ends_quietly(self, tell: Tell, photo: Path) -> None:
+        class Stubborn(OnDemand):
+            def run(self, request: Any) -> Reports[Any]:
+                while True:
+                    yield Preview(request.frame.rect, np.zeros((2, 2, 4), np.uint8))
+                    yield Progress(0.5, "Painting")
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            notices = heard(session)
+            paint(session)
+            session.run()
+            await until(lambda: session.job is not None and session.job.preview is not None)
+            session.finish_early()
+            await until(lambda: session.job is None)
+            assert notices == []
+
+        tell(story, make_engine=Stubborn)
+
+    def test_queued_edits_follow_each_other_and_keep_their_own_document(self, tell: Tell, photo: Path) -> None:
+        engine = OnDemand()
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            session.set_draft(variations=1)
+            paint(session, 20)
+            session.run()
+            await until(lambda: session.job is not None and session.job.fraction > 0)
+            paint(session, 200)
+            await desk.key(Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+            assert session.job is not None
+            assert len(session.job.waiting) == 1
+            engine.go_on.set()
+            await until(lambda: not busy(session))
+            assert engine.started == 2
+            first, second = session.job.candidates
+            assert first.result.rect != second.result.rect
+            session.choose(1)
+            session.accept()
+            assert session.document.layers[-1].pixels.read()[25, 205, 3] == 255
+
+        tell(story, make_engine=lambda: engine)
+
+    def test_the_edit_of_another_document_says_that_it_waits(self, tell: Tell, photo: Path) -> None:
+        engine = OnDemand()
+
+        async def story(desk: Desk) -> None:
+            one, other = await desk.open(photo), await desk.open(photo)
+            for session in (one, other):
+                session.set_draft(variations=1)
+                paint(session)
+            one.run()
+            await until(lambda: one.job is not None and one.job.fraction > 0)
+            other.run()
+            await until(lambda: other.job is not None and other.job.doing == "Waiting for another edit")
+            engine.go_on.set()
+            await until(lambda: not busy(other))
+            assert engine.started == 2
+
+        tell(story, make_engine=lambda: engine)
+
+
+class TestAssessing:
+    def test_the_engine_is_asked_with_the_working_size_and_only_the_newest_answer_counts(
+        self, tell: Tell, photo: Path
+    ) -> None:
+        asked: list[AssessRequest] = []
+
+        class Knowing(OnDemand):
+            def run(self, request: Any) -> Reports[Any]:
+                if not isinstance(request, AssessRequest):
+                    return (yield from super().run(request))
+                asked.append(request)
+                yield Progress(0.0, "Looking")
+                return Assessment(f"{request.working.width} wide", True)
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            paint(session)
+            session.choose_model(model())
+            session.choose_method(PixelsSettings)
+            found: list[Assessment | None] = []
+            session.assess(found.append)
+            session.set_draft(guidance_scale=1.0)
+            session.assess(found.append)
+            await until(lambda: found)
+            assert [(each.model, each.guidance) for each in asked] == [(model().key, False)]
+            assert found == [Assessment(f"{asked[0].working.width} wide", True)]
+            session.choose_method(QuickFillSettings)
+            session.choose_model(None)
+            session.assess(found.append)
+            await until(lambda: len(found) == 2)
+            assert found[1] is None
+
+        tell(story, make_engine=Knowing)
 
 
 class TestClosing:

@@ -261,7 +261,7 @@ def test_f6_walks_the_keyboard_round(window: MainWindow) -> None:
         seen.append(focus.accessibleName() or type(focus).__name__)
     assert seen[0] == "Strength brush"
     assert seen[1].startswith("Brush")
-    assert seen[2] == "Strength"
+    assert seen[2].startswith("Method")
     assert seen[3] == "Canvas"
 
 

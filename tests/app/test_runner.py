@@ -15,7 +15,7 @@ from app.runner import Runner
 from editor.errors import InternalError, InvalidRequest, OutOfMemory
 from editor.frame import Frame
 from editor.geometry import Rect
-from editor.report import EditResult, Preview, Progress, Recipe, Report, Reports
+from editor.report import EditResult, FinishEarly, Preview, Progress, Recipe, Report, Reports
 from editor.request import EditRequest, QuickFillSettings
 from tests.conftest import Play, until
 
@@ -243,5 +243,95 @@ def test_closing_cancels_what_runs_and_joins_the_thread(play: Play, with_engine:
         assert closed.is_set()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+    play(story())
+
+
+class TestFinishingEarly:
+    def test_what_there_is_becomes_the_result_at_the_next_report(
+        self, play: Play, with_engine: Callable[[Behaviour], Runner]
+    ) -> None:
+        thrown: list[int] = []
+
+        def endless(request: EditRequest) -> Reports[EditResult]:
+            try:
+                while True:
+                    yield Progress(0.1, "on and on")
+            except FinishEarly:
+                thrown.append(threading.get_ident())
+                yield Progress(0.9, "Decoding")
+            return make_result(request)
+
+        seen: list[Report] = []
+
+        async def story() -> EditResult:
+            runner, early = with_engine(endless), threading.Event()
+            task = asyncio.ensure_future(runner.run(make_request(5), seen.append, early))
+            await until(lambda: seen)
+            early.set()
+            return await task
+
+        assert play(story()).recipe.seed == 5
+        assert len(thrown) == 1
+        assert thrown[0] != threading.get_ident()
+        assert [report.doing for report in seen if isinstance(report, Progress)][-1] == "Decoding"
+
+    def test_it_waits_until_the_edit_has_begun(self, play: Play, with_engine: Callable[[Behaviour], Runner]) -> None:
+        caught: list[bool] = []
+
+        def careful(request: EditRequest) -> Reports[EditResult]:
+            try:
+                yield Progress(0.1, "begun")
+                yield Progress(0.2, "on")
+            except FinishEarly:
+                caught.append(True)
+            return make_result(request)
+
+        async def story() -> EditResult:
+            early = threading.Event()
+            early.set()
+            return await with_engine(careful).run(make_request(), lambda _: None, early)
+
+        play(story())
+        assert caught == [True]
+
+    def test_one_that_cannot_simply_ends_and_the_next_runs(
+        self, play: Play, with_engine: Callable[[Behaviour], Runner], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def stubborn(request: EditRequest) -> Reports[EditResult]:
+            if request.seed == 2:
+                return make_result(request)
+            while True:
+                yield Progress(0.1, "on and on")
+
+        async def story() -> EditResult:
+            runner, early, seen = with_engine(stubborn), threading.Event(), list[Report]()
+            task = asyncio.ensure_future(runner.run(make_request(1), seen.append, early))
+            await until(lambda: seen)
+            early.set()
+            with pytest.raises(FinishEarly):
+                await task
+            return await runner.run(make_request(2), seen.append)
+
+        assert play(story()).recipe.seed == 2
+        assert not caplog.records
+
+
+def test_it_knows_whether_an_edit_is_under_way(play: Play, with_engine: Callable[[Behaviour], Runner]) -> None:
+    gate = threading.Event()
+
+    def gated(request: EditRequest) -> Reports[EditResult]:
+        while not gate.is_set():
+            yield Progress(0.5, "waiting")
+        return make_result(request)
+
+    async def story() -> None:
+        runner = with_engine(gated)
+        assert not runner.editing
+        task = asyncio.ensure_future(runner.run(make_request(), lambda _: None))
+        await until(lambda: runner.editing)
+        gate.set()
+        await task
+        assert not runner.editing
 
     play(story())
