@@ -54,19 +54,55 @@ def _window(arguments: Sequence[str]) -> int:
 
 def _edit(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="palimpsest edit", description="Fill a region of a picture, without a window."
+        prog="palimpsest edit", description="Change a region of a picture, without a window.", allow_abbrev=False
     )
     parser.add_argument("picture", type=Path)
-    parser.add_argument("strength", type=Path, help="a grey picture of the same size: black keeps, white may change")
+    parser.add_argument(
+        "strength", type=Path, help="a grey picture of the same size: black keeps, white may change; - for none"
+    )
     parser.add_argument("output", type=Path, help="where to write the result")
     parser.add_argument("--seed", type=int, default=None, help="the same seed gives the same picture (default: drawn)")
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a setting of the method")
+    model = parser.add_argument_group("with a diffusion model", "Without --model, quick fill does it.")
+    model.add_argument("--model", help="its name, its path or its id on the hub")
+    model.add_argument("--prompt", default="", help="what should be there")
+    model.add_argument("--negative", default="", help="what should not")
+    model.add_argument("--strength", dest="overall", type=float, help="0 to 1, multiplies what is painted")
+    model.add_argument("--steps", type=int)
+    model.add_argument("--guidance", type=float)
+    model.add_argument("--sampler", default="", help="euler, euler_a, ddim, dpmpp_2m, unipc or lcm (default: its own)")
+    model.add_argument(
+        "--exemplar",
+        metavar="FILE[@X,Y[,SCALE]]",
+        type=_exemplar,
+        action="append",
+        default=[],
+        help="a picture to blend in; X, Y is where its middle goes (default: fitted into the middle)",
+    )
     asked = parser.parse_args(arguments)
-    from app.batch import edit_file  # noqa: PLC0415
+    if asked.model is None and (asked.exemplar or asked.prompt):
+        parser.error("a prompt and exemplars need a --model; “palimpsest models” lists those that are here")
+    from app.batch import WithModel, edit_file  # noqa: PLC0415
     from editor.errors import EditorError  # noqa: PLC0415
 
+    strength = None if str(asked.strength) == "-" else asked.strength
+    chosen = None
+    if asked.model is not None:
+        from app.models_cli import known_models  # noqa: PLC0415
+
+        chosen = WithModel(
+            known_models(),
+            asked.model,
+            asked.prompt,
+            asked.negative,
+            asked.overall,
+            asked.steps,
+            asked.guidance,
+            asked.sampler,
+            tuple(asked.exemplar),
+        )
     try:
-        notes = edit_file(asked.picture, asked.strength, asked.output, seed=asked.seed, settings=asked.set)
+        notes = edit_file(asked.picture, strength, asked.output, seed=asked.seed, settings=asked.set, model=chosen)
     except EditorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -79,6 +115,17 @@ def _models(arguments: Sequence[str]) -> int:
     from app.models_cli import main as models  # noqa: PLC0415
 
     return models(arguments)
+
+
+def _exemplar(text: str) -> tuple[Path, tuple[float, float] | None, float | None]:
+    """ "FILE", "FILE@X,Y" or "FILE@X,Y,SCALE"; a file whose name has an @ is taken whole when it is there."""
+    file, at, numbers = text.rpartition("@")
+    if not at or Path(text).exists():
+        return Path(text), None, None
+    values = [float(each) for each in numbers.split(",")]
+    if len(values) not in (2, 3):
+        raise ValueError(text)
+    return Path(file), (values[0], values[1]), values[2] if len(values) == 3 else None
 
 
 def _demo(arguments: Sequence[str]) -> int:

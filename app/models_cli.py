@@ -20,6 +20,7 @@ from editor.models.catalogue import SUGGESTIONS, Suggestion, size_words, suggest
 from editor.models.download import download, remaining
 from editor.models.hub import DownloadPlan, plan_download
 from editor.models.info import FAMILIES, ModelInfo
+from editor.models.library import Library
 from editor.report import Progress
 
 EVERY = 10.0  # seconds between two lines of progress where lines cannot be overwritten
@@ -29,10 +30,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str]) -> int:
     """Do what is asked; returns the exit status."""
     asked = _parser().parse_args(_with_word(arguments))
-    QCoreApplication.setApplicationName("palimpsest")  # it names the folders
-    kind = QStandardPaths.StandardLocation
-    settings = Settings(Path(QStandardPaths.writableLocation(kind.AppConfigLocation)) / "settings.json")
-    own = Path(QStandardPaths.writableLocation(kind.AppLocalDataLocation)) / "models"
+    settings, own = _places()
     try:
         match asked.word:
             case "import":
@@ -51,6 +49,19 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. What has come is kept; the same command goes on with it.\n")
         return INTERRUPTED
+
+
+def known_models() -> Library:
+    """Those that the settings know."""
+    return library_of(*_places())
+
+
+def _places() -> tuple[Settings, Path]:
+    """The settings, and the program's own folder for models."""
+    QCoreApplication.setApplicationName("palimpsest")  # it names the folders
+    kind = QStandardPaths.StandardLocation
+    settings = Settings(Path(QStandardPaths.writableLocation(kind.AppConfigLocation)) / "settings.json")
+    return settings, Path(QStandardPaths.writableLocation(kind.AppLocalDataLocation)) / "models"
 
 
 def _with_word(arguments: Sequence[str]) -> list[str]:

@@ -52,8 +52,8 @@ def repaint_frame(document: Document, draft: Draft, planned: Plan) -> Frame | No
     if tight.empty or (chosen is not None and chosen.empty):
         return None
     if chosen is not None:
-        return frame_at(chosen, model.native, model.traits.multiple, scale)
-    return choose_frame(tight, document.size, model.native, model.traits.multiple, scale)
+        return frame_at(chosen, model.native, model.multiple, scale)
+    return choose_frame(tight, document.size, model.native, model.multiple, scale)
 
 
 def repaint_reach(document: Document, draft: Draft, planned: Plan) -> Rect:
@@ -96,6 +96,8 @@ def repaint_inputs(
     """
     rect = frame.rect
     found, exemplars = _change(document, draft, rect, planned, frame)
+    for map in (found, *(each.rim for each in exemplars.values())):
+        _close(map, rect, document.rect)
     if nothing is not None:
         laid = np.zeros(rect.size.shape, np.bool_)
         for each in exemplars.values():
@@ -159,6 +161,18 @@ def _laid(exemplar: Exemplar, rect: Rect, rim: float, document: Document) -> Exe
         on_grid(_rim(placed, part, rim), part, rect),
         exemplar.prompt_weight,
     )
+
+
+def _close(map: Map, rect: Rect, whole: Rect) -> None:
+    """Nothing changes on an edge of the frame that is not one of the document: a region that goes on beyond fades out before it."""
+    if rect.left > whole.left:
+        map[:, 0] = 0
+    if rect.top > whole.top:
+        map[0] = 0
+    if rect.right < whole.right:
+        map[:, -1] = 0
+    if rect.bottom < whole.bottom:
+        map[-1] = 0
 
 
 def _rim(placed: Placed, part: Rect, rim: float) -> Map:
