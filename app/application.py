@@ -28,11 +28,13 @@ from app.documents import (
 from app.editing import Editing
 from app.first_sight import FirstSight, folder, settings_path
 from app.main_window import MainWindow
+from app.models import Models
 from app.runner import Runner, RunsRequests
 from app.settings import Settings
 from editor.document import Document
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image
+from widgets.models_page import ModelsPage
 from widgets.qimage import from_qimage
 from widgets.services import Recent
 from widgets.session import Session
@@ -48,10 +50,12 @@ SAMPLE = "flower.jpg"
 class Application:
     """The running program: the `Services` of its window. Make it inside a running asyncio loop on Qt.
 
-    `make_engine` is called in the worker thread, once. `cache`: a folder for thumbnails.
+    `make_engine` is called in the worker thread, once. `cache`: a folder for thumbnails. `models`: one for models that are downloaded.
     """
 
-    def __init__(self, settings: Settings, theme: Theme, cache: Path, make_engine: Callable[[], RunsRequests]) -> None:
+    def __init__(
+        self, settings: Settings, theme: Theme, cache: Path, models: Path, make_engine: Callable[[], RunsRequests]
+    ) -> None:
         self.settings = settings
         self.sessions: list[Session] = []
         self.finished = asyncio.Event()
@@ -60,6 +64,8 @@ class Application:
         self._runner = Runner(make_engine)
         self._editing = Editing(self._runner, self.open_picture)
         self._tasks: set[asyncio.Task[None]] = set()
+        self.models = Models(settings, models, self._start)
+        self._models_page: ModelsPage | None = None
         self._saving = asyncio.Lock()  # one file at a time, so that of two saves of a document the later one stays
         self._closing: set[Session] = set()
         self.window = MainWindow(self, settings, theme)
@@ -89,6 +95,13 @@ class Application:
     def recent(self) -> Sequence[Recent]:
         paths = [Path(each) for each in self.settings.values.recent]
         return [Recent(path, self._thumbnails.read(path)) for path in paths]
+
+    def show_models(self) -> None:
+        if self._models_page is None:
+            self._models_page = ModelsPage(self.models, self.window)
+        self._models_page.show()
+        self._models_page.raise_()
+        self._models_page.activateWindow()
 
     async def _open_chosen(self) -> None:
         folder = self._folder()
@@ -238,6 +251,7 @@ class Application:
     async def close(self) -> None:
         """Stop everything that runs, join the worker and put the window away. Documents are not asked about."""
         await self._editing.close()
+        await self.models.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -295,7 +309,9 @@ def run(qt: QApplication, sight: FirstSight, pictures: Sequence[Path]) -> int:
 
 
 async def _main(settings: Settings, theme: Theme, sight: FirstSight, pictures: Sequence[Path]) -> None:
-    application = Application(settings, theme, folder(QStandardPaths.StandardLocation.CacheLocation), load_engine)
+    kind = QStandardPaths.StandardLocation
+    models = folder(kind.AppLocalDataLocation) / "models"
+    application = Application(settings, theme, folder(kind.CacheLocation), models, load_engine)
     try:
         await application.open_all(pictures)
         application.window.show()

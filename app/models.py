@@ -17,7 +17,7 @@ from PySide6.QtGui import QDesktopServices
 from app.runner import internal_error
 from app.settings import Settings
 from editor.errors import EditorError, ModelUnavailable
-from editor.models.download import download, remaining
+from editor.models.download import download, read_record, remaining
 from editor.models.hub import DownloadPlan, plan_download
 from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
@@ -91,6 +91,7 @@ class Models(QObject):
         self._loading: asyncio.Task[None] | None = None
         self._asked = 0  # look-ups so far: only the newest counts
         self._scans = 0
+        self._origins: dict[str, str] = {}
 
     @property
     def models(self) -> Sequence[ModelInfo] | None:
@@ -128,6 +129,9 @@ class Models(QObject):
     def forgettable(self, key: str) -> bool:
         return key in self._settings.values.models
 
+    def origin(self, key: str) -> str:
+        return self._origins.get(key, "")
+
     def forget(self, key: str) -> None:
         if forget_path(self._settings, Path(key)):
             self.changed.emit()
@@ -157,10 +161,16 @@ class Models(QObject):
     async def _scan(self) -> None:
         self._scans += 1
         mine = self._scans
-        found = await asyncio.to_thread(self.library.models)
+        library = self.library
+
+        def look() -> tuple[Sequence[ModelInfo], dict[str, str]]:
+            models = library.models()
+            return models, {info.key: read_record(info.path).get("source", "") for info in models if not info.usable}
+
+        found = await asyncio.to_thread(look)
         if mine != self._scans:
             return  # a newer look is under way
-        self._models = found
+        self._models, self._origins = found
         self.changed.emit()
 
     async def _add(self, path: Path) -> None:

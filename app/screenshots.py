@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _shoot(scene: Scene, theme: Theme, home: Path, file: Path, size: tuple[int, int]) -> None:
-    application = Application(Settings(home / "settings.json"), theme, home / "cache", load_engine)
+    application = Application(Settings(home / "settings.json"), theme, home / "cache", home / "models", load_engine)
     try:
         application.window.resize(*size)
         application.window.show()

@@ -46,6 +46,9 @@ class Services(Protocol):
     def close_document(self, session: Session) -> None:
         """Close it; asks first when it holds unsaved changes."""
 
+    def show_models(self) -> None:
+        """Show which models there are, and how to get more."""
+
     def recent(self) -> Sequence[Recent]:
         """The newest first."""
 

@@ -149,7 +149,7 @@ def on_a_desk(
     """The story, told on a fresh program that is put away afterwards."""
 
     async def told() -> None:
-        application = Application(Settings(home / "settings.json"), theme, home / "cache", make_engine)
+        application = Application(Settings(home / "settings.json"), theme, home / "cache", home / "models", make_engine)
         try:
             await story(Desk(application))
         finally:

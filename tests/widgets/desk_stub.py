@@ -107,6 +107,9 @@ class Services:
     def close_document(self, session: Session) -> None:
         self.calls.append(f"close {session.name}")
 
+    def show_models(self) -> None:
+        self.calls.append("models")
+
     def recent(self) -> Sequence[Recent]:
         return self.recents
 

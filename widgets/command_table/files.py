@@ -57,6 +57,7 @@ EDIT = Menu(
             short="Delete",
         ),
         None,
+        Command("edit.models", "Models…", lambda desk: desk.services.show_models(), when=always),
         Command("edit.preferences", "Preferences…", lambda desk: desk.show_preferences(), ("Ctrl+,",), always),
     ),
 )

@@ -73,6 +73,9 @@ class ModelsService(Protocol):
     def forgettable(self, key: str) -> bool:
         """Whether it is in the list only because somebody added it."""
 
+    def origin(self, key: str) -> str:
+        """The hub id that it came from, empty where nobody knows."""
+
     def forget(self, key: str) -> None:
         """Take it off the list; its files stay."""
 
