@@ -177,6 +177,8 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
     nothing = seen[..., 3] == 0 if seen[..., 3].min() == 0 else None
     strength, exemplars = repaint_inputs(document, draft, frame, planned, nothing)
     steps = next(each for each in (draft.steps, model.steps, model.traits.steps) if each is not None)
+    # Where no exemplar reaches into the frame, there is nothing to blend.
+    action = "fill" if planned.action == "blend" and not exemplars else planned.action
     guidance = (draft.guidance_scale, model.guidance_scale, model.traits.guidance_scale)
     return EditRequest(
         image=on_white(seen),
@@ -184,7 +186,7 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
         frame=frame,
         settings=draft.settings,
         seed=draw_seed() if draft.seed is None else draft.seed,
-        action=planned.action,
+        action=action,
         subjects=tuple(Subject(id) for id in (*planned.items, *exemplars)),
         exemplars=tuple(exemplars.values()),
         prompt=draft.prompt,

@@ -18,6 +18,8 @@ _MOST_ENLARGED = 4.0
 _LEAST_SIDE = 8
 # How much more one side may be scaled than the other to end on a whole multiple.
 _MOST_SKEW = 0.01
+# By how much the shorter side is lengthened in search of a shape that fits.
+_LONGER = (1.0, 1.06, 1.12, 1.25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,7 @@ def choose_frame(tight: Rect, document: Size, native: int, multiple: int, scale:
     width, height = (max(side + 2 * context, least) for side in tight.size)
     width, height = max(width, math.ceil(height / _ASPECT)), max(height, math.ceil(width / _ASPECT))
     width, height = min(width, document.width), min(height, document.height)
-    fitting = _fitting(Size(width, height), native, multiple, scale)
-    if fitting.width <= document.width and fitting.height <= document.height:
-        width, height = fitting
+    width, height = _fitting(Size(width, height), document, native, multiple, scale)
     left = _slid(tight.left, tight.right, width, document.width)
     top = _slid(tight.top, tight.bottom, height, document.height)
     return frame_at(Rect.at(left, top, width, height), native, multiple, scale)
@@ -95,14 +95,17 @@ def _multiples(size: Size, native: int, multiple: int, scale: float) -> Size:
     return Size(across * multiple, down * multiple)
 
 
-def _fitting(size: Size, native: int, multiple: int, scale: float) -> Size:
-    """`size` with one side lengthened to the shape of its working size."""
-    width, height = size
-    exact = _multiples(size, native, multiple, scale)
-    return Size(
-        max(width, math.ceil(height * exact.width / exact.height)),
-        max(height, math.ceil(width * exact.height / exact.width)),
-    )
+def _fitting(size: Size, most: Size, native: int, multiple: int, scale: float) -> Size:
+    """`size` lengthened to the shape of a working size of whole multiples; as it is where that would be larger than `most`, or narrow."""
+    wide = size.width > size.height
+    for more in _LONGER:
+        width, height = size.width * (1 if wide else more), size.height * (more if wide else 1)
+        exact = _multiples(Size(math.ceil(width), math.ceil(height)), native, multiple, scale)
+        width = max(size.width, math.ceil(height * exact.width / exact.height))
+        height = max(size.height, math.ceil(width * exact.height / exact.width))
+        if width <= most.width and height <= most.height and max(width, height) <= _ASPECT * min(width, height) + 1:
+            return Size(width, height)
+    return size
 
 
 def _slid(start: int, stop: int, length: int, limit: int) -> int:

@@ -89,9 +89,11 @@ def exemplar_extent(exemplar: Exemplar) -> Rect:
     if own.empty:
         return EMPTY
     matrix = exemplar.placement.matrix(exemplar.size)
-    left, top, right, bottom = own.grow(1)  # interpolation reaches into the next pixel
+    # Averaging smears by a pixel of the reduced picture, and interpolation reaches into the next one.
+    shrink = min(1.0, math.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    left, top, right, bottom = own.grow(math.ceil(2 / shrink))
     corners = ((left, top), (right, top), (left, bottom), (right, bottom))
-    return Rect.around([transform_point(matrix, x, y) for x, y in corners]).grow(1)
+    return Rect.around([transform_point(matrix, x, y) for x, y in corners]).intersect(exemplar_reach(exemplar))
 
 
 def place_exemplar(exemplar: Exemplar, area: Rect) -> Placed:

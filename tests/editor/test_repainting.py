@@ -199,7 +199,7 @@ class TestExemplars:
     def test_the_extent_of_a_cut_out_thing_is_that_of_the_thing(self) -> None:
         _, exemplar = with_exemplar(picture(), Placement(150, 100), side=100)
         cutout = Tiles.filled((100, 100), 0, np.float32).write(70, 70, np.ones((10, 10), np.float32))
-        assert exemplar_extent(replace(exemplar, cutout=cutout)).size.area <= 14 * 14
+        assert exemplar_extent(replace(exemplar, cutout=cutout)).size.area <= 15 * 15
         for gone in (replace(exemplar, strength=0.0), replace(exemplar, placement=Placement(150, 100, 0, 1))):
             assert exemplar_extent(gone).empty
 
