@@ -47,6 +47,7 @@ class Framing(QObject):
         self._before: Rect | None = None  # the draft's frame then
         self._about: object = None  # the edit that runs, if the frame is that one's
         self._corners: list[QPointF] = []  # on screen, as in CORNERS
+        self._taken = QRect()
         self.words = ""
         self.tag = QRectF()
         self._lay()
@@ -75,6 +76,15 @@ class Framing(QObject):
         """The whole canvas is repainted then, so nothing is said."""
         self._viewport = viewport
         self._lay()
+
+    def keep_clear(self, taken: QRect) -> None:
+        """The tag must not lie over these logical pixels."""
+        if taken != self._taken:
+            before = self._areas()
+            self._taken = taken
+            self._lay()
+            for area in (*before, *self._areas()):
+                self.changed.emit(area)
 
     def _wanted(self) -> Frame | None:
         session = self._session
@@ -224,7 +234,7 @@ class Framing(QObject):
         self.tag = self._tag_place()
 
     def _tag_place(self) -> QRectF:
-        """Above the frame, or inside it where there is no room; clear of the legend. Nothing when the frame is off screen."""
+        """Above the frame, or inside it where there is no room. Nothing when the frame is off screen."""
         xs, ys = [each.x() for each in self._corners], [each.y() for each in self._corners]
         box = QRectF(QPointF(min(xs), min(ys)), QPointF(max(xs), max(ys)))
         canvas = QRectF(4, 4, self._viewport.width - 8, self._viewport.height - 8)
@@ -237,9 +247,9 @@ class Framing(QObject):
         place = QRectF(
             round(max(seen.left() + (0 if y == above else 8), canvas.left())), round(y), round(width), height
         )
-        legend = QRectF(overlays.LEGEND).adjusted(-8, -8, 8, 8)
-        if place.intersects(legend) and self._session.view.legend:
-            place.moveLeft(legend.right())
+        taken = QRectF(self._taken).adjusted(-8, -8, 8, 8)
+        if not self._taken.isEmpty() and place.intersects(taken):
+            place.moveLeft(taken.right())
         place.moveLeft(min(place.left(), canvas.right() - place.width()))
         place.moveTop(min(max(place.top(), canvas.top()), canvas.bottom() - height))
         return place

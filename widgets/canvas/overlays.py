@@ -1,4 +1,4 @@
-"""Small drawings over the picture, in logical screen pixels: outlines, hatching, the legend, the frame's brackets, labels of lines."""
+"""Small drawings over the picture, in logical screen pixels: outlines, hatching, the frame's brackets, labels of lines."""
 
 from __future__ import annotations
 
@@ -22,17 +22,14 @@ from PySide6.QtGui import (
 )
 
 from editor.geometry import Size
-from widgets.canvas.palette import ISO_LINES, colours
-from widgets.options import OverlayMode
+from widgets.canvas.palette import ISO_LINES
 
 LEGEND = QRect(16, 16, 164, 40)  # the upper left corner; what floats over the canvas stays clear of it
 BRACKET = 14.0
 TAG_HEIGHT = 18.0
-_BAR = QRectF(10, 8, 144, 8)
-_WORDS = QRectF(10, 19, 144, 15)
 _PLATE, _RIM = QColor(24, 24, 24, 215), QColor(255, 255, 255, 28)
-_ACCENT = QColor(76, 154, 255)
-_TEXT, _QUIET = QColor(238, 238, 238), QColor(255, 255, 255, 150)
+ACCENT = QColor(76, 154, 255)
+TEXT, QUIET = QColor(238, 238, 238), QColor(255, 255, 255, 150)
 _LEAST_LABELLED = 160  # screen pixels: shorter lines stay without a label
 _APART = 44.0
 
@@ -64,10 +61,10 @@ def tag(painter: QPainter, text: str, x: float, y: float, *, strong: bool = Fals
     box = QRectF(round(x), round(y), round(width), height)
     plate(painter, box)
     if strong:
-        painter.setPen(QPen(_ACCENT, 1.5))
+        painter.setPen(QPen(ACCENT, 1.5))
         painter.drawRoundedRect(box.adjusted(0.75, 0.75, -0.75, -0.75), 4.0, 4.0)
     painter.setFont(caption())
-    painter.setPen(_TEXT)
+    painter.setPen(TEXT)
     painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
 
 
@@ -110,6 +107,18 @@ def healing(painter: QPainter, path: QPainterPath, ratio: float) -> None:
     painter.drawPath(path)
 
 
+def reach(painter: QPainter, path: QPainterPath) -> None:
+    """How far a change may go: a thin broken line, quiet beside the outlines of things."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(QColor(0, 0, 0, 110), 2.0))
+    painter.drawPath(path)
+    pen = QPen(QColor(255, 255, 255, 200), 1.0)
+    pen.setDashPattern([3, 4])
+    painter.setPen(pen)
+    painter.drawPath(path)
+
+
 def brackets(painter: QPainter, corners: Sequence[QPointF], ratio: float, *, strong: bool = False) -> None:
     """Four thin corners just outside a box, whose `corners` go round it. Where they lie on whole device pixels, so do the lines."""
     thick, rim = max(1, round((2.5 if strong else 1.5) * ratio)) / ratio, max(1, round(ratio)) / ratio
@@ -131,49 +140,6 @@ def brackets(painter: QPainter, corners: Sequence[QPointF], ratio: float, *, str
 
 def size_words(size: Size) -> str:
     return f"{_grouped(size.width)} × {_grouped(size.height)}\u202fpx"
-
-
-class Legend:
-    """The palette from 0 to 100 % with a value marked. What stays the same is kept as an image."""
-
-    def __init__(self) -> None:
-        self._ground: tuple[tuple[object, ...], QImage] | None = None
-
-    def draw(self, painter: QPainter, mode: OverlayMode, ratio: float, value: float | None) -> None:
-        """`value`: 0 to 1, or None when the pointer is nowhere."""
-        wanted = mode, ratio, value is None
-        if self._ground is None or self._ground[0] != wanted:
-            self._ground = wanted, self._drawn(mode, ratio, strong=value is None)
-        painter.drawImage(LEGEND.topLeft(), self._ground[1])
-        if value is None:
-            return
-        painter.save()
-        painter.translate(LEGEND.topLeft())
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        mark = QRectF(_BAR.left() + value * _BAR.width() - 2.5, _BAR.top() - 3, 5, _BAR.height() + 6)
-        painter.setPen(QPen(QColor(0, 0, 0, 190), 1.0))
-        painter.setBrush(QColor(255, 255, 255))
-        painter.drawRoundedRect(mark, 2, 2)
-        painter.setFont(caption(strong=True))
-        painter.setPen(_TEXT)
-        painter.drawText(_WORDS, Qt.AlignmentFlag.AlignCenter, f"{round(value * 100)}\u202f%")
-        painter.restore()
-
-    def _drawn(self, mode: OverlayMode, ratio: float, *, strong: bool) -> QImage:
-        size = LEGEND.size() * ratio
-        image = QImage(size, QImage.Format.Format_ARGB32_Premultiplied)
-        image.setDevicePixelRatio(ratio)
-        image.fill(0)
-        painter = QPainter(image)
-        plate(painter, QRectF(0, 0, LEGEND.width(), LEGEND.height()), 6.0)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawImage(_BAR, _bar(mode))
-        painter.setFont(caption())
-        painter.setPen(_TEXT if strong else _QUIET)
-        painter.drawText(_WORDS, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "0")
-        painter.drawText(_WORDS, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "100\u202f%")
-        painter.end()
-        return image
 
 
 def label_places(values: NDArray[np.uint8], ratio: float) -> list[tuple[float, float, str]]:
@@ -206,13 +172,6 @@ def labels(painter: QPainter, places: Iterable[tuple[float, float, str]]) -> Non
 
 def _grouped(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
-
-
-def _bar(mode: OverlayMode) -> QImage:
-    """256 x 1 pixels, the palette from 0 to 1."""
-    rgb = colours() if mode != "grey" else np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    rows = np.ascontiguousarray(rgb[None])
-    return QImage(rows.data, 256, 1, 768, QImage.Format.Format_RGB888).copy()
 
 
 def _stripes(ratio: float) -> QImage:

@@ -46,7 +46,7 @@ def table(mode: OverlayMode, opacity: float) -> Words:
     strength = np.linspace(0, 1, 256)
     rgb = colours().astype(np.float64)
     match mode:
-        case "heat":
+        case "heat" | "cells":
             alpha = opacity * np.minimum(1, 0.25 + strength * 3)
         case "contours":
             alpha = opacity * np.minimum(1, 0.25 + strength * 3) * 0.45

@@ -15,11 +15,15 @@ from editor.item import Exemplar, Item
 from editor.layer import Layer
 from editor.report import EditResult, Preview
 from editor.tiles import Tiles
-from widgets.canvas import overlays
+from widgets.canvas import overlays, stripes
+from widgets.canvas.adapting import Adapting, adapting
+from widgets.canvas.cells import Cells, cells_of
 from widgets.canvas.lens import Lens
 from widgets.canvas.outlines import outline, part_of
 from widgets.canvas.palette import Words
-from widgets.canvas.things import Things, matrix_of
+from widgets.canvas.stripes import stripes_of
+from widgets.canvas.things import Heat, Things, matrix_of
+from widgets.options import OverlayMode
 from widgets.qimage import to_qimage
 from widgets.session import Session
 
@@ -37,7 +41,8 @@ class _Traced:
 
 
 class Scene:
-    """For one session. `hovered`: the item under the pointer. `labels`: per cents beside contour lines."""
+    """For one session. `hovered`: the item under the pointer. `labels`: per cents beside contour lines. `cells`: what a
+    sampler makes of the strength, while that is shown; `adapting`: how far exemplars let the picture change."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -46,6 +51,8 @@ class Scene:
         self._preview: tuple[Preview, QImage] | None = None
         self._candidate: tuple[object, EditResult, Document] | None = None
         self._selection: tuple[Tiles | None, Rect] = None, EMPTY
+        self.cells: Cells | None = None
+        self.adapting: Adapting | None = None
         self.hovered: int | None = None
         self.labels: list[tuple[float, float, str]] = []
         self.phase = 0
@@ -75,6 +82,38 @@ class Scene:
             return None
         plan = session.plan
         return plan if plan.items else None
+
+    def settle(self) -> bool:
+        """Nothing has happened for a moment: work out what takes longer. Whether something looks different now."""
+        session, view = self._session, self._session.view
+        if session.in_gesture:
+            return False
+        before = self.cells, self.adapting
+        self.cells = self.adapting = None
+        plan = session.plan
+        if not self.reviewing and plan.action is not None:
+            document, draft = session.document, session.draft
+            if view.overlay == "cells":
+                self.cells = cells_of(document, draft, plan)
+            if view.overlay != "off":
+                self.adapting = adapting(document, draft, plan)
+        return before != (None, None) or (self.cells, self.adapting) != (None, None)
+
+    def outdated(self) -> bool:
+        """What was worked out no longer holds while something is painted or moved; whether anything was thrown away."""
+        session = self._session
+        gone = False
+        if self.cells is not None and session.in_gesture:
+            self.cells, gone = None, True
+        if self.adapting is not None and not self.adapting.still(session.document):
+            self.adapting, gone = None, True
+        return gone
+
+    @property
+    def overlay(self) -> OverlayMode:
+        """The overlay as it is drawn: strength stands in for cells until they are worked out, and where there are none."""
+        mode = self._session.view.overlay
+        return "heat" if mode == "cells" and (self.cells is None or self.reviewing) else mode
 
     def changed(self, before: Document, after: Document) -> list[Rect]:
         """Where the things of two documents differ, in picture pixels."""
@@ -109,12 +148,18 @@ class Scene:
         self._draw_healing(painter, lens)
         if document.items:
             self._things.draw_items(painter, document, lens)
+        shaded = session.view.overlay in ("heat", "contours", "grey") and session.draft.exemplar is not None
+        if shaded and self.adapting is not None:
+            self.adapting.draw(painter, lens, table)
         if document.exemplars:
-            draft, options = session.draft, session.options
+            draft, target = session.draft, session.options.target
             # With an exemplar active, strength means the exemplar's own.
-            painting = options.target in ("strength", "exemplar_strength")
-            heat = draft.exemplar if painting and session.view.overlay in ("heat", "contours", "grey") else None
-            self._things.draw_exemplars(painter, document, lens, heat, table)
+            painting = target in ("strength", "exemplar_strength", "exemplar_fidelity")
+            shown = painting and draft.exemplar is not None and self.overlay in ("heat", "contours", "grey")
+            heat = Heat(draft.exemplar, table, fidelity=target == "exemplar_fidelity") if shown else None
+            self._things.draw_exemplars(painter, document, lens, heat)
+        if self.overlay == "cells" and self.cells is not None:
+            self.cells.draw(painter, lens, table)
 
     def draw_over(self, painter: QPainter, lens: Lens) -> None:
         """What lies on top, in logical pixels."""
@@ -125,12 +170,17 @@ class Scene:
             self._draw_items(painter, lens, used)
         if document.exemplars and not self.reviewing:
             self._draw_pointed(painter, lens)
+            if view.overlay != "off" and self.adapting is not None:
+                overlays.reach(painter, lens.viewport.transform().map(self.adapting.outline))
         selected = self._selected()
         if not selected.empty and not self.reviewing:
             path = self._trace("selection", document.selection, selected, lens)
             used.add("selection")
             overlays.marching(painter, lens.viewport.transform().map(path), self.phase)
         self._traced = {key: traced for key, traced in self._traced.items() if key in used}
+        job = session.job
+        if job is not None and stripes_of(job):
+            stripes.draw(painter, lens, stripes_of(job), job.stripe)
         if view.overlay == "contours" and not self.reviewing:
             overlays.labels(painter, self.labels)
 

@@ -101,7 +101,7 @@ class StrengthOverlay:
         """(h, w) uint32 premultiplied ARGB for `area` (device pixels on the picture); None where there is nothing."""
         found: Words | None = None
         if (
-            self._mode != "off"
+            self._mode not in ("off", "cells")  # cells are drawn as they are, not resampled
             and self._strength_shown
             and not (self._planes["strength"].blank and self._mode != "grey")
         ):

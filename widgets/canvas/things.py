@@ -33,11 +33,23 @@ class _Ghost:
     sprite: Sprite
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Heat:
+    """The exemplar whose strength, or `fidelity`, is shown as colours from `table`."""
+
+    exemplar: int | None
+    table: Words
+    fidelity: bool = False
+
+    def same(self, other: Heat | None) -> bool:
+        return other is not None and self.table is other.table and self.fidelity == other.fidelity
+
+
 @dataclass(slots=True)
 class _Shown:
     exemplar: Exemplar
     level: int
-    table: Words | None
+    look: Heat | None
     pixels: Pixels  # of the exemplar at this level, BGRA premultiplied by their own alpha
     sprite: Sprite
     heat: Sprite | None
@@ -61,12 +73,12 @@ class Things:
             scale = QTransform.fromScale(step, step)
             ghost.sprite.draw(painter, scale * rest * matrix_of(item.placed, item.size) * lens.to_device)
 
-    def draw_exemplars(self, painter: QPainter, document: Document, lens: Lens, heat: int | None, table: Words) -> None:
-        """The visible exemplars, bottom up. `heat`: the id of the one whose strength is shown as colours from `table`."""
+    def draw_exemplars(self, painter: QPainter, document: Document, lens: Lens, heat: Heat | None) -> None:
+        """The visible exemplars, bottom up."""
         visible = {exemplar.id: exemplar for exemplar in document.exemplars if exemplar.visible}
         self._shown = {id: shown for id, shown in self._shown.items() if id in visible}
         for id, exemplar in visible.items():
-            shown = self._exemplar(id, exemplar, lens, table if id == heat else None)
+            shown = self._exemplar(id, exemplar, lens, heat if heat is not None and id == heat.exemplar else None)
             step = float(1 << shown.level)
             transform = QTransform.fromScale(step, step) * matrix_of(exemplar.placement, exemplar.size)
             shown.sprite.draw(painter, transform * lens.to_device)
@@ -85,13 +97,14 @@ class Things:
         self._ghosts[id] = made
         return made
 
-    def _exemplar(self, id: int, exemplar: Exemplar, lens: Lens, table: Words | None) -> _Shown:
+    def _exemplar(self, id: int, exemplar: Exemplar, lens: Lens, look: Heat | None) -> _Shown:
         level = _level(exemplar.placement, lens)
         known = self._shown.get(id)
         pixels: Pixels | None = None
         if known is not None and known.level == level and known.exemplar.pixels is exemplar.pixels:
             pixels = known.pixels
-            if known.table is table and _same_look(known.exemplar, exemplar):
+            same = known.look is None if look is None else look.same(known.look)
+            if same and _same_look(known.exemplar, exemplar):
                 return known
         rect = to_level(Rect.of_size(exemplar.size), level)
         if pixels is None:
@@ -103,10 +116,16 @@ class Things:
         laid = pixels.copy()
         _cover(laid, weights)
         heat = None
-        if table is not None:
-            words = np.take(table, laid[..., 3], mode="clip")
+        if look is not None:
+            amount = laid[..., 3]
+            if look.fidelity:
+                fidelity = np.asarray(
+                    cv2.convertScaleAbs(map_at(exemplar.fidelity_map, level, rect), alpha=exemplar.fidelity), np.uint8
+                )
+                amount = np.asarray(cv2.multiply(np.ascontiguousarray(amount), fidelity, scale=1 / 255), np.uint8)
+            words = np.take(look.table, amount, mode="clip")
             heat = Sprite(words.view(np.uint8).reshape(*words.shape, 4))
-        made = _Shown(exemplar, level, table, pixels, Sprite(laid), heat)
+        made = _Shown(exemplar, level, look, pixels, Sprite(laid), heat)
         self._shown[id] = made
         return made
 
@@ -123,7 +142,13 @@ def _level(placement: Placement, lens: Lens) -> int:
 
 
 def _same_look(one: Exemplar, other: Exemplar) -> bool:
-    return one.cutout is other.cutout and one.strength_map is other.strength_map and one.strength == other.strength
+    return (
+        one.cutout is other.cutout
+        and one.strength_map is other.strength_map
+        and one.strength == other.strength
+        and one.fidelity_map is other.fidelity_map
+        and one.fidelity == other.fidelity
+    )
 
 
 def _cover(pixels: Pixels, weights: Pixels) -> None:

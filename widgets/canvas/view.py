@@ -25,6 +25,7 @@ from editor.document import Document
 from editor.geometry import Point, Rect
 from widgets.canvas import overlays
 from widgets.canvas.drop import Dropper
+from widgets.canvas.legend import Legend, Reading, Scale
 from widgets.canvas.lens import Lens
 from widgets.canvas.levels import from_level
 from widgets.canvas.scene import POINTING, Scene
@@ -66,7 +67,7 @@ class CanvasView(ToolView):
         self._refining = _timer(self, 0, self._refine, single=False)
         self._idle = _timer(self, _IDLE, self._settle)
         self._marching = _timer(self, _MARCH, self._march, single=False)
-        self._legend, self._legend_drawn = overlays.Legend(), False
+        self._legend, self._legend_drawn = Legend(), False
         self._marking = _timer(self, _LEGEND, self._mark_legend)
         session.document_changed.connect(self._document_changed)
         session.active_changed.connect(self._active_changed)
@@ -115,7 +116,10 @@ class CanvasView(ToolView):
             self._mark_areas(self._device_areas(self._scene.changed(before, after), 4))
         if after.selection is not before.selection:
             self._selection_changed()
-        if self._scene.labels:
+        outdated = self._scene.outdated()
+        if outdated and self._overlay_look():
+            self._screen.overlay_changed()
+        if self._scene.labels or outdated:
             self._scene.labels = []
             self.update()
         self._pointed()
@@ -163,6 +167,7 @@ class CanvasView(ToolView):
         if view != before or session.draft != self._draft:
             self._draft = session.draft
             self._idle.start()
+        self.framing.keep_clear(overlays.LEGEND if self._legend_shown() else QRect())
         self._pointed()
         self._update_decoration()
 
@@ -171,7 +176,7 @@ class CanvasView(ToolView):
         session = self.session
         free, painting = session.draft.exemplar is None, session.options.target == "strength"
         shown = free and (session.draft.item is None or painting) and not self._scene.reviewing
-        return self._overlay.set_look(session.view.overlay, session.view.overlay_opacity, strength_shown=shown)
+        return self._overlay.set_look(self._scene.overlay, session.view.overlay_opacity, strength_shown=shown)
 
     def _job_changed(self, job: Job | None) -> None:
         self._picture_changed()
@@ -180,6 +185,7 @@ class CanvasView(ToolView):
         if job is None:
             self._idle.start()
         self.framing.follow_job()
+        self.framing.keep_clear(overlays.LEGEND if self._legend_shown() else QRect())
         self.update()
 
     def _settle(self) -> None:
@@ -187,6 +193,11 @@ class CanvasView(ToolView):
         scene = self._scene
         if self.framing.stale:
             self.framing.settle()
+        self.framing.keep_clear(overlays.LEGEND if self._legend_shown() else QRect())
+        if scene.settle():
+            if self._overlay_look():
+                self._screen.overlay_changed()
+            self.update()
         inside = self._lens.inside
         if self._view.overlay == "contours" and self._overlay.strength_shown and not inside.empty:
             ratio = self._viewport.ratio
@@ -248,7 +259,7 @@ class CanvasView(ToolView):
             if overlays.LEGEND.intersects(event.rect()):
                 self._legend_drawn = self._legend_shown()
             if self._legend_drawn and overlays.LEGEND.intersects(event.rect()):
-                self._legend.draw(painter, self._view.overlay, ratio, self._value())
+                self._legend.draw(painter, self._legend_scale(), ratio, self._reading())
         if beside is not None:
             divider.draw(painter)
         if self._tool is not None:
@@ -282,6 +293,8 @@ class CanvasView(ToolView):
 
     def _legend_shown(self) -> bool:
         view = self._view
+        if view.legend and self._scene.overlay == "cells":
+            return True
         return (
             view.legend
             and view.overlay not in ("off", "outline")
@@ -297,9 +310,22 @@ class CanvasView(ToolView):
         if self._legend_shown() or self._legend_drawn:
             self.update(overlays.LEGEND)
 
-    def _value(self) -> float | None:
-        """The strength under the pointer."""
-        return None if self._cursor is None else value_at(self.session.document.strength, *self._cursor)
+    def _legend_scale(self) -> Scale:
+        mode, cells = self._scene.overlay, self._scene.cells
+        if mode != "cells" or cells is None:
+            return Scale(mode)
+        return Scale(mode, cells.steps, "" if cells.by_index else ", shown by index")
+
+    def _reading(self) -> Reading | None:
+        """What the overlay shows under the pointer."""
+        if self._cursor is None:
+            return None
+        cells = self._scene.cells
+        if self._scene.overlay == "cells" and cells is not None:
+            share = cells.share_at(*self._cursor)
+            return None if share is None else Reading(share, cells.words_at(*self._cursor))
+        value = value_at(self.session.document.strength, *self._cursor)
+        return None if value is None else Reading(value, f"{round(value * 100)}\u202f%")
 
     # Pointer
 

@@ -1,0 +1,258 @@
+"""What the sampler will use, how far exemplars reach, and the stripes of a strength fan, on the canvas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, Qt
+from pytestqt.qtbot import QtBot
+
+from editor.document import Document
+from editor.edit import Draft, plan
+from editor.fan import FAN, stripes
+from editor.geometry import Placement, Rect
+from editor.hold import hold_counts
+from editor.item import Exemplar
+from editor.models.info import ModelInfo
+from editor.report import EditResult, Preview, Progress, Recipe
+from editor.request import PixelsSettings
+from editor.tiles import Tiles
+from tests.widgets.canvas.easel import Easel, soft
+from widgets.canvas.adapting import adapting
+from widgets.canvas.cells import cells_of
+
+PRESS, MOVE = QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove
+MODEL = ModelInfo("tiny", "Tiny", "stable-diffusion", Path("tiny"), 512)
+AREA = Rect(100, 100, 260, 180)
+
+
+def draft(**changes: object) -> Draft:
+    return replace(Draft(PixelsSettings(), model=MODEL, steps=20, strength=0.5, frame=Rect(0, 0, 512, 512)), **changes)  # type: ignore[arg-type]
+
+
+def picture(level: float = 1.0) -> Document:
+    """Free in `AREA`: half of it fully, half of it by `level`."""
+    document = Document.of_picture(soft(512, 512))
+    amount = np.ones(AREA.size.shape, np.float32)
+    amount[:, 80:] = level
+    return document.with_strength(document.strength.write(AREA.left, AREA.top, amount))
+
+
+def with_exemplar(document: Document, fidelity: float = 0.0, rim: float | None = None) -> Document:
+    exemplar = Exemplar.of("leaf", np.full((96, 96, 4), 200, np.uint8) | np.uint8(55), Placement(352, 352))
+    return document.adding_exemplar(replace(exemplar, fidelity=fidelity, rim=rim))
+
+
+@pytest.fixture
+def easel(qtbot: QtBot) -> Easel:
+    made = Easel(qtbot, picture(0.5), (560, 560))
+    made.session.set_draft(settings=PixelsSettings(), model=MODEL, steps=20, strength=0.5, frame=Rect(0, 0, 512, 512))
+    made.look(zoom=1.0, x=256, y=256)
+    return made
+
+
+def at(easel: Easel, x: float, y: float) -> tuple[float, float]:
+    found = easel.canvas.viewport.to_screen(x, y)
+    return found.x, found.y
+
+
+def test_a_cell_counts_the_steps_that_the_method_counts() -> None:
+    document, asked = picture(0.5), draft()
+    cells = cells_of(document, asked, plan(document, asked))
+    assert cells is not None
+    assert cells.steps == 10  # half of twenty
+    assert cells.held.shape == (64, 64)
+    assert np.array_equal(cells.held[13:22, 13:22], np.zeros((9, 9)))
+    assert cells.words_at(110, 110) == "Released at step 1 of 10"
+    assert cells.words_at(250, 110) == "Released at step 6 of 10"
+    assert cells.words_at(50, 50) == "Kept"
+    assert cells.words_at(600, 50) == ""
+    blocks = document.strength.read().reshape(64, 8, 64, 8).mean((1, 3))
+    assert np.array_equal(cells.held, hold_counts(blocks, 10))
+
+
+def test_cells_of_an_exemplar_are_held_by_its_fidelity() -> None:
+    for fidelity, held in ((0.0, 0), (0.5, 5), (1.0, 10)):
+        document = with_exemplar(picture(), fidelity)
+        asked = draft()
+        cells = cells_of(document, asked, plan(document, asked))
+        assert cells is not None
+        assert cells.held_at(352, 352) == held
+
+
+def test_painted_fidelity_counts_where_it_was_painted() -> None:
+    document = with_exemplar(picture(), 1.0)
+    exemplar = document.exemplars[0]
+    left = np.zeros((96, 96), np.float32)
+    left[:, :48] = 1
+    document = document.with_exemplar(replace(exemplar, fidelity_map=Tiles.of(left)))
+    cells = cells_of(document, draft(), plan(document, draft()))
+    assert cells is not None
+    assert (cells.held_at(320, 352), cells.held_at(390, 352)) == (10, 0)
+
+
+def test_without_a_model_there_are_no_cells() -> None:
+    document = picture()
+    assert cells_of(document, Draft(), plan(document, Draft())) is None
+
+
+def test_cells_are_flat_and_the_strength_stands_in_while_painting(easel: Easel, qtbot: QtBot) -> None:
+    session = easel.session
+    session.commit("Gradient", session.document.with_strength(_slope(session.document)))
+    session.set_view(overlay="cells")
+    assert easel.canvas._scene.overlay == "heat"
+    qtbot.waitUntil(lambda: easel.canvas._scene.overlay == "cells")
+    plain = _plain(easel)
+    x, y = (round(each) for each in at(easel, 200, 104))
+    cell = easel.seen()[y : y + 8, x : x + 8].astype(int) - plain[y : y + 8, x : x + 8].astype(int) * 0.55
+    assert np.ptp(cell[2:7, 2:7], axis=(0, 1)).max() <= 3  # one colour at 45 %
+    document = session.document
+    session.show(document.with_strength(document.strength.write(300, 300, np.ones((40, 40), np.float32))))
+    assert easel.canvas._scene.overlay == "heat"
+    session.revert()
+    qtbot.waitUntil(lambda: easel.canvas._scene.overlay == "cells")
+
+
+def test_the_legend_says_how_many_steps_and_which_one(easel: Easel, qtbot: QtBot) -> None:
+    easel.session.set_view(overlay="cells", legend=True)
+    qtbot.waitUntil(lambda: easel.canvas._scene.overlay == "cells")
+    scale = easel.canvas._legend_scale()
+    assert (scale.steps, scale.note) == (10, "")
+    easel.point(MOVE, *at(easel, 250, 110))
+    reading = easel.canvas._reading()
+    assert reading is not None
+    assert (reading.words, reading.share) == ("Released at step 6 of 10", 0.5)
+    easel.session.set_draft(settings=PixelsSettings(map_scale="noise"))
+    qtbot.waitUntil(lambda: "index" in easel.canvas._legend_scale().note)
+
+
+def test_the_reach_goes_as_far_as_the_rim() -> None:
+    document = with_exemplar(Document.of_picture(soft(512, 512)), rim=20)
+    found = adapting(document, draft(), plan(document, draft()))
+    assert found is not None
+    box = found.outline.boundingRect()
+    assert box.left() == pytest.approx(352 - 48 - 20, abs=2)
+    assert box.bottom() == pytest.approx(352 + 48 + 20, abs=2)
+    assert found.values.max() == 128  # the overall strength
+    assert adapting(document, Draft(), plan(document, Draft())) is None
+
+
+def test_a_large_picture_is_looked_at_smaller() -> None:
+    document = Document.of_picture(np.full((3000, 3000, 4), 255, np.uint8))
+    exemplar = Exemplar.of("leaf", np.full((300, 300, 4), 255, np.uint8), Placement(1500, 1500, 4, 4))
+    document = document.adding_exemplar(replace(exemplar, rim=100.0))
+    asked = draft(frame=Rect(0, 0, 3000, 3000))
+    found = adapting(document, asked, plan(document, asked))
+    assert found is not None
+    assert found.values.size < 700_000
+    box = found.outline.boundingRect()
+    assert box.left() == pytest.approx(800, abs=8)
+    assert box.right() == pytest.approx(2200, abs=8)
+
+
+def test_the_reach_goes_while_an_exemplar_is_dragged_and_comes_back(easel: Easel, qtbot: QtBot) -> None:
+    session = easel.session
+    session.commit("Add", with_exemplar(session.document))
+    qtbot.waitUntil(lambda: easel.canvas._scene.adapting is not None)
+    exemplar = session.document.exemplars[0]
+    session.show(session.document.with_exemplar(replace(exemplar, placement=Placement(300, 300))))
+    assert easel.canvas._scene.adapting is None
+    session.commit("Move", session.document)
+    qtbot.waitUntil(lambda: easel.canvas._scene.adapting is not None)
+
+
+def test_a_click_on_a_stripe_chooses_it(easel: Easel) -> None:
+    session = easel.session
+    _fan(easel)
+    assert session.job is not None
+    assert session.job.stripe == 0
+    for index in (3, 5, 1):
+        part = session.job.candidates[0].result.stripes[index].rect
+        x, y = at(easel, *part.centre)
+        easel.point(MOVE, x, y)
+        assert easel.canvas.cursor().shape() == Qt.CursorShape.PointingHandCursor
+        easel.drag((x, y), (x + 3, y))
+        assert session.job is not None
+        assert session.job.stripe == index
+    assert easel.note.kinds.count("press") == 0
+    easel.drag(at(easel, 20, 20), at(easel, 30, 20))
+    assert easel.note.kinds.count("press") == 1
+
+
+def test_the_chosen_stripe_is_brought_out(easel: Easel) -> None:
+    session = easel.session
+    _fan(easel)
+    before = easel.seen().astype(int)
+    session.choose(4)
+    after = easel.seen().astype(int)
+    assert session.job is not None
+    changed = np.argwhere((before != after).any(axis=2))
+    first, fifth = (session.job.candidates[0].result.stripes[index].rect for index in (0, 4))
+    left = at(easel, first.left, 0)[0] - 20
+    assert len(changed)
+    assert left <= changed[:, 1].min()
+    assert changed[:, 1].max() <= at(easel, fifth.right, 0)[0] + 20
+
+
+def test_from_preview_to_result_nothing_flashes(easel: Easel) -> None:
+    """The result shows in the first picture after the preview, and outside the change nothing ever moves."""
+    session = easel.session
+    before = easel.seen()
+    session.run()
+    small = np.zeros((20, 40, 4), np.uint8)
+    small[..., 1] = small[..., 3] = 255
+    session.report(Progress(0.5, "Step 5 of 10"))
+    session.report(Preview(AREA, small))
+    during = easel.seen()
+    large = np.zeros((*AREA.size.shape, 4), np.uint8)
+    large[..., 1] = large[..., 3] = 255
+    session.job_result(EditResult(AREA, large, Recipe(PixelsSettings(), "fill", AREA, 1)))
+    after = easel.canvas.grab().toImage()
+    x, y = (round(each) for each in at(easel, *AREA.centre))
+    assert during[y, x].tolist() == [0, 255, 0]
+    assert after.pixelColor(x, y).name() == "#00ff00"
+    outside = np.ones(before.shape[:2], bool)
+    corner = [round(each) for each in (*at(easel, AREA.left, AREA.top), *at(easel, AREA.right, AREA.bottom))]
+    outside[corner[1] - 1 : corner[3] + 1, corner[0] - 1 : corner[2] + 1] = False
+    assert np.array_equal(during[outside], before[outside])
+    assert np.array_equal(easel.seen()[outside], before[outside])
+
+
+def test_a_small_preview_is_stretched_smoothly(easel: Easel) -> None:
+    session = easel.session
+    session.run()
+    ramp = np.zeros((4, 8, 4), np.uint8)
+    ramp[..., 0] = np.linspace(0, 255, 8).astype(np.uint8)
+    ramp[..., 3] = 255
+    session.report(Preview(AREA, ramp))
+    x, y = (round(each) for each in at(easel, AREA.left, AREA.centre.y))
+    row = easel.seen()[y, x : x + AREA.width, 0].astype(int)
+    assert np.abs(np.diff(row)).max() <= 6  # blocks would jump by 36
+    assert row[-1] - row[0] > 200
+
+
+def _slope(document: Document) -> Tiles:
+    slope = np.repeat(np.linspace(0.2, 1, 160, dtype=np.float32)[None], 80, axis=0)
+    return document.empty_map().write(AREA.left, AREA.top, slope)
+
+
+def _plain(easel: Easel) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    easel.session.set_view(overlay="off")
+    found = easel.seen()
+    easel.session.set_view(overlay="cells")
+    easel.canvas._settle()
+    return found
+
+
+def _fan(easel: Easel) -> None:
+    session = easel.session
+    session.run()
+    strength = session.document.strength.read(AREA)
+    pixels = np.full((*AREA.size.shape, 4), 255, np.uint8)
+    cut = stripes(strength, AREA, FAN)
+    assert len(cut) == 6
+    session.job_result(EditResult(AREA, pixels, Recipe(PixelsSettings(), "fill", AREA, 1), stripes=cut))
+    session.job_finished()

@@ -1,0 +1,124 @@
+"""Adapting: how far exemplars and what is painted together let the picture change, with the rims in which the surroundings adapt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtGui import QPainter, QPainterPath, QPolygonF
+
+from editor.document import Document
+from editor.edit import Draft, Plan, effect, frame_for
+from editor.geometry import Rect
+from editor.item import Exemplar
+from editor.layer import Layer
+from editor.repainting import rim_of
+from editor.tiles import Tiles
+from widgets.canvas.lens import Lens
+from widgets.canvas.levels import from_level, level_size, map_at, to_level
+from widgets.canvas.palette import Words
+from widgets.qimage import wrap
+
+Pixels = NDArray[np.uint8]
+
+_MOST_PIXELS = 600_000  # worked out at most; larger pictures are looked at smaller
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Adapting:
+    """`values`: (h, w) uint8, 255 for 1, how much may change inside `rect`, in picture pixels. `outline`: around what is above 0, in picture
+    pixels. `about`: the exemplars that it was worked out for.
+    """
+
+    values: Pixels
+    rect: Rect
+    outline: QPainterPath
+    about: tuple[Exemplar, ...]
+
+    def still(self, document: Document) -> bool:
+        """Whether the exemplars lie where they lay then."""
+        now = document.exemplars
+        return len(now) == len(self.about) and all(
+            one.id == other.id
+            and one.placement == other.placement
+            and one.visible == other.visible
+            and one.cutout is other.cutout
+            for one, other in zip(self.about, now, strict=True)
+        )
+
+    def draw(self, painter: QPainter, lens: Lens, table: Words) -> None:
+        """As colours, in device pixels; `table`: (256,) words from 0 to 1."""
+        words = np.ascontiguousarray(table[self.values])
+        painter.save()
+        painter.setTransform(lens.to_device, True)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        rect = self.rect
+        painter.drawImage(
+            QRectF(rect.left, rect.top, rect.width, rect.height),
+            wrap(words.view(np.uint8).reshape(*words.shape, 4)),
+        )
+        painter.restore()
+
+
+def adapting(document: Document, draft: Draft, planned: Plan) -> Adapting | None:
+    """None for methods without a model, and without exemplars that take part."""
+    if not draft.settings.needs_model or not planned.exemplars:
+        return None
+    frame = frame_for(document, draft, planned)
+    if frame is None:
+        return None
+    level = 0
+    while frame.rect.size.area >> (2 * level) > _MOST_PIXELS:
+        level += 1
+    small = document
+    if level:
+        step = float(1 << level)
+        rims = {each.id: rim_of(each, draft, frame) / step for each in document.exemplars}
+        small = _reduced(document, level, rims)
+    area = to_level(frame.rect, level).intersect(small.rect)
+    found = effect(small, replace(draft, frame=area), area, planned)
+    if not found.any():
+        return None
+    values = np.asarray(cv2.convertScaleAbs(found, alpha=255.0), np.uint8)
+    rect = from_level(area, level)
+    return Adapting(values, rect, _outline(values, rect), document.exemplars)
+
+
+def _reduced(document: Document, level: int, rims: dict[int, float]) -> Document:
+    """The same maps and exemplars in a picture smaller by 2^level, without its layers and items."""
+    size, share = level_size(document.size, level), 1 / (1 << level)
+    whole = Rect.of_size(size)
+
+    def small(tiles: Tiles) -> Tiles:
+        if tiles.blank:
+            return Tiles.filled(size.shape, 0, np.float32)
+        return Tiles.of(map_at(tiles, level, whole) * np.float32(1 / 255))
+
+    exemplars = []
+    for each in document.exemplars:
+        at = each.placement
+        placement = replace(at, x=at.x * share, y=at.y * share, scale_x=at.scale_x * share, scale_y=at.scale_y * share)
+        exemplars.append(replace(each, placement=placement, rim=rims[each.id]))
+    empty = Tiles.filled(size.shape, 0, np.float32)
+    layers = (Layer.empty(0, "", size),)
+    return Document(
+        size, layers, small(document.strength), small(document.protect), empty, empty, exemplars=tuple(exemplars)
+    )
+
+
+def _outline(values: Pixels, rect: Rect) -> QPainterPath:
+    """Around everything above 0, in picture pixels."""
+    height, width = values.shape
+    across, down = rect.width / width, rect.height / height
+    padded = cv2.copyMakeBorder((values > 0).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    rims, _ = cv2.findContours(padded, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    path = QPainterPath()
+    for rim in rims:
+        corners = cv2.approxPolyDP(rim, 1.0, closed=True)[:, 0]
+        places = (np.asarray(corners, np.float64) - 0.5) * (across, down) + (rect.left, rect.top)
+        path.addPolygon(QPolygonF([QPointF(x, y) for x, y in places.tolist()]))
+        path.closeSubpath()
+    return path

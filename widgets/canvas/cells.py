@@ -1,0 +1,130 @@
+"""Cells: what a model's sampler makes of the strength, cell by cell of its own grid and in whole steps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
+
+from editor.document import Document
+from editor.edit import Draft, Plan, frame_for
+from editor.errors import EditorError
+from editor.geometry import Rect
+from editor.hold import firmer, free_steps, hold_counts, published_counts
+from editor.repainting import repaint_inputs
+from editor.request import PixelsSettings
+from editor.working import Working
+from widgets.canvas.lens import Lens
+from widgets.canvas.palette import Words
+from widgets.qimage import wrap
+
+LINED_FROM = 7.0  # logical pixels of a cell on screen from which on the lines between cells are drawn
+OWNED = 0.5  # share of a cell that an exemplar must cover to own it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """`held`: (h, w) whole numbers, the steps before which a cell is written over, 0 to `steps`; `rect`: the frame, in picture pixels;
+    `width`, `height`: picture pixels of a cell. `by_index`: the steps count as they are drawn; otherwise the method counts noise.
+    """
+
+    held: NDArray[np.int64]
+    steps: int
+    rect: Rect
+    width: float
+    height: float
+    by_index: bool = True
+
+    def held_at(self, x: float, y: float) -> int | None:
+        """The count of the cell under a picture point; None outside the frame."""
+        if not self.rect.covers(x, y):
+            return None
+        row, column = math.floor((y - self.rect.top) / self.height), math.floor((x - self.rect.left) / self.width)
+        return int(self.held[min(row, self.held.shape[0] - 1), min(column, self.held.shape[1] - 1)])
+
+    def words_at(self, x: float, y: float) -> str:
+        """What happens under a picture point, for people; empty outside the frame."""
+        held = self.held_at(x, y)
+        if held is None:
+            return ""
+        if held >= self.steps:
+            return "Kept"
+        return f"Released at step {held + 1} of {self.steps}"
+
+    def share_at(self, x: float, y: float) -> float | None:
+        """0 to 1: how many of the steps change what is under a picture point."""
+        held = self.held_at(x, y)
+        return None if held is None else 1 - held / max(self.steps, 1)
+
+    def draw(self, painter: QPainter, lens: Lens, table: Words) -> None:
+        """Flat squares, in device pixels; `table`: (256,) words from kept to free."""
+        levels = np.rint((self.steps - self.held) * (255 / max(self.steps, 1))).astype(np.uint8)
+        words = np.ascontiguousarray(table[levels])
+        image: QImage = wrap(words.view(np.uint8).reshape(*words.shape, 4))
+        painter.save()
+        painter.setTransform(lens.to_device, True)
+        painter.setClipRect(
+            QRectF(self.rect.left, self.rect.top, self.rect.width, self.rect.height), Qt.ClipOperation.IntersectClip
+        )
+        rows, columns = self.held.shape
+        painter.drawImage(QRectF(self.rect.left, self.rect.top, columns * self.width, rows * self.height), image)
+        if min(self.width, self.height) * lens.viewport.scale >= LINED_FROM:
+            pen = QPen(QColor(0, 0, 0, 60), 1)
+            pen.setCosmetic(True)
+            painter.setPen(pen)
+            painter.drawPath(self._lines())
+        painter.restore()
+
+    def _lines(self) -> QPainterPath:
+        path = QPainterPath()
+        rows, columns = self.held.shape
+        right, bottom = self.rect.left + columns * self.width, self.rect.top + rows * self.height
+        for column in range(1, columns):
+            x = self.rect.left + column * self.width
+            path.moveTo(x, self.rect.top)
+            path.lineTo(x, bottom)
+        for row in range(1, rows):
+            y = self.rect.top + row * self.height
+            path.moveTo(self.rect.left, y)
+            path.lineTo(right, y)
+        return path
+
+
+def cells_of(document: Document, draft: Draft, planned: Plan) -> Cells | None:
+    """What a run would begin with now; None for methods without a model, and when there is nothing to do.
+
+    Steps are always counted by index: noise levels are known to the sampler only.
+    """
+    settings, model = draft.settings, draft.model
+    if not isinstance(settings, PixelsSettings) or model is None:
+        return None
+    frame = frame_for(document, draft, planned)
+    if frame is None:
+        return None
+    try:
+        strength, found = repaint_inputs(document, draft, frame, planned, None)
+    except EditorError:
+        return None
+    working = Working.of(frame, model)
+    overall = float(strength.max())
+    wanted = next(each for each in (draft.steps, model.steps, model.traits.steps) if each is not None)
+    steps = free_steps(overall, wanted)
+    change = strength / np.float32(overall)
+    if settings.rule == "hold":
+        held = hold_counts(working.cells(change, thin=settings.thin_strokes), steps, dither=settings.dither)
+        exemplars = list(found.values())
+        owner = np.full(held.shape, -1)
+        for index, each in enumerate(exemplars):
+            owner[working.cells(each.alpha * each.strength) >= OWNED] = index
+        for index, each in enumerate(exemplars):
+            owned = owner == index
+            held[owned] = firmer(held[owned], working.cells(each.fidelity)[owned], steps)
+    else:
+        held = published_counts(1 - working.cells(change), steps)
+    across, down = frame.scale
+    by_index = settings.map_scale == "index" or settings.rule != "hold"
+    return Cells(held, steps, frame.rect, working.cell / across, working.cell / down, by_index)
