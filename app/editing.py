@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -97,17 +96,6 @@ async def read(session: Session, source: Path | bytes, name: str, done: Callable
         done(picture)
 
 
-@dataclass(frozen=True, slots=True)
-class NoModels:
-    """A program that knows none."""
-
-    models: Sequence[ModelInfo] = ()
-    used: str = ""
-
-    def use(self, key: str) -> None:
-        """There is none to use."""
-
-
 class KnowsModels(Protocol):
     """What is needed of the models of this machine: those that are known (None before the first look), and the key of the one in use."""
 
@@ -130,8 +118,8 @@ class Editing:
         self,
         runner: Runner,
         open_picture: Callable[[Picture], None],
-        models: KnowsModels = NoModels(),
-        show_models: Callable[[], None] = lambda: None,
+        models: KnowsModels,
+        show_models: Callable[[], None],
     ) -> None:
         self._runner = runner
         self._open_picture = open_picture

@@ -31,12 +31,17 @@ class Method:
     def key(self) -> str:
         return self.settings.__name__
 
+    @property
+    def short(self) -> str:
+        """Its own name, without the verb."""
+        return self.name.split(" · ")[-1]
+
 
 METHODS = (
     Method(
         PixelsSettings,
         "Blend and repaint · PIXELS",
-        "Repaints as far as the strength allows, from exemplars and words.",
+        "Repaints from exemplars and words.",
         "Pixel-wise strength on a diffusion model (PIXELS, Das Biswas et al., 2025).",
         (
             Preset("Harmonise", 0.25, "Fits light, colour and edges to each other; shapes stay as they are."),
@@ -47,7 +52,7 @@ METHODS = (
     Method(
         QuickFillSettings,
         "Fill from the picture · Quick fill",
-        "Copies what fits from the rest of the picture. Needs no model.",
+        "Copies what fits from the picture; no model.",
         "Shift-map editing (Pritch, Kav-Venaki and Peleg, 2009) with Poisson fusion.",
     ),
 )

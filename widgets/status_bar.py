@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 from editor.geometry import Point
 from widgets.controls.elided import ElidedLabel
 from widgets.job import Job
+from widgets.methods import method_of
 from widgets.panels.edit import progress_words
 from widgets.session import Session
 from widgets.surface import value_at
@@ -29,7 +30,7 @@ class StatusBar(QFrame):
         self._place.setMinimumWidth(96)
         self._size = QLabel()
         self._doing = ElidedLabel()
-        computes = QLabel("Quick fill · no model · CPU")
+        self._computes = QLabel()
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 0, 12, 0)
         layout.setSpacing(16)
@@ -38,9 +39,11 @@ class StatusBar(QFrame):
         layout.addWidget(self._place)
         layout.addWidget(self._value)
         layout.addWidget(self._doing, 1)
-        layout.addWidget(computes)
+        layout.addWidget(self._computes)
         session.document_changed.connect(self._show)
+        session.active_changed.connect(self._show_method)
         session.job_changed.connect(self._show_job)
+        self._show_method()
         self._show()
         self._show_job(session.job)
 
@@ -59,6 +62,11 @@ class StatusBar(QFrame):
         protected = value_at(document.protect, *self._point) or 0.0
         self._value.setText("Protected" if protected >= 0.5 else f"Strength {round(value * 100)}\u202f%")
         self._place.setText(f"{int(self._point.x)}, {int(self._point.y)}")
+
+    def _show_method(self) -> None:
+        draft = self._session.draft
+        model = draft.model.name if draft.model is not None and draft.settings.needs_model else "no model"
+        self._computes.setText(f"{method_of(draft.settings).short} · {model}")
 
     def _show_job(self, job: Job | None) -> None:
         self._doing.setText(progress_words(job) if job is not None and job.busy else "")

@@ -130,7 +130,7 @@ class Variations(QFrame):
     def _picture(self, card: _Card, candidate: Candidate, stripe: int) -> None:
         result, document = candidate.result, candidate.asked.document
         level = result.stripes[stripe].level if result.stripes else None
-        area = _around(result.rect if level is None else result.stripes[stripe].rect, document.rect)
+        area = _around(result.rect, document.rect) if level is None else _inside(result.stripes[stripe].rect)
         side = round(PICTURE * self.devicePixelRatioF())
         picture = QPixmap.fromImage(to_qimage(result_thumbnail(document, result, area, side)))
         card.show_result(result, picture, level)
@@ -244,6 +244,12 @@ def _around(rect: Rect, whole: Rect) -> Rect:
     left = min(max(round(rect.centre.x - side / 2), 0), whole.width - side)
     top = min(max(round(rect.centre.y - side / 2), 0), whole.height - side)
     return Rect.at(left, top, side, side)
+
+
+def _inside(rect: Rect) -> Rect:
+    """The square in the middle of a stripe: nothing of its neighbours."""
+    side = min(rect.size)
+    return Rect.at(round(rect.centre.x - side / 2), round(rect.centre.y - side / 2), side, side)
 
 
 def _sentence(job: Job) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
@@ -9,8 +11,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
+from editor.fan import FAN
 from editor.geometry import Rect
-from editor.report import EditResult, Progress, Recipe
+from editor.report import EditResult, Progress, Recipe, Stripe
 from editor.request import QuickFillSettings
 from tests.widgets.desk_stub import Worker, painted, picture, result
 from widgets import notices as notices_module
@@ -180,3 +183,55 @@ def test_messages_do_not_pile_up(qtbot: QtBot) -> None:
         notices.add(Notice(f"Number {at}", error=True))
     assert len(notices.messages) == MOST
     assert notices.messages[-1] == "Number 4"
+
+
+def fan() -> EditResult:
+    """Six stripes, from black to red."""
+    made = result(5)
+    stripes = tuple(Stripe(Rect(50 + 6 * at, 50, 56 + 6 * at, 90), level) for at, level in enumerate(FAN))
+    pixels = made.pixels.copy()
+    for at in range(6):
+        pixels[:, 6 * at : 6 * at + 6, 0] = 50 * at
+    return replace(made, pixels=pixels, stripes=stripes)
+
+
+def test_the_stripes_of_a_fan_are_cards_with_their_strength(strip: Variations, session: Session) -> None:
+    session.set_draft(variations=1)
+    session.run()
+    session.job_result(fan())
+    session.job_finished()
+    assert [card.accessibleName() for card in strip.cards] == [f"Strength {level * 100:.0f}\u202f%" for level in FAN]
+    for at, card in enumerate(strip.cards):
+        image = card.grab().toImage()
+        for x in (6, image.width() // 2, image.width() - 7):  # nothing of its neighbours
+            assert image.pixelColor(x, 20).red() == pytest.approx(50 * at, abs=12)
+    QTest.mouseClick(strip.cards[3], LEFT)
+    assert [card.isChecked() for card in strip.cards] == [at == 3 for at in range(6)]
+    assert not [
+        each for each in strip.findChildren(QPushButton) if each.text() == "More variations" and not each.isHidden()
+    ]
+    press(strip, "Accept")
+    assert session.job is not None
+    assert session.job.busy
+    assert session.draft.strength == FAN[3]
+
+
+def test_more_than_fit_are_scrolled_to(strip: Variations, session: Session) -> None:
+    session.set_draft(variations=6)
+    session.run()
+    session.queue()
+    for seed in range(6):
+        session.job_result(result(seed))
+    session.job_finished()
+    for seed in range(6, 12):
+        session.job_result(result(seed))
+    session.job_finished()
+    wanted = strip.sizeHint().width()
+    assert wanted > 12 * 84
+    strip.resize(600, strip.sizeHint().height())
+    strip.show()
+    last = strip.cards[-1]
+    assert last.visibleRegion().isEmpty()
+    session.choose(11)
+    assert not last.visibleRegion().isEmpty()
+    assert strip.width() == 600

@@ -28,7 +28,6 @@ class Aside(QWidget):
         self._queue = self._link(
             "Queue another", "Run this edit as well, after the one that runs (Ctrl+Enter)", session.queue
         )
-        self._drop = self._link("Drop", "Forget the edit that was queued last", session.drop_waiting)
         self._smaller = self._link(
             "Run smaller", "Run it again with a smaller working size", lambda: running.run_smaller(session)
         )
@@ -38,10 +37,9 @@ class Aside(QWidget):
         going = job is not None and job.busy and job.state != "stopping"
         self._keep.setVisible(job is not None and job.state == "running" and job.preview is not None)
         self._queue.setVisible(going and self._session.plan.action is not None)
-        self._drop.setVisible(going and job is not None and bool(job.waiting))
         full = job is not None and job.state == "failed" and isinstance(job.error, OutOfMemory)
         self._smaller.setVisible(full and running.can_shrink(self._session))
-        links = (self._keep, self._queue, self._drop, self._smaller)
+        links = (self._keep, self._queue, self._smaller)
         self.setVisible(any(not link.isHidden() for link in links))
 
     def _link(self, words: str, tip: str, do: Callable[[], object]) -> QPushButton:

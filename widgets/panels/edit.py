@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QFrame,
+    QHBoxLayout,
     QLabel,
     QPlainTextEdit,
     QProgressBar,
@@ -14,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from widgets.controls.column_scroll import ColumnScroll
+from widgets.controls.icons import IconButton
 from widgets.controls.section import FoldButton
 from widgets.job import Job
 from widgets.panels.aside import Aside
@@ -52,6 +54,8 @@ class EditPanel(QFrame):
         self._reason = QLabel()
         self._reason.setProperty("role", "caption")
         self._reason.setWordWrap(True)
+        self._drop = IconButton("x", "Forget the edit that was queued last", side=20, icon_side=12)
+        self._drop.clicked.connect(session.drop_waiting)
         self._progress = QProgressBar()
         self._progress.setTextVisible(False)
         self._progress.setRange(0, 1000)
@@ -70,7 +74,11 @@ class EditPanel(QFrame):
         layout.addWidget(self._scroll)
         layout.addSpacing(4)
         layout.addWidget(self._memory)
-        layout.addWidget(self._reason)
+        words = QHBoxLayout()
+        words.setSpacing(4)
+        words.addWidget(self._reason, 1)
+        words.addWidget(self._drop)
+        layout.addLayout(words)
         layout.addWidget(self._progress)
         layout.addWidget(self._aside)
         layout.addSpacing(4)
@@ -148,6 +156,7 @@ class EditPanel(QFrame):
             words = str(job.error)
         self._reason.setText(words)
         self._reason.setVisible(bool(words))
+        self._drop.setVisible(job is not None and bool(job.waiting))
         self._aside.show_job(job)
         self._memory.follow()
         if busy and not self._timer.isActive():
@@ -167,7 +176,7 @@ def progress_words(job: Job, now: float | None = None) -> str:
     if left is not None and job.state == "running":
         parts.append(f"about {duration(left)}")
     if job.waiting:
-        parts.append(f"{len(job.waiting)} waiting")
+        parts.append(f"{len(job.waiting)}\u00a0waiting")
     return " · ".join(parts)
 
 

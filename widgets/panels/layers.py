@@ -119,7 +119,7 @@ class _LayerRow(Row):
 def recipe_words(recipe: Recipe) -> str:
     """How a layer was made, line by line."""
     method = method_of(recipe.settings)
-    lines = [f"{_ACTIONS[recipe.action]} with {method.name.split(' · ')[-1]}"]
+    lines = [f"{_ACTIONS[recipe.action]} with {method.short}"]
     if recipe.model:
         lines.append(f"Model: {PurePath(recipe.model).name}")
     if recipe.prompt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from editor.report import Assessment
 from widgets import running
@@ -30,11 +30,11 @@ class MemoryLine(QWidget):
         self._smaller.setToolTip("Run it at the largest working size that fits")
         self._smaller.setCursor(Qt.CursorShape.PointingHandCursor)
         self._smaller.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(self._words, 1)
-        row.addWidget(self._smaller)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._words)
+        layout.addWidget(self._smaller, 0, Qt.AlignmentFlag.AlignLeft)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(DELAY)
@@ -75,7 +75,7 @@ class MemoryLine(QWidget):
         self._found = found
         if found is not None:
             self._words.setText(found.words)
-            role = "caption" if found.fits else "doubt"
+            role = "caption" if found.fits else "doubt"  # amber
             if self._words.property("role") != role:
                 self._words.setProperty("role", role)
                 self._words.style().polish(self._words)

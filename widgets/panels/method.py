@@ -40,7 +40,7 @@ class MethodPart(QWidget):
         line = QHBoxLayout(self._missing)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(8)
-        words = QLabel("This needs a model, once.")
+        words = QLabel("No model yet.")
         words.setProperty("role", "quiet")
         self._get = QPushButton("Get a model…")
         self._get.setProperty("role", "link")

@@ -181,7 +181,7 @@ def test_progress_is_told_in_words() -> None:
     job = job.reported(Progress(0.4, "Filling the hole"))
     assert progress_words(job, 102.0) == "Filling the hole · 40\u202f% · about 3\u202fs"
     queued = replace(job, waiting=(job.asked, job.asked))
-    assert progress_words(queued, 102.0) == "Filling the hole · 40\u202f% · about 3\u202fs · 2 waiting"
+    assert progress_words(queued, 102.0) == "Filling the hole · 40\u202f% · about 3\u202fs · 2\u00a0waiting"
     assert progress_words(replace(job, state="stopping", doing="Stopping"), 102.0) == "Stopping"
     assert duration(0.2) == "1\u202fs"
     assert duration(240) == "4\u202fmin"

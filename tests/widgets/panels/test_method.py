@@ -268,9 +268,8 @@ class TestBeside:
         assert any(text.startswith("Loading the model") for text in texts(panel))
         assert links(panel) == ["Queue another"]
         QTest.mouseClick(link(panel, "Queue another"), LEFT)
-        assert any(text.endswith("1 waiting") for text in texts(panel))
-        assert "Drop" in links(panel)
-        QTest.mouseClick(link(panel, "Drop"), LEFT)
+        assert any(text.endswith("1\u00a0waiting") for text in texts(panel))
+        QTest.mouseClick(tool(panel, "Forget the edit that was queued last"), LEFT)
         assert not any("waiting" in text for text in texts(panel))
         session.report(Preview(Rect(50, 50, 90, 90), np.zeros((4, 4, 4), np.uint8)))
         QTest.mouseClick(link(panel, "Keep what is there"), LEFT)
