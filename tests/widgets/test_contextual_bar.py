@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPointF, Qt
@@ -10,6 +11,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
+from editor.item import Exemplar
+from editor.models.info import FamilyName, ModelInfo
+from editor.request import PixelsSettings
 from tests.widgets.desk_stub import Worker, drag, picture, with_exemplars, with_items
 from widgets import commands
 from widgets.contextual.bar import ContextualBar
@@ -117,7 +121,7 @@ def test_an_active_item_can_be_removed_and_its_hole_widened(
     session.activate(item=session.document.items[0].id)
     grow = slider(bar, "Grow hole")
     drag(grow, QPointF(10, 14), QPointF(grow.width(), 14))
-    assert session.draft.settings.grow == 200
+    assert session.draft.grow == 200
     assert not button(bar, "Put back").isEnabled()
     QTest.mouseClick(button(bar, "Remove"), LEFT)
     assert worker.ran[-1].label == "Remove “Cat”"
@@ -176,6 +180,88 @@ def test_a_cut_out_is_edited_until_done(bar: ContextualBar, session: Session) ->
     QTest.mouseClick(button(bar, "Paint how much of it is let in"), LEFT)
     assert targets(session) == ("strength", "exemplar_strength", "selection")
     assert slider(bar, "Strength").isVisible()
+
+
+def with_a_model(session: Session, family: FamilyName = "stable-diffusion") -> Exemplar:
+    """The exemplar, active, with PIXELS as the method."""
+    model = ModelInfo("tiny", "Tiny", family, Path("tiny"), 512)
+    session.set_draft(settings=PixelsSettings(), model=model)
+    session.set_options(tool="move")
+    session.activate(exemplar=session.document.exemplars[0].id)
+    return session.document.exemplars[0]
+
+
+def test_fidelity_and_rim_are_there_for_methods_with_a_model(bar: ContextualBar, session: Session) -> None:
+    session.set_options(tool="move")
+    session.activate(exemplar=session.document.exemplars[0].id)
+    assert not slider(bar, "Fidelity").isVisible()
+    assert not slider(bar, "Rim").isVisible()
+    with_a_model(session)
+    assert slider(bar, "Fidelity").isVisible()
+    assert slider(bar, "Rim").isVisible()
+    assert not slider(bar, "As prompt").isVisible()
+    with_a_model(session, "kandinsky-2.2")
+    assert slider(bar, "As prompt").isVisible()
+
+
+def test_fidelity_is_one_step_of_the_history(bar: ContextualBar, session: Session) -> None:
+    with_a_model(session)
+    fidelity = slider(bar, "Fidelity")
+    middle = fidelity.width() / 2
+    drag(fidelity, QPointF(6, 14), QPointF(20, 14), QPointF(middle, 14))
+    assert session.document.exemplars[0].fidelity == pytest.approx(0.5, abs=0.02)
+    assert [entry.label for entry in session.history.entries][1:] == ["Fidelity of “Boat”"]
+    session.undo()
+    assert fidelity.value == 0
+
+
+def test_the_rim_is_automatic_until_touched_and_again_after_a_double_click(
+    bar: ContextualBar, session: Session
+) -> None:
+    with_a_model(session)
+    rim = slider(bar, "Rim")
+
+    def chosen() -> float | None:
+        return session.document.exemplars[0].rim
+
+    assert rim.text == "Automatic"
+    drag(rim, QPointF(10, 14), QPointF(rim.width() / 2, 14))
+    assert chosen() == pytest.approx(64, abs=3)
+    assert rim.text == f"{chosen():.0f}\u202fpx"
+    QTest.mouseDClick(rim, LEFT)
+    assert chosen() is None
+    assert rim.text == "Automatic"
+    drag(rim, QPointF(2, 14), QPointF(0, 14))  # to 0, where an automatic one is drawn as well
+    assert chosen() == 0
+    rim.setFocus()
+    QTest.keyClick(rim, Qt.Key.Key_Delete)
+    assert chosen() is None
+
+
+def test_the_weight_of_an_exemplar_as_a_prompt(bar: ContextualBar, session: Session) -> None:
+    with_a_model(session, "kandinsky-2.2")
+    weight = slider(bar, "As prompt")
+    drag(weight, QPointF(60, 14), QPointF(weight.width() / 4, 14))
+    assert session.document.exemplars[0].prompt_weight == pytest.approx(0.25, abs=0.02)
+
+
+def test_fidelity_is_painted_from_nothing(bar: ContextualBar, session: Session) -> None:
+    with_a_model(session)
+    QTest.mouseClick(button(bar, "Paint how much of it is let in"), LEFT)
+    assert bar.page is not None
+    choice = next(each for each in bar.page.findChildren(Choice) if "Fidelity" in words(each))
+    assert choice.isVisible()
+    control = choice.findChild(QToolButton)
+    assert control is not None
+    QTest.keyClick(control, Qt.Key.Key_Down)
+    assert targets(session) == ("strength", "exemplar_fidelity", "selection")
+    exemplar = session.document.exemplars[0]
+    assert exemplar.fidelity == 1
+    assert exemplar.fidelity_map.blank
+    assert shown_words(bar)[0] == "Boat · fidelity"
+    assert slider(bar, "Fidelity").isVisible()  # what the brush paints
+    QTest.mouseClick(button(bar, "Done"), LEFT)
+    assert kind(bar) is ExemplarPage
 
 
 def test_without_a_thing_there_is_nothing_to_be_done_with(bar: ContextualBar, session: Session) -> None:

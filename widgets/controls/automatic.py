@@ -30,6 +30,14 @@ class AutomaticSlider(Slider):
         self.set_value(0.0 if value is None else value)
         self._describe()
 
+    def _set(self, value: float, *, fine: bool = False) -> None:
+        before, automatic, self.automatic = self._value, self.automatic, False
+        super()._set(value, fine=fine)
+        if automatic and self._value == before:  # the same number, but now it was chosen
+            self._describe()
+            self.update()
+            self.changed.emit(self._value)
+
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
             self.released.emit()

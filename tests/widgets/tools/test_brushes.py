@@ -204,7 +204,7 @@ def test_painting_a_moved_item_follows_it(qtbot: QtBot) -> None:
     assert found.placement.y == pytest.approx(60)
 
 
-@pytest.mark.parametrize("target", ["item", "cutout", "exemplar_strength"])
+@pytest.mark.parametrize("target", ["item", "cutout", "exemplar_strength", "exemplar_fidelity"])
 def test_what_is_missing_is_said(studio: Studio, target: Target) -> None:
     studio.take("strength", strength_target=target)
     studio.drag((60, 60), (100, 60))
