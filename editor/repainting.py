@@ -96,8 +96,6 @@ def repaint_inputs(
     """
     rect = frame.rect
     found, exemplars = _change(document, draft, rect, planned, frame)
-    for map in (found, *(each.rim for each in exemplars.values())):
-        _close(map, rect, document.rect)
     if nothing is not None:
         laid = np.zeros(rect.size.shape, np.bool_)
         for each in exemplars.values():
@@ -132,8 +130,11 @@ def _change(
             continue
         np.maximum(found, made.rim, out=found)
         np.multiply(made.rim, free, out=made.rim)
-        exemplars[exemplar.id] = made
+        _close(made.rim, rect, frame.rect, document.rect)
+        if made.rim.any():
+            exemplars[exemplar.id] = made
     found *= free
+    _close(found, rect, frame.rect, document.rect)
     return found, exemplars
 
 
@@ -163,15 +164,18 @@ def _laid(exemplar: Exemplar, rect: Rect, rim: float, document: Document) -> Exe
     )
 
 
-def _close(map: Map, rect: Rect, whole: Rect) -> None:
-    """Nothing changes on an edge of the frame that is not one of the document: a region that goes on beyond fades out before it."""
-    if rect.left > whole.left:
+def _close(map: Map, rect: Rect, frame: Rect, whole: Rect) -> None:
+    """Nothing changes on an edge of the frame that is not one of the document: a region that goes on beyond fades out before it.
+
+    `map`: of `rect`, a part of the frame.
+    """
+    if rect.left == frame.left > whole.left:
         map[:, 0] = 0
-    if rect.top > whole.top:
+    if rect.top == frame.top > whole.top:
         map[0] = 0
-    if rect.right < whole.right:
+    if rect.right == frame.right < whole.right:
         map[:, -1] = 0
-    if rect.bottom < whole.bottom:
+    if rect.bottom == frame.bottom < whole.bottom:
         map[-1] = 0
 
 
