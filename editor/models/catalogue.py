@@ -46,7 +46,7 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
         "stable-diffusion",
         6,
         "CreativeML OpenRAIL++-M",
-        "Calmer skies and landscapes at 768 px, a community's copy.",
+        "Works at 768 px; a community's copy, since the makers withdrew theirs.",
     ),
     Suggestion(
         "segmind/SSD-1B",
@@ -72,7 +72,7 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
         "stable-diffusion-xl",
         12,
         "CreativeML OpenRAIL++-M",
-        "The best blending of pasted things at 1024 px.",
+        "Works at 1024 px, with more detail than the smaller ones.",
         download=6_940_000_000,
     ),
     Suggestion(

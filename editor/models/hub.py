@@ -180,9 +180,14 @@ def explain(error: Exception, id: str, endpoint: str = "") -> EditorError:
 
 
 def _listing(id: str, revision: str, endpoint: str, token: str) -> Listing:
-    import httpx2  # noqa: PLC0415
-    from huggingface_hub import HfApi  # noqa: PLC0415
-
+    try:
+        import httpx2  # noqa: PLC0415
+        from huggingface_hub import HfApi  # noqa: PLC0415
+    except ImportError as error:
+        raise ModelUnavailable(
+            "Getting models needs the part of the program that works with them.",
+            "Install it with: pip install 'palimpsest[models]'.",
+        ) from error
     api = HfApi(endpoint=endpoint.rstrip("/") or None, token=access(endpoint, token))
     try:
         return api.model_info(id, revision=revision or None, files_metadata=True, timeout=TIMEOUT)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -374,6 +375,13 @@ def test_offline_mode_is_respected_and_said(hub: Hub, tmp_path: Path, monkeypatc
         plan(hub)
     assert "HF_HUB_OFFLINE" in fails(download(found, tmp_path)).message
     assert len(hub.requests) == before
+
+
+def test_without_the_hubs_library_it_says_what_to_install(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ModelUnavailable, match="part of the program") as caught:
+        plan(hub)
+    assert "pip install" in caught.value.advice
 
 
 class Usage(NamedTuple):
