@@ -65,7 +65,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-NAMES = st.sampled_from(["theme", "undo_budget", "geometry", "folded", "recent", "else"])
+NAMES = st.sampled_from(["theme", "undo_budget", "geometry", "folded", "recent", "models", "hub", "model", "else"])
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -76,7 +76,7 @@ def test_any_json_can_be_read(tmp_path: Path, found: dict[str, Any]) -> None:
     values = Settings(path).values
     assert values.theme in ("system", "dark", "light")
     assert values.undo_budget >= LEAST_BUDGET
-    assert all(isinstance(each, str) for each in (*values.folded, *values.recent))
+    assert all(isinstance(each, str) for each in (*values.folded, *values.recent, *values.models, values.hub, values.model))
 
 
 def test_a_place_that_cannot_be_written_is_no_disaster(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
