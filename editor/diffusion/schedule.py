@@ -31,9 +31,22 @@ SAMPLERS: MappingProxyType[Sampler, type] = MappingProxyType(
     }
 )
 # Schedulers whose state is z + sigma e; the others keep alpha z + sigma e with alpha^2 + sigma^2 = 1.
-_EXPLODING = (diffusers.EulerDiscreteScheduler, diffusers.EulerAncestralDiscreteScheduler)
+_EXPLODING = (
+    diffusers.EulerDiscreteScheduler,
+    diffusers.EulerAncestralDiscreteScheduler,
+    diffusers.LMSDiscreteScheduler,
+)
 # Those that count sigmas, but keep a variance-preserving state.
-_MULTISTEP = (diffusers.DPMSolverMultistepScheduler, diffusers.UniPCMultistepScheduler)
+_PRESERVING = (
+    diffusers.DPMSolverMultistepScheduler,
+    diffusers.DPMSolverSinglestepScheduler,
+    diffusers.UniPCMultistepScheduler,
+    diffusers.DEISMultistepScheduler,
+)
+# Those that count timesteps.
+_TIMED = (diffusers.DDIMScheduler, diffusers.DDPMScheduler, diffusers.LCMScheduler, diffusers.PNDMScheduler)
+# What earlier steps were is kept for the later ones.
+_MULTISTEP = (*_PRESERVING, diffusers.LMSDiscreteScheduler)
 
 
 class Schedule:
@@ -52,12 +65,13 @@ class Schedule:
         """`own`: the model's own diffusers scheduler; it is only read. `strength`: 0 to 1, the share of `steps` that run. `first`: skip so
         many of the steps instead of going by strength.
 
-        Raises `InvalidRequest` for a number of steps that the sampler cannot do.
+        Raises `InvalidRequest` for a number of steps that the sampler cannot do, and for samplers whose levels are not known.
         """
         kind = SAMPLERS[sampler] if sampler else type(own)
         config = dict(own.config)
         if kind is not type(own):
             config.setdefault("clip_sample", False)  # latents are not pictures in [-1, 1]
+            config.pop("variance_type", None)  # only the model's own knows what its network says of variances
             config["skip_prk_steps"] = True  # Runge-Kutta steps take several looks at one level
         known = inspect.signature(kind).parameters
         self._make: Callable[[], Any] = partial(kind, **{name: config[name] for name in config if name in known})
@@ -68,7 +82,11 @@ class Schedule:
                 f"The sampler {kind.__name__} takes two looks at each step.", "Choose another sampler."
             )
         self.offset = steps - round(steps * strength) if first is None else first
-        self.timesteps: torch.Tensor = self._scheduler.timesteps[self.offset :]
+        if not isinstance(self._scheduler, (*_EXPLODING, *_PRESERVING, *_TIMED)):
+            raise InvalidRequest(
+                f"The model's own sampler, {kind.__name__}, cannot hold parts of a picture.", "Choose another sampler."
+            )
+        self.timesteps: torch.Tensor = self._left(self._scheduler.timesteps)
         self._levels = [self._level(i) for i in range(len(self))]
         self._begin(0)
 
@@ -151,6 +169,14 @@ class Schedule:
         self._takes_generator = "generator" in inspect.signature(scheduler.step).parameters
         return scheduler
 
+    def _left(self, timesteps: torch.Tensor) -> torch.Tensor:
+        """Those from `offset` on."""
+        if not isinstance(self._scheduler, diffusers.PNDMScheduler):
+            return timesteps[self.offset :]
+        # It looks twice from its second timestep on, wherever it begins; without the second look all that follows is one level too noisy.
+        each = torch.cat([timesteps[:1], timesteps[2:]])[self.offset :]
+        return torch.cat([each[:2], each[1:]])
+
     def _begin(self, i: int) -> None:
         if hasattr(self._scheduler, "set_begin_index"):
             self._scheduler.set_begin_index(self.offset + i)
@@ -160,7 +186,7 @@ class Schedule:
         scheduler = self._scheduler
         if isinstance(scheduler, _EXPLODING):
             return torch.tensor(1.0), scheduler.sigmas[self.offset + i].float().cpu()
-        if isinstance(scheduler, _MULTISTEP):
+        if isinstance(scheduler, _PRESERVING):
             sigma = scheduler.sigmas[self.offset + i].float().cpu()
             alpha = 1 / ((sigma**2 + 1) ** 0.5)
             return alpha, sigma * alpha
