@@ -67,7 +67,12 @@ def _write(folder: str, unet: tuple[int, ...], vae: tuple[int, ...]) -> None:
             vocab={word: number for number, word in enumerate(known)}, merges=[], model_max_length=77
         ),
         scheduler=diffusers.DDIMScheduler(
-            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            clip_sample=False,
+            set_alpha_to_one=False,
+            steps_offset=1,
         ),
         safety_checker=None,
         feature_extractor=None,

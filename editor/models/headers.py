@@ -167,7 +167,7 @@ def _shards(index: Path) -> tuple[Path, ...]:
 
 def _why_none(folder: Path) -> str:
     try:
-        names = sorted(entry.name for entry in os.scandir(folder))
+        names = sorted(os.listdir(folder))
     except OSError:
         return "the folder is missing"
     if any(name.endswith(".incomplete") for name in names) or unfinished(folder.parent, folder.name):
@@ -184,7 +184,7 @@ def unfinished(model: Path, part: str = "") -> bool:
         places.append(model.parent.parent / "blobs")
     for place in places:
         try:
-            if any(entry.name.endswith(".incomplete") for entry in os.scandir(place)):
+            if any(name.endswith(".incomplete") for name in os.listdir(place)):
                 return True
         except OSError:
             continue
