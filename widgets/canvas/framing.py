@@ -50,6 +50,7 @@ class Framing(QObject):
         self._taken = QRect()
         self.words = ""
         self.tag = QRectF()
+        self._areas: list[QRect] = []  # that its parts take, in logical pixels
         self._lay()
 
     # What it shows
@@ -80,10 +81,10 @@ class Framing(QObject):
     def keep_clear(self, taken: QRect) -> None:
         """The tag must not lie over these logical pixels."""
         if taken != self._taken:
-            before = self._areas()
+            before = self._areas
             self._taken = taken
             self._lay()
-            for area in (*before, *self._areas()):
+            for area in (*before, *self._areas):
                 self.changed.emit(area)
 
     def _wanted(self) -> Frame | None:
@@ -99,10 +100,10 @@ class Framing(QObject):
     def _set(self, frame: Frame | None) -> None:
         if frame == self.frame and self.words == self._said(frame):
             return
-        before = self._areas()
+        before = self._areas
         self.frame = frame
         self._lay()
-        for area in (*before, *self._areas()):
+        for area in (*before, *self._areas):
             self.changed.emit(area)
 
     def _said(self, frame: Frame | None) -> str:
@@ -148,7 +149,7 @@ class Framing(QObject):
             self.over = over
             tip = "" if over is None else f"{TIP} {BACK}" if self._session.draft.frame is not None else TIP
             self._canvas.setToolTip(tip)
-            for area in self._areas():
+            for area in self._areas:
                 self.changed.emit(area)
         return over is not None
 
@@ -212,7 +213,7 @@ class Framing(QObject):
     def _lay(self) -> None:
         """Work out where its parts are on screen."""
         self.words = self._said(self.frame)
-        self._corners, self.tag = [], QRectF()
+        self._corners, self.tag, self._areas = [], QRectF(), []
         if self.frame is None:
             return
         rect = self.frame.rect
@@ -232,6 +233,7 @@ class Framing(QObject):
             corners = [QPointF(round(each.x() * ratio) / ratio, round(each.y() * ratio) / ratio) for each in corners]
         self._corners = corners
         self.tag = self._tag_place()
+        self._areas = self._reach()
 
     def _tag_place(self) -> QRectF:
         """Above the frame, or inside it where there is no room. Nothing when the frame is off screen."""
@@ -254,10 +256,8 @@ class Framing(QObject):
         place.moveTop(min(max(place.top(), canvas.top()), canvas.bottom() - height))
         return place
 
-    def _areas(self) -> list[QRect]:
+    def _reach(self) -> list[QRect]:
         """The logical pixels that its parts take."""
-        if self.frame is None:
-            return []
         half = overlays.BRACKET + 4
         found = [QRectF(at.x() - half, at.y() - half, 2 * half, 2 * half) for at in self._corners]
         if not self.tag.isNull():
@@ -266,7 +266,7 @@ class Framing(QObject):
 
     def draw(self, painter: QPainter, exposed: QRegion) -> None:
         """What of it lies in `exposed`, in logical pixels: during a stroke that is mostly nothing."""
-        if self.frame is None or not any(exposed.intersects(area) for area in self._areas()):
+        if self.frame is None or not any(exposed.intersects(area) for area in self._areas):
             return
         grip = self._held or self.over
         overlays.brackets(painter, self._corners, self._viewport.ratio, strong=grip not in (None, "tag"))
