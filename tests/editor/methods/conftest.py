@@ -1,0 +1,65 @@
+"""Tiny models for the methods that need one; nothing of torch is imported before a test asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.editor.methods.pixels_stage import Model
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Tiny networks are ten times slower on several threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Model]:
+    """By name ("sd", "sd_v", "sdxl", "refiner", "kandinsky"): a backend and its folder, made when first asked for."""
+    from tests import tiny
+    from tests.editor.methods.pixels_stage import Model
+
+    makers: dict[str, Callable[[Path], Any]] = {
+        "sd": tiny.stable_diffusion,
+        "sd_v": partial(tiny.stable_diffusion, prediction="v_prediction"),
+        "sdxl": tiny.stable_diffusion_xl,
+        "refiner": tiny.stable_diffusion_xl_refiner,
+        "kandinsky": tiny.kandinsky,
+    }
+    top = tmp_path_factory.mktemp("tiny")
+    return cache(lambda name: Model.of(makers[name](top / name)))
+
+
+@pytest.fixture(scope="session")
+def _stocks(models: Callable[[str], Model]) -> Callable[[str], tuple[Any, Any]]:
+    from tests.editor.methods import pixels_stock
+
+    @cache
+    def load(name: str) -> tuple[Any, Any]:
+        found = pixels_stock.pipeline(name, models(name))
+        return found, found.scheduler
+
+    return load
+
+
+@pytest.fixture
+def stocks(_stocks: Callable[[str], tuple[Any, Any]]) -> Callable[[str], Any]:
+    """By name: diffusers' own image-to-image pipeline over the same folder, with a scheduler that nobody used yet."""
+
+    def fresh(name: str) -> Any:
+        found, own = _stocks(name)
+        found.scheduler = type(own).from_config(own.config)
+        return found
+
+    return fresh
