@@ -27,7 +27,7 @@ def try_strengths(session: Session) -> None:
     settings = session.draft.settings
     if isinstance(settings, PixelsSettings) and can_fan(session):
         draft = replace(session.draft, settings=replace(settings, fan=FAN), strength=1.0)
-        session.start(replace(Asked.of(session.plan, session.document, draft), wanted=1))
+        session.start(Asked.of(session.plan, session.document, draft))
 
 
 def can_shrink(session: Session) -> bool:
