@@ -15,11 +15,12 @@ from editor.geometry import Size
 BAR = 15.0  # percent that the measured peak may lie off the estimate, either way
 
 # name, channels of the U-Net, channels of the VAE, working size, batch, guidance
+NARROW, WIDE = (64, 128, 256, 256), (128, 256, 512, 512)
 CASES = (
-    ("small, 512 px", (64, 128, 256, 256), (64, 128, 256, 256), Size(512, 512), 1, 7.0),
-    ("small, 768 × 512, two at once", (64, 128, 256, 256), (64, 128, 256, 256), Size(768, 512), 2, 7.0),
-    ("medium, 512 px", (128, 256, 512, 512), (128, 256, 512, 512), Size(512, 512), 1, 7.0),
-    ("medium, 384 px, unguided", (128, 256, 512, 512), (128, 256, 512, 512), Size(384, 384), 1, 1.0),
+    ("narrow, 512 px", NARROW, NARROW, Size(512, 512), 1, 7.0),
+    ("narrow, 640 × 384, two at once", NARROW, NARROW, Size(640, 384), 2, 7.0),
+    ("wide, 384 px, not guided", WIDE, NARROW, Size(384, 384), 1, 1.0),
+    ("wide, 384 px, decoder as published", NARROW, WIDE, Size(384, 384), 1, 7.0),
 )
 
 

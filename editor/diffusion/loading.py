@@ -222,7 +222,8 @@ def _index(folder: Path) -> dict[str, Any]:
 def _scheduler(folder: Path, info: ModelInfo | None = None) -> Any:
     settings = read_json(folder / "scheduler_config.json")
     kind: Any = getattr(diffusers, str(settings.get("_class_name")), None)
-    if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
+    known = isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)
+    if not known:
         raise ValueError("its scheduler is of an unknown kind")
     changed = {} if info is None or info.family == "kandinsky-2.2" else {"prediction_type": info.prediction}
     return kind.from_config({**settings, **changed})

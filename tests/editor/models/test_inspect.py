@@ -230,7 +230,8 @@ def test_variants_and_shards(toy: Path) -> None:
     for stranger in ("../../secret.safetensors", "/etc/passwd", "a\\b.safetensors", "x.bin"):
         index.write_text(json.dumps({"weight_map": {"a": stranger}}))
         assert "points outside of its folder" in problem(toy)
-    for nothing in ([], {}, "x"):
+    nothings: tuple[object, ...] = ([], {}, "x")
+    for nothing in nothings:
         index.write_text(json.dumps({"weight_map": nothing}))
         assert "does not list the weights" in problem(toy)
 

@@ -74,7 +74,7 @@ def test_what_does_not_fit_says_so(xl: ModelInfo) -> None:
 
 def test_words_for_people(sd: ModelInfo) -> None:
     assert fit(sd, card(8), SQUARE).words.endswith("of 8.0 GB free · half precision")
-    tight = fit(sd, card(2.4), SQUARE)
+    tight = fit(sd, card(2.8), SQUARE)
     assert tight.placement == "by_part"
     assert tight.words.endswith("· half precision · parts take turns")
 
@@ -112,7 +112,7 @@ def test_tiles_bound_the_decoder(sd: ModelInfo) -> None:
 
 
 def test_every_turn_taken_lowers_the_peak(xl: ModelInfo) -> None:
-    plans = [Plan("cuda", "float16", "float32", place) for place in ("whole", "by_part", "by_layer")]  # type: ignore[arg-type]
+    plans = [Plan("cuda", "float16", "float32", place) for place in ("whole", "by_part", "by_layer")]
     peaks = [estimate(xl, SQUARE, 1, 7.0, plan).peak for plan in plans]
     assert peaks == sorted(peaks, reverse=True)
     assert len(set(peaks)) == 3
