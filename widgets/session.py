@@ -177,6 +177,7 @@ class Session(Setup):
         label, document = apply_result(self.history.document, candidate.result, candidate.asked.document)
         self.commit(label, document)
         self.activate_layer(document.layers[-1].id)
+        self.set_draft(frame=None)  # it was drawn for this edit; the next one is elsewhere
 
     def discard(self) -> None:
         """Drop the candidates, or the message of a failed job; the document stays as it is. Anything still running is stopped."""

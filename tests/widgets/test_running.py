@@ -192,3 +192,14 @@ class TestSmaller:
         assert running.can_shrink(session)
         session.set_draft(settings=PixelsSettings(scale=0.4))
         assert not running.can_shrink(session)
+
+
+def test_a_frame_drawn_for_an_edit_goes_with_it(session: Session) -> None:
+    session.choose_method(PixelsSettings)
+    session.set_draft(frame=Rect(0, 0, 120, 120))
+    session.run()
+    session.job_result(result())
+    session.job_finished()
+    assert session.draft.frame is not None
+    session.accept()
+    assert session.draft == replace(session.draft, frame=None)

@@ -226,7 +226,8 @@ class _FrameRow(QWidget):
 
     def show_draft(self) -> None:
         frame = self._session.draft.frame
-        self._words.setText("Automatic" if frame is None else f"{frame.width} × {frame.height}\u202fpx")
+        self._words.setText("Automatic" if frame is None else "By hand")
+        self._words.setToolTip("" if frame is None else f"{frame.width} × {frame.height}\u202fpx of the picture")
         self._reset.setVisible(frame is not None)
 
 
