@@ -34,6 +34,7 @@ from app.settings import Settings
 from editor.document import Document
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image
+from editor.models.library import Library
 from widgets.models_page import ModelsPage
 from widgets.qimage import from_qimage
 from widgets.services import Recent
@@ -43,6 +44,7 @@ from widgets.theme import Theme
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+MakeEngine = Callable[[Callable[[], Library]], RunsRequests]
 
 SAMPLE = "flower.jpg"
 
@@ -50,21 +52,21 @@ SAMPLE = "flower.jpg"
 class Application:
     """The running program: the `Services` of its window. Make it inside a running asyncio loop on Qt.
 
-    `make_engine` is called in the worker thread, once. `cache`: a folder for thumbnails. `models`: one for models that are downloaded.
+    `make_engine` is called in the worker thread, once, with what tells where models are. `cache`: a folder for
+    thumbnails. `models`: one for models that are downloaded.
     """
 
-    def __init__(
-        self, settings: Settings, theme: Theme, cache: Path, models: Path, make_engine: Callable[[], RunsRequests]
-    ) -> None:
+    def __init__(self, settings: Settings, theme: Theme, cache: Path, models: Path, make_engine: MakeEngine) -> None:
         self.settings = settings
         self.sessions: list[Session] = []
         self.finished = asyncio.Event()
         self._collector = Collector()
         self._thumbnails = Thumbnails(cache)
-        self._runner = Runner(make_engine)
-        self._editing = Editing(self._runner, self.open_picture)
+        self._runner = Runner(lambda: make_engine(lambda: self.models.library))
         self._tasks: set[asyncio.Task[None]] = set()
         self.models = Models(settings, models, self._start)
+        self.models.changed.connect(self._follow_models)
+        self._editing = Editing(self._runner, self.open_picture, self.models, self.show_models)
         self._models_page: ModelsPage | None = None
         self._saving = asyncio.Lock()  # one file at a time, so that of two saves of a document the later one stays
         self._closing: set[Session] = set()
@@ -102,6 +104,10 @@ class Application:
         self._models_page.show()
         self._models_page.raise_()
         self._models_page.activateWindow()
+
+    def _follow_models(self) -> None:
+        for session in self.sessions:
+            session.follow_models()
 
     async def _open_chosen(self) -> None:
         folder = self._folder()
@@ -291,11 +297,11 @@ async def _answer(ask: Callable[[Callable[[T], None]], QDialog]) -> T | None:
     return await future
 
 
-def load_engine() -> RunsRequests:
+def load_engine(library: Callable[[], Library]) -> RunsRequests:
     """Called in the worker: methods bring heavy libraries, which the window must not wait for."""
     from editor.engine import Engine  # noqa: PLC0415
 
-    return Engine()
+    return Engine(library)
 
 
 def run(qt: QApplication, sight: FirstSight, pictures: Sequence[Path]) -> int:

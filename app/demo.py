@@ -30,7 +30,7 @@ from editor.geometry import Placement, Rect
 from editor.io.images import Picture
 from editor.item import Exemplar, Item
 from editor.report import Masks
-from editor.request import SegmentRequest
+from editor.request import QuickFillSettings, SegmentRequest
 from editor.tiles import Tiles
 from widgets.session import Session
 from widgets.theme import Theme
@@ -96,7 +96,7 @@ async def play(application: Application, keep: Callable[[str, Session], Awaitabl
 
         _say("Moving the dahlia, and making it smaller")
         item = await make_item(session, "dahlia", DAHLIA)
-        session.set_draft(settings=replace(session.draft.settings, grow=16))
+        session.set_draft(settings=QuickFillSettings(grow=16))
         placement = Placement(item.placed.x - 124, item.placed.y - 12, 0.8, 0.8)
         session.commit("Move “dahlia”", session.document.with_item(replace(item, placement=placement)))
         await _run(session)
@@ -105,7 +105,7 @@ async def play(application: Application, keep: Callable[[str, Session], Awaitabl
         _say("Removing the bud at the lower edge")
         await make_item(session, "bud", BUD)
         # Petals out of focus reach further than any outline; a wider growth takes them in.
-        session.set_draft(settings=replace(session.draft.settings, grow=40))
+        session.set_draft(settings=QuickFillSettings(grow=40))
         await _run(session)
         await keep("2 removed", session)
 

@@ -25,6 +25,7 @@ from app.application import Application, load_engine
 from app.demo import BUD, DAHLIA, drop, make_item, until
 from app.settings import Settings
 from editor.brush import Brush, Sample, SetTo, Stroke
+from editor.request import QuickFillSettings
 from widgets.controls.curve import CurveEditor
 from widgets.session import Session
 from widgets.theme import Theme
@@ -133,7 +134,7 @@ async def running(application: Application) -> None:
 async def variations(application: Application) -> None:
     session = await _open(application)
     await make_item(session, "bud", BUD)
-    session.set_draft(settings=replace(session.draft.settings, grow=24))
+    session.set_draft(settings=QuickFillSettings(grow=24))
     session.run()
     await until(lambda: session.job is not None and session.job.state == "ready", "The edit did not end.")
 

@@ -47,7 +47,7 @@ def grow(map: Map, radius: int) -> Map:
     top = part.max()
     zero = part == 0
     if bool((zero | (part == top)).all()):
-        inside = _distance(zero) <= _reach(radius) if radius > 0 else _distance(~zero) > _reach(-radius)
+        inside = distance(zero) <= _reach(radius) if radius > 0 else distance(~zero) > _reach(-radius)
         found[area.slices] = top * inside
     elif radius > 0:
         found[area.slices] = _largest_within(part, radius)
@@ -68,7 +68,7 @@ def feather(map: Map, radius: float, inward: bool = True) -> Map:
     area = Rect.of_mask(map).grow(1).intersect(Rect(0, 0, map.shape[1], map.shape[0]))
     if area.empty:
         return found
-    depth = _distance(map[area.slices] > 0)
+    depth = distance(map[area.slices] > 0)
     depth *= np.float32(1 / (radius + 1))
     np.minimum(depth, 1, out=depth)
     ease = 3 - 2 * depth
@@ -284,9 +284,12 @@ def _reach(radius: int) -> np.float32:
     return np.float32(math.sqrt(radius * radius + 0.5))
 
 
-def _distance(inside: NDArray[np.bool_]) -> Map:
+def distance(inside: NDArray[np.bool_]) -> Map:
     """From each pixel's centre to the centre of the nearest one that is not `inside`; large where there is none."""
-    return np.asarray(cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
+    found = cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # The roots come out a last bit apart from run to run; their squares are whole numbers.
+    near = np.minimum(found, np.float32(1e9))
+    return np.asarray(np.sqrt(np.rint(near * near)), np.float32)
 
 
 def _largest_within(map: Map, radius: int) -> Map:

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor import masks
+
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Image = NDArray[np.float32]
@@ -28,12 +30,12 @@ def paste_alpha(strength: Map, feather: float) -> Map:
     free = strength > 0
     if free.all() or not free.any() or feather <= 1:
         return free.astype(np.float32)
-    distance = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    away = masks.distance(free)
     count, regions = cv2.connectedComponents(free.astype(np.uint8), connectivity=8)
     deepest = np.zeros(count, np.float32)
-    np.maximum.at(deepest, np.asarray(regions[free], np.int64), distance[free])
+    np.maximum.at(deepest, np.asarray(regions[free], np.int64), away[free])
     width = np.clip(deepest, 1, feather)[regions]
-    share = np.clip(distance / width, 0, 1).astype(np.float32)
+    share = np.clip(away / width, 0, 1).astype(np.float32)
     found: Map = share * share * (3 - 2 * share)
     found[~free] = 0
     return found

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor import masks
 from editor.document import Document
 from editor.errors import InvalidRequest, ModelUnavailable
 from editor.frame import Frame, choose_frame, frame_at
@@ -186,9 +186,7 @@ def _rim(placed: Placed, part: Rect, rim: float) -> Map:
     found = on_grid(on, placed.rect, whole)
     off = found < 1
     if rim > 0 and not off.all():
-        away = cv2.distanceTransform(off.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        # The roots come out a last bit apart from run to run; the squares are whole numbers, and a request must always be the same.
-        away = np.sqrt(np.rint(away * away))
+        away = masks.distance(off)
         share = np.clip(1 - away / np.float32(rim + 1), 0, 1)
         np.maximum(found, share * share * (3 - 2 * share), out=found)
     return np.ascontiguousarray(found[part.within(whole).slices])

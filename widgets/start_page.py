@@ -20,7 +20,16 @@ from PySide6.QtGui import (
     QPixmap,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from widgets.controls.icons import draw
 from widgets.notices import Notices
@@ -64,8 +73,18 @@ class StartPage(QWidget):
         self._recent = QGridLayout()
         self._recent.setSpacing(GAP)
         works = QLabel(WORKS)
-        works.setProperty("role", "caption")
-        works.setWordWrap(True)
+        further = QLabel("to repaint by words, and to blend pictures in so that they fit.")
+        for words in (works, further):
+            words.setProperty("role", "caption")
+        self.models = QPushButton("Get a model")
+        self.models.setProperty("role", "link")
+        self.models.setToolTip("A model repaints by words, and makes exemplars fit in.")
+        self.models.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        model_line = QHBoxLayout()
+        model_line.setSpacing(4)
+        model_line.addWidget(self.models)
+        model_line.addWidget(further)
+        model_line.addStretch(1)
         body = QWidget()
         body.setFixedWidth(WIDTH)
         column = QVBoxLayout(body)
@@ -81,6 +100,7 @@ class StartPage(QWidget):
         column.addLayout(self._recent)
         column.addSpacing(20)
         column.addWidget(works)
+        column.addLayout(model_line)
         outer = QVBoxLayout(self)
         outer.addStretch(2)
         outer.addWidget(body, 0, Qt.AlignmentFlag.AlignHCenter)
@@ -88,6 +108,7 @@ class StartPage(QWidget):
         self.open.clicked.connect(services.open_dialog)
         self.paste.clicked.connect(services.paste)
         self.sample.clicked.connect(services.open_sample)
+        self.models.clicked.connect(services.show_models)
         self.dropped.connect(services.open_paths)
         self._cards: list[_RecentCard] = []
         self.notices = Notices(self)

@@ -144,12 +144,18 @@ def on_a_desk(
     story: Callable[[Desk], Coroutine[Any, Any, None]],
     theme: Theme,
     home: Path,
-    make_engine: Callable[[], RunsRequests] = load_engine,
+    make_engine: Callable[[], RunsRequests] | None = None,
 ) -> Coroutine[Any, Any, None]:
     """The story, told on a fresh program that is put away afterwards."""
 
     async def told() -> None:
-        application = Application(Settings(home / "settings.json"), theme, home / "cache", home / "models", make_engine)
+        application = Application(
+            Settings(home / "settings.json"),
+            theme,
+            home / "cache",
+            home / "models",
+            load_engine if make_engine is None else lambda _: make_engine(),
+        )
         try:
             await story(Desk(application))
         finally:

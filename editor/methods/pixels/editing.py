@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import torch
 
-from editor.diffusion.backend import Backend
+from editor.diffusion.backend import Backend, Embeddings
 from editor.diffusion.denoise import denoise
 from editor.diffusion.guidance import Denoiser, Guidance, guided
 from editor.diffusion.noise import Noise
@@ -43,13 +43,18 @@ def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
 @torch.no_grad()
 def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[tuple[EditResult, ...]]:
     """The same edit with several seeds at once; each result is that of a run by itself, to rounding."""
-    run = _Run.of(request, backend)
+    run = _Run.of(request, seeds, backend)
     pasted = [Pasted.bare(np.asarray(request.image / np.float32(255), np.float32))] * len(seeds)
     passes = run.passes()
     for number, (exemplars, strength) in enumerate(passes):
         words = f" · exemplar {number + 1} of {len(passes)}" if len(passes) > 1 else ""
         once = run.once(exemplars, strength, pasted, [seed + number for seed in seeds])
-        done = yield from part(once, number / len(passes), (number + 1) / len(passes), more=words)
+        try:
+            done = yield from part(once, number / len(passes), (number + 1) / len(passes), more=words)
+        except FinishEarly:
+            if not number:
+                raise  # there is nothing yet
+            break
         pasted = done.pasted
         if done.early:
             break
@@ -74,18 +79,24 @@ class _Run:
     denoiser: Denoiser
 
     @classmethod
-    def of(cls, request: EditRequest, backend: Backend) -> _Run:
+    def of(cls, request: EditRequest, seeds: Sequence[int], backend: Backend) -> _Run:
         settings = request.settings
         if not isinstance(settings, PixelsSettings):
             raise TypeError(f"PIXELS was given {type(settings).__name__}")
         working = Working.of(request.frame, backend.info)
-        positive, negative = backend.embed(
-            request.prompt,
-            request.negative_prompt,
-            working.canvas,
-            picture_prompts(request.exemplars),
-            settings.exemplar_prompt,
-        )
+        pictures = picture_prompts(request.exemplars)
+        embeddings = [
+            backend.embed(
+                request.prompt,
+                request.negative_prompt,
+                working.canvas,
+                pictures,
+                settings.exemplar_prompt,
+                seed=seed,
+            )
+            for seed in seeds
+        ]
+        positive, negative = (reduce(Embeddings.beside, each) for each in zip(*embeddings, strict=True))
         denoiser = guided(backend, Guidance(positive, negative, request.guidance_scale))
         found = stripes(request.strength, request.frame.rect, settings.fan) if settings.fan else ()
         return cls(request, settings, backend, working, found, denoiser)
@@ -137,16 +148,18 @@ class _Run:
             BEFORE,
             1 - AFTER,
         )
-        made = []
+        made, early = [], sampled.early
         for index, each in enumerate(pasted):
-            with suppress(FinishEarly):  # that is just what happens
+            try:
                 yield Progress(1 - AFTER * (1 - index / len(pasted)), "Finishing")
+            except FinishEarly:
+                early = True  # that is just what happens; later passes are left out
             source = sources[0 if alike else index]
             image = backend.decode(sampled.latents[index : index + 1])[0]
             if settings.match_tone != "off":
                 image = matched(image, source, working.map(strength), always=settings.match_tone == "on")
             made.append(each.over(working.back(image), alpha))
-        return _Done(made, sampled.early)
+        return _Done(made, early)
 
     def result(self, seed: int, pasted: Pasted) -> EditResult:
         """Cut to what changed."""
