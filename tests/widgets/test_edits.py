@@ -96,3 +96,29 @@ def test_an_order_that_is_the_same_is_no_step(session: Session) -> None:
     edits.add_layer(session)
     edits.reorder_layers(session, [layer.id for layer in session.document.layers][::-1])
     assert labels(session) == ["Add layer", "Reorder layers"]
+
+
+def test_painting_fidelity_starts_from_what_is_held_already(session: Session) -> None:
+    id = session.document.exemplars[0].id
+    edits.set_exemplar_fidelity(session, id, 0.4)
+    edits.paint_exemplar_fidelity(session, id)
+    exemplar = session.document.exemplar(id)
+    assert exemplar is not None
+    assert exemplar.fidelity == 0.4
+    assert exemplar.fidelity_map.read().min() == 1
+    assert edits.edited_thing(session) is exemplar
+    edits.finish_thing(session)
+    assert session.options.strength_target == "strength"
+
+
+def test_rim_and_weight_of_an_exemplar(session: Session) -> None:
+    id = session.document.exemplars[0].id
+    edits.set_exemplar_rim(session, id, 30)
+    edits.set_exemplar_rim(session, id, 40)
+    edits.set_exemplar_weight(session, id, 0.5)
+    exemplar = session.document.exemplar(id)
+    assert exemplar is not None
+    assert (exemplar.rim, exemplar.prompt_weight) == (40, 0.5)
+    session.undo()
+    session.undo()
+    assert session.document.exemplars[0].rim is None

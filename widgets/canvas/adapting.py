@@ -18,7 +18,7 @@ from editor.layer import Layer
 from editor.repainting import rim_of
 from editor.tiles import Tiles
 from widgets.canvas.lens import Lens
-from widgets.canvas.levels import from_level, level_size, map_at, to_level
+from widgets.canvas.levels import from_level, level_for, level_size, map_at, to_level
 from widgets.canvas.palette import Words
 from widgets.qimage import wrap
 
@@ -63,7 +63,32 @@ class Adapting:
         painter.restore()
 
 
-def adapting(document: Document, draft: Draft, planned: Plan) -> Adapting | None:
+class Reducer:
+    """Makes exemplars of fewer pixels, for a first look, and keeps them while they stay the same but for their sliders and their place."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[Exemplar, int, Exemplar]] = {}
+
+    def reduced(self, exemplars: tuple[Exemplar, ...], level: int) -> list[Exemplar]:
+        """The same for a picture smaller by 2^level: with pixels that are only as many as it takes, and without colours."""
+        kept, self._kept = self._kept, {}
+        found = []
+        for each in exemplars:
+            at, share = each.placement, 1 / (1 << level)
+            own = level_for(max(min(abs(at.scale_x), abs(at.scale_y)) * share, 1e-3))
+            known = kept.get(each.id)
+            if known is None or known[1] != own or not _same(known[0], each):
+                known = each, own, _thinned(each, own)
+            self._kept[each.id] = known
+            small = known[2]
+            scale_x = at.scale_x * share * each.size.width / small.size.width
+            scale_y = at.scale_y * share * each.size.height / small.size.height
+            placement = replace(at, x=at.x * share, y=at.y * share, scale_x=scale_x, scale_y=scale_y)
+            found.append(replace(small, placement=placement, strength=each.strength, visible=each.visible))
+        return found
+
+
+def adapting(document: Document, draft: Draft, planned: Plan, reducer: Reducer | None = None) -> Adapting | None:
     """None for methods without a model, and without exemplars that take part."""
     if not draft.settings.needs_model or not planned.exemplars:
         return None
@@ -75,9 +100,12 @@ def adapting(document: Document, draft: Draft, planned: Plan) -> Adapting | None
         level += 1
     small = document
     if level:
-        step = float(1 << level)
-        rims = {each.id: rim_of(each, draft, frame) / step for each in document.exemplars}
-        small = _reduced(document, level, rims)
+        rims = [rim_of(each, draft, frame) / (1 << level) for each in document.exemplars]
+        exemplars = (reducer or Reducer()).reduced(document.exemplars, level)
+        small = _reduced(document, level)
+        small = replace(
+            small, exemplars=tuple(replace(each, rim=rim) for each, rim in zip(exemplars, rims, strict=True))
+        )
     area = to_level(frame.rect, level).intersect(small.rect)
     found = effect(small, replace(draft, frame=area), area, planned)
     if not found.any():
@@ -87,26 +115,31 @@ def adapting(document: Document, draft: Draft, planned: Plan) -> Adapting | None
     return Adapting(values, rect, _outline(values, rect), document.exemplars)
 
 
-def _reduced(document: Document, level: int, rims: dict[int, float]) -> Document:
-    """The same maps and exemplars in a picture smaller by 2^level, without its layers and items."""
-    size, share = level_size(document.size, level), 1 / (1 << level)
-    whole = Rect.of_size(size)
+def _reduced(document: Document, level: int) -> Document:
+    """The same maps in a picture smaller by 2^level, without anything else."""
+    size = level_size(document.size, level)
+    whole, empty = Rect.of_size(size), Tiles.filled(size.shape, 0, np.float32)
 
     def small(tiles: Tiles) -> Tiles:
-        if tiles.blank:
-            return Tiles.filled(size.shape, 0, np.float32)
-        return Tiles.of(map_at(tiles, level, whole) * np.float32(1 / 255))
+        return empty if tiles.blank else Tiles.of(map_at(tiles, level, whole) * np.float32(1 / 255))
 
-    exemplars = []
-    for each in document.exemplars:
-        at = each.placement
-        placement = replace(at, x=at.x * share, y=at.y * share, scale_x=at.scale_x * share, scale_y=at.scale_y * share)
-        exemplars.append(replace(each, placement=placement, rim=rims[each.id]))
-    empty = Tiles.filled(size.shape, 0, np.float32)
     layers = (Layer.empty(0, "", size),)
-    return Document(
-        size, layers, small(document.strength), small(document.protect), empty, empty, exemplars=tuple(exemplars)
-    )
+    return Document(size, layers, small(document.strength), small(document.protect), empty, empty)
+
+
+def _same(one: Exemplar, other: Exemplar) -> bool:
+    return one.pixels is other.pixels and one.cutout is other.cutout and one.strength_map is other.strength_map
+
+
+def _thinned(exemplar: Exemplar, level: int) -> Exemplar:
+    """With every 2^level x 2^level pixels averaged, as far as coverage and strength go."""
+    rect = Rect.of_size(level_size(exemplar.size, level))
+    coverage = map_at(Tiles.of(exemplar.coverage()), level, rect)
+    pixels = np.zeros((*rect.size.shape, 4), np.uint8)
+    pixels[..., 3] = coverage
+    full = Tiles.filled(rect.size.shape, 1, np.float32)
+    strength = Tiles.of(map_at(exemplar.strength_map, level, rect) * np.float32(1 / 255))
+    return replace(exemplar, pixels=pixels, cutout=full, strength_map=strength, fidelity_map=full)
 
 
 def _outline(values: Pixels, rect: Rect) -> QPainterPath:

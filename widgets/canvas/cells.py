@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt
@@ -112,9 +113,10 @@ def cells_of(document: Document, draft: Draft, planned: Plan) -> Cells | None:
     working = Working.of(frame, model)
     overall = float(strength.max())
     wanted = next(each for each in (draft.steps, model.steps, model.traits.steps) if each is not None)
-    steps = free_steps(overall, wanted)
+    published = settings.rule != "hold"
+    steps = int(wanted * overall) if published else free_steps(overall, wanted)  # the published scripts cut off
     change = strength / np.float32(overall)
-    if settings.rule == "hold":
+    if not published:
         held = hold_counts(working.cells(change, thin=settings.thin_strokes), steps, dither=settings.dither)
         exemplars = list(found.values())
         owner = np.full(held.shape, -1)
@@ -124,7 +126,9 @@ def cells_of(document: Document, draft: Draft, planned: Plan) -> Cells | None:
             owned = owner == index
             held[owned] = firmer(held[owned], working.cells(each.fidelity)[owned], steps)
     else:
-        held = published_counts(1 - working.cells(change), steps)
+        # The published scripts pick from the map instead of averaging it, so that thin lines may vanish.
+        keep = cv2.resize(working.map(1 - change), working.grid, interpolation=cv2.INTER_LINEAR)
+        held = published_counts(np.asarray(keep, np.float32), steps)
     across, down = frame.scale
-    by_index = settings.map_scale == "index" or settings.rule != "hold"
+    by_index = published or settings.map_scale == "index"
     return Cells(held, steps, frame.rect, working.cell / across, working.cell / down, by_index)

@@ -16,7 +16,7 @@ from editor.layer import Layer
 from editor.report import EditResult, Preview
 from editor.tiles import Tiles
 from widgets.canvas import overlays, stripes
-from widgets.canvas.adapting import Adapting, adapting
+from widgets.canvas.adapting import Adapting, Reducer, adapting
 from widgets.canvas.cells import Cells, cells_of
 from widgets.canvas.lens import Lens
 from widgets.canvas.outlines import outline, part_of
@@ -51,6 +51,8 @@ class Scene:
         self._preview: tuple[Preview, QImage] | None = None
         self._candidate: tuple[object, EditResult, Document] | None = None
         self._selection: tuple[Tiles | None, Rect] = None, EMPTY
+        self._settled: object = None  # what `cells` and `adapting` were worked out for
+        self._reducer = Reducer()
         self.cells: Cells | None = None
         self.adapting: Adapting | None = None
         self.hovered: int | None = None
@@ -88,15 +90,20 @@ class Scene:
         session, view = self._session, self._session.view
         if session.in_gesture:
             return False
+        document, draft = session.document, session.draft
+        maps = document.strength, document.selection, document.protect
+        about = (*maps, document.items, document.exemplars, draft, view.overlay, self.reviewing)
+        if about == self._settled:
+            return False
+        self._settled = about
         before = self.cells, self.adapting
         self.cells = self.adapting = None
         plan = session.plan
         if not self.reviewing and plan.action is not None:
-            document, draft = session.document, session.draft
             if view.overlay == "cells":
                 self.cells = cells_of(document, draft, plan)
             if view.overlay != "off":
-                self.adapting = adapting(document, draft, plan)
+                self.adapting = adapting(document, draft, plan, self._reducer)
         return before != (None, None) or (self.cells, self.adapting) != (None, None)
 
     def outdated(self) -> bool:
@@ -107,6 +114,8 @@ class Scene:
             self.cells, gone = None, True
         if self.adapting is not None and not self.adapting.still(session.document):
             self.adapting, gone = None, True
+        if gone:
+            self._settled = None
         return gone
 
     @property

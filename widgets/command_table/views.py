@@ -118,6 +118,12 @@ VIEW = Menu(
         view_switch("view.legend", "Legend", "legend"),
         view_switch("view.items", "Outlines of items", "items", ("Ctrl+H",)),
         view_switch("view.frame", "Frame the method sees", "frame"),
+        Command(
+            "view.frame.automatic",
+            "Choose the frame automatically",
+            on_session(lambda session: session.set_draft(frame=None)),
+            when=when(lambda session: session.draft.frame is not None),
+        ),
         view_switch("view.original", "Original picture", "original"),
         view_switch("view.divider", "Before and after, side by side", "divider", ("Y",)),
         None,

@@ -73,8 +73,8 @@ class ExemplarPage(Page):
         self._fidelity = self.slider("Fidelity", 0, 1, 0)
         self._rim = AutomaticSlider("Rim", 0, 256, 0, unit="px", step=1, curve=2)
         self._weight = self.slider("As prompt", 0, 1, 1)
-        self._rim.setMinimumWidth(SLIDER - 32)
-        self._rim.setMaximumWidth(SLIDER)
+        self._rim.setMinimumWidth(self._rim.sizeHint().width())
+        self._rim.setMaximumWidth(max(SLIDER, self._rim.sizeHint().width()))
         self.row.insertWidget(self.row.indexOf(self._weight), self._rim)
         self._strength.setToolTip("How much of it is let in.")
         self._fidelity.setToolTip(

@@ -21,6 +21,9 @@ class AutomaticSlider(Slider):
     def text(self) -> str:
         return AUTOMATIC if self.automatic else super().text
 
+    def _widest(self) -> str:
+        return max(super()._widest(), AUTOMATIC, key=len)
+
     def show_value(self, value: float | None) -> None:
         """Show a value that came from elsewhere, None for automatic; no signal."""
         automatic = value is None
