@@ -40,13 +40,11 @@ def stripes(strength: Map, rect: Rect, levels: Sequence[float]) -> tuple[Stripe,
     return tuple(found)
 
 
-def fanned(strength: Map, rect: Rect, cut: Sequence[Stripe]) -> Map:
-    """(H, W): `strength` of `rect`, in every stripe so scaled that what was strongest anywhere has the stripe's level; 0 between them."""
+def fanned(strength: Map, rect: Rect, cut: Sequence[Stripe], overall: float = 1.0) -> Map:
+    """(H, W): `strength` of `rect`, which was made with `overall`, in every stripe as it would be with the stripe's level; 0 between them."""
     found = np.zeros_like(strength)
-    strongest = strength.max(initial=0)
-    if strongest > 0:
-        for stripe in cut:
-            part = stripe.rect.intersect(rect)
-            where = part.within(rect).slices
-            found[where] = strength[where] * np.float32(stripe.level / strongest)
+    for stripe in cut:
+        part = stripe.rect.intersect(rect)
+        where = part.within(rect).slices
+        found[where] = strength[where] * np.float32(stripe.level / overall)
     return np.minimum(found, 1, out=found)

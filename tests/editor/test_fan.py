@@ -49,18 +49,21 @@ def test_stripes_lie_side_by_side_and_cover_what_may_change(
 
 
 @thorough
-@given(maps(), corners, levels)
-def test_each_stripe_has_its_level(strength: Map, corner: tuple[int, int], levels: list[float]) -> None:
+@given(maps(), corners, levels, st.floats(0.1, 1))
+def test_each_stripe_is_as_it_would_be_with_its_level(
+    painted: Map, corner: tuple[int, int], levels: list[float], overall: float
+) -> None:
+    strength = painted * np.float32(overall)
     rect = placed(strength, corner)
     cut = stripes(strength, rect, levels)
     before = strength.copy()
-    found = fanned(strength, rect, cut)
+    found = fanned(strength, rect, cut, overall)
     assert np.array_equal(strength, before)
     assert np.array_equal(found > 0, strength > 0)
     assert found.max(initial=0) <= 1
     for one in cut:
         where = one.rect.within(rect).slices
-        expected = strength[where] / strength.max() * one.level
+        expected = painted[where] * one.level
         np.testing.assert_allclose(found[where], expected, rtol=1e-5, atol=1e-7)
 
 
@@ -73,7 +76,9 @@ def test_long_regions_are_cut_on_whole_cells() -> None:
     widths = [one.rect.width for one in found]
     assert max(widths) - min(widths) <= 8
     made = fanned(strength, Rect.at(1000, 2000, 900, 400), found)
-    assert [round(float(made[80, one.rect.left - 1000]), 4) for one in found] == list(FAN)
+    assert [round(float(made[80, one.rect.left - 1000]), 4) for one in found] == [
+        round(0.5 * level, 4) for level in FAN
+    ]
 
 
 def test_upright_regions_are_cut_across() -> None:

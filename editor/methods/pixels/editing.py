@@ -104,7 +104,11 @@ class _Run:
     def passes(self) -> list[tuple[tuple[ExemplarInput, ...], Map]]:
         """The exemplars of each pass and what may change in it: all at once, or one after the other."""
         request, exemplars = self.request, self.request.exemplars
-        strength = fanned(request.strength, request.frame.rect, self.stripes) if self.stripes else request.strength
+        strength = (
+            fanned(request.strength, request.frame.rect, self.stripes, request.overall)
+            if self.stripes
+            else request.strength
+        )
         if self.settings.passes == "together" or len(exemplars) < 2:
             return [(exemplars, strength)]
         # What no exemplar accounts for was painted, and belongs to the first pass.
