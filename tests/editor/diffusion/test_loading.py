@@ -325,3 +325,25 @@ def test_a_backend_is_lent_and_freed(family: str, folders: dict[str, Path]) -> N
     free(backend)
     for pipeline in held:
         assert all(next(part.parameters()).is_meta for part in networks(pipeline).values())
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("stable-diffusion-1", {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480}),
+        ("stable-diffusion-2", {"unet": 865_910_724, "vae": 83_653_863, "text_encoder": 340_387_840}),
+        (
+            "stable-diffusion-xl",
+            {"unet": 2_567_463_684, "vae": 83_653_863, "text_encoder": 123_060_480, "text_encoder_2": 694_659_840},
+        ),
+        ("stable-diffusion-xl-refiner", {"vae": 83_653_863, "text_encoder_2": 694_659_840}),
+    ],
+)
+def test_packaged_settings_make_networks_of_the_published_sizes(name: str, counts: dict[str, int]) -> None:
+    import resources
+
+    with resources.model_settings(name) as folder, torch.device("meta"):
+        for part, count in counts.items():
+            kind, settings = loading.CLASSES[part], json.loads((folder / part / "config.json").read_text())
+            network = kind.from_config(settings) if part in ("unet", "vae") else kind(kind.config_class(**settings))
+            assert sum(each.numel() for each in network.parameters()) == count
