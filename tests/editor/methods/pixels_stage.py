@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ MODELS = ("sd", "sd_v", "sdxl", "refiner", "kandinsky")
 SIDE = Size(128, 64)  # not square; Kandinsky's multiple
 CELLS = (SIDE.height // 8, SIDE.width // 8)
 PROMPT, NEGATIVE = "red boat", "wood"
+SEED = 11
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +145,7 @@ def ask(
         "strength": np.ones(size.shape, np.float32) if strength is None else strength,
         "frame": Frame.full_size(Rect.at(0, 0, *size)),
         "settings": settings or PixelsSettings(match_tone="off"),
-        "seed": 11,
+        "seed": SEED,
         "exemplars": exemplars,
         "prompt": PROMPT,
         "negative_prompt": NEGATIVE,
@@ -156,10 +157,3 @@ def ask(
 
 def noise(seed: int, purpose: Any = "start", size: Size = SIDE) -> torch.Tensor:
     return Noise([seed]).like(torch.zeros(1, 4, size.height // 8, size.width // 8), purpose)
-
-
-def layered(request: EditRequest, result: EditResult) -> Iterator[tuple[Pixels, Pixels]]:
-    """The result laid over the picture, and the picture."""
-    whole = np.zeros((*request.frame.rect.size.shape, 4), np.uint8)
-    whole[result.rect.within(request.frame.rect).slices] = result.pixels
-    yield whole, request.image

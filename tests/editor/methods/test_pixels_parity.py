@@ -288,7 +288,7 @@ def test_invariant_11_a_map_that_is_not_quite_black_loses_the_exemplar_in_the_pu
     def influence(rule: Any, strength: Map) -> float:
         asked = ask(strength, exemplar(2), settings=_settings(rule), steps=8)
         other = replace(asked, exemplars=(exemplar(3),))
-        return float((latents_of(asked, models("kandinsky")) - latents_of(other, models("kandinsky"))).abs().max())
+        return float((latents_of(asked, models("sdxl")) - latents_of(other, models("sdxl"))).abs().max())
 
     assert influence("reference", strength) == 0
     assert influence("hold", strength) > 0.1
