@@ -11,7 +11,8 @@ from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainter, QPainterPath, QPolygonF
 
 from editor.document import Document
-from editor.edit import Draft, Plan, effect, frame_for
+from editor.edit import Draft, Plan, effect
+from editor.frame import Frame
 from editor.geometry import Rect
 from editor.item import Exemplar
 from editor.layer import Layer
@@ -88,12 +89,11 @@ class Reducer:
         return found
 
 
-def adapting(document: Document, draft: Draft, planned: Plan, reducer: Reducer | None = None) -> Adapting | None:
-    """None for methods without a model, and without exemplars that take part."""
-    if not draft.settings.needs_model or not planned.exemplars:
-        return None
-    frame = frame_for(document, draft, planned)
-    if frame is None:
+def adapting(
+    document: Document, draft: Draft, planned: Plan, frame: Frame | None, reducer: Reducer | None = None
+) -> Adapting | None:
+    """None for methods without a model, and without exemplars that take part. `frame`: what the model sees."""
+    if not draft.settings.needs_model or not planned.exemplars or frame is None:
         return None
     level = 0
     while frame.rect.size.area >> (2 * level) > _MOST_PIXELS:
@@ -102,7 +102,7 @@ def adapting(document: Document, draft: Draft, planned: Plan, reducer: Reducer |
     if level:
         rims = [rim_of(each, draft, frame) / (1 << level) for each in document.exemplars]
         exemplars = (reducer or Reducer()).reduced(document.exemplars, level)
-        small = _reduced(document, level)
+        small = _reduced(document, level, frame.rect)
         small = replace(
             small, exemplars=tuple(replace(each, rim=rim) for each, rim in zip(exemplars, rims, strict=True))
         )
@@ -115,13 +115,16 @@ def adapting(document: Document, draft: Draft, planned: Plan, reducer: Reducer |
     return Adapting(values, rect, _outline(values, rect), document.exemplars)
 
 
-def _reduced(document: Document, level: int) -> Document:
-    """The same maps in a picture smaller by 2^level, without anything else."""
+def _reduced(document: Document, level: int, area: Rect) -> Document:
+    """The same maps in a picture smaller by 2^level, as far as they lie in `area`, without anything else."""
     size = level_size(document.size, level)
-    whole, empty = Rect.of_size(size), Tiles.filled(size.shape, 0, np.float32)
+    empty = Tiles.filled(size.shape, 0, np.float32)
 
     def small(tiles: Tiles) -> Tiles:
-        return empty if tiles.blank else Tiles.of(map_at(tiles, level, whole) * np.float32(1 / 255))
+        part = to_level(tiles.written().intersect(area), level)
+        if part.empty:
+            return empty
+        return empty.write(part.left, part.top, map_at(tiles, level, part) * np.float32(1 / 255))
 
     layers = (Layer.empty(0, "", size),)
     return Document(size, layers, small(document.strength), small(document.protect), empty, empty)

@@ -12,8 +12,9 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 
 from editor.document import Document
-from editor.edit import Draft, Plan, frame_for
+from editor.edit import Draft, Plan
 from editor.errors import EditorError
+from editor.frame import Frame
 from editor.geometry import Rect
 from editor.hold import firmer, free_steps, hold_counts, published_counts
 from editor.repainting import repaint_inputs
@@ -95,16 +96,13 @@ class Cells:
         return path
 
 
-def cells_of(document: Document, draft: Draft, planned: Plan) -> Cells | None:
-    """What a run would begin with now; None for methods without a model, and when there is nothing to do.
+def cells_of(document: Document, draft: Draft, planned: Plan, frame: Frame | None) -> Cells | None:
+    """What a run would begin with now; None for methods without a model, and when there is nothing to do. `frame`: what the model sees.
 
     Steps are always counted by index: noise levels are known to the sampler only.
     """
     settings, model = draft.settings, draft.model
-    if not isinstance(settings, PixelsSettings) or model is None:
-        return None
-    frame = frame_for(document, draft, planned)
-    if frame is None:
+    if not isinstance(settings, PixelsSettings) or model is None or frame is None:
         return None
     try:
         strength, found = repaint_inputs(document, draft, frame, planned, None)

@@ -9,9 +9,11 @@ from PySide6.QtCore import QObject, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QRegion
 from PySide6.QtWidgets import QWidget
 
-from editor.edit import frame_for
+from editor.document import Document
+from editor.edit import CONTEXT, LEAST_CONTEXT, Draft, Plan, frame_for, reach
 from editor.frame import Frame
 from editor.geometry import Rect, Size
+from editor.item import covered
 from widgets.canvas import overlays
 from widgets.canvas.viewport import Viewport
 from widgets.session import Session
@@ -89,16 +91,16 @@ class Framing(QObject):
 
     def _wanted(self) -> Frame | None:
         session = self._session
-        if not session.view.frame:
-            return None
         if session.job is not None:
             asked = session.job.asked
-            return frame_for(asked.document, asked.draft, asked.planned)
+            return _frame(asked.document, asked.draft, asked.planned)
         plan = session.plan
-        return None if plan.action is None else frame_for(session.document, session.draft, plan)
+        needed = session.view.frame or session.draft.settings.needs_model
+        return _frame(session.document, session.draft, plan) if needed and plan.action is not None else None
 
     def _set(self, frame: Frame | None) -> None:
-        if frame == self.frame and self.words == self._said(frame):
+        shown = frame is not None and self._session.view.frame
+        if frame == self.frame and self.words == self._said(frame) and shown == bool(self._corners):
             return
         before = self._areas
         self.frame = frame
@@ -126,7 +128,7 @@ class Framing(QObject):
 
     def grip_at(self, place: QPointF) -> Grip | None:
         """What a press here, in logical pixels, takes hold of."""
-        if self.frame is None or not self.movable:
+        if self.frame is None or not self.movable or not self._corners:
             return None
         tag = self.tag
         room = max(0.0, 2 * REACH - tag.height()) / 2
@@ -214,7 +216,7 @@ class Framing(QObject):
         """Work out where its parts are on screen."""
         self.words = self._said(self.frame)
         self._corners, self.tag, self._areas = [], QRectF(), []
-        if self.frame is None:
+        if self.frame is None or not self._session.view.frame:
             return
         rect = self.frame.rect
         ratio = self._viewport.ratio
@@ -266,12 +268,25 @@ class Framing(QObject):
 
     def draw(self, painter: QPainter, exposed: QRegion) -> None:
         """What of it lies in `exposed`, in logical pixels: during a stroke that is mostly nothing."""
-        if self.frame is None or not any(exposed.intersects(area) for area in self._areas):
+        if not any(exposed.intersects(area) for area in self._areas):
             return
         grip = self._held or self.over
         overlays.brackets(painter, self._corners, self._viewport.ratio, strong=grip not in (None, "tag"))
         if not self.tag.isNull():
             overlays.tag(painter, self.words, self.tag.x(), self.tag.y(), strong=grip == "tag")
+
+
+def _frame(document: Document, draft: Draft, planned: Plan) -> Frame | None:
+    """What the method sees. Without a model a bound of it, that of `frame_for` would take too long on a large picture."""
+    if draft.settings.needs_model:
+        return frame_for(document, draft, planned)
+    tight = reach(document, draft, planned)
+    if planned.region is not None:
+        tight = covered(document.map(planned.region))
+    if tight.empty:
+        return None
+    margin = max(LEAST_CONTEXT, math.ceil(CONTEXT * max(tight.size)))
+    return Frame.full_size(tight.grow(margin).intersect(document.rect))
 
 
 def moved(rect: Rect, dx: int, dy: int, whole: Size) -> Rect:

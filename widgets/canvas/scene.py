@@ -10,6 +10,7 @@ from PySide6.QtGui import QImage, QPainter, QPainterPath, QTransform
 
 from editor.document import Document
 from editor.edit import Plan
+from editor.frame import Frame
 from editor.geometry import EMPTY, Rect
 from editor.item import Exemplar, Item
 from editor.layer import Layer
@@ -85,14 +86,14 @@ class Scene:
         plan = session.plan
         return plan if plan.items else None
 
-    def settle(self) -> bool:
-        """Nothing has happened for a moment: work out what takes longer. Whether something looks different now."""
+    def settle(self, frame: Frame | None) -> bool:
+        """Nothing has happened for a moment: work out what takes longer. Whether something looks different now. `frame`: what the method sees."""
         session, view = self._session, self._session.view
         if session.in_gesture:
             return False
         document, draft = session.document, session.draft
         maps = document.strength, document.selection, document.protect
-        about = (*maps, document.items, document.exemplars, draft, view.overlay, self.reviewing)
+        about = (*maps, document.items, document.exemplars, draft, frame, view.overlay, self.reviewing)
         if about == self._settled:
             return False
         self._settled = about
@@ -101,9 +102,9 @@ class Scene:
         plan = session.plan
         if not self.reviewing and plan.action is not None:
             if view.overlay == "cells":
-                self.cells = cells_of(document, draft, plan)
+                self.cells = cells_of(document, draft, plan, frame)
             if view.overlay != "off":
-                self.adapting = adapting(document, draft, plan, self._reducer)
+                self.adapting = adapting(document, draft, plan, frame, self._reducer)
         return before != (None, None) or (self.cells, self.adapting) != (None, None)
 
     def outdated(self) -> bool:

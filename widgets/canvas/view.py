@@ -152,6 +152,8 @@ class CanvasView(ToolView):
             self._change_tool()
         self._view = view
         self._divider.follow(self._lens)
+        if view.frame != before.frame:
+            self.framing.set_viewport(self._viewport)
         if view.original != before.original:
             self._screen.picture_changed()
         if view.changed_pixels != before.changed_pixels:
@@ -194,7 +196,7 @@ class CanvasView(ToolView):
         if self.framing.stale:
             self.framing.settle()
         self.framing.keep_clear(overlays.LEGEND if self._legend_shown() else QRect())
-        if scene.settle():
+        if scene.settle(self.framing.frame):
             if self._overlay_look():
                 self._screen.overlay_changed()
             self.update()

@@ -11,7 +11,7 @@ from PySide6.QtCore import QEvent, Qt
 from pytestqt.qtbot import QtBot
 
 from editor.document import Document
-from editor.edit import Draft, plan
+from editor.edit import Draft, frame_for, plan
 from editor.fan import FAN, stripes
 from editor.geometry import Placement, Rect
 from editor.hold import hold_counts
@@ -61,7 +61,7 @@ def at(easel: Easel, x: float, y: float) -> tuple[float, float]:
 
 def test_a_cell_counts_the_steps_that_the_method_counts() -> None:
     document, asked = picture(0.5), draft()
-    cells = cells_of(document, asked, plan(document, asked))
+    cells = cells_of(document, asked, plan(document, asked), frame_for(document, asked))
     assert cells is not None
     assert cells.steps == 10  # half of twenty
     assert cells.held.shape == (64, 64)
@@ -78,7 +78,7 @@ def test_cells_of_an_exemplar_are_held_by_its_fidelity() -> None:
     for fidelity, held in ((0.0, 0), (0.5, 5), (1.0, 10)):
         document = with_exemplar(picture(), fidelity)
         asked = draft()
-        cells = cells_of(document, asked, plan(document, asked))
+        cells = cells_of(document, asked, plan(document, asked), frame_for(document, asked))
         assert cells is not None
         assert cells.held_at(352, 352) == held
 
@@ -89,14 +89,14 @@ def test_painted_fidelity_counts_where_it_was_painted() -> None:
     left = np.zeros((96, 96), np.float32)
     left[:, :48] = 1
     document = document.with_exemplar(replace(exemplar, fidelity_map=Tiles.of(left)))
-    cells = cells_of(document, draft(), plan(document, draft()))
+    cells = cells_of(document, draft(), plan(document, draft()), frame_for(document, draft()))
     assert cells is not None
     assert (cells.held_at(320, 352), cells.held_at(390, 352)) == (10, 0)
 
 
 def test_without_a_model_there_are_no_cells() -> None:
     document = picture()
-    assert cells_of(document, Draft(), plan(document, Draft())) is None
+    assert cells_of(document, Draft(), plan(document, Draft()), frame_for(document, Draft())) is None
 
 
 def test_cells_are_flat_and_the_strength_stands_in_while_painting(easel: Easel, qtbot: QtBot) -> None:
@@ -131,13 +131,13 @@ def test_the_legend_says_how_many_steps_and_which_one(easel: Easel, qtbot: QtBot
 
 def test_the_reach_goes_as_far_as_the_rim() -> None:
     document = with_exemplar(Document.of_picture(soft(512, 512)), rim=20)
-    found = adapting(document, draft(), plan(document, draft()))
+    found = adapting(document, draft(), plan(document, draft()), frame_for(document, draft()))
     assert found is not None
     box = found.outline.boundingRect()
     assert box.left() == pytest.approx(352 - 48 - 20, abs=2)
     assert box.bottom() == pytest.approx(352 + 48 + 20, abs=2)
     assert found.values.max() == 128  # the overall strength
-    assert adapting(document, Draft(), plan(document, Draft())) is None
+    assert adapting(document, Draft(), plan(document, Draft()), frame_for(document, Draft())) is None
 
 
 def test_a_large_picture_is_looked_at_smaller() -> None:
@@ -145,7 +145,7 @@ def test_a_large_picture_is_looked_at_smaller() -> None:
     exemplar = Exemplar.of("leaf", np.full((300, 300, 4), 255, np.uint8), Placement(1500, 1500, 4, 4))
     document = document.adding_exemplar(replace(exemplar, rim=100.0))
     asked = draft(frame=Rect(0, 0, 3000, 3000))
-    found = adapting(document, asked, plan(document, asked))
+    found = adapting(document, asked, plan(document, asked), frame_for(document, asked))
     assert found is not None
     assert found.values.size < 700_000
     box = found.outline.boundingRect()

@@ -257,3 +257,16 @@ def test_resizing_keeps_the_opposite_corner_the_picture_and_the_least_size(
     assert min(found.size) >= LEAST
     assert (found.right if at[0] < 0 else found.left) == (rect.right if at[0] < 0 else rect.left)
     assert (found.bottom if at[1] < 0 else found.top) == (rect.bottom if at[1] < 0 else rect.top)
+
+
+def test_hidden_it_is_neither_seen_nor_taken_hold_of(easel: Easel) -> None:
+    at, plain = tag(easel), easel.session
+    shown_with = easel.seen()
+    plain.set_view(frame=False)
+    assert not np.array_equal(easel.seen(), shown_with)
+    easel.drag(at, (at[0] + 20, at[1]))
+    assert plain.draft.frame is None
+    assert easel.note.kinds.count("press") == 1
+    plain.undo()
+    plain.set_view(frame=True)
+    assert np.array_equal(easel.seen(), shown_with)
