@@ -8,16 +8,66 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from editor.request import ExemplarInput, PixelsSettings
+from editor.working import Working
 
 Map = NDArray[np.float32]
 Counts = NDArray[np.int64]
 
 # 8-bit maps have noise near their ends, above all as JPEG: closer than this counts as the end.
 DEAD_BAND = 4 / 255
+OWNED = 0.5  # share of a cell that an exemplar must cover to own it
 # Steps of the plastic-number sequence (M. Roberts, 2018): evenly spread offsets without a visible pattern.
 _SPREAD = (0.7548776662466927, 0.5698402909980532)
+
+
+def owners(exemplars: Sequence[ExemplarInput], working: Working) -> Counts:
+    """(h, w): which exemplar owns each cell, the last of those that cover at least half of it with what they let in; -1 for none."""
+    found = np.full(working.grid.shape, -1, np.int64)
+    for index, each in enumerate(exemplars):
+        found[working.cells(each.alpha * each.strength) >= OWNED] = index
+    return found
+
+
+def run_length(settings: PixelsSettings, strength: Map, steps: int) -> int:
+    """How many of `steps` a run has in which `strength` may change. The published scripts cut off where we round."""
+    overall = float(strength.max(initial=0))
+    return free_steps(overall, steps) if settings.rule == "hold" else int(round(overall, 6) * steps)
+
+
+def counts_of(
+    settings: PixelsSettings,
+    exemplars: Sequence[ExemplarInput],
+    strength: Map,
+    working: Working,
+    steps: int,
+    *,
+    levels: Sequence[float] = (),
+) -> Counts:
+    """(h, w): how many of the run's `steps` each cell is held, by the rule of the settings.
+
+    `strength`: (H, W) of the frame. `levels`: as in `hold_counts`; without them steps are counted by index.
+    """
+    overall = np.float32(max(strength.max(initial=0), 1e-6))
+    change = strength / overall
+    if settings.rule != "hold":
+        # The published scripts pick from the map instead of averaging it, so that thin lines may vanish.
+        keep = cv2.resize(working.map(1 - change), working.grid, interpolation=cv2.INTER_LINEAR)
+        return published_counts(np.asarray(keep, np.float32), steps)
+    cells = working.cells(change, thin=settings.thin_strokes)
+    scale = settings.map_scale if len(levels) else "index"
+    if scale == "absolute":
+        cells = cells * overall
+    counts = hold_counts(cells, steps, scale=scale, levels=levels, dither=settings.dither)
+    owner = owners(exemplars, working)
+    for index, each in enumerate(exemplars):
+        owned = owner == index
+        counts[owned] = firmer(counts[owned], working.cells(each.fidelity)[owned], steps)
+    return counts
 
 
 def free_steps(strength: float, steps: int) -> int:

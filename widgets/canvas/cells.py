@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt
@@ -16,7 +15,7 @@ from editor.edit import Draft, Plan
 from editor.errors import EditorError
 from editor.frame import Frame
 from editor.geometry import Rect
-from editor.hold import firmer, free_steps, hold_counts, published_counts
+from editor.hold import counts_of, run_length
 from editor.repainting import repaint_inputs
 from editor.request import PixelsSettings
 from editor.working import Working
@@ -25,7 +24,6 @@ from widgets.canvas.palette import Words
 from widgets.qimage import wrap
 
 LINED_FROM = 7.0  # logical pixels of a cell on screen from which on the lines between cells are drawn
-OWNED = 0.5  # share of a cell that an exemplar must cover to own it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,24 +107,9 @@ def cells_of(document: Document, draft: Draft, planned: Plan, frame: Frame | Non
     except EditorError:
         return None
     working = Working.of(frame, model)
-    overall = float(strength.max())
     wanted = next(each for each in (draft.steps, model.steps, model.traits.steps) if each is not None)
-    published = settings.rule != "hold"
-    steps = int(wanted * overall) if published else free_steps(overall, wanted)  # the published scripts cut off
-    change = strength / np.float32(overall)
-    if not published:
-        held = hold_counts(working.cells(change, thin=settings.thin_strokes), steps, dither=settings.dither)
-        exemplars = list(found.values())
-        owner = np.full(held.shape, -1)
-        for index, each in enumerate(exemplars):
-            owner[working.cells(each.alpha * each.strength) >= OWNED] = index
-        for index, each in enumerate(exemplars):
-            owned = owner == index
-            held[owned] = firmer(held[owned], working.cells(each.fidelity)[owned], steps)
-    else:
-        # The published scripts pick from the map instead of averaging it, so that thin lines may vanish.
-        keep = cv2.resize(working.map(1 - change), working.grid, interpolation=cv2.INTER_LINEAR)
-        held = published_counts(np.asarray(keep, np.float32), steps)
+    steps = run_length(settings, strength, wanted)
+    held = counts_of(settings, tuple(found.values()), strength, working, steps)
     across, down = frame.scale
-    by_index = published or settings.map_scale == "index"
+    by_index = settings.rule != "hold" or settings.map_scale == "index"
     return Cells(held, steps, frame.rect, working.cell / across, working.cell / down, by_index)

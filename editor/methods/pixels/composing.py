@@ -14,7 +14,7 @@ from editor.diffusion.blending import Anchor
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Rect
-from editor.hold import firmer, hold_counts, published_counts
+from editor.hold import counts_of, owners
 from editor.request import ExemplarInput, Map, PixelsSettings
 from editor.working import Working
 
@@ -57,7 +57,7 @@ def start(of: Pass, schedule: Schedule, noise: Noise) -> Start:
 
     def encode(images: Sequence[Image]) -> torch.Tensor:
         if published:  # the published scripts draw from the posterior, the source first
-            pairs = zip(images, generators, strict=False)
+            pairs = zip([*images] * (noise.batch // len(images)), generators, strict=True)
             return torch.cat([of.backend.sample(image, generator) for image, generator in pairs])
         return torch.cat([of.backend.encode(image) for image in images])
 
@@ -65,7 +65,10 @@ def start(of: Pass, schedule: Schedule, noise: Noise) -> Start:
     composite, owner = latents, np.full(of.working.grid.shape, -1)
     if of.exemplars and settings.rule != "differential":
         composite, owner = _composed(of, latents, encode)
-    until = torch.from_numpy(_counts(of, owner, schedule))[None, None].to(latents.device)
+    counts = counts_of(
+        settings, of.exemplars, of.strength, of.working, len(schedule), levels=_levels(settings, schedule)
+    )
+    until = torch.from_numpy(counts)[None, None].to(latents.device)
     shared = initial = noise.like(latents)
     if settings.noise == "independent":
         owned = torch.from_numpy(owner >= 0)[None, None].to(latents.device)
@@ -92,10 +95,8 @@ def _composed(
 ) -> tuple[torch.Tensor, NDArray[np.int64]]:
     """The composite's latents and, for each cell, which exemplar owns it: the topmost that covers at least half of it; -1 for none."""
     working = of.working
-    owner = np.full(working.grid.shape, -1)
+    owner = owners(of.exemplars, working)
     amounts = [each.alpha * each.strength for each in of.exemplars]
-    for index, amount in enumerate(amounts):
-        owner[working.cells(amount) >= 0.5] = index
     images = [working.image(each.pixels) for each in of.exemplars]
     canvases = [working.map(amount)[..., None] for amount in amounts]
     if of.settings.compose == "pixels" or (of.settings.compose == "auto" and _mixes(amounts)):
@@ -120,31 +121,12 @@ def _mixes(amounts: Sequence[Map]) -> bool:
     return int(soft.sum()) > SOFT * int(covered.sum())
 
 
-def _counts(of: Pass, owner: NDArray[np.int64], schedule: Schedule) -> NDArray[np.int64]:
-    """How many steps each cell is held."""
-    settings, working, steps = of.settings, of.working, len(schedule)
-    overall = float(of.strength.max())
-    change = of.strength / np.float32(max(overall, 1e-6))
-    if settings.rule != "hold":
-        return published_counts(_published_keep(1 - change, working), steps)
-    cells = working.cells(change, thin=settings.thin_strokes)
-    levels: Sequence[float] = ()
-    if settings.map_scale == "noise":
-        levels = schedule.levels
-    elif settings.map_scale == "absolute":
-        levels = (schedule.timesteps.double() / TRAIN_STEPS).tolist()
-        cells = cells * np.float32(overall)
-    counts = hold_counts(cells, steps, scale=settings.map_scale, levels=levels, dither=settings.dither)
-    for index, each in enumerate(of.exemplars):
-        owned = owner == index
-        counts[owned] = firmer(counts[owned], working.cells(each.fidelity)[owned], steps)
-    return counts
-
-
-def _published_keep(keep: Map, working: Working) -> Map:
-    """The published scripts' reduction of the map: bilinear without antialiasing, so that thin lines may vanish."""
-    canvas = torch.from_numpy(working.map(keep))[None, None]
-    small = torch.nn.functional.interpolate(
-        canvas, working.grid.shape, mode="bilinear", align_corners=False, antialias=False
-    )
-    return np.asarray(small[0, 0].numpy(), np.float32)
+def _levels(settings: PixelsSettings, schedule: Schedule) -> Sequence[float]:
+    """What strength is compared with, one for each step; nothing where steps count by index."""
+    match settings.map_scale:
+        case "index":
+            return ()
+        case "noise":
+            return schedule.levels
+        case "absolute":
+            return (schedule.timesteps.double() / TRAIN_STEPS).tolist()

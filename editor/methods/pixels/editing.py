@@ -17,7 +17,7 @@ from editor.diffusion.previews import LatentColours, Previews
 from editor.diffusion.schedule import Schedule
 from editor.fan import fanned, stripes
 from editor.geometry import Rect
-from editor.hold import free_steps
+from editor.hold import run_length
 from editor.methods.pixels.composing import Pass, picture_prompts, start
 from editor.paste_back import Pasted, matched, paste_alpha
 from editor.phases import part
@@ -119,9 +119,7 @@ class _Run:
         return [((each,), map) for each, map in zip(exemplars, maps, strict=True) if map.any()]
 
     def schedule(self, strength: Map) -> Schedule:
-        request, overall = self.request, round(float(strength.max()), 6)  # what was meant, before float32
-        # The published scripts cut off, where we round.
-        run = free_steps(overall, request.steps) if self.settings.rule == "hold" else int(request.steps * overall)
+        request, run = self.request, run_length(self.settings, strength, self.request.steps)
         return self.backend.schedule(request.steps, sampler=request.sampler, first=request.steps - run)
 
     def once(
@@ -138,7 +136,7 @@ class _Run:
         noise = Noise(seeds)
         begun = start(Pass(settings, exemplars, strength, sources, working, backend), schedule, noise)
         alpha = paste_alpha(strength, settings.feather / working.scale)
-        show = Previews(LatentColours(begun.sources[:1], sources[0]), working, alpha)
+        show = Previews(LatentColours(begun.sources[:1], sources[0]), working, alpha, pasted[0])
         sampled = yield from part(
             denoise(
                 self.denoiser,
