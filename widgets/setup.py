@@ -24,6 +24,7 @@ class Setup(OpenDocument):
     def __init__(self, document: Document, budget: int) -> None:
         super().__init__(document, budget)
         self.draft = Draft.for_document(document)
+        self._planned: tuple[Document, Draft, Plan] | None = None
         self.options = ToolOptions()
         self.view = ViewOptions()
         self.active_layer: int | None = document.layers[-1].id if document.layers else None
@@ -77,7 +78,10 @@ class Setup(OpenDocument):
     @property
     def plan(self) -> Plan:
         """What the one button would do now."""
-        return plan(self.document, self.draft)
+        document, draft = self.document, self.draft
+        if self._planned is None or self._planned[0] is not document or self._planned[1] is not draft:
+            self._planned = document, draft, plan(document, draft)  # several widgets ask after every change
+        return self._planned[2]
 
     def set_draft(self, **changes: Any) -> None:
         """Replace fields of the draft of the next edit. When another thing becomes active, tools let go of the earlier one."""

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from editor.advice import advice
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.icons import IconButton
 from widgets.controls.section import FoldButton
@@ -148,12 +149,17 @@ class EditPanel(QFrame):
             self._button.setProperty("role", role)
             self._button.style().polish(self._button)
         self._progress.setVisible(busy)
-        words = "" if plan.action is not None else plan.reason
+        hint = advice(self._session.document, self._session.draft, plan)
+        words = hint if plan.action is not None else plan.reason
         if job is not None and busy:
             words = progress_words(job)
             self._progress.setValue(round(job.done * 1000))
         elif job is not None and job.state == "failed" and job.error is not None:
             words = str(job.error)
+        role = "doubt" if words and words == hint else "caption"  # amber
+        if self._reason.property("role") != role:
+            self._reason.setProperty("role", role)
+            self._reason.style().polish(self._reason)
         self._reason.setText(words)
         self._reason.setVisible(bool(words))
         self._drop.setVisible(job is not None and bool(job.waiting))

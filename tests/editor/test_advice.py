@@ -1,0 +1,64 @@
+"""What is said before an edit runs less well than hoped, and that nothing is said otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from editor.advice import advice
+from editor.document import Document
+from editor.geometry import Placement
+from editor.item import Exemplar
+from editor.planning import Draft, plan
+from editor.request import PixelsSettings
+from tests.editor.repaint_cases import MODEL, picture
+
+SIDE = 1024
+
+
+def document(scale: float = 1.0, fidelity: float = 0.0) -> Document:
+    cat = Exemplar.of("cat", np.full((200, 200, 4), 255, np.uint8), Placement(500, 500, scale, scale))
+    return picture(SIDE, SIDE).adding_exemplar(replace(cat, fidelity=fidelity))
+
+
+def said(document: Document, draft: Draft) -> str:
+    return advice(document, draft, plan(document, draft))
+
+
+DRAFT = Draft(PixelsSettings(), model=MODEL, strength=0.45, steps=30)
+
+
+def test_an_ordinary_edit_needs_no_advice() -> None:
+    assert said(document(), DRAFT) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"strength": 0.01}, "not one step"),
+        ({"strength": 0.5, "steps": 4}, "Only 2 of 4"),
+        ({"strength": 0.95}, "little of an exemplar is left"),
+        ({"guidance_scale": 12.0, "prompt": "a dog"}, "words outweigh"),
+    ],
+)
+def test_what_goes_wrong_is_said(changes: dict[str, object], words: str) -> None:
+    assert words in said(document(), replace(DRAFT, **changes))  # type: ignore[arg-type]
+
+
+def test_an_exemplar_that_is_held_may_be_run_strongly() -> None:
+    assert said(document(fidelity=0.4), replace(DRAFT, strength=0.95)) == ""
+
+
+def test_a_picture_that_is_too_small_is_named() -> None:
+    assert "“cat” is enlarged" in said(document(scale=5.0), DRAFT)
+
+
+def test_one_step_of_one_is_all_there_is() -> None:
+    assert said(document(), replace(DRAFT, strength=0.8, steps=1)) == ""
+
+
+def test_nothing_is_said_of_what_cannot_run_or_uses_no_model() -> None:
+    assert said(document(), replace(DRAFT, model=None)) == ""
+    assert said(document(), Draft()) == ""
