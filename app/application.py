@@ -68,6 +68,7 @@ class Application:
         self.models.changed.connect(self._follow_models)
         self._editing = Editing(self._runner, self.open_picture, self.models, self.show_models)
         self._models_page: ModelsPage | None = None
+        self._looked = False  # for models
         self._saving = asyncio.Lock()  # one file at a time, so that of two saves of a document the later one stays
         self._closing: set[Session] = set()
         self.window = MainWindow(self, settings, theme)
@@ -153,6 +154,9 @@ class Application:
         session = Session(document, self._editing, name=name, path=path, budget=self.settings.values.undo_budget)
         self.sessions.append(session)
         self.window.add_session(session)
+        if not self._looked:  # nobody needs to know the models before there is something to edit
+            self._looked = True
+            self.models.refresh()
         return session
 
     def _folder(self) -> Path:

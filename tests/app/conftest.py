@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import shutil
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PySide6.QtWidgets import QApplication
@@ -13,6 +14,9 @@ import resources
 from tests.app.desk import Desk, on_a_desk
 from tests.conftest import Play
 from widgets.theme import Theme
+
+if TYPE_CHECKING:
+    from tests.app.model_stage import Watched
 
 Tell = Callable[..., None]
 Story = Callable[[Desk], Coroutine[Any, Any, None]]
@@ -35,3 +39,46 @@ def photo(tmp_path: Path) -> Path:
     with resources.photo("flower.jpg") as path:
         (tmp_path / "flower.jpg").write_bytes(path.read_bytes())
     return tmp_path / "flower.jpg"
+
+
+# Models. Nothing of torch is imported before a test asks for one of these.
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stable Diffusion, made once; tests take copies."""
+    from tests import tiny
+
+    return tiny.stable_diffusion(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Tiny networks are ten times slower on several threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's cache of this machine holds nothing."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+
+
+@pytest.fixture
+def boats(tiny_model: Path, tmp_path: Path, one_thread: None, no_cache: None) -> Path:
+    """A model called so, where the program looks for models."""
+    return Path(shutil.copytree(tiny_model, tmp_path / "models" / "boats"))
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> Watched:
+    """An eye on the networks of every model that is loaded."""
+    from tests.app.model_stage import watch
+
+    return watch(monkeypatch)

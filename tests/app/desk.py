@@ -10,14 +10,26 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
 
 from app.application import Application, load_engine
 from app.runner import RunsRequests
 from app.settings import Settings
+from editor.item import Exemplar
 from tests.conftest import until
+from widgets.canvas.drop import DropChip
 from widgets.canvas.view import CanvasView
 from widgets.job import Job
+from widgets.panels.edit import EditPanel
 from widgets.session import Session
 from widgets.theme import Theme
 
@@ -55,6 +67,12 @@ class Desk:
         session = self.window.session
         assert session is not None
         return session
+
+    @property
+    def edit(self) -> EditPanel:
+        bench = self.window.workbench
+        assert bench is not None
+        return bench.edit
 
     @property
     def canvas(self) -> CanvasView:
@@ -112,6 +130,49 @@ class Desk:
         await by_hand(lambda: QApplication.sendEvent(self.canvas, drop))
         assert drop.isAccepted()
 
+    async def drop_exemplar(self, path: Path, x: float, y: float) -> Exemplar:
+        """Drop a picture and take the first that the chip proposes; it is the active exemplar then."""
+        await self.drop(path, x, y)
+        before = len(self.session.document.exemplars)
+        await until(lambda: self.canvas.findChildren(DropChip) and isinstance(QApplication.focusWidget(), QPushButton))
+        await self.key(Qt.Key.Key_Return, widget=QApplication.focusWidget())
+        await until(lambda: len(self.session.document.exemplars) == before + 1)
+        return self.session.document.exemplars[-1]
+
+    async def press_button(self) -> None:
+        """Click the one primary button."""
+        await self.click(self.edit.button)
+
+    async def click(self, widget: QWidget) -> None:
+        assert widget.isVisible()
+        assert widget.isEnabled()
+        await by_hand(lambda: QTest.mouseClick(widget, LEFT))
+
+    async def link(self, words: str) -> None:
+        """Click a button of the edit panel that says this."""
+        await until(lambda: self.says(words), timeout=5)
+        await self.click(next(each for each in self.edit.findChildren(QPushButton) if _seen(each, words)))
+
+    def says(self, words: str) -> bool:
+        """Whether a button of the edit panel says exactly this, or a label has it in it."""
+        labels = (each for each in self.edit.findChildren(QLabel) if each.isVisible())
+        return any(words in each.text() for each in labels) or any(
+            _seen(each, words) for each in self.edit.findChildren(QPushButton)
+        )
+
+    async def pick(self, label: str, words: str) -> None:
+        """Open a list of the edit panel and click an entry."""
+        lists = self.edit.findChildren(QToolButton)
+        button = next(each for each in lists if each.isVisible() and each.accessibleName().startswith(f"{label}:"))
+        menu = button.menu()
+
+        def choose() -> None:
+            entry = next(each for each in menu.actions() if each.text() == words)
+            QTest.mouseClick(menu, LEFT, NONE, menu.actionGeometry(entry).center())
+
+        menu.aboutToShow.connect(lambda: QTimer.singleShot(0, menu, choose), Qt.ConnectionType.SingleShotConnection)
+        await self.click(button)
+
     async def finished(self) -> Job:
         """Wait until the running job's results are there."""
         await until(lambda: self.session.job is None or not self.session.job.busy, timeout=60)
@@ -138,6 +199,10 @@ class Desk:
 
     def _question(self) -> QMessageBox | None:
         return next((box for box in self.window.findChildren(QMessageBox) if box.isVisible()), None)
+
+
+def _seen(button: QPushButton, words: str) -> bool:
+    return button.isVisible() and button.text().replace("&&", "&") == words
 
 
 def on_a_desk(
