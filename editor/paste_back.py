@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
+from editor.geometry import Size
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -84,6 +85,15 @@ class Pasted:
         """With `generated` (H, W, 3) pasted on top by `alpha` (H, W)."""
         weight = alpha[..., None]
         return Pasted(self.original, weight * generated + (1 - weight) * self.paint, alpha + (1 - alpha) * self.alpha)
+
+    def resized(self, size: Size) -> Pasted:
+        """The same, smaller."""
+        if self.alpha.shape == size.shape:
+            return self
+        small = [
+            cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (self.original, self.paint, self.alpha)
+        ]
+        return Pasted(*(np.asarray(each, np.float32) for each in small))
 
     def layer(self) -> NDArray[np.uint8]:
         """(H, W, 4) straight alpha; over the original it gives `image`."""

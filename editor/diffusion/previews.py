@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from editor.geometry import Size
+from editor.paste_back import Pasted
 from editor.report import Preview
 from editor.working import Working
 
@@ -37,13 +38,14 @@ class LatentColours:
 
 
 class Previews:
-    """Makes the previews of one run. `alpha`: (H, W) paste alpha of the frame; `first`: which picture of a batch is shown."""
+    """Makes the previews of one run. `alpha`: (H, W) paste alpha of the frame. `under`: what earlier runs of the same edit pasted, if any."""
 
     def __init__(
         self,
         colours: LatentColours,
         working: Working,
         alpha: NDArray[np.float32],
+        under: Pasted | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._colours, self._working, self._clock = colours, working, clock
@@ -51,7 +53,9 @@ class Previews:
         shrink = min(1.0, LONGEST / max(working.frame.rect.size))
         width, height = (max(1, round(side * shrink)) for side in working.frame.rect.size)
         self._size = Size(width, height)
-        self._alpha = np.rint(cv2.resize(alpha, self._size, interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
+        self._alpha = np.asarray(cv2.resize(alpha, self._size, interpolation=cv2.INTER_AREA), np.float32)
+        under = Pasted.bare(np.zeros((*self._size.shape, 3), np.float32)) if under is None else under
+        self._under = under.resized(self._size)
 
     def due(self) -> bool:
         """Whether the last preview is long enough ago."""
@@ -67,10 +71,7 @@ class Previews:
         down = self._size.height / working.frame.working.height * working.cell
         matrix = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2]])
         image = cv2.warpAffine(small, matrix, self._size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        pixels = np.empty((*self._size.shape, 4), np.uint8)
-        pixels[..., :3] = np.rint(np.clip(image, 0, 1) * 255)
-        pixels[..., 3] = self._alpha
-        return Preview(working.frame.rect, pixels)
+        return Preview(working.frame.rect, self._under.over(np.clip(image, 0, 1), self._alpha).layer())
 
 
 def _rows(latents: torch.Tensor) -> NDArray[np.float64]:

@@ -98,7 +98,7 @@ def test_near_white_counts_as_white() -> None:
 def test_our_rule_rounds_with_ties_up(steps: int, keep: float) -> None:
     change = np.array([[1 - keep]])  # float64: the tie itself, not what float32 makes of it
     exact = (1 - (1 - keep)) * steps
-    assert hold_counts(change, steps)[0, 0] == math.floor(exact + 0.5)  # type: ignore[arg-type]
+    assert hold_counts(change, steps)[0, 0] == math.floor(exact + 0.5)
 
 
 def test_a_tie_goes_up() -> None:

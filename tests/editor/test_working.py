@@ -58,7 +58,7 @@ def test_invariant_18_odd_sizes_at_their_own_scale_lose_nothing(size: tuple[int,
 
 
 def test_the_margin_mirrors_the_picture() -> None:
-    pixels = np.arange(6, dtype=np.float32)[None, :, None].repeat(8, 0).repeat(3, 2) / 10
+    pixels = np.arange(6, dtype=np.float32)[None, :, None].repeat(8, 0).repeat(3, 2) / np.float32(10)
     found = _working(6, 8).image(pixels)
     assert found[0, :, 0] * 10 == pytest.approx([0, 1, 2, 3, 4, 5, 5, 4])
 

@@ -187,7 +187,7 @@ def test_invariant_17_a_batch_is_two_runs(sampler: Sampler) -> None:
 
     def run(part: slice) -> torch.Tensor:
         schedule = _schedule(sampler)
-        generators = [torch.Generator().manual_seed(seed) for seed in (5, 6)[part]]
+        generators = [torch.Generator().manual_seed(seed) for seed in [5, 6][part]]
         anchor = Anchor(latents[part], noise[part], until)
         start = schedule.noised(anchor.latents, anchor.noise, 0)
         return _driven(denoise(_Net(), start, anchor, schedule, generators))[0].latents

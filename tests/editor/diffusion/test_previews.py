@@ -71,7 +71,7 @@ def test_the_preview_lies_where_the_decoded_picture_will() -> None:
     decoded = _decoded(latents)
     previews = Previews(LatentColours(latents, decoded), working, np.ones(rect.size.shape, np.float32))
     shown = previews.preview(latents).pixels[..., :3] / np.float32(255)
-    expected = working.back(cv2.GaussianBlur(decoded, (0, 0), 4))
+    expected = working.back(np.asarray(cv2.GaussianBlur(decoded, (0, 0), 4), np.float32))
     errors = {}
     for dx in (-8, 0, 8):  # moved by half a cell it must fit worse
         inner = np.s_[16:-16, 16 + dx : -16 + dx or None]

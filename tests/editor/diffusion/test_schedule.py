@@ -74,7 +74,7 @@ def test_invariant_13_whatever_the_spacing(spacing: str, prediction: str) -> Non
 @pytest.mark.parametrize("kind", OWN)
 @pytest.mark.parametrize("first", [0, 5])
 def test_invariant_13_with_a_scheduler_that_only_the_model_has(kind: type, first: int) -> None:
-    more = {"skip_prk_steps": True} if kind is diffusers.PNDMScheduler else {"prediction_type": "epsilon"}
+    more: dict[str, Any] = {"skip_prk_steps": True} if kind is diffusers.PNDMScheduler else {}
     if kind is diffusers.DPMSolverSinglestepScheduler:
         more["lower_order_final"] = True
     own = kind(**SCALED, **more)

@@ -13,7 +13,7 @@ import torch
 Net = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def q(scheduler: Any, z: torch.Tensor, place: int, e: torch.Tensor) -> torch.Tensor:
+def q(scheduler: Any, z: torch.Tensor, place: int, e: torch.Tensor) -> Any:
     """z at the level of the timestep at `place` of the whole schedule; section 3's closed forms."""
     name = type(scheduler).__name__
     if name.startswith("Euler"):

@@ -85,7 +85,7 @@ def drive(reports: Reports[T], finish_at: int | None = None, seen: list[Report] 
 def run(request: EditRequest, model: Model) -> tuple[EditResult, torch.Tensor, Recorded]:
     """The result, the final latents of the last pass, and all that the model was asked."""
     recorded = Recorded(model.backend)
-    result = drive(edit(request, recorded))  # type: ignore[arg-type]
+    result = drive(edit(request, recorded))
     return result, recorded.decoded[-1], recorded
 
 
@@ -95,7 +95,7 @@ def latents_of(request: EditRequest, model: Model) -> torch.Tensor:
 
 def batch_of(request: EditRequest, seeds: Sequence[int], model: Model) -> tuple[tuple[EditResult, ...], torch.Tensor]:
     recorded = Recorded(model.backend)
-    results = drive(edit_batch(request, seeds, recorded))  # type: ignore[arg-type]
+    results = drive(edit_batch(request, seeds, recorded))
     return results, torch.cat(recorded.decoded)
 
 
@@ -136,9 +136,7 @@ def exemplar(seed: int, alpha: Map | None = None, **more: Any) -> ExemplarInput:
     return ExemplarInput(**{**values, **more})
 
 
-def ask(
-    strength: Map | None = None, *exemplars: ExemplarInput, settings: PixelsSettings | None = None, **more: Any
-) -> EditRequest:
+def ask(strength: Map | None = None, *exemplars: ExemplarInput, settings: Any = None, **more: Any) -> EditRequest:
     size = Size(strength.shape[1], strength.shape[0]) if strength is not None else SIDE
     values: dict[str, Any] = {
         "image": picture(1, size),

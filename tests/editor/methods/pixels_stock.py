@@ -70,4 +70,4 @@ def encoded(stock: Any, image: NDArray[Any], generator: torch.Generator | None =
         return unscaled.contiguous()
     posterior = stock.vae.encode(planes.contiguous()).latent_dist
     drawn: torch.Tensor = posterior.mode() if generator is None else posterior.sample(generator)
-    return drawn * stock.vae.config.scaling_factor
+    return drawn * float(stock.vae.config.scaling_factor)

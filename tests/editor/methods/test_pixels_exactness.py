@@ -46,7 +46,7 @@ def _blob(size: Size = SIDE) -> Map:
     """A soft disc and a thin line, 0 elsewhere."""
     rows, columns = np.indices(size.shape)
     away = np.hypot(rows - size.height * 0.55, columns - size.width * 0.4)
-    found = np.clip(1.2 - away / (0.35 * min(size)), 0, 0.6).astype(np.float32)
+    found: Map = np.clip(1.2 - away / (0.35 * min(size)), 0, 0.6).astype(np.float32)
     found[2:4, -size.width // 3 : -3] = 0.6
     return found
 

@@ -22,7 +22,6 @@ from tests.editor.methods.pixels_stage import (
     Model,
     ask,
     cells,
-    drive,
     exemplar,
     latents_of,
     picture,
@@ -84,7 +83,7 @@ def test_invariant_08_without_exemplars_it_is_the_published_rule_with_our_counts
     seen = []
     for rule in ("hold", "differential"):
         asked = replace(request, settings=_settings(rule=rule))
-        sampled = replace(model, backend=_MeanOnly(model.backend))  # type: ignore[arg-type]
+        sampled = replace(model, backend=_MeanOnly(model.backend))
         seen.append(latents_of(asked, sampled))
     assert torch.equal(*seen)
 
@@ -181,7 +180,7 @@ def test_an_exemplar_shows_even_where_the_strength_is_in_between(models: Models)
 
 
 def _mean(model: Model) -> Model:
-    return replace(model, backend=_MeanOnly(model.backend))  # type: ignore[arg-type]
+    return replace(model, backend=_MeanOnly(model.backend))
 
 
 @pytest.mark.parametrize(("share", "owns"), [(0.4, False), (0.5, True), (1.0, True)])
