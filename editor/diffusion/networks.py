@@ -25,7 +25,7 @@ def from_network(planes: torch.Tensor) -> NDArray[np.float32]:
 
 def predicted(unet: Any, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
     """What a U-Net predicts: float32 in and out, its own precision inside. Gradients flow where they are wanted."""
-    dtype = unet.dtype
+    dtype = next(unet.parameters()).dtype  # `unet.dtype` looks through all its layers, at every step
     # Sizes stay whole: beyond 256 pixels bfloat16 would round them.
     added = {name: each if name == "time_ids" else each.to(dtype) for name, each in embeddings.added.items()}
     found: torch.Tensor = unet(
