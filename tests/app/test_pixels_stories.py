@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 import resources
 from app.documents import read_document
@@ -342,9 +342,13 @@ def test_by_keyboard_alone(tell: Tell, photo: Path, tmp_path: Path) -> None:
         await typed(Qt.Key.Key_End)
         assert session.draft.prompt == "boat"
         assert desk.edit.button.text() == "Repaint as “boat”"
+        await typed(Qt.Key.Key_4)  # a figure opens the field; with Ctrl, Enter takes it and runs
+        await typed(Qt.Key.Key_0)
         await typed(Qt.Key.Key_Return, CONTROL)
+        assert session.draft.strength == pytest.approx(0.4)
         job = await desk.finished()
         assert (job.state, len(job.results)) == ("ready", 3)
+        assert {each.recipe.strength for each in job.results} == {session.draft.strength}
         while QApplication.focusWidget() is not desk.canvas:
             await typed(Qt.Key.Key_F6)
         await typed(Qt.Key.Key_Return)
@@ -353,5 +357,27 @@ def test_by_keyboard_alone(tell: Tell, photo: Path, tmp_path: Path) -> None:
         await desk.choose_file(tmp_path / "keys.palimpsest")
         await until(lambda: not session.history.unsaved)
         assert read_document(tmp_path / "keys.palimpsest")[0].layers[-1].recipe == job.results[0].recipe
+
+    tell(story)
+
+
+@pytest.mark.usefixtures("boats")
+@pytest.mark.parametrize("place", ["Method", "Model", "What should appear", "Strength", "Try strengths"])
+def test_control_enter_runs_wherever_the_keyboard_is(tell: Tell, photo: Path, place: str) -> None:
+    async def story(desk: Desk) -> None:
+        session = await begin(desk, photo)
+        await paint(desk)
+        desk.window.activateWindow()
+        widgets = (each for each in desk.edit.findChildren(QWidget) if each.isVisible() and each.isEnabled())
+        widget = next(
+            each
+            for each in widgets
+            if each.accessibleName().startswith(place) and each.focusPolicy() & Qt.FocusPolicy.TabFocus
+        )
+        widget.setFocus()
+        await until(widget.hasFocus)
+        await by_hand(lambda: QTest.keyClick(widget, Qt.Key.Key_Return, CONTROL))
+        assert session.job is not None, "nothing runs"
+        only_result(await desk.finished())
 
     tell(story)

@@ -230,7 +230,10 @@ class Slider(QWidget):
     def eventFilter(self, watched: object, event: QEvent) -> bool:
         if watched is self._editor and event.type() in (QEvent.Type.KeyPress, QEvent.Type.ShortcutOverride):
             assert isinstance(event, QKeyEvent)
-            # These two must not go on to commands, nor come back here as "open the field".
+            # These two must not go on to commands, nor come back here as "open the field"; with Ctrl they are commands, about the new value.
+            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not _plain(event):
+                self._typed()
+                return False
             if event.key() in (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter):
                 if event.type() == QEvent.Type.ShortcutOverride:
                     event.accept()
@@ -325,11 +328,14 @@ def _spaced(unit: str) -> str:
     return f"\u202f{unit}" if unit else ""
 
 
+def _plain(event: QKeyEvent) -> bool:
+    return not event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier)
+
+
 def _is_figure(event: QKeyEvent) -> bool:
-    plain = not event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier)
-    return plain and event.text() in tuple("0123456789.,-")
+    return _plain(event) and event.text() in tuple("0123456789.,-")
 
 
 def _takes(event: QKeyEvent) -> bool:
     keys = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
-    return _is_figure(event) or event.key() in keys
+    return _is_figure(event) or (_plain(event) and event.key() in keys)
