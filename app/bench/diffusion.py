@@ -68,7 +68,9 @@ def pixels_step(scale: Scale = "small", steps: int = 24) -> Iterator[Result]:
             yield Result.at_most(name, statistics.median(ratios), "×", STEP_BAR, said)
 
 
-def pixels_region(scale: Scale = "small", sides: tuple[int, int] = (1024, 4096), rounds: int = ROUNDS) -> Iterator[Result]:
+def pixels_region(
+    scale: Scale = "small", sides: tuple[int, int] = (1024, 4096), rounds: int = ROUNDS
+) -> Iterator[Result]:
     """The same stroke in a large and in a small document, from the press of the button to the new layer, with the same working size."""
     with _model("sd", scale) as model:
         stroke = sides[0] // 4
@@ -109,7 +111,12 @@ def pixels_cancel(scale: Scale = "small", rounds: int = 10) -> Iterator[Result]:
         gaps = _gaps(model, make_edit(model, SIDES["sd"][scale], 4))
     name = "pixels cancel: until the worker is free"
     yield Result.at_most(name, statistics.median(waits), "steps", CANCEL_BAR, f"median; {_spread(waits)}")
-    yield Result(f"{name}, longest", max(waits), "steps", note="pressed right after a step: a whole one and what the machine adds")
+    yield Result(
+        f"{name}, longest",
+        max(waits),
+        "steps",
+        note="pressed right after a step: a whole one and what the machine adds",
+    )
     said = "encoding and decoding come in one piece"
     yield Result("pixels cancel: longest wait of a whole edit", gaps, "steps", note=said)
 

@@ -181,9 +181,7 @@ def _prior(scale: Scale) -> Any:
             transformers.CLIPVisionConfig(image_size=224, patch_size=14, projection_dim=embedding, **seen)
         ).eval(),
         # The published one is that of SDXL's second encoder.
-        text_encoder=_words(
-            transformers.CLIPTextModelWithProjection, "stable-diffusion-xl", "text_encoder_2", width
-        ),
+        text_encoder=_words(transformers.CLIPTextModelWithProjection, "stable-diffusion-xl", "text_encoder_2", width),
         tokenizer=clip_tokenizer("!"),
         scheduler=diffusers.UnCLIPScheduler(
             variance_type="fixed_small_log", clip_sample_range=5.0, prediction_type="sample"

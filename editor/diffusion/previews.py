@@ -54,8 +54,8 @@ class Previews:
         width, height = (max(1, round(side * shrink)) for side in working.frame.rect.size)
         self._size = Size(width, height)
         self._alpha = np.asarray(cv2.resize(alpha, self._size, interpolation=cv2.INTER_AREA), np.float32)
-        under = Pasted.bare(np.zeros((*self._size.shape, 3), np.float32)) if under is None else under
-        self._under = under.resized(self._size)
+        self._opacity = np.rint(self._alpha * 255).astype(np.uint8)
+        self._under = None if under is None or not under.alpha.any() else under.resized(self._size)
 
     def due(self) -> bool:
         """Whether the last preview is long enough ago."""
@@ -64,14 +64,25 @@ class Previews:
     def preview(self, latents: torch.Tensor) -> Preview:
         """Of the first picture of clean latents (B, C, h, w)."""
         self._last = self._clock()
-        small = self._colours.picture(latents[0])
         working = self._working
-        # From cells to working pixels, without the mirrored margin, and on to what is shown, in one go.
+        small = np.zeros(
+            (*latents.shape[-2:], 4), np.uint8
+        )  # four channels from here on: copying three into four takes longer than enlarging them
+        small[..., :3] = np.rint(self._colours.picture(latents[0]) * 255)
+        # From cells to what is shown in one go; the mirrored margin is cut off.
         across = self._size.width / working.frame.working.width * working.cell
         down = self._size.height / working.frame.working.height * working.cell
-        matrix = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2]])
-        image = cv2.warpAffine(small, matrix, self._size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        return Preview(working.frame.rect, self._under.over(np.clip(image, 0, 1), self._alpha).layer())
+        whole = Size(
+            max(self._size.width, round(small.shape[1] * across)), max(self._size.height, round(small.shape[0] * down))
+        )
+        enlarged = cv2.resize(small, whole, interpolation=cv2.INTER_CUBIC)
+        pixels = np.ascontiguousarray(enlarged[: self._size.height, : self._size.width], np.uint8)
+        if self._under is None:
+            pixels[..., 3] = self._opacity
+        else:
+            made = np.asarray(pixels[..., :3] / np.float32(255), np.float32)
+            pixels = self._under.over(made, self._alpha).layer()
+        return Preview(working.frame.rect, pixels)
 
 
 def _rows(latents: torch.Tensor) -> NDArray[np.float64]:
