@@ -60,7 +60,9 @@ def _shown(request: EditRequest, result: EditResult) -> NDArray[np.uint8]:
     document = Document.of_picture(np.dstack([whole, np.full(size.shape, 255, np.uint8)]))
     before = flatten(document)
     assert (before[..., :3] == whole).all()
-    after = flatten(apply_result(document, result, document)[1])
+    changed = apply_result(document, result, document)[1]
+    assert changed.metadata is document.metadata  # with the colour profile
+    after = flatten(changed)
     outside = np.ones(size.shape, bool)
     outside[rect.slices] = request.strength == 0
     assert (after[outside] == before[outside]).all()
