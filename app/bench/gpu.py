@@ -119,7 +119,7 @@ def _waiting(name: str, model: Model, request: EditRequest, rounds: int) -> Iter
     waits = []
     for turn in range(rounds):
         reports = steps_of(request, model)
-        for _ in range(2 + turn % 3):
+        for _ in range(1 + turn % (request.steps - 2)):
             next(reports)
         _wait()
         begun = _now()

@@ -23,6 +23,13 @@ BENCHMARKS: dict[str, str] = {
     "start": "app.bench.start:start",
     "quick-fill": "app.bench.quick_fill:quick_fill_speed",
     "quick-fill-quality": "app.bench.quick_fill:quick_fill_quality",
+    "pixels-step": "app.bench.diffusion:pixels_step",
+    "pixels-region": "app.bench.diffusion:pixels_region",
+    "pixels-preview": "app.bench.diffusion:pixels_preview",
+    "pixels-cancel": "app.bench.diffusion:pixels_cancel",
+    "pixels-cold": "app.bench.diffusion:pixels_cold",
+    "memory-estimate": "app.bench.memory_estimate:memory_estimate",
+    "gpu": "app.bench.gpu:gpu",
 }
 
 

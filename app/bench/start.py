@@ -44,7 +44,7 @@ from app.cli import main
 class Loaded(logging.Handler):
     def emit(self, record):
         if record.getMessage() == "Ready":
-            loaded = [name for name in ("torch", "diffusers", "transformers", "scipy", "skimage") if name in sys.modules]
+            loaded = [name for name in ("torch", "diffusers", "transformers", "huggingface_hub", "scipy", "skimage") if name in sys.modules]
             sys.stderr.write("Loaded " + " ".join(loaded) + "\\n")
 
 logging.getLogger("app.application").addHandler(Loaded())
@@ -75,7 +75,11 @@ def start() -> Iterator[Result]:
     yield Result("start: the whole program", statistics.median(ready), "ms")
     count = float(len(heavy.split()))
     yield Result.at_most(
-        "start: heavy modules imported", count, "", 0, heavy or "no torch, diffusers, transformers, scipy"
+        "start: heavy modules imported",
+        count,
+        "",
+        0,
+        heavy or "no torch, diffusers, transformers, huggingface_hub, scipy",
     )
 
 

@@ -71,7 +71,9 @@ class Shelf:
         device = self._device()
         if self._loaded is not None:
             of, loaded, _ = self._loaded
-            held = sum(estimate(of, working, 1, 1.0, loaded.plan).weights.values()) if loaded.placement == "whole" else 0
+            held = (
+                sum(estimate(of, working, 1, 1.0, loaded.plan).weights.values()) if loaded.placement == "whole" else 0
+            )
             device = replace(device, free=min(device.free + held, device.total))
             if of == info:
                 needed = estimate(info, working, batch, guidance, loaded.plan).peak

@@ -19,7 +19,7 @@ from editor.diffusion.backend import Backend
 from editor.geometry import Size
 from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
-from editor.models.memory import USABLE, Fit, Plan, estimate
+from editor.models.memory import Fit, Plan, estimate
 from editor.report import Report, Reports
 from tests.conftest import until
 
@@ -132,12 +132,11 @@ def equal(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def free_for(folder: Path, scale: float) -> int:
-    """Free bytes in which an edit fits with the working size `scale` times the model's own, and hardly more."""
+def needed_for(folder: Path, scale: float) -> int:
+    """Bytes that an edit is said to need with the working size `scale` times the model's own."""
     info = inspect(folder)
     side = round(info.native * scale)
-    needed = estimate(info, Size(side, side), 1, 7.0, Plan("cpu", "float32", "float32")).peak
-    return int(needed / USABLE["cpu"]) + 1
+    return estimate(info, Size(side, side), 1, 7.0, Plan("cpu", "float32", "float32")).peak
 
 
 def watch(monkeypatch: Any) -> Watched:
@@ -150,6 +149,7 @@ def watch(monkeypatch: Any) -> Watched:
         return forward(self, *args, **more)
 
     monkeypatch.setattr(diffusers.UNet2DConditionModel, "forward", watched)
+
     def thread() -> QThread:
         found.threads.append(QThread())
         return found.threads[-1]

@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from app.bench import Result, run
+from app.bench import Result, diffusion, gpu, random_models, run
+from app.bench.diffusion_edits import load_model, make_edit, outcome, steps_of
+from editor.methods.pixels import edit
 
 
 def made_up() -> Iterator[Result]:
@@ -64,3 +68,100 @@ def test_an_unknown_name_is_refused_and_the_known_ones_are_named(capsys: pytest.
 def test_every_benchmark_is_where_the_table_says(name: str) -> None:
     module, _, function = run.BENCHMARKS[name].partition(":")
     assert callable(getattr(import_module(module), function))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("kind", random_models.KINDS)
+def test_random_models_are_models_to_the_program_and_to_diffusers(
+    kind: random_models.Kind, one_thread: None, tmp_path: Path
+) -> None:
+    """Loaded as any other, and both sides of a comparison run through the same network as often."""
+    side = random_models.SIDES[kind]["tiny"]
+    model = load_model(random_models.write(tmp_path, kind, "tiny", torch.float32), kind, side)
+    assert model.info.usable
+    request = make_edit(model, side, 3)
+    calls: list[tuple[int, ...]] = []
+    hook = model.stock.unet.register_forward_hook(lambda module, given, found: calls.append(tuple(found[0].shape)))
+    ours = len(list(steps_of(request, model)))
+    seen_by_ours = calls[:ours]
+    calls.clear()
+    steps: list[None] = []
+    gpu.run_stock(model, request, lambda: steps.append(None))
+    hook.remove()
+    assert len(steps) == ours
+    assert calls == seen_by_ours
+    alpha = outcome(edit(request, model.backend)).pixels[..., 3]
+    assert alpha.any()
+
+
+def test_the_full_sizes_are_those_of_the_published_models() -> None:
+    """Counted without making them: the numbers of parameters that the published U-Nets have."""
+    with torch.device("meta"):
+        counts = {
+            kind: sum(each.numel() for each in random_models.unet(kind, "full").parameters())
+            for kind in random_models.KINDS
+        }
+    assert counts == {"sd": 859_520_964, "sdxl": 2_567_463_684, "kandinsky": 1_252_852_488}
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "names"),
+    [
+        ("pixels_step", {f"pixels step: {label} against diffusers" for label in random_models.LABELS.values()}),
+        ("pixels_region", {"pixels region: 512 px against 256 px"}),
+        ("pixels_preview", {"pixels preview: overhead of a run", "pixels preview: share of the time"}),
+        ("pixels_cancel", {"pixels cancel: until the worker is free", "pixels cancel: longest wait of a whole edit"}),
+    ],
+)
+def test_the_benchmarks_of_pixels_measure_tiny_models_too(
+    benchmark: str, names: set[str], one_thread: None, qapp: object
+) -> None:
+    """What they say of tiny models means nothing; that they say it in time and in numbers does."""
+    more = {"pixels_region": {"sides": (256, 512), "rounds": 1}, "pixels_cancel": {"rounds": 2}}
+    few = {"steps": 4} if benchmark in ("pixels_step", "pixels_preview") else more[benchmark]
+    results = list(getattr(diffusion, benchmark)("tiny", **few))
+    assert names <= {each.name.removesuffix(", wall clock").removesuffix(", processor time") for each in results}
+    assert all(np.isfinite(each.value) for each in results)
+    assert all(each.value > 0 for each in results if each.unit in ("×", "steps"))
+
+
+def test_the_table_of_a_graphics_card_is_drawn_on_the_processor_too(
+    one_thread: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "REGION_SIDES", (256, 512))
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: None)  # that needs a compiler, and minutes
+    results = {each.name: each for each in gpu.table("sd", "tiny", ("float32",), steps=3, rounds=1)}
+    prefix = "gpu: SD 1.5 64 px, float32"
+    assert set(results) == {
+        f"{prefix}, {what}"
+        for what in (
+            "loading",
+            "edit",
+            "step",
+            "step against diffusers",
+            "floor by operations",
+            "floor by bytes",
+            "time to cancel",
+            "512 px document against 256 px",
+            "compiling",
+            "compiled, step",
+            "compiled, step against diffusers",
+        )
+    }
+    assert all(each.value > 0 for each in results.values())
+    floor = max(results[f"{prefix}, floor by {each}"].value for each in ("operations", "bytes"))
+    assert results[f"{prefix}, step"].value > floor
+
+
+def test_without_a_card_the_table_is_skipped_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (result,) = gpu.gpu()
+    assert "no CUDA device" in result.note
+    assert result.ok is None

@@ -76,7 +76,9 @@ def test_any_json_can_be_read(tmp_path: Path, found: dict[str, Any]) -> None:
     values = Settings(path).values
     assert values.theme in ("system", "dark", "light")
     assert values.undo_budget >= LEAST_BUDGET
-    assert all(isinstance(each, str) for each in (*values.folded, *values.recent, *values.models, values.hub, values.model))
+    assert all(
+        isinstance(each, str) for each in (*values.folded, *values.recent, *values.models, values.hub, values.model)
+    )
 
 
 def test_a_place_that_cannot_be_written_is_no_disaster(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
