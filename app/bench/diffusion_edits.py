@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -92,7 +92,7 @@ def picture(width: int, height: int) -> NDArray[np.uint8]:
 def spot(side: int) -> NDArray[np.float32]:
     """(side, side): a round stroke that fades out to its rim, 0 in the corners."""
     away = np.hypot(*(np.mgrid[:side, :side] + 0.5 - side / 2)) / (side / 2)
-    return np.clip(1.5 - 1.5 * away, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(1.5 - 1.5 * away, 0, 1), np.float32)
 
 
 def make_edit(model: Model, side: int, steps: int) -> EditRequest:
@@ -125,7 +125,7 @@ def whole_edit(document: Document, model: Model, steps: int) -> Reports[Document
     return apply_result(document, result, document)[1]
 
 
-def steps_of(request: EditRequest, model: Model) -> Iterator[Progress]:
+def steps_of(request: EditRequest, model: Model) -> Generator[Progress, None, None]:
     """The reports after the steps of an edit, from the first on, without the previews between them."""
     reports = edit(request, model.backend)
     try:

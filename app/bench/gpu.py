@@ -165,7 +165,8 @@ def _compiled(name: str, model: Model, request: EditRequest, rounds: int) -> Ite
 
 def _by_turns(model: Model, request: EditRequest, rounds: int) -> tuple[list[float], list[float]]:
     """Seconds per step of ours and of theirs: whole runs by turns, from the first step to the last, waiting for the card only there."""
-    ours, stock = [], []
+    ours: list[float] = []
+    stock: list[float] = []
     for turn in range(rounds + 1):
         both = (_our_step, _stock_step) if turn % 2 else (_stock_step, _our_step)
         for each in both:

@@ -29,6 +29,13 @@ SIDES: Mapping[Kind, Mapping[Scale, int]] = {
     "sdxl": {"full": 1024, "small": 256, "tiny": 64},
     "kandinsky": {"full": 768, "small": 256, "tiny": 64},
 }
+# Of the words' embeddings; 0 for the published one.
+_WIDTHS: Mapping[Scale, int] = {"full": 0, "small": 256, "tiny": 64}
+_MOVQ: Mapping[Scale, tuple[int, ...]] = {
+    "full": (128, 256, 256, 512),
+    "small": (32, 64, 64, 128),
+    "tiny": (32, 32, 32, 32),
+}
 _VAE: Mapping[Scale, Mapping[str, Any]] = {
     "full": {},
     "small": {"block_out_channels": (32, 64, 128, 128)},
@@ -44,6 +51,23 @@ def write(folder: Path, kind: Kind, scale: Scale, dtype: torch.dtype, device: st
             _save(_prior(scale), folder / "prior", dtype)
             return _save(_decoder(scale), folder / "decoder", dtype)
         return _save(_sd(scale) if kind == "sd" else _sdxl(scale), folder / "model", dtype)
+
+
+def unet(kind: Kind, scale: Scale) -> Any:
+    """The network that makes the steps."""
+    side, width = SIDES[kind][scale], _WIDTHS[scale]
+    if kind == "kandinsky":
+        return diffusers.UNet2DConditionModel(**_kandinsky_unet(scale)).eval()
+    cut: dict[str, Any] = {}
+    if kind == "sd" and scale != "full":
+        levels = {"small": (64, 128, 256, 256), "tiny": (32, 32, 32, 32)}[scale]
+        cut = {"block_out_channels": levels, "cross_attention_dim": width}
+    elif kind == "sdxl" and scale != "full":
+        narrow = {"small": (64, 128, 256), "tiny": (32, 32, 64)}[scale]
+        cut = {"block_out_channels": narrow, "attention_head_dim": [1, 2, 4], "transformer_layers_per_block": [1, 2, 4]}
+        cut |= {"cross_attention_dim": 2 * width, "projection_class_embeddings_input_dim": width + 6 * 256}
+    family = "stable-diffusion-1" if kind == "sd" else "stable-diffusion-xl"
+    return _network(diffusers.UNet2DConditionModel, family, "unet", sample_size=side // 8, **cut)
 
 
 def _save(pipeline: Any, folder: Path, dtype: torch.dtype) -> Path:
@@ -86,13 +110,10 @@ def _scheduler(family: str) -> Any:
 
 
 def _sd(scale: Scale) -> Any:
-    family, side = "stable-diffusion-1", SIDES["sd"][scale]
-    width = {"full": 0, "small": 256, "tiny": 64}[scale]
-    channels = {"small": (64, 128, 256, 256), "tiny": (32, 32, 32, 32)}
-    cut = {"block_out_channels": channels[scale], "cross_attention_dim": width} if scale != "full" else {}
+    family, width = "stable-diffusion-1", _WIDTHS[scale]
     return diffusers.StableDiffusionPipeline(
-        unet=_network(diffusers.UNet2DConditionModel, family, "unet", sample_size=side // 8, **cut),
-        vae=_network(diffusers.AutoencoderKL, family, "vae", sample_size=side, **_VAE[scale]),
+        unet=unet("sd", scale),
+        vae=_network(diffusers.AutoencoderKL, family, "vae", sample_size=SIDES["sd"][scale], **_VAE[scale]),
         text_encoder=_words(transformers.CLIPTextModel, family, "text_encoder", width),
         tokenizer=clip_tokenizer("<|endoftext|>"),
         scheduler=_scheduler(family),
@@ -103,16 +124,10 @@ def _sd(scale: Scale) -> Any:
 
 
 def _sdxl(scale: Scale) -> Any:
-    family, side = "stable-diffusion-xl", SIDES["sdxl"][scale]
-    width = {"full": 0, "small": 256, "tiny": 64}[scale]
-    cut: dict[str, Any] = {}
-    if scale != "full":
-        levels = {"small": (64, 128, 256), "tiny": (32, 32, 64)}[scale]
-        cut = {"block_out_channels": levels, "attention_head_dim": [1, 2, 4], "transformer_layers_per_block": [1, 2, 4]}
-        cut |= {"cross_attention_dim": 2 * width, "projection_class_embeddings_input_dim": width + 6 * 256}
+    family, width = "stable-diffusion-xl", _WIDTHS[scale]
     return diffusers.StableDiffusionXLPipeline(
-        unet=_network(diffusers.UNet2DConditionModel, family, "unet", sample_size=side // 8, **cut),
-        vae=_network(diffusers.AutoencoderKL, family, "vae", sample_size=side, **_VAE[scale]),
+        unet=unet("sdxl", scale),
+        vae=_network(diffusers.AutoencoderKL, family, "vae", sample_size=SIDES["sdxl"][scale], **_VAE[scale]),
         text_encoder=_words(transformers.CLIPTextModel, family, "text_encoder", width),
         text_encoder_2=_words(transformers.CLIPTextModelWithProjection, family, "text_encoder_2", width),
         tokenizer=clip_tokenizer("<|endoftext|>"),
@@ -123,32 +138,13 @@ def _sdxl(scale: Scale) -> Any:
 
 
 def _decoder(scale: Scale) -> Any:
-    widths = {"full": (384, 768, 1152, 1536), "small": (64, 128, 192, 256), "tiny": (32, 32, 32, 32)}[scale]
-    embedding, heads = {"full": (1280, 64), "small": (256, 32), "tiny": (64, 32)}[scale]
-    movq = {"full": (128, 256, 256, 512), "small": (32, 64, 64, 128), "tiny": (32, 32, 32, 32)}[scale]
     return diffusers.KandinskyV22Pipeline(
-        unet=diffusers.UNet2DConditionModel(
-            sample_size=64 if scale == "full" else SIDES["kandinsky"][scale] // 8,
-            in_channels=4,
-            out_channels=8,
-            down_block_types=("ResnetDownsampleBlock2D", *["SimpleCrossAttnDownBlock2D"] * 3),
-            mid_block_type="UNetMidBlock2DSimpleCrossAttn",
-            up_block_types=(*["SimpleCrossAttnUpBlock2D"] * 3, "ResnetUpsampleBlock2D"),
-            block_out_channels=widths,
-            layers_per_block=3 if scale == "full" else 1,
-            attention_head_dim=64 if scale == "full" else 32,
-            cross_attention_dim=2 * widths[0],
-            encoder_hid_dim=embedding,
-            encoder_hid_dim_type="image_proj",
-            addition_embed_type="image",
-            addition_embed_type_num_heads=heads,
-            resnet_time_scale_shift="scale_shift",
-        ).eval(),
+        unet=unet("kandinsky", scale),
         scheduler=diffusers.DDPMScheduler(
             beta_start=0.00085, beta_end=0.012, variance_type="learned_range", clip_sample=False
         ),
         movq=diffusers.VQModel(
-            block_out_channels=movq,
+            block_out_channels=_MOVQ[scale],
             down_block_types=(*["DownEncoderBlock2D"] * 3, "AttnDownEncoderBlock2D"),
             up_block_types=("AttnUpDecoderBlock2D", *["UpDecoderBlock2D"] * 3),
             latent_channels=4,
@@ -160,8 +156,29 @@ def _decoder(scale: Scale) -> Any:
     )
 
 
+def _kandinsky_unet(scale: Scale) -> dict[str, Any]:
+    widths = {"full": (384, 768, 1152, 1536), "small": (64, 128, 192, 256), "tiny": (32, 32, 32, 32)}[scale]
+    return {
+        "sample_size": 64 if scale == "full" else SIDES["kandinsky"][scale] // 8,
+        "in_channels": 4,
+        "out_channels": 8,
+        "down_block_types": ("ResnetDownsampleBlock2D", *["SimpleCrossAttnDownBlock2D"] * 3),
+        "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+        "up_block_types": (*["SimpleCrossAttnUpBlock2D"] * 3, "ResnetUpsampleBlock2D"),
+        "block_out_channels": widths,
+        "layers_per_block": 3 if scale == "full" else 1,
+        "attention_head_dim": 64 if scale == "full" else 32,
+        "cross_attention_dim": 2 * widths[0],
+        "encoder_hid_dim": _WIDTHS[scale] or 1280,
+        "encoder_hid_dim_type": "image_proj",
+        "addition_embed_type": "image",
+        "addition_embed_type_num_heads": 64 if scale == "full" else 32,
+        "resnet_time_scale_shift": "scale_shift",
+    }
+
+
 def _prior(scale: Scale) -> Any:
-    width = {"full": 0, "small": 256, "tiny": 64}[scale]
+    width = _WIDTHS[scale]
     embedding = width or 1280
     seen = {"hidden_size": 1664, "intermediate_size": 8192, "num_hidden_layers": 48, "num_attention_heads": 16}
     if scale != "full":
