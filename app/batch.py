@@ -15,7 +15,7 @@ from editor.compose import flatten
 from editor.document import Document
 from editor.edit import Draft, apply_result, make_request
 from editor.engine import Engine
-from editor.errors import InvalidRequest
+from editor.errors import InvalidRequest, ModelUnavailable
 from editor.geometry import Placement, Rect, Size
 from editor.io.images import Picture, export_kind, read_image, write_image
 from editor.item import Exemplar
@@ -111,12 +111,15 @@ def _exemplar(file: Path, place: tuple[float, float] | None, scale: float | None
 
 
 def _named(library: Library, name: str) -> ModelInfo:
-    """By name, or else by path or hub id. Raises `ModelUnavailable`."""
-    found = [each for each in library.models() if each.name == name and each.usable]
+    """By name or hub id, of several one that can be used, or else by path. Raises `ModelUnavailable`."""
+    found = sorted(
+        (each for each in library.models() if name in (each.name, each.source)), key=lambda each: not each.usable
+    )
     if found:
-        return found[0]
-    path = Path(name)
-    return library.find(str(path.absolute()) if path.exists() else name)
+        return library.find(found[0].key)
+    if name and Path(name).exists():
+        return library.find(str(Path(name).absolute()))
+    raise ModelUnavailable(f"There is no model “{name}”.", "“palimpsest models” lists those that are here.")
 
 
 def parse_settings(kind: type, pairs: Sequence[str]) -> dict[str, Any]:

@@ -6,12 +6,14 @@ Heavy modules are imported where they are needed, so that the window is quick to
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 WORDS = ("edit", "models", "demo", "bench", "screenshots")
+SAMPLERS = ("euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,12 +67,12 @@ def _edit(arguments: Sequence[str]) -> int:
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a setting of the method")
     model = parser.add_argument_group("with a diffusion model", "Without --model, quick fill does it.")
     model.add_argument("--model", help="its name, its path or its id on the hub")
-    model.add_argument("--prompt", default="", help="what should be there")
-    model.add_argument("--negative", default="", help="what should not")
+    model.add_argument("--prompt", help="what should be there")
+    model.add_argument("--negative", help="what should not")
     model.add_argument("--strength", dest="overall", type=float, help="0 to 1, multiplies what is painted")
     model.add_argument("--steps", type=int)
     model.add_argument("--guidance", type=float)
-    model.add_argument("--sampler", default="", help="euler, euler_a, ddim, dpmpp_2m, unipc or lcm (default: its own)")
+    model.add_argument("--sampler", choices=SAMPLERS, help="default: its own")
     model.add_argument(
         "--exemplar",
         metavar="FILE[@X,Y[,SCALE]]",
@@ -80,8 +82,12 @@ def _edit(arguments: Sequence[str]) -> int:
         help="a picture to blend in; X, Y is where its middle goes (default: fitted into the middle)",
     )
     asked = parser.parse_args(arguments)
-    if asked.model is None and (asked.exemplar or asked.prompt):
-        parser.error("a prompt and exemplars need a --model; “palimpsest models” lists those that are here")
+    if asked.model is None:
+        of_model = ("prompt", "negative", "overall", "steps", "guidance", "sampler", "exemplar")
+        given = [name for name in of_model if getattr(asked, name) not in (None, [])]
+        if given:
+            name = given[0].replace("overall", "strength")
+            parser.error(f"--{name} needs a --model; “palimpsest models” lists those that are here")
     from app.batch import WithModel, edit_file  # noqa: PLC0415
     from editor.errors import EditorError  # noqa: PLC0415
 
@@ -93,12 +99,12 @@ def _edit(arguments: Sequence[str]) -> int:
         chosen = WithModel(
             known_models(),
             asked.model,
-            asked.prompt,
-            asked.negative,
+            asked.prompt or "",
+            asked.negative or "",
             asked.overall,
             asked.steps,
             asked.guidance,
-            asked.sampler,
+            asked.sampler or "",
             tuple(asked.exemplar),
         )
     try:
@@ -122,9 +128,13 @@ def _exemplar(text: str) -> tuple[Path, tuple[float, float] | None, float | None
     file, at, numbers = text.rpartition("@")
     if not at or Path(text).exists():
         return Path(text), None, None
-    values = [float(each) for each in numbers.split(",")]
-    if len(values) not in (2, 3):
-        raise ValueError(text)
+    wrong = argparse.ArgumentTypeError(f"“@{numbers}” must be @X,Y or @X,Y,SCALE: numbers, SCALE above 0")
+    try:
+        values = [float(each) for each in numbers.split(",")]
+    except ValueError:
+        raise wrong from None
+    if len(values) not in (2, 3) or not all(map(math.isfinite, values)) or min(values[2:], default=1.0) <= 0:
+        raise wrong
     return Path(file), (values[0], values[1]), values[2] if len(values) == 3 else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -13,8 +14,12 @@ import pytest
 import torch
 
 from app.bench import Result, diffusion, gpu, random_models, run
-from app.bench.diffusion_edits import load_model, make_edit, outcome, run_stock, steps_of
+from app.bench.diffusion_edits import load_model, make_edit, outcome, run_stock, spot, steps_of, whole_edit
+from editor.document import Document
+from editor.geometry import Size
+from editor.layer import Layer
 from editor.methods.pixels import edit
+from editor.tiles import Tiles
 
 # diffusers' schedulers and numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -113,6 +118,25 @@ def test_the_full_sizes_are_those_of_the_published_models() -> None:
             for kind in random_models.KINDS
         }
     assert counts == {"sd": 859_520_964, "sdxl": 2_567_463_684, "kandinsky": 1_253_057_288}
+
+
+def test_an_edit_of_a_large_picture_touches_only_its_region(one_thread: None, tmp_path: Path) -> None:
+    """From the button to the new layer: no array is made that has a number for every pixel of the picture."""
+    model = load_model(random_models.write(tmp_path, "sd", "tiny", torch.float32), "sd", 64)
+    size = Size(6000, 4000)
+    layer = Layer(1, "Background", Tiles.filled((*size.shape, 4), (90, 120, 150, 255), np.uint8))
+    empty = Tiles.filled(size.shape, 0, np.float32)
+    document = Document(size, (layer,), empty.write(2900, 1900, spot(128)), empty, empty, empty, next_id=2)
+    outcome(whole_edit(document, model, 2))  # what is kept from then on counts no more
+    tracemalloc.start()
+    try:
+        after = outcome(whole_edit(document, model, 2))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(after.layers) == 2
+    assert not after.strength.any()
+    assert peak < size.area / 4
 
 
 @pytest.mark.parametrize(
