@@ -219,6 +219,28 @@ def test_map_scales_agree_at_the_ends_and_differ_between(models: Models) -> None
     assert (found["index"] != found["noise"]).any()
 
 
+def test_absolute_strength_means_the_same_noise_whatever_else_was_painted(models: Models) -> None:
+    """Painted at 0.3, a cell is let go at the same timestep in a run of 0.5 and in one of 0.8."""
+    let_go = []
+    for overall in (0.5, 0.8):
+        strength = np.where(LEFT > 0, 0.3, overall).astype(np.float32)
+        asked = ask(strength, settings=_settings(map_scale="absolute"), steps=20, guidance_scale=1.0)
+        recorded = run(asked, models("sdxl"))[2]
+        source = _encoded(models("sdxl"), asked.image)
+        schedule = models("sdxl").backend.schedule(20, overall)
+        inner = np.s_[..., 3:5, 3:4]
+        start = schedule.noised(source, Noise([11]).like(source), 0)
+        assert torch.equal(recorded.inputs[0], schedule.model_input(start, 0))
+        held = []
+        for i, seen in enumerate(recorded.inputs):
+            level = schedule.noised(source, Noise([11]).like(source), i)
+            expected = level / (schedule.level(i) ** 2 + 1) ** 0.5
+            held.append(torch.allclose(seen[inner], expected[inner], atol=1e-5))
+        let_go.append(recorded.times[held.index(False)])
+    assert let_go[0] == let_go[1]
+    assert let_go[0] <= 300
+
+
 def test_invariant_12_and_dither_keep_to_the_map(models: Models) -> None:
     strength = np.tile(np.linspace(0, 0.5, SIDE.width, dtype=np.float32), (SIDE.height, 1))
     plain, dithered = (_counts(_ask(strength=strength, dither=dither), models("sdxl")) for dither in (False, True))
