@@ -105,8 +105,8 @@ def state(backend: Backend) -> dict[str, Any]:
             found[f"{name} weights"] = {key: value.clone() for key, value in part.state_dict().items()}
             found[f"{name} training"] = part.training
             found[f"{name} gradients"] = [each.grad is None for each in part.parameters()]
-            if hasattr(part, "attn_processors"):
-                found[f"{name} processors"] = {key: id(each) for key, each in part.attn_processors.items()}
+            processors: Any = getattr(part, "attn_processors", {})
+            found[f"{name} processors"] = {key: id(each) for key, each in processors.items()}
         elif isinstance(part, diffusers.SchedulerMixin):
             found[name] = copy.deepcopy(vars(part))
     return found

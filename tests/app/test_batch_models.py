@@ -172,7 +172,7 @@ def test_several_exemplars_and_a_name_with_an_at_sign(edit: Edit, cat: Path, tmp
 
 
 def test_it_is_the_window_s_own_edit(
-    edit: Edit, cat: Path, picture: Path, strength: Path, tmp_path: Path, boats: Path
+    *, edit: Edit, cat: Path, picture: Path, strength: Path, tmp_path: Path, boats: Path
 ) -> None:
     assert edit(strength, "--exemplar", f"{cat}@100,60,0.75", "--prompt", "boat", "--strength", 0.6) == 0
     document = Document.of_picture(pixels_of(picture))
@@ -250,7 +250,7 @@ def test_what_only_a_model_understands_is_not_dropped_in_silence(
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(
-    edit: Edit, strength: Path, tmp_path: Path, capsys: Captured, options: list[object], says: str
+    *, edit: Edit, strength: Path, tmp_path: Path, capsys: Captured, options: list[object], says: str
 ) -> None:
     assert edit(strength, *options) == 1
     said = capsys.readouterr().err
@@ -309,6 +309,7 @@ def _pickled(model: Path) -> None:
     ],
 )
 def test_a_broken_model_is_refused_with_its_reason(
+    *,
     edit: Edit,
     strength: Path,
     boats: Path,
@@ -332,7 +333,7 @@ def test_half_precision_files_run_on_the_processor(edit: Edit, strength: Path, t
 
 
 def test_what_does_not_fit_is_refused_before_it_runs(
-    edit: Edit, strength: Path, boats: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+    *, edit: Edit, strength: Path, boats: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     free = needed_for(boats, 0.8)
     monkeypatch.setattr("editor.diffusion.device._main_memory", lambda: (free, free))

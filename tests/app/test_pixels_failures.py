@@ -95,7 +95,7 @@ def test_a_model_that_is_added_while_the_program_runs_can_be_used_at_once(
         session, _, _ = await begin(desk, photo)
         assert not desk.edit.button.isEnabled()
         desk.application.models.add(tiny_model)
-        await until(lambda: desk.edit.button.isEnabled())
+        await until(desk.edit.button.isEnabled)
         await runs_now(desk)
         assert session.draft.model is not None
 
@@ -143,7 +143,7 @@ def _pickled(model: Path) -> None:
     file.unlink()
 
 
-DAMAGES = {
+DAMAGES: dict[Callable[[Path], None], str] = {
     _gone: "“boats” is not there any more",
     _without_decoder: "The VAE of “boats” cannot be used",
     _without_tokenizer: "tokenizer",
@@ -157,7 +157,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda each: each.__name__[1:])
 def test_what_happens_to_a_chosen_model_before_the_run_is_said(
-    tell: Tell, photo: Path, boats: Path, watched: Watched, damage: Callable[[Path], None], tmp_path: Path
+    *, tell: Tell, photo: Path, boats: Path, watched: Watched, damage: Callable[[Path], None], tmp_path: Path
 ) -> None:
     async def story(desk: Desk) -> None:
         session, before, heard = await begin(desk, photo)
@@ -323,7 +323,7 @@ def test_closing_while_something_is_under_way(tell: Tell, photo: Path, watched: 
         if how == "program":
             watched.let_go()
             return
-        await until(lambda: watched.gate.is_set())
+        await until(watched.gate.is_set)
         assert heard == []
         if how == "document":  # and the program goes on
             watched.hold_load = False

@@ -294,9 +294,13 @@ def test_the_frame_that_was_dragged_is_what_the_model_sees(tell: Tell, photo: Pa
 def test_by_keyboard_alone(tell: Tell, photo: Path, tmp_path: Path) -> None:
     """Open, choose method and region, strength, run, accept, save."""
 
-    async def typed(key: Qt.Key, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+    def keyboard() -> QWidget:
         widget = QApplication.focusWidget()
         assert widget is not None
+        return widget
+
+    async def typed(key: Qt.Key, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+        widget = keyboard()
         await by_hand(lambda: QTest.keyClick(widget, key, modifiers))
 
     async def to_the_front(desk: Desk) -> None:
@@ -308,8 +312,7 @@ def test_by_keyboard_alone(tell: Tell, photo: Path, tmp_path: Path) -> None:
 
     async def tab_to(name: str) -> None:
         for _ in range(30):
-            focus = QApplication.focusWidget()
-            if focus is not None and focus.accessibleName().startswith(name):
+            if keyboard().accessibleName().startswith(name):
                 return
             await typed(Qt.Key.Key_Tab)
         pytest.fail(f"Tab never came to {name}")
@@ -324,7 +327,7 @@ def test_by_keyboard_alone(tell: Tell, photo: Path, tmp_path: Path) -> None:
         session.set_draft(steps=8)
         await to_the_front(desk)
         await typed(Qt.Key.Key_A, CONTROL)
-        while QApplication.focusWidget() is None or not desk.edit.isAncestorOf(QApplication.focusWidget()):
+        while not desk.edit.isAncestorOf(keyboard()):
             await typed(Qt.Key.Key_F6)
         await tab_to("Method")
         await typed(Qt.Key.Key_Up)
@@ -333,7 +336,7 @@ def test_by_keyboard_alone(tell: Tell, photo: Path, tmp_path: Path) -> None:
         for letter in (Qt.Key.Key_B, Qt.Key.Key_O, Qt.Key.Key_A, Qt.Key.Key_T):
             await typed(letter)
         await tab_to("Strength")
-        while QApplication.focusWidget().accessibleName() != "Strength":  # past the ready-made ones
+        while keyboard().accessibleName() != "Strength":  # past the ready-made ones
             await typed(Qt.Key.Key_Tab)
         await typed(Qt.Key.Key_Home)
         for _ in range(3):
@@ -349,7 +352,7 @@ def test_by_keyboard_alone(tell: Tell, photo: Path, tmp_path: Path) -> None:
         job = await desk.finished()
         assert (job.state, len(job.results)) == ("ready", 3)
         assert {each.recipe.strength for each in job.results} == {session.draft.strength}
-        while QApplication.focusWidget() is not desk.canvas:
+        while keyboard() is not desk.canvas:
             await typed(Qt.Key.Key_F6)
         await typed(Qt.Key.Key_Return)
         assert len(session.document.layers) == 2
