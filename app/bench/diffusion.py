@@ -130,7 +130,8 @@ def pixels_cold(scale: Scale = "small", steps: int = 4) -> Iterator[Result]:
     with _folder("sd", scale) as folder:
         side = SIDES["sd"][scale]
         command = [sys.executable, "-c", COLD, str(folder), str(side), str(steps), PROMPT]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     for what, note in (
         ("importing", "torch, diffusers, transformers and the method"),

@@ -138,19 +138,23 @@ def steps_of(request: EditRequest, model: Model) -> Generator[Progress, None, No
 
 @torch.no_grad()
 def run_stock(model: Model, request: EditRequest, after_step: Callable[[], None]) -> None:
-    """The same sampling by diffusers' own pipeline, without its decoding."""
-    planes = torch.from_numpy(np.ascontiguousarray(request.image.transpose(2, 0, 1)))[None].float() / 255
-    told: dict[str, Any] = {"prompt": request.prompt, "negative_prompt": ""}
+    """The same sampling by diffusers' own pipeline, without its decoding. `after_step` is called after each step."""
+    image = np.asarray(request.image / np.float32(255), np.float32)
+    told: dict[str, Any]
     if model.kind == "kandinsky":
-        size = Size(request.image.shape[1], request.image.shape[0])
-        positive, negative = model.backend.embed(request.prompt, "", size)
+        height, width = image.shape[:2]
+        positive, negative = model.backend.embed(request.prompt, "", Size(width, height))
         dtype = model.stock.unet.dtype
         told = {
+            "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None],
             "image_embeds": positive.added["image_embeds"].to(dtype),
             "negative_image_embeds": negative.added["image_embeds"].to(dtype),
-            "width": size.width,
-            "height": size.height,
+            "width": width,
+            "height": height,
         }
+    else:  # as latents, because given a picture the pipeline may leave its decoder in another precision
+        latents = model.backend.encode(image)
+        told = {"image": latents, "prompt": request.prompt, "negative_prompt": ""}
 
     def stepped(pipeline: Any, index: int, t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         after_step()
@@ -158,7 +162,6 @@ def run_stock(model: Model, request: EditRequest, after_step: Callable[[], None]
 
     model.stock(
         **told,
-        image=planes,
         strength=1.0,
         num_inference_steps=request.steps,
         guidance_scale=request.guidance_scale,
