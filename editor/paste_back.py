@@ -5,6 +5,7 @@ The edge is feathered inwards only: the paste's alpha is 0 wherever strength is 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -26,20 +27,16 @@ VISIBLE = 1 / 255
 def paste_alpha(strength: Map, feather: float) -> Map:
     """(H, W) in [0, 1]: 0 where strength is 0, rising to 1 over `feather` pixels from there (smoothstep of the distance).
 
-    A region thinner than that fades in over its own half width, so that a thin stroke still counts in its middle.
+    What is thinner than that, a stroke or a spur of something larger, fades in over its own half width, so that it still counts in its middle.
     """
     free = strength > 0
     if free.all() or not free.any() or feather <= 1:
         return free.astype(np.float32)
     away = masks.distance(free)
-    count, regions = cv2.connectedComponents(free.astype(np.uint8), connectivity=8)
-    deepest = np.zeros(count, np.float32)
-    np.maximum.at(deepest, np.asarray(regions[free], np.int64), away[free])
-    width = np.clip(deepest, 1, feather)[regions]
-    share = np.clip(away / width, 0, 1).astype(np.float32)
-    found: Map = share * share * (3 - 2 * share)
-    found[~free] = 0
-    return found
+    side = 2 * math.ceil(feather) + 1
+    width = cv2.dilate(np.minimum(away, np.float32(feather)), np.ones((side, side), np.uint8))
+    share = np.clip(away / np.maximum(width, 1), 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
 
 
 def matched(generated: Image, original: Image, strength: Map, *, always: bool = False) -> Image:

@@ -99,6 +99,11 @@ class Schedule:
         return found
 
     @property
+    def looks_twice(self) -> bool:
+        """Whether one of its levels comes twice, and what earlier steps said is carried far: good for comparison with published code only."""
+        return isinstance(self._scheduler, diffusers.PNDMScheduler)
+
+    @property
     def learned_variance(self) -> bool:
         """Whether `step` wants the variances that some networks predict beside the noise."""
         return getattr(self._scheduler.config, "variance_type", None) in ("learned", "learned_range")

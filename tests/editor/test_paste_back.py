@@ -75,6 +75,16 @@ def test_no_feather_is_a_hard_edge() -> None:
     assert (paste_alpha(strength, 0) == (strength > 0)).all()
 
 
+def test_a_thin_spur_of_a_large_region_counts_in_its_middle() -> None:
+    strength = np.zeros((160, 300), np.float32)
+    strength[20:140, 10:130] = 1
+    strength[79:82, 130:290] = 1
+    alpha = paste_alpha(strength, 12)
+    assert alpha[80, 160:280].min() == 1
+    assert alpha[80, 70] == 1
+    assert alpha[80, 12] < 0.2  # the large region still fades in
+
+
 def test_nothing_to_change_pastes_nothing() -> None:
     assert not paste_alpha(np.zeros((5, 6), np.float32), 12).any()
 

@@ -120,7 +120,11 @@ class _Run:
 
     def schedule(self, strength: Map) -> Schedule:
         request, run = self.request, run_length(self.settings, strength, self.request.steps)
-        return self.backend.schedule(request.steps, sampler=request.sampler, first=request.steps - run)
+        found = self.backend.schedule(request.steps, sampler=request.sampler, first=request.steps - run)
+        if found.looks_twice and self.settings.rule == "hold" and not request.sampler:
+            # The sampler that many models bring disturbs held cells; this one has the same levels.
+            found = self.backend.schedule(request.steps, sampler="ddim", first=request.steps - run)
+        return found
 
     def once(
         self, exemplars: tuple[ExemplarInput, ...], strength: Map, pasted: list[Pasted], seeds: Sequence[int]
