@@ -21,4 +21,4 @@ class Result:
 
     @classmethod
     def at_most(cls, name: str, value: float, unit: str, bar: float, note: str = "") -> Result:
-        return cls(name, value, unit, bar, value <= bar, note)
+        return cls(name, float(value), unit, bar, bool(value <= bar), note)  # numpy's own numbers cannot be written

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,7 @@ def test_the_benchmarks_of_pixels_measure_tiny_models_too(
     """What they say of tiny models means nothing; that they say it in time and in numbers does."""
     results = list(getattr(diffusion, benchmark)("tiny", **less))
     assert names <= {each.name.removesuffix(", wall clock").removesuffix(", processor time") for each in results}
+    assert json.loads(json.dumps([asdict(each) for each in results]))
     assert all(np.isfinite(each.value) for each in results)
     assert all(each.value > 0 for each in results if each.unit in ("×", "steps"))
 
