@@ -47,8 +47,7 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
         elif exemplar is not None:
             document = document.with_exemplar(replace(exemplar, visible=False))
     if region is not None:
-        used_up = _without_used(document.map(region), asked.map(region), result)
-        document = document.with_map(region, used_up)
+        document = document.with_map(region, _without_used(document.map(region), asked, region, result))
     return label, document
 
 
@@ -80,15 +79,35 @@ def _set_down_item(item: Item, placement: Placement) -> Item:
     )
 
 
-def _without_used(now: Tiles, then: Tiles, result: EditResult) -> Tiles:
-    """The map with 0 wherever the result changed something and nobody painted since."""
+def _without_used(now: Tiles, asked: Document, region: MapName, result: EditResult) -> Tiles:
+    """The map with 0 wherever it took part and nobody painted since."""
+    then, recipe = asked.map(region), result.recipe
 
     def clear(part: Rect, view: Map) -> None:
-        changed = result.pixels[part.within(result.rect).slices][..., 3] > 0
-        view[changed & (view == then.read(part))] = 0
+        used = result.pixels[part.within(result.rect).slices][..., 3] > 0
+        view[used & (view == then.read(part))] = 0
 
-    cleared = now.apply(result.rect, clear)
+    def clear_seen(part: Rect, view: Map) -> None:
+        used = asked.protect.read(part) < 1
+        view[used & (view == then.read(part))] = 0
+
+    # A model's change fades in from the edge of what is painted: its outermost pixels took part, though nothing is seen of it there.
+    cleared = (
+        now.apply(_inner(recipe.rect, asked.rect), clear_seen)
+        if recipe.settings.needs_model
+        else now.apply(result.rect, clear)
+    )
     return cleared if cleared.any() else Tiles.filled(now.shape, 0, np.float32)
+
+
+def _inner(frame: Rect, whole: Rect) -> Rect:
+    """Without the edges of a frame that are none of the document: nothing changes there, and what is painted goes on beyond."""
+    return Rect(
+        frame.left + (frame.left > whole.left),
+        frame.top + (frame.top > whole.top),
+        frame.right - (frame.right < whole.right),
+        frame.bottom - (frame.bottom < whole.bottom),
+    )
 
 
 def _label(recipe: Recipe, names: list[str]) -> str:

@@ -71,7 +71,7 @@ def plan(document: Document, draft: Draft) -> Plan:
     found = meant(document, draft)
     if not draft.settings.needs_model or (draft.model is not None and draft.model.usable):
         return found
-    reason = "Choose a model first." if draft.model is None else f"{draft.model.problem} Choose another model."
+    reason = "Get a model first." if draft.model is None else f"{draft.model.problem} Choose another model."
     return replace(found, action=None, reason=reason, needs_model=True)
 
 

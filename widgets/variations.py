@@ -122,7 +122,9 @@ class Variations(QFrame):
         self._pictured = pictured
         self._words.setText(_sentence(job))
         self._accept.setEnabled(bool(job.candidates))
-        self._accept.setToolTip("Enter" if job.whole is None else "Make the whole edit with this strength (Enter)")
+        level = None if job.whole is None else job.whole.draft.strength
+        self._accept.setText("Accept" if level is None else f"Use {round(level * 100)}\u202f%")
+        self._accept.setToolTip("Enter" if level is None else "Make the whole edit with this strength (Enter)")
         self._more.setVisible(not job.busy and job.whole is None)
         self._discard.setText("Stop" if job.busy and not job.candidates else "Discard")
         self.show()  # last, so that it comes with its final size

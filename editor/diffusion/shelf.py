@@ -41,7 +41,7 @@ class Shelf:
         if self._loaded is not None and self._loaded[0] == info and self._loaded[1].plan == found.plan:
             return self._loaded[2]
         if found.needed > found.available:
-            raise OutOfMemory(f"This does not fit into memory: {found.words[0].lower()}{found.words[1:]}.", RUN_SMALLER)
+            raise OutOfMemory(f"This does not fit into memory: {found.shortage}.", RUN_SMALLER)
         self.clear()
         backend = yield from load(info, found)
         self._loaded = info, found, backend

@@ -91,12 +91,15 @@ class Fit:
         return self.needed <= self.available * USABLE[self.device]
 
     @property
+    def shortage(self) -> str:
+        """For people, where it does not fit: "needs about 5.2 GB; 4.0 GB free"."""
+        return f"needs about {_gb(self.needed)}; {_gb(self.available)} free"
+
+    @property
     def words(self) -> str:
         """For people: "About 5.2 GB of 8.0 GB free · half precision · parts take turns"."""
         said = [
-            f"About {_gb(self.needed)} of {_gb(self.available)} free"
-            if self.fits
-            else f"Needs about {_gb(self.needed)}; {_gb(self.available)} free",
+            f"About {_gb(self.needed)} of {_gb(self.available)} free" if self.fits else f"N{self.shortage[1:]}",
             "full precision" if self.precision == "float32" else "half precision",
             PLACES[self.placement],
             "decodes in tiles" if self.tiling else "",

@@ -151,14 +151,16 @@ class Desk:
     async def link(self, words: str) -> None:
         """Click a button of the edit panel that says this."""
         await until(lambda: self.says(words), timeout=5)
-        await self.click(next(each for each in self.edit.findChildren(QPushButton) if _seen(each, words)))
+        await self.click(self.links(words)[0])
+
+    def links(self, words: str) -> list[QPushButton]:
+        """The visible buttons of the edit panel that say this."""
+        return [each for each in self.edit.findChildren(QPushButton) if _seen(each, words)]
 
     def says(self, words: str) -> bool:
         """Whether a button of the edit panel says exactly this, or a label has it in it."""
         labels = (each for each in self.edit.findChildren(QLabel) if each.isVisible())
-        return any(words in each.text() for each in labels) or any(
-            _seen(each, words) for each in self.edit.findChildren(QPushButton)
-        )
+        return any(words in each.text() for each in labels) or bool(self.links(words))
 
     async def pick(self, label: str, words: str) -> None:
         """Open a list of the edit panel and click an entry."""
@@ -186,6 +188,7 @@ class Desk:
         dialog = next(each for each in self.window.findChildren(QFileDialog) if each.isVisible())
         name = dialog.findChild(QLineEdit, "fileNameEdit")
         assert name is not None
+        dialog.setDirectory(str(path.parent))  # Qt begins where the story before this one ended
         name.setText(str(path))
         await by_hand(dialog.accept)
 

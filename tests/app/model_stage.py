@@ -17,6 +17,7 @@ from PySide6.QtCore import QThread
 from editor.diffusion import loading, shelf
 from editor.diffusion.backend import Backend
 from editor.geometry import Size
+from editor.models.device import Device
 from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan, estimate
@@ -137,6 +138,12 @@ def needed_for(folder: Path, scale: float) -> int:
     info = inspect(folder)
     side = round(info.native * scale)
     return estimate(info, Size(side, side), 1, 7.0, Plan("cpu", "float32", "float32")).peak
+
+
+def tell_memory(monkeypatch: Any, free: int) -> None:
+    """From now on the program thinks that it runs on a processor with so many bytes free."""
+    device = Device("cpu", "a small one", free, free)
+    monkeypatch.setattr(shelf.Shelf.__init__, "__defaults__", (lambda: device,))
 
 
 def watch(monkeypatch: Any) -> Watched:

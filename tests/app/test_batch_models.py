@@ -29,7 +29,7 @@ from editor.models.library import Library
 from editor.report import EditResult
 from editor.request import PixelsSettings
 from editor.tiles import Tiles
-from tests.app.model_stage import Watched, needed_for
+from tests.app.model_stage import Watched, needed_for, tell_memory
 
 # diffusers' schedulers hand tensors to numpy in the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -335,8 +335,7 @@ def test_half_precision_files_run_on_the_processor(edit: Edit, strength: Path, t
 def test_what_does_not_fit_is_refused_before_it_runs(
     *, edit: Edit, strength: Path, boats: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    free = needed_for(boats, 0.8)
-    monkeypatch.setattr("editor.diffusion.device._main_memory", lambda: (free, free))
+    tell_memory(monkeypatch, needed_for(boats, 0.8))
     assert edit(strength) == 1
     said = capsys.readouterr().err
     assert "does not fit into memory" in said

@@ -20,7 +20,7 @@ from editor.errors import InternalError, ModelUnavailable, OutOfMemory
 from editor.models.memory import USABLE
 from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
-from tests.app.model_stage import Watched, needed_for
+from tests.app.model_stage import Watched, needed_for, tell_memory
 from tests.conftest import until
 from widgets.job import Job
 from widgets.models_page import ModelsPage
@@ -74,9 +74,9 @@ def test_without_a_model_the_button_says_why_and_a_link_opens_the_models(tell: T
     async def story(desk: Desk) -> None:
         session, before, heard = await begin(desk, photo)
         assert not desk.edit.button.isEnabled()
-        assert desk.says("Choose a model first.")
+        assert desk.says("Get a model first.")
         await desk.key(Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-        assert [each.message for each in heard] == ["Choose a model first."]
+        assert [each.message for each in heard] == ["Get a model first."]
         assert session.job is None
         await desk.link("Get a model…")
         page = desk.window.findChild(ModelsPage)
@@ -211,11 +211,6 @@ def test_half_precision_files_run_on_the_processor(tell: Tell, photo: Path, boat
 # Memory
 
 
-def tell_memory(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
-    """From now on this machine has so many bytes free."""
-    monkeypatch.setattr("editor.diffusion.device._main_memory", lambda: (free, free))
-
-
 def test_what_does_not_fit_is_refused_before_it_runs_and_runs_smaller_at_a_press(
     tell: Tell, photo: Path, boats: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +224,9 @@ def test_what_does_not_fit_is_refused_before_it_runs_and_runs_smaller_at_a_press
         assert [each.message for each in heard] == [job.error.message]
         assert (watched.calls, watched.loaded) == (0, []), "it was tried all the same"
         assert session.document is before
+        assert " · " not in job.error.message, "how it would run helps nobody"
+        await asyncio.sleep(0.5)  # the estimate that is asked for after the run has come by now
+        assert len(desk.links("Run smaller")) == 1
         await desk.link("Run smaller")
         await until(lambda: session.job is not None and session.job.state == "ready")
         assert watched.calls > 0

@@ -157,6 +157,8 @@ def test_blend_two_exemplars_from_the_drop_to_the_same_bytes_again(
 
         await desk.key(Qt.Key.Key_Return)
         blended = session.document
+        assert session.document.strength.blank, "some of what was painted was not used up"
+        assert desk.says("Paint where it may change, or drop a picture onto the canvas.")
         kept = np.ones(opened.size.shape, bool)
         kept[frame.slices] = ~free
         assert untouched(opened, blended, kept), "a pixel changed where nothing may"

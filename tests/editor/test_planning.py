@@ -78,7 +78,7 @@ def test_moved_items_are_left_to_quick_fill() -> None:
 @pytest.mark.parametrize(
     ("model", "reason", "error"),
     [
-        (None, "Choose a model first.", "No model is chosen."),
+        (None, "Get a model first.", "No model is chosen."),
         (
             replace(MODEL, problem="The U-Net is missing.", advice="Download it again."),
             "The U-Net is missing. Choose another model.",

@@ -210,7 +210,7 @@ def test_the_stripes_of_a_fan_are_cards_with_their_strength(strip: Variations, s
     assert not [
         each for each in strip.findChildren(QPushButton) if each.text() == "More variations" and not each.isHidden()
     ]
-    press(strip, "Accept")
+    press(strip, "Use 60\u202f%")
     assert session.job is not None
     assert session.job.busy
     assert session.draft.strength == FAN[3]

@@ -16,7 +16,7 @@ from widgets.session import Session
 class Aside(QWidget):
     """Quiet links in one line, each there only while it makes sense."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, run_smaller: Callable[[], object], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._row = QHBoxLayout(self)
@@ -28,9 +28,7 @@ class Aside(QWidget):
         self._queue = self._link(
             "Queue another", "Run this edit as well, after the one that runs (Ctrl+Enter)", session.queue
         )
-        self._smaller = self._link(
-            "Run smaller", "Run it again with a smaller working size", lambda: running.run_smaller(session)
-        )
+        self._smaller = self._link("Run smaller", "Run it again with a smaller working size", run_smaller)
         self._row.addStretch(1)
 
     def show_job(self, job: Job | None) -> None:

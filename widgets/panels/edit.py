@@ -61,7 +61,7 @@ class EditPanel(QFrame):
         self._progress.setTextVisible(False)
         self._progress.setRange(0, 1000)
         self._progress.setAccessibleName("Progress")
-        self._aside = Aside(session)
+        self._aside = Aside(session, self._memory.run_smaller)
         self._button = QPushButton()
         self._button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         layout = QVBoxLayout(self)

@@ -7,6 +7,7 @@ from functools import partial
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
+from editor.errors import OutOfMemory
 from editor.report import Assessment
 from widgets import running
 from widgets.session import Session
@@ -39,15 +40,18 @@ class MemoryLine(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(DELAY)
         self._timer.timeout.connect(self._ask)
-        self._smaller.clicked.connect(self._run_smaller)
+        self._smaller.clicked.connect(self.run_smaller)
         self.hide()
 
     def follow(self) -> None:
         """Look whether there is something new to ask."""
         session = self._session
         draft, document = session.draft, session.document
-        if session.job is not None and session.job.busy:
-            self._timer.stop()
+        job = session.job
+        if job is not None and job.busy:
+            if self._timer.isActive():
+                self._timer.stop()
+                self._subject = None  # nobody was asked
             self.hide()
             return
         if draft.model is None or not draft.settings.needs_model or session.plan.action is None:
@@ -63,7 +67,8 @@ class MemoryLine(QWidget):
             self._subject = subject
             self._held = things
             self._timer.start()
-        self.setVisible(self._found is not None)
+        refused = job is not None and isinstance(job.error, OutOfMemory)  # that says it already
+        self.setVisible(self._found is not None and not refused)
 
     def _ask(self) -> None:
         if self._subject is not None:
@@ -82,5 +87,7 @@ class MemoryLine(QWidget):
             self._smaller.setVisible(not found.fits and running.can_shrink(self._session))
         self.follow()
 
-    def _run_smaller(self) -> None:
-        running.run_smaller(self._session, None if self._found is None else self._found.smaller)
+    def run_smaller(self) -> None:
+        """Run it at the largest working size that fits, as far as that is known."""
+        found = None if self._timer.isActive() else self._found
+        running.run_smaller(self._session, None if found is None else found.smaller)
