@@ -51,7 +51,7 @@ async def run_edit(
     except FinishEarly:
         session.job_finished()
     except EditorError as error:
-        session.job_failed(error)
+        session.job_failed(error.with_traceback(None))  # its frames hold the request
     except MemoryError:
         log.exception("Out of memory")
         session.job_failed(out_of_memory())

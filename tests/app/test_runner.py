@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from app.runner import Runner
-from editor.errors import InternalError, InvalidRequest, OutOfMemory
+from editor.errors import EditorError, InternalError, InvalidRequest, OutOfMemory
 from editor.frame import Frame
 from editor.geometry import Rect
 from editor.report import EditResult, FinishEarly, Preview, Progress, Recipe, Report, Reports
@@ -245,6 +246,32 @@ def test_closing_cancels_what_runs_and_joins_the_thread(play: Play, with_engine:
             await task
 
     play(story())
+
+
+@pytest.mark.parametrize("kind", [OutOfMemory, InvalidRequest])
+def test_an_error_keeps_nothing_of_what_ran(
+    kind: type[EditorError], play: Play, with_engine: Callable[[Behaviour], Runner]
+) -> None:
+    """Its message may be shown for long, and the next try needs the memory at once, before anybody collects cycles."""
+    held: list[weakref.ref[Any]] = []
+
+    def failing(request: EditRequest) -> Reports[EditResult]:
+        large = np.zeros(1000)
+        held.append(weakref.ref(large))
+        yield Progress(0.1, "on")
+        try:
+            raise RuntimeError(f"no room for {large.size}")
+        except RuntimeError as error:
+            known = kind("Too large.")
+            raise known from error
+
+    async def story() -> EditorError:
+        with pytest.raises(kind) as raised:
+            await with_engine(failing).run(make_request(), lambda _: None)
+        assert held[0]() is None
+        return raised.value
+
+    assert play(story()).message == "Too large."
 
 
 class TestFinishingEarly:
