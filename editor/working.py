@@ -20,6 +20,8 @@ from editor.models.info import ModelInfo
 Map = NDArray[np.float32]
 Image = NDArray[np.float32]
 
+_LEAST_WEIGHT = 1e-3  # below, no colour can be told
+
 
 @dataclass(frozen=True, slots=True)
 class Working:
@@ -50,6 +52,16 @@ class Working:
         if pixels.dtype == np.uint8:
             image = image / np.float32(255)
         return self._padded(np.clip(_resized(image, self.frame.working), 0, 1))
+
+    def weighted(self, pixels: NDArray[np.uint8], weight: Map) -> Image:
+        """As `image`, but pixels count by their `weight`, (H, W) in [0, 1]: what is cut away does not darken the edge of what is not."""
+        if self.frame.working == self.frame.rect.size:
+            return self.image(pixels)
+        colours = np.asarray(pixels, np.float32) / np.float32(255)
+        total = _resized(weight, self.frame.working)[..., None]
+        mean = _resized(colours * weight[..., None], self.frame.working) / np.maximum(total, _LEAST_WEIGHT)
+        found = np.where(total > _LEAST_WEIGHT, mean, _resized(colours, self.frame.working))
+        return self._padded(np.clip(found, 0, 1))
 
     def map(self, map: Map) -> Map:
         """(H, W) of the frame -> (canvas height, canvas width), averaged where it shrinks."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,8 +91,7 @@ def free(backend: Backend) -> None:
         pipeline.remove_all_hooks()
         for part in pipeline.components.values():
             if isinstance(part, torch.nn.Module):
-                part.to("meta")
-    gc.collect()
+                part.to("meta")  # not left to the garbage collector, which must not run in the worker
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

@@ -87,5 +87,5 @@ class Previews:
 
 def _rows(latents: torch.Tensor) -> NDArray[np.float64]:
     """(C, h, w) -> (h w, C + 1), the last column 1."""
-    flat = latents.flatten(1).T.double().cpu().numpy()
+    flat = latents.flatten(1).T.cpu().double().numpy()  # in this order: Apple's GPUs have no float64
     return np.concatenate([flat, np.ones((len(flat), 1))], axis=1)

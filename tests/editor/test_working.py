@@ -122,3 +122,15 @@ def test_pictures_and_maps_share_one_transform() -> None:
         for axis in (0, 1):
             centre = (weights[axis] * seen).sum() / seen.sum()
             assert centre == pytest.approx((weights[axis] * covered).sum() / covered.sum(), abs=0.05)
+
+
+@pytest.mark.parametrize("working", [Size(64, 64), Size(300, 300), Size(720, 720)])
+def test_what_is_cut_away_does_not_darken_the_edge(working: Size) -> None:
+    """A white square on white stays invisible, however its edge falls between the pixels of the working size."""
+    found = Working(Frame(Rect(0, 0, 300, 300), working), working, 4)
+    weight = np.zeros((300, 300), np.float32)
+    weight[101:203, 50:151] = 1
+    pixels = np.where(weight[..., None] > 0, 255, 0).astype(np.uint8).repeat(3, 2)
+    amount = found.map(weight)[..., None]
+    laid = amount * found.weighted(pixels, weight) + (1 - amount)
+    assert laid.min() > 0.998

@@ -97,7 +97,7 @@ def _composed(
     working = of.working
     owner = owners(of.exemplars, working)
     amounts = [each.alpha * each.strength for each in of.exemplars]
-    images = [working.image(each.pixels) for each in of.exemplars]
+    images = [working.weighted(each.pixels, amount) for each, amount in zip(of.exemplars, amounts, strict=True)]
     canvases = [working.map(amount)[..., None] for amount in amounts]
     if of.settings.compose == "pixels" or (of.settings.compose == "auto" and _mixes(amounts)):
         laid = list(of.sources)
@@ -129,4 +129,4 @@ def _levels(settings: PixelsSettings, schedule: Schedule) -> Sequence[float]:
         case "noise":
             return schedule.levels
         case "absolute":
-            return (schedule.timesteps.double() / TRAIN_STEPS).tolist()
+            return (schedule.timesteps.cpu().double() / TRAIN_STEPS).tolist()
