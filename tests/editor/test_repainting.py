@@ -299,3 +299,30 @@ def test_a_large_picture_is_not_looked_at_as_a_whole(monkeypatch: pytest.MonkeyP
     assert sizes == []
     make_request(document, chosen, planned)
     assert max(sizes) < 512**2
+
+
+class TestUsedUp:
+    """What becomes of the painted strength when the result is accepted."""
+
+    def accepted(self, document: Document, **changes: object) -> Map:
+        request = make_request(document, draft(**changes))
+        found = answer(request)
+        inner = Rect.of_mask(request.strength).grow(-3)  # a soft edge: nothing is seen of the outermost pixels
+        pixels = np.zeros_like(found.pixels)
+        pixels[inner.slices] = found.pixels[inner.slices]
+        _, after = apply_result(document, replace(found, pixels=pixels), document)
+        return after.strength.read()
+
+    def test_all_of_it_though_the_change_fades_in_from_its_edge(self) -> None:
+        assert not self.accepted(painted(picture(), AREA)).any()
+
+    def test_what_lies_outside_the_frame_or_is_protected_stays(self) -> None:
+        document = painted(picture(), AREA)
+        patch = np.ones((10, 10), np.float32)
+        document = document.with_map("protect", document.protect.write(AREA.left, AREA.top, patch))
+        frame = Rect(0, 0, 100, 200)
+        left = self.accepted(document, frame=frame)
+        assert (left[AREA.top : AREA.top + 10, AREA.left : AREA.left + 10] == 1).all()
+        # On the frame's own edge nothing changes, so that the rest goes on without a gap.
+        assert (left[AREA.top : AREA.bottom, frame.right - 1 : AREA.right] == 1).all()
+        assert not left[AREA.top + 10 : AREA.bottom, AREA.left : frame.right - 1].any()
