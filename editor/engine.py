@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, overload
 
+from editor.errors import ModelUnavailable
 from editor.methods import METHODS, MODEL_METHODS
+from editor.models.device import INSTALL, NOT_INSTALLED
 from editor.models.library import Library
 from editor.phases import part
 from editor.report import Assessment, EditResult, Masks, Progress, Reports
@@ -78,7 +80,9 @@ class Engine:
 
     def _model_shelf(self) -> Shelf:
         if self._shelf is None:
-            from editor.diffusion.shelf import Shelf  # noqa: PLC0415  torch takes seconds to import
-
+            try:
+                from editor.diffusion.shelf import Shelf  # noqa: PLC0415  torch takes seconds to import
+            except ImportError as error:
+                raise ModelUnavailable(NOT_INSTALLED, INSTALL) from error
             self._shelf = Shelf()
         return self._shelf

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from editor.errors import EditorError, ModelUnavailable
 from editor.models.catalogue import KANDINSKY_PRIOR
+from editor.models.device import INSTALL, NOT_INSTALLED
 from editor.models.info import FamilyName
 from editor.models.inspect import CLASSES, PRIOR_CLASS
 
@@ -184,10 +185,7 @@ def _listing(id: str, revision: str, endpoint: str, token: str) -> Listing:
         import httpx2  # noqa: PLC0415
         from huggingface_hub import HfApi  # noqa: PLC0415
     except ImportError as error:
-        raise ModelUnavailable(
-            "Getting models needs the part of the program that works with them.",
-            "Install it with: pip install 'palimpsest[models]'.",
-        ) from error
+        raise ModelUnavailable(NOT_INSTALLED, INSTALL) from error
     api = HfApi(endpoint=endpoint.rstrip("/") or None, token=access(endpoint, token))
     try:
         return api.model_info(id, revision=revision or None, files_metadata=True, timeout=TIMEOUT)

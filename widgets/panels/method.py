@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from editor.models.device import INSTALL, NOT_INSTALLED, installed
 from editor.models.info import ModelInfo
 from widgets.controls.choice import Choice
 from widgets.methods import METHODS, method_of
@@ -40,14 +41,17 @@ class MethodPart(QWidget):
         line = QHBoxLayout(self._missing)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(8)
-        words = QLabel("No model yet.")
+        self._installed = installed()
+        words = QLabel("No model yet." if self._installed else f"{NOT_INSTALLED} {INSTALL}")
         words.setProperty("role", "quiet")
+        words.setWordWrap(not self._installed)
         self._get = QPushButton("Get a model…")
         self._get.setProperty("role", "link")
         self._get.setCursor(Qt.CursorShape.PointingHandCursor)
         self._get.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         line.addWidget(words)
         line.addWidget(self._get, 1)
+        self._get.setVisible(self._installed)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -67,8 +71,9 @@ class MethodPart(QWidget):
         self._method.set_value(method.key)
         self._method.setToolTip(method.about)
         self._explanation.setText(method.explanation)
-        self._model_row.setVisible(method.settings.needs_model and bool(self._models))
-        self._missing.setVisible(method.settings.needs_model and not self._models)
+        usable = bool(self._models) and self._installed
+        self._model_row.setVisible(method.settings.needs_model and usable)
+        self._missing.setVisible(method.settings.needs_model and not usable)
         if self._model is not None:
             model = draft.model
             self._model.set_value("" if model is None else model.key)

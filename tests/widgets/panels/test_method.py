@@ -284,3 +284,14 @@ class TestBeside:
         assert worker.asked[1].draft.settings == replace(PixelsSettings(), scale=0.75)
         session.job_failed(InternalError("It broke."))
         assert "Run smaller" not in links(panel)
+
+
+def test_without_the_part_for_models_it_says_what_to_install(
+    session: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("widgets.panels.method.installed", lambda: False)
+    panel = open_panel(qtbot, session)
+    assert any("palimpsest[models]" in text for text in texts(panel))
+    assert "Get a model…" not in links(panel)
+    session.choose_method(QuickFillSettings)
+    assert not any("palimpsest[models]" in text for text in texts(panel))
