@@ -111,7 +111,7 @@ def _search(top: Path, depth: int = DEPTH) -> Iterator[Path]:
             path = Path(entry.path)
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if os.path.isdir(path):  # unlike the entry, it never raises: links may lead to themselves
                 if below:
                     waiting.append((path, below - 1))
             elif _looks_like_model(path):

@@ -174,3 +174,9 @@ def test_index_files_of_others_are_no_models(shelf: Path) -> None:
     assert [info.problem for info in library(shelf).models()] == [
         "“model_index.json” of “x” does not say what model it is."
     ]
+
+
+def test_a_link_that_leads_to_itself_hides_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "old.ckpt").write_bytes(b"PK")
+    assert [info.path.name for info in Library((tmp_path,), cache=tmp_path / "none").models()] == ["old.ckpt"]
