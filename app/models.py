@@ -46,18 +46,32 @@ def library_of(settings: Settings, own: Path) -> Library:
 
 def add_path(settings: Settings, path: Path) -> Sequence[ModelInfo]:
     """Remember a model, or a folder that holds some; returns them. Raises `ModelUnavailable` for what cannot be used."""
+    found = look_at(path)
+    remember(settings, path, found)
+    return found
+
+
+def look_at(path: Path) -> Sequence[ModelInfo]:
+    """The model at a path, or those in the folder there; takes a moment for large folders. Raises `ModelUnavailable` as `add_path` does."""
     path = path.absolute()
     info = inspect(path)
     if info.usable:
-        settings.set(models=tuple(dict.fromkeys((*settings.values.models, info.key))))
         return [info]
     within = (
         [each for each in Library((path,), cache=path / "none").models() if each.path != path] if path.is_dir() else []
     )
     if not any(each.usable for each in within):
         raise ModelUnavailable(info.problem, info.advice)
-    settings.set(model_folders=tuple(dict.fromkeys((*settings.values.model_folders, str(path)))))
     return within
+
+
+def remember(settings: Settings, path: Path, found: Sequence[ModelInfo]) -> None:
+    """Put what `look_at` found at a path on the list."""
+    values, name = settings.values, str(path.absolute())
+    if [info.key for info in found] == [name]:
+        settings.set(models=tuple(dict.fromkeys((*values.models, name))))
+    else:
+        settings.set(model_folders=tuple(dict.fromkeys((*values.model_folders, name))))
 
 
 def forget_path(settings: Settings, path: Path) -> bool:
@@ -176,7 +190,8 @@ class Models(QObject):
     async def _add(self, path: Path) -> None:
         before = self._settings.values.models
         try:
-            added = add_path(self._settings, path)
+            added = await asyncio.to_thread(look_at, path)
+            remember(self._settings, path, added)
         except EditorError as error:
             self.refused.emit(error)
             return
