@@ -212,6 +212,15 @@ def test_queue_another_while_one_runs(tell: Tell, photo: Path, watched: Watched)
         assert [each.recipe.seed for each in job.results] == [5, 6]
         assert not same_bytes(*job.results)
 
+        # Enter accepts also while the button that was clicked still has the keyboard.
+        desk.window.activateWindow()
+        desk.edit.button.setFocus()
+        await until(desk.edit.button.hasFocus)
+        await desk.do("run.next")
+        await desk.key(Qt.Key.Key_Return, widget=desk.edit.button)
+        assert session.job is None
+        assert session.document.layers[-1].recipe == job.results[1].recipe
+
     tell(story)
 
 
