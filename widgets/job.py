@@ -92,6 +92,11 @@ class Job:
         return self.state in ("waiting", "running", "stopping")
 
     @property
+    def keepable(self) -> bool:
+        """Whether what the preview shows can be made into a result now. Methods without a model cannot, and are at their end soon."""
+        return self.state == "running" and self.preview is not None and self.asked.draft.settings.needs_model
+
+    @property
     def candidate(self) -> Candidate | None:
         """What would be accepted, if something is finished."""
         return self.candidates[self.chosen] if self.candidates else None

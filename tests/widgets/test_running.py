@@ -126,6 +126,19 @@ class TestKeeping:
         assert job(session).state == "ready"
         assert job(session).shown is not None
 
+    def test_it_is_offered_only_where_it_can_be_done(self, session: Session) -> None:
+        session.run()
+        session.report(Progress(0.5, "Filling"))
+        session.report(preview())
+        assert not job(session).keepable
+        session.discard()
+        session.choose_method(PixelsSettings)
+        session.run()
+        session.report(Progress(0.5, "Painting"))
+        assert not job(session).keepable
+        session.report(preview())
+        assert job(session).keepable
+
     def test_only_the_newest_preview_is_kept(self, session: Session) -> None:
         session.run()
         session.report(Progress(0.5, "Painting"))

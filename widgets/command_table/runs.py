@@ -20,7 +20,7 @@ def _repeatable(session: Session) -> bool:
 
 
 def _keepable(session: Session) -> bool:
-    return session.job is not None and session.job.state == "running" and session.job.preview is not None
+    return session.job is not None and session.job.keepable
 
 
 RUN = Menu(

@@ -33,7 +33,7 @@ class Aside(QWidget):
 
     def show_job(self, job: Job | None) -> None:
         going = job is not None and job.busy and job.state != "stopping"
-        self._keep.setVisible(job is not None and job.state == "running" and job.preview is not None)
+        self._keep.setVisible(job is not None and job.keepable)
         self._queue.setVisible(going and self._session.plan.action is not None)
         full = job is not None and job.state == "failed" and isinstance(job.error, OutOfMemory)
         self._smaller.setVisible(full and running.can_shrink(self._session))
