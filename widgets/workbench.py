@@ -59,6 +59,7 @@ class Workbench(QWidget):
         layout.setColumnStretch(0, 1)
         layout.setRowStretch(0, 1)
         self.canvas.cursor_moved.connect(self._status.where)
+        self.edit.let_go.connect(lambda: self.canvas.setFocus(Qt.FocusReason.OtherFocusReason))
         self.canvas.installEventFilter(self)
         # Over the canvas Tab means "the original", so it must not stop there on its way round; F6 goes there.
         self.canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)

@@ -218,8 +218,9 @@ def test_queue_another_while_one_runs(tell: Tell, photo: Path, watched: Watched)
         await until(desk.edit.button.hasFocus)
         await desk.do("run.next")
         await desk.key(Qt.Key.Key_Return, widget=desk.edit.button)
-        assert session.job is None
         assert session.document.layers[-1].recipe == job.results[1].recipe
+        assert not desk.edit.button.isEnabled()
+        assert desk.canvas.hasFocus(), "the keyboard went to what comes next, the cross that closes the document"
 
     tell(story)
 

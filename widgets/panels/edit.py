@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -33,7 +33,9 @@ TICK = 500  # milliseconds between two looks at the time left
 
 
 class EditPanel(QFrame):
-    """Shows and changes the session's draft, and runs it."""
+    """Shows and changes the session's draft, and runs it. `let_go()`: its button has the keyboard, and can do nothing any more."""
+
+    let_go = Signal()
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -142,7 +144,10 @@ class EditPanel(QFrame):
         self._button.setText(elided.replace("&", "&&"))
         self._button.setAccessibleName(label)
         self._button.setToolTip(label if elided != label else "")
-        self._button.setEnabled(can_run and not (job is not None and job.state == "stopping"))
+        usable = can_run and not (job is not None and job.state == "stopping")
+        if not usable and self._button.hasFocus():
+            self.let_go.emit()  # else Qt would give the keyboard to whatever comes next, which closes the document
+        self._button.setEnabled(usable)
         # While variations wait, the accent is on "Accept": only one thing on screen is the next step.
         role = "stop" if busy or (job is not None and job.results) else "primary"
         if self._button.property("role") != role:
