@@ -24,7 +24,7 @@ from editor.models.inspect import FETCH_AGAIN, LABELS, OTHER_MODEL, PARTS, PRIOR
 from editor.models.memory import Fit
 from editor.report import Progress, Reports
 
-RUN_SMALLER = "Run it smaller, with fewer variations, or with a smaller model."
+RUN_SMALLER = "Run it smaller, or with a smaller model."
 DTYPES: Mapping[Precision, torch.dtype] = {
     "float32": torch.float32,
     "float16": torch.float16,

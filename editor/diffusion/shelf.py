@@ -10,7 +10,7 @@ import torch
 
 from editor.diffusion.backend import Backend
 from editor.diffusion.device import this_device
-from editor.diffusion.loading import free, load, out_of_memory
+from editor.diffusion.loading import RUN_SMALLER, free, load, out_of_memory
 from editor.errors import OutOfMemory
 from editor.geometry import Size
 from editor.models.device import Device
@@ -88,9 +88,6 @@ class Shelf:
             if self._suited(info, size, guidance, request.batch).fits:
                 return percent / 100
         return None
-
-
-RUN_SMALLER = "Run it smaller, or with a smaller model."
 
 
 def telling_memory(reports: Reports[T]) -> Reports[T]:

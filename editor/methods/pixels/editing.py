@@ -43,6 +43,7 @@ def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
 @torch.no_grad()
 def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[tuple[EditResult, ...]]:
     """The same edit with several seeds at once; each result is that of a run by itself, to rounding."""
+    yield Progress(0.0, "Reading the words")
     run = _Run.of(request, seeds, backend)
     pasted = [Pasted.bare(np.asarray(request.image / np.float32(255), np.float32))] * len(seeds)
     passes = run.passes()

@@ -192,7 +192,7 @@ def test_finishing_early_is_sound_at_every_report(models: Models) -> None:
     source = models("sdxl").backend.encode((picture(1) / np.float32(255)).astype(np.float32))
     kept = torch.from_numpy(request.strength[::8, ::8] == 0).expand_as(source)
     firsts = [k for k, each in enumerate(seen) if isinstance(each, Progress)]
-    for at in firsts[1:]:
+    for at in firsts[2:]:  # before the first step there is nothing yet
         recorded = Recorded(models("sdxl").backend)
         told: list[Report] = []
         result = drive(edit(request, recorded), finish_at=at, seen=told)
@@ -203,9 +203,10 @@ def test_finishing_early_is_sound_at_every_report(models: Models) -> None:
         assert not any(isinstance(each, Progress) and each.doing.startswith("Step") for each in told[at + 1 :])
 
 
-def test_finishing_before_there_is_anything_ends_it(models: Models) -> None:
+@pytest.mark.parametrize("at", [0, 1])
+def test_finishing_before_there_is_anything_ends_it(at: int, models: Models) -> None:
     with pytest.raises(FinishEarly):
-        drive(edit(ask(_middle()), models("sdxl").backend), finish_at=0)
+        drive(edit(ask(_middle()), models("sdxl").backend), finish_at=at)
 
 
 def test_finishing_early_among_passes_keeps_what_there_is(models: Models) -> None:
