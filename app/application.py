@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +36,7 @@ from editor.document import Document
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image
 from editor.models.library import Library
+from editor.request import PixelsSettings
 from widgets.models_page import ModelsPage
 from widgets.qimage import from_qimage
 from widgets.services import Recent
@@ -66,6 +68,7 @@ class Application:
         self._tasks: set[asyncio.Task[None]] = set()
         self.models = Models(settings, models, self._start)
         self.models.changed.connect(self._follow_models)
+        self.models.taken.connect(self._show_model_method)
         self._editing = Editing(self._runner, self.open_picture, self.models, self.show_models)
         self._models_page: ModelsPage | None = None
         self._looked = False  # for models
@@ -105,6 +108,17 @@ class Application:
         self._models_page.show()
         self._models_page.raise_()
         self._models_page.activateWindow()
+
+    def _show_model_method(self) -> None:
+        """Somebody took a model into use: the document in front shows at once what it is good for."""
+        session = self.window.session
+        if session is not None and not session.draft.settings.needs_model:
+            session.choose_method(PixelsSettings)
+
+    def _remember_method(self, session: Session) -> None:
+        """The next document begins with the method in hand, if it needs a model only where one is in use."""
+        kind = type(session.draft.settings).__name__ if session.draft.settings.needs_model else ""
+        self.settings.set(method=kind)
 
     def _follow_models(self) -> None:
         for session in self.sessions:
@@ -152,6 +166,9 @@ class Application:
 
     def _add(self, document: Document, path: Path | None, name: str) -> Session:
         session = Session(document, self._editing, name=name, path=path, budget=self.settings.values.undo_budget)
+        if self.settings.values.method == PixelsSettings.__name__ and self.settings.values.model:
+            session.choose_method(PixelsSettings)
+        session.active_changed.connect(partial(self._remember_method, session))
         self.sessions.append(session)
         self.window.add_session(session)
         if not self._looked:  # nobody needs to know the models before there is something to edit

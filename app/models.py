@@ -93,6 +93,7 @@ class Models(QObject):
     """
 
     changed = Signal()
+    taken = Signal()
     getting_changed = Signal()
     refused = Signal(object)
 
@@ -139,6 +140,7 @@ class Models(QObject):
     def use(self, key: str) -> None:
         self._settings.set(model=key)
         self.changed.emit()
+        self.taken.emit()
 
     def forgettable(self, key: str) -> bool:
         return key in self._settings.values.models

@@ -28,7 +28,8 @@ class Preferences:
     `folded`: names of the panels that are folded. `recent`: paths, the newest first.
 
     Models: `model_folder` is where downloads go, empty for the program's own place; `model_folders` are searched as well, `models` are
-    single ones. `hub`: the address of a mirror, empty for the usual one. `model`: the key of the one in use.
+    single ones. `hub`: the address of a mirror, empty for the usual one. `model`: the key of the one in use. `method`: the settings class of the one
+    that was used last, empty for quick fill.
     """
 
     theme: Literal["system", "dark", "light"] = "system"
@@ -41,6 +42,7 @@ class Preferences:
     models: tuple[str, ...] = ()
     hub: str = ""
     model: str = ""
+    method: str = ""
 
 
 class Settings(QObject):

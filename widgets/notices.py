@@ -43,6 +43,11 @@ class Notices(QWidget):
         card.show()
         self._refit()
 
+    def clear_errors(self) -> None:
+        """Those that would stay until somebody closes them."""
+        for card in [card for card in self._cards if card.error]:
+            self._remove(card)
+
     def sizeHint(self) -> QSize:
         """As high as the messages are at their fixed width."""
         heights = [card.heightForWidth(WIDTH) for card in self._cards]
@@ -69,7 +74,7 @@ class _Card(QFrame):
         super().__init__(parent)
         self.setObjectName("floating")
         self.setFixedWidth(WIDTH)
-        self.message = notice.message
+        self.message, self.error = notice.message, notice.error
         found = colours(self.palette())
         sign = QLabel()
         name, colour = ("triangle-alert", found.danger) if notice.error else ("info", found.quiet)

@@ -203,7 +203,11 @@ class Session(Setup):
     def job_result(self, result: EditResult) -> None:
         """One more candidate is finished."""
         if self.job is not None and self.job.busy:
-            self._set_job(self.job.with_result(result))
+            job = self.job.with_result(result)
+            if result.stripes:  # the one shown first is nearest to what was set
+                nearest = min(result.stripes, key=lambda each: abs(each.level - self.draft.strength))
+                job = replace(job, stripe=result.stripes.index(nearest))
+            self._set_job(job)
 
     def job_finished(self) -> None:
         """Nothing more will come of this edit: what waits begins, or the candidates wait for a choice."""

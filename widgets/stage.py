@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from widgets.adjust import AdjustBar, Adjustment
 from widgets.canvas.pan_zoom import PanZoom
+from widgets.job import Job
 from widgets.notices import Notices
 from widgets.session import Session
 
@@ -39,6 +40,15 @@ class Stage(QWidget):
         self.notices = Notices(self)
         self.notices.resized.connect(self._place)
         session.noticed.connect(self.notices.add)
+        self._runs = False
+        session.job_changed.connect(self._job_changed)
+
+    def _job_changed(self, job: Job | None) -> None:
+        """Once something runs again, nobody needs to hear of what went wrong before."""
+        runs = job is not None and job.busy
+        if runs and not self._runs:
+            self.notices.clear_errors()
+        self._runs = runs
 
     def adjust(self, adjustment: Adjustment) -> None:
         """Open an adjustment; one that is open is dropped."""

@@ -20,12 +20,13 @@ from editor.edit import make_request
 from editor.fan import FAN
 from editor.geometry import Rect
 from editor.report import EditResult, Preview
-from editor.request import PixelsSettings
+from editor.request import PixelsSettings, QuickFillSettings
 from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
 from tests.app.model_stage import Watched
 from tests.conftest import until
 from widgets.job import Job
+from widgets.notices import Notices
 from widgets.session import Session
 from widgets.variations import Variations
 
@@ -259,6 +260,7 @@ def test_a_stripe_of_the_strength_fan_is_the_strength_of_the_run(tell: Tell, pho
         await desk.do("run.strengths")
         job = await desk.finished()
         assert [each.level for each in only_result(job).stripes] == list(FAN)
+        assert FAN[job.stripe] == min(FAN, key=lambda level: abs(level - session.draft.strength))
         strip = desk.window.findChild(Variations)
         assert strip is not None
         cards = strip.cards
@@ -273,6 +275,34 @@ def test_a_stripe_of_the_strength_fan_is_the_strength_of_the_run(tell: Tell, pho
         before = session.document
         await desk.key(Qt.Key.Key_Return)
         assert len(session.document.layers) == len(before.layers) + 1
+
+    tell(story)
+
+
+@pytest.mark.usefixtures("boats")
+def test_the_next_document_begins_with_the_method_in_hand(tell: Tell, photo: Path, tmp_path: Path) -> None:
+    async def story(desk: Desk) -> None:
+        session = await begin(desk, photo)
+        await paint(desk)
+        session.notice("Something went wrong before.", error=True)
+        await desk.do("run.run")
+        notices = desk.window.findChild(Notices)
+        assert notices is not None
+        assert "Something went wrong before." not in notices.messages
+        await desk.finished()
+        other = tmp_path / "other.jpg"
+        other.write_bytes(photo.read_bytes())
+        again = await desk.open(other)
+        assert type(again.draft.settings) is PixelsSettings
+        assert again.draft.model is not None
+        assert again.draft.model.name == "boats"
+        again.choose_method(QuickFillSettings)
+        third = tmp_path / "third.jpg"
+        third.write_bytes(photo.read_bytes())
+        last = await desk.open(third)
+        assert last.draft.settings.needs_model is False
+        desk.application.models.use(again.draft.model.key)  # as on the Models page
+        assert type(last.draft.settings) is PixelsSettings
 
     tell(story)
 
