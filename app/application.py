@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -115,10 +114,12 @@ class Application:
         if session is not None and not session.draft.settings.needs_model:
             session.choose_method(PixelsSettings)
 
-    def _remember_method(self, session: Session) -> None:
-        """The next document begins with the method in hand, if it needs a model only where one is in use."""
-        kind = type(session.draft.settings).__name__ if session.draft.settings.needs_model else ""
-        self.settings.set(method=kind)
+    def _remember_method(self) -> None:
+        """The next document begins with the method in hand in the one in front, if it needs a model only where one is in use."""
+        session = self.window.session
+        if session is not None:
+            needs_model = session.draft.settings.needs_model
+            self.settings.set(method=type(session.draft.settings).__name__ if needs_model else "")
 
     def _follow_models(self) -> None:
         for session in self.sessions:
@@ -168,7 +169,7 @@ class Application:
         session = Session(document, self._editing, name=name, path=path, budget=self.settings.values.undo_budget)
         if self.settings.values.method == PixelsSettings.__name__ and self.settings.values.model:
             session.choose_method(PixelsSettings)
-        session.active_changed.connect(partial(self._remember_method, session))
+        session.active_changed.connect(self._remember_method)  # not told which: that would keep a closed one in memory
         self.sessions.append(session)
         self.window.add_session(session)
         if not self._looked:  # nobody needs to know the models before there is something to edit
