@@ -277,7 +277,8 @@ class Application:
     # Ending
 
     async def close(self) -> None:
-        """Stop everything that runs, join the worker and put the window away. Documents are not asked about."""
+        """Put the window away, stop everything that runs and join the worker. Documents are not asked about."""
+        self.window.hide()  # the worker may be in the middle of a long step
         await self._editing.close()
         await self.models.close()
         for task in self._tasks:

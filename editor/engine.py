@@ -57,11 +57,6 @@ class Engine:
             return METHODS[type(request.settings)]()(request)
         return self._with_model(request)
 
-    def close(self) -> None:
-        """Give the model's memory back; the next request loads it again."""
-        if self._shelf is not None:
-            self._shelf.clear()
-
     def _with_model(self, request: EditRequest) -> Reports[EditResult]:
         info = self._library().find(request.model)
         yield Progress(0.0, "Getting the model")

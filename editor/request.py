@@ -107,7 +107,11 @@ class PixelsSettings:
     feather: Annotated[
         float,
         Range(0.0, 64.0, "px", 1.0),
-        Says("Soft edge", "How far the change fades in from the edge of its region; never outwards.", "region"),
+        Says(
+            "Soft edge",
+            "How far the change fades in from the edge of its region, in the model’s pixels; never outwards.",
+            "region",
+        ),
     ] = 12.0
     thin_strokes: Annotated[
         bool, Says("Keep thin strokes", "Strokes narrower than the model’s cells count in full.", "region")

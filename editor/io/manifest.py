@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,7 @@ def _describe_recipe(recipe: Recipe) -> dict[str, Any]:
         "subjects": [{"id": each.id, "placement": _describe_placement(each.placement)} for each in recipe.subjects],
         "prompt": recipe.prompt,
         "negative_prompt": recipe.negative_prompt,
-        "model": recipe.model,
+        "model": _without_home(recipe.model),
         "steps": int(recipe.steps),
         "guidance_scale": float(recipe.guidance_scale),
         "sampler": recipe.sampler,
@@ -192,6 +193,17 @@ def _exemplar(group: Fields, planes: Planes) -> Exemplar:
         raise group.wrong("pixels") from error
 
 
+def _without_home(model: str) -> str:
+    """A model's path without the name of the person, since projects are given to others."""
+    home = Path.home()
+    path = Path(model)
+    return f"~/{path.relative_to(home).as_posix()}" if model and path.is_relative_to(home) else model
+
+
+def _with_home(model: str) -> str:
+    return str(Path.home() / model[2:]) if model.startswith("~/") else model
+
+
 def _recipe(group: Fields) -> Recipe:
     return Recipe(
         _settings(group),
@@ -204,7 +216,7 @@ def _recipe(group: Fields) -> Recipe:
         ),
         group.text("prompt"),
         group.text("negative_prompt"),
-        group.text("model"),
+        _with_home(group.text("model")),
         group.whole("steps"),
         group.number("guidance_scale"),
         _one_of(group, "sampler", SAMPLERS),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -191,6 +192,24 @@ def test_a_block_packs_bit_for_bit(block: np.ndarray[Any, np.dtype[Any]]) -> Non
 def small_document() -> Document:
     pixels = np.random.default_rng(3).integers(0, 256, (BLOCK + 3, 2 * BLOCK, 4), np.uint8)
     return Document.of_picture(pixels)
+
+
+def test_a_project_does_not_tell_whose_computer_it_was_made_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = str(Path.home() / "models" / "sd")
+    made = Recipe(PixelsSettings(), "fill", Rect(0, 0, 1, 1), 7, model=model)
+    document = Document.of_picture(np.zeros((4, 4, 4), np.uint8))
+    document = document.with_layer(replace(document.layers[0], recipe=made))
+    path = tmp_path / "made.palimpsest"
+    save_project(path, document)
+    with zipfile.ZipFile(path) as file:
+        told = b"".join(file.read(name) for name in file.namelist())
+    assert str(Path.home()).encode() not in told
+    found = load_project(path).layers[0].recipe
+    assert found == made
+    monkeypatch.setenv("HOME", str(tmp_path))
+    elsewhere = load_project(path).layers[0].recipe
+    assert elsewhere is not None
+    assert elsewhere.model == str(tmp_path / "models" / "sd")
 
 
 def test_every_settings_class_survives_in_a_recipe(tmp_path: Path) -> None:
