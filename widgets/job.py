@@ -46,13 +46,13 @@ class Candidate:
 class Job:
     """From the press of the button through the wait in the queue to the choice among the results.
 
-    `asked`: what is being made now; its first result has, or will have, the number `first`. `waiting`: what was asked for since and comes
-    after it. `fraction`: 0 to 1 of the result being made now. `candidates`: what is finished, in the order of making; `chosen`: which one is
-    shown and would be accepted, `stripe`: which of its stripes, where it has some.
+    `asked`: what is being made now, `made` of its results are finished. `waiting`: what was asked for since and comes after it. `fraction`:
+    0 to 1 of the result being made now. `candidates`: what is finished and neither accepted nor dropped, in the order of making; `chosen`:
+    which one is shown and would be accepted, `stripe`: which of its stripes, where it has some.
     """
 
     asked: Asked
-    first: int = 0
+    made: int = 0
     waiting: tuple[Asked, ...] = ()
     state: State = "waiting"
     fraction: float = 0.0
@@ -85,7 +85,7 @@ class Job:
     @property
     def wanted(self) -> int:
         """How many results there will be, without those of what waits."""
-        return self.first + self.asked.wanted
+        return len(self.candidates) + self.asked.wanted - self.made
 
     @property
     def busy(self) -> bool:
@@ -136,11 +136,6 @@ class Job:
         return bool(self.candidates) or (self.busy and self.wanted > 1)
 
     @property
-    def made(self) -> int:
-        """How many results of what is being made now are finished."""
-        return len(self.candidates) - self.first
-
-    @property
     def done(self) -> float:
         """0 to 1 of all the results of what is being made now."""
         return min(1.0, (self.made + self.fraction) / self.asked.wanted) if self.busy else 1.0
@@ -163,7 +158,7 @@ class Job:
 
     def with_result(self, result: EditResult) -> Job:
         candidates = (*self.candidates, Candidate(result, self.asked))
-        return replace(self, candidates=candidates, fraction=0.0, preview=None)
+        return replace(self, candidates=candidates, made=self.made + 1, fraction=0.0, preview=None)
 
     def next(self) -> Job:
         """On to what waits first, which there must be."""
@@ -171,10 +166,26 @@ class Job:
             self,
             asked=self.waiting[0],
             waiting=self.waiting[1:],
-            first=len(self.candidates),
+            made=0,
             state="waiting",
             doing="Waiting",
             fraction=0.0,
             preview=None,
             started=time.monotonic(),
         )
+
+    def without(self, accepted: Candidate) -> Job:
+        """Without a candidate and what it was an alternative to: the others of the same edit, and those that change any of the same pixels.
+
+        What is being made and what waits stays as it is; with nothing going on, the edit is that of the candidate shown next.
+        """
+
+        def other(candidate: Candidate) -> bool:
+            meets = not candidate.result.rect.intersect(accepted.result.rect).empty
+            return candidate is not accepted and candidate.asked is not accepted.asked and not meets
+
+        left = tuple(filter(other, self.candidates))
+        before = sum(map(other, self.candidates[: self.candidates.index(accepted)]))
+        chosen = min(before, max(0, len(left) - 1))
+        asked = self.asked if self.busy or not left else left[chosen].asked
+        return replace(self, asked=asked, candidates=left, chosen=chosen, stripe=0)

@@ -20,7 +20,7 @@ from editor.io.images import Picture
 from editor.models.info import ModelInfo
 from editor.report import Assessment, EditResult, Masks, Report
 from editor.request import SegmentRequest
-from widgets.job import Asked, Job
+from widgets.job import Asked, Candidate, Job
 from widgets.setup import Setup
 from widgets.worker import Worker
 
@@ -162,22 +162,40 @@ class Session(Setup):
             self._set_job(replace(self.job, chosen=chosen, stripe=stripe))
 
     def accept(self) -> None:
-        """Keep the candidate that is shown: it becomes a layer. Anything still running is stopped.
+        """Keep the candidate that is shown: it becomes a layer. The rest of its edit is stopped; what changes other parts of the picture stays
+        to be chosen, and other edits go on.
 
-        Of a strength fan, the chosen stripe's strength is kept, and the edit made with it.
+        Of a strength fan, the chosen stripe's strength is kept, and the edit made with it next.
         """
         if self.job is None or self.job.candidate is None:
             return
         candidate, whole = self.job.candidate, self.job.whole
         if whole is not None:
             self.set_draft(strength=whole.draft.strength)
-            self.start(whole)
+            self._let_go(candidate, whole)
             return
-        self.discard()
+        self._let_go(candidate)
         label, document = apply_result(self.history.document, candidate.result, candidate.asked.document)
         self.commit(label, document)
         self.activate_layer(document.layers[-1].id)
         self.set_draft(frame=None)  # it was drawn for this edit; the next one is elsewhere
+
+    def _let_go(self, candidate: Candidate, then: Asked | None = None) -> None:
+        """Go on without a candidate and its alternatives; `then` is to be made next."""
+        if self.job is None:
+            return
+        job = self.job.without(candidate)
+        if then is not None:
+            job = replace(job, waiting=(then, *job.waiting))
+        ended = job.asked is candidate.asked or not job.busy
+        if ended and job.busy:
+            self._worker.stop(self)
+        if ended and job.waiting:
+            self._begin_next(job)
+        elif ended:
+            self._set_job(replace(job, state="ready", preview=None) if job.candidates else None)
+        else:
+            self._set_job(job)
 
     def discard(self) -> None:
         """Drop the candidates, or the message of a failed job; the document stays as it is. Anything still running is stopped."""
@@ -214,8 +232,7 @@ class Session(Setup):
         if self.job is None or not self.job.busy:
             return
         if self.job.waiting:
-            self._set_job(self.job.next())
-            self._worker.run(self, self.job.asked)
+            self._begin_next(self.job)
         else:
             self._set_job(replace(self.job, state="ready", preview=None) if self.job.candidates else None)
 
@@ -237,6 +254,11 @@ class Session(Setup):
             self.notice(planned.reason)
             return None
         return Asked.of(planned, self.document, self.draft_for(planned))
+
+    def _begin_next(self, job: Job) -> None:
+        job = job.next()
+        self._set_job(job)
+        self._worker.run(self, job.asked)
 
     def _set_job(self, job: Job | None) -> None:
         self.job = job

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import ref
@@ -18,7 +19,7 @@ from app import editing, runner
 from app.documents import read_document
 from editor.document import Document
 from editor.edit import make_request
-from editor.geometry import Placement
+from editor.geometry import Placement, Rect
 from editor.io.images import Picture, read_image
 from editor.io.project import save_project
 from editor.item import Exemplar
@@ -337,6 +338,45 @@ class TestKeepingAndQueueing:
             session.choose(1)
             session.accept()
             assert session.document.layers[-1].pixels.read()[25, 205, 3] == 255
+
+        tell(story, make_engine=lambda: engine)
+
+    def test_enter_accepts_one_while_the_next_goes_on(self, tell: Tell, photo: Path) -> None:
+        class Cut(OnDemand):
+            """Cuts results to what changed; the first comes at once."""
+
+            def run(self, request: Any) -> Reports[Any]:
+                if not self.started:
+                    self.started += 1
+                    yield Progress(0.9, "Almost")
+                    made = green(request)
+                else:
+                    made = yield from super().run(request)
+                rect = Rect.of_mask(made.pixels[..., 3])
+                corner = request.frame.rect
+                return replace(made, rect=rect.moved(corner.left, corner.top), pixels=made.pixels[rect.slices].copy())
+
+        engine = Cut()
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            session.set_draft(variations=1)
+            paint(session, 20)
+            session.run()
+            session.commit("Clear", session.document.with_strength(session.document.empty_map()))
+            paint(session, 200)
+            session.queue()
+            await until(lambda: engine.started == 2)
+            await desk.key(Qt.Key.Key_Return, widget=desk.canvas)
+            assert session.document.layers[-1].pixels.read()[25, 25, 3] == 255
+            assert session.document.strength.read()[25, 205] == 1, "what the next edit uses is still painted"
+            assert session.job is not None
+            assert (session.job.busy, session.job.candidates) == (True, ())
+            engine.go_on.set()
+            await until(lambda: not busy(session))
+            await desk.key(Qt.Key.Key_Return, widget=desk.canvas)
+            assert session.document.layers[-1].pixels.read()[25, 205, 3] == 255
+            assert (session.job, engine.started, engine.closed) == (None, 2, 1)
 
         tell(story, make_engine=lambda: engine)
 

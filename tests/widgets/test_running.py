@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from editor.errors import InternalError, OutOfMemory
 from editor.fan import FAN
 from editor.geometry import Rect
-from editor.report import Preview, Progress, Stripe
+from editor.report import EditResult, Preview, Progress, Stripe
 from editor.request import PixelsSettings
 from tests.widgets.desk_stub import Worker, model, painted, picture, result
 from widgets import running
@@ -108,6 +108,115 @@ class TestQueue:
         session.report(Progress(0.1, "Loading the model"))
         session.job_waits()
         assert job(session).doing == "Loading the model"
+
+
+def there(seed: int, left: int) -> EditResult:
+    """Changes a square at `left`."""
+    return replace(result(seed), rect=Rect(left, 50, left + 40, 90))
+
+
+def seeds(session: Session) -> list[int]:
+    return [each.recipe.seed for each in job(session).results]
+
+
+class TestAccepting:
+    """Edits in other parts of the picture are no alternatives: accepting one leaves the others be."""
+
+    def test_what_runs_and_waits_goes_on(self, session: Session, worker: Worker) -> None:
+        session.run()
+        session.queue()
+        session.queue()
+        session.job_result(there(1, 50))
+        session.job_finished()
+        session.report(Progress(0.5, "Filling"))
+        session.accept()
+        assert (worker.stopped, len(worker.asked), len(job(session).waiting)) == (0, 2, 1)
+        assert (job(session).state, job(session).fraction, job(session).candidates) == ("running", 0.5, ())
+        assert (job(session).made, job(session).wanted, job(session).done) == (0, 1, 0.5)
+        session.job_result(there(2, 150))
+        session.job_finished()
+        session.job_result(there(3, 250))
+        session.job_finished()
+        assert (job(session).state, seeds(session)) == ("ready", [2, 3])
+        session.accept()
+        session.accept()
+        assert session.job is None
+        kept = [layer.recipe.seed for layer in session.document.layers if layer.recipe is not None]
+        assert kept == [1, 2, 3]
+
+    def test_only_what_changes_the_same_pixels_goes_with_it(self, session: Session) -> None:
+        for _ in range(4):
+            session.queue()
+        for seed, left in enumerate((50, 150, 189, 190)):
+            session.job_result(there(seed, left))
+            session.job_finished()
+        session.choose(1)
+        first, _, _, last = job(session).candidates
+        session.accept()
+        assert job(session).candidates == (first, last)
+        assert (job(session).state, job(session).candidate) == ("ready", last)
+        assert job(session).rect == last.asked.rect
+        session.accept()
+        assert job(session).candidate is first
+
+    def test_the_rest_of_the_same_edit_ends_and_the_next_begins(self, session: Session, worker: Worker) -> None:
+        session.set_draft(variations=3)
+        session.run()
+        session.queue()
+        session.job_result(there(1, 50))
+        session.job_result(there(2, 150))  # a variation is an alternative wherever its changes lie
+        session.accept()
+        assert worker.stopped == 1
+        assert len(worker.asked) == 2
+        assert (job(session).state, job(session).candidates, job(session).wanted) == ("waiting", (), 3)
+
+    def test_the_rest_of_the_same_edit_ends_and_what_lies_elsewhere_stays(
+        self, session: Session, worker: Worker
+    ) -> None:
+        session.run()
+        session.set_draft(variations=3)
+        session.queue()
+        session.job_result(there(1, 50))
+        session.job_finished()
+        session.job_result(there(2, 150))
+        session.report(preview())
+        session.choose(1)
+        session.accept()
+        assert worker.stopped == 1
+        assert (job(session).state, job(session).preview, seeds(session)) == ("ready", None, [1])
+
+    def test_progress_counts_what_was_dropped_as_made(self, session: Session) -> None:
+        session.run()
+        session.set_draft(variations=4)
+        session.queue()
+        session.job_result(there(1, 50))
+        session.job_finished()
+        session.job_result(there(2, 50))
+        session.job_result(there(3, 150))
+        session.accept()
+        assert seeds(session) == [3]
+        assert (job(session).made, job(session).wanted, job(session).done) == (2, 3, 0.5)
+
+    def test_the_strength_of_a_fan_is_used_before_what_waits(self, session: Session, worker: Worker) -> None:
+        session.choose_method(PixelsSettings)
+        running.try_strengths(session)
+        session.set_draft(prompt="late")
+        session.queue()
+        session.queue()
+        session.job_result(replace(there(1, 50), stripes=(Stripe(Rect(50, 50, 70, 90), 0.5),)))
+        session.job_finished()
+        session.accept()
+        assert (worker.stopped, len(worker.asked)) == (0, 2)
+        assert [each.draft.prompt for each in job(session).waiting] == ["", "late"]
+        assert (job(session).waiting[0].draft.strength, job(session).candidates) == (0.5, ())
+
+    def test_discard_drops_all(self, session: Session, worker: Worker) -> None:
+        session.run()
+        session.queue()
+        session.job_result(there(1, 50))
+        session.job_finished()
+        session.discard()
+        assert (session.job, worker.stopped, len(worker.asked)) == (None, 1, 2)
 
 
 class TestKeeping:

@@ -78,6 +78,28 @@ def test_a_click_shows_a_variation_and_accept_keeps_it(strip: Variations, sessio
     assert strip.isHidden()
 
 
+def test_what_lies_elsewhere_stays_to_be_chosen(strip: Variations, session: Session) -> None:
+    session.set_draft(variations=1)
+    session.run()
+    session.set_draft(variations=2)
+    session.queue()
+    session.job_result(result(1))
+    session.job_finished()
+    elsewhere = result(2)
+    pixels = elsewhere.pixels.copy()
+    pixels[..., :3] = (0, 0, 255)
+    session.job_result(replace(elsewhere, rect=Rect(150, 50, 190, 90), pixels=pixels))
+    press(strip, "Accept")
+    assert not strip.isHidden()
+    assert [card.isChecked() for card in strip.cards] == [True, False]  # what there is, and what is being made
+    assert (strip.cards[0].isEnabled(), strip.cards[1].isEnabled()) == (True, False)
+    image = strip.cards[0].grab().toImage()
+    assert image.pixelColor(image.width() // 2, image.height() // 2).blue() > 240
+    session.job_finished()
+    press(strip, "Accept")
+    assert [layer.recipe.seed for layer in session.document.layers if layer.recipe is not None] == [1, 2]
+
+
 def test_what_is_still_running_shows_how_far_it_is(strip: Variations, session: Session) -> None:
     session.run()
     session.job_result(result())
