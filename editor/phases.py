@@ -9,6 +9,16 @@ from editor.report import FinishEarly, Preview, Progress, Reports
 T = TypeVar("T")
 
 
+def unreported(reports: Reports[T]) -> T:
+    """The result, without the reports."""
+    try:
+        while True:
+            next(reports)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+
+
 def part(reports: Reports[T], low: float, high: float, dx: int = 0, dy: int = 0, *, more: str = "") -> Reports[T]:
     """Pass the reports on with progress squeezed into `low` to `high`, previews moved by (`dx`, `dy`) pixels, and `more` after the words."""
     try:

@@ -47,6 +47,7 @@ from editor.geometry import Rect, Size
 from editor.methods.pixels import edit
 from editor.methods.pixels.composing import Pass, start
 from editor.paste_back import paste_alpha
+from editor.phases import unreported
 from editor.report import Assessment, Progress, Report, Reports
 from editor.request import AssessRequest, EditRequest, PixelsSettings
 from editor.working import Working
@@ -288,7 +289,7 @@ def _preview_pairs(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Seconds of every step without and with previews, run by turns, and of every preview."""
     backend, working = model.backend, Working.of(request.frame, model.info)
-    denoiser = guided(backend, Guidance(*backend.embed(PROMPT, "", working.canvas), GUIDANCE))
+    denoiser = guided(backend, Guidance(*unreported(backend.embed(PROMPT, "", working.canvas)), GUIDANCE))
     settings = PixelsSettings()
     own = 0.0  # seconds that the run with previews took so far: what it would know of the time if it ran alone
     cost: list[float] = []

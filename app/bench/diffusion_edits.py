@@ -27,6 +27,7 @@ from editor.methods.pixels import edit
 from editor.models.info import ModelInfo, Precision
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, fit
+from editor.phases import unreported
 from editor.planning import Draft
 from editor.report import Progress, Reports
 from editor.request import EditRequest, PixelsSettings
@@ -143,7 +144,7 @@ def run_stock(model: Model, request: EditRequest, after_step: Callable[[], None]
     told: dict[str, Any]
     if model.kind == "kandinsky":
         height, width = image.shape[:2]
-        positive, negative = model.backend.embed(request.prompt, "", Size(width, height))
+        positive, negative = unreported(model.backend.embed(request.prompt, "", Size(width, height)))
         dtype = model.stock.unet.dtype
         told = {
             "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None],

@@ -35,6 +35,7 @@ from editor.diffusion.loading import DTYPES, free
 from editor.geometry import Size
 from editor.methods.pixels import edit
 from editor.models.info import Precision
+from editor.phases import unreported
 from editor.request import EditRequest
 
 STEPS, ROUNDS = 30, 5
@@ -209,7 +210,7 @@ class _Marks:
 def _operations(model: Model, request: EditRequest) -> float:
     """Floating-point operations of one guided step."""
     size = Size(request.image.shape[1], request.image.shape[0])
-    positive, negative = model.backend.embed(PROMPT, "", size)
+    positive, negative = unreported(model.backend.embed(PROMPT, "", size))
     denoiser = guided(model.backend, Guidance(positive, negative, GUIDANCE))
     cell = model.info.cell
     latents = torch.zeros(1, 4, size.height // cell, size.width // cell, device=model.backend.device)

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.bench import Result
 from editor.geometry import Size
+from editor.phases import unreported
 
 ROUNDS = 3  # the median counts: with two threads the allocator's peak varies by a tenth from run to run
 BAR = 15.0  # percent that the measured peak may lie off the estimate, either way
@@ -110,7 +111,7 @@ def _measured(folder: str, working: Size, batch: int, guidance: float) -> tuple[
             except StopIteration as stop:
                 backend = stop.value
                 break
-        positive, negative = backend.embed("a cat", "", working)
+        positive, negative = unreported(backend.embed("a cat", "", working))
         latents = backend.encode(np.zeros((*working.shape, 3), np.float32)).repeat(batch, 1, 1, 1)
         for t in (500, 250):
             both = torch.cat([latents, latents]) if guidance > 1 else latents

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Size
 from editor.models.info import ModelInfo
+from editor.report import Reports
 from editor.request import Sampler
 
 Image = NDArray[np.float32]  # (H, W, 3), 0 to 1
@@ -79,10 +80,10 @@ class Backend(Protocol):
         picture_share: float = 0.0,
         *,
         seed: int = 0,
-    ) -> tuple[Embeddings, Embeddings]:
-        """Positive and negative embeddings of batch 1. `canvas`: in pixels. `pictures` count `picture_share` (0 to 1) of the prompt, the words
-        the rest, where the family takes pictures as prompts; elsewhere they are left out. `seed`: for families that draw random numbers on
-        the way from words to their embedding."""
+    ) -> Reports[tuple[Embeddings, Embeddings]]:
+        """Positive and negative embeddings of batch 1, with reports where that takes long. `canvas`: in pixels. `pictures` count
+        `picture_share` (0 to 1) of the prompt, the words the rest, where the family takes pictures as prompts; elsewhere they are left out.
+        `seed`: for families that draw random numbers on the way from words to their embedding."""
 
     def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
         """The network's prediction for scaled latents, float32, with as many channels as it has."""

@@ -17,6 +17,7 @@ from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Size
 from editor.models.info import ModelInfo
+from editor.report import Progress, Reports
 from editor.request import Sampler
 
 PRIOR_STEPS, PRIOR_GUIDANCE = 25, 4.0
@@ -61,10 +62,11 @@ class Kandinsky:
         picture_share: float = 0.0,
         *,
         seed: int = 0,
-    ) -> tuple[Embeddings, Embeddings]:
+    ) -> Reports[tuple[Embeddings, Embeddings]]:
         """Positive and negative, `image_embeds` (1, width) each. Weights of words and pictures add up to 1; without a negative prompt the
-        negative is the embedding of a blank picture. The prior reads 75 tokens of a prompt, not more."""
-        words, negative = self._words(prompt, negative_prompt, seed)
+        negative is the embedding of a blank picture. The prior reads 75 tokens of a prompt, not more.
+        Reports before each step of the prior."""
+        words, negative = yield from self._words(prompt, negative_prompt, seed)
         share = picture_share if pictures else 0.0
         whole = sum(each.weight for each in pictures)
         positive = (1.0 - share) * words
@@ -81,17 +83,30 @@ class Kandinsky:
         own = self._decoder.scheduler
         return Schedule(own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device)
 
-    def _words(self, prompt: str, negative_prompt: str, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The prior's embeddings of a prompt and a negative prompt. Both start from the same noise."""
-        count = 2 if negative_prompt else 1
-        found = self._prior(
-            prompt,
-            negative_prompt=negative_prompt or None,
-            num_inference_steps=PRIOR_STEPS,
-            guidance_scale=PRIOR_GUIDANCE,
-            generator=Noise([seed] * count).generators("prompt"),
-        )
-        return found.image_embeds.to(self.device), found.negative_image_embeds.to(self.device)
+    def _words(self, prompt: str, negative_prompt: str, seed: int) -> Reports[tuple[torch.Tensor, torch.Tensor]]:
+        """The prior's embeddings of a prompt and a negative prompt: what its pipeline makes. Both start from the same noise."""
+        pipeline = self._prior
+        prior, scheduler, device = pipeline.prior, pipeline.scheduler, pipeline._execution_device
+        # Each prompt is guided away from the negative one, also the negative prompt itself.
+        prompts, away = ([prompt, negative_prompt], [negative_prompt] * 2) if negative_prompt else ([prompt], None)
+        generators = Noise([seed] * len(prompts)).generators("prompt")
+        try:
+            summary, states, mask = pipeline._encode_prompt(prompts, device, 1, True, away)
+            scheduler.set_timesteps(PRIOR_STEPS, device=device)
+            shape = len(prompts), prior.config.embedding_dim
+            latents = pipeline.prepare_latents(shape, summary.dtype, device, generators, None, scheduler)
+            times = list(scheduler.timesteps)
+            for step, (t, then) in enumerate(zip(times, [*times[1:], None], strict=True)):
+                yield Progress(step / len(times), f"Reading the words · {step + 1} of {len(times)}")
+                found = prior(torch.cat([latents] * 2), t, summary, states, mask).predicted_image_embedding
+                free, led = found.chunk(2)
+                guided = free + PRIOR_GUIDANCE * (led - free)
+                latents = scheduler.step(guided, t, latents, generator=generators, prev_timestep=then).prev_sample
+            latents = prior.post_process_latents(latents)
+            negative = latents[1:] if away else pipeline.get_zero_embed(len(latents), device=latents.device)
+            return latents[:1].to(self.device), negative.to(self.device)
+        finally:
+            pipeline.maybe_free_model_hooks()
 
     def _seen(self, image: Image) -> torch.Tensor:
         """The CLIP embedding of a picture on white, made square first: CLIP would cut off what is longer."""

@@ -16,6 +16,7 @@ from editor.diffusion.prompts import in_a_row, readings
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Size
 from editor.models.info import ModelInfo
+from editor.report import Reports
 from editor.request import Sampler
 
 
@@ -58,8 +59,9 @@ class StableDiffusion:
         picture_share: float = 0.0,
         *,
         seed: int = 0,
-    ) -> tuple[Embeddings, Embeddings]:
+    ) -> Reports[tuple[Embeddings, Embeddings]]:
         """Positive and negative, (1, 77 n, width): the text encoder's last states. It is stored as deep as it is meant to be read."""
+        yield from ()  # too quick for reports
         encoder = self._pipeline.text_encoder
         device = get_module_execution_device(encoder)
         positive, negative = (

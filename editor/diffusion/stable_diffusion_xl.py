@@ -13,6 +13,7 @@ from editor.diffusion.prompts import in_a_row, readings
 from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.geometry import Size
 from editor.models.info import ModelInfo
+from editor.report import Reports
 
 # How good a picture is said to be, 1 to 10: what the refiner is steered to and away from (PIXELS specification, 8.1).
 AESTHETIC, NEGATIVE_AESTHETIC = 6.0, 2.5
@@ -39,11 +40,12 @@ class StableDiffusionXL(StableDiffusion):
         picture_share: float = 0.0,
         *,
         seed: int = 0,
-    ) -> tuple[Embeddings, Embeddings]:
+    ) -> Reports[tuple[Embeddings, Embeddings]]:
         """Positive and negative: hidden states before the last layer, `text_embeds` of the second encoder, `time_ids` of the canvas.
 
         An empty negative prompt is zeros where the model was trained so.
         """
+        yield from ()  # too quick for reports
         prompts = (prompt, negative_prompt)
         parts = [(self._pipeline.tokenizer, self._pipeline.text_encoder)] if self._pipeline.text_encoder else []
         parts.append((self._pipeline.tokenizer_2, self._pipeline.text_encoder_2))

@@ -25,7 +25,8 @@ from editor.report import EditResult, FinishEarly, Progress, Recipe, Reports, St
 from editor.request import EditRequest, ExemplarInput, Map, PixelsSettings
 from editor.working import Working
 
-# Of the time of a run, what comes before and after the steps.
+# Of the time of an edit, what is spent on reading the words, and of the rest what comes before and after the steps.
+READING = 0.04
 BEFORE, AFTER = 0.04, 0.06
 
 
@@ -44,14 +45,15 @@ def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
 def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[tuple[EditResult, ...]]:
     """The same edit with several seeds at once; each result is that of a run by itself, to rounding."""
     yield Progress(0.0, "Reading the words")
-    run = _Run.of(request, seeds, backend)
+    run = yield from part(_Run.of(request, seeds, backend), 0, READING)
     pasted = [Pasted.bare(np.asarray(request.image / np.float32(255), np.float32))] * len(seeds)
     passes = run.passes()
     for number, (exemplars, strength) in enumerate(passes):
         words = f" · exemplar {number + 1} of {len(passes)}" if len(passes) > 1 else ""
         once = run.once(exemplars, strength, pasted, [seed + number for seed in seeds])
         try:
-            done = yield from part(once, number / len(passes), (number + 1) / len(passes), more=words)
+            low, high = (READING + (1 - READING) * at / len(passes) for at in (number, number + 1))
+            done = yield from part(once, low, high, more=words)
         except FinishEarly:
             if not number:
                 raise  # there is nothing yet
@@ -80,14 +82,15 @@ class _Run:
     denoiser: Denoiser
 
     @classmethod
-    def of(cls, request: EditRequest, seeds: Sequence[int], backend: Backend) -> _Run:
+    def of(cls, request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[_Run]:
         settings = request.settings
         if not isinstance(settings, PixelsSettings):
             raise TypeError(f"PIXELS was given {type(settings).__name__}")
         working = Working.of(request.frame, backend.info)
         pictures = picture_prompts(request.exemplars)
-        embeddings = [
-            backend.embed(
+        embeddings = []
+        for number, seed in enumerate(seeds):
+            reading = backend.embed(
                 request.prompt,
                 request.negative_prompt,
                 working.canvas,
@@ -95,8 +98,7 @@ class _Run:
                 settings.exemplar_prompt,
                 seed=seed,
             )
-            for seed in seeds
-        ]
+            embeddings.append((yield from part(reading, number / len(seeds), (number + 1) / len(seeds))))
         positive, negative = (reduce(Embeddings.beside, each) for each in zip(*embeddings, strict=True))
         denoiser = guided(backend, Guidance(positive, negative, request.guidance_scale))
         found = stripes(request.strength, request.frame.rect, settings.fan) if settings.fan else ()

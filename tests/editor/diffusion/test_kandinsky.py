@@ -17,6 +17,8 @@ from editor.diffusion.kandinsky import Kandinsky
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import SAMPLERS
 from editor.geometry import Size
+from editor.phases import unreported
+from editor.report import Progress
 from editor.request import Sampler
 from tests.editor.diffusion.bench import (
     assert_same_calls,
@@ -69,7 +71,7 @@ def test_invariant_23_a_canvas_keeps_its_orientation(kandinsky: Loaded, height: 
 
 def test_invariant_23_variances_come_from_the_positive_half(kandinsky: Loaded) -> None:
     backend, decoder, _ = kandinsky
-    guidance = Guidance(*backend.embed("a red boat", "wood", CANVAS), 4.0)
+    guidance = Guidance(*unreported(backend.embed("a red boat", "wood", CANVAS)), 4.0)
     latents = torch.randn(2, 4, 8, 16, generator=torch.Generator().manual_seed(0))
     with torch.no_grad(), seen(decoder.unet) as calls:
         found = guided(backend, guidance)(latents, torch.tensor(500))
@@ -88,7 +90,7 @@ def test_invariant_23_variances_come_from_the_positive_half(kandinsky: Loaded) -
 def test_a_run_is_the_stock_img2img_run(kandinsky: Loaded) -> None:
     backend, decoder, _ = kandinsky
     image = picture(64, 64)
-    positive, negative = backend.embed("a red boat", "", CANVAS)
+    positive, negative = unreported(backend.embed("a red boat", "", CANVAS))
     with seen(decoder.unet) as theirs:
         expected = decoder(
             _of(positive),
@@ -116,7 +118,7 @@ def test_a_run_is_the_stock_img2img_run(kandinsky: Loaded) -> None:
 def test_every_sampler_does_with_the_variances_what_it_must(kandinsky: Loaded, sampler: Sampler) -> None:
     backend, _, _ = kandinsky
     source = backend.encode(picture(64, 64))
-    guidance = Guidance(*backend.embed("sky", "", CANVAS), 4.0)
+    guidance = Guidance(*unreported(backend.embed("sky", "", CANVAS)), 4.0)
     schedule = backend.schedule(4, 0.5, sampler)
     generators = Noise([1]).generators("sampler")
     found = run(backend, guidance, source, free(source), schedule, generators=generators)
@@ -126,18 +128,39 @@ def test_every_sampler_does_with_the_variances_what_it_must(kandinsky: Loaded, s
 
 def test_words_go_through_the_prior_from_noise_of_their_own(kandinsky: Loaded) -> None:
     backend, _, prior = kandinsky
-    positive, negative = backend.embed("a red boat", "", CANVAS, seed=7)
+    positive, negative = unreported(backend.embed("a red boat", "", CANVAS, seed=7))
     stock = prior("a red boat", guidance_scale=4.0, generator=Noise([7]).generators("prompt"))
     assert torch.equal(_of(positive), stock.image_embeds)
     assert torch.equal(_of(negative), prior.get_zero_embed())
     torch.randn(3)
-    again, _ = backend.embed("a red boat", "", CANVAS, seed=7)
+    again, _ = unreported(backend.embed("a red boat", "", CANVAS, seed=7))
     assert torch.equal(_of(again), _of(positive))
     for other in (("a red boat", 8), ("a red sky", 7)):
-        assert not torch.equal(_of(backend.embed(other[0], "", CANVAS, seed=other[1])[0]), _of(positive))
-    words = backend.embed("a red boat", "wood", CANVAS, seed=7)
+        assert not torch.equal(_of(unreported(backend.embed(other[0], "", CANVAS, seed=other[1]))[0]), _of(positive))
+    words = unreported(backend.embed("a red boat", "wood", CANVAS, seed=7))
     assert not torch.equal(_of(words[1]), _of(negative))
     assert not torch.equal(_of(words[0]), _of(positive))
+    stock = prior("a red boat", "wood", guidance_scale=4.0, generator=Noise([7, 7]).generators("prompt"))
+    assert torch.equal(_of(words[0]), stock.image_embeds)
+    assert torch.equal(_of(words[1]), stock.negative_image_embeds)
+
+
+def test_reading_words_can_be_broken_off_at_every_step(kandinsky: Loaded) -> None:
+    backend, *parts = kandinsky
+    before = fingerprint(*parts)
+    calls: list[object] = []
+    handle = parts[1].prior.register_forward_hook(lambda *_: calls.append(_))
+    reports = backend.embed("a red boat", "wood", CANVAS)
+    assert next(reports) == Progress(0.0, "Reading the words · 1 of 25")
+    assert calls == []
+    assert next(reports) == Progress(1 / 25, "Reading the words · 2 of 25")
+    assert len(calls) == 1
+    reports.close()
+    assert len(calls) == 1
+    unreported(backend.embed("a red boat", "", CANVAS))
+    assert len(calls) == 26
+    handle.remove()
+    assert fingerprint(*parts) == before
 
 
 def test_pictures_are_prompts_by_their_weights(kandinsky: Loaded) -> None:
@@ -145,11 +168,11 @@ def test_pictures_are_prompts_by_their_weights(kandinsky: Loaded) -> None:
     images = [np.rint(picture(48, 48, seed) * 255).astype(np.uint8) for seed in (0, 1)]
     stock = [prior.interpolate([PIL.Image.fromarray(each)], [1.0]).image_embeds for each in images]
     shown = [each.astype(np.float32) / np.float32(255) for each in images]
-    words = _of(backend.embed("a red boat", "", CANVAS)[0])
+    words = _of(unreported(backend.embed("a red boat", "", CANVAS))[0])
 
     def found(share: float, *weights: float) -> torch.Tensor:
         pictures = [PicturePrompt(each, weight) for each, weight in zip(shown, weights, strict=False)]
-        return _of(backend.embed("a red boat", "", CANVAS, pictures, share)[0])
+        return _of(unreported(backend.embed("a red boat", "", CANVAS, pictures, share))[0])
 
     close = torch.testing.assert_close
     assert torch.equal(found(1.0, 0.3), stock[0])
@@ -165,7 +188,9 @@ def test_a_long_picture_is_seen_to_its_ends(kandinsky: Loaded) -> None:
     plain = np.ones((32, 96, 3), np.float32)
     marked = plain.copy()
     marked[:, :8] = 0
-    one, other = (_of(backend.embed("", "", CANVAS, [PicturePrompt(each, 1.0)], 1.0)[0]) for each in (plain, marked))
+    one, other = (
+        _of(unreported(backend.embed("", "", CANVAS, [PicturePrompt(each, 1.0)], 1.0))[0]) for each in (plain, marked)
+    )
     assert not torch.allclose(one, other)
 
 
@@ -173,7 +198,7 @@ def test_nothing_is_left_altered(kandinsky: Loaded) -> None:
     backend, *parts = kandinsky
     before = fingerprint(*parts)
     source = backend.encode(picture(64, 64))
-    positive, negative = backend.embed("sky", "wood", CANVAS, [PicturePrompt(picture(20, 30), 1.0)], 0.5)
+    positive, negative = unreported(backend.embed("sky", "wood", CANVAS, [PicturePrompt(picture(20, 30), 1.0)], 0.5))
     generators = Noise([1]).generators("sampler")
     found = run(
         backend, Guidance(positive, negative, 4.0), source, free(source), backend.schedule(4), generators=generators

@@ -20,6 +20,7 @@ from editor.geometry import Rect, Size
 from editor.methods import MODEL_METHODS
 from editor.methods.pixels import edit, edit_batch
 from editor.paste_back import paste_alpha
+from editor.phases import unreported
 from editor.report import EditResult, FinishEarly, Preview, Progress, Report
 from editor.request import EditRequest, PixelsSettings, QuickFillSettings, Sampler
 from tests.editor.methods.pixels_stage import (
@@ -105,7 +106,7 @@ def test_invariant_21_the_network_is_called_once_a_step(models: Models, name: st
     recorded = Recorded(models(name).backend)
     drive(edit_batch(ask(guidance_scale=guidance, steps=2, sampler="ddim"), (1, 2), recorded))
     assert [len(each) for each in recorded.inputs] == [2 * wide] * 2
-    positive, negative = models(name).backend.embed("red boat", "wood", SIDE, seed=1)
+    positive, negative = unreported(models(name).backend.embed("red boat", "wood", SIDE, seed=1))
     for told in recorded.told:
         for part, expected in ((slice(0, 1), negative if wide == 2 else positive), (slice(-2, -1), positive)):
             if expected.hidden is not None:
@@ -153,6 +154,17 @@ def test_reports_come_with_every_step_and_end_at_all(models: Models) -> None:
         assert any("exemplar 2 of 2" in each for each in words) == (passes == 2)
 
 
+def test_a_prior_s_steps_are_reported_before_the_samplers(models: Models) -> None:
+    seen: list[Report] = []
+    drive(edit_batch(ask(_middle(), steps=4), (1, 2), models("kandinsky").backend), seen=seen)
+    told = [each for each in seen if isinstance(each, Progress)]
+    fractions = [each.fraction for each in told]
+    assert fractions == sorted(fractions)
+    counts = [f"Reading the words · {step} of 25" for step in range(1, 26)]
+    assert [each.doing for each in told[1:51]] == 2 * counts  # once for each seed
+    assert 0 < fractions[50] < 0.1
+
+
 def test_invariant_20_previews_show_what_will_be_delivered(models: Models) -> None:
     frame = Frame.full_size(Rect.at(30, 40, *SIDE))
     request = ask(_middle(), frame=frame, steps=8)
@@ -169,7 +181,7 @@ def test_previews_of_a_later_pass_show_the_earlier_ones_too(models: Models) -> N
     request = _chain(settings=PixelsSettings(passes="one_by_one", match_tone="off"))
     seen: list[Report] = []
     result = drive(edit(request, models("sdxl").backend), seen=seen)
-    second = next(k for k, each in enumerate(seen) if isinstance(each, Progress) and each.fraction == 0.5)
+    second = next(k for k, each in enumerate(seen) if isinstance(each, Progress) and "2 of 2" in each.doing)
     first, later = (
         [each for each in part if isinstance(each, Preview)][-1].pixels for part in (seen[:second], seen[second:])
     )
@@ -213,7 +225,7 @@ def test_finishing_early_among_passes_keeps_what_there_is(models: Models) -> Non
     request = _chain()
     seen: list[Report] = []
     whole = drive(edit(request, models("sdxl").backend), seen=seen)
-    middle = next(k for k, each in enumerate(seen) if isinstance(each, Progress) and each.fraction == 0.5)
+    middle = next(k for k, each in enumerate(seen) if isinstance(each, Progress) and "2 of 2" in each.doing)
     first = next(k for k, each in enumerate(seen) if isinstance(each, Progress) and each.doing.startswith("Finishing"))
     assert first < middle
     for at in (first, middle):
@@ -281,7 +293,8 @@ def test_invariant_27_a_whole_run_and_an_early_end_leave_the_model_as_it_was(mod
     request = ask(_middle(), exemplar(2), steps=6)
     expected = run(request, models(name))[0].pixels.tobytes()
     with _given_back(models(name)):
-        drive(edit(request, models(name).backend), finish_at=3)
+        read = 25 if name == "kandinsky" else 0  # reports before there is anything
+        drive(edit(request, models(name).backend), finish_at=read + 3)
         drive(edit(replace(request, sampler="dpmpp_2m"), models(name).backend))
         assert run(request, models(name))[0].pixels.tobytes() == expected
 
