@@ -85,7 +85,8 @@ class Reducer:
             scale_x = at.scale_x * share * each.size.width / small.size.width
             scale_y = at.scale_y * share * each.size.height / small.size.height
             placement = replace(at, x=at.x * share, y=at.y * share, scale_x=scale_x, scale_y=scale_y)
-            found.append(replace(small, placement=placement, strength=each.strength, visible=each.visible))
+            small = replace(small, strength=each.strength, fidelity=each.fidelity, visible=each.visible)
+            found.append(replace(small, placement=placement))
         return found
 
 
@@ -131,18 +132,20 @@ def _reduced(document: Document, level: int, area: Rect) -> Document:
 
 
 def _same(one: Exemplar, other: Exemplar) -> bool:
-    return one.pixels is other.pixels and one.cutout is other.cutout and one.strength_map is other.strength_map
+    maps = ("pixels", "cutout", "strength_map", "fidelity_map")
+    return all(getattr(one, name) is getattr(other, name) for name in maps)
 
 
 def _thinned(exemplar: Exemplar, level: int) -> Exemplar:
-    """With every 2^level x 2^level pixels averaged, as far as coverage and strength go."""
+    """With every 2^level x 2^level pixels averaged, as far as coverage, strength and fidelity go."""
     rect = Rect.of_size(level_size(exemplar.size, level))
     coverage = map_at(Tiles.of(exemplar.coverage()), level, rect)
     pixels = np.zeros((*rect.size.shape, 4), np.uint8)
     pixels[..., 3] = coverage
     full = Tiles.filled(rect.size.shape, 1, np.float32)
     strength = Tiles.of(map_at(exemplar.strength_map, level, rect) * np.float32(1 / 255))
-    return replace(exemplar, pixels=pixels, cutout=full, strength_map=strength, fidelity_map=full)
+    fidelity = Tiles.of(map_at(exemplar.fidelity_map, level, rect) * np.float32(1 / 255))
+    return replace(exemplar, pixels=pixels, cutout=full, strength_map=strength, fidelity_map=fidelity)
 
 
 def _outline(values: Pixels, rect: Rect) -> QPainterPath:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 
+from editor.compose import thinned
 from editor.document import Document
 from editor.edit import Draft, Plan
 from editor.errors import EditorError
 from editor.frame import Frame
 from editor.geometry import Rect
 from editor.hold import counts_of, run_length
-from editor.repainting import repaint_inputs
+from editor.repainting import repaint_inputs, rim_of
 from editor.request import PixelsSettings
+from editor.tiles import Tiles
 from editor.working import Working
+from widgets.canvas.adapting import Reducer
 from widgets.canvas.lens import Lens
+from widgets.canvas.levels import from_level, level_size, reduced_map, to_level
 from widgets.canvas.palette import Words
 from widgets.qimage import wrap
 
+_MOST = 2  # times the pixels of the working size that are looked at
 LINED_FROM = 7.0  # logical pixels of a cell on screen from which on the lines between cells are drawn
 
 
@@ -94,22 +99,64 @@ class Cells:
         return path
 
 
-def cells_of(document: Document, draft: Draft, planned: Plan, frame: Frame | None) -> Cells | None:
+def cells_of(
+    document: Document, draft: Draft, planned: Plan, frame: Frame | None, reducer: Reducer | None = None
+) -> Cells | None:
     """What a run would begin with now; None for methods without a model, and when there is nothing to do. `frame`: what the model sees.
 
-    Steps are always counted by index: noise levels are known to the sampler only.
+    Steps are always counted by index: noise levels are known to the sampler only. A frame of many more pixels than its working size is
+    looked at smaller; there cells at rims and at the frame's edges may be a step or so off.
     """
     settings, model = draft.settings, draft.model
     if not isinstance(settings, PixelsSettings) or model is None or frame is None:
         return None
+    level = 0
+    while frame.rect.size.area >> (2 * level) > _MOST * frame.working.area:
+        level += 1
+    small, seen = document, frame
+    if level:
+        small = _reduced(document, draft, planned, frame=frame, level=level, reducer=reducer or Reducer())
+        seen = Frame(to_level(frame.rect, level).intersect(small.rect), frame.working)
+    source = from_level(seen.rect, level).intersect(document.rect)
+    nothing = thinned(document, source, 1 << level)[..., 3] == 0
     try:
-        strength, found = repaint_inputs(document, draft, frame, planned, None)
+        strength, found = repaint_inputs(small, draft, seen, planned, nothing)
     except EditorError:
         return None
-    working = Working.of(frame, model)
+    working = Working.of(seen, model)
     wanted = next(each for each in (draft.steps, model.steps, model.traits.steps) if each is not None)
     steps = run_length(settings, strength, wanted)
     held = counts_of(settings, tuple(found.values()), strength, working, steps)
     across, down = frame.scale
     by_index = settings.rule != "hold" or settings.map_scale == "index"
     return Cells(held, steps, frame.rect, working.cell / across, working.cell / down, by_index)
+
+
+def _reduced(
+    document: Document, draft: Draft, planned: Plan, *, frame: Frame, level: int, reducer: Reducer
+) -> Document:
+    """What takes part, as far as it lies in the frame, in a picture smaller by 2^level, without layers."""
+    size = level_size(document.size, level)
+    empty = Tiles.filled(size.shape, 0, np.float32)
+    # As the counting has it: thin strokes free the cells that they touch, others count for what they cover.
+    largest = isinstance(draft.settings, PixelsSettings) and draft.settings.thin_strokes
+
+    def small(tiles: Tiles, *, largest: bool = False) -> Tiles:
+        part = to_level(tiles.written().intersect(frame.rect), level)
+        if part.empty:
+            return empty
+        return empty.write(part.left, part.top, reduced_map(tiles, level, part, largest=largest))
+
+    found = Document(size, (), empty, small(document.protect), empty, empty)
+    if planned.region is not None:
+        found = found.with_map(planned.region, small(document.map(planned.region), largest=largest))
+    items = [item for id in planned.items if (item := document.item(id)) is not None]
+    exemplars = [
+        replace(each, rim=rim_of(own, draft, frame) / (1 << level))
+        for own, each in zip(document.exemplars, reducer.reduced(document.exemplars, level), strict=True)
+    ]
+    return replace(
+        found,
+        items=tuple(replace(item, mask=small(item.mask, largest=largest)) for item in items),
+        exemplars=tuple(exemplars),
+    )

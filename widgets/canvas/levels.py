@@ -21,6 +21,7 @@ from widgets.qimage import opaque, premultiplied
 Pixels = NDArray[np.uint8]
 
 MOST_LEVEL = 6  # a block of 128 pixels still has whole level pixels up to 7
+_SAMPLED = 2  # averages of maps are of 2^this x 2^this samples; thin strokes take more
 _CHUNK = 512  # source pixels flattened at a time, so that the work stays in the processor's cache
 
 
@@ -89,6 +90,15 @@ def map_at(tiles: Tiles, level: int, rect: Rect) -> Pixels:
     return found
 
 
+def reduced_map(tiles: Tiles, level: int, rect: Rect, *, largest: bool = False) -> NDArray[np.float32]:
+    """(h, w) float32: an (H, W) float32 map inside `rect` of the level, every pixel an average or, with `largest`, the most there is: of
+    samples, where it covers many.
+    """
+    step = max(level - (_SAMPLED + 1 if largest else _SAMPLED), 0)
+    values = tiles.thinned(from_level(rect, level).intersect(tiles.rect), 1 << step)
+    return _most(values, level - step) if largest else np.asarray(_shrunk(values, level - step), np.float32)
+
+
 def _to_bytes(values: NDArray[Any]) -> Pixels:
     return np.asarray(cv2.convertScaleAbs(values, alpha=255.0), np.uint8)
 
@@ -118,3 +128,9 @@ def _shrunk(array: NDArray[Any], level: int) -> NDArray[Any]:
         array = cv2.copyMakeBorder(array, 0, below, 0, right, cv2.BORDER_REPLICATE)
     size = (width + right) // step, (height + below) // step
     return np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_AREA))
+
+
+def _most(array: NDArray[np.float32], level: int) -> NDArray[np.float32]:
+    """The largest of every 2^level x 2^level pixels."""
+    rows, columns = (range(0, side, 1 << level) for side in array.shape)
+    return np.asarray(np.maximum.reduceat(np.maximum.reduceat(array, rows, axis=0), columns, axis=1), np.float32)

@@ -102,7 +102,7 @@ class Scene:
         plan = session.plan
         if not self.reviewing and plan.action is not None:
             if view.overlay == "cells":
-                self.cells = cells_of(document, draft, plan, frame)
+                self.cells = cells_of(document, draft, plan, frame, self._reducer)
             if view.overlay != "off":
                 self.adapting = adapting(document, draft, plan, frame, self._reducer)
         return before != (None, None) or (self.cells, self.adapting) != (None, None)

@@ -7,22 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, Qt
 from pytestqt.qtbot import QtBot
 
 from editor.document import Document
-from editor.edit import Draft, frame_for, plan
+from editor.edit import Draft, frame_for, make_request, plan
 from editor.fan import FAN, stripes
 from editor.geometry import Placement, Rect
-from editor.hold import hold_counts
+from editor.hold import counts_of, hold_counts, run_length
 from editor.item import Exemplar
 from editor.models.info import ModelInfo
 from editor.report import EditResult, Preview, Progress, Recipe
 from editor.request import PixelsSettings
 from editor.tiles import Tiles
+from editor.working import Working
 from tests.widgets.canvas.easel import Easel, soft
 from widgets.canvas.adapting import adapting
-from widgets.canvas.cells import cells_of
+from widgets.canvas.cells import Cells, cells_of
 
 PRESS, MOVE = QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove
 MODEL = ModelInfo("tiny", "Tiny", "stable-diffusion", Path("tiny"), 512)
@@ -92,6 +94,56 @@ def test_painted_fidelity_counts_where_it_was_painted() -> None:
     cells = cells_of(document, draft(), plan(document, draft()), frame_for(document, draft()))
     assert cells is not None
     assert (cells.held_at(320, 352), cells.held_at(390, 352)) == (10, 0)
+
+
+def _real(document: Document, asked: Draft) -> NDArray[np.int64]:
+    """The counts of the request that a run would make."""
+    request = make_request(document, replace(asked, seed=1))
+    assert isinstance(request.settings, PixelsSettings)
+    steps = run_length(request.settings, request.strength, request.steps)
+    working = Working.of(request.frame, MODEL)
+    return counts_of(request.settings, request.exemplars, request.strength, working, steps)
+
+
+def _seen(document: Document, asked: Draft) -> Cells:
+    found = cells_of(document, asked, plan(document, asked), frame_for(document, asked))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("thin", [False, True])
+def test_the_cells_are_those_of_the_request(thin: bool) -> None:
+    """Exactly, in a frame of up to about the working size; also where the picture is transparent."""
+    document = with_exemplar(picture(0.37), 0.6)
+    layer = document.layers[0]
+    hole = layer.pixels.write(120, 120, np.zeros((30, 90, 4), np.uint8))
+    document = document.with_layer(replace(layer, pixels=hole))
+    for frame in (Rect(0, 0, 512, 512), Rect(3, 5, 510, 509), Rect(100, 90, 400, 420)):
+        asked = draft(settings=PixelsSettings(thin_strokes=thin), frame=frame)
+        assert np.array_equal(_seen(document, asked).held, _real(document, asked))
+    solid = document.with_layer(layer)
+    assert not np.array_equal(_seen(solid, draft()).held, _seen(document, draft()).held)
+
+
+@pytest.mark.parametrize("thin", [False, True])
+def test_a_large_frame_is_counted_smaller_and_nearly_the_same(thin: bool) -> None:
+    document = Document.of_picture(np.full((2100, 2500, 4), 255, np.uint8))
+    slope = np.repeat(np.linspace(0.1, 1, 1400, dtype=np.float32)[None], 1200, axis=0)
+    document = document.with_strength(document.empty_map().write(303, 207, slope))
+    document = document.with_map("protect", document.empty_map().write(900, 600, np.full((301, 303), 0.5, np.float32)))
+    exemplar = Exemplar.of("leaf", np.full((300, 400, 4), 255, np.uint8), Placement(1800, 1500, 1.5, 1.5, 0.3))
+    document = document.adding_exemplar(replace(exemplar, fidelity=0.5))
+    layer = document.layers[0]
+    document = document.with_layer(
+        replace(layer, pixels=layer.pixels.write(500, 300, np.zeros((300, 300, 4), np.uint8)))
+    )
+    asked = draft(settings=PixelsSettings(thin_strokes=thin), frame=Rect(101, 53, 2401, 2009))
+    seen, real = _seen(document, asked), _real(document, asked)
+    off = np.abs(seen.held - real)
+    assert seen.held.shape == real.shape
+    assert seen.steps == 10
+    assert (off == 0).mean() > 0.95
+    assert off.max() <= 1
 
 
 def test_without_a_model_there_are_no_cells() -> None:
