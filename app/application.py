@@ -293,7 +293,9 @@ class Application:
             await work
 
         task = asyncio.get_running_loop().create_task(whole())
-        task.add_done_callback(lambda _: work.close())  # one that is cancelled before it begins has not begun this either
+        task.add_done_callback(
+            lambda _: work.close()
+        )  # one that is cancelled before it begins has not begun this either
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
