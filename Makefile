@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo run test bench screenshots clean
+.PHONY: setup demo run test bench screenshots practice-model clean
 
 setup: $(READY)
 
@@ -36,6 +36,11 @@ bench: $(READY)
 
 screenshots: $(READY)
 	$(BIN)/python -m app screenshots docs/screenshots
+
+# Goes on from the weights in resources/models, or from its own cache; MINUTES=600 lets it run through a night.
+MINUTES ?= 60
+practice-model: $(READY)
+	$(BIN)/python -m app practice-model --minutes $(MINUTES)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-WORDS = ("edit", "models", "demo", "bench", "screenshots")
+WORDS = ("edit", "models", "demo", "bench", "screenshots", "practice-model")
 SAMPLERS = ("euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm")
 
 
@@ -31,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _bench(arguments[1:])
         case "screenshots":
             return _screenshots(arguments[1:])
+        case "practice-model":
+            return _practice_model(arguments[1:])
         case _:
             return _window(arguments)
 
@@ -39,7 +41,7 @@ def _window(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="palimpsest",
         description="Change pictures by touching them: paint strength, drop exemplars, move and remove items.",
-        epilog="Other words: edit, models, demo, bench, screenshots; each has its own --help.",
+        epilog="Other words: edit, models, demo, bench, screenshots, practice-model; each has its own --help.",
     )
     parser.add_argument(
         "pictures", metavar="PICTURE", nargs="*", type=Path, help="pictures or .palimpsest projects to open"
@@ -163,6 +165,12 @@ def _screenshots(arguments: Sequence[str]) -> int:
     from app.screenshots import main as screenshots  # noqa: PLC0415
 
     return screenshots(arguments)
+
+
+def _practice_model(arguments: Sequence[str]) -> int:
+    from app.practice.command import main as practice_model  # noqa: PLC0415
+
+    return practice_model(arguments)
 
 
 def without_display() -> bool:

@@ -31,3 +31,8 @@ def photo(name: str) -> AbstractContextManager[Path]:
 def model_settings(name: str) -> AbstractContextManager[Path]:
     """The folder with what single-file models leave out: the settings of every part of a family, or the word list "clip"."""
     return as_file(files(__name__).joinpath("models", name))
+
+
+def practice_thing(name: str) -> AbstractContextManager[Path]:
+    """The picture of a thing of the practice world, RGBA PNG; its credits stand in `practice/CREDITS.md`."""
+    return as_file(files(__name__).joinpath("practice", f"{name}.png"))
