@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -114,7 +113,7 @@ def _shards(folder: Path) -> dict[str, Tensor]:
 
 
 def _half(module: nn.Module) -> Any:
-    return copy.deepcopy(module).cpu().eval().to(torch.float16)
+    return copy.deepcopy(module).cpu().eval().half()
 
 
 def _swap(folder: Path, write: Callable[[Path], None]) -> None:

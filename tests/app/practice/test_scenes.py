@@ -99,7 +99,7 @@ def test_edits_make_new_scenes_and_touch_one_thing() -> None:
     assert SCENE.replaced(0, "dog").things == (Thing("dog", "", 2, 4, 20), CAR)
     assert SCENE.recoloured(1, "blue").things[1].label == "blue car"
     assert SCENE.on(Ground("sand", 8)).things == SCENE.things
-    assert SCENE == before
+    assert before == SCENE
 
 
 def test_another_ground_and_another_thing_can_be_asked_for() -> None:
