@@ -49,7 +49,7 @@ class Plan:
 PLANS: dict[Size, Plan] = {
     "cpu": Plan(
         size="cpu",
-        judge=Course(samples=40_000, batch=32, rate=2e-3, average=0.995),
+        judge=Course(samples=20_000, batch=32, rate=2e-3, average=0.995),
         vae=Course(samples=36_000, batch=16, rate=3e-3, average=0.998),
         clip=Course(samples=64_000, batch=64, rate=1e-3, average=0.995),
         unet=Course(samples=1_000_000, batch=32, rate=1.5e-3, average=0.9990),

@@ -138,7 +138,7 @@ class Training:
                 "average": self.average.state_dict(),
                 "optimisers": [each.state_dict() for each in self._optimisers],
                 "samples": self.samples,
-                "planned": self.planned,
+                "longer": self.planned - self.lesson.course.samples,
                 "seconds": self.seconds,
                 "history": self.history,
             },
@@ -153,7 +153,7 @@ class Training:
         for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
         self.samples, self.seconds = state["samples"], state["seconds"]
-        self.planned = max(self.planned, state["planned"])
+        self.planned += state.get("longer", 0)
         self.history = [(samples, loss) for samples, loss in state["history"]]
 
     def _batches(self) -> DataLoader[Any]:

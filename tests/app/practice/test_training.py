@@ -113,6 +113,6 @@ def test_muon_goes_down() -> None:
     start = float(parameter.detach().square().sum())
     for _ in range(40):
         optimiser.zero_grad()
-        parameter.square().sum().backward()
+        parameter.square().sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     assert float(parameter.detach().square().sum()) < 0.2 * start

@@ -34,7 +34,7 @@ class LineLesson:
     def __init__(self, course: Course) -> None:
         torch.manual_seed(3)
         self.course = course
-        self.module = nn.Sequential(nn.Linear(1, 8), nn.SiLU(), nn.Linear(8, 1))
+        self.module: nn.Module = nn.Sequential(nn.Linear(1, 8), nn.SiLU(), nn.Linear(8, 1))
         self.steps: list[int] = []
 
     def arrays(self, step: int) -> Arrays:
