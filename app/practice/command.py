@@ -24,6 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--size", choices=("cpu", "gpu"), help="default: gpu where CUDA is, else cpu")
     parser.add_argument("--minutes", type=float, default=60.0, help="stop after so long (default 60)")
+    parser.add_argument(
+        "--samples", type=int, help="for the U-Net in all; fewer end sooner, with the rate let down sooner"
+    )
     parser.add_argument("--seed", type=int, default=0, help="another seed is another model (default 0)")
     parser.add_argument("--threads", type=int, default=0, help="on a CPU; default: as many as there are cores")
     parser.add_argument("--cache", type=Path, default=None, metavar="FOLDER", help="checkpoints, latents and sheets")
@@ -55,11 +58,14 @@ def main(arguments: Sequence[str]) -> int:
     torch.manual_seed(asked.seed)
     cache = asked.cache or Path.home() / ".cache" / "palimpsest" / "practice-model" / f"{size}-{asked.seed}"
     output = asked.output or Path(resources.__file__).parent / "models"
+    plan = replace(PLANS[size], seed=asked.seed)
+    if asked.samples:
+        plan = replace(plan, unet=replace(plan.unet, samples=asked.samples))
     clock = Clock(asked.minutes)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: clock.stop())
     try:
-        Stages(replace(PLANS[size], seed=asked.seed), cache, output, device, clock).run()
+        Stages(plan, cache, output, device, clock).run()
     except GateMissed as missed:
         logging.getLogger(__name__).error("%s", missed)
         return 1

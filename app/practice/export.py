@@ -49,7 +49,7 @@ def write_pipeline(folder: Path, vae: nn.Module, parts: Any, progress: Progress)
 
     def write(beside: Path) -> None:
         pipeline.save_pretrained(beside, safe_serialization=True, max_shard_size=MOST_WEIGHTS)
-        (beside / PROGRESS).write_text(json.dumps(asdict(progress), indent=1) + "\n", "utf-8")
+        write_progress(beside / PROGRESS, progress)
         (beside / "README.md").write_text(
             card(progress.size, progress.samples, progress.minutes, progress.figures), "utf-8"
         )
@@ -86,10 +86,16 @@ def write_judge(folder: Path, judge: nn.Module) -> None:
     _swap(folder / JUDGE, write)
 
 
-def read_progress(folder: Path) -> Progress | None:
-    """How far the model in a folder is, or None when there is none."""
-    file = folder / PIPELINE / PROGRESS
+def read_progress(file: Path) -> Progress | None:
+    """How far a model is, or None when there is no such file."""
     return Progress(**json.loads(file.read_text("utf-8"))) if file.exists() else None
+
+
+def write_progress(file: Path, progress: Progress) -> None:
+    """The other way; the file is replaced whole."""
+    beside = file.with_name(file.name + ".part")
+    beside.write_text(json.dumps(asdict(progress), indent=1) + "\n", "utf-8")
+    os.replace(beside, file)
 
 
 def finished_weights(folder: Path, part: str) -> Mapping[str, Tensor]:

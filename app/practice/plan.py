@@ -16,7 +16,7 @@ Size = Literal["cpu", "gpu"]
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One part's training: `samples` in all, the learning rate reached after a short warm-up and left at `decay` of the way."""
+    """One part's training: `samples` in all, the learning rate reached after a short warm-up and left after `decay` of the way."""
 
     samples: int
     batch: int

@@ -17,7 +17,17 @@ from app.practice import sheets
 from app.practice.autoencoder import VaeLesson, fold_normalisation, make_vae
 from app.practice.clip import ClipLesson
 from app.practice.denoiser import DenoiserLesson
-from app.practice.export import Progress, finished_weights, read_progress, write_clip, write_judge, write_pipeline
+from app.practice.export import (
+    PIPELINE,
+    PROGRESS,
+    Progress,
+    finished_weights,
+    read_progress,
+    write_clip,
+    write_judge,
+    write_pipeline,
+    write_progress,
+)
 from app.practice.gates import Figures, measure_clip, measure_judge, measure_unet, measure_vae
 from app.practice.judge import JudgeLesson
 from app.practice.plan import GATES, Plan
@@ -41,12 +51,9 @@ class Stages:
 
     def __init__(self, plan: Plan, cache: Path, output: Path, device: torch.device, clock: Clock) -> None:
         self._plan, self._cache, self._output, self._device, self._clock = plan, cache, output, device, clock
-        before = read_progress(output)
+        before = read_progress(output / PIPELINE / PROGRESS)
         self._before = before if before is not None and before.size == plan.size and plan.seed == 0 else None
-        self._progress = Progress(plan.size)
-        if self._before is not None:
-            self._progress.figures.update(self._before.figures)
-            self._progress.minutes.update(self._before.minutes)
+        self._progress = read_progress(cache / PROGRESS) or copy.deepcopy(self._before) or Progress(plan.size)
 
     def run(self) -> None:
         """As far as the clock allows; what was learned is written out at the end.
@@ -86,10 +93,14 @@ class Stages:
             lambda now: sheets.write_samples(self._cache / "samples.png", now.average, vae),
             LOOK_EVERY,
         )
-        self._progress.figures.update(measure_unet(training.average, vae, judge))
+        for gate in GATES["unet"]:
+            self._progress.figures.pop(gate.name, None)
+        if not self._clock.hurried:
+            self._progress.figures.update(measure_unet(training.average, vae, judge))
         self._note(training)
         write_pipeline(self._output, vae, training.average, self._progress)
-        sheets.write_samples(self._cache / "samples.png", training.average, vae)
+        if not self._clock.hurried:
+            sheets.write_samples(self._cache / "samples.png", training.average, vae)
         for name, value in self._progress.figures.items():
             log.info("%-42s %.3f", name, value)
 
@@ -97,6 +108,7 @@ class Stages:
         training = Training(lesson, self._cache / f"{lesson.name}.pt", self._device, self._plan.seed)
         if training.samples == 0 and self._before is not None and self._before.samples.get(lesson.name):
             training.start_from(finished_weights(self._output, lesson.name), self._before.samples[lesson.name])
+            training.seconds = 60 * self._before.minutes.get(lesson.name, 0.0)
         return training
 
     def _learn(self, lesson: Lesson, gate: Callable[[nn.Module], bool]) -> nn.Module | None:
@@ -162,10 +174,8 @@ class Stages:
     def _note(self, training: Training) -> None:
         name = training.lesson.name
         self._progress.samples[name] = training.samples
-        earlier = (
-            0.0 if self._before is None or (self._cache / f"{name}.pt").exists() else self._before.minutes.get(name, 0)
-        )
-        self._progress.minutes[name] = max(earlier, training.seconds / 60)
+        self._progress.minutes[name] = training.seconds / 60
+        write_progress(self._cache / PROGRESS, self._progress)
 
     def _look_at_vae(self, training: Training) -> None:
         sheets.write_reconstructions(self._cache / "reconstructions.png", training.average)

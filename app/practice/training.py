@@ -51,14 +51,14 @@ class Clock:
 
     def __init__(self, minutes: float) -> None:
         self._end = time.monotonic() + 60 * minutes
-        self._asked = False
+        self.hurried = False  # somebody waits: save, and leave out what only measures
 
     def stop(self) -> None:
-        self._asked = True
+        self.hurried = True
 
     @property
     def over(self) -> bool:
-        return self._asked or time.monotonic() >= self._end
+        return self.hurried or time.monotonic() >= self._end
 
     @property
     def left(self) -> float:
@@ -169,7 +169,7 @@ class Training:
         )
 
     def _step(self, step: int, batch: Mapping[str, Tensor]) -> float:
-        rate = self.lesson.course.rate * pace(self.samples / self.lesson.course.samples, self.lesson.course)
+        rate = self.lesson.course.rate * pace(self.samples, self.lesson.course)
         random = torch.Generator(self.device).manual_seed(self._seed + step)
         here = {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
@@ -217,10 +217,10 @@ class _Steps(Dataset[tuple[int, Arrays]]):
         return self._first + index, self._arrays(self._first + index)
 
 
-def pace(progress: float, course: Course) -> float:
-    """The learning rate as a part of the highest: up in the first 2 %, level, then down to 4 %, where it stays."""
-    rise = min(1.0, (progress + 1e-3) / 0.02)
-    fall = min(1.0, max(0.04, (1.0 - progress) / (1.0 - course.decay)))
+def pace(samples: int, course: Course) -> float:
+    """The learning rate as a part of the highest: up in the first 100 steps, level, then down to 4 %, where it stays."""
+    rise = min(1.0, (samples / course.batch + 1) / 100)
+    fall = min(1.0, max(0.04, (1.0 - samples / course.samples) / (1.0 - course.decay)))
     return rise * fall
 
 

@@ -18,6 +18,7 @@ from app.practice.denoiser import BEGIN, DenoiserLesson, make_denoiser, sample
 from app.practice.export import (
     CLIP,
     PIPELINE,
+    PROGRESS,
     Progress,
     finished_weights,
     read_progress,
@@ -110,7 +111,7 @@ def test_folders_are_read_by_the_libraries_own_loaders(tmp_path: Path) -> None:
     assert pipeline.text_encoder.config.eos_token_id == pipeline.tokenizer.eos_token_id
     assert zero_shot(CLIPModel.from_pretrained(tmp_path / CLIP, dtype=torch.float32), 4) >= 0
     assert all(file.stat().st_size <= 16 * 2**20 for file in tmp_path.rglob("*.safetensors"))
-    assert read_progress(tmp_path) == progress
+    assert read_progress(tmp_path / PIPELINE / PROGRESS) == progress
     for part, module in (("vae", vae), ("unet", parts), ("clip", clip), ("judge", judge)):
         found, own = finished_weights(tmp_path, part), module.state_dict()
         learned = {name for name in own if not name.endswith("position_ids")}

@@ -92,11 +92,11 @@ def test_finished_weights_can_be_the_beginning(tmp_path: Path) -> None:
 
 
 def test_pace_rises_stays_and_falls() -> None:
-    course = Course(samples=100, batch=1, rate=1.0, decay=0.5)
-    assert pace(0.0, course) < 0.1
-    assert pace(0.3, course) == 1.0
-    assert pace(0.75, course) == pytest.approx(0.5)
-    assert pace(1.7, course) == pytest.approx(0.04)
+    course = Course(samples=8000, batch=8, rate=1.0, decay=0.5)
+    assert pace(0, course) == pytest.approx(0.01)
+    assert pace(2400, course) == 1.0
+    assert pace(6000, course) == pytest.approx(0.5)
+    assert pace(13600, course) == pytest.approx(0.04)
 
 
 def test_orthogonal_keeps_directions_and_evens_out_sizes() -> None:
