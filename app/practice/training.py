@@ -218,8 +218,8 @@ class _Steps(Dataset[tuple[int, Arrays]]):
 
 
 def pace(samples: int, course: Course) -> float:
-    """The learning rate as a part of the highest: up in the first 100 steps, level, then down to 4 %, where it stays."""
-    rise = min(1.0, (samples / course.batch + 1) / 100)
+    """The learning rate as a part of the highest: up in the first 100 steps (or tenth, if sooner), level, then down to 4 %, where it stays."""
+    rise = min(1.0, (samples + course.batch) / min(100 * course.batch, 0.1 * course.samples))
     fall = min(1.0, max(0.04, (1.0 - samples / course.samples) / (1.0 - course.decay)))
     return rise * fall
 
