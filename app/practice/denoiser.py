@@ -31,6 +31,7 @@ EMPTY, GROUNDLESS, THINGLESS = (
     0.03,
 )  # captions: none at all; things without the ground; the ground without things
 BEGIN = 1024  # scenes in the pool before the first step
+GROW = 4  # samples learned for each scene that the pool grows by
 
 
 def make_scheduler() -> DDIMScheduler:
@@ -69,7 +70,7 @@ def make_denoiser(plan: Plan) -> nn.ModuleDict:
 
 
 class DenoiserLesson:
-    """Noise on kept latents of training scenes; epsilon, min-SNR. The pool grows by a batch a step until it is full.
+    """Noise on kept latents of training scenes; epsilon, min-SNR. The pool grows with the steps until it is full.
 
     The latents lie in `folder` when there is one; they are thrown away when the VAE is another.
     """
@@ -132,7 +133,7 @@ class DenoiserLesson:
         return found
 
     def _held(self, step: int) -> int:
-        return min(BEGIN + step * self.course.batch, self._plan.pool)
+        return min(BEGIN + step * self.course.batch // GROW, self._plan.pool)
 
     def _pictures(self, first: int, last: int) -> NDArray[np.uint8]:
         if first >= last:

@@ -86,7 +86,7 @@ class Stages:
         kept = self._cache if self._device.type == "cpu" else None
         lesson = DenoiserLesson(self._plan, vae, self._device, kept)
         training = self._training(lesson)
-        log.info("latents of %d scenes", min(self._plan.pool, 1024 + training.samples))
+        log.info("latents of scenes for the first steps")
         lesson.fill(training.samples // lesson.course.batch)
         training.train(
             self._clock,

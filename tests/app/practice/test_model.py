@@ -68,20 +68,20 @@ def test_lessons_give_finite_losses_and_gradients() -> None:
 
 @pytest.mark.usefixtures("seeded")
 def test_latents_are_kept_for_the_same_vae_only(tmp_path: Path) -> None:
-    plan = replace(TINY, pool=BEGIN + 6)
+    plan = replace(TINY, pool=BEGIN + 2)
     vae = make_vae(plan).eval()
     first = DenoiserLesson(plan, vae, CPU, tmp_path)
     first.fill(1)
     kept = first._pool.clone()
     again = DenoiserLesson(plan, vae, CPU, tmp_path)
-    assert again._filled == BEGIN + 4
+    assert again._filled == BEGIN + 1
     assert torch.equal(again._pool, kept)
     assert DenoiserLesson(plan, make_vae(plan).eval(), CPU, tmp_path)._filled == 0
 
 
 @pytest.mark.usefixtures("seeded")
 def test_the_pool_grows_with_the_steps_and_then_stays(tmp_path: Path) -> None:
-    plan = replace(TINY, pool=BEGIN + 6)
+    plan = replace(TINY, pool=BEGIN + 2)
     lesson = DenoiserLesson(plan, make_vae(plan).eval(), CPU, tmp_path)
     lesson.fill(0)
     sizes = []
@@ -90,7 +90,7 @@ def test_the_pool_grows_with_the_steps_and_then_stays(tmp_path: Path) -> None:
         assert int(batch["chosen"].max()) < lesson._filled
         lesson.loss(batch, torch.Generator().manual_seed(step))
         sizes.append(lesson._filled)
-    assert sizes == [BEGIN + 4, BEGIN + 6, BEGIN + 6, BEGIN + 6]
+    assert sizes == [BEGIN + 1, BEGIN + 2, BEGIN + 2, BEGIN + 2]
 
 
 @pytest.mark.usefixtures("seeded")
