@@ -142,3 +142,24 @@ def test_the_card_names_what_is_missed() -> None:
     assert "| VAE, whole picture | 29.0 dB | ≥ 28 dB | reached |" in words
     assert "| VAE, pixels of things | 20.0 dB | ≥ 24 dB | **missed** |" in words
     assert "proves nothing about a method" in words
+
+
+def test_without_a_cache_it_goes_on_from_the_finished_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.practice.stages.GATES", {"judge": (), "vae": (), "clip": (), "unet": ()})
+    for part in ("judge", "vae", "clip", "unet"):
+        monkeypatch.setattr(f"app.practice.stages.measure_{part}", lambda *_: {"text to picture, thing": 0.5})
+    out = tmp_path / "out"
+    Stages(TINY, tmp_path / "one", out, CPU, Clock(5)).run()
+    first = read_progress(out / PIPELINE / PROGRESS)
+    assert first is not None
+    assert first.samples == {"vae": 8, "judge": 8, "clip": 8, "unet": 8}
+    assert first.figures["text to picture, thing"] == 0.5
+    before = finished_weights(out, "unet")
+    longer = replace(TINY, unet=replace(SHORT, samples=12))
+    Stages(longer, tmp_path / "two", out, CPU, Clock(5)).run()
+    second = read_progress(out / PIPELINE / PROGRESS)
+    assert second is not None
+    assert second.samples == {"vae": 8, "judge": 8, "clip": 8, "unet": 12}
+    after = finished_weights(out, "unet")
+    assert 0 < max(float((after[name].float() - before[name].float()).abs().max()) for name in before) < 0.1
+    assert not (tmp_path / "two" / "vae.pt").exists()
