@@ -67,7 +67,7 @@ On 200 to 300 held-out scenes, whose seeds, poses and pairs of things training n
 
 Judge and CLIP: masks and captions of the same world. VAE: crops of 32 pixels; L1, squares, gradients, things three times,
 a little KL; its latents are normalised inside `quant_conv`, so that the scaling factor is 1. U-Net and text encoder:
-together, from scratch, epsilon, min-SNR 5, one caption in ten empty. Muon and AdamW; these are running means of the weights.
+together, from scratch, velocity, min-SNR 5, one caption in ten empty. Muon and AdamW; these are running means of the weights.
 
 Things: Noto Color Emoji (SIL Open Font License 1.1). Weights: as the program.
 """

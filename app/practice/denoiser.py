@@ -35,7 +35,10 @@ GROW = 4  # samples learned for each scene that the pool grows by
 
 
 def make_scheduler() -> DDIMScheduler:
-    """Stable Diffusion's kind of schedule with a noisier end, because grey leaks through the usual one on so small a grid."""
+    """Stable Diffusion 2's kind of schedule with a noisier end, because grey leaks through the usual one on so small a grid.
+
+    Velocity, not epsilon: at the noisy end a small error of epsilon is a large one of the picture, and colours go wild.
+    """
     return DDIMScheduler(
         num_train_timesteps=STEPS,
         beta_start=0.00085,
@@ -44,7 +47,7 @@ def make_scheduler() -> DDIMScheduler:
         clip_sample=False,
         set_alpha_to_one=False,
         steps_offset=1,
-        prediction_type="epsilon",
+        prediction_type="v_prediction",
     )
 
 
@@ -70,7 +73,7 @@ def make_denoiser(plan: Plan) -> nn.ModuleDict:
 
 
 class DenoiserLesson:
-    """Noise on kept latents of training scenes; epsilon, min-SNR. The pool grows with the steps until it is full.
+    """Noise on kept latents of training scenes; velocity, min-SNR. The pool grows with the steps until it is full.
 
     The latents lie in `folder` when there is one; they are thrown away when the VAE is another.
     """
@@ -127,9 +130,10 @@ class DenoiserLesson:
         level = self._levels[t][:, None, None, None]
         noised = level.sqrt() * latents + (1 - level).sqrt() * noise
         embeddings = self.module["text"](input_ids=batch["words"]).last_hidden_state
-        error = self.module["unet"](noised, t, embeddings).sample.float() - noise
+        velocity = level.sqrt() * noise - (1 - level).sqrt() * latents
+        error = self.module["unet"](noised, t, embeddings).sample.float() - velocity
         ratio = (level / (1 - level)).flatten()
-        found: Tensor = (error.square().mean(dim=(1, 2, 3)) * ratio.clamp(max=SNR) / ratio).mean()
+        found: Tensor = (error.square().mean(dim=(1, 2, 3)) * ratio.clamp(max=SNR) / (ratio + 1)).mean()
         return found
 
     def _held(self, step: int) -> int:
