@@ -113,8 +113,9 @@ def fold_normalisation(vae: Any, pictures: Tensor) -> None:
 
 @torch.no_grad()
 def encode(vae: Any, pictures: Tensor, batch: int = 32) -> Tensor:
-    """The posterior means, (n, C, h/4, w/4)."""
-    return torch.cat([vae.encode(part).latent_dist.mean.float() for part in torch.split(pictures, batch)])
+    """The posterior means, (n, C, h/4, w/4); in full precision, also while training runs in half."""
+    with torch.autocast(pictures.device.type, enabled=False):
+        return torch.cat([vae.encode(part).latent_dist.mean for part in torch.split(pictures, batch)])
 
 
 @torch.no_grad()
