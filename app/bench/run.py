@@ -32,11 +32,17 @@ BENCHMARKS: dict[str, str] = {
     "gpu": "app.bench.gpu:gpu",
 }
 
+TRUTH = "truth"  # with options of its own
+
 
 def main(arguments: Sequence[str]) -> int:
     """Returns 0 when every bar holds, 1 when one is missed."""
+    if list(arguments[:1]) == [TRUTH]:
+        return int(import_module("app.bench.truth").main(arguments[1:]))
     parser = argparse.ArgumentParser(
-        prog="palimpsest bench", description="Measure; compare with bars where there are any."
+        prog="palimpsest bench",
+        description="Measure; compare with bars where there are any.",
+        epilog=f"{TRUTH} [METHOD …] measures the methods on practice scenes and has its own --help.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones (default: all): {', '.join(BENCHMARKS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
@@ -56,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     for name in asked.names or BENCHMARKS:
         for result in _load(BENCHMARKS[name])():
             results.append(result)
-            _say(_row(result))
+            _say(row(result))
     if asked.json is not None:
         asked.json.write_text(json.dumps({"results": [asdict(result) for result in results]}, indent=2) + "\n", "utf-8")
     return 0 if all(result.ok is not False for result in results) else 1
@@ -68,7 +74,7 @@ def _load(where: str) -> Callable[[], Iterator[Result]]:
     return found
 
 
-def _row(result: Result) -> str:
+def row(result: Result) -> str:
     bar = "" if result.bar is None else f"  bar {result.bar:g}"
     verdict = {None: "", True: "  ok", False: "  MISSED"}[result.ok]
     note = f"  ({result.note})" if result.note else ""

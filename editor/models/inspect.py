@@ -188,7 +188,9 @@ def _folder(blank: ModelInfo, prediction: Prediction | None) -> ModelInfo:
     channels = config.get("in_channels")
     if channels == 9:
         raise _Refused(f"“{name}” is made for inpainting only, which Palimpsest does not use.", OTHER_MODEL, info)
-    if channels != 4:
+    if channels != _config(info, path, "movq" if family == "kandinsky-2.2" else "vae", "config.json").get(
+        "latent_channels", 4
+    ):
         raise _Refused(
             f"“{name}” is made for another task: its network does not take a picture alone.", OTHER_MODEL, info
         )

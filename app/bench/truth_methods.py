@@ -1,0 +1,185 @@
+"""What the truth benchmark compares: the program's methods, and the controls that make their figures believable.
+
+A method takes the stage and a case and returns the whole picture, or None for a kind of edit that it does not do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import CLIPModel
+
+from app.bench.diffusion_edits import Model, load_model, outcome
+from app.bench.quick_fill_edits import laid_on
+from app.bench.truth_cases import Case
+from app.practice.clip import tokens
+from app.practice.export import CLIP, PIPELINE, finished_weights
+from app.practice.judge import Judge, JudgeNet, Reading
+from app.practice.scenes import SIDE
+from app.practice.training import as_batch, to_signed
+from app.practice.words import make_tokenizer
+from editor.methods import pixels, quick_fill
+from editor.request import EditRequest, Pixels, PixelsSettings, QuickFillSettings
+
+Method = Callable[["Stage", Case], Pixels | None]
+
+
+@dataclass
+class Stage:
+    """The practice model with its judge and CLIP, and how edits are run. `evaluations`: of the U-Net so far, pictures counted one by one.
+
+    `exemplar_strength`: how much of the noise an exemplar gets. `settings`: of PIXELS.
+    """
+
+    model: Model
+    judge: Judge
+    clip: Any
+    steps: int
+    guidance_scale: float
+    exemplar_strength: float
+    settings: PixelsSettings
+    evaluations: int = 0
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, steps: int, guidance_scale: float, exemplar_strength: float, settings: PixelsSettings
+    ) -> Stage:
+        """From the folder in which the trainer leaves its models."""
+        net = JudgeNet()
+        net.load_state_dict({name: value.float() for name, value in finished_weights(folder, "judge").items()})
+        clip = CLIPModel.from_pretrained(folder / CLIP, dtype=torch.float32).eval()
+        model = load_model(folder / PIPELINE, "sd", SIDE, "float32")
+        found = cls(model, Judge(net), clip, steps, guidance_scale, exemplar_strength, settings)
+        model.stock.unet.register_forward_pre_hook(found._count)
+        return found
+
+    def request(self, case: Case, **more: Any) -> EditRequest:
+        """Everything in the region may change, by the case's words."""
+        told: dict[str, Any] = {
+            "image": case.source,
+            "strength": case.region.astype(np.float32),
+            "frame": case.frame,
+            "settings": self.settings,
+            "seed": 1,
+            "prompt": case.prompt,
+            "steps": self.steps,
+            "guidance_scale": self.guidance_scale,
+            "model": self.model.info.key,
+        }
+        return EditRequest(**{**told, **more})
+
+    def read(self, pictures: list[Pixels]) -> list[Reading]:
+        return self.judge.read(_signed(pictures))
+
+    @torch.no_grad()
+    def agreement(self, pictures: list[Pixels], captions: list[str]) -> list[float]:
+        """CLIP's cosine between each picture and its words."""
+        words = torch.from_numpy(tokens(make_tokenizer(), captions))
+        found = self.clip(input_ids=words, pixel_values=_signed(pictures))
+        return [float(each) for each in (found.image_embeds * found.text_embeds).sum(dim=-1)]
+
+    def _count(self, network: Any, arguments: tuple[Any, ...]) -> None:
+        self.evaluations += len(arguments[0])
+
+
+def by_pixels(stage: Stage, case: Case) -> Pixels:
+    """PIXELS: words within the region, or the exemplar with its own strength."""
+    if case.exemplar is None:
+        return _pixels(stage, case, stage.request(case))
+    strength = case.region.astype(np.float32) * np.float32(stage.exemplar_strength)
+    exemplar = replace(case.exemplar, rim=strength)
+    return _pixels(stage, case, stage.request(case, strength=strength, exemplars=(exemplar,), action="blend"))
+
+
+def by_pixels_at(strength: float, stage: Stage, case: Case) -> Pixels:
+    """The same with another strength, also where words decide."""
+    found = case.region.astype(np.float32) * np.float32(strength)
+    exemplars = () if case.exemplar is None else (replace(case.exemplar, rim=found),)
+    return _pixels(stage, case, stage.request(case, strength=found, exemplars=exemplars))
+
+
+def by_quick_fill(stage: Stage, case: Case) -> Pixels | None:
+    """Quick fill takes things away and lays others in; it understands no words."""
+    settings = QuickFillSettings(grow=0)
+    if case.exemplar is not None:
+        alpha = case.exemplar.alpha
+        exemplar = replace(case.exemplar, strength=alpha, rim=alpha)
+        request = stage.request(case, strength=alpha, exemplars=(exemplar,), action="blend", settings=settings)
+    elif case.kind == "remove":
+        request = stage.request(case, items=(case.item,), action="remove", settings=settings)
+    else:
+        return None
+    return laid_on(case.source, outcome(quick_fill.edit(request)))
+
+
+def mean_fill(stage: Stage, case: Case) -> Pixels:
+    """Control: the region in the mean colour of the rest."""
+    found = case.source.copy()
+    found[case.region] = np.rint(case.source[~case.region].mean(axis=0))
+    return found
+
+
+def untouched(stage: Stage, case: Case) -> Pixels:
+    """Control: the exemplar pasted, or the source as it was."""
+    return case.pasted
+
+
+def wrong_prompt(stage: Stage, case: Case) -> Pixels:
+    """Control: PIXELS, told something else."""
+    return by_pixels(stage, replace(case, prompt=case.wrong))
+
+
+@torch.no_grad()
+def vae_of_truth(stage: Stage, case: Case) -> Pixels:
+    """Control: no method with this model can do better than its VAE."""
+    backend = stage.model.backend
+    made = backend.decode(backend.encode(np.asarray(case.truth / np.float32(255), np.float32)))[0]
+    return np.asarray(np.rint(made * 255), np.uint8)
+
+
+def img2img(strength: float, stage: Stage, case: Case) -> Pixels:
+    """Control: the library's own image-to-image on the whole picture, with what would be pasted."""
+    picture = torch.from_numpy(case.pasted.transpose(2, 0, 1) / np.float32(255))
+    made = stage.model.stock(
+        prompt=case.prompt,
+        image=picture[None],
+        strength=strength,
+        num_inference_steps=stage.steps,
+        guidance_scale=stage.guidance_scale,
+        generator=torch.Generator("cpu").manual_seed(1),
+        output_type="latent",
+    ).images
+    return np.asarray(np.rint(stage.model.backend.decode(made)[0] * 255), np.uint8)
+
+
+IMG2IMG = "img2img at "
+METHODS: MappingProxyType[str, Method] = MappingProxyType(
+    {
+        "pixels": by_pixels,
+        "quick fill": by_quick_fill,
+        "mean fill": mean_fill,
+        "untouched paste": untouched,
+        "wrong prompt": wrong_prompt,
+        "VAE of the truth": vae_of_truth,
+        **{f"{IMG2IMG}{strength:g}": partial(img2img, strength) for strength in (0.4, 0.6, 0.8, 1.0)},
+    }
+)
+ABLATIONS: MappingProxyType[str, Method] = MappingProxyType(
+    {f"pixels at {strength:g}": partial(by_pixels_at, strength) for strength in (0.2, 0.4, 0.6, 0.8, 1.0)}
+)
+
+
+def _pixels(stage: Stage, case: Case, request: EditRequest) -> Pixels:
+    return laid_on(case.source, outcome(pixels.edit(request, stage.model.backend)))
+
+
+def _signed(pictures: list[Pixels]) -> Tensor:
+    return to_signed(torch.from_numpy(as_batch(pictures)))

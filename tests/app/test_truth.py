@@ -1,0 +1,127 @@
+"""The truth benchmark: cases whose answer is exact, controls that measure what they claim, figures that are written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from app.bench import run, truth
+from app.bench.truth_cases import KINDS
+from app.bench.truth_methods import Stage, mean_fill, untouched
+from app.practice.autoencoder import make_vae
+from app.practice.clip import ClipLesson
+from app.practice.denoiser import make_denoiser
+from app.practice.export import Progress, write_clip, write_judge, write_pipeline
+from app.practice.judge import JudgeNet
+from app.practice.world import World
+from editor.request import PixelsSettings
+from tests.app.practice.tiny import TINY
+
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    # diffusers' schedulers and numpy 2
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A practice model that knows nothing."""
+    folder = tmp_path_factory.mktemp("untrained")
+    torch.manual_seed(0)
+    write_pipeline(folder, make_vae(TINY).eval(), make_denoiser(TINY).eval(), Progress("cpu"))
+    write_clip(folder, ClipLesson(TINY).module.eval())
+    write_judge(folder, JudgeNet().eval())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_truth_differs_inside_the_region_only(world: World, kind: str) -> None:
+    for seed in range(8):
+        case = KINDS[kind](world, seed)
+        assert np.array_equal(case.source[~case.region], case.truth[~case.region])
+        assert (case.source != case.truth).any()
+        assert case.prompt != case.wrong
+        again = KINDS[kind](world, seed)
+        assert np.array_equal(again.truth, case.truth)
+        assert again.prompt == case.prompt
+
+
+def test_pasting_a_clean_exemplar_is_nearly_the_truth_and_a_degraded_one_is_not(world: World) -> None:
+    def error(kind: str, seed: int) -> float:
+        case = KINDS[kind](world, seed)
+        difference = case.pasted[case.region].astype(np.float64) - case.truth[case.region]
+        return float(np.sqrt(np.square(difference).mean()))
+
+    for seed in range(8):
+        assert error("insert", seed) < 20
+        assert error("insert degraded", seed) > 1.5 * error("insert", seed)
+
+
+def test_controls_do_what_their_names_say(world: World, untrained: Path) -> None:
+    told = {"steps": 2, "guidance_scale": 4.0, "exemplar_strength": 0.5}
+    stage = Stage.load(untrained, settings=PixelsSettings(feather=0), **told)  # type: ignore[arg-type]
+    case = KINDS["replace"](world, 1)
+    filled = mean_fill(stage, case)
+    assert len(np.unique(filled[case.region], axis=0)) == 1
+    assert np.array_equal(filled[~case.region], case.source[~case.region])
+    assert np.array_equal(untouched(stage, case), case.source)
+    assert stage.evaluations == 0
+
+
+def test_figures_are_written_for_every_method_and_kind(untrained: Path, tmp_path: Path) -> None:
+    files = {name: tmp_path / f"truth.{name}" for name in ("json", "table", "sheet.png")}
+    status = run.main(
+        [
+            *("truth", "--scenes", "2", "--steps", "3", "--model", str(untrained), "--json", str(files["json"])),
+            *("--table", str(files["table"]), "--sheet", str(files["sheet.png"])),
+        ]
+    )
+    assert status == 1  # what knows nothing misses bars
+    results = {each["name"]: each for each in json.loads(files["json"].read_text("utf-8"))["results"]}
+    assert results["replace, pixels: moved outside"]["value"] == 0
+    assert results["replace, untouched paste: judge"]["value"] == 0
+    assert results["replace, pixels: evaluations"]["value"] == 6  # three steps, guided
+    assert results["insert, untouched paste: evaluations"]["value"] == 0
+    assert "ground, quick fill: inside" not in results  # it understands no words
+    assert results["PIXELS replaces"]["ok"] is False
+    table = files["table"].read_text("utf-8")
+    assert "| PIXELS replaces | 0 % | ≥ 80 | **missed** |" in table
+    assert table.count("(best of 4)") == len(KINDS)
+    with Image.open(files["sheet.png"]) as sheet:
+        assert sheet.width > 10 * truth.WIDE
+
+
+def test_one_method_alone_and_unknown_ones(untrained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["truth", "mean fill", "--kinds", "remove", "--scenes", "3", "--model", str(untrained)]) == 0
+    said = capsys.readouterr().out
+    assert "remove, mean fill: inside" in said
+    assert "pixels" not in said
+    with pytest.raises(SystemExit):
+        run.main(["truth", "guesswork", "--model", str(untrained)])
+    assert "no method is called guesswork" in capsys.readouterr().err
+
+
+def test_without_a_practice_model_it_says_how_to_make_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run.main(["truth", "--model", str(tmp_path)])
+    assert "make practice-model" in capsys.readouterr().err
+
+
+def test_the_interval_holds_the_mean_and_narrows() -> None:
+    random = np.random.default_rng(1)
+    few, many = random.normal(5, 1, 20).tolist(), random.normal(5, 1, 2000).tolist()
+    for values in (few, many):
+        low, high = truth.interval(values)
+        assert low < np.mean(values) < high
+    assert np.diff(truth.interval(many)) < np.diff(truth.interval(few)) / 5
