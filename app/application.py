@@ -29,16 +29,18 @@ from app.editing import Editing
 from app.first_sight import FirstSight, folder, settings_path
 from app.main_window import MainWindow
 from app.models import Models
+from app.practice_room import PracticeRoom
 from app.runner import Runner, RunsRequests
 from app.settings import Settings
 from editor.document import Document
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image
+from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.request import PixelsSettings
 from widgets.models_page import ModelsPage
 from widgets.qimage import from_qimage
-from widgets.services import Recent
+from widgets.services import Practice, Recent
 from widgets.session import Session
 from widgets.theme import Theme
 
@@ -54,10 +56,19 @@ class Application:
     """The running program: the `Services` of its window. Make it inside a running asyncio loop on Qt.
 
     `make_engine` is called in the worker thread, once, with what tells where models are. `cache`: a folder for
-    thumbnails. `models`: one for models that are downloaded.
+    thumbnails. `models`: one for models that are downloaded; `bundled`: those that come with the program.
     """
 
-    def __init__(self, settings: Settings, theme: Theme, cache: Path, models: Path, make_engine: MakeEngine) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        theme: Theme,
+        cache: Path,
+        models: Path,
+        make_engine: MakeEngine,
+        *,
+        bundled: Sequence[Path] = (),
+    ) -> None:
         self.settings = settings
         self.sessions: list[Session] = []
         self.finished = asyncio.Event()
@@ -65,7 +76,7 @@ class Application:
         self._thumbnails = Thumbnails(cache)
         self._runner = Runner(lambda: make_engine(lambda: self.models.library))
         self._tasks: set[asyncio.Task[None]] = set()
-        self.models = Models(settings, models, self._start)
+        self.models = Models(settings, models, self._start, bundled)
         self.models.changed.connect(self._follow_models)
         self.models.taken.connect(self._show_model_method)
         self._editing = Editing(self._runner, self.open_picture, self.models, self.show_models)
@@ -73,7 +84,10 @@ class Application:
         self._looked = False  # for models
         self._saving = asyncio.Lock()  # one file at a time, so that of two saves of a document the later one stays
         self._closing: set[Session] = set()
+        self._practice = PracticeRoom()
         self.window = MainWindow(self, settings, theme)
+        if bundled:
+            self._start(self._set_out_toys())
 
     # Opening
 
@@ -120,6 +134,23 @@ class Application:
         if session is not None:
             needs_model = session.draft.settings.needs_model
             self.settings.set(method=type(session.draft.settings).__name__ if needs_model else "")
+
+    def practice(self) -> Sequence[Practice]:
+        return self._practice.scenes
+
+    def open_practice(self, name: str) -> None:
+        self._start(self._open_practice(name))
+
+    async def _set_out_toys(self) -> None:
+        await asyncio.to_thread(self._practice.draw)
+        self.window.start_page.refresh()
+
+    async def _open_practice(self, name: str) -> None:
+        made, model = await asyncio.to_thread(lambda: (self._practice.open(name), inspect(self.models.bundled[0])))
+        session = self._add(made.document, None, name)
+        session.choose_method(PixelsSettings)
+        session.choose_model(model)
+        session.set_draft(**made.draft)
 
     def _follow_models(self) -> None:
         for session in self.sessions:
@@ -343,7 +374,9 @@ def run(qt: QApplication, sight: FirstSight, pictures: Sequence[Path]) -> int:
 async def _main(settings: Settings, theme: Theme, sight: FirstSight, pictures: Sequence[Path]) -> None:
     kind = QStandardPaths.StandardLocation
     models = folder(kind.AppLocalDataLocation) / "models"
-    application = Application(settings, theme, folder(kind.CacheLocation), models, load_engine)
+    application = Application(
+        settings, theme, folder(kind.CacheLocation), models, load_engine, bundled=resources.bundled_models()
+    )
     try:
         await application.open_all(pictures)
         application.window.show()

@@ -37,10 +37,10 @@ def models_folder(settings: Settings, own: Path) -> Path:
     return Path(settings.values.model_folder) if settings.values.model_folder else own
 
 
-def library_of(settings: Settings, own: Path) -> Library:
-    """Where the settings say that models are."""
+def library_of(settings: Settings, own: Path, bundled: Sequence[Path] = ()) -> Library:
+    """Where the settings say that models are, and those that come with the program."""
     values = settings.values
-    folders = dict.fromkeys((models_folder(settings, own), own, *map(Path, values.model_folders)))
+    folders = dict.fromkeys((models_folder(settings, own), own, *map(Path, values.model_folders), *bundled))
     return Library(tuple(folders), tuple(Path(each) for each in values.models))
 
 
@@ -88,8 +88,8 @@ def forget_path(settings: Settings, path: Path) -> bool:
 class Models(QObject):
     """The service of the Models page. Use it from the GUI thread, inside a running asyncio loop; nothing here blocks.
 
-    `own`: the program's folder for models. `start`: makes a task of a coroutine and looks after it. A download is a generator that is asked
-    for one report at a time, in a thread; between two of them it is cancelled.
+    `own`: the program's folder for models; `bundled`: those that come with it. `start`: makes a task of a coroutine and looks after it. A
+    download is a generator that is asked for one report at a time, in a thread; between two of them it is cancelled.
     """
 
     changed = Signal()
@@ -97,9 +97,10 @@ class Models(QObject):
     getting_changed = Signal()
     refused = Signal(object)
 
-    def __init__(self, settings: Settings, own: Path, start: Start) -> None:
+    def __init__(self, settings: Settings, own: Path, start: Start, bundled: Sequence[Path] = ()) -> None:
         super().__init__()
         self._settings, self._own, self._start = settings, own, start
+        self.bundled = bundled
         self._models: Sequence[ModelInfo] | None = None
         self._getting: Getting | None = None
         self._stopped = threading.Event()
@@ -130,7 +131,7 @@ class Models(QObject):
 
     @property
     def library(self) -> Library:
-        return library_of(self._settings, self._own)
+        return library_of(self._settings, self._own, self.bundled)
 
     # What is on the disk
 

@@ -22,6 +22,7 @@ from editor.models.hub import DownloadPlan, plan_download
 from editor.models.info import FAMILIES, ModelInfo
 from editor.models.library import Library
 from editor.report import Progress
+from resources import bundled_models
 
 EVERY = 10.0  # seconds between two lines of progress where lines cannot be overwritten
 INTERRUPTED = 130
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def known_models() -> Library:
     """Those that the settings know."""
-    return library_of(*_places())
+    return library_of(*_places(), bundled_models())
 
 
 def _places() -> tuple[Settings, Path]:
@@ -99,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _list(settings: Settings, own: Path, asked: argparse.Namespace) -> int:
-    found = library_of(settings, own).models()
+    found = library_of(settings, own, bundled_models()).models()
     used = settings.values.model
     if asked.json:
         _write_json([_facts(info, used) for info in found])

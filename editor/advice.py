@@ -16,6 +16,7 @@ MUCH_ENLARGED = 2.0
 WORDS_WIN = 8.0
 LITTLE_LEFT = 0.85
 FEW_STEPS = 3
+TOYS_SIDE = 256  # pixels: practice scenes and what is made of them are smaller, photographs are not
 
 
 def advice(document: Document, draft: Draft, planned: Plan) -> str:
@@ -23,6 +24,8 @@ def advice(document: Document, draft: Draft, planned: Plan) -> str:
     model = draft.model
     if not isinstance(draft.settings, PixelsSettings) or model is None or planned.action is None:
         return ""
+    if beyond_toys(document, draft):
+        return f"“{model.name}” knows nothing but its toys. For photographs, get a real model."
     steps = next(each for each in (draft.steps, model.steps, model.traits.steps) if each is not None)
     running = free_steps(draft.strength, steps)
     if running == 0:
@@ -42,6 +45,11 @@ def advice(document: Document, draft: Draft, planned: Plan) -> str:
     if exemplars and draft.prompt.strip() and next(each for each in guidance if each is not None) > WORDS_WIN:
         return f"With guidance above {WORDS_WIN:g} the words outweigh the exemplars."
     return ""
+
+
+def beyond_toys(document: Document, draft: Draft) -> bool:
+    """Whether the picture is none that the chosen model could know: the model knows toy scenes only, and the picture is larger than those."""
+    return draft.model is not None and draft.model.toys and max(document.size) > TOYS_SIDE
 
 
 def _softest(

@@ -33,6 +33,12 @@ def model_settings(name: str) -> AbstractContextManager[Path]:
     return as_file(files(__name__).joinpath("models", name))
 
 
+def bundled_models() -> tuple[Path, ...]:
+    """The folders of models that come with the program: the practice model, where it is packaged."""
+    folder = Path(__file__).parent / "models" / "practice"
+    return (folder,) if folder.is_dir() else ()
+
+
 def practice_thing(name: str) -> AbstractContextManager[Path]:
     """The picture of a thing of the practice world, RGBA PNG; its credits stand in `practice/CREDITS.md`."""
     return as_file(files(__name__).joinpath("practice", f"{name}.png"))

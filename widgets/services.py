@@ -21,6 +21,14 @@ class Recent:
     thumbnail: NDArray[np.uint8] | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Practice:
+    """A practice scene. `picture`: (h, w, 4) uint8, small."""
+
+    name: str
+    picture: NDArray[np.uint8]
+
+
 class Services(Protocol):
     """Files, documents and the program itself; everything that asks the person first is asked without blocking."""
 
@@ -32,6 +40,12 @@ class Services(Protocol):
 
     def open_sample(self) -> None:
         """Open the picture that comes with the program."""
+
+    def practice(self) -> Sequence[Practice]:
+        """Small scenes for the model that comes with the program; none where it does not."""
+
+    def open_practice(self, name: str) -> None:
+        """Open a practice scene, with an edit that is ready to run."""
 
     def paste(self) -> None:
         """Open what is on the clipboard as a new document."""

@@ -34,7 +34,7 @@ from PySide6.QtWidgets import (
 from widgets.controls.icons import draw
 from widgets.notices import Notices
 from widgets.qimage import to_qimage
-from widgets.services import Recent, Services
+from widgets.services import Practice, Recent, Services
 from widgets.theme import Colours, colours
 
 WIDTH = 640
@@ -42,6 +42,9 @@ BEGIN_HEIGHT = 112
 PICTURE = 96
 MOST_RECENT = 8
 GAP = 12
+TOY = 48
+TOYS_PER_ROW = 4
+TOYS_HEIGHT = 120  # of the practice scenes with their words
 WORKS = "Quick fill works without a model: remove things, move them, blend pictures in."
 
 
@@ -72,6 +75,20 @@ class StartPage(QWidget):
         self._recent_title.setProperty("role", "title")
         self._recent = QGridLayout()
         self._recent.setSpacing(GAP)
+        self._toys = QWidget()
+        toys = QVBoxLayout(self._toys)
+        toys.setContentsMargins(0, 20, 0, 0)
+        toys.setSpacing(4)
+        toys_title = QLabel("Practise")
+        toys_title.setProperty("role", "title")
+        toys_hint = QLabel("Toy scenes for the small model that comes with the program: change things by words.")
+        toys_hint.setProperty("role", "caption")
+        self._scenes = QGridLayout()
+        self._scenes.setSpacing(GAP)
+        toys.addWidget(toys_title)
+        toys.addWidget(toys_hint)
+        toys.addSpacing(4)
+        toys.addLayout(self._scenes)
         works = QLabel(WORKS)
         further = QLabel("to repaint by words, and to blend pictures in so that they fit.")
         for words in (works, further):
@@ -98,6 +115,7 @@ class StartPage(QWidget):
         column.addWidget(self._recent_title)
         column.addSpacing(4)
         column.addLayout(self._recent)
+        column.addWidget(self._toys)
         column.addSpacing(20)
         column.addWidget(works)
         column.addLayout(model_line)
@@ -111,6 +129,7 @@ class StartPage(QWidget):
         self.models.clicked.connect(services.show_models)
         self.dropped.connect(services.open_paths)
         self._cards: list[_RecentCard] = []
+        self._toy_cards: list[_ToyCard] = []
         self.notices = Notices(self)
         self.notices.resized.connect(self._place_notices)
         self.refresh()
@@ -120,8 +139,13 @@ class StartPage(QWidget):
         """The recent documents, the newest first."""
         return self._cards
 
+    @property
+    def toys(self) -> Sequence[QToolButton]:
+        """The practice scenes."""
+        return self._toy_cards
+
     def refresh(self) -> None:
-        """Ask again what was open last."""
+        """Ask again what was open last, and for practice scenes."""
         for old in self._cards:
             self._recent.removeWidget(old)
             old.hide()
@@ -130,11 +154,20 @@ class StartPage(QWidget):
         for card in self._cards:
             card.clicked.connect(lambda _=False, path=card.path: self._services.open_paths([path]))
         self._recent_title.setVisible(bool(self._cards))
+        for toy in self._toy_cards:
+            self._scenes.removeWidget(toy)
+            toy.hide()
+            toy.deleteLater()
+        self._toy_cards = [_ToyCard(scene) for scene in self._services.practice()]
+        for at, toy in enumerate(self._toy_cards):
+            self._scenes.addWidget(toy, at // TOYS_PER_ROW, at % TOYS_PER_ROW)
+            toy.clicked.connect(lambda _=False, toy=toy: self._services.open_practice(toy.text()))
+        self._toys.setVisible(bool(self._toy_cards))
         self._lay_out()
 
     def _lay_out(self) -> None:
         # A low window shows one row of recent documents, a tall one two.
-        rows = 2 if self.height() >= 720 else 1
+        rows = 2 if self.height() >= 720 + (TOYS_HEIGHT if self._toy_cards else 0) else 1
         per_row = MOST_RECENT // 2
         for at, card in enumerate(self._cards):
             self._recent.addWidget(card, at // per_row, at % per_row, Qt.AlignmentFlag.AlignLeft)
@@ -265,6 +298,31 @@ class _RecentCard(_Tile):
         name = QFontMetrics(self.font()).elidedText(self.path.name, Qt.TextElideMode.ElideMiddle, round(words.width()))
         painter.setPen(QColor(found.text))
         painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, name)
+
+
+class _ToyCard(_Tile):
+    """A practice scene: its picture, and its name beside it."""
+
+    def __init__(self, scene: Practice) -> None:
+        super().__init__()
+        self._pixmap = QPixmap.fromImage(to_qimage(scene.picture))
+        self.setText(scene.name)
+        self.setAccessibleName(f"Practise: {scene.name}")
+        self.setFixedHeight(TOY + 2)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        found = colours(self.palette())
+        painter = QPainter(self)
+        shape = self.frame(painter, found)
+        picture = QRectF(1, 1, TOY, TOY)
+        painter.save()
+        painter.setClipPath(shape)
+        painter.drawPixmap(picture, self._pixmap, QRectF(self._pixmap.rect()))
+        painter.restore()
+        words = QRectF(TOY + 9, 0, self.width() - TOY - 14, self.height())
+        painter.setPen(QColor(found.text))
+        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextWordWrap, self.text())
 
 
 def _filling(pixmap: QPixmap, target: QRectF) -> QRectF:

@@ -35,8 +35,11 @@ def card(size: Size, samples: Mapping[str, int], minutes: Mapping[str, float], f
     )
     return f"""---
 license: other
+model_name: Practice model (toy scenes)
 library_name: diffusers
 pipeline_tag: text-to-image
+tags:
+- toy-scenes
 ---
 # Practice model (toy scenes), size "{size}"
 

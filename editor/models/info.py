@@ -57,7 +57,8 @@ class ModelInfo:
     `native`: side in pixels of the square it was made for. `cell`: pixels per latent cell, a power of two that its autoencoder's settings
     tell. `prediction`: what its network predicts. `steps`: how many suit it, None for the family's own (few-step models differ). `parts`: its
     networks with their sizes. `problem`: why it cannot be used, as a sentence, empty when it can; `advice`: what to do then; `family` means
-    nothing when the problem is that it is of another. `licence` and `source` (hub id or file) as far as known.
+    nothing when the problem is that it is of another. `licence` and `source` (hub id or file) as far as known. `toys`: it knows toy scenes
+    only, such as the practice model that comes with the program.
     """
 
     key: str
@@ -74,6 +75,7 @@ class ModelInfo:
     advice: str = ""
     licence: str = ""
     source: str = ""
+    toys: bool = False
 
     @property
     def traits(self) -> Family:

@@ -69,6 +69,8 @@ LABELS: Mapping[str, str] = {
 }
 FETCH_AGAIN = "Download the model again; what is there already is kept."
 OTHER_MODEL = "Choose another model."
+TOYS = r"^- toy-scenes\s*$"  # a tag on the card of a model that knows nothing else
+TOYS_GUIDANCE = 4.0
 PICKLE_ADVICE = "Look for the safetensors version of the same model."
 
 
@@ -183,7 +185,11 @@ def _folder(blank: ModelInfo, prediction: Prediction | None) -> ModelInfo:
         )
         raise _Refused(f"“{INDEX}” of “{name}” {error}.", advice) from error
     family = _family(index, name)
-    info = replace(blank, family=family, native=FAMILIES[family].native, licence=_licence(path))
+    card = _card(path)
+    info = replace(blank, family=family, native=FAMILIES[family].native, licence=_told(card, "license(?:_name)?"))
+    if re.search(TOYS, card, re.MULTILINE):
+        name = _told(card, "model_name") or name
+        info = replace(info, name=name, toys=True)
     config = _config(info, path, "unet", "config.json")
     channels = config.get("in_channels")
     if channels == 9:
@@ -202,6 +208,8 @@ def _folder(blank: ModelInfo, prediction: Prediction | None) -> ModelInfo:
     told = scheduler.get("prediction_type")
     side, cell = config.get("sample_size"), _cell(info, path)
     steps, guidance = few_steps(name, str(scheduler.get("_class_name", "")))
+    if info.toys:
+        guidance = TOYS_GUIDANCE
     if isinstance(side, int) and 8 <= side <= 512 and family != "kandinsky-2.2":
         info = replace(info, native=side * cell)
     if told in ("epsilon", "v_prediction", "sample"):
@@ -338,12 +346,16 @@ def few_steps(name: str, scheduler: str) -> tuple[int | None, float | None]:
     return None, None
 
 
-def _licence(folder: Path) -> str:
-    """From the head of the model card."""
+def _card(folder: Path) -> str:
+    """The head of the model card, empty where there is none."""
     try:
         with (folder / "README.md").open("rb") as file:
             head = file.read(4096).decode("utf-8", "replace")
     except OSError:
         return ""
-    found = re.search(r"^license(?:_name)?:\s*([\w.+-]{1,60})\s*$", head, re.MULTILINE)
-    return found.group(1) if found and head.startswith("---") else ""
+    return head.removeprefix("---").partition("\n---")[0] if head.startswith("---") else ""
+
+
+def _told(card: str, field: str) -> str:
+    found = re.search(rf"^{field}:\s*([\w.+()-][\w.+() -]{{0,59}}?)\s*$", card, re.MULTILINE)
+    return found.group(1) if found else ""

@@ -42,13 +42,13 @@ class Library:
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
 
     def models(self) -> tuple[ModelInfo, ...]:
-        """What is there, by name, broken ones with their problem. Reads headers and small files only."""
+        """What is there, by name, toys last, broken ones with their problem. Reads headers and small files only."""
         paths = {Path(os.path.abspath(path)): None for path in (*self.added, *self._found(), *self._cached())}
         infos = [self._inspect(path) for path in paths]
         used = {find_prior(info.path) for info in infos if info.family == "kandinsky-2.2"}
         named = set(map(os.path.abspath, self.added))
         listed = (info for info in infos if info.path not in used or info.key in named)
-        return tuple(sorted(listed, key=lambda info: (info.name.lower(), info.key)))
+        return tuple(sorted(listed, key=lambda info: (info.toys, info.name.lower(), info.key)))
 
     def find(self, key: str) -> ModelInfo:
         """The model of a key (a path, or a hub id). Raises `ModelUnavailable` when it is gone or cannot be used."""

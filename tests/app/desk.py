@@ -213,6 +213,7 @@ def on_a_desk(
     theme: Theme,
     home: Path,
     make_engine: Callable[[], RunsRequests] | None = None,
+    bundled: Sequence[Path] = (),
 ) -> Coroutine[Any, Any, None]:
     """The story, told on a fresh program that is put away afterwards."""
 
@@ -223,6 +224,7 @@ def on_a_desk(
             home / "cache",
             home / "models",
             load_engine if make_engine is None else lambda _: make_engine(),
+            bundled=bundled,
         )
         try:
             await story(Desk(application))

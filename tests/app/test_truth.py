@@ -7,20 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from app.bench import run, truth
 from app.bench.truth_cases import KINDS
 from app.bench.truth_methods import Stage, mean_fill, untouched
-from app.practice.autoencoder import make_vae
-from app.practice.clip import ClipLesson
-from app.practice.denoiser import make_denoiser
-from app.practice.export import Progress, write_clip, write_judge, write_pipeline
-from app.practice.judge import JudgeNet
 from app.practice.world import World
 from editor.request import PixelsSettings
-from tests.app.practice.tiny import TINY
+from tests.app.practice_model import write_untrained
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -32,12 +26,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A practice model that knows nothing."""
-    folder = tmp_path_factory.mktemp("untrained")
-    torch.manual_seed(0)
-    write_pipeline(folder, make_vae(TINY).eval(), make_denoiser(TINY).eval(), Progress("cpu"))
-    write_clip(folder, ClipLesson(TINY).module.eval())
-    write_judge(folder, JudgeNet().eval())
-    return folder
+    return write_untrained(tmp_path_factory.mktemp("untrained"))
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,13 @@ def test_what_goes_wrong_is_said(changes: dict[str, object], words: str) -> None
     assert words in said(document(), replace(DRAFT, **changes))  # type: ignore[arg-type]
 
 
+def test_on_a_photograph_a_model_of_toys_says_that_it_knows_nothing_else() -> None:
+    toys = replace(MODEL, name="Practice model", toys=True)
+    assert "knows nothing but its toys" in said(document(), replace(DRAFT, model=toys))
+    small = picture(256, 256).adding_exemplar(document().exemplars[0])
+    assert "toys" not in said(small, replace(DRAFT, model=toys))
+
+
 def test_an_exemplar_that_is_held_may_be_run_strongly() -> None:
     assert said(document(fidelity=0.4), replace(DRAFT, strength=0.95)) == ""
 

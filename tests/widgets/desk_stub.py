@@ -20,7 +20,7 @@ from editor.models.info import FAMILIES, FamilyName, ModelInfo
 from editor.report import Assessment, EditResult, Masks, Recipe
 from editor.request import QuickFillSettings, SegmentRequest
 from widgets.job import Asked
-from widgets.services import Recent
+from widgets.services import Practice, Recent
 from widgets.session import Session
 
 SHIFT = Qt.KeyboardModifier.ShiftModifier
@@ -82,6 +82,7 @@ class Services:
 
     calls: list[str] = field(default_factory=list)
     recents: list[Recent] = field(default_factory=list)
+    scenes: list[Practice] = field(default_factory=list)
 
     def open_dialog(self) -> None:
         self.calls.append("open")
@@ -91,6 +92,12 @@ class Services:
 
     def open_sample(self) -> None:
         self.calls.append("sample")
+
+    def practice(self) -> Sequence[Practice]:
+        return self.scenes
+
+    def open_practice(self, name: str) -> None:
+        self.calls.append(f"practise {name}")
 
     def paste(self) -> None:
         self.calls.append("paste")

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from tests.widgets.desk_stub import NONE, Services
-from widgets.services import Recent
+from widgets.services import Practice, Recent
 from widgets.start_page import MOST_RECENT, StartPage
 
 LEFT = Qt.MouseButton.LeftButton
@@ -58,6 +58,28 @@ def test_a_low_window_shows_one_row_of_them(page: StartPage, services: Services)
     assert sum(card.isVisible() for card in page.cards) == MOST_RECENT
     page.resize(1000, 600)
     assert sum(card.isVisible() for card in page.cards) == MOST_RECENT // 2
+
+
+def test_practice_scenes_are_there_when_there_are_some(page: StartPage, services: Services) -> None:
+    assert page.toys == []
+    services.scenes = [Practice(name, np.full((64, 64, 4), 200, np.uint8)) for name in ("Cat", "Rocket at night")]
+    page.refresh()
+    assert [toy.accessibleName() for toy in page.toys] == ["Practise: Cat", "Practise: Rocket at night"]
+    QTest.mouseClick(page.toys[1], LEFT)
+    QTest.keyClick(page.toys[0], Qt.Key.Key_Return)
+    assert services.calls == ["practise Rocket at night", "practise Cat"]
+    services.scenes = []
+    page.refresh()
+    assert page.toys == []
+
+
+def test_with_practice_scenes_a_low_window_still_shows_everything(page: StartPage, services: Services) -> None:
+    services.recents = [Recent(Path(f"/a/{at}.png")) for at in range(20)]
+    services.scenes = [Practice(str(at), np.full((64, 64, 4), 200, np.uint8)) for at in range(4)]
+    page.resize(1000, 600)
+    page.refresh()
+    assert all(toy.isVisible() for toy in page.toys)
+    assert page.rect().contains(page.models.mapTo(page, page.models.rect().bottomRight()))
 
 
 def drop(page: StartPage, data: QMimeData) -> tuple[QDragEnterEvent, QDropEvent]:

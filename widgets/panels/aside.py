@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from editor.advice import beyond_toys
 from editor.errors import OutOfMemory
 from widgets import running
 from widgets.job import Job
@@ -29,6 +30,7 @@ class Aside(QWidget):
             "Queue another", "Run this edit as well, after the one that runs (Ctrl+Enter)", session.queue
         )
         self._smaller = self._link("Run smaller", "Run it again with a smaller working size", run_smaller)
+        self._get = self._link("Get a real model", "Models that know photographs", session.show_models)
         self._row.addStretch(1)
 
     def show_job(self, job: Job | None) -> None:
@@ -37,7 +39,11 @@ class Aside(QWidget):
         self._queue.setVisible(going and self._session.plan.action is not None)
         full = job is not None and job.state == "failed" and isinstance(job.error, OutOfMemory)
         self._smaller.setVisible(full and running.can_shrink(self._session))
-        links = (self._keep, self._queue, self._smaller)
+        session, idle = self._session, job is None or not job.busy
+        self._get.setVisible(
+            idle and session.draft.settings.needs_model and beyond_toys(session.document, session.draft)
+        )
+        links = (self._keep, self._queue, self._smaller, self._get)
         self.setVisible(any(not link.isHidden() for link in links))
 
     def _link(self, words: str, tip: str, do: Callable[[], object]) -> QPushButton:
