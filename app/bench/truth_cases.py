@@ -21,7 +21,7 @@ Mask = NDArray[np.bool_]
 Map = NDArray[np.float32]
 
 HELD_OUT = 10_000  # the first seed: others than the gates are measured on
-MARGIN = 2  # pixels around what changes, in which an edit may change something too
+MARGIN = 4  # pixels around what changes that are free too: one cell of the model, else its edge would be held
 REDUCED = 6  # a degraded exemplar was once so many times smaller
 NOISE = 24.0  # and has so much noise, in 1/255
 

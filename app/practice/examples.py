@@ -19,7 +19,9 @@ from editor.item import Exemplar, Item
 T = TypeVar("T", np.uint8, np.float32)
 
 ENLARGED = 4  # so that brushes fit; the model sees the whole scene in its own size
-AROUND = 2 * ENLARGED  # pixels around a thing that its item takes in, so that another outline finds room
+AROUND = (
+    4 * ENLARGED
+)  # pixels around a thing that its item takes in: one cell of the model, and room for another outline
 
 
 @dataclass(frozen=True, slots=True)
