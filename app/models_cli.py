@@ -105,8 +105,8 @@ def _list(settings: Settings, own: Path, asked: argparse.Namespace) -> int:
     if asked.json:
         _write_json([_facts(info, used) for info in found])
         return 0
-    if not found:
-        _write("There are no models yet. `palimpsest models suggest` shows some to begin with.")
+    if all(info.toys for info in found):
+        _write("There are no models for photographs yet. `palimpsest models suggest` shows some to begin with.")
     for info in found:
         _write(f"{'*' if info.key == used else ' '} {info.name}")
         if info.problem:

@@ -22,7 +22,8 @@ ID = "maker/small"
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A person's folders of their own, and no hub cache."""
+    """A person's folders of their own, no hub cache, and nothing that comes with the program."""
+    monkeypatch.setattr("app.models_cli.bundled_models", tuple)
     folders = {
         QStandardPaths.StandardLocation.AppConfigLocation: tmp_path / "config",
         QStandardPaths.StandardLocation.AppLocalDataLocation: tmp_path / "data",
@@ -65,6 +66,18 @@ def listed(capsys: Captured) -> list[dict[str, Any]]:
     assert models("--json") == 0
     found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
     return found
+
+
+def test_the_practice_model_is_listed_and_is_none_for_photographs(
+    home: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    (model / "README.md").write_text("---\nmodel_name: Practice model\ntags:\n- toy-scenes\n---\n", "utf-8")
+    monkeypatch.setattr("app.models_cli.bundled_models", lambda: (model,))
+    assert models() == 0
+    said = capsys.readouterr().out
+    assert "no models for photographs yet" in said
+    assert "  Practice model\n" in said
+    assert [each["key"] for each in listed(capsys)] == [str(model)]
 
 
 def test_without_models_it_says_where_to_begin(home: Path, capsys: Captured) -> None:
