@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000
 ON_SHEET = 4  # scenes of each kind
-WIDE = 96
+WIDE = 120
 MEASURES = {  # name -> unit
     "inside": "RMSE",
     "outside": "RMSE",

@@ -22,6 +22,7 @@ Map = NDArray[np.float32]
 
 HELD_OUT = 10_000  # the first seed: others than the gates are measured on
 MARGIN = 4  # pixels around what changes that are free too: one cell of the model, else its edge would be held
+SHINES_THROUGH = 0.05  # of the ground through a pixel of a thing; less is left as it was
 REDUCED = 6  # a degraded exemplar was once so many times smaller
 NOISE = 24.0  # and has so much noise, in 1/255
 
@@ -136,12 +137,13 @@ def other_ground(world: World, seed: int) -> Case:
     after = scene.on(draw_ground(random, "held out", scene.ground.name))
     drawn, truth = world.draw(scene), world.draw(after)
     behind = 1 - drawn.coverage.max(axis=0)
+    region = behind > SHINES_THROUGH
     wrong = scene.on(draw_ground(random, "held out", after.ground.name))
     return Case(
         "ground",
         drawn.picture,
-        truth.picture,
-        behind > 0,
+        np.where(region[..., None], truth.picture, drawn.picture),
+        region,
         behind.astype(np.float32),
         after.caption(),
         wrong.caption(),
