@@ -46,6 +46,12 @@ class Case:
     exemplar: ExemplarInput | None = None
 
     @property
+    def local_prompt(self) -> str:
+        """What the region alone must show, in words."""
+        shown = () if self.wanted is None or self.kind == "ground" else (self.wanted,)
+        return Scene(self.after.ground, shown).caption()
+
+    @property
     def frame(self) -> Frame:
         height, width = self.region.shape
         return Frame.full_size(Rect(0, 0, width, height))

@@ -99,6 +99,11 @@ def by_pixels(stage: Stage, case: Case) -> Pixels:
     return _pixels(stage, case, stage.request(case, strength=strength, exemplars=(exemplar,), action="blend"))
 
 
+def by_pixels_locally(stage: Stage, case: Case) -> Pixels:
+    """PIXELS, told only what shall stand in the region."""
+    return by_pixels(stage, replace(case, prompt=case.local_prompt))
+
+
 def by_pixels_at(strength: float, stage: Stage, case: Case) -> Pixels:
     """The same with another strength, also where words decide."""
     found = case.region.astype(np.float32) * np.float32(strength)
@@ -164,6 +169,7 @@ IMG2IMG = "img2img at "
 METHODS: MappingProxyType[str, Method] = MappingProxyType(
     {
         "pixels": by_pixels,
+        "pixels, local words": by_pixels_locally,
         "quick fill": by_quick_fill,
         "mean fill": mean_fill,
         "untouched paste": untouched,
