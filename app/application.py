@@ -86,8 +86,6 @@ class Application:
         self._closing: set[Session] = set()
         self._practice = PracticeRoom()
         self.window = MainWindow(self, settings, theme)
-        if bundled:
-            self._start(self._set_out_toys())
 
     # Opening
 
@@ -140,6 +138,11 @@ class Application:
 
     def open_practice(self, name: str) -> None:
         self._start(self._open_practice(name))
+
+    def set_out_practice(self) -> None:
+        """Draw the practice scenes of the start page, beside everything else; called once the window stands."""
+        if self.models.bundled:
+            self._start(self._set_out_toys())
 
     async def _set_out_toys(self) -> None:
         await asyncio.to_thread(self._practice.draw)
@@ -383,6 +386,7 @@ async def _main(settings: Settings, theme: Theme, sight: FirstSight, pictures: S
         await asyncio.sleep(0)
         sight.close()
         log.info("Ready")
+        application.set_out_practice()
         await application.finished.wait()
     finally:
         await application.close()

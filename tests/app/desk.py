@@ -227,7 +227,9 @@ def on_a_desk(
             bundled=bundled,
         )
         try:
-            await story(Desk(application))
+            desk = Desk(application)
+            application.set_out_practice()
+            await story(desk)
         finally:
             await application.close()
             application.window.deleteLater()
