@@ -65,8 +65,7 @@ async def assess(runner: Runner, asked: Asked, done: Callable[[Assessment | None
     if frame is None or model is None:
         done(None)
         return
-    guidance = (asked.draft.guidance_scale, model.guidance_scale, model.traits.guidance_scale)
-    guided = next(each for each in guidance if each is not None) > 1
+    guided = asked.draft.guidance_on(model) > 1
     try:
         found = await runner.run(AssessRequest(model.key, frame.working, guidance=guided), _ignore)
     except EditorError as error:

@@ -26,7 +26,7 @@ def advice(document: Document, draft: Draft, planned: Plan) -> str:
         return ""
     if beyond_toys(document, draft):
         return f"“{model.name}” knows nothing but its toys. For photographs, get a real model."
-    steps = next(each for each in (draft.steps, model.steps, model.traits.steps) if each is not None)
+    steps = draft.steps_on(model)
     running = free_steps(draft.strength, steps)
     if running == 0:
         return "At this strength not one step runs. Raise the strength, or the number of steps."
@@ -41,8 +41,7 @@ def advice(document: Document, draft: Draft, planned: Plan) -> str:
     if soft is not None:
         exemplar, factor = soft
         return f"“{exemplar.name}” is enlarged {factor:.1f} times and will stay soft. Make it smaller, or use a larger picture of it."
-    guidance = (draft.guidance_scale, model.guidance_scale, model.traits.guidance_scale)
-    if exemplars and draft.prompt.strip() and next(each for each in guidance if each is not None) > WORDS_WIN:
+    if exemplars and draft.prompt.strip() and draft.guidance_on(model) > WORDS_WIN:
         return f"With guidance above {WORDS_WIN:g} the words outweigh the exemplars."
     return ""
 
@@ -59,7 +58,7 @@ def _softest(
     frame = repaint_frame(document, draft, planned) if exemplars else None
     if frame is None:
         return None
-    shown = math.sqrt(frame.working.area / frame.rect.size.area)
+    shown = frame.mean_scale
     found = [(each, shown * math.sqrt(abs(each.placement.scale_x * each.placement.scale_y))) for each in exemplars]
     most = max(found, key=lambda each: each[1])
     return most if most[1] > MUCH_ENLARGED else None

@@ -176,10 +176,8 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
     seen = flatten(document, frame.rect)
     nothing = seen[..., 3] == 0 if seen[..., 3].min() == 0 else None
     strength, exemplars = repaint_inputs(document, draft, frame, planned, nothing)
-    steps = next(each for each in (draft.steps, model.steps, model.traits.steps) if each is not None)
     # Where no exemplar reaches into the frame, there is nothing to blend.
     action = "fill" if planned.action == "blend" and not exemplars else planned.action
-    guidance = (draft.guidance_scale, model.guidance_scale, model.traits.guidance_scale)
     return EditRequest(
         image=on_white(seen),
         strength=strength,
@@ -192,8 +190,8 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
         prompt=draft.prompt,
         negative_prompt=draft.negative_prompt,
         model=model.key,
-        steps=steps,
-        guidance_scale=next(each for each in guidance if each is not None),
+        steps=draft.steps_on(model),
+        guidance_scale=draft.guidance_on(model),
         sampler=draft.sampler,
         overall=draft.strength,
     )

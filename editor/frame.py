@@ -42,6 +42,11 @@ class Frame:
         """Working pixels per document pixel, along x and y."""
         return self.working.width / self.rect.width, self.working.height / self.rect.height
 
+    @property
+    def mean_scale(self) -> float:
+        """Working pixels per document pixel, one number for both axes: they differ by rounding only."""
+        return math.sqrt(self.working.area / self.rect.size.area)
+
     def to_working(self, x: float, y: float) -> Point:
         sx, sy = self.scale
         return Point((x - self.rect.left) * sx, (y - self.rect.top) * sy)

@@ -44,6 +44,14 @@ class Draft:
         grow = round(7 * max(document.size) / 512)
         return cls(QuickFillSettings(grow=min(max(grow, 2), 60)))
 
+    def steps_on(self, model: ModelInfo) -> int:
+        """How many steps a run on this model has: what was said, or else what suits the model."""
+        return model.own_steps if self.steps is None else self.steps
+
+    def guidance_on(self, model: ModelInfo) -> float:
+        """The guidance scale of a run on this model, likewise."""
+        return model.own_guidance if self.guidance_scale is None else self.guidance_scale
+
     @property
     def grow(self) -> int:
         """How far, in document pixels, the hole behind an item reaches past it; 0 for methods that dig none."""

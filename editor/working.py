@@ -6,7 +6,6 @@ what the model's sides must be multiples of.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import cv2
@@ -44,7 +43,7 @@ class Working:
     @property
     def scale(self) -> float:
         """Working pixels per document pixel."""
-        return math.sqrt(self.frame.working.area / self.frame.rect.size.area)
+        return self.frame.mean_scale
 
     def image(self, pixels: NDArray[np.uint8] | Image) -> Image:
         """(H, W, 3) of the frame, uint8 or float in [0, 1] -> (canvas height, canvas width, 3) float32 in [0, 1]."""

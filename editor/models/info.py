@@ -82,6 +82,16 @@ class ModelInfo:
         return FAMILIES[self.family]
 
     @property
+    def own_steps(self) -> int:
+        """How many steps suit it."""
+        return self.traits.steps if self.steps is None else self.steps
+
+    @property
+    def own_guidance(self) -> float:
+        """The guidance scale that suits it."""
+        return self.traits.guidance_scale if self.guidance_scale is None else self.guidance_scale
+
+    @property
     def multiple(self) -> int:
         """Sides of the working canvas are multiples of this many pixels."""
         return max(self.traits.multiple, self.cell)

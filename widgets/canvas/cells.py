@@ -124,7 +124,7 @@ def cells_of(
     except EditorError:
         return None
     working = Working.of(seen, model)
-    wanted = next(each for each in (draft.steps, model.steps, model.traits.steps) if each is not None)
+    wanted = draft.steps_on(model)
     steps = run_length(settings, strength, wanted)
     held = counts_of(settings, tuple(found.values()), strength, working, steps)
     across, down = frame.scale

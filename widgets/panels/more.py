@@ -192,9 +192,7 @@ class _ModelControls(QWidget):
         model = self._session.draft.model
         if model is None:
             return 30, 7.0
-        traits = model.traits
-        guidance = traits.guidance_scale if model.guidance_scale is None else model.guidance_scale
-        return model.steps or traits.steps, guidance
+        return model.own_steps, model.own_guidance
 
     def _set_steps(self, value: float) -> None:
         self._session.set_draft(steps=None if value == self._suiting()[0] else int(value))
