@@ -13,7 +13,6 @@ from widgets.services import Practice
 if TYPE_CHECKING:
     from app.practice.world import World
 
-SOFT = 4.0  # pixels: the usual soft edge is too wide for a toy
 BLEND_STRENGTH = 0.4
 
 
@@ -46,7 +45,7 @@ class PracticeRoom:
         example = {each.name: each for each in EXAMPLES}[name]
         document = example.document(self._draws())
         draft: dict[str, Any] = {
-            "settings": PixelsSettings(feather=SOFT),
+            "settings": PixelsSettings(),
             "prompt": example.prompt,
             "strength": 1.0,
             "frame": document.rect,  # the model knows whole scenes only

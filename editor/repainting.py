@@ -71,7 +71,7 @@ def rim_of(exemplar: Exemplar, draft: Draft, frame: Frame) -> float:
     """How far around the exemplar the picture may adapt, in document pixels."""
     if exemplar.rim is not None:
         return exemplar.rim
-    return 0.0 if draft.model is None else draft.model.traits.rim / frame.mean_scale
+    return 0.0 if draft.model is None else draft.model.own_rim / frame.mean_scale
 
 
 def repaint_effect(document: Document, draft: Draft, rect: Rect, planned: Plan) -> Map:

@@ -109,7 +109,7 @@ class PixelsSettings:
         Range(0.0, 64.0, "px", 1.0),
         Says(
             "Soft edge",
-            "How far the change fades in from the edge of its region, in the model’s pixels; never outwards.",
+            "How far the change fades in from the edge of its region, in the model’s pixels, less for models of small pictures; never outwards.",
             "region",
         ),
     ] = 12.0
@@ -140,7 +140,84 @@ class PixelsSettings:
     fan: tuple[float, ...] = ()
 
 
-MethodSettings = QuickFillSettings | PixelsSettings
+@dataclass(frozen=True, slots=True)
+class BlendedSettings:
+    """Blended Latent Diffusion: words inside a region, everything else kept (arXiv 2206.02779; see `editor.methods.blended_latent_diffusion`).
+
+    How much of what lies in the region is kept is the strength of the request: of the steps, the noisiest 1 - strength are skipped.
+    `rule`: "canonical" is ours; the others are the published scripts, for comparison. `pixel_blending`: the share of steps, at the end, that
+    blend pictures instead of latents (of "ref_ldm" only).
+    """
+
+    needs_model: ClassVar[bool] = True
+    reads_prompt: ClassVar[bool] = True
+
+    region: Annotated[
+        Literal["inside", "outside"],
+        Says("Change", "What is painted or selected, or everything else.", "region"),
+    ] = "inside"
+    thin: Annotated[
+        Literal["auto", "on", "off"],
+        Says(
+            "Thin regions",
+            "Begins in a wider region and closes in on yours, so that something fits into thin ones.",
+            "region",
+        ),
+    ] = "auto"
+    widen: Annotated[
+        int,
+        Range(0, 5, "cells", 1),
+        Says("Widen by", "How far around a thin region it begins, in the model’s cells.", "region"),
+    ] = 3
+    feather: Annotated[
+        float,
+        Range(0.0, 64.0, "px", 1.0),
+        Says(
+            "Soft edge",
+            "How far the change fades in from the edge of its region, in the model’s pixels; never outwards.",
+            "region",
+        ),
+    ] = 8.0
+    finish: Annotated[
+        Literal["paste", "poisson", "decoder", "latents"],
+        Says(
+            "Edge",
+            "Paste with a soft edge, even out colours across it, or learn the surroundings (takes about as long as the edit again).",
+            "quality",
+        ),
+    ] = "paste"
+    match_tone: Annotated[
+        Literal["auto", "on", "off"],
+        Says(
+            "Match tone",
+            "Undoes a shift of light or colour that the model brings in; measured where nothing changes.",
+            "quality",
+        ),
+    ] = "auto"
+    scale: Annotated[
+        float,
+        Range(0.4, 2.0, "%", 0.05),
+        Says("Working size", "Of the size that the model was made for: smaller is faster, larger is finer.", "quality"),
+    ] = 1.0
+    cells: Annotated[
+        Literal["auto", "area", "any"],
+        Says("Cells count", "Where half of one is covered, or any of it; automatic for thin regions.", "expert"),
+    ] = "auto"
+    noise: Annotated[
+        Literal["fixed", "fresh"], Says("Background noise", "Drawn once, or for every step.", "expert")
+    ] = "fixed"
+    rank: Annotated[
+        Literal["crop", "reference"],
+        Says("Ranking looks at", "The region with some surroundings, or the region alone in the whole frame.", "expert"),
+    ] = "crop"
+    rule: Annotated[
+        Literal["canonical", "ref_ldm", "ref_sd2", "ref_sdxl"],
+        Says("Rule", "The first is ours; the others are the published scripts, for comparison.", "expert"),
+    ] = "canonical"
+    pixel_blending: Annotated[float, Range(0.0, 1.0)] = 0.0
+
+
+MethodSettings = QuickFillSettings | PixelsSettings | BlendedSettings
 Sampler = Literal["", "euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm", "ddpm", "pndm"]
 Action = Literal["fill", "remove", "move", "blend"]
 
@@ -200,6 +277,8 @@ class EditRequest:
     `subjects`: which things of the document this is about; the method needs only `items` and `exemplars`, the way back needs these.
     `model`: the key of the model, empty where the method needs none. `sampler`: empty for the model's own.
     `overall`: the overall strength, which `strength` already contains; kept for the recipe.
+    `scribble`: (H, W, 3) uint8 sRGB, the picture with the colours that were painted as a hint of what shall be there; the model starts from it,
+    but the result is laid over `image`. None for no hint.
     `seed`: drawn before the request is built, so that a request always means the same picture.
 
     Raises `InvalidRequest` for wrong shapes, types and ranges.
@@ -222,11 +301,14 @@ class EditRequest:
     guidance_scale: Annotated[float, Range(0.0, 30.0)] = 7.0
     sampler: Sampler = ""
     overall: Annotated[float, Range(0.0, 1.0)] = 1.0
+    scribble: Pixels | None = None
 
     def __post_init__(self) -> None:
         shape = self.frame.rect.size.shape
         _check("picture", self.image, (*shape, 3), np.uint8)
         _check("strength map", self.strength, shape, np.float32, unit_range=True)
+        if self.scribble is not None:
+            _check("scribble", self.scribble, (*shape, 3), np.uint8)
         if self.avoid is not None:
             _check("do-not-copy map", self.avoid, shape, np.bool_)
         for item in self.items:
@@ -246,6 +328,41 @@ class EditRequest:
         check_ranges(self.settings)
         if not self.strength.any():
             raise InvalidRequest("Nothing may change yet.", "Paint where it may change, or select an item.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CandidatesRequest:
+    """Ask for the same edit with several seeds; they are made together where memory allows. `seeds`: instead of the request's own."""
+
+    request: EditRequest
+    seeds: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.seeds or not all(0 <= seed < 2**63 for seed in self.seeds):
+            raise InvalidRequest("Seeds must be whole numbers from 0 to 2^63 - 1, at least one.")
+
+
+Repair = Literal["poisson", "decoder", "latents"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RepairRequest:
+    """Ask for a finished result again with a better edge, without another edit. `request`: what it was made from; its strength, image and seed count.
+
+    `latents`: (C, h, w) float32, the clean latents that the edit ended with (`EditResult.latents`). `how`: "poisson" evens out colours,
+    "decoder" and "latents" learn the surroundings.
+    """
+
+    request: EditRequest
+    latents: NDArray[np.float32]
+    how: Repair
+
+    def __post_init__(self) -> None:
+        if self.latents.ndim != 3 or self.latents.dtype != np.float32 or not np.isfinite(self.latents).all():
+            raise InvalidRequest("What the edit ended with is damaged.", "Run the edit again.")
+        if not isinstance(self.request.settings, BlendedSettings):
+            raise InvalidRequest("This edit leaves nothing that could be repaired.", "Run it again another way.")
+        self.latents.setflags(write=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,8 +17,8 @@ class Family:
     """One architecture and what suits it (PIXELS specification, section 11).
 
     `label`: for people. `native`: side in pixels of the square it was trained on, unless the model says otherwise. `multiple`: sides of
-    the working canvas are multiples of this. `strength`, `steps`, `guidance_scale`: first values. `rim`: how far, in working pixels, the
-    surroundings of an exemplar may adapt.
+    the working canvas are multiples of this. `strength`, `steps`, `guidance_scale`: first values. `rim`: how far, in working pixels of a model
+    of that size, the surroundings of an exemplar may adapt.
     """
 
     label: str
@@ -90,6 +90,16 @@ class ModelInfo:
     def own_guidance(self) -> float:
         """The guidance scale that suits it."""
         return self.traits.guidance_scale if self.guidance_scale is None else self.guidance_scale
+
+    @property
+    def shrinking(self) -> float:
+        """By what to multiply lengths that suit the family: below 1 for models of pictures smaller than it usually makes, else 1."""
+        return min(1.0, self.native / self.traits.native)
+
+    @property
+    def own_rim(self) -> float:
+        """How far, in working pixels, the surroundings of an exemplar may adapt."""
+        return self.traits.rim * self.shrinking
 
     @property
     def multiple(self) -> int:

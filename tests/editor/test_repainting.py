@@ -83,6 +83,15 @@ class TestStrength:
         edge = Rect.of_mask(request.strength).size
         assert edge.width == pytest.approx(400 + 2 * rim, abs=3)
 
+    @pytest.mark.parametrize(("native", "share"), [(64, 1 / 8), (256, 1 / 2), (512, 1), (768, 1)])
+    def test_models_of_small_pictures_have_a_smaller_rim(self, native: int, share: float) -> None:
+        model = replace(MODEL, native=native)
+        document, _ = with_exemplar(picture(2000, 1500), Placement(900, 700, 10, 10), side=40)
+        request = make_request(document, draft(model=model))
+        assert model.own_rim == share * MODEL.traits.rim
+        edge = Rect.of_mask(request.strength).size
+        assert edge.width == pytest.approx(400 + 2 * model.own_rim / request.frame.scale[0], abs=3)
+
     def test_what_is_painted_out_of_an_exemplar_is_not_free(self) -> None:
         document, exemplar = with_exemplar(picture(), Placement(150, 100), side=40)
         part = exemplar.strength_map.write(0, 0, np.zeros((40, 20), np.float32))

@@ -142,7 +142,7 @@ class _Run:
         sources = [working.image(each.image) for each in (pasted[:1] if alike else pasted)]
         noise = Noise(seeds)
         begun = start(Pass(settings, exemplars, strength, sources, working, backend), schedule, noise)
-        alpha = paste_alpha(strength, settings.feather / working.scale)
+        alpha = paste_alpha(strength, settings.feather * backend.info.shrinking / working.scale)
         show = Previews(LatentColours(begun.sources[:1], sources[0]), working, alpha, pasted[0])
         sampled = yield from part(
             denoise(

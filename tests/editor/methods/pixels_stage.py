@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,9 +39,11 @@ class Model:
     backend: Backend
 
     @classmethod
-    def of(cls, folder: Path) -> Model:
+    def of(cls, folder: Path, native: int | None = None) -> Model:
+        """Tiny as its networks are, it counts as made for its family's usual size unless another is said: lengths in pixels mean what they say."""
         info = inspect(folder)
         assert info.usable, info.problem
+        info = replace(info, native=info.traits.native if native is None else native)
         return cls(folder, drive(load(info, Fit(Plan("cpu", "float32", "float32"), 0, 0))))
 
 

@@ -212,3 +212,15 @@ def test_the_soft_edge_is_measured_in_working_pixels(models: Models, edge: int) 
     alpha = result.pixels[32, :, 3]
     assert result.rect.left == 40
     assert int(np.flatnonzero(alpha == 255)[0]) == pytest.approx(2 * edge - 1, abs=2)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1 / 4, 4), (1, 16), (2, 16)])
+def test_models_of_small_pictures_have_a_narrower_soft_edge_and_large_ones_no_wider(
+    models: Models, share: float, expected: int
+) -> None:
+    known = models("sdxl")
+    model = Model.of(known.folder, round(share * known.backend.info.traits.native))
+    strength = np.zeros((64, 128), np.float32)
+    strength[:, 40:] = 0.5
+    alpha = run(ask(strength, steps=2, settings=PixelsSettings(feather=16.0)), model)[0].pixels[32, :, 3]
+    assert int(np.flatnonzero(alpha == 255)[0]) == pytest.approx(expected - 1, abs=1)
