@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import resources
 from app.bench import run, truth
 from app.bench.truth_cases import KINDS
-from app.bench.truth_methods import Stage, mean_fill, untouched
+from app.bench.truth_methods import METHODS, Stage, mean_fill, pictures_of, untouched
 from app.practice.world import World
 from editor.request import PixelsSettings
 from tests.app.practice_model import write_untrained
@@ -66,6 +67,20 @@ def test_controls_do_what_their_names_say(world: World, untrained: Path) -> None
     assert np.array_equal(filled[~case.region], case.source[~case.region])
     assert np.array_equal(untouched(stage, case), case.source)
     assert stage.evaluations == 0
+
+
+def test_what_image_to_image_makes_does_not_depend_on_the_batch(world: World) -> None:
+    bundled = Path(resources.__file__).parent / "models"
+    stage = Stage.load(bundled, steps=5, guidance_scale=4.0, exemplar_strength=0.5, settings=PixelsSettings())
+    cases = [KINDS[kind](world, seed) for seed, kind in enumerate(("replace", "insert", "ground"))]
+    method = METHODS["img2img at 0.6"]
+    together, alone = (pictures_of(stage, method, each) for each in (cases, cases[1:2]))
+    assert together is not None
+    assert alone is not None
+    difference = np.abs(together[1].picture.astype(np.int16) - alone[0].picture)
+    assert difference.max() <= 1
+    assert np.abs(together[1].picture.astype(np.int16) - cases[1].source).max() > 50
+    assert [each.evaluations for each in together] == [6, 6, 6]  # three of the five steps, guided
 
 
 def test_figures_are_written_for_every_method_and_kind(untrained: Path, tmp_path: Path) -> None:
