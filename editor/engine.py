@@ -5,16 +5,18 @@ Only the worker imports this module: methods bring heavy libraries with them, wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, overload
 
 from editor.errors import ModelUnavailable
 from editor.methods import METHODS, MODEL_METHODS
 from editor.models.device import INSTALL, NOT_INSTALLED
+from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.phases import part
-from editor.report import Assessment, EditResult, Masks, Progress, Reports
-from editor.request import AssessRequest, EditRequest, SegmentRequest
+from editor.phases import found, part, quietly
+from editor.report import Assessment, EditResult, FinishEarly, Masks, Progress, Reports
+from editor.request import AssessRequest, CandidatesRequest, EditRequest, RepairRequest, SegmentRequest
 from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.segmenter import Segmenter
 
@@ -36,14 +38,16 @@ class Engine:
         self._shelf: Shelf | None = None
 
     @overload
-    def run(self, request: EditRequest) -> Reports[EditResult]: ...
+    def run(self, request: EditRequest | RepairRequest) -> Reports[EditResult]: ...
+    @overload
+    def run(self, request: CandidatesRequest) -> Reports[tuple[EditResult, ...]]: ...
     @overload
     def run(self, request: SegmentRequest) -> Reports[Masks]: ...
     @overload
     def run(self, request: AssessRequest) -> Reports[Assessment]: ...
     def run(
-        self, request: EditRequest | SegmentRequest | AssessRequest
-    ) -> Reports[EditResult] | Reports[Masks] | Reports[Assessment]:
+        self, request: EditRequest | RepairRequest | CandidatesRequest | SegmentRequest | AssessRequest
+    ) -> Reports[EditResult] | Reports[tuple[EditResult, ...]] | Reports[Masks] | Reports[Assessment]:
         """The request's generator: it yields reports and returns the outcome. Closing it early cancels the work.
 
         Raises `EditorError` kinds, from here or from the generator.
@@ -53,23 +57,65 @@ class Engine:
                 return self._segmenter.segment(request)
             case AssessRequest():
                 return self._assess(request)
-        if type(request.settings) in METHODS:
-            return METHODS[type(request.settings)]()(request)
-        return self._with_model(request)
+            case RepairRequest():
+                return self._repair(request)
+            case CandidatesRequest():
+                return self._candidates(request)
+            case EditRequest():
+                return self._single(request)
 
-    def _with_model(self, request: EditRequest) -> Reports[EditResult]:
-        info = self._library().find(request.model)
+    def _single(self, request: EditRequest) -> Reports[EditResult]:
+        (result,) = yield from quietly(self._candidates(CandidatesRequest(request, (request.seed,))))
+        return result
+
+    def _candidates(self, request: CandidatesRequest) -> Reports[tuple[EditResult, ...]]:
+        if type(request.request.settings) in METHODS:
+            return (yield from self._without_model(request))
+        return (yield from self._with_model(request))
+
+    def _without_model(self, request: CandidatesRequest) -> Reports[tuple[EditResult, ...]]:
+        edit, count = METHODS[type(request.request.settings)](), len(request.seeds)
+        results: list[EditResult] = []
+        for number, seed in enumerate(request.seeds):
+            one = edit(replace(request.request, seed=seed))
+            results.append((yield from part(one, number / count, (number + 1) / count)))
+            yield from found(results[-1])
+        return tuple(results)
+
+    def _with_model(self, request: CandidatesRequest) -> Reports[tuple[EditResult, ...]]:
+        info = self._library().find(request.request.model)
         yield Progress(0.0, "Getting the model")
         shelf = self._model_shelf()
         from editor.diffusion.shelf import telling_memory  # noqa: PLC0415  torch, as in `_model_shelf`
 
-        begin = 0.0 if shelf.holds(info) else LOADING
-        backend = yield from part(telling_memory(shelf.borrow(info, request)), 0.0, begin)
-        edit = MODEL_METHODS[type(request.settings)]()
-        return (yield from part(telling_memory(edit(request, backend)), begin, 1.0))
+        edit, seeds = MODEL_METHODS[type(request.request.settings)](), request.seeds
+        low = 0.0 if shelf.holds(info) else LOADING
+        backend = yield from part(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
+        at_once = shelf.at_once(info, request.request, len(seeds))
+        results: list[EditResult] = []
+        while len(results) < len(seeds):
+            chunk = seeds[len(results) : len(results) + at_once]
+            run = _Watched(telling_memory(edit(request.request, chunk, backend)))
+            begin, end = (low + (1 - low) * made / len(seeds) for made in (len(results), len(results) + len(chunk)))
+            words = f" · {_numbers(len(results), len(chunk), len(seeds))}" if len(seeds) > 1 else ""
+            results += yield from part(run.reports(), begin, end, more=words)
+            if run.early:
+                break
+        return tuple(results)
+
+    def _repair(self, request: RepairRequest) -> Reports[EditResult]:
+        info = self._library().find(request.request.model)
+        yield Progress(0.0, "Getting the model")
+        shelf = self._model_shelf()
+        from editor.diffusion.shelf import telling_memory  # noqa: PLC0415  torch, as in `_model_shelf`
+        from editor.methods.blended_latent_diffusion import repair  # noqa: PLC0415  as above
+
+        low = 0.0 if shelf.holds(info) else LOADING
+        backend = yield from part(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
+        return (yield from part(telling_memory(repair(request, backend)), low, 1.0))
 
     def _assess(self, request: AssessRequest) -> Reports[Assessment]:
-        info = self._library().find(request.model)
+        info: ModelInfo = self._library().find(request.model)
         yield Progress(0.0, "Looking at the memory")
         return self._model_shelf().assess(info, request)
 
@@ -81,3 +127,35 @@ class Engine:
                 raise ModelUnavailable(NOT_INSTALLED, INSTALL) from error
             self._shelf = Shelf()
         return self._shelf
+
+
+class _Watched:
+    """Reports passed on. `early`: whether somebody asked to finish early on the way."""
+
+    def __init__(self, reports: Reports[Sequence[EditResult]]) -> None:
+        self._reports = reports
+        self.early = False
+
+    def reports(self) -> Reports[Sequence[EditResult]]:
+        try:
+            report = next(self._reports)
+            while True:
+                try:
+                    yield report
+                except FinishEarly as asked:
+                    self.early = True
+                    report = self._reports.throw(asked)
+                else:
+                    report = next(self._reports)
+        except StopIteration as stop:
+            results: Sequence[EditResult] = stop.value
+            return results
+        finally:
+            self._reports.close()
+
+
+def _numbers(made: int, now: int, wanted: int) -> str:
+    """Which of the results are being made: "2 of 3", "all 4", "1 to 2 of 4"."""
+    if now == wanted:
+        return f"all {wanted}"
+    return f"{made + 1} of {wanted}" if now == 1 else f"{made + 1} to {made + now} of {wanted}"

@@ -6,14 +6,16 @@ The edge is feathered inwards only: the paste's alpha is 0 wherever strength is 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
-from editor.geometry import Size
+from editor.geometry import Rect, Size
+from editor.report import EditResult, Recipe
+from editor.request import EditRequest
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -103,3 +105,16 @@ class Pasted:
         found[..., :3] = np.rint(np.clip(colours, 0, 1) * 255)
         found[..., 3] = np.rint(self.alpha * 255)
         return found
+
+
+def result_of(request: EditRequest, seed: int, pasted: Pasted) -> EditResult:
+    """What was pasted, cut to what changed."""
+    pixels = pasted.layer()
+    area = Rect.of_mask(pixels[..., 3])
+    area = area if not area.empty else Rect(0, 0, 1, 1)
+    corner = request.frame.rect
+    return EditResult(
+        area.moved(corner.left, corner.top),
+        np.ascontiguousarray(pixels[area.slices]),
+        Recipe.of(replace(request, seed=seed)),
+    )

@@ -35,10 +35,6 @@ class FinishEarly(Exception):
     """Thrown into an edit between two reports: make what there is into a result now. One that cannot simply ends."""
 
 
-Report = Progress | Preview
-Reports = Generator[Report, None, T]  # yields reports, returns the result
-
-
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a layer was made: the request without its arrays, so that it can be read, shown and run again.
@@ -89,12 +85,24 @@ class Stripe:
     level: float
 
 
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How well what stands in the region fits the words. `similarity`: cosine of their embeddings, -1 to 1. `gain`: by how much it exceeds
+    that of the picture as it was, times the scale at which the judging model tells things apart: 0 is no closer than before, from about 3 on
+    the model is sure."""
+
+    similarity: float
+    gain: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EditResult:
     """The outcome of one edit.
 
     `pixels`: (h, w, 4) uint8 sRGB with straight alpha, for `rect` of the document; alpha is 0 wherever strength was 0.
     `doubt`: 0 = looks sound, 1 = look closely; None when the method cannot tell. `stripes`: the parts of a strength fan, in document pixels.
+    `latents`: (C, h, w) float32, what the model ended with, for a `RepairRequest`; None where that makes no sense. `seam`: how visible the edge
+    is, 0 = not at all, from 1 on it is; None where nobody looked.
     """
 
     rect: Rect
@@ -102,6 +110,27 @@ class EditResult:
     recipe: Recipe
     doubt: float | None = None
     stripes: tuple[Stripe, ...] = ()
+    latents: NDArray[np.float32] | None = None
+    seam: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """One of several results is finished."""
+
+    result: EditResult
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """How well one of several results fits the words; it may come long after the result. `seed`: of the result."""
+
+    seed: int
+    match: Match
+
+
+Report = Progress | Preview | Found | Scored
+Reports = Generator[Report, None, T]  # yields reports, returns the result
 
 
 @dataclass(frozen=True, slots=True, eq=False)

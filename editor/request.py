@@ -208,7 +208,9 @@ class BlendedSettings:
     ] = "fixed"
     rank: Annotated[
         Literal["crop", "reference"],
-        Says("Ranking looks at", "The region with some surroundings, or the region alone in the whole frame.", "expert"),
+        Says(
+            "Ranking looks at", "The region with some surroundings, or the region alone in the whole frame.", "expert"
+        ),
     ] = "crop"
     rule: Annotated[
         Literal["canonical", "ref_ldm", "ref_sd2", "ref_sdxl"],

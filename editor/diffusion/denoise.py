@@ -8,7 +8,7 @@ from typing import Protocol
 
 import torch
 
-from editor.diffusion.blending import Anchor, blend
+from editor.diffusion.blending import Holds
 from editor.diffusion.guidance import Denoiser
 from editor.diffusion.schedule import Schedule
 from editor.report import FinishEarly, Preview, Progress, Reports
@@ -37,7 +37,7 @@ class Shows(Protocol):
 def denoise(
     denoiser: Denoiser,
     latents: torch.Tensor,
-    anchor: Anchor,
+    anchor: Holds,
     schedule: Schedule,
     generators: Sequence[torch.Generator] | None = None,
     *,
@@ -55,13 +55,13 @@ def denoise(
     for i in range(steps):
         if let_go[i] > MUCH:
             schedule.restart(i)
-        latents = blend(latents, anchor, schedule, i)
+        latents = anchor.before(latents, schedule, i)
         prediction = denoiser(schedule.model_input(latents, i), schedule.timesteps[i])
         try:
             if show is not None and show.due():
-                yield show.preview(anchor.restored(schedule.estimate(prediction, i, latents), i))
+                yield show.preview(anchor.after(schedule.estimate(prediction, i, latents), schedule, i))
             yield Progress((i + 1) / steps, f"Step {i + 1} of {steps}")
         except FinishEarly:
-            return Sampled(anchor.restored(schedule.estimate(prediction, i, latents), i), early=True)
+            return Sampled(anchor.after(schedule.estimate(prediction, i, latents), schedule, i), early=True)
         latents = schedule.step(prediction, i, latents, generators)
-    return Sampled(anchor.restored(latents, steps - 1) if restore else latents)
+    return Sampled(anchor.after(latents, schedule, steps - 1) if restore else latents)

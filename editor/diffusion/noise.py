@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 
-Purpose = Literal["start", "exemplar", "sampler", "posterior", "prompt"]
+Purpose = Literal["start", "exemplar", "sampler", "posterior", "prompt", "blend"]
 
 
 class Noise:
@@ -33,9 +33,17 @@ class Noise:
 
     def like(self, latents: torch.Tensor, purpose: Purpose = "start") -> torch.Tensor:
         """(batch, C, h, w) unit Gaussian of the latents' grid, on their device, in their precision."""
-        shape = latents.shape[1:]
-        drawn = [torch.randn(shape, generator=each, dtype=torch.float32) for each in self.generators(purpose)]
-        return torch.stack(drawn).to(latents.device, latents.dtype)
+        return self.stream(latents, purpose)()
+
+    def stream(self, latents: torch.Tensor, purpose: Purpose) -> Callable[[], torch.Tensor]:
+        """As `like`, but every call draws on."""
+        shape, generators = latents.shape[1:], self.generators(purpose)
+
+        def draw() -> torch.Tensor:
+            drawn = [torch.randn(shape, generator=each, dtype=torch.float32) for each in generators]
+            return torch.stack(drawn).to(latents.device, latents.dtype)
+
+        return draw
 
 
 def _stream(seed: int, purpose: Purpose) -> int:

@@ -21,6 +21,7 @@ from editor.request import AssessRequest, EditRequest
 
 T = TypeVar("T")
 
+TOGETHER = 512 * 512  # working pixels of all results that a processor makes at once
 LEAST = 0.3  # of the working size's sides: below that no model makes anything of a picture
 
 
@@ -47,6 +48,21 @@ class Shelf:
         self._loaded = info, found, backend
         return backend
 
+    def at_once(self, info: ModelInfo, request: EditRequest, wanted: int) -> int:
+        """How many of the `wanted` results, at least one, to make at once, after `borrow`: as many as fit as the model lies now.
+
+        On a processor many small pictures go faster together; of large ones each takes all of it anyway, and the first should come soon.
+        """
+        if self._loaded is None:
+            return 1
+        plan, device, working = self._loaded[1].plan, self._device(), request.frame.working
+        most = wanted if plan.device != "cpu" else min(wanted, max(1, TOGETHER // max(1, working.area)))
+        free = self._free(device) * USABLE[device.kind]
+        for count in range(most, 1, -1):
+            if estimate(info, working, count, request.guidance_scale, plan).peak <= free:
+                return count
+        return 1
+
     def assess(self, info: ModelInfo, request: AssessRequest) -> Assessment:
         """What `borrow` would find, in words."""
         guidance = 2.0 if request.guidance else 1.0
@@ -69,17 +85,22 @@ class Shelf:
     def _suited(self, info: ModelInfo, working: Size, guidance: float, batch: int = 1) -> Fit:
         """How the model would lie in memory. What is loaded stays as it is while it fits so."""
         device = self._device()
+        device = replace(device, free=self._free(device))
         if self._loaded is not None:
             of, loaded, _ = self._loaded
-            held = (
-                sum(estimate(of, working, 1, 1.0, loaded.plan).weights.values()) if loaded.placement == "whole" else 0
-            )
-            device = replace(device, free=min(device.free + held, device.total))
             if of == info:
                 needed = estimate(info, working, batch, guidance, loaded.plan).peak
                 if needed <= device.free * USABLE[device.kind]:
                     return Fit(loaded.plan, needed, device.free)
         return fit(info, device, working, batch, guidance)
+
+    def _free(self, device: Device) -> int:
+        """Bytes that there would be without the model that is loaded."""
+        if self._loaded is None or self._loaded[1].placement != "whole":
+            return device.free
+        of, loaded, _ = self._loaded
+        held = sum(estimate(of, Size(1, 1), 1, 1.0, loaded.plan).weights.values())
+        return min(device.free + held, device.total)
 
     def _smaller(self, info: ModelInfo, request: AssessRequest, guidance: float) -> float | None:
         """The largest factor of the sides, in steps of 5 %, with which it fits."""

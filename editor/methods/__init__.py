@@ -1,19 +1,19 @@
-"""Ways of editing a picture. `METHODS` is the one table: a request's settings class chooses the edit function."""
+"""Ways of editing a picture. `METHODS` and `MODEL_METHODS` are the tables: a request's settings class chooses the edit function."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from editor.report import EditResult, Reports
-from editor.request import EditRequest, PixelsSettings, QuickFillSettings
+from editor.request import BlendedSettings, EditRequest, PixelsSettings, QuickFillSettings
 
 if TYPE_CHECKING:
     from editor.diffusion.backend import Backend
 
     Plain = Callable[[EditRequest], Reports[EditResult]]
-    WithModel = Callable[[EditRequest, Backend], Reports[EditResult]]
+    WithModel = Callable[[EditRequest, Sequence[int], Backend], Reports[tuple[EditResult, ...]]]
 
 
 def _quick_fill() -> Plain:
@@ -25,9 +25,18 @@ def _quick_fill() -> Plain:
 def _pixels() -> WithModel:
     from editor.methods import pixels  # noqa: PLC0415  torch takes seconds to import
 
-    return pixels.edit
+    return pixels.edit_batch
 
 
-# Settings class -> what returns the edit function: those that work without a model, and those that borrow one.
+def _blended_latent_diffusion() -> WithModel:
+    from editor.methods.blended_latent_diffusion import edit_batch  # noqa: PLC0415  as above
+
+    return edit_batch
+
+
+# Settings class -> what returns the edit function: those that work without a model make one picture; those that borrow one make one for each
+# of several seeds at once, and report each as `Found`.
 METHODS: MappingProxyType[type, Callable[[], Plain]] = MappingProxyType({QuickFillSettings: _quick_fill})
-MODEL_METHODS: MappingProxyType[type, Callable[[], WithModel]] = MappingProxyType({PixelsSettings: _pixels})
+MODEL_METHODS: MappingProxyType[type, Callable[[], WithModel]] = MappingProxyType(
+    {PixelsSettings: _pixels, BlendedSettings: _blended_latent_diffusion}
+)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import numpy as np
 import torch
 
-from editor.diffusion.backend import Backend, Embeddings
+from editor.diffusion.asking import holding, told
+from editor.diffusion.backend import Backend
 from editor.diffusion.denoise import denoise
-from editor.diffusion.guidance import Denoiser, Guidance, guided
+from editor.diffusion.guidance import Denoiser
 from editor.diffusion.noise import Noise
 from editor.diffusion.previews import LatentColours, Previews
 from editor.diffusion.schedule import Schedule
 from editor.fan import fanned, stripes
-from editor.geometry import Rect
 from editor.hold import run_length
 from editor.methods.pixels.composing import Pass, picture_prompts, start
-from editor.paste_back import Pasted, matched, paste_alpha
-from editor.phases import part
-from editor.report import EditResult, FinishEarly, Progress, Recipe, Reports, Stripe
+from editor.paste_back import Pasted, matched, paste_alpha, result_of
+from editor.phases import found, part, quietly
+from editor.report import EditResult, FinishEarly, Progress, Reports, Stripe
 from editor.request import EditRequest, ExemplarInput, Map, PixelsSettings
 from editor.working import Working
 
@@ -37,13 +36,13 @@ def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
     Departs from the authors' code, unless the settings ask for its rule: one noise for source and exemplars, the posterior's mean, exemplars
     that can be held too, cells held to the end restored clean, and a paste-back that leaves every other pixel alone.
     """
-    (result,) = yield from edit_batch(request, (request.seed,), backend)
+    (result,) = yield from quietly(edit_batch(request, (request.seed,), backend))
     return result
 
 
 @torch.no_grad()
 def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[tuple[EditResult, ...]]:
-    """The same edit with several seeds at once; each result is that of a run by itself, to rounding."""
+    """The same edit with several seeds at once; each result is that of a run by itself, to rounding. Each is reported as `Found` at the end."""
     yield Progress(0.0, "Reading the words")
     run = yield from part(_Run.of(request, seeds, backend), 0, READING)
     pasted = [Pasted.bare(np.asarray(request.image / np.float32(255), np.float32))] * len(seeds)
@@ -61,7 +60,10 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
         pasted = done.pasted
         if done.early:
             break
-    return tuple(run.result(seed, each) for seed, each in zip(seeds, pasted, strict=True))
+    results = tuple(run.result(seed, each) for seed, each in zip(seeds, pasted, strict=True))
+    for result in results:
+        yield from found(result)
+    return results
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,21 +90,11 @@ class _Run:
             raise TypeError(f"PIXELS was given {type(settings).__name__}")
         working = Working.of(request.frame, backend.info)
         pictures = picture_prompts(request.exemplars)
-        embeddings = []
-        for number, seed in enumerate(seeds):
-            reading = backend.embed(
-                request.prompt,
-                request.negative_prompt,
-                working.canvas,
-                pictures,
-                settings.exemplar_prompt,
-                seed=seed,
-            )
-            embeddings.append((yield from part(reading, number / len(seeds), (number + 1) / len(seeds))))
-        positive, negative = (reduce(Embeddings.beside, each) for each in zip(*embeddings, strict=True))
-        denoiser = guided(backend, Guidance(positive, negative, request.guidance_scale))
-        found = stripes(request.strength, request.frame.rect, settings.fan) if settings.fan else ()
-        return cls(request, settings, backend, working, found, denoiser)
+        denoiser = yield from told(
+            backend, request, seeds, working.canvas, pictures=pictures, picture_share=settings.exemplar_prompt
+        )
+        levels = stripes(request.strength, request.frame.rect, settings.fan) if settings.fan else ()
+        return cls(request, settings, backend, working, levels, denoiser)
 
     def passes(self) -> list[tuple[tuple[ExemplarInput, ...], Map]]:
         """The exemplars of each pass and what may change in it: all at once, or one after the other."""
@@ -123,11 +115,7 @@ class _Run:
 
     def schedule(self, strength: Map) -> Schedule:
         request, run = self.request, run_length(self.settings, strength, self.request.steps)
-        found = self.backend.schedule(request.steps, sampler=request.sampler, first=request.steps - run)
-        if found.looks_twice and self.settings.rule == "hold" and not request.sampler:
-            # The sampler that many models bring disturbs held cells; this one has the same levels.
-            found = self.backend.schedule(request.steps, sampler="ddim", first=request.steps - run)
-        return found
+        return holding(self.backend, request, request.steps - run, published=self.settings.rule != "hold")
 
     def once(
         self, exemplars: tuple[ExemplarInput, ...], strength: Map, pasted: list[Pasted], seeds: Sequence[int]
@@ -171,14 +159,4 @@ class _Run:
         return _Done(made, early)
 
     def result(self, seed: int, pasted: Pasted) -> EditResult:
-        """Cut to what changed."""
-        pixels = pasted.layer()
-        area = Rect.of_mask(pixels[..., 3])
-        area = area if not area.empty else Rect(0, 0, 1, 1)
-        corner = self.request.frame.rect
-        return EditResult(
-            area.moved(corner.left, corner.top),
-            np.ascontiguousarray(pixels[area.slices]),
-            Recipe.of(replace(self.request, seed=seed)),
-            stripes=self.stripes,
-        )
+        return replace(result_of(self.request, seed, pasted), stripes=self.stripes)

@@ -72,7 +72,7 @@ def _chain(**more: Any) -> EditRequest:
 
 
 def test_the_table_of_methods_knows_it() -> None:
-    assert MODEL_METHODS[PixelsSettings]() is edit
+    assert MODEL_METHODS[PixelsSettings]() is edit_batch
 
 
 @pytest.mark.parametrize(("name", "sampler"), SAMPLERS)

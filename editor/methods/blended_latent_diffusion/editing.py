@@ -1,0 +1,65 @@
+"""Edits by Blended Latent Diffusion, from the request to the results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from editor.diffusion.asking import told
+from editor.diffusion.backend import Backend
+from editor.diffusion.denoise import denoise
+from editor.diffusion.previews import LatentColours, Previews
+from editor.methods.blended_latent_diffusion import reference, starting
+from editor.methods.blended_latent_diffusion.finishing import Finish
+from editor.methods.blended_latent_diffusion.starting import Region
+from editor.phases import found, part, quietly
+from editor.report import EditResult, FinishEarly, Progress, Reports
+from editor.request import BlendedSettings, EditRequest
+from editor.working import Working
+
+# Of the time of an edit, what is spent on reading the words, and what comes before and after the steps.
+READING, BEFORE, AFTER = 0.04, 0.08, 0.06
+
+
+@torch.no_grad()
+def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
+    """One candidate; see `edit_batch`."""
+    (result,) = yield from quietly(edit_batch(request, (request.seed,), backend))
+    return result
+
+
+@torch.no_grad()
+def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[tuple[EditResult, ...]]:
+    """One candidate for each seed, reported as `Found` when it is finished (arXiv 2206.02779, algorithm 1; specification, section 4.1).
+
+    The source, noised to the level where the run begins, is denoised by the words; after every step the cells outside the region are written
+    over with the source at that step's level, and at the end with the source itself. Each candidate is that of a run by itself, to rounding.
+    """
+    settings = request.settings
+    if not isinstance(settings, BlendedSettings):
+        raise TypeError(f"Blended Latent Diffusion was given {type(settings).__name__}")
+    yield Progress(0.0, "Reading the words")
+    working = Working.of(request.frame, backend.info)
+    denoiser = yield from part(told(backend, request, seeds, working.canvas), 0, READING)
+    yield Progress(READING, "Looking at the picture")
+    region = Region.of(request, settings, working)
+    source = working.image(request.image if request.scribble is None else request.scribble)
+    begin = starting.begin if settings.rule == "canonical" else reference.begin
+    start = begin(request, region, backend, seeds, source)
+    finish = Finish.of(request, settings, region, backend)
+    show = Previews(LatentColours(start.source[:1], source), working, finish.alpha)
+    sampling = denoise(denoiser, start.latents, start.holds, start.schedule, start.generators, show=show)
+    sampled = yield from part(sampling, BEFORE, 1 - AFTER)
+    results: list[EditResult] = []
+    early = sampled.early
+    for index, seed in enumerate(seeds):
+        low, high = (1 - AFTER * (1 - each / len(seeds)) for each in (index, index + 1))
+        try:
+            yield Progress(low, "Finishing")
+        except FinishEarly:
+            early = True  # that is just what happens; what takes long is left out
+        result = yield from part(finish.finished(sampled.latents[index], seed, hurried=early), low, high)
+        yield from found(result)
+        results.append(result)
+    return tuple(results)
