@@ -11,39 +11,37 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.runner import Runner, internal_error, out_of_memory
-from editor.edit import frame_for, make_request, variations
+from editor.edit import candidates, frame_for, make_request
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image
 from editor.models.info import ModelInfo
 from editor.report import Assessment, FinishEarly, Masks, Report
-from editor.request import AssessRequest, EditRequest, SegmentRequest
+from editor.request import AssessRequest, CandidatesRequest, SegmentRequest
 from widgets.job import Asked
 from widgets.session import Session
 
 log = logging.getLogger(__name__)
 
 
-def requests(asked: Asked) -> tuple[EditRequest, ...]:
-    """One for each variation. Raises `InvalidRequest`."""
-    return variations(make_request(asked.document, asked.draft, asked.planned), asked.wanted)
+def request(asked: Asked) -> CandidatesRequest:
+    """For all the results that are wanted. Raises `InvalidRequest`."""
+    return candidates(make_request(asked.document, asked.draft, asked.planned), asked.wanted)
 
 
 async def run_edit(
     session: Session, runner: Runner, asked: Asked, early: threading.Event, is_current: Callable[[], bool]
 ) -> None:
-    """Make the planned edit's variations, one after the other; each reaches the session as soon as it is finished.
+    """Make the planned edit's variations; each reaches the session as soon as it is finished.
 
-    Once `early` is set, what there is of the one that runs becomes the last. `is_current`: whether the session has not started another edit
+    Once `early` is set, what there is of those that are being made becomes the last. `is_current`: whether the session has not started another edit
     since; that one's job is none of our business.
     """
     try:
         # Reading and flattening a large frame takes a moment; documents are values, so another thread may look at this one.
-        for request in await asyncio.to_thread(requests, asked):
-            if runner.editing:
-                session.job_waits()
-            session.job_result(await runner.run(request, session.report, early))
-            if early.is_set():
-                break
+        wanted = await asyncio.to_thread(request, asked)
+        if runner.editing:
+            session.job_waits()
+        await runner.run(wanted, session.report, early)
     except asyncio.CancelledError:
         if is_current():
             session.job_cancelled()

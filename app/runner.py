@@ -13,12 +13,12 @@ from typing import Any, Protocol, overload
 from PySide6.QtCore import QObject, QThread, Signal, Slot
 
 from editor.errors import EditorError, InternalError, OutOfMemory
-from editor.report import Assessment, EditResult, FinishEarly, Masks, Preview, Report, Reports
-from editor.request import AssessRequest, EditRequest, SegmentRequest
+from editor.report import Assessment, EditResult, FinishEarly, Found, Masks, Preview, Report, Reports, Scored
+from editor.request import AssessRequest, CandidatesRequest, EditRequest, RepairRequest, SegmentRequest
 
 log = logging.getLogger(__name__)
 
-Request = EditRequest | SegmentRequest | AssessRequest
+Request = EditRequest | CandidatesRequest | RepairRequest | SegmentRequest | AssessRequest
 
 # Seconds between two of a kind: more often nobody sees it, and the window would do nothing but draw.
 PREVIEW_INTERVAL = 0.2
@@ -81,6 +81,8 @@ class _Flow:
 
     def lets_through(self, report: Report) -> bool:
         self.begun = True
+        if isinstance(report, Found | Scored):
+            return True
         now = time.monotonic()
         if isinstance(report, Preview):
             if now - self._preview < PREVIEW_INTERVAL:
@@ -174,19 +176,26 @@ class Runner(QObject):
     @property
     def editing(self) -> bool:
         """Whether an edit runs or waits."""
-        return any(isinstance(work.request, EditRequest) for work in self._pending)
+        return any(isinstance(work.request, EditRequest | CandidatesRequest | RepairRequest) for work in self._pending)
 
     @overload
     async def run(
-        self, request: EditRequest, report: Callable[[Report], None], early: threading.Event | None = None
+        self,
+        request: EditRequest | RepairRequest,
+        report: Callable[[Report], None],
+        early: threading.Event | None = None,
     ) -> EditResult: ...
+    @overload
+    async def run(
+        self, request: CandidatesRequest, report: Callable[[Report], None], early: threading.Event | None = None
+    ) -> tuple[EditResult, ...]: ...
     @overload
     async def run(self, request: SegmentRequest, report: Callable[[Report], None]) -> Masks: ...
     @overload
     async def run(self, request: AssessRequest, report: Callable[[Report], None]) -> Assessment: ...
     async def run(
         self, request: Request, report: Callable[[Report], None], early: threading.Event | None = None
-    ) -> EditResult | Masks | Assessment:
+    ) -> EditResult | tuple[EditResult, ...] | Masks | Assessment:
         """Do it in the worker; `report` is called in the GUI thread. Cancelling the awaiting task cancels the work.
 
         Once `early` is set, an edit makes what there is into its result at its next report; one that cannot raises `FinishEarly`.

@@ -7,7 +7,6 @@ the outcome onto the document as it is by then.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +38,7 @@ from editor.repainting import (
     repaint_reach,
     why_nothing,
 )
-from editor.request import EditRequest, ExemplarInput, ItemInput, Subject
+from editor.request import CandidatesRequest, EditRequest, ExemplarInput, ItemInput, Subject
 
 __all__ = [
     "CONTEXT",
@@ -47,6 +46,7 @@ __all__ = [
     "Draft",
     "Plan",
     "apply_result",
+    "candidates",
     "draw_seed",
     "effect",
     "frame_for",
@@ -54,7 +54,6 @@ __all__ = [
     "plan",
     "reach",
     "removal",
-    "variations",
     "wanted",
 ]
 
@@ -161,9 +160,9 @@ def make_request(document: Document, draft: Draft, planned: Plan | None = None) 
     )
 
 
-def variations(request: EditRequest, count: int) -> tuple[EditRequest, ...]:
+def candidates(request: EditRequest, count: int) -> CandidatesRequest:
     """The same request with `count` seeds in a row, its own first."""
-    return tuple(replace(request, seed=(request.seed + i) % 2**63) for i in range(count))
+    return CandidatesRequest(request, tuple((request.seed + i) % 2**63 for i in range(count)))
 
 
 def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditRequest:

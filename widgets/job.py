@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -10,7 +11,7 @@ from editor.document import Document
 from editor.edit import Draft, Plan, reach, wanted
 from editor.errors import EditorError
 from editor.geometry import Rect
-from editor.report import EditResult, Preview, Progress, Report
+from editor.report import EditResult, Found, Match, Preview, Progress, Report, Scored
 from editor.request import PixelsSettings
 
 State = Literal["waiting", "running", "stopping", "ready", "failed"]
@@ -36,10 +37,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A result that can be accepted, and what it is a result of."""
+    """A result that can be accepted, and what it is a result of. `match`: how well it fits the words; None while, or where, nobody tells."""
 
     result: EditResult
     asked: Asked
+    match: Match | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +49,9 @@ class Job:
     """From the press of the button through the wait in the queue to the choice among the results.
 
     `asked`: what is being made now, `made` of its results are finished. `waiting`: what was asked for since and comes after it. `fraction`:
-    0 to 1 of the result being made now. `candidates`: what is finished and neither accepted nor dropped, in the order of making; `chosen`:
-    which one is shown and would be accepted, `stripe`: which of its stripes, where it has some.
+    0 to 1 of all of them. `candidates`: what is finished and neither accepted nor dropped; those of one edit best first as far as that is
+    known, then in the order of making. `chosen`: which one is shown and would be accepted, `stripe`: which of its stripes, where it has some;
+    `touched`: whether somebody chose it.
     """
 
     asked: Asked
@@ -61,6 +64,7 @@ class Job:
     candidates: tuple[Candidate, ...] = ()
     chosen: int = 0
     stripe: int = 0
+    touched: bool = False
     error: EditorError | None = None
     started: float = field(default_factory=time.monotonic)
 
@@ -138,7 +142,7 @@ class Job:
     @property
     def done(self) -> float:
         """0 to 1 of all the results of what is being made now."""
-        return min(1.0, (self.made + self.fraction) / self.asked.wanted) if self.busy else 1.0
+        return min(1.0, max(self.fraction, self.made / self.asked.wanted)) if self.busy else 1.0
 
     def seconds_left(self, now: float | None = None) -> float | None:
         """An estimate from the time it took so far; None before there is enough to go by."""
@@ -155,10 +159,30 @@ class Job:
                 return replace(self, fraction=fraction, doing=doing, state="running")
             case Preview():
                 return replace(self, preview=report)
+            case Found():
+                return self.with_result(report.result)
+            case Scored(seed, match):
+                return self.with_match(seed, match)
 
     def with_result(self, result: EditResult) -> Job:
         candidates = (*self.candidates, Candidate(result, self.asked))
-        return replace(self, candidates=candidates, made=self.made + 1, fraction=0.0, preview=None)
+        return replace(self, candidates=candidates, made=self.made + 1, preview=None)
+
+    def with_match(self, seed: int, match: Match) -> Job:
+        """Those of the edit that is being made in order of fit, what was not told last. What somebody chose stays chosen; else it is the best."""
+        told = [
+            replace(each, match=match) if each.asked is self.asked and each.result.recipe.seed == seed else each
+            for each in self.candidates
+        ]
+        mine = [at for at, each in enumerate(told) if each.asked is self.asked]
+        order = sorted(
+            mine, key=lambda at: -math.inf if (fit := told[at].match) is None else fit.similarity, reverse=True
+        )
+        places = list(range(len(told)))
+        for at, best in zip(mine, order, strict=True):
+            places[at] = best
+        chosen = places.index(self.chosen) if self.touched or self.chosen not in mine else mine[0]
+        return replace(self, candidates=tuple(told[at] for at in places), chosen=chosen)
 
     def next(self) -> Job:
         """On to what waits first, which there must be."""

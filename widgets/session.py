@@ -18,7 +18,7 @@ from editor.errors import EditorError
 from editor.history import DEFAULT_BUDGET
 from editor.io.images import Picture
 from editor.models.info import ModelInfo
-from editor.report import Assessment, EditResult, Masks, Report
+from editor.report import Assessment, EditResult, Found, Masks, Report
 from editor.request import SegmentRequest
 from widgets.job import Asked, Candidate, Job
 from widgets.setup import Setup
@@ -159,7 +159,7 @@ class Session(Setup):
         """Show another of the job's choices."""
         if self.job is not None and 0 <= index < len(self.job.choices):
             chosen, stripe = self.job.choices[index]
-            self._set_job(replace(self.job, chosen=chosen, stripe=stripe))
+            self._set_job(replace(self.job, chosen=chosen, stripe=stripe, touched=True))
 
     def accept(self) -> None:
         """Keep the candidate that is shown: it becomes a layer. The rest of its edit is stopped; what changes other parts of the picture stays
@@ -210,7 +210,9 @@ class Session(Setup):
     # Called by the program around it while a job runs
 
     def report(self, report: Report) -> None:
-        if self.job is not None and self.job.busy:
+        if isinstance(report, Found):
+            self.job_result(report.result)
+        elif self.job is not None and self.job.busy:
             self._set_job(self.job.reported(report))
 
     def job_waits(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,9 @@ from app.application import Application, load_engine
 from app.runner import RunsRequests
 from app.settings import Settings
 from editor.item import Exemplar
+from editor.phases import found
+from editor.report import FinishEarly, Progress, Reports
+from editor.request import CandidatesRequest
 from tests.conftest import until
 from widgets.canvas.drop import DropChip
 from widgets.canvas.view import CanvasView
@@ -51,6 +55,39 @@ async def by_hand(act: Callable[[], T]) -> T:
 
     QTimer.singleShot(0, now)
     return await done
+
+
+class OneByOne:
+    """A test's engine, which knows single edits only; several are made one after the other."""
+
+    def __init__(self, engine: RunsRequests) -> None:
+        self._engine = engine
+
+    def run(self, request: Any) -> Reports[Any]:
+        return self._each(request) if isinstance(request, CandidatesRequest) else self._engine.run(request)
+
+    def _each(self, request: CandidatesRequest) -> Reports[None]:
+        for number, seed in enumerate(request.seeds):
+            reports = self._engine.run(replace(request.request, seed=seed))
+            early = False
+            try:
+                report = next(reports)
+                while True:
+                    if isinstance(report, Progress):
+                        report = replace(report, fraction=(number + report.fraction) / len(request.seeds))
+                    try:
+                        yield report
+                    except FinishEarly as asked:
+                        early = True
+                        report = reports.throw(asked)
+                    else:
+                        report = next(reports)
+            except StopIteration as stop:
+                yield from found(stop.value)
+            finally:
+                reports.close()
+            if early:
+                return
 
 
 class Desk:
@@ -223,7 +260,7 @@ def on_a_desk(
             theme,
             home / "cache",
             home / "models",
-            load_engine if make_engine is None else lambda _: make_engine(),
+            load_engine if make_engine is None else lambda _: OneByOne(make_engine()),
             bundled=bundled,
         )
         try:

@@ -9,7 +9,7 @@ import pytest
 
 from editor.compose import flatten
 from editor.document import Document
-from editor.edit import Draft, Plan, apply_result, effect, make_request, plan, reach, removal, variations
+from editor.edit import Draft, Plan, apply_result, candidates, effect, make_request, plan, reach, removal
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.item import Exemplar, Item
@@ -174,7 +174,7 @@ class TestRequest:
         drawn = {make_request(document, Draft()).seed for _ in range(4)}
         assert len(drawn) > 1
         chosen = make_request(document, Draft(seed=41))
-        assert [each.seed for each in variations(chosen, 3)] == [41, 42, 43]
+        assert candidates(chosen, 3).seeds == (41, 42, 43)
 
 
 class TestTransparent:

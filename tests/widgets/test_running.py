@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from editor.errors import InternalError, OutOfMemory
 from editor.fan import FAN
 from editor.geometry import Rect
-from editor.report import EditResult, Preview, Progress, Stripe
+from editor.report import EditResult, Found, Match, Preview, Progress, Scored, Stripe
 from editor.request import PixelsSettings
 from tests.widgets.desk_stub import Worker, model, painted, picture, result
 from widgets import running
@@ -69,7 +69,7 @@ class TestQueue:
         session.job_result(result(1))
         session.job_finished()
         session.report(Progress(0.5, "Filling"))
-        assert (job(session).made, job(session).wanted, job(session).done) == (0, 3, 0.25)
+        assert (job(session).made, job(session).wanted, job(session).done) == (0, 3, 0.5)
 
     def test_what_waits_can_be_dropped_the_last_one_first(self, session: Session, worker: Worker) -> None:
         session.run()
@@ -325,3 +325,46 @@ def test_a_frame_drawn_for_an_edit_goes_with_it(session: Session) -> None:
     assert session.draft.frame is not None
     session.accept()
     assert session.draft == replace(session.draft, frame=None)
+
+
+class TestRanking:
+    @staticmethod
+    def scored(session: Session, *fits: tuple[int, float]) -> None:
+        for seed, similarity in fits:
+            session.report(Scored(seed, Match(similarity, 0.0)))
+
+    def test_the_best_comes_first_and_is_shown(self, session: Session) -> None:
+        session.set_draft(variations=3)
+        session.run()
+        for seed in (1, 2, 3):
+            session.report(Found(result(seed)))
+        assert seeds(session) == [1, 2, 3]
+        self.scored(session, (1, 0.2), (2, 0.1), (3, 0.3))
+        assert seeds(session) == [3, 1, 2]
+        assert job(session).chosen == 0
+
+    def test_what_is_not_told_yet_comes_last_in_the_order_of_making(self, session: Session) -> None:
+        session.set_draft(variations=3)
+        session.run()
+        for seed in (1, 2, 3):
+            session.report(Found(result(seed)))
+        self.scored(session, (3, -0.5))
+        assert seeds(session) == [3, 1, 2]
+
+    def test_equals_keep_the_order_of_making(self, session: Session) -> None:
+        session.set_draft(variations=3)
+        session.run()
+        for seed in (1, 2, 3):
+            session.report(Found(result(seed)))
+        self.scored(session, (1, 0.2), (2, 0.2), (3, 0.2))
+        assert seeds(session) == [1, 2, 3]
+
+    def test_what_somebody_chose_stays_chosen(self, session: Session) -> None:
+        session.set_draft(variations=2)
+        session.run()
+        for seed in (1, 2):
+            session.report(Found(result(seed)))
+        session.choose(0)
+        self.scored(session, (1, 0.1), (2, 0.3))
+        assert seeds(session) == [2, 1]
+        assert job(session).chosen == 1
