@@ -12,8 +12,9 @@ from editor.geometry import Placement, Rect, chain, invert, transform_point
 from editor.item import Item
 from editor.layer import Layer
 from editor.placing import item_matrix, moved_mask
-from editor.planning import blending_label, repainting_label
+from editor.planning import blending_label, repainting_label, words_label
 from editor.report import EditResult, Recipe
+from editor.request import BlendedSettings
 from editor.tiles import Tiles
 
 Map = NDArray[np.float32]
@@ -24,14 +25,15 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
 
     `asked` is the document that the request was made from. Whatever was painted or moved since stays so. What the edit used up is put
     away: a removed item leaves the list, a moved one rests at its new place (or leaves, with the picture), a blended exemplar is
-    hidden, and the strength that took part is cleared (the layer's alpha still has it, and the whole of it as `painted`).
+    hidden, a scribble too, and the strength that took part is cleared (the layer's alpha still has it, and the whole of it as `painted`).
     """
     recipe = result.recipe
     items = {each.id: document.item(each.id) for each in recipe.subjects}
     names = [item.name for item in items.values() if item is not None]
     names += [found.name for each in recipe.subjects if (found := document.exemplar(each.id)) is not None]
-    label = _label(recipe, names)
-    region = _used(asked, recipe)
+    scribbled = any(document.layer(each.id) is not None for each in recipe.subjects)
+    label = _label(recipe, names, scribbled=scribbled)
+    region = _used(asked, recipe, scribbled=scribbled)
     painted = None if region is None else asked.map(region)
     layer = Layer.empty(0, label, document.size)
     pixels = layer.pixels.write(result.rect.left, result.rect.top, result.pixels)
@@ -46,16 +48,20 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
             document = document.without_item(item.id) if set_down.empty else document.with_item(set_down)
         elif exemplar is not None:
             document = document.with_exemplar(replace(exemplar, visible=False))
+        elif (hint := document.layer(subject.id)) is not None:
+            document = document.with_layer(replace(hint, visible=False))
     if region is not None:
         document = document.with_map(region, _without_used(document.map(region), asked, region, result))
     return label, document
 
 
-def _used(asked: Document, recipe: Recipe) -> MapName | None:
+def _used(asked: Document, recipe: Recipe, *, scribbled: bool) -> MapName | None:
     """The map that said where, of the document that was asked; None where something else did."""
     painted = asked.strength.any()
-    if recipe.action == "fill" and not recipe.subjects:
-        return "strength" if painted else "selection"
+    if recipe.action == "fill" and (scribbled or not recipe.subjects):
+        if painted:
+            return "strength"
+        return None if scribbled and not asked.selection.any() else "selection"
     if recipe.action == "blend" and recipe.settings.needs_model and painted:
         return "strength"
     return None
@@ -110,9 +116,11 @@ def _inner(frame: Rect, whole: Rect) -> Rect:
     )
 
 
-def _label(recipe: Recipe, names: list[str]) -> str:
+def _label(recipe: Recipe, names: list[str], *, scribbled: bool) -> str:
     what = f"“{names[0]}”" if len(names) == 1 else f"{len(names)} things"
     match recipe.action:
+        case "fill" if isinstance(recipe.settings, BlendedSettings):
+            return words_label(recipe.settings, recipe.prompt, *names[:1], scribbled=scribbled)
         case "fill":
             return repainting_label(recipe.prompt, *names[:1]) if recipe.settings.needs_model else "Fill"
         case "remove":

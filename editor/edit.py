@@ -7,6 +7,7 @@ the outcome onto the document as it is by then.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ from editor.repainting import (
     why_nothing,
 )
 from editor.request import CandidatesRequest, EditRequest, ExemplarInput, ItemInput, Subject
+from editor.scribble import scribble_of, without_scribble
 
 __all__ = [
     "CONTEXT",
@@ -172,7 +174,12 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
     frame = repaint_frame(document, draft, planned)
     if frame is None:
         raise InvalidRequest(*why_nothing(document, draft, planned))
-    seen = flatten(document, frame.rect)
+    scribble = scribble_of(document, draft)
+    if scribble is None or planned.scribble is None:
+        plain, hint = document, None
+    else:
+        plain, hint = without_scribble(document, scribble), on_white(flatten(document, frame.rect))
+    seen = flatten(plain, frame.rect)
     nothing = seen[..., 3] == 0 if seen[..., 3].min() == 0 else None
     strength, exemplars = repaint_inputs(document, draft, frame, planned, nothing)
     # Where no exemplar reaches into the frame, there is nothing to blend.
@@ -184,7 +191,7 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
         settings=draft.settings,
         seed=draw_seed() if draft.seed is None else draft.seed,
         action=action,
-        subjects=tuple(Subject(id) for id in (*planned.items, *exemplars)),
+        subjects=tuple(Subject(id) for id in replace(planned, exemplars=tuple(exemplars)).subjects),
         exemplars=tuple(exemplars.values()),
         prompt=draft.prompt,
         negative_prompt=draft.negative_prompt,
@@ -193,6 +200,7 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
         guidance_scale=draft.guidance_on(model),
         sampler=draft.sampler,
         overall=draft.strength,
+        scribble=hint,
     )
 
 

@@ -9,7 +9,7 @@ from editor.document import Document, MapName
 from editor.geometry import Rect
 from editor.item import Exemplar, Item
 from editor.models.info import ModelInfo
-from editor.request import Action, MethodSettings, PixelsSettings, QuickFillSettings, Sampler
+from editor.request import Action, BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings, Sampler
 
 # Characters of a prompt that fit on the button.
 _PROMPT = 24
@@ -21,7 +21,7 @@ class Draft:
 
     `strength`: 0 to 1, multiplies what is painted. `seed`: None draws a new one for every run. `variations`: how many results to make.
     `model`: what methods with a model use. `steps`, `guidance_scale`: None for what suits the model. `frame`: the part of the document that the
-    model sees, in pixels; None lets `make_request` choose.
+    model sees, in pixels; None lets `make_request` choose. `scribble`: the id of the layer whose colours are a hint, for methods that take one.
     """
 
     settings: MethodSettings = field(default_factory=QuickFillSettings)
@@ -37,6 +37,7 @@ class Draft:
     guidance_scale: float | None = None
     sampler: Sampler = ""
     frame: Rect | None = None
+    scribble: int | None = None
 
     @classmethod
     def for_document(cls, document: Document) -> Draft:
@@ -62,7 +63,7 @@ class Draft:
 class Plan:
     """What the button would do. `action` is None when it can do nothing; then `reason` says what is missing.
 
-    `region`: the map that says where, if one does. `needs_model`: what is missing is a model.
+    `region`: the map that says where, if one does. `scribble`: the layer that is a hint. `needs_model`: what is missing is a model.
     """
 
     action: Action | None
@@ -71,7 +72,13 @@ class Plan:
     items: tuple[int, ...] = ()
     exemplars: tuple[int, ...] = ()
     region: MapName | None = None
+    scribble: int | None = None
     needs_model: bool = False
+
+    @property
+    def subjects(self) -> tuple[int, ...]:
+        """The ids of everything that it is about."""
+        return (*self.items, *self.exemplars, *(() if self.scribble is None else (self.scribble,)))
 
 
 def plan(document: Document, draft: Draft) -> Plan:
@@ -85,6 +92,8 @@ def plan(document: Document, draft: Draft) -> Plan:
 
 def meant(document: Document, draft: Draft) -> Plan:
     """The same, whatever model there is."""
+    if isinstance(draft.settings, BlendedSettings):
+        return _by_words(document, draft, draft.settings)
     return _repainting(document, draft) if draft.settings.needs_model else _rearranging(document, draft)
 
 
@@ -107,10 +116,23 @@ def draw_seed() -> int:
 
 def repainting_label(prompt: str, name: str = "") -> str:
     """What a repainting is called. `name`: of the item that it is about, if it is about one."""
+    return " ".join(["Repaint", *([f"“{name}”"] if name else []), *_as(prompt)])
+
+
+def words_label(settings: BlendedSettings, prompt: str, name: str = "", *, scribbled: bool = False) -> str:
+    """What an edit by words is called. `name`: of the item that it is about, if it is about one."""
+    if settings.region == "outside":
+        return " ".join(["Repaint the background", *_as(prompt)])
+    if scribbled:
+        return " ".join(["Paint the scribble", *_as(prompt)])
+    return repainting_label(prompt, name)
+
+
+def _as(prompt: str) -> list[str]:
     words = " ".join(prompt.split())
     if len(words) > _PROMPT:
         words = words[: _PROMPT - 1].rstrip() + "…"
-    return " ".join(["Repaint", *([f"“{name}”"] if name else []), *([f"as “{words}”"] if words else [])])
+    return [f"as “{words}”"] if words else []
 
 
 def blending_label(names: list[str]) -> str:
@@ -160,6 +182,29 @@ def _repainting(document: Document, draft: Draft) -> Plan:
     if moved:
         return Plan(None, label, "Quick fill moves things. To repaint, paint where it may change.")
     return Plan(None, label, "Paint where it may change, or drop a picture onto the canvas.")
+
+
+def _by_words(document: Document, draft: Draft, settings: BlendedSettings) -> Plan:
+    """With a model and words: from what is scribbled, painted, selected and active, in this order. Exemplars take no part."""
+    outside = settings.region == "outside"
+    layer = None if draft.scribble is None else document.layer(draft.scribble)
+    region: MapName | None = None
+    if document.strength.any():
+        region = "strength"
+    elif document.selection.any():
+        region = "selection"
+    if layer is not None and not outside:
+        label = words_label(settings, draft.prompt, scribbled=True)
+        if not layer.pixels.any():
+            return Plan(None, label, "Paint rough colours where it should appear.")
+        return Plan("fill", label, region=region, scribble=layer.id)
+    item = None if draft.item is None else document.item(draft.item)
+    if region is None and item is not None and not item.empty and item.placement is None:
+        return Plan("fill", words_label(settings, draft.prompt, item.name), items=(item.id,))
+    label = words_label(settings, draft.prompt)
+    if region is not None:
+        return Plan("fill", label, region=region)
+    return Plan(None, label, "Select what should stay." if outside else "Paint or select where it should happen.")
 
 
 def _moved(document: Document) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ def can_reopen(document: Document, layer: Layer) -> str:
     recipe = layer.recipe
     if recipe is None:
         return "No edit made this layer."
-    gone = [each.id for each in recipe.subjects if not (document.item(each.id) or document.exemplar(each.id))]
+    gone = [each.id for each in recipe.subjects if not _there(document, each.id)]
     match recipe.action:
         case "remove" if gone:
             return "The item it removed is gone."
@@ -34,15 +34,19 @@ def can_reopen(document: Document, layer: Layer) -> str:
         case "blend" if gone:
             return "An exemplar it blended is gone."
         case "fill" if gone:
-            return "The item it repainted is gone."
+            return "What it was made from is gone."
         case "fill" if layer.painted is None and not recipe.subjects:
             return "The strength it was painted with was not kept."
         case _:
             pass
     planned = meant(*_as_it_was(document, layer, recipe))
-    if planned.action != recipe.action or {*planned.items, *planned.exemplars} != {each.id for each in recipe.subjects}:
+    if planned.action != recipe.action or set(planned.subjects) != {each.id for each in recipe.subjects}:
         return "Moved items are in its way; put them back first."
     return ""
+
+
+def _there(document: Document, id: int) -> bool:
+    return any(found is not None for found in (document.item(id), document.exemplar(id), document.layer(id)))
 
 
 def reopen(document: Document, layer_id: int) -> Reopened:
@@ -65,7 +69,8 @@ def reopen(document: Document, layer_id: int) -> Reopened:
 def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Document, Draft]:
     subjects = {each.id for each in recipe.subjects}
     at = next(i for i, each in enumerate(document.layers) if each.id == layer.id)
-    layers = (*document.layers[:at], *(replace(each, visible=False) for each in document.layers[at:]))
+    below = (replace(each, visible=each.visible or each.id in subjects) for each in document.layers[:at])
+    layers = (*below, *(replace(each, visible=False) for each in document.layers[at:]))
     found = replace(document, layers=layers)
     if recipe.action in ("fill", "blend"):
         found = found.with_map("selection", document.empty_map())
@@ -75,6 +80,7 @@ def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Docume
         found = replace(found, exemplars=exemplars)
     active = next(iter(subjects)) if len(subjects) == 1 else None
     own = recipe.settings.needs_model
+    scribble = next((each for each in subjects if document.layer(each) is not None), None)
     draft = Draft(
         settings=recipe.settings,
         item=active if active is not None and document.item(active) else None,
@@ -88,5 +94,6 @@ def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Docume
         guidance_scale=recipe.guidance_scale if own else None,
         sampler=recipe.sampler,
         frame=recipe.rect if own else None,
+        scribble=scribble,
     )
     return found, draft

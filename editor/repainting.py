@@ -20,7 +20,8 @@ from editor.item import Exemplar, covered
 from editor.models.info import ModelInfo
 from editor.placing import Placed, exemplar_extent, on_grid, place_exemplar
 from editor.planning import Draft, Plan
-from editor.request import ExemplarInput, PixelsSettings
+from editor.request import BlendedSettings, ExemplarInput, PixelsSettings
+from editor.scribble import scribble_of, scribble_reach, scribble_region
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -42,8 +43,8 @@ def repaint_frame(document: Document, draft: Draft, planned: Plan) -> Frame | No
     model = draft.model
     if model is None:
         return None
-    scale = draft.settings.scale if isinstance(draft.settings, PixelsSettings) else 1.0
-    tight = _asked(document, planned)
+    scale = draft.settings.scale if isinstance(draft.settings, PixelsSettings | BlendedSettings) else 1.0
+    tight = _asked(document, draft, planned)
     for exemplar in _exemplars(document, planned):
         # A rim of the model's own is some share of the frame, and smaller than the frame's margin.
         tight = tight.unite(exemplar_extent(exemplar).grow(math.ceil(exemplar.rim or 0)))
@@ -61,7 +62,7 @@ def repaint_reach(document: Document, draft: Draft, planned: Plan) -> Rect:
     frame = repaint_frame(document, draft, planned)
     if frame is None:
         return EMPTY
-    found = _asked(document, planned)
+    found = _asked(document, draft, planned)
     for exemplar in _exemplars(document, planned):
         found = found.unite(exemplar_extent(exemplar).grow(math.ceil(rim_of(exemplar, draft, frame))))
     return found.intersect(frame.rect)
@@ -119,6 +120,11 @@ def _change(
         item = document.item(id)
         if item is not None:
             np.maximum(found, item.mask.read(rect), out=found)
+    if _outside(draft):
+        np.subtract(1, found, out=found)
+    scribble = scribble_of(document, draft)
+    if scribble is not None and planned.scribble is not None:
+        np.maximum(found, scribble_region(scribble, rect), out=found)
     free: Map = np.full((1, 1), draft.strength, np.float32)
     if not document.protect.blank:
         free = free * (1 - document.protect.read(rect))
@@ -191,12 +197,21 @@ def _rim(placed: Placed, part: Rect, rim: float) -> Map:
     return np.ascontiguousarray(found[part.within(whole).slices])
 
 
-def _asked(document: Document, planned: Plan) -> Rect:
-    """The tight rectangle of what is painted, selected or outlined for this edit."""
+def _outside(draft: Draft) -> bool:
+    return isinstance(draft.settings, BlendedSettings) and draft.settings.region == "outside"
+
+
+def _asked(document: Document, draft: Draft, planned: Plan) -> Rect:
+    """The tight rectangle of what is painted, selected, outlined or scribbled for this edit; the whole picture where it is about all else."""
+    if _outside(draft):
+        return document.rect
+    scribble = scribble_of(document, draft)
     found = EMPTY if planned.region is None else covered(document.map(planned.region))
     for id in planned.items:
         item = document.item(id)
         found = found if item is None else found.unite(item.rect)
+    if scribble is not None and planned.scribble is not None:
+        found = found.unite(scribble_reach(scribble).intersect(document.rect))
     return found
 
 

@@ -137,10 +137,10 @@ def test_an_item_is_repainted_again() -> None:
     assert label == "Repaint “cat”"
     assert plain(again(covered_up(document), document.layers[-1].id)) == plain(first)
     document = document.without_item(item.id)
-    assert can_reopen(document, document.layers[-1]) == "The item it repainted is gone."
+    assert can_reopen(document, document.layers[-1]) == "What it was made from is gone."
     with pytest.raises(InvalidRequest, match="cannot be run again") as caught:
         reopen(document, document.layers[-1].id)
-    assert caught.value.advice == "The item it repainted is gone."
+    assert caught.value.advice == "What it was made from is gone."
 
 
 def test_what_is_above_is_hidden_and_what_took_part_is_back() -> None:
