@@ -31,17 +31,28 @@ def cell_mask(region: Map, working: Working, rule: Literal["auto", "area", "any"
     area: Mask = working.cells(region) >= HALF
     if rule == "area" and area.any():
         return area
-    touched: Mask = working.cells(region, thin=True) > 0
+    # A pixel that lies in two cells counts as touching one; it may still cover half of the other.
+    touched: Mask = (working.cells(region, thin=True) > 0) | area
     if rule == "auto" and area.sum() >= LOST * touched.sum():
         return area
     return touched
 
 
+def nearest_cells(region: Map, working: Working) -> Map:
+    """(h, w): what `region` is in the middle of each cell, as the published scripts read it; a stroke that meets no middle is lost."""
+    middles = (
+        np.minimum(((np.arange(cells) + 0.5) * working.cell * side / used).astype(np.int64), side - 1)
+        for cells, used, side in zip(
+            working.grid.shape, working.frame.working.shape, working.frame.rect.size.shape, strict=True
+        )
+    )
+    return np.ascontiguousarray(region[np.ix_(*middles)])
+
+
 def thin(region: Map, working: Working) -> bool:
-    """Whether no cell lies further than one inside the region, where area counts; also when no cell is half covered."""
-    area = working.cells(region) >= HALF
-    if area.all():
-        return False
+    """Whether no cell lies further than one inside the region, where area counts; also when no cell is half covered. Beyond the edge of the
+    picture is outside: there is no room either."""
+    area = np.pad(working.cells(region) >= HALF, 1)
     return float(cv2.distanceTransform(area.astype(np.uint8), cv2.DIST_C, 3).max()) <= THIN
 
 
@@ -61,17 +72,25 @@ def stage_of(step: int, steps: int, stages: int) -> int:
     return stages - used + min(used - 1, used * step // steps)
 
 
+def published_stage_of(step: int, steps: int, stages: int) -> int:
+    """As `stage_of`, by the rule of the published script: with few steps the exact mask never comes into force."""
+    return step // (steps // stages + 1)
+
+
+def widened(mask: Mask, reach: int) -> Mask:
+    """`mask` and all cells within `reach` of it, diagonals included."""
+    square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    return cv2.dilate(mask.astype(np.uint8), square) > 0
+
+
 def taken_back(mask: Mask, widen: int, steps: int) -> Counts:
     """(h, w): before which of the run's `steps` each cell is first held; `steps` where it is taken back with the last result only.
 
     Cells of `mask` are never held; they get `steps` + 1. Those beyond the widest mask are held from the start.
     """
     found = np.zeros(mask.shape, np.int64)
-    whole = mask.astype(np.uint8)
     for step in range(steps):
-        reach = widen - stage_of(step, steps, widen + 1)
-        square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
         # Free in the result of this step: held again at the earliest before the next but one.
-        found[cv2.dilate(whole, square) > 0] = step + 2
+        found[widened(mask, widen - stage_of(step, steps, widen + 1))] = step + 2
     found[mask] = steps + 1
     return found

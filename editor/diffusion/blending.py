@@ -21,6 +21,12 @@ class Holds(Protocol):
     def before(self, latents: torch.Tensor, schedule: Schedule, i: int) -> torch.Tensor:
         """The state before step i, (B, C, h, w), with what is held written over it."""
 
+    def stepped(
+        self, latents: torch.Tensor, estimate: Callable[[], torch.Tensor], schedule: Schedule, i: int
+    ) -> torch.Tensor:
+        """The state that step i made, for rules that write over it at another level than `before`. `estimate`: the clean latents that the
+        step pointed at."""
+
     def after(self, latents: torch.Tensor, schedule: Schedule, i: int) -> torch.Tensor:
         """Clean latents, made by or pointed at by step i, with what is held written over them."""
 
@@ -58,6 +64,12 @@ class Anchor:
         """The state before step i, with the held cells at the anchor's level of that step."""
         noise = self.noise if self.fresh is None or i == 0 else self.fresh()
         return torch.where(self.holds(i), schedule.noised(self.latents, noise, i), latents)
+
+    def stepped(
+        self, latents: torch.Tensor, estimate: Callable[[], torch.Tensor], schedule: Schedule, i: int
+    ) -> torch.Tensor:
+        """As it is; `before` does all."""
+        return latents
 
     def after(self, latents: torch.Tensor, schedule: Schedule, i: int) -> torch.Tensor:
         """Clean latents with the anchor, clean, in the cells that were held before step i, or are taken back with it."""

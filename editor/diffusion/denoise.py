@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -57,11 +58,12 @@ def denoise(
             schedule.restart(i)
         latents = anchor.before(latents, schedule, i)
         prediction = denoiser(schedule.model_input(latents, i), schedule.timesteps[i])
+        estimate = partial(schedule.estimate, prediction, i, latents)
         try:
             if show is not None and show.due():
-                yield show.preview(anchor.after(schedule.estimate(prediction, i, latents), schedule, i))
+                yield show.preview(anchor.after(estimate(), schedule, i))
             yield Progress((i + 1) / steps, f"Step {i + 1} of {steps}")
         except FinishEarly:
-            return Sampled(anchor.after(schedule.estimate(prediction, i, latents), schedule, i), early=True)
-        latents = schedule.step(prediction, i, latents, generators)
+            return Sampled(anchor.after(estimate(), schedule, i), early=True)
+        latents = anchor.stepped(schedule.step(prediction, i, latents, generators), estimate, schedule, i)
     return Sampled(anchor.after(latents, schedule, steps - 1) if restore else latents)

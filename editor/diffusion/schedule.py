@@ -7,7 +7,7 @@ is set, and a whole run would then be held at one level.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -61,9 +61,12 @@ class Schedule:
         strength: float = 1.0,
         first: int | None = None,
         device: torch.device | str = "cpu",
+        changes: Mapping[str, object] = MappingProxyType({}),
+        timesteps: Sequence[int] = (),
     ) -> None:
         """`own`: the model's own diffusers scheduler; it is only read. `strength`: 0 to 1, the share of `steps` that run. `first`: skip so
-        many of the steps instead of going by strength.
+        many of the steps instead of going by strength. `changes`: to its configuration. `timesteps`: these, the noisiest first, instead of
+        those that the sampler would choose; for samplers that count timesteps.
 
         Raises `InvalidRequest` for a number of steps that the sampler cannot do, and for samplers whose levels are not known.
         """
@@ -73,9 +76,10 @@ class Schedule:
             config.setdefault("clip_sample", False)  # latents are not pictures in [-1, 1]
             config.pop("variance_type", None)  # only the model's own knows what its network says of variances
             config["skip_prk_steps"] = True  # Runge-Kutta steps take several looks at one level
+        config.update(changes)
         known = inspect.signature(kind).parameters
         self._make: Callable[[], Any] = partial(kind, **{name: config[name] for name in config if name in known})
-        self._steps, self._device = steps, torch.device(device)
+        self._own, self._steps, self._device, self._listed = own, steps, torch.device(device), tuple(timesteps)
         self._scheduler = self._fresh()
         if getattr(self._scheduler, "order", 1) != 1:
             raise InvalidRequest(
@@ -91,7 +95,19 @@ class Schedule:
         self._begin(0)
 
     def __len__(self) -> int:
-        return len(self.timesteps) if self.offset < self._steps else 0
+        return len(self.timesteps)
+
+    def altered(self, sampler: Sampler, first: int, *, timesteps: Sequence[int] = (), **changes: object) -> Schedule:
+        """A fresh one of as many steps over the same model's scheduler; the rest as in `__init__`."""
+        return Schedule(
+            self._own,
+            sampler=sampler,
+            steps=self._steps,
+            first=first,
+            device=self._device,
+            changes=changes,
+            timesteps=timesteps,
+        )
 
     @property
     def prediction(self) -> str:
@@ -171,6 +187,8 @@ class Schedule:
             raise InvalidRequest(
                 f"This sampler cannot make {self._steps} steps.", "Choose fewer steps, or another sampler."
             ) from error
+        if self._listed:
+            scheduler.timesteps = torch.tensor(self._listed, device=self._device)
         self._takes_generator = "generator" in inspect.signature(scheduler.step).parameters
         return scheduler
 
