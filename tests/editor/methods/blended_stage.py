@@ -1,0 +1,96 @@
+"""What the tests of Blended Latent Diffusion are played on, beside what they share with those of PIXELS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from editor.diffusion.backend import Backend, Embeddings
+from editor.diffusion.noise import Noise
+from editor.methods.blended_latent_diffusion import edit, edit_batch
+from editor.methods.blended_latent_diffusion.starting import Region
+from editor.report import EditResult, Found, Report
+from editor.request import BlendedSettings, EditRequest
+from editor.working import Working
+from tests.editor.methods.pixels_stage import CELLS, Map, Model, Recorded, ask, cells, drive
+
+REGION = np.zeros(CELLS, np.float32)
+REGION[2:7, 3:9] = 1
+REGION[1, 12:14] = 1
+
+
+def settings(**more: Any) -> BlendedSettings:
+    return BlendedSettings(**{"match_tone": "off", "thin": "off", **more})
+
+
+def wish(region: Map | None = None, told: BlendedSettings | None = None, **more: Any) -> EditRequest:
+    """`region`: (H, W) of pixels; the one above unless said."""
+    return ask(cells(REGION) if region is None else region, settings=told or settings(), **more)
+
+
+def final(result: EditResult) -> torch.Tensor:
+    """(1, C, h, w), the latents that an edit ended with."""
+    assert result.latents is not None
+    return torch.from_numpy(np.array(result.latents))[None]
+
+
+def run(request: EditRequest, model: Model | Backend) -> tuple[EditResult, torch.Tensor, Recorded]:
+    recorded = Recorded(model.backend if isinstance(model, Model) else model)
+    result = drive(edit(request, recorded))
+    return result, final(result), recorded
+
+
+def candidates(
+    request: EditRequest, seeds: Sequence[int], model: Model, seen: list[Report] | None = None
+) -> tuple[EditResult, ...]:
+    return drive(edit_batch(request, seeds, model.backend), seen=seen)
+
+
+def found_of(reports: Sequence[Report]) -> list[EditResult]:
+    return [each.result for each in reports if isinstance(each, Found)]
+
+
+def encoded(request: EditRequest, model: Model) -> torch.Tensor:
+    working = Working.of(request.frame, model.backend.info)
+    return model.backend.encode(working.image(request.image))
+
+
+def region_of(request: EditRequest, model: Model) -> Region:
+    assert isinstance(request.settings, BlendedSettings)
+    return Region.of(request, request.settings, Working.of(request.frame, model.backend.info))
+
+
+def draws(seeds: Sequence[int], count: int, grid: tuple[int, int] = CELLS) -> list[torch.Tensor]:
+    """What `noise="fresh"` and the published rules draw for their blends."""
+    draw = Noise(seeds).stream(torch.zeros(1, 4, *grid), "blend")
+    return [draw() for _ in range(count)]
+
+
+def as_map(values: NDArray[Any]) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(values, np.float32))[None, None]
+
+
+@dataclass(eq=False)
+class Wishful:
+    """A model whose network always points at `target`, (1, C, h, w), whatever it is told; guidance changes nothing about that.
+
+    What it sees is alpha z + sigma e with alpha^2 + sigma^2 = 1, for Euler as well, so one formula does.
+    """
+
+    backend: Backend
+    target: torch.Tensor
+    calls: list[int] = field(default_factory=list)
+
+    def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
+        self.calls.append(int(t))
+        betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+        kept = torch.cumprod(1 - betas, 0)[int(t)]
+        return ((latents - kept**0.5 * self.target) / (1 - kept) ** 0.5).float()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.backend, name)
