@@ -122,8 +122,3 @@ def encode(vae: Any, pictures: Tensor, batch: int = 32) -> Tensor:
 def decode(vae: Any, latents: Tensor, batch: int = 32) -> Tensor:
     """Pictures (n, 3, h, w) in -1..1."""
     return torch.cat([vae.decode(part).sample.float().clamp(-1, 1) for part in torch.split(latents, batch)])
-
-
-def decibels(error: Tensor) -> float:
-    """PSNR of errors on the 0..1 scale."""
-    return float(-10 * torch.log10(error.square().mean() + 1e-12))

@@ -100,8 +100,8 @@ def crop(picture: NDArray[np.uint8], thing: Thing, margin: int) -> NDArray[np.ui
 
 
 @torch.no_grad()
-def zero_shot(clip: nn.Module, count: int) -> float:
-    """The part of held-out crops whose words win over those of every other thing and colour."""
+def zero_shot(clip: nn.Module, count: int) -> list[bool]:
+    """Of each held-out crop, whether its words win over those of every other thing and colour."""
     world, tokenizer = World(), make_tokenizer()
     labels = [f"a {colour} {name}" for name in COLOURED for colour in COLOURS]
     labels += [f"a {name}" for name in THINGS if name not in COLOURED]
@@ -113,4 +113,4 @@ def zero_shot(clip: nn.Module, count: int) -> float:
         pixel_values=to_signed(torch.from_numpy(as_batch(pictures))).to(device),
     )
     best = found.logits_per_image.argmax(dim=1).tolist()
-    return float(np.mean([labels[index] == naming(scene.things) for index, scene in zip(best, scenes, strict=True)]))
+    return [labels[index] == naming(scene.things) for index, scene in zip(best, scenes, strict=True)]

@@ -158,32 +158,33 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """How readings agree with scenes: parts of the things and grounds found, and things claimed a scene that are not there."""
+class Tally:
+    """One scene read: things `asked` for and `found`; of these, those that have a colour (`coloured`) and those that are read in it (`right`);
+    things claimed that are `wrong`; whether the `ground` is read.
+    """
 
-    recall: float
-    tint: float
-    false_positives: float
-    ground: float
+    asked: int
+    found: int
+    coloured: int
+    right: int
+    wrong: int
+    ground: bool
 
 
-def mark(scenes: list[Scene], drawn: list[Drawn], readings: list[Reading]) -> Marks:
+def tally(scene: Scene, drawn: Drawn, reading: Reading) -> Tally:
     """Things of which too little is visible are neither asked for nor held against the judge."""
-    asked = found = tinted = right = wrong = behind = 0
-    for scene, each, reading in zip(scenes, drawn, readings, strict=True):
-        shares = cell_shares(each)
-        for thing, share in zip(scene.things, shares, strict=True):
-            if float(share.sum()) < SHOWN:
-                continue
-            asked += 1
-            seen = reading.shows(thing.name, where=share > 0.1)
-            found += seen
-            if seen and thing.colour:
-                tinted += 1
-                right += reading.shows(thing.name, thing.colour, share > 0.1)
-        wrong += len(reading.names() - {thing.name for thing in scene.things})
-        behind += reading.ground == scene.ground.name
-    return Marks(found / max(asked, 1), right / max(tinted, 1), wrong / len(scenes), behind / len(scenes))
+    asked = found = coloured = right = 0
+    for thing, share in zip(scene.things, cell_shares(drawn), strict=True):
+        if float(share.sum()) < SHOWN:
+            continue
+        asked += 1
+        seen = reading.shows(thing.name, where=share > 0.1)
+        found += seen
+        if seen and thing.colour:
+            coloured += 1
+            right += reading.shows(thing.name, thing.colour, share > 0.1)
+    wrong = len(reading.names() - {thing.name for thing in scene.things})
+    return Tally(asked, found, coloured, right, wrong, reading.ground == scene.ground.name)
 
 
 def held_out(count: int, things: int | None = None) -> tuple[list[Scene], list[Drawn], Tensor]:

@@ -6,32 +6,36 @@ import numpy as np
 import pytest
 import torch
 
-from app.practice.judge import NOTHING, JudgeLesson, Reading, cell_shares, held_out, mark, truth
+from app.practice.judge import NOTHING, JudgeLesson, Reading, cell_shares, held_out, tally, truth
+from app.practice.scenes import Scene
+from app.practice.world import Drawn
 from tests.app.practice.tiny import TINY
 
 
-def perfect(count: int) -> tuple[list[Reading], tuple[object, ...]]:
-    scenes, drawn, pictures = held_out(count)
+def perfect(count: int) -> tuple[list[Scene], list[Drawn], list[Reading]]:
+    """What a judge would say that reads the masks."""
+    scenes, drawn, _ = held_out(count)
     readings = []
     for scene, each in zip(scenes, drawn, strict=True):
         things, tints = truth(scene, each)
         readings.append(Reading(np.where(things < 0, NOTHING, things), np.maximum(tints, 0), scene.ground.name))
-    return readings, (scenes, drawn, pictures)
+    return scenes, drawn, readings
 
 
 def test_the_truth_reads_as_the_truth() -> None:
-    readings, (scenes, drawn, _) = perfect(60)
-    marks = mark(scenes, drawn, readings)  # type: ignore[arg-type]
-    assert marks.recall > 0.98
-    assert marks.tint == marks.ground == 1
-    assert marks.false_positives == 0
+    scenes, drawn, readings = perfect(60)
+    tallies = [tally(*each) for each in zip(scenes, drawn, readings, strict=True)]
+    assert sum(each.found for each in tallies) > 0.98 * sum(each.asked for each in tallies)
+    assert all(each.right == each.coloured and each.ground and not each.wrong for each in tallies)
+    assert sum(each.coloured for each in tallies) > 20
 
 
 def test_readings_of_other_scenes_do_not() -> None:
-    readings, (scenes, drawn, _) = perfect(60)
-    marks = mark(scenes, drawn, readings[1:] + readings[:1])  # type: ignore[arg-type]
-    assert marks.recall < 0.1
-    assert marks.false_positives > 0.9
+    scenes, drawn, readings = perfect(60)
+    others = readings[1:] + readings[:1]
+    tallies = [tally(*each) for each in zip(scenes, drawn, others, strict=True)]
+    assert sum(each.found for each in tallies) < 0.1 * sum(each.asked for each in tallies)
+    assert sum(each.wrong for each in tallies) > 0.9 * len(tallies)
 
 
 def test_a_reading_knows_place_and_colour() -> None:
