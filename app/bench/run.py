@@ -32,17 +32,22 @@ BENCHMARKS: dict[str, str] = {
     "gpu": "app.bench.gpu:gpu",
 }
 
-TRUTH = "truth"  # with options of its own
+# With options of their own: name -> module.
+LARGE: dict[str, str] = {
+    "truth": "app.bench.truth",
+    "truth-sweep": "app.bench.truth_sweep",
+    "practice": "app.bench.practice",
+}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Returns 0 when every bar holds, 1 when one is missed."""
-    if list(arguments[:1]) == [TRUTH]:
-        return int(import_module("app.bench.truth").main(arguments[1:]))
+    if arguments and arguments[0] in LARGE:
+        return int(import_module(LARGE[arguments[0]]).main(arguments[1:]))
     parser = argparse.ArgumentParser(
         prog="palimpsest bench",
         description="Measure; compare with bars where there are any.",
-        epilog=f"{TRUTH} [METHOD …] measures the methods on practice scenes and has its own --help.",
+        epilog=f"On practice scenes, each with its own --help: {', '.join(LARGE)}.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones (default: all): {', '.join(BENCHMARKS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")

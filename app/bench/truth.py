@@ -23,6 +23,7 @@ from editor.request import Pixels, PixelsSettings, field_specs
 
 if TYPE_CHECKING:
     from app.bench.truth_methods import Method, Stage
+    from app.practice.judge import Reading
 
 RESAMPLES = 1000
 ON_SHEET = 4  # scenes of each kind
@@ -48,7 +49,9 @@ class Scores:
 
 def main(arguments: Sequence[str]) -> int:
     """Returns 0 when every bar holds, 1 when one is missed."""
-    from app.bench.truth_methods import ABLATIONS, METHODS, Stage  # noqa: PLC0415  torch, which --help can do without
+    import torch  # noqa: PLC0415  heavy
+
+    from app.bench.truth_methods import ABLATIONS, METHODS, Stage  # noqa: PLC0415  as above
 
     known = {**METHODS, **ABLATIONS}
     rules = next(each.choices for each in field_specs(PixelsSettings) if each.name == "rule")
@@ -65,6 +68,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--exemplar-strength", type=float, default=0.6)
     parser.add_argument("--rule", choices=rules, default="hold", help="of PIXELS, as an ablation")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="where practice, practice-clip and -judge lie")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="of torch (default 1: more wait for each other on a busy machine)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write a table in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
@@ -75,6 +81,7 @@ def main(arguments: Sequence[str]) -> int:
     folder = asked.model or Path(resources.__file__).parent / "models"
     if not (folder / "practice").is_dir():
         parser.error(f"there is no practice model in {folder}; make one with: make practice-model")
+    torch.set_num_threads(asked.threads)
     settings = PixelsSettings(rule=asked.rule, feather=0.0)
     stage = Stage.load(
         folder,
@@ -100,12 +107,12 @@ def main(arguments: Sequence[str]) -> int:
             for line, picture in zip(shown, pictures, strict=False):
                 line.append(picture)
             for result in figures(kind, name, scores[kind, name]):
-                _say(result)
+                say(result)
         sections.append(Section(headings, shown, WIDE))
     results = [each for (kind, name), found in scores.items() for each in figures(kind, name, found)]
     bars = judgements(scores)
     for bar in bars:
-        _say(bar)
+        say(bar)
     results += bars
     if asked.json is not None:
         asked.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
@@ -134,21 +141,30 @@ def _measure(stage: Stage, method: Method, cases: list[Case]) -> tuple[Scores, l
         scores.values["inside"].append(float(np.sqrt(error[case.region].mean())))
         scores.values["outside"].append(float(np.sqrt(error[outside].mean())) if outside.any() else 0.0)
         scores.values["moved outside"].append(float(moved[outside].max(initial=0)))
-    from app.practice.judge import CELL, CELLS  # noqa: PLC0415  as in `main`
-
     readings = stage.read(pictures)
-    for case, reading in zip(cases, readings, strict=True):
-        cells = np.asarray(case.region.reshape(CELLS, CELL, CELLS, CELL).any(axis=(1, 3)), np.bool_)
-        right = reading.ground == case.after.ground.name
-        if case.wanted is not None and case.kind != "ground":
-            right = reading.shows(case.wanted.name, case.wanted.colour, cells)
-        if case.unwanted is not None:
-            right &= not reading.shows(case.unwanted.name, where=cells)
-        if case.kind == "remove":  # nothing else may have come instead
-            right &= not reading.names() - {thing.name for thing in case.after.things}
-        scores.values["judge"].append(100.0 * right)
+    scores.values["judge"] = [100.0 * right(*each) for each in zip(cases, readings, strict=True)]
     scores.values["CLIP"] = stage.agreement(pictures, [case.after.caption() for case in cases])
     return scores, pictures
+
+
+def right(case: Case, reading: Reading) -> bool:
+    """Whether the judge finds what was wanted within the region, and no longer what was not."""
+    cells = cells_of(case.region)
+    found = reading.ground == case.after.ground.name
+    if case.wanted is not None and case.kind != "ground":
+        found = reading.shows(case.wanted.name, case.wanted.colour, cells)
+    if case.unwanted is not None:
+        found &= not reading.shows(case.unwanted.name, where=cells)
+    if case.kind == "remove":  # nothing else may have come instead
+        found &= not reading.names() - {thing.name for thing in case.after.things}
+    return bool(found)
+
+
+def cells_of(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(64, 64) -> (16, 16): the judge's cells that have any of it."""
+    from app.practice.judge import CELL, CELLS  # noqa: PLC0415  as in `main`
+
+    return np.asarray(mask.reshape(CELLS, CELL, CELLS, CELL).any(axis=(1, 3)), np.bool_)
 
 
 def figures(kind: str, method: str, scores: Scores) -> list[Result]:
@@ -219,22 +235,27 @@ def table(scores: dict[tuple[str, str], Scores], bars: Sequence[Result]) -> str:
             if name.startswith(IMG2IMG) and name != best:
                 continue
             values = scores[kind, name].values
-            cells = [_cell(values[measure]) for measure in ("inside", "outside", "judge", "CLIP")]
+            cells = [cell(values[measure]) for measure in ("inside", "outside", "judge", "CLIP")]
             cells.insert(2, f"{max(values['moved outside']):.0f}")
             cells += [f"{np.mean(values['time']):.2g}", f"{np.mean(values['evaluations']):.0f}"]
             shown = f"{name} (best of {len(plain)})" if name == best else name
             lines.append(f"| {shown} | {' | '.join(cells)} |")
         lines.append("")
-    lines += ["| bar | value | bar | held |", "|---|---|---|---|"]
-    lines += [
+    return "\n".join([*lines, *bar_rows(bars)]) + "\n"
+
+
+def bar_rows(bars: Sequence[Result]) -> list[str]:
+    """A table in Markdown, line by line."""
+    lines = ["| bar | value | bar | held |", "|---|---|---|---|"]
+    return lines + [
         f"| {bar.name} | {bar.value:.3g} {bar.unit} | {'≥' if bar.note else '≤'} {bar.bar:g} | {'yes' if bar.ok else '**missed**'} |"
         for bar in bars
         if bar.bar is not None
     ]
-    return "\n".join(lines) + "\n"
 
 
-def _cell(values: Sequence[float]) -> str:
+def cell(values: Sequence[float]) -> str:
+    """The mean and its interval."""
     low, high = interval(values)
     return f"{np.mean(values):.3g} ({low:.3g}–{high:.3g})"
 
@@ -254,6 +275,7 @@ def _marked(case: Case) -> Pixels:
     return found
 
 
-def _say(result: Result) -> None:
+def say(result: Result) -> None:
+    """Print it now."""
     sys.stdout.write(row(result) + "\n")
     sys.stdout.flush()

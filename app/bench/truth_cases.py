@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.practice.scenes import COLOURED, COLOURS, THINGS, Scene, Thing, draw_ground, draw_scene, draw_thing
-from app.practice.world import World
+from app.practice.world import Drawn, World
 from editor.frame import Frame
 from editor.geometry import Rect
 from editor.request import ExemplarInput, ItemInput, Pixels
@@ -71,15 +71,15 @@ class Case:
 
 def removal(world: World, seed: int) -> Case:
     """One of two things goes."""
-    scene, random = draw_scene(HELD_OUT + seed, "held out", 2), _random(seed, 1)
+    scene, random = draw_scene(HELD_OUT + seed, "held out", 2), draws(seed, 1)
     after, drawn = scene.without(0), world.draw(scene)
-    wrong = scene.replaced(0, _other(random, scene))
+    wrong = scene.replaced(0, other_thing(random, scene))
     truth = world.draw(after).picture
     return Case(
         "remove",
         drawn.picture,
         truth,
-        _region(drawn.picture, truth),
+        around(drawn.picture, truth),
         drawn.coverage[0],
         after.caption(),
         wrong.caption(),
@@ -90,16 +90,16 @@ def removal(world: World, seed: int) -> Case:
 
 def replacement(world: World, seed: int) -> Case:
     """One of two things becomes another, by words."""
-    scene, random = draw_scene(HELD_OUT + seed, "held out", 2), _random(seed, 2)
-    name = _other(random, scene)
+    scene, random = draw_scene(HELD_OUT + seed, "held out", 2), draws(seed, 2)
+    name = other_thing(random, scene)
     after = scene.replaced(0, name, _colour(random, name))
-    wrong = scene.replaced(0, _other(random, after, scene.things[0].name))
+    wrong = scene.replaced(0, other_thing(random, after, scene.things[0].name))
     drawn, truth = world.draw(scene), world.draw(after)
     return Case(
         "replace",
         drawn.picture,
         truth.picture,
-        _region(drawn.picture, truth.picture),
+        around(drawn.picture, truth.picture),
         np.maximum(drawn.coverage[0], truth.coverage[0]),
         after.caption(),
         wrong.caption(),
@@ -111,18 +111,18 @@ def replacement(world: World, seed: int) -> Case:
 
 def insertion(world: World, seed: int, *, degraded: bool) -> Case:
     """A cut-out of another picture comes in; degraded, it is blurred and noisy and should come out sharp."""
-    scene, random = draw_scene(HELD_OUT + seed, "held out", 1), _random(seed, 3)
-    name = _other(random, scene)
+    scene, random = draw_scene(HELD_OUT + seed, "held out", 1), draws(seed, 3)
+    name = other_thing(random, scene)
     thing = draw_thing(random, "held out", name, scene.things)
     after = scene.with_thing(thing)
     drawn, truth = world.draw(scene), world.draw(after)
-    alone = world.draw(Scene(draw_ground(random, "held out", scene.ground.name), (thing,)))
+    alone = elsewhere(world, random, scene, thing)
     pixels = _degraded(random, alone.picture) if degraded else alone.picture
     alpha = truth.coverage[-1]
     ones = np.ones_like(alpha)
-    region = _region(drawn.picture, truth.picture)
+    region = around(drawn.picture, truth.picture)
     exemplar = ExemplarInput(thing.label, pixels, alpha, ones, np.zeros_like(alpha), region.astype(np.float32))
-    wrong = scene.with_thing(draw_thing(random, "held out", _other(random, after), scene.things))
+    wrong = scene.with_thing(draw_thing(random, "held out", other_thing(random, after), scene.things))
     return Case(
         "insert degraded" if degraded else "insert",
         drawn.picture,
@@ -139,7 +139,7 @@ def insertion(world: World, seed: int, *, degraded: bool) -> Case:
 
 def other_ground(world: World, seed: int) -> Case:
     """Everything but the things changes."""
-    scene, random = draw_scene(HELD_OUT + seed, "held out", 1), _random(seed, 4)
+    scene, random = draw_scene(HELD_OUT + seed, "held out", 1), draws(seed, 4)
     after = scene.on(draw_ground(random, "held out", scene.ground.name))
     drawn, truth = world.draw(scene), world.draw(after)
     behind = 1 - drawn.coverage.max(axis=0)
@@ -169,11 +169,16 @@ KINDS: MappingProxyType[str, Callable[[World, int], Case]] = MappingProxyType(
 )
 
 
-def _random(seed: int, kind: int) -> np.random.Generator:
+def elsewhere(world: World, random: np.random.Generator, scene: Scene, thing: Thing) -> Drawn:
+    """The thing alone, in another picture: on a ground that the scene does not have."""
+    return world.draw(Scene(draw_ground(random, "held out", scene.ground.name), (thing,)))
+
+
+def draws(seed: int, kind: int) -> np.random.Generator:
     return np.random.default_rng((seed, kind, 41))
 
 
-def _other(random: np.random.Generator, scene: Scene, *more: str) -> str:
+def other_thing(random: np.random.Generator, scene: Scene, *more: str) -> str:
     """A thing that is not there."""
     names = [name for name in THINGS if name not in {*more, *(thing.name for thing in scene.things)}]
     return names[random.integers(len(names))]
@@ -183,7 +188,7 @@ def _colour(random: np.random.Generator, name: str) -> str:
     return list(COLOURS)[random.integers(len(COLOURS))] if name in COLOURED else ""
 
 
-def _region(before: Pixels, after: Pixels) -> Mask:
+def around(before: Pixels, after: Pixels) -> Mask:
     """Where the two differ, and a little around."""
     differs = (before != after).any(axis=-1).astype(np.uint8)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * MARGIN + 1, 2 * MARGIN + 1))

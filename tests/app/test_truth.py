@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 import resources
-from app.bench import run, truth
+from app.bench import run, truth, truth_sweep
 from app.bench.truth_cases import KINDS
 from app.bench.truth_methods import METHODS, Stage, mean_fill, pictures_of, untouched
+from app.bench.truth_pairs import pair
 from app.practice.world import World
 from editor.request import PixelsSettings
 from tests.app.practice_model import write_untrained
@@ -129,3 +130,46 @@ def test_the_interval_holds_the_mean_and_narrows() -> None:
         low, high = truth.interval(values)
         assert low < np.mean(values) < high
     assert np.diff(truth.interval(many)) < np.diff(truth.interval(few)) / 5
+
+
+def test_pairs_of_exemplars_lie_where_their_masks_say(world: World) -> None:
+    for seed in range(6):
+        each = pair(world, seed)
+        assert (each.pasted != each.source)[each.region].any()
+        assert np.array_equal(each.pasted[~each.region], each.source[~each.region])
+        assert each.held == seed % 2
+        assert each.exemplars[each.held].fidelity.min() == 1
+        assert each.exemplars[each.free].fidelity.max() == 0
+        assert not (each.shown[0] & each.shown[1]).any()
+        assert not set(each.prompt.split()) >= set(each.wrong.split())
+        placed = each.placed(0.4)
+        assert max(float(one.rim.max()) for one in placed) == pytest.approx(0.4)
+
+
+def test_a_rise_is_told_from_a_fall() -> None:
+    moved = [[1.0, 1.0], [2.0, 3.0], [4.0, 2.5], [8.0, 9.0]]
+    rise = truth_sweep.Rise.of([truth_sweep.Level(moved=each) for each in moved])
+    assert rise.scenes == [100, 0]
+    assert rise.pairs == [100, pytest.approx(200 / 3)]
+    assert rise.least == pytest.approx(0.75)
+
+
+def test_the_sweep_writes_figures_beside_its_controls(untrained: Path, tmp_path: Path) -> None:
+    files = {name: tmp_path / f"sweep.{name}" for name in ("json", "table", "sheet.png")}
+    status = run.main(
+        [
+            *("truth-sweep", "--scenes", "2", "--steps", "5", "--model", str(untrained), "--json", str(files["json"])),
+            *("--table", str(files["table"]), "--sheet", str(files["sheet.png"])),
+        ]
+    )
+    assert status == 1  # what knows nothing obeys no words
+    results = {each["name"]: each for each in json.loads(files["json"].read_text("utf-8"))["results"]}
+    for name in ("PIXELS at 0.2", "PIXELS, wrong words at 1", "img2img at 0.6"):
+        assert results[f"replace, {name}: moved"]["value"] > 0
+    assert results["replace, PIXELS at 1: moved outside"]["value"] == 0
+    assert results["replace, img2img at 1: moved outside"]["value"] > 0
+    assert results["two exemplars, PIXELS at 1: held moved"]["value"] > 0
+    assert results["replace: judge at full strength, above wrong words"]["ok"] is False
+    assert files["table"].read_text("utf-8").count("| PIXELS | 0.2 |") == 3
+    with Image.open(files["sheet.png"]) as sheet:
+        assert sheet.width > 5 * truth_sweep.WIDE
