@@ -14,13 +14,15 @@ from editor.methods import METHODS, MODEL_METHODS
 from editor.models.device import INSTALL, NOT_INSTALLED
 from editor.models.info import ModelInfo
 from editor.models.library import Library
+from editor.models.rankers import ranker_for
 from editor.phases import found, part, quietly
 from editor.report import Assessment, EditResult, FinishEarly, Masks, Progress, Reports
-from editor.request import AssessRequest, CandidatesRequest, EditRequest, RepairRequest, SegmentRequest
+from editor.request import AssessRequest, BlendedSettings, CandidatesRequest, EditRequest, RepairRequest, SegmentRequest
 from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.segmenter import Segmenter
 
 if TYPE_CHECKING:
+    from editor.diffusion.ranking import Ranker, Ranking
     from editor.diffusion.shelf import Shelf
 
 LOADING = 0.25  # of the whole, where a model must be loaded first
@@ -65,13 +67,13 @@ class Engine:
                 return self._single(request)
 
     def _single(self, request: EditRequest) -> Reports[EditResult]:
-        (result,) = yield from quietly(self._candidates(CandidatesRequest(request, (request.seed,))))
+        (result,) = yield from quietly(self._candidates(CandidatesRequest(request, (request.seed,)), ranked=False))
         return result
 
-    def _candidates(self, request: CandidatesRequest) -> Reports[tuple[EditResult, ...]]:
+    def _candidates(self, request: CandidatesRequest, *, ranked: bool = True) -> Reports[tuple[EditResult, ...]]:
         if type(request.request.settings) in METHODS:
             return (yield from self._without_model(request))
-        return (yield from self._with_model(request))
+        return (yield from self._with_model(request, ranked))
 
     def _without_model(self, request: CandidatesRequest) -> Reports[tuple[EditResult, ...]]:
         edit, count = METHODS[type(request.request.settings)](), len(request.seeds)
@@ -82,7 +84,7 @@ class Engine:
             yield from found(results[-1])
         return tuple(results)
 
-    def _with_model(self, request: CandidatesRequest) -> Reports[tuple[EditResult, ...]]:
+    def _with_model(self, request: CandidatesRequest, ranked: bool) -> Reports[tuple[EditResult, ...]]:
         info = self._library().find(request.request.model)
         yield Progress(0.0, "Getting the model")
         shelf = self._model_shelf()
@@ -93,15 +95,35 @@ class Engine:
         backend = yield from part(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
         at_once = shelf.at_once(info, request.request, len(seeds))
         results: list[EditResult] = []
+        ranking = self._ranking(shelf, info, request.request) if ranked else None
         while len(results) < len(seeds):
             chunk = seeds[len(results) : len(results) + at_once]
             run = _Watched(telling_memory(edit(request.request, chunk, backend)))
             begin, end = (low + (1 - low) * made / len(seeds) for made in (len(results), len(results) + len(chunk)))
             words = f" · {_numbers(len(results), len(chunk), len(seeds))}" if len(seeds) > 1 else ""
-            results += yield from part(run.reports(), begin, end, more=words)
+            new = yield from part(run.reports(), begin, end, more=words)
+            results += new
             if run.early:
                 break
+            if ranking is not None:
+                try:
+                    yield from part(ranking.scored(new), end, end)
+                except FinishEarly:
+                    break
         return tuple(results)
+
+    def _ranking(self, shelf: Shelf, info: ModelInfo, request: EditRequest) -> Ranking | None:
+        """How to rank the results, None where there is nothing to rank them by."""
+        if not isinstance(request.settings, BlendedSettings) or not request.prompt.strip():
+            return None
+        from editor.diffusion.ranking import Ranking  # noqa: PLC0415  torch, as in `_model_shelf`
+
+        def get() -> Ranker | None:
+            """Looked for when the first result is there: that takes a moment where many folders are searched."""
+            found = ranker_for(self._library(), info)
+            return None if found is None else shelf.ranker(found)
+
+        return Ranking(get, request, request.settings.rank)
 
     def _repair(self, request: RepairRequest) -> Reports[EditResult]:
         info = self._library().find(request.request.model)

@@ -33,7 +33,7 @@ def stable_diffusion(
         scheduler = diffusers.DDIMScheduler(
             prediction_type=prediction, clip_sample=False, set_alpha_to_one=False, **_SCALED
         )
-    with _seeded(seed):
+    with seeded(seed):
         pipeline = diffusers.StableDiffusionPipeline(
             vae=_vae(0.18215, force_upcast=False),
             text_encoder=_text(transformers.CLIPTextModel, 8),
@@ -49,7 +49,7 @@ def stable_diffusion(
 
 def stable_diffusion_xl(folder: Path, seed: int = 0) -> Path:
     """Stable Diffusion XL base: two text encoders, six time ids."""
-    with _seeded(seed):
+    with seeded(seed):
         pipeline = diffusers.StableDiffusionXLPipeline(
             vae=_vae(0.13025, force_upcast=True),
             text_encoder=_text(transformers.CLIPTextModel, 8),
@@ -66,7 +66,7 @@ def stable_diffusion_xl(folder: Path, seed: int = 0) -> Path:
 
 def stable_diffusion_xl_refiner(folder: Path, seed: int = 1) -> Path:
     """Its refiner: the second text encoder alone, five time ids, the last an aesthetic score."""
-    with _seeded(seed):
+    with seeded(seed):
         pipeline = diffusers.StableDiffusionXLImg2ImgPipeline(
             vae=_vae(0.13025, force_upcast=True),
             text_encoder=None,
@@ -84,7 +84,7 @@ def stable_diffusion_xl_refiner(folder: Path, seed: int = 1) -> Path:
 
 def kandinsky(folder: Path, seed: int = 0) -> Path:
     """Kandinsky 2.2: `folder/decoder` and, beside it, `folder/prior`. Returns the decoder, by which the model is known."""
-    with _seeded(seed):
+    with seeded(seed):
         decoder = diffusers.KandinskyV22Pipeline(
             unet=diffusers.UNet2DConditionModel(
                 sample_size=NATIVE // 8,
@@ -152,7 +152,7 @@ def kandinsky(folder: Path, seed: int = 0) -> Path:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Layers draw their weights from torch's own generator; it goes on afterwards as if nothing had been drawn."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

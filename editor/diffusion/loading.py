@@ -75,10 +75,10 @@ def load_pipelines(info: ModelInfo, fit: Fit, settings: Path | None = None) -> R
         for index, name in enumerate(names):
             yield Progress(index / (len(names) + 1), f"Loading the {LABELS[name]}")
             precision = fit.vae_precision if name in ("vae", "movq") else fit.precision
-            with _understood(info, name):
+            with understood(info.name, name):
                 parts[name] = source.network(name, part_folder(info, folder, name), DTYPES[precision]).eval()
         yield Progress(len(names) / (len(names) + 1), "Getting ready")
-        with _understood(info, ""):
+        with understood(info.name):
             pipelines = _assembled(info, parts, source, folder)
             for pipeline in pipelines:
                 _place(pipeline, fit)
@@ -131,7 +131,7 @@ class _SingleFile:
     """A checkpoint in its authors' layout. Its arrays are mapped, not read, until a network takes them."""
 
     def __init__(self, info: ModelInfo) -> None:
-        with _understood(info, ""):
+        with understood(info.name):
             self._arrays: Mapping[str, torch.Tensor] = load_single_file_checkpoint(
                 str(info.path), local_files_only=True
             )
@@ -243,9 +243,10 @@ def _place(pipeline: Any, fit: Fit) -> None:
 
 
 @contextmanager
-def _understood(info: ModelInfo, part: str) -> Iterator[None]:
-    """Turns what libraries raise about a model's files into what people can act on, and keeps their progress bars off the console."""
-    said = f"The {LABELS[part]} of “{info.name}” cannot be loaded" if part else f"“{info.name}” cannot be loaded"
+def understood(name: str, part: str = "") -> Iterator[None]:
+    """Turns what libraries raise about a model's files into what people can act on, and keeps their progress bars off the console. `part`: of
+    the model called `name`, empty for all of it."""
+    said = f"The {LABELS[part]} of “{name}” cannot be loaded" if part else f"“{name}” cannot be loaded"
     with _quiet():
         try:
             yield

@@ -1,4 +1,4 @@
-"""Shelf: holds the model that was used last, so that the next edit with it starts at once."""
+"""Shelf: holds the models that were used last, one that paints and one that ranks, so that the next edit with them starts at once."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import torch
 from editor.diffusion.backend import Backend
 from editor.diffusion.device import this_device
 from editor.diffusion.loading import RUN_SMALLER, free, load, out_of_memory
+from editor.diffusion.ranking import Ranker, needed
 from editor.errors import OutOfMemory
 from editor.geometry import Size
 from editor.models.device import Device
 from editor.models.info import ModelInfo
 from editor.models.memory import USABLE, Fit, estimate, fit
+from editor.models.rankers import RankerInfo
 from editor.report import Assessment, Reports
 from editor.request import AssessRequest, EditRequest
 
@@ -26,11 +28,13 @@ LEAST = 0.3  # of the working size's sides: below that no model makes anything o
 
 
 class Shelf:
-    """One model at a time. `device`: asked for before every run, because free memory changes."""
+    """One model that paints at a time, and beside it one that ranks, which makes room when that does not leave enough. `device`: asked for
+    before every run, because free memory changes."""
 
     def __init__(self, device: Callable[[], Device] = this_device) -> None:
         self._device = device
         self._loaded: tuple[ModelInfo, Fit, Backend] | None = None
+        self._ranker: Ranker | None = None
 
     def borrow(self, info: ModelInfo, request: EditRequest) -> Reports[Backend]:
         """The model, ready for the request: the one that is there when it still fits, or else freshly loaded.
@@ -39,6 +43,9 @@ class Shelf:
         """
         working, guidance = request.frame.working, request.guidance_scale
         found = self._suited(info, working, guidance)
+        if self._ranker is not None and (not found.fits or found.placement != "whole"):
+            self._drop_ranker()
+            found = self._suited(info, working, guidance)
         if self._loaded is not None and self._loaded[0] == info and self._loaded[1].plan == found.plan:
             return self._loaded[2]
         if found.needed > found.available:
@@ -63,6 +70,23 @@ class Shelf:
                 return count
         return 1
 
+    def ranker(self, info: RankerInfo) -> Ranker:
+        """The model that ranks, loaded beside the one that paints: on its device where there is room, else on the processor.
+
+        Raises `ModelUnavailable`, and `OutOfMemory` when there is room nowhere.
+        """
+        if self._ranker is not None and self._ranker.info == info:
+            return self._ranker
+        self._drop_ranker()
+        device = self._device()
+        place: str = device.kind
+        if needed(info, place) > device.free * USABLE[device.kind]:
+            if place == "cpu":
+                raise OutOfMemory(f"“{info.name}” does not fit into memory.", "Variations stay in their order.")
+            place = "cpu"
+        self._ranker = Ranker.load(info, place)
+        return self._ranker
+
     def assess(self, info: ModelInfo, request: AssessRequest) -> Assessment:
         """What `borrow` would find, in words."""
         guidance = 2.0 if request.guidance else 1.0
@@ -75,8 +99,13 @@ class Shelf:
         """Whether this model is loaded."""
         return self._loaded is not None and self._loaded[0] == info
 
+    def _drop_ranker(self) -> None:
+        if self._ranker is not None:
+            ranker, self._ranker = self._ranker, None
+            ranker.free()
+
     def clear(self) -> None:
-        """Give the model's memory back."""
+        """Give the memory of the model that paints back."""
         if self._loaded is not None:
             backend = self._loaded[2]
             self._loaded = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,13 +33,15 @@ def hub_cache() -> Path:
 class Library:
     """Where models are looked for. `folders`: searched, three levels deep. `added`: single models, by path. `cache`: the hub's.
 
-    `predictions`: what the network of a model predicts, by key, where its file does not say it and the rule guesses wrong.
+    `predictions`: what the network of a model predicts, by key, where its file does not say it and the rule guesses wrong. `ranker`: the model
+    that the person chose for ranking variations (see `editor.models.rankers`), None for any.
     """
 
     folders: tuple[Path, ...] = ()
     added: tuple[Path, ...] = ()
     cache: Path = field(default_factory=hub_cache)
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
+    ranker: Path | None = None
 
     def models(self) -> tuple[ModelInfo, ...]:
         """What is there, by name, toys last, broken ones with their problem. Reads headers and small files only."""
@@ -81,16 +83,21 @@ class Library:
             yield from _search(folder)
 
     def _cached(self) -> Iterator[Path]:
+        for snapshot in self.snapshots():
+            yield from _search(snapshot, depth=0)
+
+    def snapshots(self) -> Iterator[Path]:
+        """The newest of every repository in the hub's cache."""
         for repository in _entries(self.cache):
-            if not repository.name.startswith("models--"):
-                continue
-            snapshot = newest_snapshot(Path(repository.path))
-            if snapshot is not None:
-                yield from _search(snapshot, depth=0)
+            if repository.name.startswith("models--"):
+                snapshot = newest_snapshot(Path(repository.path))
+                if snapshot is not None:
+                    yield snapshot
 
 
-def _search(top: Path, depth: int = DEPTH) -> Iterator[Path]:
-    """Models in a folder and below it. Folders of a model are not searched further; links that lead in circles end."""
+def walk(top: Path, depth: int = DEPTH) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """A folder and those below it, each with what lies in it by name. Folders of a pipeline are not searched further; links that lead in
+    circles end."""
     seen: set[str] = set()
     left = ENTRIES
     waiting = [(top, depth)]
@@ -102,20 +109,28 @@ def _search(top: Path, depth: int = DEPTH) -> Iterator[Path]:
         seen.add(real)
         entries = _entries(folder)
         left -= len(entries)
-        names = {entry.name for entry in entries}
-        if INDEX in names or ("unet" in names and {"vae", "movq"} & names):
+        yield folder, entries
+        if below and not is_pipeline(entries):
+            # `isdir`, unlike the entry, never raises: links may lead to themselves
+            inner = (each for each in entries if not each.name.startswith(".") and os.path.isdir(each.path))
+            waiting += [(Path(each.path), below - 1) for each in inner]
+
+
+def is_pipeline(entries: Iterable[os.DirEntry[str]]) -> bool:
+    """Whether a folder is that of a whole painting model, by what lies in it."""
+    names = {entry.name for entry in entries}
+    return INDEX in names or ("unet" in names and bool({"vae", "movq"} & names))
+
+
+def _search(top: Path, depth: int = DEPTH) -> Iterator[Path]:
+    """Models in a folder and below it."""
+    for folder, entries in walk(top, depth):
+        if is_pipeline(entries):
             if class_of(folder) != PRIOR_CLASS or not _has_decoder(folder):
                 yield folder
             continue
-        for entry in entries:
-            path = Path(entry.path)
-            if entry.name.startswith("."):
-                continue
-            if os.path.isdir(path):  # unlike the entry, it never raises: links may lead to themselves
-                if below:
-                    waiting.append((path, below - 1))
-            elif _looks_like_model(path):
-                yield path
+        files = (Path(each.path) for each in entries if not each.name.startswith(".") and not os.path.isdir(each.path))
+        yield from filter(_looks_like_model, files)
 
 
 def _has_decoder(prior: Path) -> bool:
