@@ -115,10 +115,10 @@ class Stage:
 def by_pixels(stage: Stage, case: Case) -> Pixels:
     """PIXELS: words within the region, or the exemplar with its own strength."""
     if case.exemplar is None:
-        return _pixels(stage, case, stage.request(case))
+        return edited(stage, case.source, stage.request(case))
     strength = case.region.astype(np.float32) * np.float32(stage.exemplar_strength)
     exemplar = replace(case.exemplar, rim=strength)
-    return _pixels(stage, case, stage.request(case, strength=strength, exemplars=(exemplar,), action="blend"))
+    return edited(stage, case.source, stage.request(case, strength=strength, exemplars=(exemplar,), action="blend"))
 
 
 def by_pixels_locally(stage: Stage, case: Case) -> Pixels:
@@ -130,7 +130,7 @@ def by_pixels_at(strength: float, stage: Stage, case: Case) -> Pixels:
     """PIXELS with another strength, also where words decide."""
     found = case.region.astype(np.float32) * np.float32(strength)
     exemplars = () if case.exemplar is None else (replace(case.exemplar, rim=found),)
-    return _pixels(stage, case, stage.request(case, strength=found, exemplars=exemplars))
+    return edited(stage, case.source, stage.request(case, strength=found, exemplars=exemplars))
 
 
 def by_quick_fill(stage: Stage, case: Case) -> Pixels | None:
@@ -223,8 +223,9 @@ ABLATIONS: MappingProxyType[str, Method] = MappingProxyType(
 )
 
 
-def _pixels(stage: Stage, case: Case, request: EditRequest) -> Pixels:
-    return laid_on(case.source, outcome(pixels.edit(request, stage.model.backend)))
+def edited(stage: Stage, source: Pixels, request: EditRequest) -> Pixels:
+    """What PIXELS makes of the source."""
+    return laid_on(source, outcome(pixels.edit(request, stage.model.backend)))
 
 
 def _signed(pictures: list[Pixels]) -> Tensor:

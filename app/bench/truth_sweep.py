@@ -20,16 +20,13 @@ from numpy.typing import NDArray
 import resources
 from app.bench import Result
 from app.bench.contact_sheet import Section, write_sheet
-from app.bench.diffusion_edits import outcome
-from app.bench.quick_fill_edits import laid_on
 from app.bench.truth import bar_rows, cell, cells_of, interval, right, say
 from app.bench.truth_cases import KINDS, Case
-from app.bench.truth_methods import Batched, Method, Stage, by_pixels_at, img2img, pictures_of
+from app.bench.truth_methods import Batched, Method, Stage, by_pixels_at, edited, img2img, pictures_of
 from app.bench.truth_pairs import Pair, pair
 from app.practice.world import World
 from editor.frame import Frame
 from editor.geometry import Rect
-from editor.methods import pixels
 from editor.request import EditRequest, Pixels, PixelsSettings
 
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -150,27 +147,30 @@ def _swept(stage: Stage, name: str, cases: Sequence[Case]) -> tuple[list[Level],
 def _swept_pairs(stage: Stage, name: str, pairs: Sequence[Pair]) -> tuple[list[Both], list[list[Pixels]]]:
     levels, shown = [], [[each.pasted] for each in pairs[:ON_SHEET]]
     for strength in STRENGTHS:
-        pictures = []
-        for each in pairs:
-            height, width = each.region.shape
-            request = EditRequest(
-                each.source,
-                each.region.astype(np.float32) * np.float32(strength),
-                Frame.full_size(Rect(0, 0, width, height)),
-                stage.settings,
-                1,
-                action="blend",
-                exemplars=each.placed(strength),
-                prompt=each.wrong if name == WRONG else each.prompt,
-                steps=stage.steps,
-                guidance_scale=stage.guidance_scale,
-                model=stage.model.info.key,
-            )
-            pictures.append(laid_on(each.source, outcome(pixels.edit(request, stage.model.backend))))
+        pictures = [blended(stage, each, strength, each.wrong if name == WRONG else each.prompt) for each in pairs]
         levels.append(_both(stage, pairs, pictures))
         for line, picture in zip(shown, pictures, strict=False):
             line.append(picture)
     return levels, shown
+
+
+def blended(stage: Stage, of: Pair, strength: float, prompt: str) -> Pixels:
+    """PIXELS with both exemplars at once."""
+    height, width = of.region.shape
+    request = EditRequest(
+        of.source,
+        of.region.astype(np.float32) * np.float32(strength),
+        Frame.full_size(Rect(0, 0, width, height)),
+        stage.settings,
+        1,
+        action="blend",
+        exemplars=of.placed(strength),
+        prompt=prompt,
+        steps=stage.steps,
+        guidance_scale=stage.guidance_scale,
+        model=stage.model.info.key,
+    )
+    return edited(stage, of.source, request)
 
 
 def _of_vae(stage: Stage, pairs: Sequence[Pair]) -> Both:
