@@ -22,6 +22,7 @@ from editor.models.hub import DownloadPlan, plan_download
 from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
 from editor.models.library import Library
+from editor.models.rankers import RankerInfo, inspect_ranker, is_clip, ranker_of, rankers
 from editor.report import Progress, Reports
 from widgets.models.service import Getting
 
@@ -41,7 +42,8 @@ def library_of(settings: Settings, own: Path, bundled: Sequence[Path] = ()) -> L
     """Where the settings say that models are, and those that come with the program."""
     values = settings.values
     folders = dict.fromkeys((models_folder(settings, own), own, *map(Path, values.model_folders), *bundled))
-    return Library(tuple(folders), tuple(Path(each) for each in values.models))
+    ranker = Path(values.ranker) if values.ranker else None
+    return Library(tuple(folders), tuple(Path(each) for each in values.models), ranker=ranker)
 
 
 def add_path(settings: Settings, path: Path) -> Sequence[ModelInfo]:
@@ -102,6 +104,7 @@ class Models(QObject):
         self._settings, self._own, self._start = settings, own, start
         self.bundled = bundled
         self._models: Sequence[ModelInfo] | None = None
+        self._rankers: Sequence[RankerInfo] = ()
         self._getting: Getting | None = None
         self._stopped = threading.Event()
         self._loading: asyncio.Task[None] | None = None
@@ -116,6 +119,14 @@ class Models(QObject):
     @property
     def used(self) -> str:
         return self._settings.values.model
+
+    @property
+    def rankers(self) -> Sequence[RankerInfo]:
+        return self._rankers
+
+    @property
+    def ranker(self) -> RankerInfo | None:
+        return ranker_of(self.library, self._rankers)
 
     @property
     def getting(self) -> Getting | None:
@@ -142,6 +153,13 @@ class Models(QObject):
         self._settings.set(model=key)
         self.changed.emit()
         self.taken.emit()
+
+    def use_ranker(self, key: str) -> None:
+        self._settings.set(ranker=key)
+        self.changed.emit()
+
+    def add_ranker(self, path: Path) -> None:
+        self._start(self._add_ranker(path))
 
     def forgettable(self, key: str) -> bool:
         return key in self._settings.values.models
@@ -180,17 +198,21 @@ class Models(QObject):
         mine = self._scans
         library = self.library
 
-        def look() -> tuple[Sequence[ModelInfo], dict[str, str]]:
+        def look() -> tuple[Sequence[ModelInfo], dict[str, str], Sequence[RankerInfo]]:
             models = library.models()
-            return models, {info.key: read_record(info.path).get("source", "") for info in models if not info.usable}
+            origins = {info.key: read_record(info.path).get("source", "") for info in models if not info.usable}
+            return models, origins, rankers(library)
 
         found = await asyncio.to_thread(look)
         if mine != self._scans:
             return  # a newer look is under way
-        self._models, self._origins = found
+        self._models, self._origins, self._rankers = found
         self.changed.emit()
 
     async def _add(self, path: Path) -> None:
+        if await asyncio.to_thread(is_clip, path):
+            await self._add_ranker(path)
+            return
         before = self._settings.values.models
         try:
             added = await asyncio.to_thread(look_at, path)
@@ -200,6 +222,14 @@ class Models(QObject):
             return
         if not self.used and len(added) == 1 and self._settings.values.models != before:
             self._settings.set(model=added[0].key)
+        await self._scan()
+
+    async def _add_ranker(self, path: Path) -> None:
+        found = await asyncio.to_thread(inspect_ranker, path)
+        if not found.usable:
+            self.refused.emit(ModelUnavailable(found.problem, found.advice))
+            return
+        self._settings.set(ranker=found.key)
         await self._scan()
 
     # Getting more
@@ -273,8 +303,10 @@ class Models(QObject):
         finally:
             self._loading = None
             self._tell(replace(state, progress=self._getting.progress))
-        await self._scan()
         folder = plan.folder(self.folder)
+        if plan.ranks and state.stage == "done":
+            self._settings.set(ranker=str(folder))
+        await self._scan()
         here = [each for each in self._models or () if each.usable and folder in (each.path, each.path.parent)]
         if state.stage == "done" and here and not self.used:
             self.use(here[0].key)

@@ -28,8 +28,8 @@ class Preferences:
     `folded`: names of the panels that are folded. `recent`: paths, the newest first.
 
     Models: `model_folder` is where downloads go, empty for the program's own place; `model_folders` are searched as well, `models` are
-    single ones. `hub`: the address of a mirror, empty for the usual one. `model`: the key of the one in use. `method`: the settings class of the one
-    that was used last, empty for quick fill.
+    single ones. `hub`: the address of a mirror, empty for the usual one. `model`: the key of the one in use. `ranker`: the folder of the one that
+    ranks variations, empty for whichever is there. `method`: the settings class of the one that was used last, empty for quick fill.
     """
 
     theme: Literal["system", "dark", "light"] = "system"
@@ -42,6 +42,7 @@ class Preferences:
     models: tuple[str, ...] = ()
     hub: str = ""
     model: str = ""
+    ranker: str = ""
     method: str = ""
 
 
@@ -114,7 +115,7 @@ def _sane(name: str, raw: Any) -> Any:
             return raw if raw in choices else None
         case "undo_budget":
             return max(raw, LEAST_BUDGET) if isinstance(raw, int) and not isinstance(raw, bool) else None
-        case "geometry" | "model_folder" | "hub" | "model":
+        case "geometry" | "model_folder" | "hub" | "model" | "ranker" | "method":
             return raw if isinstance(raw, str) else None
         case _:
             return tuple(each for each in raw if isinstance(each, str)) if isinstance(raw, list) else None

@@ -21,13 +21,16 @@ LARGE = ".safetensors"
 
 @dataclass
 class Repository:
-    """`files`: by path. `gated`: needs a token. `wrong`: paths whose bytes are not those that were promised."""
+    """`files`: by path. `gated`: needs a token. `wrong`: paths whose bytes are not those that were promised. `kind`: of a network of
+    transformers, as its settings call it; None leaves all out that the hub could tell of a model.
+    """
 
     files: Mapping[str, bytes]
     licence: str = "apache-2.0"
     class_name: str = "StableDiffusionPipeline"
     gated: bool = False
     wrong: set[str] = field(default_factory=set)
+    kind: str | None = ""
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,9 @@ def _listing(id: str, repository: Repository) -> dict[str, Any]:
         if name.endswith(LARGE):
             each["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
         siblings.append(each)
+    config: dict[str, Any] = {"diffusers": {"_class_name": repository.class_name}}
+    if repository.kind != "":
+        config = {"model_type": repository.kind} if repository.kind else {}
     return {
         "_id": "1",
         "id": id,
@@ -193,7 +199,7 @@ def _listing(id: str, repository: Repository) -> dict[str, Any]:
         "private": False,
         "gated": "auto" if repository.gated else False,
         "cardData": {"license": repository.licence},
-        "config": {"diffusers": {"_class_name": repository.class_name}},
+        "config": config,
         "tags": [f"license:{repository.licence}"],
         "siblings": siblings,
     }
@@ -204,6 +210,27 @@ def weights(size: int, seed: int = 0) -> bytes:
     header = json.dumps({"w": {"dtype": "F16", "shape": [size // 2], "data_offsets": [0, size]}}).encode()
     body = hashlib.shake_128(bytes([seed])).digest(size)
     return struct.pack("<Q", len(header)) + header + body
+
+
+def clip(size: int = 4000) -> dict[str, bytes]:
+    """The files of a small CLIP repository, with much that nobody needs. `size`: of its weights, in bytes."""
+    arrays = {"logit_scale": 2, "text_projection.weight": size // 2, "visual_projection.weight": size // 2}
+    header, end = {}, 0
+    for name, length in arrays.items():
+        header[name] = {"dtype": "F16", "shape": [length // 2], "data_offsets": [end, end + length]}
+        end += length
+    text = json.dumps(header).encode()
+    model = struct.pack("<Q", len(text)) + text + hashlib.shake_128(b"clip").digest(end)
+    config = {"model_type": "clip", "text_config": {}, "vision_config": {}}
+    return {
+        "config.json": json.dumps(config).encode(),
+        "model.safetensors": model,
+        "open_clip_model.safetensors": model,
+        "pytorch_model.bin": b"pickle",
+        **dict.fromkeys(("preprocessor_config.json", "vocab.json", "tokenizer.json"), b"{}"),
+        **dict.fromkeys(("merges.txt", "README.md", ".gitattributes", "open_clip_config.json"), b""),
+        "onnx/model.onnx": b"other",
+    }
 
 
 def stable_diffusion(size: int = 40_000) -> dict[str, bytes]:

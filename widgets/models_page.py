@@ -15,6 +15,7 @@ from widgets.controls.elided import ElidedLabel
 from widgets.controls.icons import CONTROL
 from widgets.controls.section import FoldButton
 from widgets.models.getting_card import GettingCard
+from widgets.models.ranker_row import RankerRow
 from widgets.models.rows import ModelRow, SuggestionRow, hairline, plain_button
 from widgets.models.service import ModelsService
 
@@ -85,6 +86,13 @@ class ModelsPage(QDialog):
         self._list = QVBoxLayout()
         self._list.setSpacing(0)
         column.addLayout(self._list)
+        self.ranker = RankerRow()
+        self.ranker.chosen.connect(self._service.use_ranker)
+        self.ranker.folder_wanted.connect(self._ask_ranker)
+        self.ranker.wanted.connect(self._look_up_here)
+        self._above_ranker = hairline()
+        column.addWidget(self._above_ranker)
+        column.addWidget(self.ranker)
         column.addSpacing(MARGIN)
 
     def _add_getting(self, column: QVBoxLayout) -> None:
@@ -171,6 +179,9 @@ class ModelsPage(QDialog):
             row = self.rows[key]
             row.show_model(info, used=key == service.used, forgettable=service.forgettable(key))
             row.show_origin("" if info.usable else service.origin(key))
+        paints = any(info.usable for info in found.values())
+        self._above_ranker.setVisible(paints)
+        self.ranker.setVisible(paints)
         self.folder.setText(str(service.folder))
         if not self.mirror.hasFocus():
             self.mirror.setText(service.mirror)
@@ -215,6 +226,7 @@ class ModelsPage(QDialog):
         for row in self.suggestions:
             known = any(info.source == row.id or info.path.as_posix().endswith(f"/{row.id}") for info in here)
             row.show_state(here=known, busy=self._busy)
+        self.ranker.show_rankers(self._service.rankers, self._service.ranker, busy=self._busy)
 
     def _show_refused(self, error: EditorError) -> None:
         self.refusal.setText(str(error))
@@ -245,6 +257,11 @@ class ModelsPage(QDialog):
         dialog = self._dialog("Add a model", mode)
         dialog.setNameFilter("Models (*.safetensors)")
         dialog.fileSelected.connect(lambda name: self._service.add(Path(name)))
+        dialog.open()
+
+    def _ask_ranker(self) -> None:
+        dialog = self._dialog("A CLIP model", QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(lambda name: self._service.add_ranker(Path(name)))
         dialog.open()
 
     def _ask_folder(self) -> None:

@@ -28,6 +28,8 @@ class Suggestion:
 
 
 KANDINSKY_PRIOR = "kandinsky-community/kandinsky-2-2-prior"
+# A CLIP model for ranking variations. The best known ones, of its first makers, are pickle files; this one has safetensors. MIT.
+RANKER, RANKER_DOWNLOAD = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", 605_000_000
 
 SUGGESTIONS: tuple[Suggestion, ...] = (
     Suggestion(

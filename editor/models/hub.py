@@ -33,6 +33,10 @@ WEIGHTS = re.compile(
 INDEX = re.compile(r"(?:diffusion_pytorch_model|model)\.safetensors\.index(?:\.(?P<variant>\w+))?\.json")
 # The licence goes with the model, and the card says whose it is.
 TOP = frozenset({"model_index.json", "README.md", "LICENSE", "LICENSE.md", "LICENSE.txt"})
+# What stands beside the weights of a CLIP model, which ranks.
+CLIP = frozenset(
+    {"config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"}
+)
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -56,7 +60,8 @@ class RemoteFile:
 @dataclass(frozen=True, slots=True)
 class DownloadPlan:
     """What a download would fetch. `endpoint`: the hub's address, empty for the usual one. `family`: None when the hub does not say.
-    `half`: whether weights come in half precision where there are such. `gated`: its makers ask for consent first.
+    `half`: whether weights come in half precision where there are such. `gated`: its makers ask for consent first. `ranks`: it is a CLIP model,
+    which paints nothing.
     """
 
     id: str
@@ -67,6 +72,7 @@ class DownloadPlan:
     gated: bool
     family: FamilyName | None
     half: bool
+    ranks: bool = False
 
     @property
     def total(self) -> int:
@@ -125,6 +131,7 @@ def plan_download(
         bool(listing.gated),
         family,
         half,
+        _ranks(listing),
     )
 
 
@@ -221,6 +228,9 @@ def _choose(id: str, listing: Listing, half: bool) -> list[RemoteFile]:
         folder, _, name = each.rfilename.rpartition("/")
         if name and "/" not in folder and ".." not in each.rfilename and "\\" not in each.rfilename:
             folders[folder].append(each)
+    if _ranks(listing):
+        chosen = [_remote(id, listing, each, "model") for each in folders[""] if each.rfilename in TOP | CLIP]
+        return chosen + [_remote(id, listing, each, "model") for each in _weights(id, "model", folders[""], half)]
     if not any(each.rfilename == "model_index.json" for each in folders[""]):
         return [_remote(id, listing, _single_file(id, folders[""]), "model")]
     chosen = [_remote(id, listing, each, "model") for each in folders[""] if each.rfilename in TOP]
@@ -229,6 +239,15 @@ def _choose(id: str, listing: Listing, half: bool) -> list[RemoteFile]:
         if folder in NETWORKS:
             chosen += [_remote(id, listing, each, folder) for each in _weights(id, folder, folders[folder], half)]
     return chosen
+
+
+def _ranks(listing: Listing) -> bool:
+    """Whether it is a CLIP model: the hub says so, or, where a mirror leaves that out, its files do."""
+    names = {each.rfilename for each in listing.siblings or ()}
+    if "model_index.json" in names:
+        return False
+    kind = (listing.config or {}).get("model_type")
+    return kind == "clip" or (kind is None and {"config.json", "preprocessor_config.json", "merges.txt"} <= names)
 
 
 def _small(path: str) -> bool:

@@ -18,7 +18,7 @@ from editor.models.download import RECORD
 from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
 from tests.conftest import Play, until
-from tests.hub_server import Hub, Repository, serving, stable_diffusion
+from tests.hub_server import Hub, Repository, clip, serving, stable_diffusion
 from widgets.models.service import Getting, ModelsService
 from widgets.models_page import ModelsPage
 
@@ -142,6 +142,79 @@ def test_a_stopped_download_is_listed_as_unfinished_and_goes_on(with_models: Cal
         assert hub.fetched(".fp16.safetensors")[-1].range.startswith("bytes=")
         models.dismiss()
         assert models.getting is None
+
+    with_models(story)
+
+
+def clip_on_disk(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for name, content in clip().items():
+        if "/" not in name:
+            (folder / name).write_bytes(content)
+    return folder
+
+
+def ranking(models: Models) -> str:
+    return models.ranker.key if models.ranker else ""
+
+
+def test_what_ranks_is_found_chosen_and_remembered(
+    with_models: Callable[[Story], None], settings: Settings, tmp_path: Path
+) -> None:
+    here, there = clip_on_disk(tmp_path / "models" / "a-clip"), clip_on_disk(tmp_path / "elsewhere" / "b-clip")
+
+    async def story(models: Models) -> None:
+        service: ModelsService = models
+        assert (service.ranker, service.rankers) == (None, ())
+        service.refresh()
+        await until(lambda: ranking(models) == str(here))
+        service.add_ranker(there)
+        await until(lambda: ranking(models) == str(there))
+        assert [each.name for each in service.rankers] == ["a-clip", "b-clip"]
+        service.use_ranker(str(here))
+        assert ranking(models) == str(here)
+        service.add(there)  # dropped on the page, it is known for what it is
+        await until(lambda: ranking(models) == str(there))
+        assert models.library.ranker == there
+
+    with_models(story)
+    assert Settings(tmp_path / "settings.json").values.ranker == str(there)
+    assert settings.values.models == ()
+
+
+def test_what_cannot_rank_is_refused_with_a_reason(
+    with_models: Callable[[Story], None], settings: Settings, tmp_path: Path
+) -> None:
+    pickled = clip_on_disk(tmp_path / "pickled")
+    (pickled / "model.safetensors").unlink()
+    refused: list[EditorError] = []
+
+    async def story(models: Models) -> None:
+        models.refused.connect(refused.append)
+        models.add_ranker(pickled)
+        await until(lambda: len(refused) == 1)
+        models.add_ranker(tmp_path)
+        await until(lambda: len(refused) == 2)
+
+    with_models(story)
+    assert "pickle" in str(refused[0])
+    assert "CLIP" in str(refused[1])
+    assert settings.values.ranker == ""
+
+
+def test_what_ranks_is_fetched_and_used(with_models: Callable[[Story], None], hub: Hub, settings: Settings) -> None:
+    hub.repositories["maker/clip"] = Repository(clip(), kind="clip")
+
+    async def story(models: Models) -> None:
+        models.set_mirror(hub.url)
+        getting = await found(models, "maker/clip")
+        assert getting.plan is not None
+        assert getting.plan.ranks
+        models.get()
+        await until(lambda: ranking(models))
+        assert ranking(models) == str(models.folder / "maker" / "clip")
+        assert models.models == ()
+        assert models.used == ""
 
     with_models(story)
 

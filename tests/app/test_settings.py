@@ -35,6 +35,12 @@ def test_changes_are_kept_and_told_once(path: Path, qapp: object) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["settings.json"]
 
 
+def test_the_method_and_what_ranks_are_remembered(path: Path, qapp: object) -> None:
+    Settings(path).set(method="PixelsSettings", ranker="/m/clip")
+    values = Settings(path).values
+    assert (values.method, values.ranker) == ("PixelsSettings", "/m/clip")
+
+
 def test_the_newest_document_comes_first_and_old_ones_go(path: Path) -> None:
     kept = Settings(path)
     for at in range(MOST_RECENT + 3):

@@ -7,16 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, Qt, QUrl, Signal
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
 from editor.errors import ModelUnavailable
-from editor.models.catalogue import SUGGESTIONS
+from editor.models.catalogue import RANKER, SUGGESTIONS
 from editor.models.hub import DownloadPlan, RemoteFile
 from editor.models.info import ModelInfo, Part
+from editor.models.rankers import RankerInfo
 from editor.report import Progress
 from widgets.models.service import Getting
 from widgets.models_page import ModelsPage
@@ -39,6 +40,8 @@ class Service(QObject):
         self.models: tuple[ModelInfo, ...] | None = ()
         self.used = ""
         self.getting: Getting | None = None
+        self.rankers: tuple[RankerInfo, ...] = ()
+        self.ranker: RankerInfo | None = None
         self.folder = Path("/home/ana/models")
         self.mirror = ""
         self.origins: dict[str, str] = {}
@@ -48,6 +51,12 @@ class Service(QObject):
 
     def use(self, key: str) -> None:
         self.calls.append(f"use {key}")
+
+    def use_ranker(self, key: str) -> None:
+        self.calls.append(f"rank with {key}")
+
+    def add_ranker(self, path: Path) -> None:
+        self.calls.append(f"rank with the one at {path}")
 
     def forgettable(self, key: str) -> bool:
         return key.endswith(".safetensors")
@@ -92,6 +101,11 @@ class Service(QObject):
         self.changed.emit()
 
 
+CLIP = RankerInfo("/m/clip", "clip-vit-large-patch14", Path("/m/clip"), 400_000_000)
+OTHER = RankerInfo("/m/other", "other", Path("/m/other"), 400_000_000)
+PICKLED = RankerInfo(
+    "/m/b16", "clip-vit-base-patch16", Path("/m/b16"), problem="There are only pickle files.", advice="Look for others."
+)
 UNET = Part("unet", 2_500_000_000, 5_000_000_000, "float16")
 LARGE = ModelInfo(
     "/m/stabilityai/stable-diffusion-xl-base-1.0",
@@ -373,3 +387,77 @@ def answer(page: ModelsPage, path: Path, qtbot: QtBot) -> None:
     assert name is not None
     name.setText(str(path))
     dialog.accept()
+
+
+def entries(page: ModelsPage) -> dict[str, QAction]:
+    """What can be chosen for ranking, by its words."""
+    return {each.text(): each for each in page.ranker.menu.actions() if not each.isSeparator()}
+
+
+def pick(page: ModelsPage, qtbot: QtBot, text: str) -> None:
+    """Open the menu with a click and take an entry with another."""
+    menu = page.ranker.menu
+
+    def take() -> None:
+        QTest.mouseClick(menu, LEFT, NONE, menu.actionGeometry(entries(page)[text]).center())
+
+    QTimer.singleShot(0, take)
+    click(page.ranker.choose)
+    qtbot.waitUntil(lambda: not menu.isVisible())
+
+
+def test_without_a_ranking_model_it_says_what_one_is_good_for(page: ModelsPage, service: Service, qtbot: QtBot) -> None:
+    assert not page.ranker.isVisible()  # nothing paints yet
+    service.list(LARGE)
+    assert page.ranker.name.text() == "Ranks variations: none"
+    assert "fit your words best" in page.ranker.caption.text()
+    assert not page.ranker.problem.isVisible()
+    assert list(entries(page)) == ["A folder…", "Get one, 605 MB…"]
+    pick(page, qtbot, "Get one, 605 MB…")
+    assert service.calls == [f"look up {RANKER}"]
+    assert not entries(page)["Get one, 605 MB…"].isEnabled()
+
+
+def test_the_ranking_model_can_be_chosen(page: ModelsPage, service: Service, qtbot: QtBot) -> None:
+    service.rankers, service.ranker = (CLIP, OTHER, PICKLED), CLIP
+    service.list(LARGE)
+    assert page.ranker.name.text() == "Ranks variations: clip-vit-large-patch14"
+    found = entries(page)
+    assert found["clip-vit-large-patch14"].isChecked()
+    assert not found["other"].isChecked()
+    broken = found["clip-vit-base-patch16 · cannot be used"]
+    assert not broken.isEnabled()
+    assert broken.toolTip() == PICKLED.problem
+    assert not page.ranker.problem.isVisible()  # it is not missed
+    pick(page, qtbot, "other")
+    assert service.calls == ["rank with /m/other"]
+
+
+def test_one_that_cannot_be_used_is_shown_with_its_reason(page: ModelsPage, service: Service) -> None:
+    service.rankers = (PICKLED,)
+    service.list(LARGE)
+    assert page.ranker.name.text() == "Ranks variations: none"
+    assert page.ranker.problem.text() == f"{PICKLED.problem} {PICKLED.advice}"
+    assert page.ranker.problem.isVisible()
+
+
+def test_one_can_be_taken_from_a_folder(page: ModelsPage, service: Service, qtbot: QtBot, tmp_path: Path) -> None:
+    service.list(LARGE)
+    pick(page, qtbot, "A folder…")
+    (dialog,) = page.findChildren(QFileDialog)
+    dialog.fileSelected.emit(str(tmp_path))
+    assert service.calls == [f"rank with the one at {tmp_path}"]
+    dialog.close()
+
+
+def test_one_that_is_here_is_not_offered_again(page: ModelsPage, service: Service) -> None:
+    name = RANKER.rpartition("/")[2]
+    service.rankers = (RankerInfo("/m/x", name, Path("/m/x")),)
+    service.ranker = service.rankers[0]
+    service.list(LARGE)
+    assert list(entries(page)) == [name, "A folder…"]
+
+
+def test_what_ranks_is_called_so_before_it_is_fetched(page: ModelsPage, service: Service) -> None:
+    service.tell(replace(FOUND, plan=replace(PLAN, family=None, ranks=True, half=False)))
+    assert page.card.facts.text() == "Ranks variations · 4.5 GB · licence apache-2.0"

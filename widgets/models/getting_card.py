@@ -109,7 +109,7 @@ def _facts(getting: Getting) -> str:
         return "It is here, whole."
     if getting.stage == "failed":
         return ""
-    words = [FAMILIES[plan.family].label] if plan.family else []
+    words = [FAMILIES[plan.family].label] if plan.family else ["Ranks variations"] if plan.ranks else []
     words.append(size_words(plan.total) + (" in half precision" if plan.half else ""))
     if getting.missing < plan.total:
         words.append(f"{size_words(getting.missing)} of it still to come")

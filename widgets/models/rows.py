@@ -13,7 +13,7 @@ from widgets.controls.icons import CONTROL, IconButton
 PRECISIONS = {"float32": "full precision", "float16": "half precision", "bfloat16": "half precision"}
 
 
-class _Line(QWidget):
+class Line(QWidget):
     """A name with what is said about it on the left, buttons on the right."""
 
     def __init__(self, *buttons: QWidget) -> None:
@@ -35,7 +35,7 @@ class _Line(QWidget):
             layout.addWidget(button)
 
 
-class ModelRow(_Line):
+class ModelRow(Line):
     """A model on this machine. `used(key)`, `forgotten(key)`, `folder_wanted(key)`; `rest_wanted(id)`: get what is missing from the hub."""
 
     used = Signal(str)
@@ -82,7 +82,7 @@ class ModelRow(_Line):
         self.rest.setVisible(bool(id))
 
 
-class SuggestionRow(_Line):
+class SuggestionRow(Line):
     """A model that one could get. `wanted(id)`."""
 
     wanted = Signal(str)

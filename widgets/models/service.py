@@ -12,6 +12,7 @@ from PySide6.QtCore import SignalInstance
 from editor.errors import EditorError
 from editor.models.hub import DownloadPlan
 from editor.models.info import ModelInfo
+from editor.models.rankers import RankerInfo
 from editor.report import Progress
 
 Stage = Literal["looking", "found", "running", "stopped", "failed", "done"]
@@ -55,6 +56,14 @@ class ModelsService(Protocol):
         """The key of the model in use, empty for none."""
 
     @property
+    def rankers(self) -> Sequence[RankerInfo]:
+        """The models that could rank variations, those that cannot be used last."""
+
+    @property
+    def ranker(self) -> RankerInfo | None:
+        """The one of them that does."""
+
+    @property
     def getting(self) -> Getting | None: ...
 
     @property
@@ -69,6 +78,11 @@ class ModelsService(Protocol):
         """Look at the disk again."""
 
     def use(self, key: str) -> None: ...
+
+    def use_ranker(self, key: str) -> None: ...
+
+    def add_ranker(self, path: Path) -> None:
+        """A folder with a CLIP model, which ranks from now on."""
 
     def forgettable(self, key: str) -> bool:
         """Whether it is in the list only because somebody added it."""

@@ -21,8 +21,9 @@ from editor.models import download as module
 from editor.models.download import download, read_record, remaining
 from editor.models.hub import DownloadPlan, plan_download, tidy_id
 from editor.models.inspect import inspect
+from editor.models.rankers import inspect_ranker
 from editor.report import Progress, Report, Reports
-from tests.hub_server import COMMIT, Hub, Repository, serving, stable_diffusion, weights
+from tests.hub_server import COMMIT, Hub, Repository, clip, serving, stable_diffusion, weights
 
 ID = "maker/small"
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
@@ -125,6 +126,32 @@ def test_a_single_checkpoint_is_taken_as_it_is(hub: Hub, tmp_path: Path) -> None
     hub.repositories[ID] = Repository({"dream.safetensors": weights(500), "dream.ckpt": b"pickle"}, class_name="")
     folder, _ = run(download(plan(hub), tmp_path))
     assert contents(folder) == {"dream.safetensors", "download.json"}
+
+
+@pytest.mark.parametrize("kind", ["clip", None])
+def test_a_clip_model_brings_what_ranking_needs(hub: Hub, tmp_path: Path, kind: str | None) -> None:
+    hub.repositories[ID] = Repository(clip(), kind=kind)
+    found = plan(hub)
+    assert (found.ranks, found.family) == (True, None)
+    folder, _ = run(download(found, tmp_path))
+    assert contents(folder) == {
+        *("config.json", "model.safetensors", "preprocessor_config.json", "vocab.json", "tokenizer.json"),
+        *("merges.txt", "README.md", "download.json"),
+    }
+    assert inspect_ranker(folder).usable
+
+
+def test_a_clip_model_of_pickles_is_refused(hub: Hub) -> None:
+    files = {name: content for name, content in clip().items() if name != "model.safetensors"}
+    hub.repositories[ID] = Repository(files, kind="clip")
+    with pytest.raises(ModelUnavailable, match="pickle"):
+        plan(hub)
+
+
+def test_painting_models_do_not_rank(hub: Hub) -> None:
+    assert not plan(hub).ranks
+    hub.repositories[ID] = Repository({"config.json": b"{}", "model.safetensors": weights(500)}, kind="bert")
+    assert not plan(hub).ranks
 
 
 @pytest.mark.parametrize(
