@@ -10,14 +10,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from editor.applying import apply_result
+from editor.compose import flatten
 from editor.diffusion.backend import Backend, Embeddings
 from editor.diffusion.noise import Noise
+from editor.document import Document
+from editor.geometry import Size
 from editor.methods.blended_latent_diffusion import edit, edit_batch
 from editor.methods.blended_latent_diffusion.starting import Region
 from editor.report import EditResult, Found, Report
 from editor.request import BlendedSettings, EditRequest
 from editor.working import Working
-from tests.editor.methods.pixels_stage import CELLS, Map, Model, Recorded, ask, cells, drive
+from tests.editor.methods.pixels_stage import CELLS, Map, Model, Pixels, Recorded, ask, cells, drive, picture
 
 REGION = np.zeros(CELLS, np.float32)
 REGION[2:7, 3:9] = 1
@@ -94,3 +98,17 @@ class Wishful:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.backend, name)
+
+
+def shown(request: EditRequest, result: EditResult) -> Pixels:
+    """The frame's part of the document after the edit, through the same functions as in the program; around it nothing may move."""
+    rect = request.frame.rect
+    size = Size(rect.right + 9, rect.bottom + 7)
+    whole = picture(77, size)
+    whole[rect.slices] = request.image
+    document = Document.of_picture(np.dstack([whole, np.full(size.shape, 255, np.uint8)]))
+    after = flatten(apply_result(document, result, document)[1])[..., :3]
+    outside = np.ones(size.shape, bool)
+    outside[rect.slices] = request.strength == 0
+    assert (after[outside] == whole[outside]).all()
+    return np.ascontiguousarray(after[rect.slices])
