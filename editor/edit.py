@@ -30,7 +30,7 @@ from editor.placing import (
     place_mask,
     within,
 )
-from editor.planning import Draft, Plan, draw_seed, plan, removal, wanted
+from editor.planning import Draft, Plan, draw_seed, plan, removal, varies, wanted
 from editor.repainting import (
     model_of,
     repaint_effect,
@@ -56,6 +56,7 @@ __all__ = [
     "plan",
     "reach",
     "removal",
+    "varies",
     "wanted",
 ]
 

@@ -102,11 +102,15 @@ def removal(item: Item) -> Plan:
     return Plan("remove", f"Remove “{item.name}”", items=(item.id,))
 
 
+def varies(draft: Draft, planned: Plan) -> bool:
+    """Whether another seed gives another result."""
+    return draft.settings.needs_model or planned.action != "blend"
+
+
 def wanted(draft: Draft, planned: Plan) -> int:
     """How many results to make: one where the seed changes nothing, since all would be the same, and one strength fan."""
-    same = not draft.settings.needs_model and planned.action == "blend"
     fan = isinstance(draft.settings, PixelsSettings) and draft.settings.fan
-    return 1 if same or fan else draft.variations
+    return draft.variations if varies(draft, planned) and not fan else 1
 
 
 def draw_seed() -> int:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from editor.document import Document
-from editor.edit import Draft, Plan, reach, wanted
+from editor.edit import Draft, Plan, reach, varies, wanted
 from editor.errors import EditorError
 from editor.geometry import Rect
 from editor.report import EditResult, Found, Match, Preview, Progress, Report, Scored
-from editor.request import PixelsSettings
+from editor.request import BlendedSettings, PixelsSettings
+
+SEEDS = 2**63  # as many as there are
 
 State = Literal["waiting", "running", "stopping", "ready", "failed"]
 
@@ -21,7 +23,8 @@ State = Literal["waiting", "running", "stopping", "ready", "failed"]
 class Asked:
     """What a press on the button means: the plan, and the document and the draft as they were then.
 
-    `rect`: the part of the document that may change, in pixels. `wanted`: how many results it is to make.
+    `rect`: the part of the document that may change, in pixels. `wanted`: how many results it is to make. `edit`: whose results they are; those of
+    one edit are alternatives to each other, whenever they were asked for.
     """
 
     planned: Plan
@@ -29,6 +32,7 @@ class Asked:
     draft: Draft
     rect: Rect
     wanted: int = 1
+    edit: object = field(default_factory=object)
 
     @classmethod
     def of(cls, planned: Plan, document: Document, draft: Draft) -> Asked:
@@ -43,6 +47,16 @@ class Candidate:
     asked: Asked
     match: Match | None = None
 
+    @property
+    def ranks(self) -> bool:
+        """Whether its method tells how well its results fit the words, given a model that can."""
+        return isinstance(self.asked.draft.settings, BlendedSettings)
+
+    @property
+    def similarity(self) -> float:
+        """To the words; of what was not told, less than of anything that was."""
+        return -math.inf if self.match is None else self.match.similarity
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
@@ -50,8 +64,9 @@ class Job:
 
     `asked`: what is being made now, `made` of its results are finished. `waiting`: what was asked for since and comes after it. `fraction`:
     0 to 1 of all of them. `candidates`: what is finished and neither accepted nor dropped; those of one edit best first as far as that is
-    known, then in the order of making. `chosen`: which one is shown and would be accepted, `stripe`: which of its stripes, where it has some;
-    `touched`: whether somebody chose it.
+    known, then in the order of making. `chosen`: which one is to be kept, `stripe`: which of its stripes, where it has some; `touched`: whether
+    somebody chose it. `peeked`: the result that is looked at just now, and its stripe; it is shown instead. `held`: somebody's hand is over the
+    candidates, so that their order stays as it is.
     """
 
     asked: Asked
@@ -65,6 +80,8 @@ class Job:
     chosen: int = 0
     stripe: int = 0
     touched: bool = False
+    peeked: tuple[EditResult, int] | None = None
+    held: bool = False
     error: EditorError | None = None
     started: float = field(default_factory=time.monotonic)
 
@@ -101,9 +118,19 @@ class Job:
         return self.state == "running" and self.preview is not None and self.asked.draft.settings.needs_model
 
     @property
+    def place(self) -> tuple[int, int]:
+        """The number of the candidate that is shown, and of its stripe: what is looked at just now, or else what was chosen."""
+        if self.peeked is not None:
+            result, stripe = self.peeked
+            return next(
+                ((at, stripe) for at, each in enumerate(self.results) if each is result), (self.chosen, self.stripe)
+            )
+        return self.chosen, self.stripe
+
+    @property
     def candidate(self) -> Candidate | None:
-        """What would be accepted, if something is finished."""
-        return self.candidates[self.chosen] if self.candidates else None
+        """What is shown and would be accepted, if something is finished."""
+        return self.candidates[self.place[0]] if self.candidates else None
 
     @property
     def choices(self) -> tuple[tuple[int, int], ...]:
@@ -118,16 +145,39 @@ class Job:
         candidate = self.candidate
         if candidate is None or not candidate.result.stripes:
             return None
-        draft, settings = candidate.asked.draft, candidate.asked.draft.settings
+        draft, settings, stripe = candidate.asked.draft, candidate.asked.draft.settings, self.place[1]
         if isinstance(settings, PixelsSettings):
             settings = replace(settings, fan=())
-        level, seed = candidate.result.stripes[self.stripe].level, candidate.result.recipe.seed
-        return replace(candidate.asked, draft=replace(draft, settings=settings, strength=level, seed=seed), wanted=1)
+        level, seed = candidate.result.stripes[stripe].level, candidate.result.recipe.seed
+        draft = replace(draft, settings=settings, strength=level, seed=seed)
+        return replace(candidate.asked, draft=draft, wanted=1, edit=object())
+
+    @property
+    def more(self) -> Asked | None:
+        """As many again of the edit whose candidate is shown, with the seeds that follow its fixed one, or new ones. None while something is made,
+        and where every seed gives the same."""
+        candidate = self.candidate
+        if self.busy or candidate is None or candidate.result.stripes:
+            return None
+        asked, first = candidate.asked, candidate.asked.draft.seed
+        if not varies(asked.draft, asked.planned):
+            return None
+        if first is not None:
+            made = [each.result.recipe.seed for each in self._of(asked)]
+            first = (first + 1 + max((seed - first) % SEEDS for seed in made)) % SEEDS
+        return replace(asked, draft=replace(asked.draft, seed=first))
+
+    @property
+    def best(self) -> Candidate | None:
+        """Of the edit whose candidate is shown, the one that fits the words best, where there is more than one to compare."""
+        shown = self.candidate
+        told = [each for each in self._of(shown.asked) if each.match is not None] if shown is not None else []
+        return max(told, key=lambda each: each.similarity) if len(told) > 1 else None
 
     @property
     def shown(self) -> EditResult | None:
-        """The candidate that the canvas shows, if one is finished."""
-        return self.candidates[self.chosen].result if self.candidates else None
+        """The result that the canvas shows, if one is finished."""
+        return None if self.candidate is None else self.candidate.result
 
     @property
     def seen(self) -> bool:
@@ -165,24 +215,43 @@ class Job:
                 return self.with_match(seed, match)
 
     def with_result(self, result: EditResult) -> Job:
-        candidates = (*self.candidates, Candidate(result, self.asked))
-        return replace(self, candidates=candidates, made=self.made + 1, preview=None)
+        """One more, beside what there is of the same edit."""
+        candidate = Candidate(result, self.asked)
+        mine = self._places(self.asked)
+        at = mine[-1] + 1 if mine else len(self.candidates)
+        candidates = (*self.candidates[:at], candidate, *self.candidates[at:])
+        chosen = self.chosen + (at <= self.chosen and bool(self.candidates))
+        return replace(self, candidates=candidates, made=self.made + 1, preview=None, chosen=chosen)
 
     def with_match(self, seed: int, match: Match) -> Job:
-        """Those of the edit that is being made in order of fit, what was not told last. What somebody chose stays chosen; else it is the best."""
-        told = [
+        told = tuple(
             replace(each, match=match) if each.asked is self.asked and each.result.recipe.seed == seed else each
             for each in self.candidates
-        ]
-        mine = [at for at, each in enumerate(told) if each.asked is self.asked]
-        order = sorted(
-            mine, key=lambda at: -math.inf if (fit := told[at].match) is None else fit.similarity, reverse=True
         )
-        places = list(range(len(told)))
+        return replace(self, candidates=told)._ranked()
+
+    def holding(self, held: bool) -> Job:
+        """With the order kept as it is, or made good again."""
+        return replace(self, held=held)._ranked()
+
+    def _ranked(self) -> Job:
+        """Those of the edit made last in order of fit, what was not told last. What somebody chose stays chosen; else it is the best."""
+        mine = self._places(self.asked)
+        if self.held or not mine:
+            return self
+        places = list(range(len(self.candidates)))
+        order = sorted(mine, key=lambda at: self.candidates[at].similarity, reverse=True)
         for at, best in zip(mine, order, strict=True):
             places[at] = best
         chosen = places.index(self.chosen) if self.touched or self.chosen not in mine else mine[0]
-        return replace(self, candidates=tuple(told[at] for at in places), chosen=chosen)
+        return replace(self, candidates=tuple(self.candidates[at] for at in places), chosen=chosen)
+
+    def _places(self, asked: Asked) -> list[int]:
+        """Where the candidates of an edit stand."""
+        return [at for at, each in enumerate(self.candidates) if each.asked.edit is asked.edit]
+
+    def _of(self, asked: Asked) -> list[Candidate]:
+        return [self.candidates[at] for at in self._places(asked)]
 
     def next(self) -> Job:
         """On to what waits first, which there must be."""
@@ -206,10 +275,10 @@ class Job:
 
         def other(candidate: Candidate) -> bool:
             meets = not candidate.result.rect.intersect(accepted.result.rect).empty
-            return candidate is not accepted and candidate.asked is not accepted.asked and not meets
+            return candidate.asked.edit is not accepted.asked.edit and not meets
 
         left = tuple(filter(other, self.candidates))
         before = sum(map(other, self.candidates[: self.candidates.index(accepted)]))
         chosen = min(before, max(0, len(left) - 1))
         asked = self.asked if self.busy or not left else left[chosen].asked
-        return replace(self, asked=asked, candidates=left, chosen=chosen, stripe=0)
+        return replace(self, asked=asked, candidates=left, chosen=chosen, stripe=0, touched=False, peeked=None)

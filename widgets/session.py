@@ -159,7 +159,39 @@ class Session(Setup):
         """Show another of the job's choices."""
         if self.job is not None and 0 <= index < len(self.job.choices):
             chosen, stripe = self.job.choices[index]
-            self._set_job(replace(self.job, chosen=chosen, stripe=stripe, touched=True))
+            self._set_job(replace(self.job, chosen=chosen, stripe=stripe, touched=True, peeked=None))
+
+    def step(self, by: int) -> None:
+        """Choose the one that many places on from what is shown, round and round."""
+        if self.job is not None and self.job.choices:
+            self.choose((self.job.choices.index(self.job.place) + by) % len(self.job.choices))
+
+    def peek(self, index: int | None) -> None:
+        """Show one of the job's choices for a moment, without choosing it; None shows the chosen one again."""
+        if self.job is None:
+            return
+        peeked = None
+        if index is not None and 0 <= index < len(self.job.choices):
+            at, stripe = self.job.choices[index]
+            peeked = self.job.results[at], stripe
+        if peeked != self.job.peeked:
+            self._set_job(replace(self.job, peeked=peeked))
+
+    def hold(self, held: bool) -> None:
+        """While a hand is over the candidates, they stay where they are."""
+        if self.job is not None and self.job.held != held:
+            self._set_job(self.job.holding(held))
+
+    def more(self) -> None:
+        """Make as many variations again of the edit whose candidate is shown; they join what is there."""
+        if self.job is not None and self.job.more is not None:
+            self._begin_next(replace(self.job, waiting=(self.job.more,)))
+
+    def use_seed(self, candidate: Candidate) -> None:
+        """Make the next run give this candidate's picture again, and no other."""
+        seed = candidate.result.recipe.seed
+        self.set_draft(seed=seed, variations=1)
+        self.notice(f"The next run uses the seed {seed} and makes one picture.")
 
     def accept(self) -> None:
         """Keep the candidate that is shown: it becomes a layer. The rest of its edit is stopped; what changes other parts of the picture stays
@@ -187,7 +219,7 @@ class Session(Setup):
         job = self.job.without(candidate)
         if then is not None:
             job = replace(job, waiting=(then, *job.waiting))
-        ended = job.asked is candidate.asked or not job.busy
+        ended = job.asked.edit is candidate.asked.edit or not job.busy
         if ended and job.busy:
             self._worker.stop(self)
         if ended and job.waiting:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap, QWheelEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtGui import QContextMenuEvent, QEnterEvent, QPixmap
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from editor.geometry import Rect
 from editor.report import EditResult
+from editor.request import BlendedSettings
 from editor.thumbnails import result_thumbnail
-from widgets.controls.icons import draw
 from widgets.job import Candidate, Job
-from widgets.panels.layers import DOUBT_WORDS, DOUBTFUL
 from widgets.qimage import to_qimage
 from widgets.session import Session
-from widgets.theme import colours
+from widgets.variation_cards import CAPTION, CARD, GAP, PICTURE, Card, Face, Pending, RowScroll
 
-PICTURE = 80
-CARD = PICTURE + 4
-GAP = 8
-LEAST_CARDS = 3  # in a narrow window; the rest scrolls
+WORDS = 176  # the room for what is said on the right
 MARGIN = 0.15  # of the changed region's longer side, shown around it
 LEAST = 64  # picture pixels: of a speck more is shown than the speck
 
 
 class Variations(QFrame):
-    """One picture for each result, a bar for those to come; a click shows one, Accept keeps it."""
+    """One picture for each result, a bar for those to come. Pointing at one shows it, a click chooses it, Accept keeps what is shown.
+
+    `let_go()`: what had the keyboard is no longer there.
+    """
+
+    let_go = Signal()
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,210 +34,208 @@ class Variations(QFrame):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName("Variations")
         self._session = session
-        self._cards: list[_Card] = []
-        self._pictured: list[tuple[EditResult, int]] = []
+        self._cards: list[Card] = []
+        self._pictures: dict[tuple[EditResult, int], QPixmap] = {}
+        self._chosen: tuple[EditResult, int] | None = None  # scrolled to when it changes
+        self._showing = False
+        self._after = QTimer(self)
+        self._after.setSingleShot(True)
+        self._after.timeout.connect(self._hold)
         inner = QWidget()
         self._places = QHBoxLayout(inner)
         self._places.setContentsMargins(0, 0, 0, 0)
         self._places.setSpacing(GAP)
-        self._scroll = _RowScroll(inner)
+        self._pending = Pending()
+        self._places.addWidget(self._pending)
+        self._scroll = RowScroll(inner)
         self._words = QLabel()
         self._words.setProperty("role", "caption")
+        self._words.setWordWrap(True)
+        self._words.setMinimumWidth(WORDS)
         self._more = QPushButton("More variations")
-        self._more.setToolTip("Run it again with a new seed")
+        self._more.setProperty("role", "link")
         self._discard, self._accept = QPushButton("Discard"), QPushButton("Accept")
+        self._discard.setMinimumWidth(self._discard.sizeHint().width())
         self._discard.setToolTip("Esc")
-        self._accept.setToolTip("Enter")
+        self._accept.setProperty("role", "accept")
         for button in (self._more, self._discard, self._accept):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._accept.setProperty("role", "accept")
-        buttons = QHBoxLayout()
-        buttons.setSpacing(8)
-        buttons.addWidget(self._discard)
-        buttons.addWidget(self._accept)
-        right = QVBoxLayout()
-        right.setSpacing(4)
-        right.addStretch(1)
-        self._more.setProperty("role", "link")
-        line = QHBoxLayout()
-        line.setSpacing(16)
-        line.addWidget(self._words, 1)
-        line.addWidget(self._more)
-        right.addLayout(line)
-        right.addLayout(buttons)
-        right.addStretch(1)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 8, 12, 8)
         layout.setSpacing(12)
         layout.addWidget(self._scroll)
-        layout.addLayout(right)
-        self._more.clicked.connect(self._run_again)
-        self._discard.clicked.connect(session.discard)
+        layout.addLayout(self._make_side())
+        self._pending.pointed.connect(lambda: session.peek(None))
+        self._scroll.left.connect(self._look_back)
+        self._more.clicked.connect(session.more)
+        self._discard.clicked.connect(self._end)
         self._accept.clicked.connect(session.accept)
         session.job_changed.connect(self._show)
         self._show(session.job)
 
+    def _make_side(self) -> QVBoxLayout:
+        # What comes and goes keeps its place, so that the pictures keep theirs.
+        kept = self._more.sizePolicy()
+        kept.setRetainSizeWhenHidden(True)
+        self._more.setSizePolicy(kept)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self._discard)
+        buttons.addWidget(self._accept)
+        side = QVBoxLayout()
+        side.setSpacing(0)
+        side.addStretch(1)
+        side.addWidget(self._words)
+        side.addWidget(self._more, 0, Qt.AlignmentFlag.AlignLeft)
+        side.addLayout(buttons)
+        side.addStretch(1)
+        return side
+
     @property
-    def cards(self) -> list[_Card]:
+    def cards(self) -> list[Card]:
+        """Of what is finished."""
         return self._cards
 
-    def _run_again(self) -> None:
-        """The same edit with another seed; also when the seed is fixed, since the same one gives the same pictures."""
-        session = self._session
-        if session.draft.seed is not None:
-            session.set_draft(seed=(session.draft.seed + session.draft.variations) % 2**31)
-        session.run()
+    @property
+    def pending(self) -> Pending:
+        """Of what is to come."""
+        return self._pending
+
+    # What is done with them
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        super().enterEvent(event)
+        self._hold()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._hold()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        at = next((at for at, card in enumerate(self._cards) if card.underMouse() or card.hasFocus()), None)
+        job = self._session.job
+        if at is None or job is None:
+            return
+        candidate = job.candidates[job.choices[at][0]]
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        use = menu.addAction("Use this seed")
+        use.setToolTip("The next run makes this one again")
+        use.triggered.connect(lambda: self._session.use_seed(candidate))
+        menu.popup(event.globalPos())
+
+    def _end(self) -> None:
+        """What is finished stays when the rest is stopped."""
+        job = self._session.job
+        if job is not None and job.busy:
+            self._session.stop()
+        else:
+            self._session.discard()
+
+    def _focused(self) -> int | None:
+        return next((at for at, card in enumerate(self._cards) if card.hasFocus()), None)
+
+    def _look(self, card: Card) -> None:
+        self._session.hold(True)
+        self._session.peek(self._cards.index(card))
+        if card.hasFocus():
+            self._scroll.ensureWidgetVisible(card, GAP, 0)
+
+    def _look_back(self) -> None:
+        """The pointer or the keyboard left them; the other may still be on one."""
+        if not self._showing:
+            self._session.peek(self._focused())
+        self._hold()
+
+    def _hold(self) -> None:
+        if self._showing:  # it came or went with the pointer or the keyboard on it
+            self._after.start(0)
+        else:
+            self._session.hold(self.underMouse() or self._focused() is not None)
+
+    def _choose(self, card: Card) -> None:
+        self._session.choose(self._cards.index(card))
+
+    def _step(self, by: int) -> None:
+        self._session.step(by)
+        job = self._session.job
+        if job is not None:
+            self._cards[job.choices.index(job.place)].setFocus()
+
+    # How they are shown
 
     def _show(self, job: Job | None) -> None:
+        self._showing = True
+        try:
+            self._show_job(job)
+        finally:
+            self._showing = False
+
+    def _show_job(self, job: Job | None) -> None:
         if job is None or not job.offers:
+            self._pictures, self._chosen = {}, None
+            self._yield_keys(self)
             self.hide()
-            self._pictured = []
             return
         choices = job.choices
-        wanted = len(choices) + (max(0, job.wanted - len(job.candidates)) if job.busy else 0)
-        while len(self._cards) > wanted:
-            card = self._cards.pop()
-            self._places.removeWidget(card)
-            card.hide()
-            card.deleteLater()
-        while len(self._cards) < wanted:
-            at = len(self._cards)
-            card = _Card(at)
-            card.clicked.connect(lambda _=False, at=at: self._session.choose(at))
-            self._cards.append(card)
-            self._places.addWidget(card)
-            card.show()
-        self._scroll.fit(wanted)
-        pictured: list[tuple[EditResult, int]] = []
-        for at, card in enumerate(self._cards):
-            if at >= len(choices):
-                card.show_progress(job.fraction if at == len(choices) else 0.0)
-                continue
-            candidate, stripe = job.candidates[choices[at][0]], choices[at][1]
-            pictured.append((candidate.result, stripe))
-            if at >= len(self._pictured) or self._pictured[at] != pictured[at]:
-                self._picture(card, candidate, stripe)
-            card.setChecked(choices[at] == (job.chosen, job.stripe))
-            if card.isChecked():
+        to_come = max(0, job.wanted - len(job.candidates)) if job.busy else 0
+        ranks = isinstance(job.asked.draft.settings, BlendedSettings)
+        captioned = ranks or any(each.ranks or each.result.stripes for each in job.candidates)
+        height = CARD + (CAPTION if captioned else 0)
+        self._fit_cards(len(choices))
+        self._scroll.fit(len(choices) + to_come, height)
+        known, self._pictures = self._pictures, {}
+        for number, (card, (at, stripe)) in enumerate(zip(self._cards, choices, strict=True)):
+            key = job.results[at], stripe
+            self._pictures[key] = known.get(key) or self._picture(job.candidates[at], stripe)
+            card.set_captioned(captioned)
+            card.show_face(Face.of(job, number), self._pictures[key], shown=(at, stripe) == job.place)
+            card.setChecked((at, stripe) == (job.chosen, job.stripe))
+            if card.isChecked() and key != self._chosen:
+                self._chosen = key
                 self._scroll.ensureWidgetVisible(card, GAP, 0)
-        self._pictured = pictured
-        self._words.setText(_sentence(job))
+        self._pending.show_progress(to_come, job.done, height)
+        self._words.setText(sentence(job))
         self._accept.setEnabled(bool(job.candidates))
         level = None if job.whole is None else job.whole.draft.strength
         self._accept.setText("Accept" if level is None else f"Use {round(level * 100)}\u202f%")
         self._accept.setToolTip("Enter" if level is None else "Make the whole edit with this strength (Enter)")
-        self._more.setVisible(not job.busy and job.whole is None)
-        self._discard.setText("Stop" if job.busy and not job.candidates else "Discard")
+        if job.more is None:
+            self._yield_keys(self._more)
+        else:
+            self._more.setToolTip(f"Make {job.more.wanted} more of the same edit, with other seeds")
+        self._more.setVisible(job.more is not None)
+        self._discard.setText("Stop" if job.busy else "Discard")
         self.show()  # last, so that it comes with its final size
 
-    def _picture(self, card: _Card, candidate: Candidate, stripe: int) -> None:
+    def _fit_cards(self, wanted: int) -> None:
+        while len(self._cards) > wanted:
+            card = self._cards.pop()
+            self._yield_keys(card)
+            self._places.removeWidget(card)
+            card.hide()
+            card.deleteLater()
+        while len(self._cards) < wanted:
+            card = Card()
+            card.pointed.connect(lambda card=card: self._look(card))
+            card.left.connect(self._look_back)
+            card.stepped.connect(self._step)
+            card.clicked.connect(lambda _=False, card=card: self._choose(card))
+            self._places.insertWidget(len(self._cards), card)
+            self._cards.append(card)
+            card.show()
+
+    def _yield_keys(self, going: QWidget) -> None:
+        """Else Qt would give the keyboard to whatever comes next."""
+        focus = QApplication.focusWidget()
+        if focus is not None and (focus is going or going.isAncestorOf(focus)):
+            self.let_go.emit()
+
+    def _picture(self, candidate: Candidate, stripe: int) -> QPixmap:
         result, document = candidate.result, candidate.asked.document
-        level = result.stripes[stripe].level if result.stripes else None
-        area = _around(result.rect, document.rect) if level is None else _inside(result.stripes[stripe].rect)
+        area = _inside(result.stripes[stripe].rect) if result.stripes else _around(result.rect, document.rect)
         side = round(PICTURE * self.devicePixelRatioF())
-        picture = QPixmap.fromImage(to_qimage(result_thumbnail(document, result, area, side)))
-        card.show_result(result, picture, level)
-
-
-class _RowScroll(QScrollArea):
-    """As wide as its cards, or as the canvas leaves room for; then the wheel goes through them."""
-
-    def __init__(self, row: QWidget) -> None:
-        super().__init__()
-        self._wanted = 0
-        self.setWidget(row)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setFixedHeight(CARD)
-
-    def fit(self, cards: int) -> None:
-        self._wanted = cards * CARD + max(0, cards - 1) * GAP
-        self.setMinimumWidth(min(self._wanted, LEAST_CARDS * (CARD + GAP)))
-        self.setMaximumWidth(self._wanted)
-        self.updateGeometry()
-
-    def sizeHint(self) -> QSize:
-        return QSize(self._wanted, CARD)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        turned = event.angleDelta().x() or event.angleDelta().y()
-        bar = self.horizontalScrollBar()
-        bar.setValue(bar.value() - turned)
-        event.accept()
-
-
-class _Card(QToolButton):
-    """A result, or how far it is."""
-
-    def __init__(self, at: int) -> None:
-        super().__init__()
-        self._at = at
-        self._pixmap: QPixmap | None = None
-        self._label = ""
-        self._fraction = 0.0
-        self.doubtful = False
-        self.setCheckable(True)
-        self.setAutoExclusive(True)
-        self.setFixedSize(CARD, CARD)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.show_progress(0.0)
-
-    def sizeHint(self) -> QSize:
-        return self.minimumSize()
-
-    def show_result(self, result: EditResult, pixmap: QPixmap, level: float | None = None) -> None:
-        """`level`: the strength it was made with, 0 to 1, where that is what it stands for."""
-        self._pixmap = pixmap
-        self._label = "" if level is None else f"{round(level * 100)}\u202f%"
-        self.doubtful = result.doubt is not None and result.doubt >= DOUBTFUL
-        words = f"Strength {self._label}" if self._label else f"Variation {self._at + 1}"
-        self.setAccessibleName(f"{words}, look closely" if self.doubtful else words)
-        self.setToolTip(f"{words}\n{DOUBT_WORDS}" if self.doubtful else words)
-        self.setEnabled(True)
-        self.update()
-
-    def show_progress(self, fraction: float) -> None:
-        self._pixmap, self._label, self._fraction, self.doubtful = None, "", fraction, False
-        self.setAccessibleName(f"Variation {self._at + 1}, {round(fraction * 100)} %")
-        self.setToolTip("")
-        self.setEnabled(False)
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        frame = QRectF(self.rect()).adjusted(2, 2, -2, -2)
-        shape = QPainterPath()
-        shape.addRoundedRect(frame, 5, 5)
-        painter.save()
-        painter.setClipPath(shape)
-        painter.fillRect(self.rect(), QColor(found.field))
-        if self._pixmap is not None:
-            painter.drawPixmap(frame, self._pixmap, QRectF(self._pixmap.rect()))
-        else:
-            bar = QRectF(frame.left() + 16, frame.center().y() - 2, frame.width() - 32, 4)
-            painter.fillRect(bar, QColor(found.hover))
-            painter.fillRect(QRectF(bar.left(), bar.top(), bar.width() * self._fraction, 4), QColor(found.accent))
-        if self._label:
-            tag = QRectF(frame.left(), frame.bottom() - 20, frame.width(), 20)
-            painter.fillRect(tag, QColor(found.panel))
-            painter.setPen(QColor(found.text))
-            painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, self._label)
-        painter.restore()
-        chosen = self.isChecked() and self._pixmap is not None
-        painter.setPen(QPen(QColor(found.accent if chosen or self.hasFocus() else found.line), 2 if chosen else 1))
-        painter.drawPath(shape)
-        if self.doubtful:
-            badge = QRectF(self.width() - 26, 6, 20, 20)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(found.panel))
-            painter.drawEllipse(badge)
-            draw(painter, "triangle-alert", found.doubt, badge.adjusted(4, 3, -4, -5))
+        return QPixmap.fromImage(to_qimage(result_thumbnail(document, result, area, side)))
 
 
 def _around(rect: Rect, whole: Rect) -> Rect:
@@ -254,9 +253,12 @@ def _inside(rect: Rect) -> Rect:
     return Rect.at(round(rect.centre.x - side / 2), round(rect.centre.y - side / 2), side, side)
 
 
-def _sentence(job: Job) -> str:
+def sentence(job: Job) -> str:
+    """What is there, or what to do about it."""
     if job.busy:
         return f"{len(job.candidates)} of {job.wanted} ready"
     if job.whole is not None:
         return "Which strength?"
-    return "Keep this one?" if len(job.candidates) == 1 else "Choose one"
+    if len(job.candidates) == 1:
+        return "Keep this one?"
+    return "Best first.\nEnter keeps the one shown." if job.best is not None else "Enter keeps the one shown."

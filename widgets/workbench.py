@@ -41,7 +41,8 @@ class Workbench(QWidget):
         self.session = session
         self.canvas = CanvasView(session, make_tools(session))
         self.edit = EditPanel(session)
-        self.stage = Stage(session, self.canvas, ContextualBar(session), Variations(session))
+        strip = Variations(session)
+        self.stage = Stage(session, self.canvas, ContextualBar(session), strip)
         self._tools = ToolBar(session)
         self._status = StatusBar(session)
         self._sections: dict[str, Section] = {}
@@ -59,7 +60,8 @@ class Workbench(QWidget):
         layout.setColumnStretch(0, 1)
         layout.setRowStretch(0, 1)
         self.canvas.cursor_moved.connect(self._status.where)
-        self.edit.let_go.connect(lambda: self.canvas.setFocus(Qt.FocusReason.OtherFocusReason))
+        for panel in (self.edit, strip):
+            panel.let_go.connect(lambda: self.canvas.setFocus(Qt.FocusReason.OtherFocusReason))
         self.canvas.installEventFilter(self)
         # Over the canvas Tab means "the original", so it must not stop there on its way round; F6 goes there.
         self.canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)

@@ -190,7 +190,7 @@ class Scene:
         self._traced = {key: traced for key, traced in self._traced.items() if key in used}
         job = session.job
         if job is not None and stripes_of(job):
-            stripes.draw(painter, lens, stripes_of(job), job.stripe)
+            stripes.draw(painter, lens, stripes_of(job), job.place[1])
         if view.overlay == "contours" and not self.reviewing:
             overlays.labels(painter, self.labels)
 

@@ -26,7 +26,7 @@ def choice_at(job: Job | None, x: float, y: float) -> int | None:
     if job is None:
         return None
     found = next((at for at, stripe in enumerate(stripes_of(job)) if stripe.rect.covers(x, y)), None)
-    return None if found is None else job.choices.index((job.chosen, found))
+    return None if found is None else job.choices.index((job.place[0], found))
 
 
 def draw(painter: QPainter, lens: Lens, stripes: Sequence[Stripe], chosen: int) -> None:

@@ -22,6 +22,8 @@ from widgets.tools.tool import PointerEvent, Tool
 # Painting through one rectangle is several times quicker than through many, so it may be this much larger than what must be painted.
 _WORTH = 2.5
 
+_STEPS = {int(Qt.Key.Key_Left): -1, int(Qt.Key.Key_Right): 1}
+
 
 class ToolView(PanZoom):
     """`tools` has one tool for each name but "hand" and "zoom", which the view does itself.
@@ -301,10 +303,21 @@ class ToolView(PanZoom):
         if self._hand.busy:
             self._held_changed(event)
             return
+        if self._step(event):
+            return
         if self._tool is not None and self._tool.key(event):
             self._update_decoration()
             return
         event.ignore()
+
+    def _step(self, event: QKeyEvent) -> bool:
+        """While there are results to choose from, the arrow keys go through them."""
+        by, job = _STEPS.get(event.key(), 0), self.session.job
+        held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if not by or held or job is None or job.shown is None:
+            return False
+        self.session.step(by)
+        return True
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():

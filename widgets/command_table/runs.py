@@ -9,12 +9,6 @@ from widgets.command_table.views import view_switch
 from widgets.session import Session
 
 
-def _choose(session: Session, step: int) -> None:
-    job = session.job
-    if job is not None and job.choices:
-        session.choose((job.choices.index((job.chosen, job.stripe)) + step) % len(job.choices))
-
-
 def _repeatable(session: Session) -> bool:
     return session.active_layer is not None and not running.why_not_again(session, session.active_layer)
 
@@ -60,9 +54,9 @@ RUN = Menu(
             discardable,
             short="Discard",
         ),
-        Command("run.next", "Next variation", on_session(lambda session: _choose(session, 1)), ("Alt+Right",), shown),
+        Command("run.next", "Next variation", on_session(lambda session: session.step(1)), ("Alt+Right",), shown),
         Command(
-            "run.previous", "Previous variation", on_session(lambda session: _choose(session, -1)), ("Alt+Left",), shown
+            "run.previous", "Previous variation", on_session(lambda session: session.step(-1)), ("Alt+Left",), shown
         ),
         None,
         view_switch("run.changed", "Show changed pixels", "changed_pixels", ("C",)),

@@ -1,0 +1,456 @@
+"""Choosing among the candidates of an edit: best first, looked at in place, more of them, with the pointer and with keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMenu, QPlainTextEdit, QPushButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from editor.report import EditResult, Found, Match, Scored
+from editor.request import BlendedSettings, QuickFillSettings
+from tests.widgets.desk_stub import Worker, model, painted, picture, result, with_exemplars
+from widgets.fitting import fit_words
+from widgets.job import Job
+from widgets.session import Notice, Session
+from widgets.variation_cards import CAPTION, CARD, GAP
+from widgets.variations import Variations, sentence
+from widgets.workbench import Workbench
+
+LEFT = Qt.MouseButton.LeftButton
+Key = Qt.Key
+REDS = {seed: 30 * seed for seed in range(1, 9)}  # what the result of a seed looks like
+
+
+@pytest.fixture
+def session(worker: Worker) -> Session:
+    worker.known = [model()]
+    made = Session(painted(picture()), worker)
+    made.choose_method(BlendedSettings)
+    made.set_draft(prompt="a boat", variations=3, seed=1)
+    return made
+
+
+@pytest.fixture
+def bench(session: Session, qtbot: QtBot) -> Workbench:
+    made = Workbench(session)
+    qtbot.addWidget(made)
+    made.resize(1366, 768)
+    made.show()
+    made.activateWindow()
+    made.canvas.setFocus()
+    return made
+
+
+@pytest.fixture
+def strip(bench: Workbench) -> Variations:
+    found = bench.findChild(Variations)
+    assert isinstance(found, Variations)
+    return found
+
+
+def job(session: Session) -> Job:
+    assert session.job is not None
+    return session.job
+
+
+def seeds(session: Session) -> list[int]:
+    return [each.recipe.seed for each in job(session).results]
+
+
+def red(seed: int) -> EditResult:
+    made = result(seed)
+    pixels = made.pixels.copy()
+    pixels[..., :3] = REDS[seed], 0, 0
+    return replace(made, pixels=pixels)
+
+
+def make(session: Session, **similarities: float | None) -> None:
+    """Run the edit; `seed1=0.2` is one candidate with its similarity, None for one that nobody ranked."""
+    if session.job is None or not session.job.busy:
+        session.run()
+    give(session, **similarities)
+    session.job_finished()
+    QApplication.processEvents()
+
+
+def give(session: Session, **similarities: float | None) -> None:
+    for name in similarities:
+        session.report(Found(red(int(name[4:]))))
+    for name, similarity in similarities.items():
+        if similarity is not None:
+            session.report(Scored(int(name[4:]), Match(similarity, similarity * 10)))
+    QApplication.processEvents()  # the strip takes its place
+
+
+def seen(bench: Workbench) -> int:
+    """The seed whose result the canvas shows; 0 for the picture without one."""
+    at = bench.canvas.viewport.to_screen(70, 70)
+    colour = bench.canvas.grab().toImage().pixelColor(round(at.x), round(at.y))
+    found = (seed for seed, red in REDS.items() if colour.green() < 8 and abs(colour.red() - red) < 8)
+    return next(found, 0)
+
+
+def move(widget: QWidget, place: QPoint) -> None:
+    """With a step before it: Qt forgets the first one in a window that the pointer was not in."""
+    for each in (place - QPoint(1, 1), place):
+        QTest.mouseMove(widget, each)
+
+
+def point(strip: Variations, at: int) -> None:
+    move(strip.cards[at], strip.cards[at].rect().center())
+
+
+def captions(strip: Variations) -> list[str]:
+    return [card.face.caption for card in strip.cards]
+
+
+class TestPointing:
+    def test_the_canvas_shows_what_the_pointer_is_over_and_then_the_chosen_one_again(
+        self, strip: Variations, bench: Workbench, session: Session
+    ) -> None:
+        make(session, seed1=0.3, seed2=0.2, seed3=0.1)
+        assert seen(bench) == 1
+        point(strip, 2)
+        assert seen(bench) == 3
+        assert [card.isChecked() for card in strip.cards] == [True, False, False]
+        point(strip, 1)
+        assert seen(bench) == 2
+        move(bench.canvas, QPoint(20, 20))
+        assert seen(bench) == 1
+        assert (job(session).chosen, job(session).touched) == (0, False)
+
+    def test_between_two_cards_nothing_flickers_and_beside_them_the_chosen_one_is_shown(
+        self, strip: Variations, session: Session
+    ) -> None:
+        make(session, seed1=0.3, seed2=0.2)
+        point(strip, 1)
+        gap = strip.cards[1].geometry().left() - GAP // 2
+        row = strip.cards[0].parentWidget()
+        assert row is not None
+        move(row, QPoint(gap, 40))
+        assert job(session).place == (1, 0)
+        move(button(strip, "Accept"), QPoint(10, 10))
+        assert job(session).place == (0, 0)
+
+    def test_a_click_chooses_what_is_shown(self, strip: Variations, bench: Workbench, session: Session) -> None:
+        make(session, seed1=0.3, seed2=0.2)
+        point(strip, 1)
+        QTest.mouseClick(strip.cards[1], LEFT)
+        move(bench.canvas, QPoint(20, 20))
+        assert (job(session).place, job(session).touched, seen(bench)) == ((1, 0), True, 2)
+        QTest.mouseClick(strip.cards[1], LEFT)
+        assert strip.cards[1].isChecked()
+
+    def test_what_is_shown_is_what_is_kept(self, strip: Variations, session: Session) -> None:
+        make(session, seed1=0.3, seed2=0.2)
+        point(strip, 1)
+        session.accept()
+        recipe = session.document.layers[-1].recipe
+        assert recipe is not None
+        assert recipe.seed == 2
+        assert session.job is None
+
+    def test_where_something_is_still_made_the_chosen_one_is_shown(self, strip: Variations, session: Session) -> None:
+        session.run()
+        give(session, seed1=0.3, seed2=0.2)
+        point(strip, 1)
+        move(strip.pending, QPoint(20, 20))
+        assert job(session).place == (0, 0)
+
+    def test_pointing_does_not_scroll(self, strip: Variations, bench: Workbench, session: Session) -> None:
+        bench.resize(800, 560)
+        session.set_draft(variations=8)
+        make(session, **{f"seed{at}": 1 - at / 10 for at in range(1, 9)})
+        wheel(bench, strip.cards[0], -600)
+        last = strip.cards[-1]
+        assert not last.visibleRegion().isEmpty()
+        point(strip, 7)
+        assert seen(bench) == 8
+        assert not last.visibleRegion().isEmpty()
+
+
+class TestKeys:
+    def test_arrows_go_through_them_from_the_canvas_and_come_round(
+        self, strip: Variations, bench: Workbench, session: Session
+    ) -> None:
+        make(session, seed1=0.3, seed2=0.2, seed3=0.1)
+        for key, seed in ((Key.Key_Right, 2), (Key.Key_Right, 3), (Key.Key_Right, 1), (Key.Key_Left, 3)):
+            QTest.keyClick(bench.canvas, key)
+            assert seen(bench) == seed
+        assert bench.canvas.hasFocus()
+
+    def test_they_go_on_from_what_the_pointer_shows(
+        self, strip: Variations, bench: Workbench, session: Session
+    ) -> None:
+        make(session, seed1=0.3, seed2=0.2, seed3=0.1)
+        point(strip, 1)
+        QTest.keyClick(bench.canvas, Key.Key_Right)
+        assert (job(session).chosen, seen(bench)) == (2, 3)
+
+    def test_without_candidates_they_move_what_is_active(self, bench: Workbench, session: Session) -> None:
+        session.commit("Add", with_exemplars(session.document, "cat"))
+        session.activate(exemplar=session.document.exemplars[0].id)
+        session.set_options(tool="move")
+        before = session.document.exemplars[0].placement
+        QTest.keyClick(bench.canvas, Key.Key_Right)
+        assert session.document.exemplars[0].placement.x == before.x + 1
+        session.run()
+        give(session, seed1=0.3, seed2=0.2)
+        QTest.keyClick(bench.canvas, Key.Key_Right)
+        assert session.document.exemplars[0].placement.x == before.x + 1
+        assert job(session).chosen == 1
+
+    def test_with_another_key_held_they_are_not_meant(self, bench: Workbench, session: Session) -> None:
+        make(session, seed1=0.3, seed2=0.2)
+        QTest.keyClick(bench.canvas, Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+        assert job(session).chosen == 0
+
+    def test_a_text_field_keeps_its_arrows(self, bench: Workbench, session: Session) -> None:
+        make(session, seed1=0.3, seed2=0.2)
+        prompt = bench.edit.findChild(QPlainTextEdit)
+        assert isinstance(prompt, QPlainTextEdit)
+        prompt.setFocus()
+        QTest.keyClick(prompt, Key.Key_Right)
+        assert (job(session).chosen, prompt.textCursor().position()) == (0, 1)
+
+    def test_the_keyboard_on_a_card_shows_it_and_arrows_take_it_along(
+        self, strip: Variations, bench: Workbench, session: Session
+    ) -> None:
+        make(session, seed1=0.3, seed2=0.2, seed3=0.1)
+        strip.cards[0].setFocus()
+        QTest.keyClick(strip.cards[0], Key.Key_Tab)
+        assert strip.cards[1].hasFocus()
+        assert (job(session).chosen, seen(bench)) == (0, 2)
+        QTest.keyClick(strip.cards[1], Key.Key_Space)
+        assert job(session).chosen == 1
+        QTest.keyClick(strip.cards[1], Key.Key_Right)
+        assert strip.cards[2].hasFocus()
+        assert (job(session).chosen, seen(bench)) == (2, 3)
+        QTest.keyClick(strip.cards[2], Key.Key_Tab, Qt.KeyboardModifier.ShiftModifier)
+        assert seen(bench) == 2
+        bench.canvas.setFocus()
+        assert seen(bench) == 3
+
+    def test_when_the_strip_goes_the_keyboard_is_on_the_canvas(
+        self, strip: Variations, bench: Workbench, session: Session
+    ) -> None:
+        make(session, seed1=0.3, seed2=0.2)
+        strip.cards[1].setFocus()
+        session.accept()
+        assert strip.isHidden()
+        assert bench.canvas.hasFocus()
+
+
+class TestOrder:
+    def test_each_says_in_words_how_well_it_fits_and_the_best_comes_first(
+        self, strip: Variations, bench: Workbench, session: Session
+    ) -> None:
+        make(session, seed1=0.05, seed2=0.4, seed3=0.2)
+        assert captions(strip) == ["Fits well", "Fits", "Hardly fits"]
+        assert [card.face.best for card in strip.cards] == [True, False, False]
+        assert strip.cards[0].accessibleName() == "Variation 1, best, fits well"
+        assert strip.cards[0].toolTip() == "Variation 1 · Fits well (0.40)\nSeed 2"
+        assert sentence(job(session)) == "Best first.\nEnter keeps the one shown."
+        assert seen(bench) == 2
+
+    def test_the_words_lie_below_the_picture(self, strip: Variations, session: Session) -> None:
+        make(session, seed5=0.4, seed4=0.2)
+        image = strip.cards[0].grab().toImage()
+        assert image.height() == CARD + CAPTION
+        for y in (20, CARD // 2, CARD - 6):  # as far as the picture goes there is nothing but picture
+            assert image.pixelColor(8, y) != image.pixelColor(8, CARD + 4)
+        assert image.pixelColor(CARD // 2, CARD // 2).red() == pytest.approx(REDS[5], abs=3)
+
+    def test_nothing_moves_under_the_pointer_until_it_leaves(
+        self, strip: Variations, bench: Workbench, session: Session
+    ) -> None:
+        session.run()
+        give(session, seed1=None, seed2=None)
+        point(strip, 0)
+        session.report(Scored(2, Match(0.4, 4)))
+        assert (seeds(session), captions(strip), seen(bench)) == ([1, 2], ["", "Fits well"], 1)
+        give(session, seed3=0.5)
+        assert seeds(session) == [1, 2, 3]
+        move(button(strip, "Accept"), QPoint(10, 10))
+        assert (seeds(session), job(session).chosen) == ([1, 2, 3], 0)
+        move(bench.canvas, QPoint(20, 20))
+        assert (seeds(session), job(session).chosen, seen(bench)) == ([3, 2, 1], 0, 3)
+
+    def test_nothing_moves_under_the_keyboard_either(
+        self, strip: Variations, bench: Workbench, session: Session
+    ) -> None:
+        session.run()
+        give(session, seed1=None, seed2=None)
+        strip.cards[0].setFocus()
+        session.report(Scored(2, Match(0.4, 4)))
+        assert seeds(session) == [1, 2]
+        bench.canvas.setFocus()
+        assert (seeds(session), seen(bench)) == ([2, 1], 2)
+
+    def test_what_was_chosen_stays_chosen_when_the_order_changes(
+        self, strip: Variations, bench: Workbench, session: Session
+    ) -> None:
+        session.run()
+        give(session, seed1=None, seed2=None)
+        QTest.mouseClick(strip.cards[0], LEFT)
+        session.report(Scored(2, Match(0.4, 4)))
+        move(bench.canvas, QPoint(20, 20))
+        assert (seeds(session), seen(bench)) == ([2, 1], 1)
+        assert [card.isChecked() for card in strip.cards] == [False, True]
+
+    def test_without_a_judge_they_are_unranked_and_everything_works(
+        self, strip: Variations, bench: Workbench, session: Session
+    ) -> None:
+        session.run()
+        give(session, seed1=None, seed2=None)
+        assert captions(strip) == ["", ""]  # it may still be told
+        session.job_finished()
+        assert captions(strip) == ["Unranked", "Unranked"]
+        assert sentence(job(session)) == "Enter keeps the one shown."
+        QTest.mouseClick(strip.cards[1], LEFT)
+        QTest.mouseClick(button(strip, "Accept"), LEFT)
+        assert seen(bench) == 2
+
+    def test_methods_that_do_not_rank_say_nothing(self, strip: Variations, session: Session) -> None:
+        session.choose_method(QuickFillSettings)
+        make(session, seed1=None, seed2=None)
+        assert captions(strip) == ["", ""]
+        assert strip.cards[0].height() == CARD
+
+
+class TestMore:
+    def test_they_join_what_is_there_in_one_order(self, strip: Variations, bench: Workbench, session: Session) -> None:
+        make(session, seed1=0.3, seed2=0.1, seed3=0.2)
+        session.set_draft(prompt="something else")
+        QTest.mouseClick(button(strip, "More variations"), LEFT)
+        assert (seeds(session), strip.pending.count) == ([1, 3, 2], 3)
+        assert seen(bench) == 1
+        give(session, seed4=0.25, seed5=0.5)
+        session.job_finished()
+        move(bench.canvas, QPoint(20, 20))
+        assert seeds(session) == [5, 1, 4, 3, 2]
+        assert seen(bench) == 5
+
+    def test_it_is_the_same_edit_with_the_seeds_that_follow(
+        self, strip: Variations, session: Session, worker: Worker
+    ) -> None:
+        make(session, seed1=0.3, seed2=0.1, seed3=0.2)
+        session.set_draft(prompt="something else", seed=None, variations=1)
+        session.commit("Clear", session.document.with_strength(session.document.empty_map()))
+        QTest.mouseClick(button(strip, "More variations"), LEFT)
+        first, more = worker.asked
+        assert (more.planned, more.document, more.wanted, more.edit) == (
+            first.planned,
+            first.document,
+            first.wanted,
+            first.edit,
+        )
+        assert more.draft == replace(first.draft, seed=4)
+
+    def test_without_a_fixed_seed_they_get_a_new_one(self, strip: Variations, session: Session, worker: Worker) -> None:
+        session.set_draft(seed=None)
+        make(session, seed1=0.3, seed2=0.1)
+        session.more()
+        assert worker.asked[1].draft.seed is None
+
+    def test_seeds_come_round_at_the_end(self, session: Session, worker: Worker) -> None:
+        session.set_draft(seed=2**63 - 1)
+        session.run()
+        session.report(Found(replace(red(1), recipe=replace(red(1).recipe, seed=2**63 - 1))))
+        session.report(Found(replace(red(1), recipe=replace(red(1).recipe, seed=0))))
+        session.job_finished()
+        session.more()
+        assert worker.asked[1].draft.seed == 1
+
+    def test_stop_keeps_what_is_finished(self, strip: Variations, session: Session, worker: Worker) -> None:
+        make(session, seed1=0.3, seed2=0.1)
+        session.more()
+        give(session, seed3=0.2)
+        QTest.mouseClick(button(strip, "Stop"), LEFT)
+        assert worker.stopped == 1
+        session.job_cancelled()
+        assert (seeds(session), job(session).state) == ([1, 3, 2], "ready")
+        QTest.mouseClick(button(strip, "More variations"), LEFT)
+        assert worker.asked[2].draft.seed == 4
+
+    def test_all_of_them_are_alternatives_of_each_other(
+        self, strip: Variations, session: Session, worker: Worker
+    ) -> None:
+        make(session, seed1=0.3, seed2=0.1)
+        session.more()
+        give(session, seed3=0.4)
+        session.choose(1)
+        QTest.mouseClick(button(strip, "Accept"), LEFT)
+        assert (session.job, worker.stopped) == (None, 1)
+        recipe = session.document.layers[-1].recipe
+        assert recipe is not None
+        assert recipe.seed == 1
+
+    def test_they_stand_with_their_own_edit(self, session: Session) -> None:
+        session.run()
+        elsewhere = session.document.with_strength(session.document.empty_map())
+        session.queue()
+        give(session, seed1=0.3)
+        session.job_finished()
+        make(session, seed8=0.9)
+        session.commit("Other", elsewhere)
+        session.choose(0)
+        session.more()
+        give(session, seed2=0.2, seed3=0.4)
+        assert seeds(session) == [3, 1, 2, 8]
+        assert job(session).results[job(session).chosen].recipe.seed == 1
+
+    def test_there_are_none_where_every_seed_gives_the_same(self, strip: Variations, session: Session) -> None:
+        session.choose_method(QuickFillSettings)
+        session.commit("Add", with_exemplars(picture(), "cat"))
+        make(session, seed1=None)
+        assert session.plan.action == "blend"
+        assert button(strip, "More variations").isHidden()
+
+
+class TestSeeds:
+    def test_a_seed_can_be_used_again_from_the_cards_menu(
+        self, strip: Variations, session: Session, worker: Worker
+    ) -> None:
+        notices: list[Notice] = []
+        session.noticed.connect(notices.append)
+        make(session, seed1=0.1, seed2=0.3, seed3=0.2)
+        card = strip.cards[1]
+        point(strip, 1)
+        place = card.rect().center()
+        event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, card.mapToGlobal(place))
+        QApplication.sendEvent(card, event)
+        menu = strip.findChild(QMenu)
+        assert isinstance(menu, QMenu)
+        assert [entry.text() for entry in menu.actions()] == ["Use this seed"]
+        QTest.mouseClick(menu, LEFT, pos=menu.actionGeometry(menu.actions()[0]).center())
+        assert (session.draft.seed, session.draft.variations) == (3, 1)
+        assert notices == [Notice("The next run uses the seed 3 and makes one picture.")]
+        session.run()
+        assert (worker.asked[1].draft.seed, worker.asked[1].wanted) == (3, 1)
+
+    def test_the_tool_tip_says_it(self, strip: Variations, session: Session) -> None:
+        make(session, seed1=None)
+        assert strip.cards[0].toolTip().endswith("Seed 1")
+
+
+@pytest.mark.parametrize(
+    ("gain", "words"), [(-2, "Hardly fits"), (0.99, "Hardly fits"), (1, "Fits"), (2.99, "Fits"), (3, "Fits well")]
+)
+def test_words_for_how_well_it_fits(gain: float, words: str) -> None:
+    assert fit_words(Match(0.2, gain)) == words
+
+
+def button(strip: Variations, text: str) -> QPushButton:
+    return next(each for each in strip.findChildren(QPushButton) if each.text() == text)
+
+
+def wheel(bench: Workbench, card: QWidget, turned: int) -> None:
+    place = card.mapTo(bench, card.rect().center())
+    QTest.wheelEvent(bench.windowHandle(), QPointF(place), QPoint(0, turned))
+    QApplication.processEvents()
