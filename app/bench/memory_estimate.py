@@ -6,7 +6,7 @@ import multiprocessing
 import resource
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,26 @@ CASES = (
 )
 
 
+TOGETHER = tuple(
+    (f"narrow, 256 px, {count} at once", NARROW, NARROW, Size(256, 256), count, 7.0) for count in (1, 4, 8)
+)
+
+Case = tuple[str, tuple[int, ...], tuple[int, ...], Size, int, float]
+
+
 def memory_estimate() -> Iterator[Result]:
     """How far the measured peak of loading, encoding, two steps and decoding lies off the estimate, in percent of the estimate."""
+    return _compared(CASES)
+
+
+def candidates_memory() -> Iterator[Result]:
+    """The same for several candidates at once."""
+    return _compared(TOGETHER)
+
+
+def _compared(cases: Sequence[Case]) -> Iterator[Result]:
     fresh = multiprocessing.get_context("spawn")
-    for name, unet, vae, working, batch, guidance in CASES:
+    for name, unet, vae, working, batch, guidance in cases:
         with tempfile.TemporaryDirectory() as folder:
             with fresh.Pool(1) as pool:
                 pool.apply(_write, (folder, unet, vae))
