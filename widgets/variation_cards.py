@@ -20,7 +20,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QScrollArea, QToolButton, QWidget
 
 from widgets.controls.icons import draw
-from widgets.fitting import fit_words
+from widgets.fitting import fit_tip, fit_words
 from widgets.job import Candidate, Job
 from widgets.panels.layers import DOUBT_WORDS, DOUBTFUL
 from widgets.theme import colours
@@ -64,7 +64,8 @@ class Face:
         best = candidate is job.best
         said = [name, *(["best"] if best else []), *([caption.lower()] if candidate.ranks and caption else [])]
         said += ["look closely"] if doubtful else []
-        tip = [heading, *([DOUBT_WORDS] if doubtful else []), f"Seed {result.recipe.seed}"]
+        fits = [fit_tip(candidate.match)] if candidate.ranks and caption else []
+        tip = [heading, *fits, *([DOUBT_WORDS] if doubtful else []), f"Seed {result.recipe.seed}"]
         return cls(", ".join(said), caption, "\n".join(tip), best, doubtful)
 
 

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from editor.report import EditResult, Found, Match, Scored
 from editor.request import BlendedSettings, QuickFillSettings
 from tests.widgets.desk_stub import Worker, model, painted, picture, result, with_exemplars
-from widgets.fitting import fit_words
+from widgets.fitting import fit_tip, fit_words
 from widgets.job import Job
 from widgets.session import Notice, Session
 from widgets.variation_cards import CAPTION, CARD, GAP
@@ -254,7 +254,9 @@ class TestOrder:
         assert captions(strip) == ["Fits well", "Fits", "Hardly fits"]
         assert [card.face.best for card in strip.cards] == [True, False, False]
         assert strip.cards[0].accessibleName() == "Variation 1, best, fits well"
-        assert strip.cards[0].toolTip() == "Variation 1 · Fits well (0.40)\nSeed 2"
+        assert strip.cards[0].toolTip() == (
+            "Variation 1 · Fits well (0.40)\nMuch closer to your words than the picture was\nSeed 2"
+        )
         assert sentence(job(session)) == "Best first.\nEnter keeps the one shown."
         assert seen(bench) == 2
 
@@ -311,6 +313,7 @@ class TestOrder:
         assert captions(strip) == ["", ""]  # it may still be told
         session.job_finished()
         assert captions(strip) == ["Unranked", "Unranked"]
+        assert "no model here ranks" in strip.cards[0].toolTip()
         assert sentence(job(session)) == "Enter keeps the one shown."
         QTest.mouseClick(strip.cards[1], LEFT)
         QTest.mouseClick(button(strip, "Accept"), LEFT)
@@ -444,6 +447,12 @@ class TestSeeds:
 )
 def test_words_for_how_well_it_fits(gain: float, words: str) -> None:
     assert fit_words(Match(0.2, gain)) == words
+    begins = {"Fits well": "Much closer", "Fits": "A little closer", "Hardly fits": "Hardly closer"}
+    assert fit_tip(Match(0.2, gain)).startswith(begins[words])
+
+
+def test_what_nobody_compared_says_where_to_see_to_it() -> None:
+    assert "see Models" in fit_tip(None)
 
 
 def button(strip: Variations, text: str) -> QPushButton:
