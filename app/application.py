@@ -37,7 +37,7 @@ from editor.errors import EditorError
 from editor.io.images import Picture, read_image
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.request import PixelsSettings
+from widgets.methods import METHODS
 from widgets.models_page import ModelsPage
 from widgets.qimage import from_qimage
 from widgets.services import Practice, Recent
@@ -124,7 +124,7 @@ class Application:
         """Somebody took a model into use: the document in front shows at once what it is good for."""
         session = self.window.session
         if session is not None and not session.draft.settings.needs_model:
-            session.choose_method(PixelsSettings)
+            session.choose_method(session.method_for_words)
 
     def _remember_method(self) -> None:
         """The next document begins with the method in hand in the one in front, if it needs a model only where one is in use."""
@@ -151,7 +151,7 @@ class Application:
     async def _open_practice(self, name: str) -> None:
         made, model = await asyncio.to_thread(lambda: (self._practice.open(name), inspect(self.models.bundled[0])))
         session = self._add(made.document, None, name)
-        session.choose_method(PixelsSettings)
+        session.choose_method(type(made.draft["settings"]))
         session.choose_model(model)
         session.set_draft(**made.draft)
 
@@ -201,8 +201,9 @@ class Application:
 
     def _add(self, document: Document, path: Path | None, name: str) -> Session:
         session = Session(document, self._editing, name=name, path=path, budget=self.settings.values.undo_budget)
-        if self.settings.values.method == PixelsSettings.__name__ and self.settings.values.model:
-            session.choose_method(PixelsSettings)
+        method = next((each for each in METHODS if each.key == self.settings.values.method), None)
+        if method is not None and self.settings.values.model:
+            session.choose_method(method.settings)
         session.active_changed.connect(self._remember_method)  # not told which: that would keep a closed one in memory
         self.sessions.append(session)
         self.window.add_session(session)

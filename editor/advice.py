@@ -7,33 +7,66 @@ import math
 from editor.document import Document
 from editor.hold import free_steps
 from editor.item import Exemplar
+from editor.models.info import ModelInfo
 from editor.planning import Draft, Plan
 from editor.repainting import repaint_frame
-from editor.request import PixelsSettings
+from editor.request import BlendedSettings
+from editor.scribble import painted_rect, scribble_of
+from editor.shrinking import skipped_steps
 
 # Numbers of the PIXELS specification, section 12.
 MUCH_ENLARGED = 2.0
 WORDS_WIN = 8.0
 LITTLE_LEFT = 0.85
 FEW_STEPS = 3
+NO_PROMPT = "Say what should be there."
+NO_WORDS, HARSH = 1.0, 15.0  # guidance
 TOYS_SIDE = 256  # pixels: practice scenes and what is made of them are smaller, photographs are not
 
 
 def advice(document: Document, draft: Draft, planned: Plan) -> str:
-    """One sentence or two, the weightiest first; empty when there is nothing to say. Cheap: no pixel is looked at."""
+    """One sentence or two, the weightiest first; empty when there is nothing to say. Cheap: no pixel of the picture is looked at."""
     model = draft.model
-    if not isinstance(draft.settings, PixelsSettings) or model is None or planned.action is None:
+    if model is None or not draft.settings.needs_model or planned.action is None:
         return ""
     if beyond_toys(document, draft):
         return f"“{model.name}” knows nothing but its toys. For photographs, get a real model."
+    if isinstance(draft.settings, BlendedSettings):
+        return _by_words(document, draft, planned, model)
+    return _repainting(document, draft, planned, model)
+
+
+def _by_words(document: Document, draft: Draft, planned: Plan, model: ModelInfo) -> str:
+    if not draft.prompt.strip():
+        return NO_PROMPT
+    steps = draft.steps_on(model)
+    running = steps - skipped_steps(draft.strength, steps)
+    if running < FEW_STEPS and steps > running:
+        return _few(running, steps)
+    scribble = scribble_of(document, draft)
+    if scribble is not None and planned.scribble is not None and draft.frame is not None:
+        painted = painted_rect(scribble)
+        if painted.intersect(draft.frame) != painted:
+            return "Part of the scribble lies outside the frame and will not be used. Move the frame, or let it go."
+    if planned.region == "strength" and document.selection.any():
+        return "What is painted counts, not the selection. Clear what is painted to use the selection."
+    if any(each.visible for each in document.exemplars):
+        return "Exemplars take no part in this. To use them, blend and repaint."
+    guidance = draft.guidance_on(model)
+    if guidance <= NO_WORDS < model.own_guidance:
+        return f"With guidance {guidance:g} the words hardly count. About {model.own_guidance:g} suits the model."
+    if guidance > max(HARSH, model.own_guidance):
+        return f"Guidance above {HARSH:g} looks harsh. About {model.own_guidance:g} suits the model."
+    return ""
+
+
+def _repainting(document: Document, draft: Draft, planned: Plan, model: ModelInfo) -> str:
     steps = draft.steps_on(model)
     running = free_steps(draft.strength, steps)
     if running == 0:
         return "At this strength not one step runs. Raise the strength, or the number of steps."
     if running < FEW_STEPS and steps > running:
-        return (
-            f"Only {running} of {steps} steps will run, so little changes. Raise the strength, or the number of steps."
-        )
+        return _few(running, steps)
     exemplars = [each for each in document.exemplars if each.id in planned.exemplars]
     if exemplars and draft.strength > LITTLE_LEFT and all(each.fidelity == 0 for each in exemplars):
         return "At this strength little of an exemplar is left. Lower the strength, or raise its fidelity."
@@ -44,6 +77,10 @@ def advice(document: Document, draft: Draft, planned: Plan) -> str:
     if exemplars and draft.prompt.strip() and draft.guidance_on(model) > WORDS_WIN:
         return f"With guidance above {WORDS_WIN:g} the words outweigh the exemplars."
     return ""
+
+
+def _few(running: int, steps: int) -> str:
+    return f"Only {running} of {steps} steps will run, so little changes. Raise the strength, or the number of steps."
 
 
 def beyond_toys(document: Document, draft: Draft) -> bool:

@@ -38,6 +38,11 @@ def cell_mask(region: Map, working: Working, rule: Literal["auto", "area", "any"
     return touched
 
 
+def skipped_steps(strength: float, steps: int) -> int:
+    """How many of `steps` are left out at the noisy end: the integer part of steps (1 - strength), but one at least runs."""
+    return min(steps - 1, int(round(steps * (1 - strength), 4)))
+
+
 def nearest_cells(region: Map, working: Working) -> Map:
     """(h, w): what `region` is in the middle of each cell, as the published scripts read it; a stroke that meets no middle is lost."""
     middles = (

@@ -16,14 +16,29 @@ from widgets.controls.slider import Slider
 MOST_LETTERS = 14  # in all segments together, beside a label in a narrow column
 
 WORDS = {
-    "hold": "Hold (ours)",
-    "reference": "PIXELS, as published",
-    "differential": "Differential Diffusion",
-    "index": "Steps",
-    "noise": "Share of noise",
-    "absolute": "Noise, absolutely",
+    ("rule", "hold"): "Hold (ours)",
+    ("rule", "reference"): "PIXELS, as published",
+    ("rule", "differential"): "Differential Diffusion",
+    ("rule", "canonical"): "Ours",
+    ("rule", "ref_ldm"): "LDM script, as published",
+    ("rule", "ref_sd2"): "SD 2 script, as published",
+    ("rule", "ref_sdxl"): "SDXL script, as published",
+    ("map_scale", "index"): "Steps",
+    ("map_scale", "noise"): "Share of noise",
+    ("map_scale", "absolute"): "Noise, absolutely",
+    ("region", "inside"): "Selection",
+    ("region", "outside"): "All else",
+    ("finish", "poisson"): "Even out colours",
+    ("finish", "decoder"): "Learn the surroundings",
+    ("finish", "latents"): "Learn them in latents",
+    ("cells", "area"): "Half covered",
+    ("cells", "any"): "Touched",
+    ("noise", "fixed"): "Once",
+    ("noise", "fresh"): "Every step",
+    ("rank", "crop"): "The region’s surroundings",
+    ("rank", "reference"): "The region alone",
 }
-"""Values that do not say it themselves."""
+"""Values, by the field that they are of, that do not say it themselves."""
 
 Control = Slider | Choice | Check | QLineEdit
 
@@ -79,7 +94,7 @@ class Form(QWidget):
             slider.changed.connect(lambda value: self.changed.emit(spec.name, int(value) if whole else float(value)))
             return slider
         if spec.kind == "choice":
-            words = [choice_words(value) for value in spec.choices]
+            words = [choice_words(value, spec.name) for value in spec.choices]
             options = [(value, word, spec.help) for value, word in zip(spec.choices, words, strict=True)]
             choice = Choice(spec.label, options, as_list=len("".join(words)) > MOST_LETTERS)
             choice.changed.connect(lambda value: self.changed.emit(spec.name, value))
@@ -109,6 +124,6 @@ def labelled(label: str, tip: str, control: QWidget) -> QWidget:
     return row
 
 
-def choice_words(value: str) -> str:
-    """A choice as people read it."""
-    return WORDS.get(value) or value.replace("_", " ").capitalize()
+def choice_words(value: str, field: str = "") -> str:
+    """A choice as people read it. `field`: the name of the field that it is of."""
+    return WORDS.get((field, value)) or value.replace("_", " ").capitalize()

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from editor.models.info import ModelInfo
-from editor.request import MethodSettings, PixelsSettings, QuickFillSettings, Sampler
+from editor.planning import Draft
+from editor.request import BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings, Sampler
+
+CLOSE = 0.005  # half of what the slider of the strength shows
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A ready-made overall strength, 0 to 1."""
+    """A ready-made overall strength, 0 to 1. `settings`: a model of those that it sets, where it sets any (`Method.preset_fields`).
+
+    `asks`: what stands in the empty field for words. `ends`: what no strength and all of it mean, in words. `scribble`: it begins from colours that
+    are painted on a layer of their own.
+    """
 
     name: str
     strength: float
     about: str
+    settings: MethodSettings | None = None
+    asks: str = "What should appear?"
+    ends: tuple[str, str] = ("", "")
+    scribble: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way to make the change. `about`: the longer story, for the tool tip. `presets`: strengths to begin with."""
+    """A way to make the change. `about`: the longer story, for the tool tip. `presets`: what to begin with. `preset_fields`: the settings
+    that belong to them; choosing one leaves the others as they are.
+    """
 
     settings: type[MethodSettings]
     name: str
     explanation: str
     about: str
     presets: tuple[Preset, ...] = ()
+    preset_fields: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -36,8 +50,85 @@ class Method:
         """Its own name, without the verb."""
         return self.name.split(" · ")[-1]
 
+    def preset_of(self, draft: Draft) -> Preset | None:
+        """The preset that the draft is, in strength and settings; None when it is none exactly."""
+        found = self.nearest(draft)
+        return found if found is not None and _apart(self, found, draft) < (False, 0, CLOSE) else None
+
+    def nearest(self, draft: Draft) -> Preset | None:
+        """The preset that the draft comes closest to; None for methods without any."""
+        return min(self.presets, key=lambda each: _apart(self, each, draft), default=None)
+
+
+def _apart(method: Method, preset: Preset, draft: Draft) -> tuple[bool, int, float]:
+    """How far the draft is from a preset, the weightiest first."""
+    changed = 0
+    if preset.settings is not None:
+        changed = sum(getattr(preset.settings, name) != getattr(draft.settings, name) for name in method.preset_fields)
+    return preset.scribble != (draft.scribble is not None), changed, abs(preset.strength - draft.strength)
+
+
+def with_preset(settings: MethodSettings, preset: Preset) -> MethodSettings:
+    """The settings with those that belong to presets as this one has them."""
+    if preset.settings is None:
+        return settings
+    names = method_of(settings).preset_fields
+    return replace(settings, **{name: getattr(preset.settings, name) for name in names})
+
+
+KEEP = ("Keep what is there", "Free")
 
 METHODS = (
+    Method(
+        BlendedSettings,
+        "Change by words · Blended Latent Diffusion",
+        "Paints what you say where you choose.",
+        "Everything else stays exactly as it is (Blended Latent Diffusion, Avrahami, Fried and Lischinski, 2023).",
+        (
+            Preset(
+                "New object",
+                0.95,
+                "Something that was not there.",
+                BlendedSettings(),
+                "Say what should be there, such as “a red boat”",
+                KEEP,
+            ),
+            Preset(
+                "Background",
+                0.9,
+                "Keeps the selection, repaints everything else.",
+                BlendedSettings(region="outside"),
+                "Say what should be around it, such as “a snowy mountain range”",
+                KEEP,
+            ),
+            Preset(
+                "Change it",
+                0.75,
+                "What is there becomes something else, in much the same place and pose.",
+                BlendedSettings(),
+                "Say what it should become, such as “a tabby cat”",
+                KEEP,
+            ),
+            Preset(
+                "Lettering",
+                1.0,
+                "Words on a sign, a shirt or a wall; how well depends on the model.",
+                BlendedSettings(feather=2.0),
+                "Say what it reads, such as “a sign that says ‘Open’”",
+                KEEP,
+            ),
+            Preset(
+                "Scribble",
+                0.5,
+                "Paint rough colours on a layer of their own, and say what they should become.",
+                BlendedSettings(thin="off", cells="any"),
+                "Say what the scribble should become, such as “a lighthouse”",
+                ("Keep my scribble", "Free"),
+                scribble=True,
+            ),
+        ),
+        ("region", "thin", "cells", "feather"),
+    ),
     Method(
         PixelsSettings,
         "Blend and repaint · PIXELS",
@@ -77,7 +168,10 @@ def method_of(settings: MethodSettings) -> Method:
 
 
 def first_strength(settings: type[MethodSettings], model: ModelInfo | None) -> float:
-    """The overall strength, 0 to 1, that a method begins with: all of it where nothing is invented, what suits the model otherwise."""
+    """The overall strength, 0 to 1, that a method begins with: all of it where nothing is invented, that of a preset, or what suits the model."""
     if not settings.needs_model:
         return 1.0
+    first = next((preset for method in METHODS if method.settings is settings for preset in method.presets), None)
+    if first is not None and first.settings is not None:
+        return first.strength
     return model.traits.strength if model is not None else 0.5

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import PurePath
+from typing import Literal
 
 from editor import reopening
 from editor.errors import InvalidRequest
 from editor.fan import FAN
 from editor.models.info import ModelInfo
-from editor.request import PixelsSettings
+from editor.request import BlendedSettings, PixelsSettings
 from widgets.job import Asked
+from widgets.methods import Preset, method_of
 from widgets.session import Session
 
 LEAST_SCALE = 0.4
@@ -32,16 +34,53 @@ def try_strengths(session: Session) -> None:
         session.start(Asked.of(session.plan, session.document, draft))
 
 
+def can_repaint(session: Session) -> bool:
+    """Whether there is something that words could be about, and a model that reads them."""
+    document, draft = session.document, session.draft
+    free = session.job is None or not session.job.busy
+    about = draft.item is not None or document.selection.any() or document.strength.any()
+    return free and bool(about) and draft.model is not None
+
+
+def repaint(session: Session, region: Literal["inside", "outside"]) -> None:
+    """Repaint by words what is painted, selected or active, or everything else; where nothing has been said yet, ask for the words."""
+    session.choose_method(BlendedSettings)
+    presets = method_of(session.draft.settings).presets
+    settings = session.draft.settings
+    if isinstance(settings, BlendedSettings) and settings.region != region:
+        session.choose_preset(next(each for each in presets if _region(each) == region))
+    if session.draft.prompt.strip():
+        session.run()
+    else:
+        session.ask_for_words()
+
+
+def say_words(session: Session) -> None:
+    """Take the method in hand that changes by words, and ask for them."""
+    session.choose_method(BlendedSettings)
+    session.ask_for_words()
+
+
+def scribble(session: Session) -> None:
+    """Begin to scribble what is to become a picture."""
+    session.choose_method(BlendedSettings)
+    session.choose_preset(next(each for each in method_of(session.draft.settings).presets if each.scribble))
+
+
+def _region(preset: Preset) -> str:
+    return preset.settings.region if isinstance(preset.settings, BlendedSettings) else ""
+
+
 def can_shrink(session: Session) -> bool:
     """Whether the edit could run smaller."""
     settings = session.draft.settings
-    return isinstance(settings, PixelsSettings) and settings.scale > LEAST_SCALE
+    return isinstance(settings, PixelsSettings | BlendedSettings) and settings.scale > LEAST_SCALE
 
 
 def run_smaller(session: Session, factor: float | None = None) -> None:
     """Run the planned edit with a working size whose sides are shorter by `factor`, in (0, 1); by a quarter where that is not known."""
     settings = session.draft.settings
-    if isinstance(settings, PixelsSettings):
+    if isinstance(settings, PixelsSettings | BlendedSettings):
         scale = math.floor(settings.scale * (factor or SHRINK) * 20 + 1e-6) / 20  # in the steps of the slider
         session.set_draft(settings=replace(settings, scale=max(LEAST_SCALE, scale)))
         session.run()

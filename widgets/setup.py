@@ -10,16 +10,18 @@ from PySide6.QtCore import Signal
 from editor.document import Document
 from editor.edit import Draft, Plan, plan
 from editor.models.info import ModelInfo
-from editor.request import MethodSettings, QuickFillSettings
-from widgets.methods import first_strength
+from editor.request import BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings
+from widgets.methods import Preset, first_strength, method_of, with_preset
 from widgets.open_document import OpenDocument
-from widgets.options import ToolOptions, ViewOptions
+from widgets.options import ToolName, ToolOptions, ViewOptions
+from widgets.scribbling import layer_to_scribble_on, only_just_begun, with_scribble
 
 
 class Setup(OpenDocument):
-    """`active_changed()` when what is active, an option, the draft or the name changed."""
+    """`active_changed()` when what is active, an option, the draft or the name changed. `words_wanted()` when words must be said next."""
 
     active_changed = Signal()
+    words_wanted = Signal()
 
     def __init__(self, document: Document, budget: int) -> None:
         super().__init__(document, budget)
@@ -32,6 +34,8 @@ class Setup(OpenDocument):
             type[MethodSettings], tuple[MethodSettings, float]
         ] = {}  # of methods not in hand, with strength
         self._strength_set: set[type[MethodSettings]] = set()  # methods whose strength the person chose
+        self._scribble: int | None = None  # the layer that is meant, also while it is hidden or undone
+        self._tool_before: ToolName = self.options.tool  # the scribble
 
     def _follow(self) -> None:
         """Forget active things that the document no longer has."""
@@ -41,10 +45,16 @@ class Setup(OpenDocument):
         layer = self.active_layer
         if layer is None or document.layer(layer) is None:
             layer = document.layers[-1].id if document.layers else None
-        if (item, exemplar, layer) != (draft.item, draft.exemplar, self.active_layer):
+        hint = None if self._scribble is None else document.layer(self._scribble)
+        scribble = hint.id if hint is not None and hint.visible else None
+        if scribble is not None and draft.scribble is None:
+            layer = scribble
+        if (item, exemplar, scribble, layer) != (draft.item, draft.exemplar, draft.scribble, self.active_layer):
             if (item, exemplar) != (draft.item, draft.exemplar):
                 self.options = self.options.let_go
-            self.draft = replace(draft, item=item, exemplar=exemplar)
+            if scribble != draft.scribble:
+                self._take_paint(scribble is not None)
+            self.draft = replace(draft, item=item, exemplar=exemplar, scribble=scribble)
             self.active_layer = layer
             self.active_changed.emit()
 
@@ -91,18 +101,81 @@ class Setup(OpenDocument):
             self.options = self.options.let_go
         if "strength" in changes:
             self._strength_set.add(type(after.settings))
+        if "scribble" in changes:
+            self._scribble = after.scribble
         self._set("draft", changes)
 
-    def choose_method(self, kind: type[MethodSettings]) -> None:
-        """Make the change another way. What was set for the earlier method comes back with it."""
-        draft = self.draft
-        if isinstance(draft.settings, kind):
+    def choose_method(self, kind: type[MethodSettings], **changes: Any) -> None:
+        """Make the change another way. What was set for the earlier method comes back with it. `changes`: of other fields of the draft."""
+        if isinstance(self.draft.settings, kind):
             return
+        if isinstance(self.draft.settings, BlendedSettings) and only_just_begun(self.history.document, self._scribble):
+            self.choose_preset(method_of(self.draft.settings).presets[0])
+        draft = self.draft
         self._kept[type(draft.settings)] = draft.settings, draft.strength
         settings, strength = self._kept.get(kind, (kind(), first_strength(kind, draft.model)))
         if kind not in self._strength_set:
             strength = first_strength(kind, draft.model)
-        self._set("draft", {"settings": settings, "strength": strength})
+        self._set("draft", {"settings": settings, "strength": strength, **changes})
+
+    @property
+    def method_for_words(self) -> type[MethodSettings]:
+        """How words are meant that are typed while a method is in hand that reads none."""
+        return PixelsSettings if any(each.visible for each in self.document.exemplars) else BlendedSettings
+
+    def ask_for_words(self) -> None:
+        """Somebody wants an edit that begins with words."""
+        self.words_wanted.emit()
+
+    # Presets
+
+    def choose_preset(self, preset: Preset) -> None:
+        """Take a preset of the method in hand; one that begins from a scribble begins with a layer for it, or goes on with the one in hand."""
+        settings = with_preset(self.draft.settings, preset)
+        if preset.scribble:
+            self._begin_scribble()
+        else:
+            self._leave_scribble()
+        self.set_draft(settings=settings, strength=preset.strength)
+
+    def _begin_scribble(self) -> None:
+        document, draft = self.history.document, self.draft
+        if draft.scribble is not None:
+            self.activate_layer(draft.scribble)
+        else:
+            found = layer_to_scribble_on(document, self.active_layer)
+            if found is None:
+                document, found = with_scribble(document)
+                self.commit("Begin a scribble", document)
+            self.set_draft(scribble=found)
+            self.activate_layer(found)
+        self._take_paint(True)
+        self.active_changed.emit()
+
+    def _leave_scribble(self) -> None:
+        """A layer that nobody has painted on goes, as if it had never been there."""
+        left, self._scribble = self._scribble, None
+        if self.draft.scribble is None or left is None:
+            return
+        document = self.history.document
+        if only_just_begun(document, left):
+            entries, index = self.history.entries, self.history.index
+            if index > 0 and entries[index - 1].document.layer(left) is None:
+                self.undo()
+            else:
+                self.commit("Drop the scribble", document.without_layer(left))
+        elif self.draft.scribble is not None:
+            self._take_paint(False)
+            self.set_draft(scribble=None)
+
+    def _take_paint(self, begin: bool) -> None:
+        """Paint for the scribble, or take up again what was in hand before; nobody has been told yet."""
+        tool = self.options.tool
+        if begin and tool != "paint":
+            self._tool_before = tool
+            self.options = replace(self.options, tool="paint")
+        elif not begin and tool == "paint":
+            self.options = replace(self.options, tool=self._tool_before)
 
     def take_draft(self, draft: Draft) -> None:
         """Go on from a whole other draft."""

@@ -20,7 +20,7 @@ from editor.edit import make_request
 from editor.fan import FAN
 from editor.geometry import Rect
 from editor.report import EditResult, Preview
-from editor.request import PixelsSettings, QuickFillSettings
+from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
 from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
 from tests.app.model_stage import Watched
@@ -302,7 +302,7 @@ def test_the_next_document_begins_with_the_method_in_hand(tell: Tell, photo: Pat
         last = await desk.open(third)
         assert last.draft.settings.needs_model is False
         desk.application.models.use(again.draft.model.key)  # as on the Models page
-        assert type(last.draft.settings) is PixelsSettings
+        assert type(last.draft.settings) is BlendedSettings, "who gets a model wants to say what should be there"
 
     tell(story)
 

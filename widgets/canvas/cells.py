@@ -15,10 +15,13 @@ from editor.document import Document
 from editor.edit import Draft, Plan
 from editor.errors import EditorError
 from editor.frame import Frame
-from editor.geometry import Rect
+from editor.geometry import Rect, Size
 from editor.hold import counts_of, run_length
+from editor.layer import Layer
 from editor.repainting import repaint_inputs, rim_of
-from editor.request import PixelsSettings
+from editor.request import BlendedSettings, ExemplarInput, PixelsSettings
+from editor.scribble import painted_rect, scribble_of
+from editor.shrinking import cell_mask, skipped_steps, taken_back, widening
 from editor.tiles import Tiles
 from editor.working import Working
 from widgets.canvas.adapting import Reducer
@@ -34,7 +37,8 @@ LINED_FROM = 7.0  # logical pixels of a cell on screen from which on the lines b
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
     """`held`: (h, w) whole numbers, the steps before which a cell is written over, 0 to `steps`; `rect`: the frame, in picture pixels;
-    `width`, `height`: picture pixels of a cell. `by_index`: the steps count as they are drawn; otherwise the method counts noise.
+    `width`, `height`: picture pixels of a cell. `by_index`: the steps count as they are drawn; otherwise the method counts noise. `closing`: cells
+    are held at the end instead, and those that are held only then are a wider region that it begins with.
     """
 
     held: NDArray[np.int64]
@@ -43,6 +47,18 @@ class Cells:
     width: float
     height: float
     by_index: bool = True
+    closing: bool = False
+
+    @property
+    def begins_wider(self) -> bool:
+        return self.closing and bool(((self.held > 0) & (self.held < self.steps)).any())
+
+    @property
+    def note(self) -> str:
+        """What is to be said behind the number of steps."""
+        if self.begins_wider:
+            return ", begins wider"
+        return "" if self.by_index else ", shown by index"
 
     def held_at(self, x: float, y: float) -> int | None:
         """The count of the cell under a picture point; None outside the frame."""
@@ -58,6 +74,8 @@ class Cells:
             return ""
         if held >= self.steps:
             return "Kept"
+        if self.closing:
+            return f"Free until step {self.steps - held} of {self.steps}" if held else "Changes"
         return f"Released at step {held + 1} of {self.steps}"
 
     def share_at(self, x: float, y: float) -> float | None:
@@ -108,8 +126,48 @@ def cells_of(
     looked at smaller; there cells at rims and at the frame's edges may be a step or so off.
     """
     settings, model = draft.settings, draft.model
-    if not isinstance(settings, PixelsSettings) or model is None or frame is None:
+    try:
+        if not isinstance(settings, PixelsSettings):
+            return closing_cells(document, draft, planned, frame)
+        if model is None or frame is None:
+            return None
+        strength, exemplars, seen = _inputs(document, draft, planned, frame=frame, reducer=reducer)
+    except EditorError:
         return None
+    working = Working.of(seen, model)
+    steps = run_length(settings, strength, draft.steps_on(model))
+    held = counts_of(settings, exemplars, strength, working, steps)
+    across, down = frame.scale
+    by_index = settings.rule != "hold" or settings.map_scale == "index"
+    return Cells(held, steps, frame.rect, working.cell / across, working.cell / down, by_index)
+
+
+def closing_cells(document: Document, draft: Draft, planned: Plan, frame: Frame | None) -> Cells | None:
+    """The same for a region that is edited by words, with the wider one that a thin region begins with. None for other methods.
+
+    Raises `InvalidRequest` when nothing of the region may change.
+    """
+    settings, model = draft.settings, draft.model
+    if not isinstance(settings, BlendedSettings) or model is None or frame is None:
+        return None
+    strength, _, seen = _inputs(document, draft, planned, frame=frame, reducer=None)
+    working = Working.of(seen, model)
+    level = float(strength.max())
+    region = np.asarray(strength / np.float32(level), np.float32)
+    steps = draft.steps_on(model)
+    run = steps - skipped_steps(level, steps)
+    mask = cell_mask(region, working, settings.cells)
+    since = taken_back(mask, widening(settings, region, working), run)
+    held = np.clip(run - since, 1, run)
+    held[mask] = 0
+    across, down = frame.scale
+    return Cells(held, run, frame.rect, working.cell / across, working.cell / down, closing=True)
+
+
+def _inputs(
+    document: Document, draft: Draft, planned: Plan, *, frame: Frame, reducer: Reducer | None
+) -> tuple[NDArray[np.float32], tuple[ExemplarInput, ...], Frame]:
+    """Strength and exemplars of the frame, looked at smaller where it has many pixels, and the frame that they are of."""
     level = 0
     while frame.rect.size.area >> (2 * level) > _MOST * frame.working.area:
         level += 1
@@ -119,23 +177,14 @@ def cells_of(
         seen = Frame(to_level(frame.rect, level).intersect(small.rect), frame.working)
     source = from_level(seen.rect, level).intersect(document.rect)
     nothing = thinned(document, source, 1 << level)[..., 3] == 0
-    try:
-        strength, found = repaint_inputs(small, draft, seen, planned, nothing)
-    except EditorError:
-        return None
-    working = Working.of(seen, model)
-    wanted = draft.steps_on(model)
-    steps = run_length(settings, strength, wanted)
-    held = counts_of(settings, tuple(found.values()), strength, working, steps)
-    across, down = frame.scale
-    by_index = settings.rule != "hold" or settings.map_scale == "index"
-    return Cells(held, steps, frame.rect, working.cell / across, working.cell / down, by_index)
+    strength, found = repaint_inputs(small, draft, seen, planned, nothing)
+    return strength, tuple(found.values()), seen
 
 
 def _reduced(
     document: Document, draft: Draft, planned: Plan, *, frame: Frame, level: int, reducer: Reducer
 ) -> Document:
-    """What takes part, as far as it lies in the frame, in a picture smaller by 2^level, without layers."""
+    """What takes part, as far as it lies in the frame, in a picture smaller by 2^level, without layers but for a scribble."""
     size = level_size(document.size, level)
     empty = Tiles.filled(size.shape, 0, np.float32)
     # As the counting has it: thin strokes free the cells that they touch, others count for what they cover.
@@ -147,7 +196,9 @@ def _reduced(
             return empty
         return empty.write(part.left, part.top, reduced_map(tiles, level, part, largest=largest))
 
-    found = Document(size, (), empty, small(document.protect), empty, empty)
+    hint = scribble_of(document, draft)
+    layers = () if hint is None or planned.scribble is None else (_scribble(hint, size, frame=frame, level=level),)
+    found = Document(size, layers, empty, small(document.protect), empty, empty)
     if planned.region is not None:
         found = found.with_map(planned.region, small(document.map(planned.region), largest=largest))
     items = [item for id in planned.items if (item := document.item(id)) is not None]
@@ -160,3 +211,17 @@ def _reduced(
         items=tuple(replace(item, mask=small(item.mask, largest=largest)) for item in items),
         exemplars=tuple(exemplars),
     )
+
+
+def _scribble(layer: Layer, size: Size, *, frame: Frame, level: int) -> Layer:
+    """Where something is painted on the layer, in a picture smaller by 2^level."""
+    rect = painted_rect(layer)
+    made = Layer.empty(layer.id, layer.name, size)
+    part = to_level(rect.intersect(frame.rect), level)
+    if part.empty:
+        return made
+    strokes = (layer.pixels.read(rect)[..., 3] > 0).astype(np.float32)
+    map = Tiles.filled(layer.pixels.size.shape, 0, np.float32).write(rect.left, rect.top, strokes)
+    pixels = np.zeros((*part.size.shape, 4), np.uint8)
+    pixels[..., 3] = np.where(reduced_map(map, level, part, largest=True) > 0, 255, 0)
+    return replace(made, pixels=made.pixels.write(part.left, part.top, pixels))

@@ -316,7 +316,7 @@ class CanvasView(ToolView):
         mode, cells = self._scene.overlay, self._scene.cells
         if mode != "cells" or cells is None:
             return Scale(mode)
-        return Scale(mode, cells.steps, "" if cells.by_index else ", shown by index")
+        return Scale(mode, cells.steps, cells.note)
 
     def _reading(self) -> Reading | None:
         """What the overlay shows under the pointer."""

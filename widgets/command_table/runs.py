@@ -17,6 +17,11 @@ def _keepable(session: Session) -> bool:
     return session.job is not None and session.job.keepable
 
 
+def _readable(session: Session) -> bool:
+    """Whether there is a model that reads words."""
+    return session.draft.model is not None
+
+
 RUN = Menu(
     "Run",
     (
@@ -36,6 +41,22 @@ RUN = Menu(
             busy,
             short="Queue another",
         ),
+        Command("run.words", "Say what should be there", on_session(running.say_words), when=when(_readable)),
+        Command(
+            "run.inside",
+            "Repaint inside the selection",
+            on_session(lambda session: running.repaint(session, "inside")),
+            when=when(running.can_repaint),
+            short="Repaint inside",
+        ),
+        Command(
+            "run.background",
+            "Repaint the background of the selection",
+            on_session(lambda session: running.repaint(session, "outside")),
+            when=when(running.can_repaint),
+            short="Repaint background",
+        ),
+        Command("run.scribble", "Scribble what should be there", on_session(running.scribble), when=when(_readable)),
         Command("run.strengths", "Try strengths", on_session(running.try_strengths), when=when(running.can_fan)),
         Command(
             "run.again", "Run the layer’s edit again with changes", on_layer(running.run_again), when=when(_repeatable)

@@ -8,7 +8,8 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QWidget
 
-from widgets import commands, edits
+from editor.request import BlendedSettings
+from widgets import commands, edits, running
 from widgets.controls.choice import Choice
 from widgets.controls.elided import ElidedLabel
 from widgets.controls.icons import CONTROL, IconButton
@@ -254,6 +255,11 @@ class PaintPage(_BrushPage):
         self._opacity = self.slider("Opacity", 0, 1, 1)
         self._colour = ColourButton()
         self.row.addWidget(self._colour)
+        self._scribble = ElidedLabel("Paint rough colours, say what it should become, then press Ctrl+Enter")
+        self._scribble.setProperty("role", "quiet")
+        self._scribble.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self._scribble.setContentsMargins(6, 0, 6, 0)
+        self.row.addWidget(self._scribble)
         self.add_done()
         self._opacity.changed.connect(lambda value: session.set_brush(opacity=value))
         self._colour.clicked.connect(self._choose_colour)
@@ -263,6 +269,9 @@ class PaintPage(_BrushPage):
         options = self.session.options
         self._opacity.set_value(options.brush.opacity)
         self._colour.show_colour(options.colour)
+        draft = self.session.draft
+        scribbling = draft.scribble is not None and draft.scribble == self.session.active_layer
+        self._scribble.setVisible(scribbling and self.session.plan.action is None)
         self._colour.setVisible(options.tool == "paint")
 
     def _choose_colour(self) -> None:
@@ -321,18 +330,37 @@ class ShapePage(_ToolPage):
 
 
 class _WithSelection(Page):
-    """Make the selection an item, or set its strength."""
+    """Make the selection an item, set its strength, or say what should be in it."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._item = self.button("Make item", "Name it, move it, remove it · Ctrl+J")
         self._fill = self.button("Set strength", "Let the selection change · Ctrl+Shift+F")
+        self._words = Words(session)
+        self.row.addWidget(self._words)
         self._item.clicked.connect(lambda: commands.selection_to_item(session))
         self._fill.clicked.connect(lambda: commands.selection_to_strength(session))
 
     def show_state(self) -> None:
         selecting = self.session.options.shape_target == "selection"
         self.setVisible(selecting and not self.session.document.selection.blank)
+        self._words.show_state()
+        self._fill.setVisible(self._words.isHidden())
+
+
+class Words(Page):
+    """What words can be about, while they are what changes the picture."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        inside = self.button("Repaint inside", "Put there what you say · Ctrl+Enter")
+        outside = self.button("Repaint background", "Keep it, and repaint everything else as you say")
+        inside.clicked.connect(lambda: running.repaint(session, "inside"))
+        outside.clicked.connect(lambda: running.repaint(session, "outside"))
+
+    def show_state(self) -> None:
+        draft = self.session.draft
+        self.setVisible(isinstance(draft.settings, BlendedSettings) and running.can_repaint(self.session))
 
 
 class ColourButton(QToolButton):

@@ -8,9 +8,9 @@ from dataclasses import replace
 from PySide6.QtWidgets import QLabel
 
 from editor.edit import Draft, removal
-from editor.request import QuickFillSettings
+from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
 from widgets import commands, edits
-from widgets.contextual.pages import SLIDER, Page
+from widgets.contextual.pages import SLIDER, Page, Words
 from widgets.controls.automatic import AutomaticSlider
 from widgets.session import Session
 
@@ -29,6 +29,8 @@ class ItemPage(Page):
         self._remove = self.button("Remove", "Take it out of the picture and heal the hole · Delete")
         self._back = self.button("Put back", "Show it where it was")
         self._outline = self.button("Edit outline", "Paint or draw what belongs to it")
+        self._words = Words(session)
+        self.row.addWidget(self._words)
         self._grow = self.slider("Grow hole", 0, 200, session.draft.grow, unit="px", step=1, curve=2)
         self._grow.setToolTip("Takes in shadows and fringes around it.")
         self._remove.clicked.connect(self._take_out)
@@ -43,6 +45,7 @@ class ItemPage(Page):
             self._back.setEnabled(item.placement is not None)
         self._grow.set_value(self.session.draft.grow)
         self._grow.setVisible(isinstance(self.session.draft.settings, QuickFillSettings))
+        self._words.show_state()
 
     def _take_out(self) -> None:
         item = None if self.session.draft.item is None else self.session.document.item(self.session.draft.item)
@@ -119,6 +122,8 @@ class ExemplarPage(Page):
         self._weight.setVisible(takes_pictures(draft))
 
     def _blend(self) -> None:
+        if isinstance(self.session.draft.settings, BlendedSettings):
+            self.session.choose_method(PixelsSettings)  # words alone take no exemplars
         self.session.run()
 
     def _with(self, change: Callable[[int], object]) -> None:

@@ -145,6 +145,8 @@ class _List(QToolButton):
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
         words = self.rect().adjusted(8, 0, -CHEVRON - 10, 0)
         shown = self._words[self.at] if self.at >= 0 else ""
+        if self.fontMetrics().horizontalAdvance(shown) > words.width():
+            shown = shown.split(" · ")[0]  # what matters comes first; the list has it all
         shown = self.fontMetrics().elidedText(shown, Qt.TextElideMode.ElideRight, words.width())
         painter.setPen(QColor(found.text if self.isEnabled() else found.faint))
         painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)

@@ -14,21 +14,27 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from editor.advice import advice
+from editor.advice import NO_PROMPT, advice, beyond_toys
+from editor.document import Document
+from editor.planning import Draft
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.icons import IconButton
 from widgets.controls.section import FoldButton
 from widgets.job import Job
+from widgets.methods import method_of
 from widgets.panels.aside import Aside
 from widgets.panels.memory import MemoryLine
 from widgets.panels.method import MethodPart
 from widgets.panels.more import More
 from widgets.panels.overall import Overall
+from widgets.panels.region import RegionLine
 from widgets.session import Session
 
 PROMPT_HEIGHT = 56
 MORE_HEIGHT = 300
 LEAST_MORE = 96  # in a low window; the rest scrolls
+WHAT = "What should appear?"
+WORDS_INSTEAD = "Or say what should be there"
 TICK = 500  # milliseconds between two looks at the time left
 
 
@@ -41,9 +47,9 @@ class EditPanel(QFrame):
         super().__init__(parent)
         self.setObjectName("editPanel")
         self._session = session
+        self._advised: tuple[Document | None, Draft | None, str] = None, None, ""
         self._method = MethodPart(session)
         self._prompt = QPlainTextEdit()
-        self._prompt.setPlaceholderText("What should appear?")
         self._prompt.setAccessibleName("What should appear")
         self._prompt.setFixedHeight(PROMPT_HEIGHT)
         self._prompt.setTabChangesFocus(True)
@@ -53,6 +59,7 @@ class EditPanel(QFrame):
         self._scroll = ColumnScroll(self._more, gutter=12)
         self._scroll.setMinimumHeight(LEAST_MORE)
         self._scroll.hide()
+        self._region = RegionLine(session)
         self._memory = MemoryLine(session)
         self._reason = QLabel()
         self._reason.setProperty("role", "caption")
@@ -76,6 +83,7 @@ class EditPanel(QFrame):
         layout.addWidget(self._more_button)
         layout.addWidget(self._scroll)
         layout.addSpacing(4)
+        layout.addWidget(self._region)
         layout.addWidget(self._memory)
         words = QHBoxLayout()
         words.setSpacing(4)
@@ -92,6 +100,8 @@ class EditPanel(QFrame):
         self._prompt.textChanged.connect(self._prompt_typed)
         self._more_button.toggled.connect(self._unfold)
         self._button.clicked.connect(self._pressed)
+        session.words_wanted.connect(self._ask_for_words)
+        session.models_changed.connect(self._show)
         session.active_changed.connect(self._show)
         session.document_changed.connect(self._document_changed)
         session.job_changed.connect(self._show_job)
@@ -111,7 +121,15 @@ class EditPanel(QFrame):
             self._session.run()
 
     def _prompt_typed(self) -> None:
-        self._session.set_draft(prompt=self._prompt.toPlainText())
+        words = self._prompt.toPlainText()
+        if self._session.draft.settings.reads_prompt:
+            self._session.set_draft(prompt=words)
+        elif words.strip():
+            self._session.choose_method(self._session.method_for_words, prompt=words)
+
+    def _ask_for_words(self) -> None:
+        self._prompt.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._prompt.selectAll()
 
     def _unfold(self, open: bool) -> None:
         self._scroll.setVisible(open)
@@ -122,15 +140,33 @@ class EditPanel(QFrame):
             self._show()
 
     def _show(self) -> None:
-        draft = self._session.draft
         self._method.show_draft()
-        self._prompt.setVisible(draft.settings.reads_prompt)
-        if self._prompt.toPlainText() != draft.prompt:
-            self._prompt.setPlainText(draft.prompt)
+        self._show_prompt()
         self._overall.show_draft()
         self._more.show_draft()
         self._unfold(self._more_button.isChecked())
         self._show_job()
+
+    def _show_prompt(self) -> None:
+        """Also there for methods that read no words, where a model knows pictures like this: who types means another method."""
+        draft, document = self._session.draft, self._session.document
+        reads = draft.settings.reads_prompt
+        preset = method_of(draft.settings).nearest(draft)
+        asks = WORDS_INSTEAD if not reads else WHAT if preset is None else preset.asks
+        if self._prompt.placeholderText() != asks:
+            self._prompt.setPlaceholderText(asks)
+        words = draft.prompt if reads else ""
+        if self._prompt.toPlainText() != words:
+            self._prompt.setPlainText(words)
+        usable = draft.model is not None and not beyond_toys(document, draft)
+        self._prompt.setVisible(reads or usable)
+
+    def _advice(self) -> str:
+        """Asked at every report of what runs; looked for only when something has changed."""
+        session = self._session
+        if self._advised[:2] != (session.document, session.draft):
+            self._advised = session.document, session.draft, advice(session.document, session.draft, session.plan)
+        return self._advised[2]
 
     def _show_job(self) -> None:
         job = self._session.job
@@ -154,14 +190,14 @@ class EditPanel(QFrame):
             self._button.setProperty("role", role)
             self._button.style().polish(self._button)
         self._progress.setVisible(busy)
-        hint = advice(self._session.document, self._session.draft, plan)
+        hint = self._advice()
         words = hint if plan.action is not None else plan.reason
         if job is not None and busy:
             words = progress_words(job)
             self._progress.setValue(round(job.done * 1000))
         elif job is not None and job.state == "failed" and job.error is not None:
             words = str(job.error)
-        role = "doubt" if words and words == hint else "caption"  # amber
+        role = "doubt" if words and words == hint != NO_PROMPT else "caption"  # amber
         if self._reason.property("role") != role:
             self._reason.setProperty("role", role)
             self._reason.style().polish(self._reason)
@@ -169,6 +205,7 @@ class EditPanel(QFrame):
         self._reason.setVisible(bool(words))
         self._drop.setVisible(job is not None and bool(job.waiting))
         self._aside.show_job(job)
+        self._region.follow()
         self._memory.follow()
         if busy and not self._timer.isActive():
             self._timer.start()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from editor.request import PixelsSettings
 from widgets import running
 from widgets.controls.choice import Choice
 from widgets.controls.icons import IconButton
 from widgets.controls.slider import Slider
-from widgets.methods import METHODS, first_strength, method_of
+from widgets.methods import METHODS, Method, first_strength, method_of
 from widgets.session import Session
 
-CLOSE = 0.005  # half of what the slider shows
+IN_A_ROW = 4
 
 
 class Overall(QWidget):
@@ -20,7 +22,7 @@ class Overall(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._presets: dict[str, Choice] = {}
+        self._presets: dict[str, Presets] = {}
         self._strength = Slider("Strength", 0, 1, 1, unit="%", step=0.01)
         self._fan = IconButton(
             "columns-4", "Try strengths", tip="Try strengths: stripes from weak to strong, to choose from"
@@ -30,15 +32,23 @@ class Overall(QWidget):
         layout.setSpacing(4)
         for method in METHODS:
             if method.presets:
-                options = [(each.name, each.name, f"{each.strength:.0%}: {each.about}") for each in method.presets]
-                choice = self._presets[method.key] = Choice("Strength", options)
-                choice.changed.connect(self._choose)
-                layout.addWidget(choice)
+                presets = self._presets[method.key] = Presets(method)
+                presets.changed.connect(self._choose)
+                layout.addWidget(presets)
         row = QHBoxLayout()
         row.setSpacing(4)
         row.addWidget(self._strength, 1)
         row.addWidget(self._fan)
         layout.addLayout(row)
+        self._ends = QWidget()
+        ends = QHBoxLayout(self._ends)
+        ends.setContentsMargins(2, 0, 2, 0)
+        self._least, self._most = QLabel(), QLabel()
+        for label in (self._least, self._most):
+            label.setProperty("role", "caption")
+            ends.addWidget(label)
+        self._most.setAlignment(Qt.AlignmentFlag.AlignRight)
+        layout.addWidget(self._ends)
         self._strength.changed.connect(lambda value: session.set_draft(strength=value))
         self._fan.clicked.connect(lambda: running.try_strengths(session))
         session.job_changed.connect(self._show_fan)
@@ -48,24 +58,59 @@ class Overall(QWidget):
         """Show what the session's draft says."""
         draft = self._session.draft
         method = method_of(draft.settings)
-        for key, choice in self._presets.items():
-            choice.setVisible(key == method.key)
-            near = [each.name for each in method.presets if abs(each.strength - draft.strength) < CLOSE]
-            choice.set_value(next(iter(near), ""))
-        self._strength.set_default(first_strength(method.settings, draft.model))
+        exact, near = method.preset_of(draft), method.nearest(draft)
+        for key, presets in self._presets.items():
+            presets.setVisible(key == method.key)
+            presets.set_value("" if exact is None else exact.name)
+        own = near is not None and near.settings is not None
+        self._strength.set_default(near.strength if near and own else first_strength(method.settings, draft.model))
         self._strength.set_value(draft.strength)
         how = "How far it may go from what is there" if method.settings.needs_model else "How much of it counts"
         self._strength.setToolTip(f"{how}: 0 % keeps everything. Multiplies what is painted.")
+        ends = ("", "") if near is None else near.ends
+        for label, words in zip((self._least, self._most), ends, strict=True):
+            label.setText(words)
+        self._ends.setVisible(any(ends))
         self._show_fan()
 
     def _choose(self, name: str) -> None:
         presets = method_of(self._session.draft.settings).presets
-        self._session.set_draft(strength=next(each.strength for each in presets if each.name == name))
+        self._session.choose_preset(next(each for each in presets if each.name == name))
 
     def _document_changed(self) -> None:
         if not self._session.in_gesture:
             self._show_fan()
 
     def _show_fan(self) -> None:
-        self._fan.setVisible(self._session.draft.settings.needs_model)
+        self._fan.setVisible(isinstance(self._session.draft.settings, PixelsSettings))
         self._fan.setEnabled(running.can_fan(self._session))
+
+
+class Presets(QWidget):
+    """A method's presets in a row, or in two where they are many. `changed(name)` when the person chose one."""
+
+    changed = Signal(str)
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self._rows: list[Choice] = []
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        found = method.presets
+        half = len(found) // 2 if len(found) > IN_A_ROW else 0
+        for row in (found[:half], found[half:]):
+            if not row:
+                continue
+            label = "Strength" if row[0].settings is None else "Preset"
+            choice = Choice(
+                label, [(each.name, each.name, f"{each.about}\nStrength {each.strength:.0%}") for each in row]
+            )
+            choice.changed.connect(self.changed)
+            layout.addWidget(choice)
+            self._rows.append(choice)
+
+    def set_value(self, name: str) -> None:
+        """Show which one is chosen; none by an empty name."""
+        for row in self._rows:
+            row.set_value(name)

@@ -15,7 +15,7 @@ from editor.diffusion.blending import Anchor, Holds
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
 from editor.request import BlendedSettings, EditRequest
-from editor.shrinking import cell_mask, taken_back, widening
+from editor.shrinking import cell_mask, skipped_steps, taken_back, widening
 from editor.working import Working
 
 
@@ -38,8 +38,8 @@ class Region:
         return cls(working, soft, strength, cell_mask(soft, working, settings.cells), widening(settings, soft, working))
 
     def skipped(self, steps: int) -> int:
-        """How many steps are left out at the noisy end: the integer part of steps (1 - strength), but one at least runs."""
-        return min(steps - 1, int(round(steps * (1 - self.strength), 4)))
+        """How many steps are left out at the noisy end."""
+        return skipped_steps(self.strength, steps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -95,11 +95,11 @@ class TestMethod:
         assert prompt.isVisible()
         QTest.keyClick(tool(panel, "Method"), Qt.Key.Key_Down)
         assert kind(session) is QuickFillSettings
-        assert not prompt.isVisible()
+        assert prompt.placeholderText() == "Or say what should be there"
         assert "Harmonise" not in [each.text() for each in panel.findChildren(QToolButton) if each.isVisible()]
         QTest.keyClick(tool(panel, "Method"), Qt.Key.Key_Up)
         assert kind(session) is PixelsSettings
-        assert prompt.isVisible()
+        assert prompt.placeholderText() == "What should appear?"
 
     def test_more_shows_the_groups_of_the_method(self, panel: EditPanel, session: Session) -> None:
         unfold(panel)
