@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.runner import Runner, internal_error, out_of_memory
-from editor.edit import candidates, frame_for, make_request
+from editor.edit import candidates, frame_for, make_request, repair
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image
 from editor.models.info import ModelInfo
 from editor.report import Assessment, FinishEarly, Masks, Report
-from editor.request import AssessRequest, CandidatesRequest, SegmentRequest
-from widgets.job import Asked
+from editor.request import AssessRequest, CandidatesRequest, RepairRequest, SegmentRequest
+from widgets.job import Asked, Mend
 from widgets.session import Session
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,13 @@ log = logging.getLogger(__name__)
 def request(asked: Asked) -> CandidatesRequest:
     """For all the results that are wanted. Raises `InvalidRequest`."""
     return candidates(make_request(asked.document, asked.draft, asked.planned), asked.wanted)
+
+
+def repair_request(mend: Mend) -> RepairRequest:
+    """For the edge of a result that was accepted. Raises `InvalidRequest`."""
+    asked = mend.candidate.asked
+    made = make_request(asked.document, asked.draft, asked.planned)
+    return repair(made, mend.candidate.result, mend.how)
 
 
 async def run_edit(
@@ -38,10 +45,13 @@ async def run_edit(
     """
     try:
         # Reading and flattening a large frame takes a moment; documents are values, so another thread may look at this one.
-        wanted = await asyncio.to_thread(request, asked)
         if runner.editing:
             session.job_waits()
-        await runner.run(wanted, session.report, early)
+        if asked.mend is not None:
+            mending = await asyncio.to_thread(repair_request, asked.mend)
+            session.job_mended(await runner.run(mending, session.report, early))
+        else:
+            await runner.run(await asyncio.to_thread(request, asked), session.report, early)
     except asyncio.CancelledError:
         if is_current():
             session.job_cancelled()

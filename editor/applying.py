@@ -55,6 +55,12 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
     return label, document
 
 
+def with_repaired(document: Document, layer: Layer, result: EditResult) -> Document:
+    """The document with the layer's pixels made anew; all else about the layer stays."""
+    pixels = Layer.empty(0, "", document.size).pixels.write(result.rect.left, result.rect.top, result.pixels)
+    return document.with_layer(replace(layer, pixels=pixels, recipe=result.recipe, doubt=result.doubt))
+
+
 def _used(asked: Document, recipe: Recipe, *, scribbled: bool) -> MapName | None:
     """The map that said where, of the document that was asked; None where something else did."""
     painted = asked.strength.any()

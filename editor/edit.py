@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
-from editor.applying import apply_result
+from editor.applying import apply_result, with_repaired
 from editor.compose import flatten, on_white
 from editor.document import Document
 from editor.errors import InvalidRequest
@@ -39,7 +39,8 @@ from editor.repainting import (
     repaint_reach,
     why_nothing,
 )
-from editor.request import CandidatesRequest, EditRequest, ExemplarInput, ItemInput, Subject
+from editor.report import EditResult
+from editor.request import CandidatesRequest, EditRequest, ExemplarInput, ItemInput, Repair, RepairRequest, Subject
 from editor.scribble import scribble_of, without_scribble
 
 __all__ = [
@@ -56,8 +57,10 @@ __all__ = [
     "plan",
     "reach",
     "removal",
+    "repair",
     "varies",
     "wanted",
+    "with_repaired",
 ]
 
 Map = NDArray[np.float32]
@@ -161,6 +164,13 @@ def make_request(document: Document, draft: Draft, planned: Plan | None = None) 
         negative_prompt=draft.negative_prompt,
         overall=draft.strength,
     )
+
+
+def repair(request: EditRequest, result: EditResult, how: Repair) -> RepairRequest:
+    """For the result of a request, or of one with another seed. Raises `InvalidRequest` where it left nothing to begin from."""
+    if result.latents is None:
+        raise InvalidRequest("This edit leaves nothing that could be repaired.", "Run it again another way.")
+    return RepairRequest(replace(request, seed=result.recipe.seed), result.latents, how)
 
 
 def candidates(request: EditRequest, count: int) -> CandidatesRequest:

@@ -12,10 +12,15 @@ from editor.edit import Draft, Plan, reach, varies, wanted
 from editor.errors import EditorError
 from editor.geometry import Rect
 from editor.report import EditResult, Found, Match, Preview, Progress, Report, Scored
-from editor.request import BlendedSettings, PixelsSettings
+from editor.request import BlendedSettings, PixelsSettings, Repair
 
 SEEDS = 2**63  # as many as there are
 
+MENDING: dict[Repair, str] = {
+    "poisson": "Even out the edge",
+    "decoder": "Learn the surroundings",
+    "latents": "Fit to the surroundings",
+}
 State = Literal["waiting", "running", "stopping", "ready", "failed"]
 
 
@@ -24,7 +29,7 @@ class Asked:
     """What a press on the button means: the plan, and the document and the draft as they were then.
 
     `rect`: the part of the document that may change, in pixels. `wanted`: how many results it is to make. `edit`: whose results they are; those of
-    one edit are alternatives to each other, whenever they were asked for.
+    one edit are alternatives to each other, whenever they were asked for. `mend`: it is no new edit, but the edge of a finished one.
     """
 
     planned: Plan
@@ -33,10 +38,26 @@ class Asked:
     rect: Rect
     wanted: int = 1
     edit: object = field(default_factory=object)
+    mend: Mend | None = None
 
     @classmethod
     def of(cls, planned: Plan, document: Document, draft: Draft) -> Asked:
         return cls(planned, document, draft, reach(document, draft, planned), wanted(draft, planned))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mend:
+    """An accepted result is to get a better edge. `layer`: the id of the layer that it became."""
+
+    candidate: Candidate
+    layer: int
+    how: Repair
+
+    @property
+    def asked(self) -> Asked:
+        """To do so, as a job."""
+        of = self.candidate.asked
+        return Asked(Plan(None, MENDING[self.how]), of.document, of.draft, self.candidate.result.rect, mend=self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from widgets.controls.icons import ICON, IconButton, pixmap
 from widgets.session import Notice
 from widgets.theme import colours
 
 LASTS = 5000  # milliseconds
+LASTS_WITH_OFFERS = 20_000
 MOST = 3
 WIDTH = 440
 
@@ -101,8 +102,20 @@ class _Card(QFrame):
         layout.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
         # What it says is read out by screen readers, which look at the name of what appears.
         self.setAccessibleName(f"{notice.message} {notice.advice}".strip())
+        if notice.offers:
+            row = QHBoxLayout()
+            row.setSpacing(8)
+            for said, do in notice.offers:
+                button = QPushButton(said)
+                button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+                button.clicked.connect(self.closed)
+                button.clicked.connect(do)
+                row.addWidget(button)
+            row.addStretch(1)
+            words.addSpacing(4)
+            words.addLayout(row)
         if not notice.error:
             timer = QTimer(self)
             timer.setSingleShot(True)
             timer.timeout.connect(self.closed)
-            timer.start(LASTS)
+            timer.start(LASTS_WITH_OFFERS if notice.offers else LASTS)

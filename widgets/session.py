@@ -8,30 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Signal
 
 from editor.document import Document
-from editor.edit import Plan, apply_result
+from editor.edit import Plan, apply_result, with_repaired
 from editor.errors import EditorError
 from editor.history import DEFAULT_BUDGET
 from editor.io.images import Picture
 from editor.models.info import ModelInfo
 from editor.report import Assessment, EditResult, Found, Masks, Report
-from editor.request import SegmentRequest
-from widgets.job import Asked, Candidate, Job
+from editor.request import Repair, SegmentRequest
+from widgets.job import MENDING, Asked, Candidate, Job, Mend
 from widgets.setup import Setup
 from widgets.worker import Worker
+
+SEEN = 1.0  # a seam is visible from here on
+OFFERED: tuple[Repair, ...] = ("poisson", "decoder")
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A passing message. `error`: it went wrong (shown until it is closed); `advice`: what to do about it."""
+    """A passing message. `error`: it went wrong (shown until it is closed); `advice`: what to do about it; `offers`: what a click does, in words,
+    with what does it.
+    """
 
     message: str
     advice: str = ""
     error: bool = False
+    offers: tuple[tuple[str, Callable[[], None]], ...] = ()
 
 
 class Session(Setup):
@@ -59,6 +66,7 @@ class Session(Setup):
         self.path = path
         self.job: Job | None = None
         self._worker = worker
+        self._accepted: dict[int, Candidate] = {}  # by the layer that each became
         self._used = ""  # the key of the model in use when this document looked last
         self.follow_models()
 
@@ -209,8 +217,19 @@ class Session(Setup):
         self._let_go(candidate)
         label, document = apply_result(self.history.document, candidate.result, candidate.asked.document)
         self.commit(label, document)
+        self._remember(document.layers[-1].id, candidate)
         self.activate_layer(document.layers[-1].id)
         self.set_draft(frame=None)  # it was drawn for this edit; the next one is elsewhere
+
+    def can_mend(self, layer: int) -> bool:
+        """Whether the edge of this layer could be mended now: an edit of this sitting made it, and nothing is going on."""
+        found, candidate = self.history.document.layer(layer), self._accepted.get(layer)
+        return self.job is None and found is not None and found.recipe is not None and candidate is not None
+
+    def mend(self, layer: int, how: Repair) -> None:
+        """Make the edge of an accepted result better, in the background; the layer then changes in one step."""
+        if self.can_mend(layer):
+            self.start(Mend(self._accepted[layer], layer, how).asked)
 
     def _let_go(self, candidate: Candidate, then: Asked | None = None) -> None:
         """Go on without a candidate and its alternatives; `then` is to be made next."""
@@ -236,6 +255,15 @@ class Session(Setup):
                 self._worker.stop(self)
             self._set_job(None)
 
+    def _remember(self, layer: int, candidate: Candidate) -> None:
+        """What a layer was made from, as long as it could be mended; where its edge shows, that is offered."""
+        if candidate.result.latents is None:
+            return
+        self._accepted[layer] = candidate
+        if candidate.result.seam is not None and candidate.result.seam >= SEEN:
+            offers = tuple((MENDING[how], partial(self.mend, layer, how)) for how in OFFERED)
+            self.noticed.emit(Notice("Its edge may show.", "Look at it closely; one of these may help.", offers=offers))
+
     def notice(self, message: str, advice: str = "", *, error: bool = False) -> None:
         self.noticed.emit(Notice(message, advice, error))
 
@@ -260,6 +288,17 @@ class Session(Setup):
                 nearest = min(result.stripes, key=lambda each: abs(each.level - self.draft.strength))
                 job = replace(job, stripe=result.stripes.index(nearest))
             self._set_job(job)
+
+    def job_mended(self, result: EditResult) -> None:
+        """The edge is mended: the layer takes the result, wherever it stands by now."""
+        mend = None if self.job is None else self.job.asked.mend
+        if mend is None:
+            return
+        self._set_job(None)
+        before = self.history.document
+        layer = before.layer(mend.layer)
+        if layer is not None:
+            self.commit(f"{MENDING[mend.how]}: {layer.name}", with_repaired(before, layer, result))
 
     def job_finished(self) -> None:
         """Nothing more will come of this edit: what waits begins, or the candidates wait for a choice."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from editor.document import Document
 from editor.layer import BLENDS, Blend, Layer
@@ -20,9 +21,10 @@ from widgets.controls.icons import IconButton
 from widgets.controls.rows import Row, eye_button, show_eye
 from widgets.controls.slider import Slider
 from widgets.form import choice_words
+from widgets.job import MENDING
 from widgets.methods import SAMPLERS, method_of
 from widgets.panels.listing import ListPanel
-from widgets.session import Session
+from widgets.session import OFFERED, Session
 
 DOUBTFUL = 0.5
 DOUBT_WORDS = "Look closely: this part was hard to fill, and may not look right."
@@ -64,6 +66,7 @@ class LayersPanel(ListPanel[Layer]):
         row = None if active is None else self.rows.row(active)
         if active is not None and isinstance(row, _LayerRow):
             row.show_again(running.why_not_again(self.session, active))
+            row.show_mend(self.session.can_mend(active))
 
     def thumbnail(self, thing: Layer, side: int) -> NDArray[np.uint8]:
         return layer_thumbnail(thing, side)
@@ -79,12 +82,19 @@ class _LayerRow(Row):
         self._blend = Choice("Blend mode", [(blend, blend.capitalize(), "") for blend in BLENDS], as_list=True)
         self._again = IconButton("refresh-ccw", "Run again with changes")
         self._again.hide()
+        self._mend = IconButton("blend", "Mend the edge", tip="Mend the edge: where the change meets the picture")
+        self._mend.hide()
+        menu = QMenu(self._mend)
+        for how in OFFERED:
+            menu.addAction(MENDING[how]).triggered.connect(partial(session.mend, id, how))
+        self._mend.clicked.connect(lambda: menu.popup(self._mend.mapToGlobal(self._mend.rect().bottomLeft())))
         self._delete = IconButton("trash-2", "Delete the layer", danger=True)
         line = QHBoxLayout(below)
         line.setContentsMargins(0, 0, 4, 4)
         line.setSpacing(4)
         line.addWidget(self._opacity, 3)
         line.addWidget(self._blend, 2)
+        line.addWidget(self._mend)
         line.addWidget(self._again)
         line.addWidget(self._delete)
         self._doubt = IconButton("triangle-alert", "Look closely", tip=DOUBT_WORDS, doubt=True)
@@ -114,6 +124,9 @@ class _LayerRow(Row):
         """`why_not`: why its edit cannot be run again, empty when it can."""
         self._again.setEnabled(not why_not)
         self._again.setToolTip(f"Run again with changes\n{why_not}" if why_not else "Run again with changes")
+
+    def show_mend(self, can: bool) -> None:
+        self._mend.setVisible(can)
 
 
 def recipe_words(recipe: Recipe) -> str:
