@@ -11,7 +11,7 @@ import torch
 from editor.diffusion.backend import Backend
 from editor.diffusion.device import this_device
 from editor.diffusion.loading import RUN_SMALLER, free, load, out_of_memory
-from editor.diffusion.ranking import Ranker, needed
+from editor.diffusion.ranking import Ranker, needed, precision
 from editor.errors import OutOfMemory
 from editor.geometry import Size
 from editor.models.device import Device
@@ -43,9 +43,8 @@ class Shelf:
         """
         working, guidance = request.frame.working, request.guidance_scale
         found = self._suited(info, working, guidance)
-        if self._ranker is not None and (not found.fits or found.placement != "whole"):
+        if found.needed > self._free(self._device()) * USABLE[found.device]:
             self._drop_ranker()
-            found = self._suited(info, working, guidance)
         if self._loaded is not None and self._loaded[0] == info and self._loaded[1].plan == found.plan:
             return self._loaded[2]
         if found.needed > found.available:
@@ -114,7 +113,7 @@ class Shelf:
     def _suited(self, info: ModelInfo, working: Size, guidance: float, batch: int = 1) -> Fit:
         """How the model would lie in memory. What is loaded stays as it is while it fits so."""
         device = self._device()
-        device = replace(device, free=self._free(device))
+        device = replace(device, free=min(self._free(device) + self._ranks_in(device), device.total))
         if self._loaded is not None:
             of, loaded, _ = self._loaded
             if of == info:
@@ -130,6 +129,12 @@ class Shelf:
         of, loaded, _ = self._loaded
         held = sum(estimate(of, Size(1, 1), 1, 1.0, loaded.plan).weights.values())
         return min(device.free + held, device.total)
+
+    def _ranks_in(self, device: Device) -> int:
+        """Bytes of the device that the model that ranks would give up."""
+        if self._ranker is None or self._ranker.device != device.kind:
+            return 0
+        return self._ranker.info.parameters * precision(device.kind).itemsize
 
     def _smaller(self, info: ModelInfo, request: AssessRequest, guidance: float) -> float | None:
         """The largest factor of the sides, in steps of 5 %, with which it fits."""
