@@ -26,6 +26,6 @@ def test_it_says_what_computes_and_how_far_it_is(worker: Worker, qtbot: QtBot) -
     assert "PIXELS · Stable Diffusion 1.5" in texts()
     session.run()
     session.report(Progress(0.5, "Painting"))
-    assert any(text.startswith("Painting · 1 of 3") for text in texts())
+    assert any(text.startswith("Painting · ") for text in texts())
     session.discard()
     assert not any(text.startswith("Painting") for text in texts())

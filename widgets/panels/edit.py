@@ -216,8 +216,6 @@ class EditPanel(QFrame):
 def progress_words(job: Job, now: float | None = None) -> str:
     """What it is doing, how far, how long: "Filling the hole · 40 % · about 3 s"."""
     parts = [job.doing]
-    if job.asked.wanted > 1 and job.state == "running":
-        parts.append(f"{min(job.made + 1, job.asked.wanted)} of {job.asked.wanted}")
     if job.state == "running":
         parts.append(f"{round(job.done * 100)}\u202f%")
     left = job.seconds_left(now)
