@@ -60,7 +60,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _shoot(scene: Scene, theme: Theme, home: Path, file: Path, size: tuple[int, int]) -> None:
-    application = Application(Settings(home / "settings.json"), theme, home / "cache", home / "models", load_engine)
+    application = Application(
+        Settings(home / "settings.json"),
+        theme,
+        home / "cache",
+        home / "models",
+        load_engine,
+        bundled=resources.bundled_models(),
+    )
     try:
         application.window.resize(*size)
         application.window.show()
@@ -90,6 +97,32 @@ async def start_page(application: Application) -> None:
         await until(lambda: len(application.settings.values.recent) > 0, "The photo was not remembered.")
         application.close_document(application.sessions[-1])
         await until(lambda: not application.sessions, "The photo did not close.")
+    application.set_out_practice()
+    await until(lambda: bool(application.practice()), "The practice scenes were not drawn.")
+
+
+async def words(application: Application) -> None:
+    """A practice scene whose cat becomes a dog, by words."""
+    session = await _practise(application, "Cat and apple")
+    session.run()
+    await until(lambda: session.job is not None and session.job.state == "ready", "The edit did not end.")
+
+
+async def blending(application: Application) -> None:
+    """A practice scene into which a duck is let."""
+    session = await _practise(application, "Duck for a pond")
+    session.run()
+    await until(lambda: session.job is not None and session.job.state == "ready", "The edit did not end.")
+
+
+async def _practise(application: Application, scene: str) -> Session:
+    application.open_practice(scene)
+    await until(lambda: bool(application.sessions), "The practice scene did not open.")
+    session = application.sessions[-1]
+    await until(lambda: session.draft.model is not None, "The practice model was not chosen.")
+    session.set_draft(seed=3, steps=15)
+    application.window.actions_of_window.action("view.double").trigger()
+    return session
 
 
 async def painting(application: Application) -> None:
@@ -194,6 +227,8 @@ SCENES: dict[str, Scene] = {
     "exemplar": exemplar,
     "running": running,
     "variations": variations,
+    "words": words,
+    "blending": blending,
     "full": full,
     "failed": failed,
 }

@@ -26,7 +26,9 @@ AROUND = (
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A scene, and the words for its first thing's edit. `exemplar`: a thing laid on it instead, which is to be blended in."""
+    """A scene. `prompt`: what shall stand in the place of its first thing, and nothing that stands elsewhere, or it would be drawn there once
+    more. `exemplar`: a thing laid on it instead, which is to be blended in; then the words are about the whole scene.
+    """
 
     name: str
     scene: Scene
@@ -51,8 +53,7 @@ class Example:
             straight = np.concatenate([sprite[..., :3] / np.maximum(alpha, 1 / 255), alpha], axis=-1)
             pixels = np.rint(np.clip(straight, 0, 1) * 255).astype(np.uint8)
             centre = (ENLARGED * (corner + self.exemplar.size / 2) for corner in (self.exemplar.x, self.exemplar.y))
-            exemplar = Exemplar.of(self.exemplar.label, enlarged(pixels), Placement(*centre))
-            document = document.adding_exemplar(replace(exemplar, rim=AROUND))
+            document = document.adding_exemplar(Exemplar.of(self.exemplar.label, enlarged(pixels), Placement(*centre)))
         return document
 
 
@@ -60,17 +61,17 @@ EXAMPLES: tuple[Example, ...] = (
     Example(
         "Cat and apple",
         Scene(Ground("grass", 11), (Thing("cat", "", 6, 8, 34), Thing("apple", "red", 36, 34, 24))),
-        "a dog and a red apple on grass",
+        "a dog",
     ),
     Example(
         "Car by a cactus",
         Scene(Ground("sand", 23), (Thing("car", "blue", 4, 26, 34), Thing("cactus", "", 38, 8, 26))),
-        "a red car and a cactus on sand",
+        "a red car",
     ),
     Example(
         "Rocket at night",
         Scene(Ground("night", 5), (Thing("rocket", "", 20, 16, 34),)),
-        "a star at night",
+        "a star",
     ),
     Example(
         "Duck for a pond",
