@@ -14,7 +14,7 @@ from editor.compose import flatten_rgb
 from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.planning import Draft, plan
-from editor.request import PixelsSettings
+from editor.request import BlendedSettings, PixelsSettings
 from tests.app.conftest import Tell
 from tests.app.desk import Desk
 from tests.app.practice_model import write_untrained
@@ -53,7 +53,9 @@ def test_every_scene_has_an_edit_that_can_run(example: object, toys: Path) -> No
     name = getattr(example, "name", "")
     assert name in [scene.name for scene in room.scenes]
     opened = room.open(name)
-    planned = plan(opened.document, Draft(model=inspect(toys), **opened.draft))
+    draft = Draft(model=inspect(toys), **opened.draft)
+    planned = plan(opened.document, draft)
+    assert isinstance(draft.settings, PixelsSettings if opened.document.exemplars else BlendedSettings)
     assert planned.action in ("fill", "blend")
     assert opened.draft["settings"] == type(opened.draft["settings"])()  # edges that suit the model need no setting
     assert all(each.rim is None for each in opened.document.exemplars)
@@ -80,7 +82,7 @@ def test_a_scene_is_opened_from_the_start_page_and_edited(tell: Tell, toys: Path
         session.set_draft(steps=2, variations=1)
         assert session.draft.model is not None
         assert session.draft.model.toys
-        assert isinstance(session.draft.settings, PixelsSettings)
+        assert session.draft.settings.needs_model
         assert not desk.says("toys")
         before = flatten_rgb(session.document, session.document.rect)
         await desk.press_button()
