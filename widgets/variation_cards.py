@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QContextMenuEvent,
     QFocusEvent,
     QKeyEvent,
     QMouseEvent,
@@ -78,11 +79,13 @@ def _fit(job: Job, candidate: Candidate) -> str:
 
 
 class Card(QToolButton):
-    """A result. `pointed()`: the pointer or the keyboard came to it; `left()`: the keyboard went; `stepped(by)`: an arrow key goes on from it."""
+    """A result. `pointed()`: the pointer or the keyboard came to it; `left()`: the keyboard went; `stepped(by)`: an arrow key goes on from it;
+    `menu_wanted(point)`: its menu is asked for at a point of the screen."""
 
     pointed = Signal()
     left = Signal()
     stepped = Signal(int)
+    menu_wanted = Signal(QPoint)
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,6 +128,9 @@ class Card(QToolButton):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         self.left.emit()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self.menu_wanted.emit(event.globalPos())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         by = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()), 0)

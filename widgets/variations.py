@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt, QTimer, Signal
-from PySide6.QtGui import QContextMenuEvent, QEnterEvent, QPixmap
+from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QEnterEvent, QPixmap
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from editor.geometry import Rect
@@ -111,18 +111,15 @@ class Variations(QFrame):
         super().leaveEvent(event)
         self._hold()
 
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        at = next((at for at, card in enumerate(self._cards) if card.underMouse() or card.hasFocus()), None)
+    def _open_menu(self, card: Card, at: QPoint) -> None:
         job = self._session.job
-        if at is None or job is None:
+        if job is None:
             return
-        candidate = job.candidates[job.choices[at][0]]
+        candidate = job.candidates[job.choices[self._cards.index(card)][0]]
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        use = menu.addAction("Use this seed")
-        use.setToolTip("The next run makes this one again")
-        use.triggered.connect(lambda: self._session.use_seed(candidate))
-        menu.popup(event.globalPos())
+        menu.addAction("Use this seed").triggered.connect(lambda: self._session.use_seed(candidate))
+        menu.popup(at)
 
     def _end(self) -> None:
         """What is finished stays when the rest is stopped."""
@@ -220,6 +217,7 @@ class Variations(QFrame):
             card.pointed.connect(lambda card=card: self._look(card))
             card.left.connect(self._look_back)
             card.stepped.connect(self._step)
+            card.menu_wanted.connect(lambda at, card=card: self._open_menu(card, at))
             card.clicked.connect(lambda _=False, card=card: self._choose(card))
             self._places.insertWidget(len(self._cards), card)
             self._cards.append(card)
