@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
 from editor.compose import flatten
 from editor.document import Document
-from editor.edit import Draft, apply_result, make_request
+from editor.edit import Draft, apply_result, candidates, make_request
 from editor.engine import Engine
 from editor.errors import InvalidRequest, ModelUnavailable
 from editor.geometry import Placement, Rect, Size
@@ -21,9 +22,20 @@ from editor.io.images import Picture, export_kind, read_image, write_image
 from editor.item import Exemplar
 from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.report import EditResult, Progress
-from editor.request import EditRequest, FieldSpec, PixelsSettings, QuickFillSettings, Sampler, field_specs
+from editor.report import EditResult, Match, Progress, Scored
+from editor.request import (
+    BlendedSettings,
+    CandidatesRequest,
+    FieldSpec,
+    MethodSettings,
+    PixelsSettings,
+    QuickFillSettings,
+    Sampler,
+    field_specs,
+)
 from editor.tiles import Tiles
+
+METHODS: dict[str, type[MethodSettings]] = {"pixels": PixelsSettings, "words": BlendedSettings}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +43,14 @@ class WithModel:
     """What an edit with a model takes beside the pictures. `library`: where to look for `model`, a name, path or hub id.
 
     `exemplars`: files, each with the place of its middle in pixels of the picture (None for the middle of that) and its scale (None fits it in).
-    The rest as in `editor.planning.Draft`.
+    `method`: "pixels" for PIXELS, "words" for Blended Latent Diffusion, which takes no exemplars. `variations`: how many results; those of "words"
+    come best first where a model here can tell. The rest as in `editor.planning.Draft`.
     """
 
     library: Library
     model: str
+    method: Literal["pixels", "words"] = "pixels"
+    variations: int = 1
     prompt: str = ""
     negative_prompt: str = ""
     overall: float | None = None
@@ -56,11 +71,13 @@ def edit_file(
 ) -> tuple[str, ...]:
     """Change `picture` where the grey picture `strength` is above black, and write the flattened outcome to `output`.
 
-    Without a model by quick fill, with one by PIXELS. `settings` are "name=value" pairs of the method's settings. Returns what the person
-    should know, each a sentence. Raises `EditorError` kinds.
+    Without a model by quick fill, with one as it says. `settings` are "name=value" pairs of the method's settings. Of several variations the
+    second goes to a file beside `output` whose name ends in "-2", and so on. Returns what the person should know, each a sentence.
+    Raises `EditorError` kinds.
     """
     export_kind(output)  # before the work, not after it
-    chosen = parse_settings(QuickFillSettings if model is None else PixelsSettings, settings)
+    kind = QuickFillSettings if model is None else METHODS[model.method]
+    chosen = parse_settings(kind, settings)
     opened = read_image(picture)
     document = Document.of_picture(opened.pixels, metadata=opened.metadata)
     if strength is not None:
@@ -68,25 +85,40 @@ def edit_file(
     draft = replace(Draft.for_document(document), seed=seed)
     if model is None:
         draft = replace(draft, settings=replace(draft.settings, **chosen))
-        result = drive(make_request(document, draft), Engine())
+        results = drive(candidates(make_request(document, draft), 1), Engine())
     else:
+        if kind is BlendedSettings and model.exemplars:
+            raise InvalidRequest("Edits by words take no exemplars.", "Leave them out, or use the method pixels.")
         for file, place, scale in model.exemplars:
             document = document.adding_exemplar(_exemplar(file, place, scale, document.size))
         info = _named(model.library, model.model)
         draft = replace(
             draft,
-            settings=PixelsSettings(**chosen),
+            settings=kind(**chosen),
             model=info,
             prompt=model.prompt,
             negative_prompt=model.negative_prompt,
-            strength=info.traits.strength if model.overall is None else model.overall,
+            strength=_first_strength(kind, info) if model.overall is None else model.overall,
             steps=model.steps,
             guidance_scale=model.guidance_scale,
             sampler=model.sampler,
         )
-        result = drive(make_request(document, draft), Engine(lambda: model.library))
-    _, document = apply_result(document, result, document)
-    return (*opened.notes, *write_image(output, flatten(document), document.metadata))
+        wanted = candidates(make_request(document, draft), model.variations)
+        results = drive(wanted, Engine(lambda: model.library))
+    notes = list(opened.notes)
+    for number, (result, match) in enumerate(results, 1):
+        _, made = apply_result(document, result, document)
+        file = output if number == 1 else output.with_stem(f"{output.stem}-{number}")
+        notes += write_image(file, flatten(made), made.metadata)
+        if len(results) > 1:
+            told = "unranked" if match is None else f"similarity {match.similarity:.3f}"
+            notes.append(f"{file.name}: seed {result.recipe.seed}, {told}.")
+    return tuple(notes)
+
+
+def _first_strength(kind: type, info: ModelInfo) -> float:
+    """Words begin with three quarters of the noise (Blended Latent Diffusion specification, section 4.3); else as suits the model."""
+    return 0.75 if kind is BlendedSettings else info.traits.strength
 
 
 def _painted(strength: Path, opened: Picture) -> Tiles:
@@ -149,17 +181,23 @@ def _parse(spec: FieldSpec, text: str) -> Any:
         raise InvalidRequest(f"“{text}” does not fit the setting “{spec.name}”.", f"It takes a {spec.kind}.") from None
 
 
-def drive(request: EditRequest, engine: Engine) -> EditResult:
-    """Run the request to its end, with the progress on standard error when someone is watching."""
+def drive(request: CandidatesRequest, engine: Engine) -> list[tuple[EditResult, Match | None]]:
+    """Run the request to its end, with the progress on standard error when someone is watching. The results come best first as far as that is
+    known, each with how well it fits the words.
+    """
     reports = engine.run(request)
     watched = sys.stderr.isatty()
+    matches: dict[int, Match] = {}
     while True:
         try:
             report = next(reports)
         except StopIteration as stop:
             if watched:
                 sys.stderr.write("\r\033[K")
-            result: EditResult = stop.value
-            return result
+            results: tuple[EditResult, ...] = stop.value
+            told = [(result, matches.get(result.recipe.seed)) for result in results]
+            return sorted(told, key=lambda each: math.inf if each[1] is None else -each[1].similarity)
+        if isinstance(report, Scored):
+            matches[report.seed] = report.match
         if watched and isinstance(report, Progress):
             sys.stderr.write(f"\r\033[K{report.doing} · {report.fraction:.0%}")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 WORDS = ("edit", "models", "demo", "bench", "screenshots", "practice-model")
+MOST = 64  # variations
 SAMPLERS = ("euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm")
 
 
@@ -69,9 +70,15 @@ def _edit(arguments: Sequence[str]) -> int:
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a setting of the method")
     model = parser.add_argument_group("with a diffusion model", "Without --model, quick fill does it.")
     model.add_argument("--model", help="its name, its path or its id on the hub")
+    model.add_argument(
+        "--method",
+        choices=("pixels", "words"),
+        help="pixels (default): exemplars and painted strength; words: what the prompt says, within the region",
+    )
     model.add_argument("--prompt", help="what should be there")
     model.add_argument("--negative", help="what should not")
     model.add_argument("--strength", dest="overall", type=float, help="0 to 1, multiplies what is painted")
+    model.add_argument("--variations", type=int, metavar="N", help="so many results, with seeds in a row (default 1)")
     model.add_argument("--steps", type=int)
     model.add_argument("--guidance", type=float)
     model.add_argument("--sampler", choices=SAMPLERS, help="default: its own")
@@ -85,11 +92,13 @@ def _edit(arguments: Sequence[str]) -> int:
     )
     asked = parser.parse_args(arguments)
     if asked.model is None:
-        of_model = ("prompt", "negative", "overall", "steps", "guidance", "sampler", "exemplar")
+        of_model = ("method", "variations", "prompt", "negative", "overall", "steps", "guidance", "sampler", "exemplar")
         given = [name for name in of_model if getattr(asked, name) not in (None, [])]
         if given:
             name = given[0].replace("overall", "strength")
             parser.error(f"--{name} needs a --model; “palimpsest models” lists those that are here")
+    if asked.variations is not None and not 1 <= asked.variations <= MOST:
+        parser.error(f"--variations must be 1 to {MOST}")
     from app.batch import WithModel, edit_file  # noqa: PLC0415
     from editor.errors import EditorError  # noqa: PLC0415
 
@@ -101,6 +110,8 @@ def _edit(arguments: Sequence[str]) -> int:
         chosen = WithModel(
             known_models(),
             asked.model,
+            asked.method or "pixels",
+            1 if asked.variations is None else asked.variations,
             asked.prompt or "",
             asked.negative or "",
             asked.overall,

@@ -125,6 +125,28 @@ def test_the_model_can_be_named_by_its_path(edit: Edit, strength: Path, tmp_path
     assert np.array_equal(a, c)
 
 
+def test_words_change_what_is_white_and_nothing_else(edit: Edit, strength: Path, tmp_path: Path) -> None:
+    assert edit(strength, "--method", "words", "--prompt", "red boat") == 0
+    touched, white = changed(tmp_path), pixels_of(strength)[..., 0] == 255
+    assert touched[white].mean() > 0.5
+    assert not touched[~white].any()
+
+
+def test_several_variations_go_to_files_of_their_own(
+    edit: Edit, strength: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    assert edit(strength, "--method", "words", "--prompt", "red boat", "--variations", 2, to="several.png") == 0
+    said = capsys.readouterr().err
+    assert "several.png: seed 1, unranked." in said
+    assert "several-2.png: seed 2, unranked." in said
+    assert edit(strength, "--method", "words", "--prompt", "red boat", "--seed", 2, to="second.png") == 0
+    assert edit(strength, "--method", "words", "--prompt", "red boat", to="first.png") == 0
+    for one, other in (("several.png", "first.png"), ("several-2.png", "second.png")):
+        off = np.abs(pixels_of(tmp_path / one).astype(int) - pixels_of(tmp_path / other))
+        assert off.max() <= 1  # a batch rounds elsewhere
+    assert not np.array_equal(pixels_of(tmp_path / "several.png"), pixels_of(tmp_path / "several-2.png"))
+
+
 def test_every_option_makes_a_difference(edit: Edit, strength: Path, tmp_path: Path) -> None:
     options: list[list[object]] = [
         [],
@@ -204,6 +226,8 @@ def test_it_is_the_window_s_own_edit(
         (["--exemplar", "cat.png@1,2,inf"], "X,Y"),
         (["--steps", "many"], "steps"),
         (["--sampler", "magic"], "euler_a"),
+        (["--method", "magic"], "words"),
+        (["--variations", "0"], "1 to 64"),
     ],
 )
 def test_a_wrong_call_has_status_2(edit: Edit, capsys: Captured, options: list[str], says: str) -> None:
@@ -222,6 +246,8 @@ def test_a_wrong_call_has_status_2(edit: Edit, capsys: Captured, options: list[s
         "--guidance=2",
         "--sampler=euler",
         "--exemplar=a",
+        "--method=words",
+        "--variations=2",
     ],
 )
 def test_what_only_a_model_understands_is_not_dropped_in_silence(
@@ -244,6 +270,7 @@ def test_what_only_a_model_understands_is_not_dropped_in_silence(
         (["--set", "grow=3"], "no setting “grow”"),
         (["--set", "scale=9"], "between 0.4 and 2"),
         (["--exemplar", "none.png"], "“none.png” is not there"),
+        (["--method", "words", "--exemplar", "cat.png"], "take no exemplars"),
         (["--model", "ships"], "no model “ships”"),
         (["--model", "owner/ships"], "no model “owner/ships”"),
         (["--model", ""], "no model “”"),
