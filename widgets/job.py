@@ -196,6 +196,12 @@ class Job:
         return max(told, key=lambda each: each.similarity) if len(told) > 1 else None
 
     @property
+    def best_first(self) -> bool:
+        """Whether the one that fits best comes first: not while their order is held."""
+        best = self.best
+        return best is not None and self._of(best.asked)[0] is best
+
+    @property
     def shown(self) -> EditResult | None:
         """The result that the canvas shows, if one is finished."""
         return None if self.candidate is None else self.candidate.result

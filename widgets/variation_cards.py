@@ -66,7 +66,8 @@ class Face:
         said = [name, *(["best"] if best else []), *([caption.lower()] if candidate.ranks and caption else [])]
         said += ["look closely"] if doubtful else []
         fits = [fit_tip(candidate.match)] if candidate.ranks and caption else []
-        tip = [heading, *fits, *([DOUBT_WORDS] if doubtful else []), f"Seed {result.recipe.seed}"]
+        fits += [DOUBT_WORDS] if doubtful else []
+        tip = [heading, *fits, f"Seed {result.recipe.seed} · right-click to use it again"]
         return cls(", ".join(said), caption, "\n".join(tip), best, doubtful)
 
 

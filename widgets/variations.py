@@ -259,4 +259,4 @@ def sentence(job: Job) -> str:
         return "Which strength?"
     if len(job.candidates) == 1:
         return "Keep this one?"
-    return "Best first.\nEnter keeps the one shown." if job.best is not None else "Enter keeps the one shown."
+    return "Best first.\nEnter keeps the one shown." if job.best_first else "Enter keeps the one shown."

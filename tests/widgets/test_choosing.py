@@ -255,7 +255,7 @@ class TestOrder:
         assert [card.face.best for card in strip.cards] == [True, False, False]
         assert strip.cards[0].accessibleName() == "Variation 1, best, fits well"
         assert strip.cards[0].toolTip() == (
-            "Variation 1 · Fits well (0.40)\nMuch closer to your words than the picture was\nSeed 2"
+            "Variation 1 · Fits well (0.40)\nMuch closer to your words than the picture was\nSeed 2 · right-click to use it again"
         )
         assert sentence(job(session)) == "Best first.\nEnter keeps the one shown."
         assert seen(bench) == 2
@@ -280,6 +280,9 @@ class TestOrder:
         assert seeds(session) == [1, 2, 3]
         move(button(strip, "Accept"), QPoint(10, 10))
         assert (seeds(session), job(session).chosen) == ([1, 2, 3], 0)
+        assert [card.face.best for card in strip.cards] == [False, False, True]
+        session.job_finished()
+        assert sentence(job(session)) == "Enter keeps the one shown."
         move(bench.canvas, QPoint(20, 20))
         assert (seeds(session), job(session).chosen, seen(bench)) == ([3, 2, 1], 0, 3)
 
@@ -439,7 +442,7 @@ class TestSeeds:
 
     def test_the_tool_tip_says_it(self, strip: Variations, session: Session) -> None:
         make(session, seed1=None)
-        assert strip.cards[0].toolTip().endswith("Seed 1")
+        assert strip.cards[0].toolTip().splitlines()[-1].startswith("Seed 1 ·")
 
 
 @pytest.mark.parametrize(
