@@ -68,6 +68,20 @@ class TestCells:
         assert found[1:].all() == taken == found[1:].any()
         assert (nearest_cells(region, working(48, 32)) >= 0.5)[1, 1] == taken
 
+    @pytest.mark.parametrize("wide", [3, 4, 5])
+    def test_invariant_13_exactly_half_is_half(self, wide: int) -> None:
+        found = cell_mask(column(16, 8) + column(32, wide), working(64, 48), "area")
+        assert found[:, 2].all()
+        assert found[:, 4].all() == found[:, 4].any() == (wide >= 4)
+
+    def test_what_covers_half_of_a_cell_touches_it_also_where_pixels_are_larger_than_cells(self) -> None:
+        """The second of five cells lies for three quarters in the second of four pixels, though it begins in the first."""
+        region = np.ones((4, 4), np.float32)
+        region[:, 0] = 0
+        here = working(4, 4, (40, 40))
+        for rule in RULES:
+            assert cell_mask(region, here, rule)[:, 1].all()
+
     @pytest.mark.parametrize(("width", "height"), [(64, 24), (24, 64), (61, 19)])
     @pytest.mark.parametrize("rule", RULES)
     def test_invariant_13_rows_stay_rows(self, width: int, height: int, rule: Rule) -> None:
