@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from editor.document import Document
-from editor.request import PixelsSettings
+from editor.request import BlendedSettings, PixelsSettings
+from widgets.methods import first_strength
 from widgets.services import Practice
 
 if TYPE_CHECKING:
@@ -45,13 +46,14 @@ class PracticeRoom:
         example = {each.name: each for each in EXAMPLES}[name]
         document = example.document(self._draws())
         draft: dict[str, Any] = {
-            "settings": PixelsSettings(),
+            "settings": BlendedSettings(),
             "prompt": example.prompt,
-            "strength": 1.0,
+            "strength": first_strength(BlendedSettings, None),
             "frame": document.rect,  # the model knows whole scenes only
         }
         if document.exemplars:
-            draft |= {"exemplar": document.exemplars[0].id, "strength": BLEND_STRENGTH}
+            exemplar = document.exemplars[0].id
+            draft |= {"settings": PixelsSettings(), "exemplar": exemplar, "strength": BLEND_STRENGTH}
         else:
             draft |= {"item": document.items[0].id}
         return Opened(document, draft)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from editor.advice import advice
-from editor.document import Document
-from editor.geometry import Placement
+from editor.document import Document, MapName
+from editor.geometry import Placement, Rect
 from editor.item import Exemplar
+from editor.layer import Layer
 from editor.planning import Draft, plan
-from editor.request import PixelsSettings
+from editor.request import BlendedSettings, PixelsSettings
 from tests.editor.repaint_cases import MODEL, picture
 
 SIDE = 1024
@@ -69,3 +70,47 @@ def test_one_step_of_one_is_all_there_is() -> None:
 def test_nothing_is_said_of_what_cannot_run_or_uses_no_model() -> None:
     assert said(document(), replace(DRAFT, model=None)) == ""
     assert said(document(), Draft()) == ""
+
+
+WORDS = replace(DRAFT, settings=BlendedSettings(), prompt="a boat", strength=0.95)
+
+
+def region(name: MapName = "selection", found: Document | None = None) -> Document:
+    found = found or picture(SIDE, SIDE)
+    return found.with_map(name, found.map(name).write(100, 100, np.ones((300, 300), np.float32)))
+
+
+def scribbled() -> Document:
+    found = region().adding_layer(Layer.empty(0, "Scribble", region().size))
+    stroke = np.full((40, 40, 4), 255, np.uint8)
+    return found.with_layer(replace(found.layers[-1], pixels=found.layers[-1].pixels.write(300, 300, stroke)))
+
+
+def test_an_ordinary_edit_by_words_needs_no_advice() -> None:
+    assert said(region(), WORDS) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"prompt": " "}, "Say what should be there."),
+        ({"strength": 0.2, "steps": 10}, "Only 2 of 10"),
+        ({"guidance_scale": 1.0}, "words hardly count"),
+        ({"guidance_scale": 20.0}, "looks harsh"),
+        ({"model": replace(MODEL, name="Practice model", toys=True)}, "knows nothing but its toys"),
+    ],
+)
+def test_what_goes_wrong_with_words_is_said(changes: dict[str, object], words: str) -> None:
+    assert words in said(region(), replace(WORDS, **changes))  # type: ignore[arg-type]
+
+
+def test_what_takes_no_part_is_said() -> None:
+    assert "What is painted counts" in said(region("strength", region()), WORDS)
+    assert "Exemplars take no part" in said(region(found=document()), WORDS)
+
+
+def test_a_scribble_that_the_frame_cuts_is_said() -> None:
+    draft = replace(WORDS, scribble=scribbled().layers[-1].id, strength=0.5)
+    assert said(scribbled(), draft) == ""
+    assert said(scribbled(), replace(draft, frame=Rect(100, 100, 400, 400))) == ""
+    assert "Part of the scribble" in said(scribbled(), replace(draft, frame=Rect(100, 100, 310, 400)))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from editor.edit import Plan, removal
-from editor.request import PixelsSettings, QuickFillSettings
-from tests.widgets.desk_stub import Worker, model, picture, with_items
+from editor.edit import Draft, Plan, removal
+from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
+from tests.widgets.desk_stub import Worker, model, picture, with_exemplars, with_items
+from widgets.methods import Preset, method_of
 from widgets.session import Session
 
 
@@ -94,3 +96,83 @@ def test_things_are_taken_out_without_a_model(session: Session) -> None:
     assert isinstance(draft.settings, QuickFillSettings)
     assert draft.strength == 1.0
     assert session.draft_for(Plan("fill", "Fill")) is session.draft
+
+
+def presets() -> dict[str, Preset]:
+    return {each.name: each for each in method_of(BlendedSettings()).presets}
+
+
+def test_a_preset_leaves_alone_what_is_none_of_its(session: Session) -> None:
+    session.choose_method(BlendedSettings)
+    assert session.draft.strength == 0.95
+    session.set_draft(settings=BlendedSettings(scale=0.8, feather=30.0))
+    session.choose_preset(presets()["Background"])
+    assert session.draft.settings == BlendedSettings(scale=0.8, region="outside")
+    assert session.draft.strength == 0.9
+    session.choose_preset(presets()["Lettering"])
+    assert session.draft.settings == BlendedSettings(scale=0.8, feather=2.0)
+
+
+def test_the_nearest_preset_is_that_of_the_settings_before_that_of_the_strength() -> None:
+    method, known = method_of(BlendedSettings()), presets()
+    for name, preset in known.items():
+        assert preset.settings is not None
+        draft = Draft(preset.settings, strength=preset.strength, scribble=1 if name == "Scribble" else None)
+        assert method.preset_of(draft) is preset
+        assert method.nearest(replace(draft, strength=0.02)) is (known["Change it"] if name == "New object" else preset)
+        assert method.preset_of(replace(draft, strength=0.02)) is None
+    assert method_of(QuickFillSettings()).nearest(Draft()) is None
+
+
+def test_a_plain_layer_of_that_name_is_scribbled_on_again(session: Session) -> None:
+    session.choose_method(BlendedSettings)
+    session.choose_preset(presets()["Scribble"])
+    (first,) = (layer.id for layer in session.document.layers if layer.name == "Scribble")
+    stroke = session.document.layers[-1].pixels.write(2, 2, np.full((4, 4, 4), 255, np.uint8))
+    session.commit("Paint", session.document.with_layer(replace(session.document.layers[-1], pixels=stroke)))
+    session.choose_preset(presets()["Change it"])
+    session.choose_preset(presets()["Scribble"])
+    assert session.draft.scribble == first
+    session.choose_preset(presets()["Change it"])
+    session.activate_layer(session.document.layers[0].id)
+    session.choose_preset(presets()["Scribble"])
+    assert session.draft.scribble not in (None, first)
+
+
+def test_a_hidden_scribble_is_none_until_it_is_shown(session: Session) -> None:
+    session.set_options(tool="lasso")
+    session.choose_method(BlendedSettings)
+    session.choose_preset(presets()["Scribble"])
+    layer = session.document.layers[-1]
+    session.commit("Hide", session.document.with_layer(replace(layer, visible=False)))
+    assert (session.draft.scribble, session.options.tool) == (None, "lasso")
+    session.commit("Show", session.document.with_layer(layer))
+    assert (session.draft.scribble, session.options.tool) == (layer.id, "paint")
+
+
+def test_an_empty_scribble_goes_with_the_method(session: Session) -> None:
+    before = session.document
+    session.choose_method(BlendedSettings)
+    session.choose_preset(presets()["Scribble"])
+    session.choose_method(QuickFillSettings)
+    assert session.document is before
+    assert session.draft.scribble is None
+    session.choose_method(BlendedSettings)
+    assert method_of(session.draft.settings).preset_of(session.draft) is presets()["New object"]
+
+
+def test_an_empty_scribble_goes_also_when_something_was_done_since(session: Session) -> None:
+    session.choose_method(BlendedSettings)
+    session.choose_preset(presets()["Scribble"])
+    full = session.document.with_map("selection", session.document.selection.write(0, 0, np.ones((9, 9), np.float32)))
+    session.commit("Select", full)
+    session.choose_preset(presets()["New object"])
+    assert [layer.name for layer in session.document.layers] == [layer.name for layer in full.layers[:-1]]
+    assert session.document.selection is full.selection
+
+
+def test_words_mean_the_exemplars_where_there_are_some(session: Session) -> None:
+    methods = [session.method_for_words]
+    session.commit("Drop", with_exemplars(session.document, "Boat"))
+    methods.append(session.method_for_words)
+    assert methods == [BlendedSettings, PixelsSettings]

@@ -93,7 +93,8 @@ class Scene:
             return False
         document, draft = session.document, session.draft
         maps = document.strength, document.selection, document.protect
-        about = (*maps, document.items, document.exemplars, draft, frame, view.overlay, self.reviewing)
+        hint = None if draft.scribble is None else document.layer(draft.scribble)
+        about = (*maps, hint, document.items, document.exemplars, draft, frame, view.overlay, self.reviewing)
         if about == self._settled:
             return False
         self._settled = about

@@ -13,18 +13,21 @@ from pytestqt.qtbot import QtBot
 
 from editor.document import Document
 from editor.edit import Draft, frame_for, make_request, plan
+from editor.errors import InvalidRequest
 from editor.fan import FAN, stripes
 from editor.geometry import Placement, Rect
 from editor.hold import counts_of, hold_counts, run_length
 from editor.item import Exemplar
+from editor.layer import Layer
 from editor.models.info import ModelInfo
 from editor.report import EditResult, Preview, Progress, Recipe
-from editor.request import PixelsSettings
+from editor.request import BlendedSettings, PixelsSettings
+from editor.shrinking import cell_mask, skipped_steps, taken_back, widening
 from editor.tiles import Tiles
 from editor.working import Working
 from tests.widgets.canvas.easel import Easel, soft
 from widgets.canvas.adapting import adapting
-from widgets.canvas.cells import Cells, cells_of
+from widgets.canvas.cells import Cells, cells_of, closing_cells
 
 PRESS, MOVE = QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove
 MODEL = ModelInfo("tiny", "Tiny", "stable-diffusion", Path("tiny"), 512)
@@ -308,3 +311,58 @@ def _fan(easel: Easel) -> None:
     assert len(cut) == 6
     session.job_result(EditResult(AREA, pixels, Recipe(PixelsSettings(), "fill", AREA, 1), stripes=cut))
     session.job_finished()
+
+
+def by_words(**changes: object) -> Draft:
+    return draft(**{"settings": BlendedSettings(), "prompt": "a rope", "strength": 0.95, **changes})
+
+
+def strip(side: int, height: int) -> Document:
+    """A selected strip across the middle."""
+    document = Document.of_picture(soft(side, side))
+    level = np.ones((height, side // 2), np.float32)
+    return document.with_map("selection", document.selection.write(side // 4, side // 2, level))
+
+
+@pytest.mark.parametrize(("side", "height", "wider"), [(512, 6, True), (512, 80, False), (2048, 24, True)])
+def test_cells_of_a_region_by_words_are_those_that_the_method_takes(side: int, height: int, wider: bool) -> None:
+    document, asked = strip(side, height), by_words(frame=Rect(0, 0, side, side))
+    planned = plan(document, asked)
+    frame = frame_for(document, asked)
+    cells = closing_cells(document, asked, planned, frame)
+    assert cells is not None
+    assert cells.begins_wider == wider
+    request = make_request(document, asked, planned)
+    working = Working.of(request.frame, MODEL)
+    assert isinstance(request.settings, BlendedSettings)
+    region = request.strength / request.strength.max()
+    mask = cell_mask(region, working, request.settings.cells)
+    run = request.steps - skipped_steps(0.95, request.steps)
+    assert cells.steps == run
+    assert np.array_equal(cells.held == 0, mask)
+    ring = taken_back(mask, widening(request.settings, region, working), run)
+    assert np.array_equal(cells.held == run, (ring == 0) & ~mask)
+    assert cells_of(document, asked, planned, frame) is not None
+
+
+def test_a_scribble_takes_part_also_where_a_large_picture_is_looked_at_smaller() -> None:
+    side = 2048
+    document = strip(side, 300).adding_layer(Layer.empty(0, "Scribble", strip(side, 300).size))
+    hint = document.layers[-1]
+    stroke = np.full((200, 200, 4), 255, np.uint8)
+    document = document.with_layer(replace(hint, pixels=hint.pixels.write(200, 200, stroke)))
+    asked = by_words(scribble=hint.id, frame=Rect(0, 0, side, side))
+    cells = closing_cells(document, asked, plan(document, asked), frame_for(document, asked))
+    assert cells is not None
+    assert cells.words_at(300, 300) == "Changes"
+    assert cells.words_at(1000, 1100) == "Changes"
+    assert cells.words_at(1000, 300) == "Kept"
+
+
+def test_a_region_of_which_nothing_may_change_has_no_cells() -> None:
+    full = strip(512, 80).with_map("protect", Tiles.filled((512, 512), 1, np.float32))
+    asked = by_words(frame=None)
+    planned, frame = plan(full, asked), frame_for(full, asked)
+    with pytest.raises(InvalidRequest, match="protected"):
+        closing_cells(full, asked, planned, frame)
+    assert cells_of(full, asked, planned, frame) is None
