@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from editor.errors import ModelUnavailable
@@ -22,6 +23,7 @@ from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.segmenter import Segmenter
 
 if TYPE_CHECKING:
+    from editor.diffusion.fits import FitStore
     from editor.diffusion.ranking import Ranker, Ranking
     from editor.diffusion.shelf import Shelf
 
@@ -31,13 +33,21 @@ LOADING = 0.25  # of the whole, where a model must be loaded first
 class Engine:
     """Runs requests one at a time. It keeps what is dear to load: the model that was used last.
 
-    `library`: where models are; asked anew for every request, since people add some while the program runs.
+    `library`: where models are; asked anew for every request, since people add some while the program runs. `learned`: a folder for what is learned
+    about pictures, up to a bound; without one it is kept in memory.
     """
 
-    def __init__(self, library: Callable[[], Library] = Library, segmenter: Segmenter | None = None) -> None:
+    def __init__(
+        self,
+        library: Callable[[], Library] = Library,
+        segmenter: Segmenter | None = None,
+        learned: Path | None = None,
+    ) -> None:
         self._library = library
+        self._learned = learned
         self._segmenter = segmenter or GrabCut()
         self._shelf: Shelf | None = None
+        self._fits: FitStore | None = None
 
     @overload
     def run(self, request: EditRequest | RepairRequest) -> Reports[EditResult]: ...
@@ -80,7 +90,8 @@ class Engine:
         results: list[EditResult] = []
         for number, seed in enumerate(request.seeds):
             one = edit(replace(request.request, seed=seed))
-            results.append((yield from part(one, number / count, (number + 1) / count)))
+            words = f" · {_numbers(number, 1, count)}" if count > 1 else ""
+            results.append((yield from part(one, number / count, (number + 1) / count, more=words)))
             yield from found(results[-1])
         return tuple(results)
 
@@ -134,12 +145,19 @@ class Engine:
 
         low = 0.0 if shelf.holds(info) else LOADING
         backend = yield from part(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
-        return (yield from part(telling_memory(repair(request, backend)), low, 1.0))
+        return (yield from part(telling_memory(repair(request, backend, self._fit_store())), low, 1.0))
 
     def _assess(self, request: AssessRequest) -> Reports[Assessment]:
         info: ModelInfo = self._library().find(request.model)
         yield Progress(0.0, "Looking at the memory")
         return self._model_shelf().assess(info, request)
+
+    def _fit_store(self) -> FitStore:
+        if self._fits is None:
+            from editor.diffusion.fits import FitStore  # noqa: PLC0415  torch, as in `_model_shelf`
+
+            self._fits = FitStore(self._learned)
+        return self._fits
 
     def _model_shelf(self) -> Shelf:
         if self._shelf is None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Size
 from editor.models.info import ModelInfo
@@ -70,6 +71,9 @@ class Backend(Protocol):
 
     def decode(self, latents: torch.Tensor) -> NDArray[np.float32]:
         """(B, H, W, 3) in [0, 1]."""
+
+    def own_decoder(self) -> OwnDecoder:
+        """A copy of what `decode` runs, that gradients flow through and that may be trained; never in tiles."""
 
     def embed(
         self,

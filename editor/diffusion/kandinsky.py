@@ -12,6 +12,7 @@ from diffusers.utils.torch_utils import get_module_execution_device
 from numpy.typing import NDArray
 
 from editor.diffusion.backend import Embeddings, Image, PicturePrompt
+from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.networks import from_network, predicted, to_network
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
@@ -51,6 +52,10 @@ class Kandinsky:
         """(B, H, W, 3) in [0, 1]."""
         movq = self._decoder.movq
         return from_network(movq.decode(latents.to(self.device, movq.dtype), force_not_quantize=True).sample)
+
+    def own_decoder(self) -> OwnDecoder:
+        movq = self._decoder.movq
+        return OwnDecoder.of(movq, self.device, spatial=movq.config.norm_type == "spatial")
 
     @torch.no_grad()
     def embed(

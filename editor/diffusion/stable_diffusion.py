@@ -11,6 +11,7 @@ from diffusers.utils.torch_utils import get_module_execution_device
 from numpy.typing import NDArray
 
 from editor.diffusion.backend import Embeddings, Image, PicturePrompt
+from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.networks import from_network, predicted, to_network
 from editor.diffusion.prompts import in_a_row, readings
 from editor.diffusion.schedule import Schedule
@@ -48,6 +49,11 @@ class StableDiffusion:
         shift = getattr(vae.config, "shift_factor", None) or 0.0
         whole = (latents / vae.config.scaling_factor + shift).to(self.device, vae.dtype)
         return from_network(vae.decode(whole, return_dict=False)[0])
+
+    def own_decoder(self) -> OwnDecoder:
+        vae = self._pipeline.vae
+        shift = getattr(vae.config, "shift_factor", None) or 0.0
+        return OwnDecoder.of(vae, self.device, scale=vae.config.scaling_factor, shift=shift)
 
     @torch.no_grad()
     def embed(

@@ -59,7 +59,8 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
             yield Progress(low, "Finishing")
         except FinishEarly:
             early = True  # that is just what happens; what takes long is left out
-        result = yield from part(finish.finished(sampled.latents[index], seed, hurried=early), low, high)
-        yield from found(result)
-        results.append(result)
+        done = yield from part(finish.finished(sampled.latents[index], seed, hurried=early), low, high)
+        early = early or done.early
+        yield from found(done.result)
+        results.append(done.result)
     return tuple(results)

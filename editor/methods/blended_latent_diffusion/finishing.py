@@ -2,42 +2,115 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from editor.diffusion.backend import Backend
+from editor import seam
+from editor.diffusion.backend import Backend, Image
+from editor.diffusion.fits import FitStore, content_key
+from editor.methods.blended_latent_diffusion.poisson import poisson
+from editor.methods.blended_latent_diffusion.refinement import DOING, OUTSIDE, RATES, STEPS, Learns, refined
 from editor.methods.blended_latent_diffusion.starting import Region
 from editor.paste_back import Pasted, matched, paste_alpha, result_of
-from editor.report import EditResult, Reports
+from editor.phases import part
+from editor.report import EditResult, Progress, Reports
 from editor.request import BlendedSettings, EditRequest
+
+HALF = 0.5  # of a pixel must be edited for it to count as edited
+LEARNS: Mapping[str, Learns] = {"decoder": "decoder", "latents": "latents"}
+LEARNING = 0.95  # of the time of a finish that learns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """`early`: whether somebody asked to finish early on the way."""
+
+    result: EditResult
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """What is to be laid over the picture. `image`: (canvas height, canvas width, 3) in [0, 1]. `early`: as in `Finished`."""
+
+    image: Image
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finish:
-    """What all candidates of one edit share. `alpha`: (H, W) of the frame, how the result is laid over the picture: 0 outside the region."""
+    """What all candidates of one edit share. `alpha`: (H, W) of the frame, how the result is laid over the picture: 0 outside the region.
+
+    `fits`: where what takes long to learn is kept.
+    """
 
     request: EditRequest
     settings: BlendedSettings
     region: Region
     backend: Backend
     alpha: NDArray[np.float32]
+    fits: FitStore | None = None
 
     @classmethod
-    def of(cls, request: EditRequest, settings: BlendedSettings, region: Region, backend: Backend) -> Finish:
-        inner = paste_alpha(region.soft, settings.feather / region.working.scale)
-        return cls(request, settings, region, backend, np.minimum(inner, region.soft))
+    def of(
+        cls,
+        request: EditRequest,
+        settings: BlendedSettings,
+        region: Region,
+        backend: Backend,
+        fits: FitStore | None = None,
+    ) -> Finish:
+        # A 64th of the side for the models of pictures of 512 pixels, whose cells are as wide, and less for smaller ones (section 8.2).
+        feather = settings.feather * backend.info.shrinking / region.working.scale
+        alpha = np.minimum(paste_alpha(region.soft, feather), region.soft)
+        return cls(request, settings, region, backend, alpha, fits)
 
-    def finished(self, latents: torch.Tensor, seed: int, *, hurried: bool = False) -> Reports[EditResult]:
+    def finished(self, latents: torch.Tensor, seed: int, *, hurried: bool = False) -> Reports[Finished]:
         """`latents`: (C, h, w), clean. `hurried`: leave out what takes long."""
-        yield from ()
-        working = self.region.working
-        image = self.backend.decode(latents[None])[0]
-        if self.settings.match_tone != "off":
-            source = working.image(self.request.image)
-            image = matched(image, source, working.map(self.region.soft), always=self.settings.match_tone == "on")
-        bare = Pasted.bare(np.asarray(self.request.image / np.float32(255), np.float32))
-        result = result_of(self.request, seed, bare.over(working.back(image), self.alpha))
-        return replace(result, latents=latents.float().cpu().numpy())
+        request, working, finish = self.request, self.region.working, self.settings.finish
+        learns = None if hurried else LEARNS.get(finish)
+        made = yield from part(self.made(latents, learns), 0, LEARNING)
+        image, tone = made.image, self.settings.match_tone
+        if tone == "on" or (tone == "auto" and finish != "poisson"):  # which evens out shifts by itself
+            soft = working.map(self.region.soft)
+            image = matched(image, working.image(request.image), soft, always=tone == "on")
+        original = np.asarray(request.image / np.float32(255), np.float32)
+        whole, alpha = working.back(image), self.alpha
+        found = whole
+        if finish == "poisson":
+            found = yield from part(poisson(whole, original, self.region.soft > 0), LEARNING, 1)
+            found, alpha = np.asarray(np.clip(found, 0, 1), np.float32), self.region.soft  # it meets the picture
+        pasted = Pasted.bare(original).over(found, alpha)
+        result = replace(
+            result_of(request, seed, pasted),
+            latents=latents.float().cpu().numpy(),
+            seam=seam.visibility(original, whole, pasted.image, alpha),
+        )
+        return Finished(result, made.early)
+
+    def made(self, latents: torch.Tensor, learns: Learns | None) -> Reports[Made]:
+        """The latents (C, h, w) decoded, by a decoder that knows the surroundings where one shall be learned."""
+        if learns is None:
+            return Made(self.backend.decode(latents[None])[0])
+        yield Progress(0.0, DOING)
+        region = self.region.working.map(self.region.soft) >= HALF
+        if not region.any():
+            region = self.region.working.map(self.region.soft) > 0
+        source = self.region.working.image(self.request.image)
+        decoder = self.backend.own_decoder()
+        key = ""
+        if self.fits is not None:
+            rule = f"{learns} {STEPS} {RATES[learns]} {OUTSIDE}"
+            arrays = (each.cpu().numpy() for each in (latents.float(), *decoder.weights))
+            key = content_key("surroundings", rule, source, region, *arrays)
+            known = self.fits.get(key)
+            if known is not None:
+                return Made(known["image"].numpy())
+        done = yield from refined(decoder, latents, source, region, learns)
+        if self.fits is not None and not done.early:
+            self.fits.keep(key, {"image": torch.from_numpy(done.image)})
+        return Made(done.image, done.early)

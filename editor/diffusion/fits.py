@@ -1,0 +1,117 @@
+"""FitStore: what was learned about a picture, kept so that asking again costs nothing. Found by a hash of everything that it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+log = logging.getLogger(__name__)
+
+Tensors = dict[str, torch.Tensor]
+
+BUDGET = 256 * 2**20  # bytes
+ENDING = ".safetensors"
+
+
+def content_key(*parts: NDArray[np.generic] | str | float) -> str:
+    """A name for what depends on these and nothing else; arrays count with shape, type and every number."""
+    digest = hashlib.blake2b(digest_size=20)
+    for each in parts:
+        if isinstance(each, np.ndarray):
+            digest.update(f"{each.dtype.str}{each.shape}".encode())
+            digest.update(np.ascontiguousarray(each).data)
+        else:
+            digest.update(f"{type(each).__name__}:{each!r};".encode())
+    return digest.hexdigest()
+
+
+class FitStore:
+    """Named tensors by key, `budget` bytes of them at most: what was not asked for longest goes first.
+
+    `folder`: where they are kept between runs of the program, one file each, made when the first is kept; without one, in memory. A file that is
+    damaged counts as not there, and one that cannot be written is not kept: whoever asks learns it again.
+    """
+
+    def __init__(self, folder: Path | None = None, budget: int = BUDGET) -> None:
+        self._folder, self._budget = folder, budget
+        self._held: OrderedDict[str, bytes] = OrderedDict()
+
+    def get(self, key: str) -> Tensors | None:
+        """What was kept under a `content_key`."""
+        data = self._read(key)
+        if data is None:
+            return None
+        try:
+            found: Tensors = load(data)
+        except SafetensorError:
+            log.warning("What was learned about a picture is damaged: %s", key)
+            self._drop(key)
+            return None
+        return found
+
+    def keep(self, key: str, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Under a `content_key`; larger than the whole budget, it is not kept."""
+        data = save({name: each.detach().cpu().contiguous() for name, each in tensors.items()})
+        if len(data) > self._budget:
+            return
+        if self._folder is None:
+            self._held[key] = data
+            self._held.move_to_end(key)
+            while sum(map(len, self._held.values())) > self._budget:
+                self._held.popitem(last=False)
+            return
+        try:
+            self._write(self._folder, key, data)
+        except OSError as error:
+            log.warning("What was learned about a picture could not be kept: %s", error)
+
+    def _read(self, key: str) -> bytes | None:
+        if self._folder is None:
+            if key in self._held:
+                self._held.move_to_end(key)
+            return self._held.get(key)
+        path = self._folder / (key + ENDING)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        with suppress(OSError):
+            os.utime(path)  # asked for just now
+        return data
+
+    def _drop(self, key: str) -> None:
+        self._held.pop(key, None)
+        if self._folder is not None:
+            with suppress(OSError):
+                (self._folder / (key + ENDING)).unlink()
+
+    def _write(self, folder: Path, key: str, data: bytes) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(name).replace(folder / (key + ENDING))
+        except OSError:
+            with suppress(OSError):
+                Path(name).unlink()
+            raise
+        files = [(each.stat(), each) for each in folder.glob("*" + ENDING)]
+        files.sort(key=lambda each: each[0].st_mtime_ns, reverse=True)
+        total = 0
+        for about, path in files:
+            total += about.st_size
+            if total > self._budget and path.stem != key:
+                path.unlink(missing_ok=True)
