@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QEnterEvent, QPixmap
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
@@ -54,10 +56,11 @@ class Variations(QFrame):
         self._words.setMinimumWidth(WORDS)
         self._more = QPushButton("More variations")
         self._more.setProperty("role", "link")
-        self._discard, self._accept = QPushButton("Discard"), QPushButton("Accept")
-        self._discard.setMinimumWidth(self._discard.sizeHint().width())
+        self._discard, self._accept = QPushButton("Discard"), QPushButton(_use(1.0))
         self._discard.setToolTip("Esc")
         self._accept.setProperty("role", "accept")
+        for button in (self._discard, self._accept):  # with the longest of their words
+            button.setMinimumWidth(button.sizeHint().width())
         for button in (self._more, self._discard, self._accept):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         layout = QHBoxLayout(self)
@@ -195,7 +198,7 @@ class Variations(QFrame):
         self._words.setText(sentence(job))
         self._accept.setEnabled(bool(job.candidates))
         level = None if job.whole is None else job.whole.draft.strength
-        self._accept.setText("Accept" if level is None else f"Use {round(level * 100)}\u202f%")
+        self._accept.setText("Accept" if level is None else _use(level))
         self._accept.setToolTip("Enter" if level is None else "Make the whole edit with this strength (Enter)")
         if job.more is None:
             self._yield_keys(self._more)
@@ -222,6 +225,9 @@ class Variations(QFrame):
             self._places.insertWidget(len(self._cards), card)
             self._cards.append(card)
             card.show()
+        stops = [*self._cards, self._more, self._discard, self._accept]
+        for stop, following in pairwise(stops):
+            self.setTabOrder(stop, following)
 
     def _yield_keys(self, going: QWidget) -> None:
         """Else Qt would give the keyboard to whatever comes next."""
@@ -249,6 +255,10 @@ def _inside(rect: Rect) -> Rect:
     """The square in the middle of a stripe: nothing of its neighbours."""
     side = min(rect.size)
     return Rect.at(round(rect.centre.x - side / 2), round(rect.centre.y - side / 2), side, side)
+
+
+def _use(level: float) -> str:
+    return f"Use {round(level * 100)}\u202f%"
 
 
 def sentence(job: Job) -> str:

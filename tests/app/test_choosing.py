@@ -153,3 +153,21 @@ def test_arrows_and_enter_are_enough(tell: Tell, photo: Path) -> None:
         assert session.job is None
 
     tell(story, make_engine=Noise)
+
+
+def test_enter_keeps_the_card_that_has_the_keyboard(tell: Tell, photo: Path) -> None:
+    async def story(desk: Desk) -> None:
+        session = await begin(desk, photo)
+        first, second = strip_of(desk).cards[:2]
+        desk.window.activateWindow()
+        await by_hand(first.setFocus)
+        assert first.hasFocus()
+        await desk.key(Qt.Key.Key_Tab, widget=first)
+        assert second.hasFocus()
+        await desk.key(Qt.Key.Key_Return, widget=second)
+        recipe = session.document.layers[-1].recipe
+        assert recipe is not None
+        assert recipe.seed == 6
+        assert desk.canvas.hasFocus()
+
+    tell(story, make_engine=Noise)

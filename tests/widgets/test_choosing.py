@@ -233,6 +233,11 @@ class TestKeys:
         assert (job(session).chosen, seen(bench)) == (2, 3)
         QTest.keyClick(strip.cards[2], Key.Key_Tab, Qt.KeyboardModifier.ShiftModifier)
         assert seen(bench) == 2
+        QTest.keyClick(strip.cards[1], Key.Key_Tab)
+        QTest.keyClick(strip.cards[2], Key.Key_Tab)
+        assert button(strip, "More variations").hasFocus()
+        assert seen(bench) == 3
+        strip.cards[0].setFocus()
         bench.canvas.setFocus()
         assert seen(bench) == 3
 

@@ -229,6 +229,12 @@ def test_the_stripes_of_a_fan_are_cards_with_their_strength(strip: Variations, s
         image = card.grab().toImage()
         for x in (6, image.width() // 2, image.width() - 7):  # nothing of its neighbours
             assert image.pixelColor(x, 20).red() == pytest.approx(50 * at, abs=12)
+    width = strip.sizeHint().width()
+    for at, card in enumerate(strip.cards):
+        card.setFocus()
+        QTest.keyClick(card, Qt.Key.Key_Space)
+        assert session.job is not None
+        assert (session.job.place, strip.sizeHint().width()) == ((0, at), width)
     QTest.mouseClick(strip.cards[3], LEFT)
     assert [card.isChecked() for card in strip.cards] == [at == 3 for at in range(6)]
     assert not [
