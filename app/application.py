@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -358,11 +359,11 @@ async def _answer(ask: Callable[[Callable[[T], None]], QDialog]) -> T | None:
     return await future
 
 
-def load_engine(library: Callable[[], Library]) -> RunsRequests:
-    """Called in the worker: methods bring heavy libraries, which the window must not wait for."""
+def load_engine(library: Callable[[], Library], learned: Path | None = None) -> RunsRequests:
+    """Called in the worker: methods bring heavy libraries, which the window must not wait for. `learned`: as in `Engine`."""
     from editor.engine import Engine  # noqa: PLC0415
 
-    return Engine(library)
+    return Engine(library, learned=learned)
 
 
 def run(qt: QApplication, sight: FirstSight, pictures: Sequence[Path]) -> int:
@@ -378,9 +379,9 @@ def run(qt: QApplication, sight: FirstSight, pictures: Sequence[Path]) -> int:
 async def _main(settings: Settings, theme: Theme, sight: FirstSight, pictures: Sequence[Path]) -> None:
     kind = QStandardPaths.StandardLocation
     models = folder(kind.AppLocalDataLocation) / "models"
-    application = Application(
-        settings, theme, folder(kind.CacheLocation), models, load_engine, bundled=resources.bundled_models()
-    )
+    cache = folder(kind.CacheLocation)
+    make_engine = partial(load_engine, learned=cache / "learned")
+    application = Application(settings, theme, cache, models, make_engine, bundled=resources.bundled_models())
     try:
         await application.open_all(pictures)
         application.window.show()
