@@ -44,9 +44,11 @@ def can_repaint(session: Session) -> bool:
 
 def repaint(session: Session, region: Literal["inside", "outside"]) -> None:
     """Repaint by words what is painted, selected or active, or everything else; where nothing has been said yet, ask for the words."""
+    if session.job is not None and session.job.busy:
+        return
     session.choose_method(BlendedSettings)
-    presets = method_of(session.draft.settings).presets
     settings = session.draft.settings
+    presets = method_of(settings).presets
     if isinstance(settings, BlendedSettings) and settings.region != region:
         session.choose_preset(next(each for each in presets if _region(each) == region))
     if session.draft.prompt.strip():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
@@ -13,9 +15,9 @@ from pytestqt.qtbot import QtBot
 
 from editor.item import Exemplar
 from editor.models.info import FamilyName, ModelInfo
-from editor.request import PixelsSettings
+from editor.request import BlendedSettings, PixelsSettings
 from tests.widgets.desk_stub import Worker, drag, picture, with_exemplars, with_items
-from widgets import commands
+from widgets import commands, running
 from widgets.contextual.bar import ContextualBar
 from widgets.contextual.pages import (
     GradientPage,
@@ -323,3 +325,70 @@ def test_with_nothing_to_move_it_says_how_to_come_by_something(qtbot: QtBot) -> 
     assert "select something" in shown_words(bar)[0]
     session.commit("Add", with_items(session.document, "Cat"))
     assert shown_words(bar) == ["Click on an item or an exemplar to move it"]
+
+
+def by_words(session: Session) -> None:
+    """Words as what changes the picture, the selection as where."""
+    session.set_draft(
+        settings=BlendedSettings(), model=ModelInfo("tiny", "Tiny", "stable-diffusion", Path("tiny"), 512)
+    )
+    commands.select_all(session)
+
+
+@pytest.mark.parametrize(("words", "region"), [("Repaint inside", "inside"), ("Repaint background", "outside")])
+def test_a_selection_is_repainted_by_words(
+    bar: ContextualBar, session: Session, worker: Worker, words: str, region: str
+) -> None:
+    session.set_options(tool="rectangle")
+    commands.select_all(session)
+    assert not button(bar, words).isVisible()
+    assert button(bar, "Set strength").isVisible()
+    by_words(session)
+    assert not button(bar, "Set strength").isVisible()
+    wanted: list[bool] = []
+    session.words_wanted.connect(lambda: wanted.append(True))
+    QTest.mouseClick(button(bar, words), LEFT)
+    assert (wanted, worker.ran) == ([True], [])
+    session.set_draft(prompt="a boat")
+    QTest.mouseClick(button(bar, words), LEFT)
+    (asked,) = worker.asked
+    assert asked.draft.settings == BlendedSettings(region=region)  # type: ignore[arg-type]
+    assert asked.planned.region == "selection"
+    QTest.mouseClick(button(bar, "Repaint inside"), LEFT)  # one is running
+    assert len(worker.asked) == 1
+    assert session.draft.settings == asked.draft.settings
+
+
+def test_an_item_is_repainted_by_words(bar: ContextualBar, session: Session, worker: Worker) -> None:
+    by_words(session)
+    commands.select_none(session)
+    session.set_options(tool="move")
+    session.activate(item=session.document.items[0].id)
+    session.set_draft(prompt="snow")
+    QTest.mouseClick(button(bar, "Repaint background"), LEFT)
+    assert worker.ran[0].items == (session.document.items[0].id,)
+    assert session.draft.strength == 0.9
+
+
+def test_an_exemplar_is_blended_whatever_the_method(bar: ContextualBar, session: Session, worker: Worker) -> None:
+    by_words(session)
+    session.set_options(tool="move")
+    session.activate(exemplar=session.document.exemplars[0].id)
+    QTest.mouseClick(button(bar, "Blend"), LEFT)
+    assert isinstance(session.draft.settings, PixelsSettings)
+    assert worker.ran[0].action == "blend"
+
+
+def test_a_scribble_says_what_to_do_until_something_is_painted(bar: ContextualBar, session: Session) -> None:
+    def hint() -> bool:
+        assert bar.page is not None
+        return any("press Ctrl+Enter" in each.text() and each.isVisible() for each in bar.page.findChildren(QLabel))
+
+    by_words(session)
+    running.scribble(session)
+    assert kind(bar) is PaintPage
+    assert hint()
+    layer = session.document.layers[-1]
+    stroke = layer.pixels.write(2, 2, np.full((4, 4, 4), 255, np.uint8))
+    session.commit("Paint", session.document.with_layer(replace(layer, pixels=stroke)))
+    assert not hint()

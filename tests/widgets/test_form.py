@@ -11,12 +11,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QToolButton
 from pytestqt.qtbot import QtBot
 
-from editor.request import QuickFillSettings, Range, Says, field_specs
+from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings, Range, Says, field_specs
 from tests.widgets.desk_stub import NONE, drag
 from widgets.controls.check import Check
 from widgets.controls.choice import Choice
 from widgets.controls.slider import Slider
-from widgets.form import Form
+from widgets.form import Form, choice_words
 
 
 @dataclass(frozen=True)
@@ -122,3 +122,16 @@ def test_a_choice_can_show_that_none_is_made(qtbot: QtBot) -> None:
         assert choice.value == ""
         choice.set_value("a")
         assert choice.value == "a"
+
+
+def test_a_value_is_called_by_the_field_that_it_is_of() -> None:
+    assert choice_words("reference", "rule") == "PIXELS, as published"
+    assert choice_words("reference", "rank") == "The region alone"
+    assert choice_words("fixed", "noise") == "Once"
+    assert choice_words("one_by_one", "passes") == "One by one"
+
+
+def test_every_choice_of_the_methods_reads_as_words() -> None:
+    for settings in (BlendedSettings, PixelsSettings, QuickFillSettings):
+        for spec in field_specs(settings):
+            assert not [each for value in spec.choices if "_" in (each := choice_words(value, spec.name))]

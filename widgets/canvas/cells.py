@@ -176,9 +176,18 @@ def _inputs(
         small = _reduced(document, draft, planned, frame=frame, level=level, reducer=reducer or Reducer())
         seen = Frame(to_level(frame.rect, level).intersect(small.rect), frame.working)
     source = from_level(seen.rect, level).intersect(document.rect)
-    nothing = thinned(document, source, 1 << level)[..., 3] == 0
+    nothing = _nothing(document, source, 1 << level)
     strength, found = repaint_inputs(small, draft, seen, planned, nothing)
     return strength, tuple(found.values()), seen
+
+
+def _nothing(document: Document, rect: Rect, step: int) -> NDArray[np.bool_] | None:
+    """(h, w): where the picture is transparent, of samples every `step` pixels; None where one layer alone covers it all, without laying them all."""
+    whole = (each for each in document.layers[:1] if each.visible and each.opacity == 1)
+    if any(each.pixels.thinned(rect, step)[..., 3].min(initial=255) == 255 for each in whole):
+        return None
+    found: NDArray[np.bool_] = thinned(document, rect, step)[..., 3] == 0
+    return found
 
 
 def _reduced(

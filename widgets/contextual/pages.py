@@ -359,8 +359,7 @@ class Words(Page):
         outside.clicked.connect(lambda: running.repaint(session, "outside"))
 
     def show_state(self) -> None:
-        draft = self.session.draft
-        self.setVisible(isinstance(draft.settings, BlendedSettings) and running.can_repaint(self.session))
+        self.setVisible(isinstance(self.session.draft.settings, BlendedSettings))
 
 
 class ColourButton(QToolButton):

@@ -12,7 +12,7 @@ from widgets.canvas.cells import closing_cells
 from widgets.session import Session
 
 DELAY = 200  # milliseconds after the last change
-THIN = "The region is thin: it begins wider and closes in on yours."
+THIN = "Thin region: it begins wider and closes in."
 
 
 class RegionLine(QLabel):

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from editor.errors import InternalError, OutOfMemory
 from editor.geometry import Rect
 from editor.report import Assessment, Preview, Progress
-from editor.request import PixelsSettings, QuickFillSettings
+from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
 from tests.widgets.desk_stub import NONE, Worker, drag, model, painted, picture
 from widgets.controls.slider import Slider
 from widgets.panels.edit import EditPanel
@@ -295,3 +295,56 @@ def test_without_the_part_for_models_it_says_what_to_install(
     assert "Get a model…" not in links(panel)
     session.choose_method(QuickFillSettings)
     assert not any("palimpsest[models]" in text for text in texts(panel))
+
+
+class TestByWords:
+    def test_presets_stand_in_two_rows_and_no_word_is_cut(self, panel: EditPanel, session: Session) -> None:
+        session.choose_method(BlendedSettings)
+        rows: dict[int, list[str]] = {}
+        for each in panel.findChildren(QToolButton):
+            if each.isVisible() and each.accessibleName().startswith("Preset: "):
+                rows.setdefault(each.mapTo(panel, QPoint(0, 0)).y(), []).append(each.text())
+                assert each.fontMetrics().horizontalAdvance(each.text()) + 8 <= each.width()
+        assert list(rows.values()) == [["New object", "Background"], ["Change it", "Lettering", "Scribble"]]
+        visible = [each.accessibleName() for each in panel.findChildren(QToolButton) if each.isVisible()]
+        assert "Try strengths" not in visible
+
+    def test_the_words_around_the_slider_are_those_of_the_preset(self, panel: EditPanel, session: Session) -> None:
+        assert "Keep what is there" not in texts(panel)
+        session.choose_method(BlendedSettings)
+        assert {"Keep what is there", "Free"} <= set(texts(panel))
+        QTest.mouseClick(tool(panel, "Scribble"), LEFT)
+        assert {"Keep my scribble", "Free"} <= set(texts(panel))
+        assert slider(panel, "Strength").value == 0.5
+
+    def test_the_field_goes_on_being_typed_in_while_the_method_changes(
+        self, panel: EditPanel, session: Session, worker: Worker
+    ) -> None:
+        session.choose_method(QuickFillSettings)
+        session.set_draft(prompt="an earlier thing")
+        field = panel.findChild(QPlainTextEdit)
+        assert isinstance(field, QPlainTextEdit)
+        assert field.toPlainText() == ""
+        QTest.keyClicks(field, " a cat")
+        assert kind(session) is BlendedSettings
+        assert field.toPlainText() == session.draft.prompt == " a cat"
+        session.choose_method(QuickFillSettings)
+        worker.known.clear()
+        session.follow_models()
+        assert not field.isVisible(), "there is nobody to read it"
+
+    def test_who_is_to_say_something_has_the_keyboard(self, panel: EditPanel, session: Session, qtbot: QtBot) -> None:
+        session.choose_method(BlendedSettings)
+        panel.activateWindow()
+        session.ask_for_words()
+        field = panel.findChild(QPlainTextEdit)
+        assert isinstance(field, QPlainTextEdit)
+        qtbot.waitUntil(field.hasFocus)
+
+    def test_a_blank_field_is_no_reason_for_doubt(self, panel: EditPanel, session: Session) -> None:
+        session.choose_method(BlendedSettings)
+        found = next(each for each in panel.findChildren(QLabel) if each.text() == "Say what should be there.")
+        assert found.property("role") == "caption"
+        session.set_draft(prompt="a cat", guidance_scale=20.0)
+        assert "harsh" in found.text()
+        assert found.property("role") == "doubt"
