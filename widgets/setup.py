@@ -35,7 +35,7 @@ class Setup(OpenDocument):
         ] = {}  # of methods not in hand, with strength
         self._strength_set: set[type[MethodSettings]] = set()  # methods whose strength the person chose
         self._scribble: int | None = None  # the layer that is meant, also while it is hidden or undone
-        self._tool_before: ToolName = self.options.tool  # the scribble
+        self._tool_before: ToolName = self.options.tool  # what was in hand before the scribble
 
     def _follow(self) -> None:
         """Forget active things that the document no longer has."""
@@ -47,19 +47,22 @@ class Setup(OpenDocument):
             layer = document.layers[-1].id if document.layers else None
         hint = None if self._scribble is None else document.layer(self._scribble)
         scribble = hint.id if hint is not None and hint.visible else None
-        if scribble is not None and draft.scribble is None:
+        scribbles = scribble != draft.scribble and isinstance(draft.settings, BlendedSettings)
+        if scribble is not None and scribbles:
             layer = scribble
         if (item, exemplar, scribble, layer) != (draft.item, draft.exemplar, draft.scribble, self.active_layer):
             if (item, exemplar) != (draft.item, draft.exemplar):
                 self.options = self.options.let_go
-            if scribble != draft.scribble:
+            if scribbles:
                 self._take_paint(scribble is not None)
             self.draft = replace(draft, item=item, exemplar=exemplar, scribble=scribble)
             self.active_layer = layer
             self.active_changed.emit()
 
     def activate(self, *, item: int | None = None, exemplar: int | None = None) -> None:
-        """Make one item or one exemplar the active thing; neither, to have none."""
+        """Make one item or one exemplar the active thing; neither, to have none. Words alone take no exemplars: then the method changes as well."""
+        if exemplar is not None and item is None and isinstance(self.draft.settings, BlendedSettings):
+            self.choose_method(PixelsSettings)
         self.set_draft(item=item, exemplar=None if item is not None else exemplar)
 
     def activate_layer(self, layer: int) -> None:

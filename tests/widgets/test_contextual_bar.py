@@ -371,9 +371,9 @@ def test_an_item_is_repainted_by_words(bar: ContextualBar, session: Session, wor
 
 
 def test_an_exemplar_is_blended_whatever_the_method(bar: ContextualBar, session: Session, worker: Worker) -> None:
-    by_words(session)
     session.set_options(tool="move")
     session.activate(exemplar=session.document.exemplars[0].id)
+    by_words(session)
     QTest.mouseClick(button(bar, "Blend"), LEFT)
     assert isinstance(session.draft.settings, PixelsSettings)
     assert worker.ran[0].action == "blend"

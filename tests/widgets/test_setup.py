@@ -148,6 +148,10 @@ def test_a_hidden_scribble_is_none_until_it_is_shown(session: Session) -> None:
     assert (session.draft.scribble, session.options.tool) == (None, "lasso")
     session.commit("Show", session.document.with_layer(layer))
     assert (session.draft.scribble, session.options.tool) == (layer.id, "paint")
+    session.undo()
+    session.choose_method(PixelsSettings)
+    session.redo()
+    assert session.options.tool == "lasso", "nobody scribbles now"
 
 
 def test_an_empty_scribble_goes_with_the_method(session: Session) -> None:
@@ -176,3 +180,16 @@ def test_words_mean_the_exemplars_where_there_are_some(session: Session) -> None
     session.commit("Drop", with_exemplars(session.document, "Boat"))
     methods.append(session.method_for_words)
     assert methods == [BlendedSettings, PixelsSettings]
+
+
+def test_an_exemplar_takes_in_hand_what_blends_it(session: Session) -> None:
+    session.choose_method(BlendedSettings)
+    session.set_draft(prompt="a boat")
+    session.commit("Drop", with_exemplars(session.document, "Boat"))
+    session.activate(exemplar=session.document.exemplars[0].id)
+    kinds = [type(session.draft.settings)]
+    assert (session.draft.prompt, session.plan.action) == ("a boat", "blend")
+    session.choose_method(QuickFillSettings)
+    session.activate(exemplar=session.document.exemplars[0].id)
+    kinds.append(type(session.draft.settings))
+    assert kinds == [PixelsSettings, QuickFillSettings]
