@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, str] = {
     "pixels-cancel": "app.bench.diffusion:pixels_cancel",
     "pixels-cold": "app.bench.diffusion:pixels_cold",
     "memory-estimate": "app.bench.memory_estimate:memory_estimate",
+    "background": "app.bench.background:background",
     "gpu": "app.bench.gpu:gpu",
 }
 

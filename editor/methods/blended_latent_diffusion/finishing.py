@@ -71,26 +71,25 @@ class Finish:
 
     def finished(self, latents: torch.Tensor, seed: int, *, hurried: bool = False) -> Reports[Finished]:
         """`latents`: (C, h, w), clean. `hurried`: leave out what takes long."""
-        request, working, finish = self.request, self.region.working, self.settings.finish
-        learns = None if hurried else LEARNS.get(finish)
+        learns = None if hurried else LEARNS.get(self.settings.finish)
         made = yield from part(self.made(latents, learns), 0, LEARNING)
-        image, tone = made.image, self.settings.match_tone
-        if tone == "on" or (tone == "auto" and finish != "poisson"):  # which evens out shifts by itself
-            soft = working.map(self.region.soft)
-            image = matched(image, working.image(request.image), soft, always=tone == "on")
+        result = yield from part(self.laid(made.image, seed), LEARNING, 1)
+        return Finished(replace(result, latents=latents.float().cpu().numpy()), made.early)
+
+    def laid(self, image: Image, seed: int) -> Reports[EditResult]:
+        """`image`, (canvas height, canvas width, 3) in [0, 1], laid over the picture."""
+        request, working, soft = self.request, self.region.working, self.region.soft
+        evened = self.settings.finish == "poisson"
+        if self.settings.match_tone == "on" or not evened:  # what is evened out needs no shift
+            image = self._matched(image)
         original = np.asarray(request.image / np.float32(255), np.float32)
-        whole, alpha = working.back(image), self.alpha
-        found = whole
-        if finish == "poisson":
-            found = yield from part(poisson(whole, original, self.region.soft > 0), LEARNING, 1)
-            found, alpha = np.asarray(np.clip(found, 0, 1), np.float32), self.region.soft  # it meets the picture
+        whole = found = working.back(image)
+        alpha = self.alpha
+        if evened:
+            exact = yield from poisson(whole, original, soft > 0)
+            found, alpha = np.asarray(np.clip(exact, 0, 1), np.float32), soft  # it meets the picture
         pasted = Pasted.bare(original).over(found, alpha)
-        result = replace(
-            result_of(request, seed, pasted),
-            latents=latents.float().cpu().numpy(),
-            seam=seam.visibility(original, whole, pasted.image, alpha),
-        )
-        return Finished(result, made.early)
+        return replace(result_of(request, seed, pasted), seam=seam.visibility(original, whole, pasted.image, alpha))
 
     def made(self, latents: torch.Tensor, learns: Learns | None) -> Reports[Made]:
         """The latents (C, h, w) decoded, by a decoder that knows the surroundings where one shall be learned."""
@@ -101,16 +100,27 @@ class Finish:
         if not region.any():
             region = self.region.working.map(self.region.soft) > 0
         source = self.region.working.image(self.request.image)
+        # A shift of all colours would stay inside the region, where nothing else tells what was meant.
+        plain = self.backend.decode(latents[None])[0]
+        matching = self._matched(plain)
+        wanted = None if matching is plain else matching
         decoder = self.backend.own_decoder()
         key = ""
         if self.fits is not None:
-            rule = f"{learns} {STEPS} {RATES[learns]} {OUTSIDE}"
+            rule = f"{learns} {STEPS} {RATES[learns]} {OUTSIDE} {self.settings.match_tone}"
             arrays = (each.cpu().numpy() for each in (latents.float(), *decoder.weights))
             key = content_key("surroundings", rule, source, region, *arrays)
             known = self.fits.get(key)
             if known is not None:
                 return Made(known["image"].numpy())
-        done = yield from refined(decoder, latents, source, region, learns)
+        done = yield from refined(decoder, latents, source, region, learns, wanted=wanted)
         if self.fits is not None and not done.early:
             self.fits.keep(key, {"image": torch.from_numpy(done.image)})
         return Made(done.image, done.early)
+
+    def _matched(self, image: Image) -> Image:
+        """With the light and colours of the picture, as far as the settings want it; the very same where nothing is to be done."""
+        tone, working = self.settings.match_tone, self.region.working
+        if tone == "off":
+            return image
+        return matched(image, working.image(self.request.image), working.map(self.region.soft), always=tone == "on")

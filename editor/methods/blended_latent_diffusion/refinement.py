@@ -56,14 +56,15 @@ def refined(
     region: Mask,
     learns: Learns,
     *,
+    wanted: Image | None = None,
     steps: int = STEPS,
     outside: float = OUTSIDE,
 ) -> Reports[Refined]:
-    """The latents (C, h, w), decoded so that it is `source` (H, W, 3) outside `region` (H, W) and what it was inside.
+    """The latents (C, h, w), decoded so that it is `source` (H, W, 3) outside `region` (H, W) and inside what it was, or `wanted` (H, W, 3).
 
     `decoder` is used up. "decoder" trains it with the latents as they are; "latents" moves a copy of them and leaves the decoder.
     """
-    task = _Task.of(decoder, latents, source, region, learns, outside=outside)
+    task = _Task.of(decoder, latents, source, region, learns, wanted=wanted, outside=outside)
     done = yield from minimise(task.loss, task.parameters, steps, RATES[learns], doing=DOING)
     return Refined(from_network(decoder(task.latents))[0], done.losses, done.early)
 
@@ -80,20 +81,28 @@ class _Task:
 
     @classmethod
     def of(
-        cls, decoder: OwnDecoder, latents: torch.Tensor, source: Image, region: Mask, learns: Learns, *, outside: float
+        cls,
+        decoder: OwnDecoder,
+        latents: torch.Tensor,
+        source: Image,
+        region: Mask,
+        learns: Learns,
+        *,
+        wanted: Image | None,
+        outside: float,
     ) -> _Task:
         if region.size >= LARGE:
             decoder.save_memory()
         with torch.inference_mode(False):  # what was made inside of it takes part in no gradient
             z = latents[None].detach().float().clone()
             with torch.no_grad():
-                wanted = decoder(z)
+                inside = decoder(z) if wanted is None else to_network(wanted, z.device, torch.float32)
             parameters: Sequence[torch.Tensor] = [z.requires_grad_()] if learns == "latents" else decoder.parameters
             for each in parameters:
                 each.requires_grad_()
             target = to_network(source, z.device, torch.float32)
             mask = torch.from_numpy(region.astype(np.float32))[None, None].to(z.device)
-            return cls(decoder, z, wanted, target, mask, parameters, outside)
+            return cls(decoder, z, inside, target, mask, parameters, outside)
 
     def loss(self) -> torch.Tensor:
         return misfit(self.decoder(self.latents), self.wanted, self.source, self.region, self.outside)

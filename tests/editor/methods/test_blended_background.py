@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from editor import paste_back
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.fits import FitStore
 from editor.diffusion.shelf import telling_memory
@@ -264,3 +266,25 @@ def test_an_edit_that_finishes_early_while_learning_learns_nothing_more(models: 
     assert len([each for each in seen if isinstance(each, Found)]) == 2
     learned = [each.doing for each in seen if isinstance(each, Progress) and "Learning" in each.doing]
     assert len(learned) == 4  # one before the first step
+
+
+def test_what_is_learned_inside_has_the_colours_of_the_picture(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoder that is off all over learns the picture outside; inside it is told what it made with the shift taken back."""
+    told: list[Any] = []
+
+    def spied(*given: Any, **more: Any) -> Any:
+        told.append(more["wanted"])
+        return refined(*given, steps=1, **more)
+
+    monkeypatch.setattr(finishing, "refined", spied)
+    for tone in ("auto", "off"):
+        scene = Scene.of(models("sd"), finish="decoder", match_tone=tone)
+        scene.finished()
+    assert told[1] is None
+    scene = Scene.of(models("sd"))
+    plain = scene.model.backend.decode(scene.latents[None])[0]
+    size = 2 * paste_back.RING + 1
+    near = cv2.dilate(scene.region.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+    ring = near & ~scene.region
+    shifts = [np.abs(each[ring].mean(0) - scene.source[ring].mean(0)).max() for each in (plain, told[0])]
+    assert shifts[1] < shifts[0] / 10

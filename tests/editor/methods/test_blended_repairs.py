@@ -87,9 +87,9 @@ def test_what_was_learned_counts_for_the_same_picture_region_latents_and_model_o
     fits = FitStore()
     learned: list[Any] = []
 
-    def counted(*given: Any) -> Any:
+    def counted(*given: Any, **more: Any) -> Any:
         learned.append(given)
-        return refined(*given, steps=1)
+        return refined(*given, steps=1, **more)
 
     monkeypatch.setattr(finishing, "refined", counted)
     drive(repair(scene.asked("decoder"), scene.model.backend, fits))
