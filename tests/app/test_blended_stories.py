@@ -326,6 +326,16 @@ def test_scribble_what_should_be_there(tell: Tell, stamp: Path) -> None:
         assert session.document.layers[-1].name == "Scribble"
         assert hint(session) == session.document.layers[-1].id != painted.layers[-1].id
 
+        # The edit can be made again from its layer, with the same strokes.
+        session.activate_layer(done.layers[-1].id)
+        await desk.do("run.again")
+        assert hint(session) == painted.layers[-1].id
+        assert chosen(desk) == ["Scribble"]
+        await desk.key(Qt.Key.Key_Return, CONTROL)
+        (again,) = (await desk.finished()).results
+        assert again.recipe == done.layers[-1].recipe
+        assert np.array_equal(flatten(session.document, session.document.rect), flatten(painted))
+
     tell(story)
 
 
