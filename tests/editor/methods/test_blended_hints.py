@@ -27,7 +27,6 @@ from tests.editor.methods.pixels_stage import (
 )
 
 Models = Callable[[str], Model]
-Stocks = Callable[[str], Any]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.usefixtures("one_thread"),
