@@ -17,7 +17,7 @@ from editor.methods.blended_latent_diffusion.refinement import DOING, OUTSIDE, R
 from editor.methods.blended_latent_diffusion.starting import Region
 from editor.paste_back import Pasted, matched, paste_alpha, result_of
 from editor.phases import part
-from editor.report import EditResult, Progress, Reports
+from editor.report import EditResult, FinishEarly, Progress, Reports
 from editor.request import BlendedSettings, EditRequest
 
 HALF = 0.5  # of a pixel must be edited for it to count as edited
@@ -93,17 +93,17 @@ class Finish:
 
     def made(self, latents: torch.Tensor, learns: Learns | None) -> Reports[Made]:
         """The latents (C, h, w) decoded, by a decoder that knows the surroundings where one shall be learned."""
-        if learns is None:
-            return Made(self.backend.decode(latents[None])[0])
-        yield Progress(0.0, DOING)
-        region = self.region.working.map(self.region.soft) >= HALF
+        soft = self.region.working.map(self.region.soft)
+        region = soft >= HALF
         if not region.any():
-            region = self.region.working.map(self.region.soft) > 0
+            region = soft > 0
+        if learns is None or region.all():  # there are no surroundings
+            return Made(self.backend.decode(latents[None])[0])
+        try:
+            yield Progress(0.0, DOING)
+        except FinishEarly:
+            return Made(self.backend.decode(latents[None])[0], early=True)
         source = self.region.working.image(self.request.image)
-        # A shift of all colours would stay inside the region, where nothing else tells what was meant.
-        plain = self.backend.decode(latents[None])[0]
-        matching = self._matched(plain)
-        wanted = None if matching is plain else matching
         decoder = self.backend.own_decoder()
         key = ""
         if self.fits is not None:
@@ -113,6 +113,10 @@ class Finish:
             known = self.fits.get(key)
             if known is not None:
                 return Made(known["image"].numpy())
+        # A shift of all colours would stay inside the region, where nothing else tells what was meant.
+        plain = self.backend.decode(latents[None])[0]
+        matching = self._matched(plain)
+        wanted = None if matching is plain else matching
         done = yield from refined(decoder, latents, source, region, learns, wanted=wanted)
         if self.fits is not None and not done.early:
             self.fits.keep(key, {"image": torch.from_numpy(done.image)})

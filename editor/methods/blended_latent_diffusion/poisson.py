@@ -7,6 +7,7 @@ no rounding on the way, and nothing to solve where both pictures agree.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import cv2
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from editor.geometry import Rect
 from editor.phases import part
-from editor.report import Progress, Reports
+from editor.report import FinishEarly, Progress, Reports
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -180,7 +181,8 @@ def _conjugate(grids: Sequence[_Grid], right: Map) -> Reports[Map]:
         before, fit = fit, _dot(residual, scaled)
         direction *= np.float32(fit / before)
         direction += scaled
-        yield Progress((iteration + 1) / (iteration + 5), DOING)  # how many it takes is not known
+        with suppress(FinishEarly):  # that is about to happen anyway
+            yield Progress((iteration + 1) / (iteration + 5), DOING)  # how many it takes is not known
     return found
 
 

@@ -18,13 +18,13 @@ from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.fits import FitStore
 from editor.diffusion.shelf import telling_memory
 from editor.errors import OutOfMemory
-from editor.methods.blended_latent_diffusion import edit_batch, finishing, refinement, repair
+from editor.methods.blended_latent_diffusion import edit, edit_batch, finishing, refinement, repair
 from editor.methods.blended_latent_diffusion.refinement import Learns, misfit, refined
 from editor.report import FinishEarly, Found, Progress, Report
 from editor.request import Repair
 from tests.editor.methods.blended_scene import Scene, untouched
 from tests.editor.methods.blended_stage import settings, shown, wish
-from tests.editor.methods.pixels_stage import MODELS, SEED, Model, drive
+from tests.editor.methods.pixels_stage import MODELS, SEED, SIDE, Model, drive
 
 Models = Callable[[str], Model]
 Image = NDArray[np.float32]
@@ -288,3 +288,34 @@ def test_what_is_learned_inside_has_the_colours_of_the_picture(models: Models, m
     ring = near & ~scene.region
     shifts = [np.abs(each[ring].mean(0) - scene.source[ring].mean(0)).max() for each in (plain, told[0])]
     assert shifts[1] < shifts[0] / 10
+
+
+@pytest.mark.parametrize("finish", HOWS)
+def test_it_can_finish_early_at_every_report(models: Models, finish: Repair, few: None) -> None:
+    """There is a result in the end, whenever it was asked for."""
+    scene = Scene.of(models("sd"), finish=finish)
+    reports = len(_reports(scene))
+    assert reports > 2
+    for at in range(reports):
+        done = drive(scene.finish().finished(scene.latents, SEED), finish_at=at)
+        assert done.early == (finish != "poisson")
+        assert done.result.pixels[..., 3].any()
+
+
+def _reports(scene: Scene) -> list[Report]:
+    seen: list[Report] = []
+    drive(scene.finish().finished(scene.latents, SEED), seen=seen)
+    return seen
+
+
+@pytest.mark.parametrize("finish", HOWS)
+def test_without_surroundings_a_finish_is_a_paste(models: Models, finish: Repair) -> None:
+    everything = np.ones(SIDE.shape, np.float32)
+    model, found = models("sd"), []
+    for each in (finish, "paste"):
+        request = wish(everything, settings(finish=each), steps=2)
+        seen: list[Report] = []
+        found.append(drive(edit(request, model.backend), seen=seen))
+        assert not any("Learning" in said.doing for said in seen if isinstance(said, Progress))
+    assert (found[0].pixels == found[1].pixels).all()
+    assert found[0].seam == 0
