@@ -35,6 +35,7 @@ class Setup(OpenDocument):
         ] = {}  # of methods not in hand, with strength
         self._strength_set: set[type[MethodSettings]] = set()  # methods whose strength the person chose
         self._scribble: int | None = None  # the layer that is meant, also while it is hidden or undone
+        self._scribbled: tuple[MethodSettings, float] | None = None  # what it was done with
         self._tool_before: ToolName = self.options.tool  # what was in hand before the scribble
 
     def _follow(self) -> None:
@@ -55,6 +56,7 @@ class Setup(OpenDocument):
                 self.options = self.options.let_go
             if scribbles:
                 self._take_paint(scribble is not None)
+                draft = self._with_scribble(draft) if scribble is not None else self._without_scribble(draft)
             self.draft = replace(draft, item=item, exemplar=exemplar, scribble=scribble)
             self.active_layer = layer
             self.active_changed.emit()
@@ -170,6 +172,17 @@ class Setup(OpenDocument):
         elif self.draft.scribble is not None:
             self._take_paint(False)
             self.set_draft(scribble=None)
+
+    def _without_scribble(self, draft: Draft) -> Draft:
+        """What suits a scribble would leave too much of anything else."""
+        self._scribbled = draft.settings, draft.strength
+        first = method_of(draft.settings).presets[0]
+        return replace(draft, settings=with_preset(draft.settings, first), strength=first.strength)
+
+    def _with_scribble(self, draft: Draft) -> Draft:
+        """As it was when there last was one."""
+        settings, strength = self._scribbled or (draft.settings, draft.strength)
+        return replace(draft, settings=settings, strength=strength)
 
     def _take_paint(self, begin: bool) -> None:
         """Paint for the scribble, or take up again what was in hand before; nobody has been told yet."""

@@ -316,6 +316,7 @@ def test_scribble_what_should_be_there(tell: Tell, stamp: Path) -> None:
         assert differs(opened, done)[allowed].any()
         assert hint(session) is None
         assert tool(session) == "rectangle"
+        assert chosen(desk) == ["New object"], "what comes next would be changed too little"
 
         # A step back the strokes are a hint again; a new scribble has a layer of its own.
         await desk.do("edit.undo")
@@ -347,8 +348,9 @@ def test_a_scribble_follows_its_layer(tell: Tell, stamp: Path) -> None:
         await desk.do("edit.undo")
         assert hint(session) is None
         assert tool(session) != "paint", "the next stroke would go onto the picture"
-        assert chosen(desk) == []
+        assert chosen(desk) == ["New object"]
         await desk.do("edit.redo")
+        assert chosen(desk) == ["Scribble"]
         assert (hint(session), session.active_layer, tool(session)) == (layer, layer, "paint")
         session.set_brush(size=10)
         await desk.drag([(20, 40), (44, 40)])
