@@ -126,7 +126,7 @@ def repainting_label(prompt: str, name: str = "") -> str:
 def words_label(settings: BlendedSettings, prompt: str, name: str = "", *, scribbled: bool = False) -> str:
     """What an edit by words is called. `name`: of the item that it is about, if it is about one."""
     if settings.region == "outside":
-        return " ".join(["Repaint the background", *_as(prompt)])
+        return " ".join(["Repaint background", *_as(prompt)])
     if scribbled:
         return " ".join(["Paint the scribble", *_as(prompt)])
     return repainting_label(prompt, name)

@@ -51,7 +51,7 @@ class TestPlan:
         assert plan(document, draft(scribble=layer.id)).label == "Paint the scribble as “a boat”"
         document, item = with_item(picture(), STROKE)
         assert plan(document, draft(item=item.id)).label == "Repaint “cat” as “a boat”"
-        assert plan(document, draft("outside", item=item.id)).label == "Repaint the background as “a boat”"
+        assert plan(document, draft("outside", item=item.id)).label == "Repaint background as “a boat”"
 
 
 class TestOutside:
@@ -80,7 +80,7 @@ class TestOutside:
     def test_the_selection_is_used_up_and_comes_back_when_it_is_run_again(self) -> None:
         asked = selected(picture(), STROKE)
         label, document = apply_result(asked, answer(make_request(asked, draft("outside"))), asked)
-        assert label == "Repaint the background as “a boat”"
+        assert label == "Repaint background as “a boat”"
         assert not document.selection.any()
         again = reopen(document, document.layers[-1].id)
         request = make_request(again.document, replace(again.draft, model=MODEL))
