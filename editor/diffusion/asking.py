@@ -24,6 +24,8 @@ def told(
     picture_share: float = 0.0,
 ) -> Reports[Denoiser]:
     """The network, told the request's words for a batch of one picture for each seed. `canvas`: in pixels; the rest as in `Backend.embed`."""
+    if not backend.info.traits.draws_words:
+        seeds = seeds[:1]  # the same for all
     embeddings = []
     for number, seed in enumerate(seeds):
         reading = backend.embed(request.prompt, request.negative_prompt, canvas, pictures, picture_share, seed=seed)

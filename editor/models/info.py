@@ -18,7 +18,8 @@ class Family:
 
     `label`: for people. `native`: side in pixels of the square it was trained on, unless the model says otherwise. `multiple`: sides of
     the working canvas are multiples of this. `strength`, `steps`, `guidance_scale`: first values. `rim`: how far, in working pixels of a model
-    of that size, the surroundings of an exemplar may adapt.
+    of that size, the surroundings of an exemplar may adapt. `draws_words`: random numbers are drawn on the way from words to what the network is
+    told, so that each result has its own.
     """
 
     label: str
@@ -28,6 +29,7 @@ class Family:
     steps: int
     guidance_scale: float
     rim: int
+    draws_words: bool = False
 
 
 FAMILIES: MappingProxyType[FamilyName, Family] = MappingProxyType(
@@ -35,7 +37,7 @@ FAMILIES: MappingProxyType[FamilyName, Family] = MappingProxyType(
         "stable-diffusion": Family("Stable Diffusion 1 and 2", 512, 8, 0.5, 30, 7.0, 16),
         "stable-diffusion-xl": Family("Stable Diffusion XL", 1024, 8, 0.45, 30, 6.0, 24),
         "stable-diffusion-xl-refiner": Family("Stable Diffusion XL refiner", 1024, 8, 0.25, 30, 6.0, 24),
-        "kandinsky-2.2": Family("Kandinsky 2.2", 768, 64, 0.3, 50, 4.0, 24),
+        "kandinsky-2.2": Family("Kandinsky 2.2", 768, 64, 0.3, 50, 4.0, 24, draws_words=True),
     }
 )
 
