@@ -29,6 +29,8 @@ BENCHMARKS: dict[str, str] = {
     "pixels-cancel": "app.bench.diffusion:pixels_cancel",
     "pixels-cold": "app.bench.diffusion:pixels_cold",
     "memory-estimate": "app.bench.memory_estimate:memory_estimate",
+    "candidates-time": "app.bench.candidates:candidates_time",
+    "candidates-memory": "app.bench.memory_estimate:candidates_memory",
     "background": "app.bench.background:background",
     "gpu": "app.bench.gpu:gpu",
 }
@@ -37,6 +39,7 @@ BENCHMARKS: dict[str, str] = {
 LARGE: dict[str, str] = {
     "truth": "app.bench.truth",
     "truth-sweep": "app.bench.truth_sweep",
+    "words": "app.bench.words",
     "practice": "app.bench.practice",
 }
 

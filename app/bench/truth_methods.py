@@ -28,8 +28,8 @@ from app.practice.judge import Judge, JudgeNet, Reading
 from app.practice.scenes import SIDE
 from app.practice.training import as_batch, to_signed
 from app.practice.words import make_tokenizer
-from editor.methods import pixels, quick_fill
-from editor.request import EditRequest, Pixels, PixelsSettings, QuickFillSettings
+from editor.methods import blended_latent_diffusion, pixels, quick_fill
+from editor.request import BlendedSettings, EditRequest, Pixels, PixelsSettings, QuickFillSettings
 
 Single = Callable[["Stage", Case], Pixels | None]
 
@@ -133,6 +133,19 @@ def by_pixels_at(strength: float, stage: Stage, case: Case) -> Pixels:
     return edited(stage, case.source, stage.request(case, strength=found, exemplars=exemplars))
 
 
+def by_blending(stage: Stage, case: Case) -> Pixels | None:
+    """Blended Latent Diffusion: words within the region; it takes no exemplars."""
+    if case.exemplar is not None:
+        return None
+    request = stage.request(case, settings=BlendedSettings(feather=0.0))
+    return laid_on(case.source, outcome(blended_latent_diffusion.edit(request, stage.model.backend)))
+
+
+def by_blending_locally(stage: Stage, case: Case) -> Pixels | None:
+    """The same, told only what shall stand in the region."""
+    return by_blending(stage, replace(case, prompt=case.local_prompt))
+
+
 def by_quick_fill(stage: Stage, case: Case) -> Pixels | None:
     """Quick fill takes things away and lays others in; it understands no words."""
     settings = QuickFillSettings(grow=0)
@@ -210,6 +223,8 @@ METHODS: MappingProxyType[str, Method] = MappingProxyType(
     {
         "pixels": by_pixels,
         "pixels, local words": by_pixels_locally,
+        "blended": by_blending,
+        "blended, local words": by_blending_locally,
         "quick fill": by_quick_fill,
         "mean fill": mean_fill,
         "untouched paste": untouched,

@@ -1,7 +1,7 @@
 """Words in regions: `python -m app bench words`. Edits by words on held-out practice scenes: several candidates, and the one that ranking puts first.
 
-What a judge reads in the first candidate, in the best-ranked of them, in all on average, and in any; beside them the wrong words, PIXELS, and thin
-regions with and without closing in.
+What a judge reads in the first candidate, in the best-ranked of them, in all on average, and in any; beside them the wrong words, and thin regions
+with and without closing in.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+import torch
 
 import resources
 from app.bench import Result
@@ -25,7 +26,7 @@ from app.bench.quick_fill_edits import laid_on
 from app.bench.run import row
 from app.bench.truth import interval
 from app.bench.truth_cases import HELD_OUT, Case, around, draws, other_thing, removal, replacement
-from app.bench.truth_methods import Stage, by_pixels_locally, mean_fill
+from app.bench.truth_methods import Stage, mean_fill
 from app.practice.export import CLIP
 from app.practice.judge import CELL, CELLS, Reading
 from app.practice.scenes import SIDE, SIZES, Scene, draw_scene, draw_thing
@@ -125,7 +126,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write tables in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
+    parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args(arguments)
+    torch.set_num_threads(asked.threads)
     folder = asked.model or Path(resources.__file__).parent / "models"
     stage = Stage.load(
         folder,
@@ -177,7 +180,6 @@ def _measure(stage: Stage, ranker: Ranker, cases: list[Case], candidates: int) -
         note(f"mean of {candidates}", case, made)
         _note_any(rates, f"any of {candidates}", case, made, stage)
         note("first, wrong words", case, blended(stage, case, seeds[:1], _wrong(case, number)))
-        note("PIXELS, same words", case, [by_pixels_locally(stage, case)])
         note("mean fill", case, [mean_fill(stage, case)])
         line = [case.source, case.truth, *(made[at] for at in order["crop"])]
         if case.kind == "thin":
