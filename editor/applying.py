@@ -67,7 +67,7 @@ def _used(asked: Document, recipe: Recipe, *, scribbled: bool) -> MapName | None
     if recipe.action == "fill" and (scribbled or not recipe.subjects):
         if painted:
             return "strength"
-        return None if scribbled and not asked.selection.any() else "selection"
+        return None if scribbled else "selection"
     if recipe.action == "blend" and recipe.settings.needs_model and painted:
         return "strength"
     return None

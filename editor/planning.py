@@ -189,7 +189,9 @@ def _repainting(document: Document, draft: Draft) -> Plan:
 
 
 def _by_words(document: Document, draft: Draft, settings: BlendedSettings) -> Plan:
-    """With a model and words: from what is scribbled, painted, selected and active, in this order. Exemplars take no part."""
+    """With a model and words: from what is scribbled, painted, selected and active, in this order. Exemplars take no part; with a scribble, neither
+    does the selection, which only says where one may paint.
+    """
     outside = settings.region == "outside"
     layer = None if draft.scribble is None else document.layer(draft.scribble)
     region: MapName | None = None
@@ -201,7 +203,7 @@ def _by_words(document: Document, draft: Draft, settings: BlendedSettings) -> Pl
         label = words_label(settings, draft.prompt, scribbled=True)
         if not layer.pixels.any():
             return Plan(None, label, "Paint rough colours where it should appear.")
-        return Plan("fill", label, region=region, scribble=layer.id)
+        return Plan("fill", label, region="strength" if region == "strength" else None, scribble=layer.id)
     item = None if draft.item is None else document.item(draft.item)
     if region is None and item is not None and not item.empty and item.placement is None:
         return Plan("fill", words_label(settings, draft.prompt, item.name), items=(item.id,))

@@ -121,6 +121,14 @@ class TestScribble:
         request = make_request(document, draft(scribble=layer.id))
         assert request.strength[Rect(10, 10, 20, 20).within(request.frame.rect).slices].min() == 1
 
+    def test_a_selection_is_not_repainted_with_it_and_stays(self) -> None:
+        document, layer = scribbled(selected(picture(), Rect(10, 10, 20, 20)))
+        request = make_request(document, draft(scribble=layer.id))
+        plain, same = scribbled(picture())
+        assert np.array_equal(request.strength, make_request(plain, draft(scribble=same.id)).strength)
+        _, after = apply_result(document, answer(request), document)
+        assert after.selection is document.selection
+
     def test_the_colours_are_put_away_with_the_result_and_back_when_it_is_run_again(self) -> None:
         asked, layer = scribbled(picture())
         request = make_request(asked, draft(scribble=layer.id))
