@@ -6,13 +6,12 @@ import asyncio
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any, Protocol, overload
 
 from PySide6.QtCore import QObject, QThread, Signal, Slot
 
-from editor.errors import EditorError, InternalError, OutOfMemory
+from editor.errors import EditorError, InternalError, OutOfMemory, let_go
 from editor.report import Assessment, EditResult, FinishEarly, Found, Masks, Preview, Report, Reports, Scored
 from editor.request import AssessRequest, CandidatesRequest, EditRequest, RepairRequest, SegmentRequest
 
@@ -37,21 +36,6 @@ def internal_error() -> InternalError:
     return InternalError(
         "Something went wrong inside the program; your document is as it was.", "Try again; the log has the details."
     )
-
-
-def _let_go(error: BaseException) -> None:
-    """Empty the frames that an error came through: they would keep pictures and networks for as long as its message is shown.
-
-    In cycles with the error itself, they would stay even longer, until the window's thread collects.
-    """
-    chain: list[BaseException] = []
-    each: BaseException | None = error
-    while each is not None and each not in chain:
-        chain.append(each)
-        each = each.__cause__ or each.__context__
-    for link in chain:
-        traceback.clear_frames(link.__traceback__)
-        link.__traceback__ = link.__cause__ = link.__context__ = None
 
 
 class RunsRequests(Protocol):
@@ -115,17 +99,17 @@ class _Worker(QObject):
             result = self._drive(work)
         except EditorError as error:
             log.info("%s failed: %s", type(work.request).__name__, error, exc_info=True)
-            _let_go(error)
+            let_go(error)
             self.failed.emit(work, error)
         except FinishEarly as early:
             self.failed.emit(work, early)
         except MemoryError as error:
             log.exception("Out of memory")
-            _let_go(error)
+            let_go(error)
             self.failed.emit(work, out_of_memory())
         except Exception as error:  # the one boundary where anything becomes a message; the log has the traceback
             log.exception("The worker failed on %s", type(work.request).__name__)
-            _let_go(error)
+            let_go(error)
             self.failed.emit(work, internal_error())
         else:
             if not work.cancelled.is_set():

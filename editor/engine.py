@@ -5,19 +5,20 @@ Only the worker imports this module: methods bring heavy libraries with them, wh
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from editor.errors import ModelUnavailable
+from editor.errors import ModelUnavailable, OutOfMemory, let_go
 from editor.methods import METHODS, MODEL_METHODS
 from editor.models.device import INSTALL, NOT_INSTALLED
 from editor.models.info import ModelInfo
 from editor.models.library import Library
 from editor.models.rankers import ranker_for
 from editor.phases import found, part, quietly
-from editor.report import Assessment, EditResult, FinishEarly, Masks, Progress, Reports
+from editor.report import Assessment, EditResult, FinishEarly, Found, Masks, Progress, Reports
 from editor.request import AssessRequest, BlendedSettings, CandidatesRequest, EditRequest, RepairRequest, SegmentRequest
 from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.segmenter import Segmenter
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from editor.diffusion.fits import FitStore
     from editor.diffusion.ranking import Ranker, Ranking
     from editor.diffusion.shelf import Shelf
+
+log = logging.getLogger(__name__)
 
 LOADING = 0.25  # of the whole, where a model must be loaded first
 
@@ -104,15 +107,25 @@ class Engine:
         edit, seeds = MODEL_METHODS[type(request.request.settings)](), request.seeds
         low = 0.0 if shelf.holds(info) else LOADING
         backend = yield from part(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
-        at_once = shelf.at_once(info, request.request, len(seeds))
+        at_once = len(seeds)
         results: list[EditResult] = []
         ranking = self._ranking(shelf, info, request.request) if ranked else None
         while len(results) < len(seeds):
+            # Asked again each time: what ranks has taken some of the memory.
+            at_once = min(at_once, shelf.at_once(info, request.request, len(seeds) - len(results)))
             chunk = seeds[len(results) : len(results) + at_once]
             run = _Watched(telling_memory(edit(request.request, chunk, backend)))
             begin, end = (low + (1 - low) * made / len(seeds) for made in (len(results), len(results) + len(chunk)))
             words = f" · {_numbers(len(results), len(chunk), len(seeds))}" if len(seeds) > 1 else ""
-            new = yield from part(run.reports(), begin, end, more=words)
+            new: Sequence[EditResult]
+            try:
+                new = yield from part(run.reports(), begin, end, more=words)
+            except OutOfMemory as error:
+                if len(chunk) == 1 or run.early:
+                    raise
+                let_go(error)  # its frames hold what there was no room for
+                log.info("No memory for %d results at once", len(chunk))
+                new, at_once = run.found, len(chunk) // 2
             results += new
             if run.early:
                 break
@@ -170,16 +183,19 @@ class Engine:
 
 
 class _Watched:
-    """Reports passed on. `early`: whether somebody asked to finish early on the way."""
+    """Reports passed on. `early`: whether somebody asked to finish early on the way. `found`: what was finished so far."""
 
     def __init__(self, reports: Reports[Sequence[EditResult]]) -> None:
         self._reports = reports
         self.early = False
+        self.found: list[EditResult] = []
 
     def reports(self) -> Reports[Sequence[EditResult]]:
         try:
             report = next(self._reports)
             while True:
+                if isinstance(report, Found):
+                    self.found.append(report.result)
                 try:
                     yield report
                 except FinishEarly as asked:

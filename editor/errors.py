@@ -5,6 +5,8 @@ Core code raises these and never opens a dialog; library errors become one of th
 
 from __future__ import annotations
 
+import traceback
+
 
 class EditorError(Exception):
     """A problem told to the person: what happened, and what to do about it.
@@ -43,3 +45,18 @@ class UnwritableFile(EditorError):
 
 class InternalError(EditorError):
     """A mistake of ours. The traceback is in the log; the document is as it was."""
+
+
+def let_go(error: BaseException) -> None:
+    """Empty the frames that an error came through: they would keep pictures and networks for as long as it is held.
+
+    In cycles with the error itself, they would stay even longer, until the window's thread collects.
+    """
+    chain: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and each not in chain:
+        chain.append(each)
+        each = each.__cause__ or each.__context__
+    for link in chain:
+        traceback.clear_frames(link.__traceback__)
+        link.__traceback__ = link.__cause__ = link.__context__ = None

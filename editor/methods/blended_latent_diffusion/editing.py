@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import torch
@@ -9,17 +10,21 @@ import torch
 from editor.diffusion.asking import told
 from editor.diffusion.backend import Backend
 from editor.diffusion.denoise import denoise
+from editor.diffusion.loading import out_of_memory
 from editor.diffusion.previews import LatentColours, Previews
+from editor.errors import let_go
 from editor.methods.blended_latent_diffusion import reference, starting
-from editor.methods.blended_latent_diffusion.finishing import Finish
+from editor.methods.blended_latent_diffusion.finishing import Finish, Finished
 from editor.methods.blended_latent_diffusion.starting import Region
 from editor.phases import found, part, quietly
 from editor.report import EditResult, FinishEarly, Progress, Reports
 from editor.request import BlendedSettings, EditRequest
 from editor.working import Working
 
-# Of the time of an edit, what is spent on reading the words, and what comes before and after the steps.
-READING, BEFORE, AFTER = 0.04, 0.08, 0.06
+log = logging.getLogger(__name__)
+
+# Of the time of an edit, what is spent on reading the words, and what comes before and after the steps; learning takes about as long as they do.
+READING, BEFORE, AFTER, LEARNING = 0.04, 0.08, 0.06, 0.5
 
 
 @torch.no_grad()
@@ -50,17 +55,28 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
     finish = Finish.of(request, settings, region, backend)
     show = Previews(LatentColours(start.source[:1], source), working, finish.alpha)
     sampling = denoise(denoiser, start.latents, start.holds, start.schedule, start.generators, show=show)
-    sampled = yield from part(sampling, BEFORE, 1 - AFTER)
+    after = AFTER if finish.learns is None else LEARNING
+    sampled = yield from part(sampling, BEFORE, 1 - after)
     results: list[EditResult] = []
-    early = sampled.early
-    for index, seed in enumerate(seeds):
-        low, high = (1 - AFTER * (1 - each / len(seeds)) for each in (index, index + 1))
+    hurried = sampled.early
+    for index, (seed, latents) in enumerate(zip(seeds, sampled.latents, strict=True)):
+        low, high = (1 - after * (1 - each / len(seeds)) for each in (index, index + 1))
         try:
             yield Progress(low, "Finishing")
         except FinishEarly:
-            early = True  # that is just what happens; what takes long is left out
-        done = yield from part(finish.finished(sampled.latents[index], seed, hurried=early), low, high)
-        early = early or done.early
+            hurried = True  # that is just what happens; what takes long is left out
+        done: Finished | None = None
+        try:
+            done = yield from part(finish.finished(latents, seed, hurried=hurried), low, high)
+        except (RuntimeError, MemoryError) as error:
+            if hurried or finish.learns is None or out_of_memory(error) is None:
+                raise
+            log.warning("There is not enough memory to learn the surroundings; results are pasted")
+            let_go(error)
+        if done is None:  # rather with a plainer edge than not at all
+            hurried = True
+            done = yield from part(finish.finished(latents, seed, hurried=True), high, high)
+        hurried = hurried or done.early
         yield from found(done.result)
         results.append(done.result)
     return tuple(results)

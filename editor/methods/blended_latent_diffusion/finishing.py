@@ -69,12 +69,17 @@ class Finish:
         alpha = np.minimum(paste_alpha(region.soft, feather), region.soft)
         return cls(request, settings, region, backend, alpha, fits)
 
+    @property
+    def learns(self) -> Learns | None:
+        """What learns the surroundings; None where the settings want none of it, or there are none."""
+        return None if (self.region.soft >= HALF).all() else LEARNS.get(self.settings.finish)
+
     def finished(self, latents: torch.Tensor, seed: int, *, hurried: bool = False) -> Reports[Finished]:
         """`latents`: (C, h, w), clean. `hurried`: leave out what takes long."""
-        learns = None if hurried else LEARNS.get(self.settings.finish)
+        learns = None if hurried else self.learns
         made = yield from part(self.made(latents, learns), 0, LEARNING)
         result = yield from part(self.laid(made.image, seed), LEARNING, 1)
-        return Finished(replace(result, latents=latents.float().cpu().numpy()), made.early)
+        return Finished(replace(result, latents=latents.float().cpu().numpy().copy()), made.early)
 
     def laid(self, image: Image, seed: int) -> Reports[EditResult]:
         """`image`, (canvas height, canvas width, 3) in [0, 1], laid over the picture."""
