@@ -31,7 +31,7 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
     items = {each.id: document.item(each.id) for each in recipe.subjects}
     names = [item.name for item in items.values() if item is not None]
     names += [found.name for each in recipe.subjects if (found := document.exemplar(each.id)) is not None]
-    scribbled = any(document.layer(each.id) is not None for each in recipe.subjects)
+    scribbled = any(asked.layer(each.id) is not None for each in recipe.subjects)
     label = _label(recipe, names, scribbled=scribbled)
     region = _used(asked, recipe, scribbled=scribbled)
     painted = None if region is None else asked.map(region)

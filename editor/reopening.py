@@ -52,9 +52,10 @@ def _there(document: Document, id: int) -> bool:
 def reopen(document: Document, layer_id: int) -> Reopened:
     """The document and the draft with which the layer's edit is run again. Raises `InvalidRequest` when `can_reopen` says why not.
 
-    The layer and everything above it are hidden, so that the model sees what it saw. The strength that was used is painted again (also where
-    it was a selection, which is then let go), and of the exemplars exactly those that took part are shown. They are as they are now: whoever
-    has moved one since, runs with the moved one. The frame is the one of the recipe. As long as nothing is changed, the request is the same.
+    The layer and everything above it are hidden, but for a scribble, so that the model sees what it saw. The strength that was used is painted
+    again (also where it was a selection, which is then let go), and of the exemplars exactly those that took part are shown. They are as they
+    are now: whoever has moved one since, runs with the moved one. The frame is the one of the recipe. As long as nothing is changed, the request
+    is the same.
     """
     layer = document.layer(layer_id)
     if layer is None or layer.recipe is None:
@@ -70,7 +71,7 @@ def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Docume
     subjects = {each.id for each in recipe.subjects}
     at = next(i for i, each in enumerate(document.layers) if each.id == layer.id)
     below = (replace(each, visible=each.visible or each.id in subjects) for each in document.layers[:at])
-    layers = (*below, *(replace(each, visible=False) for each in document.layers[at:]))
+    layers = (*below, *(replace(each, visible=each.id in subjects) for each in document.layers[at:]))
     found = replace(document, layers=layers)
     if recipe.action in ("fill", "blend"):
         found = found.with_map("selection", document.empty_map())

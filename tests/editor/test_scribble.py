@@ -154,3 +154,22 @@ class TestScribble:
         layer = document.layers[-1]
         assert painted_rect(layer).empty
         assert not scribble_region(layer, document.rect).any()
+
+    def test_run_again_it_is_seen_wherever_it_was_moved_to(self) -> None:
+        asked, layer = scribbled(picture())
+        request = make_request(asked, draft(scribble=layer.id))
+        _, document = apply_result(asked, answer(request), asked)
+        made = document.layers[-1]
+        others = [each.id for each in document.layers if each.id != layer.id]
+        again = reopen(document.with_layer_order([*others, layer.id]), made.id)
+        same = make_request(again.document, replace(again.draft, model=MODEL))
+        assert same.scribble is not None
+        assert request.scribble is not None
+        assert np.array_equal(same.scribble, request.scribble)
+
+    def test_what_was_painted_with_it_is_used_up_also_when_it_is_gone_by_then(self) -> None:
+        asked, layer = scribbled(painted(picture(), Rect(90, 50, 120, 70)))
+        result = answer(make_request(asked, draft(scribble=layer.id)))
+        label, document = apply_result(asked.without_layer(layer.id), result, asked)
+        assert label == "Paint the scribble as “a boat”"
+        assert not document.strength.any()
