@@ -334,7 +334,8 @@ class EditRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidatesRequest:
-    """Ask for the same edit with several seeds; they are made together where memory allows. `seeds`: instead of the request's own."""
+    """Ask for the same edit with several seeds; they are made together where memory allows. `seeds`: instead of the request's own, no two alike,
+    since reports name a result by its seed."""
 
     request: EditRequest
     seeds: tuple[int, ...]
@@ -342,6 +343,8 @@ class CandidatesRequest:
     def __post_init__(self) -> None:
         if not self.seeds or not all(0 <= seed < 2**63 for seed in self.seeds):
             raise InvalidRequest("Seeds must be whole numbers from 0 to 2^63 - 1, at least one.")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise InvalidRequest("The same seed twice makes the same picture twice.", "Give each its own.")
 
 
 Repair = Literal["poisson", "decoder", "latents"]

@@ -15,7 +15,7 @@ from editor.geometry import Placement, Rect
 from editor.item import Exemplar, Item
 from editor.placing import place_exemplar
 from editor.report import EditResult, Recipe
-from editor.request import EditRequest, QuickFillSettings
+from editor.request import CandidatesRequest, EditRequest, QuickFillSettings
 from editor.tiles import Tiles
 
 
@@ -175,6 +175,8 @@ class TestRequest:
         assert len(drawn) > 1
         chosen = make_request(document, Draft(seed=41))
         assert candidates(chosen, 3).seeds == (41, 42, 43)
+        with pytest.raises(InvalidRequest, match="same seed twice"):
+            CandidatesRequest(chosen, (41, 42, 41))
 
 
 class TestTransparent:

@@ -23,7 +23,7 @@ from editor.io.project import load_project, read_thumbnail, save_project
 from editor.item import Exemplar, Item
 from editor.layer import BLENDS, Layer
 from editor.report import Recipe
-from editor.request import MethodSettings, PixelsSettings, QuickFillSettings, Subject
+from editor.request import BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings, Subject
 from editor.tiles import BLOCK, Tiles
 
 unit = st.floats(0, 1)
@@ -70,6 +70,15 @@ def recipe(draw: st.DrawFn) -> Recipe:
             thin_strokes=draw(st.booleans()),
             rule=draw(st.sampled_from(["hold", "reference", "differential"])),
             noise=draw(st.sampled_from(["shared", "independent"])),
+        )
+    elif draw(st.booleans()):
+        chosen = BlendedSettings(
+            region=draw(st.sampled_from(["inside", "outside"])),
+            widen=draw(st.integers(0, 5)),
+            finish=draw(st.sampled_from(["paste", "poisson", "decoder", "latents"])),
+            scale=draw(st.floats(0.4, 2)),
+            rank=draw(st.sampled_from(["crop", "reference"])),
+            rule=draw(st.sampled_from(["canonical", "ref_ldm", "ref_sd2", "ref_sdxl"])),
         )
     rect = Rect.at(draw(ids), draw(ids), 5, 6)
     subjects = draw(st.lists(st.builds(Subject, ids, maybe_placement), max_size=2))
@@ -305,7 +314,7 @@ def test_the_manifest_is_plain_json(tmp_path: Path) -> None:
         assert archive.testzip() is None
         manifest = json.loads(archive.read("manifest.json"))
     assert manifest["format"] == "palimpsest"
-    assert manifest["version"] == 2
+    assert manifest["version"] == 3
     assert manifest["size"] == [2 * BLOCK, BLOCK + 3]
     assert manifest["layers"][0]["name"] == "Background"
 
@@ -321,6 +330,20 @@ def test_a_project_of_the_first_format_opens() -> None:
     assert (dog.name, dog.strength, dog.placement) == ("Dog", 1.0, Placement(13, 4, 0.5, 0.5))
     assert (dog.fidelity, dog.rim, dog.prompt_weight) == (0.0, None, 1.0)
     assert (dog.fidelity_map.read() == 1).all()
+
+
+def test_a_project_of_the_second_format_opens(tmp_path: Path) -> None:
+    path, old = tmp_path / "third.palimpsest", tmp_path / "second.palimpsest"
+    document = small_document()
+    recipe = Recipe(PixelsSettings(scale=0.5), "fill", document.rect, 7, sampler="ddim", strength=0.3)
+    save_project(path, document.with_layer(replace(document.layers[0], recipe=recipe)))
+    with zipfile.ZipFile(path) as made, zipfile.ZipFile(old, "w") as written:
+        for name in made.namelist():
+            data = made.read(name)
+            if name == "manifest.json":
+                data = json.dumps({**json.loads(data), "version": 2}).encode()
+            written.writestr(name, data)
+    assert load_project(old).layers[0].recipe == recipe
 
 
 def test_a_strength_fan_is_not_kept(tmp_path: Path) -> None:
