@@ -108,7 +108,10 @@ class FitStore:
             with suppress(OSError):
                 Path(name).unlink()
             raise
-        files = [(each.stat(), each) for each in folder.glob("*" + ENDING)]
+        files = []
+        for each in folder.glob("*" + ENDING):
+            with suppress(FileNotFoundError):  # another window put it away
+                files.append((each.stat(), each))
         files.sort(key=lambda each: each[0].st_mtime_ns, reverse=True)
         total = 0
         for about, path in files:

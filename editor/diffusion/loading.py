@@ -98,7 +98,8 @@ def free(backend: Backend) -> None:
 
 def out_of_memory(error: BaseException) -> OutOfMemory | None:
     """What to tell when an error means that memory ran out, on a card or in the machine; None when it means something else."""
-    words = ("can't allocate memory", "not enough memory", "out of memory")
+    # The last is what the libraries of cards say.
+    words = ("can't allocate memory", "not enough memory", "out of memory", "_alloc_failed")
     ran_out = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
         isinstance(error, RuntimeError) and any(each in str(error).lower() for each in words)
     )

@@ -96,3 +96,13 @@ def test_a_folder_that_cannot_be_made_is_no_reason_to_fail(tmp_path: Path) -> No
     store = FitStore(tmp_path / "file" / "learned")
     store.keep("a", TENSORS)
     assert store.get("a") is None
+
+
+def test_a_file_that_goes_meanwhile_does_not_keep_the_others(tmp_path: Path) -> None:
+    """Another window may put one away between the look at the folder and the look at the file."""
+    (tmp_path / "gone.safetensors").symlink_to(tmp_path / "nowhere")
+    store = FitStore(tmp_path, budget=9000)
+    for second, name in enumerate("abc"):
+        store.keep(name, {"x": torch.zeros(1000)})
+        os.utime(tmp_path / f"{name}.safetensors", (second, second))
+    assert [store.get(name) is not None for name in "abc"] == [False, True, True]
