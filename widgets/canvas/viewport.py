@@ -16,6 +16,8 @@ from editor.geometry import Point, Rect, Size
 
 LEAST_ZOOM = 1 / 64
 MOST_ZOOM = 64.0
+MOST_TIMES = 8  # that a small picture is enlarged to be seen whole
+FLOATING = 144.0  # logical pixels: as high as the variations with what lies around them
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,18 @@ class Viewport:
         return replace(self, rotation=(self.rotation + degrees) % 360)
 
     def fitted(self, size: Size, margin: float = 24.0) -> Viewport:
-        """The whole picture, centred, turned as it is; no picture pixel larger than a logical pixel of the screen."""
+        """The whole picture, centred, turned as it is. A small one is enlarged in whole steps as long as what floats at the bottom leaves room for
+        it, and stands above that.
+        """
         angle = math.radians(self.rotation)
         cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
         width, height = size.width * cos + size.height * sin, size.width * sin + size.height * cos
         room_x, room_y = max(self.width - 2 * margin, 1), max(self.height - 2 * margin, 1)
+        above = max(room_y - FLOATING, 1)
+        times = math.floor(min(room_x / width, above / height, MOST_TIMES) + 1e-9)
+        if times > 1:
+            fitted = replace(self, x=size.width / 2, y=size.height / 2, zoom=times * self.ratio)
+            return fitted.panned(0, -FLOATING / 2)
         zoom = min(room_x / width, room_y / height) * self.ratio
         return replace(self, x=size.width / 2, y=size.height / 2, zoom=min(max(zoom, LEAST_ZOOM), self.ratio))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QPointF
 
 from editor.geometry import Size
-from widgets.canvas.viewport import LEAST_ZOOM, MOST_ZOOM, Viewport
+from widgets.canvas.viewport import FLOATING, LEAST_ZOOM, MOST_TIMES, MOST_ZOOM, Viewport
 
 viewports = st.builds(
     Viewport,
@@ -56,7 +56,19 @@ def test_fitting_shows_everything(viewport: Viewport, width: int, height: int) -
             at = fitted.to_screen(x, y)
             assert -1 <= at.x <= viewport.width + 1
             assert -1 <= at.y <= viewport.height + 1
-    assert fitted.zoom <= viewport.ratio
+    assert fitted.zoom <= viewport.ratio or fitted.zoom / viewport.ratio in range(2, MOST_TIMES + 1)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "times"), [(256, 256, 2), (16, 16, MOST_TIMES), (640, 480, 1), (900, 40, 1)]
+)
+def test_small_pictures_are_enlarged_above_what_floats_at_the_bottom(width: int, height: int, times: int) -> None:
+    viewport = Viewport(1035, 708, 2.0).fitted(Size(width, height))
+    assert viewport.scale == times
+    if times > 1:
+        assert viewport.to_screen(0, height).y <= 708 - FLOATING
+        assert viewport.to_screen(width / 2, 0).x == pytest.approx(1035 / 2, abs=1)
+        assert viewport.to_screen(0, 0).y >= 16
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.5, 2.0])
