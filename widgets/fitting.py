@@ -18,7 +18,7 @@ def fit_words(match: Match) -> str:
 def fit_tip(match: Match | None) -> str:
     """The same at more length; None: nobody has compared it with the words."""
     if match is None:
-        return "Not compared with your words: no model here ranks variations, see Models"
+        return "Not compared with your words: stopped before, or no model here does that, see Models"
     if match.gain >= SURE:
         return "Much closer to your words than the picture was"
     return f"{'A little' if match.gain >= LIKELY else 'Hardly'} closer to your words than the picture was"

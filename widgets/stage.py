@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from editor.geometry import Rect
 from widgets.adjust import AdjustBar, Adjustment
 from widgets.canvas.pan_zoom import PanZoom
 from widgets.job import Job
@@ -17,6 +18,7 @@ from widgets.session import Session
 
 MARGIN = 16
 GAP = 8
+_PLACING = (QEvent.Type.LayoutRequest, QEvent.Type.Show, QEvent.Type.ShowToParent, QEvent.Type.HideToParent)
 
 
 class Stage(QWidget):
@@ -72,9 +74,10 @@ class Stage(QWidget):
             self._canvas.setFocus()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self._strip and event.type() == QEvent.Type.ShowToParent:
+        # At `Show` it is not seen yet: where it was laid out last, Qt might find the pointer over it, and keep its order for the hand there.
+        if watched is self._strip and event.type() in (QEvent.Type.Show, QEvent.Type.ShowToParent):
             self._choose_spot()
-        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
+        if event.type() in _PLACING:
             self._place()
         return False
 
@@ -88,15 +91,31 @@ class Stage(QWidget):
         self._bar.setGeometry(self._spots(self._bar)[0])
         strip = self._spots(self._strip)[self._spot]
         self._strip.setGeometry(strip)
-        size = self.notices.sizeHint()
-        top = strip.bottom() + GAP if strip.top() == MARGIN and not self._strip.isHidden() else MARGIN
-        self.notices.setGeometry((self.width() - size.width()) // 2, top, size.width(), size.height())
+        self.notices.setGeometry(self._place_of_notices())
         if self._adjust is not None:
             size = _wanted(self._adjust)
             self._adjust.setGeometry(self.width() - size.width() - MARGIN, MARGIN, size.width(), size.height())
         for floating in (self._strip, self._bar, self.notices, self._adjust):
             if floating is not None:
                 floating.raise_()
+
+    def _place_of_notices(self) -> QRect:
+        """On top, unless they hide less of the picture above what floats at the bottom."""
+        size = self.notices.sizeHint()
+        at_bottom, on_top = self._bar.geometry(), MARGIN
+        if not self._strip.isHidden():
+            at_bottom = self._strip.geometry()
+            if at_bottom.top() == MARGIN:
+                on_top, at_bottom = at_bottom.bottom() + GAP, QRect(self._spots(self._strip)[0])
+        x, rows = (self.width() - size.width()) // 2, (on_top, at_bottom.top() - GAP - size.height())
+        picture = self._session.document.rect
+        return min((QRect(QPoint(x, row), size) for row in rows), key=lambda place: self._hidden(place, picture))
+
+    def _hidden(self, spot: QRect, rect: Rect) -> float:
+        """How much of a rectangle of the picture lies below a spot, in square pixels of the screen."""
+        shown = self._canvas.viewport.transform().mapRect(QRectF(rect.left, rect.top, rect.width, rect.height))
+        covered = shown.intersected(QRectF(spot))
+        return covered.width() * covered.height()
 
     def _spots(self, widget: QWidget) -> list[QRect]:
         """Where it could float, the best first: at the bottom in the middle, to the left, to the right, and on top."""
@@ -114,15 +133,8 @@ class Stage(QWidget):
         job = self._session.job
         if job is None:
             return
-        rect = job.rect
-        changing = self._canvas.viewport.transform().mapRect(QRectF(rect.left, rect.top, rect.width, rect.height))
-
-        def hidden(spot: QRect) -> float:
-            covered = changing.intersected(QRectF(spot))
-            return covered.width() * covered.height()
-
         spots = self._spots(self._strip)
-        self._spot = min(range(len(spots)), key=lambda at: hidden(spots[at]))
+        self._spot = min(range(len(spots)), key=lambda at: self._hidden(spots[at], job.rect))
 
 
 def _wanted(widget: QWidget) -> QSize:

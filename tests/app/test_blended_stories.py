@@ -163,6 +163,7 @@ def test_a_new_object_from_the_box_to_the_layer_and_back(tell: Tell, stamp: Path
         await say(desk, "a red boat")
         assert desk.edit.button.text() == "Repaint as “a red boat”"
         await by_hand(lambda: QTest.keyClick(words_field(desk), Qt.Key.Key_Return, CONTROL))
+        assert desk.canvas.hasFocus(), "Enter would begin a line instead of keeping a result"
         first = await desk.finished()
         assert len(first.results) == 3
         assert {each.recipe.seed for each in first.results} == {5, 6, 7}

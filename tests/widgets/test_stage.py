@@ -106,3 +106,17 @@ def test_messages_stand_below_a_strip_on_top(scene: Scene) -> None:
     scene.session.notice("Saved.")
     assert scene.strip.geometry().top() == MARGIN
     assert scene.stage.notices.geometry().top() > scene.strip.geometry().bottom()
+
+
+def test_messages_hide_as_little_of_the_picture_as_they_can(scene: Scene) -> None:
+    scene.canvas.set_viewport(
+        replace(scene.canvas.viewport, zoom=1.0, x=300, y=300)
+    )  # the lower part of the stage is free
+    scene.session.notice("Saved.")
+    notices = scene.stage.notices.geometry()
+    assert scene.bar.isVisible()
+    assert notices.bottom() < scene.bar.geometry().top()
+    assert notices.top() > scene.stage.height() / 2
+    scene.canvas.set_viewport(replace(scene.canvas.viewport, x=300, y=200))
+    scene.session.notice("Saved again.")
+    assert scene.stage.notices.geometry().top() == MARGIN

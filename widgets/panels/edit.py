@@ -39,7 +39,9 @@ TICK = 500  # milliseconds between two looks at the time left
 
 
 class EditPanel(QFrame):
-    """Shows and changes the session's draft, and runs it. `let_go()`: its button has the keyboard, and can do nothing any more."""
+    """Shows and changes the session's draft, and runs it. `let_go()`: its words or its button have the keyboard, and what comes next is elsewhere:
+    the edit has begun, or there is nothing to press any more.
+    """
 
     let_go = Signal()
 
@@ -48,6 +50,7 @@ class EditPanel(QFrame):
         self.setObjectName("editPanel")
         self._session = session
         self._advised: tuple[Document | None, Draft | None, str] = None, None, ""
+        self._busy = False
         self._method = MethodPart(session)
         self._prompt = QPlainTextEdit()
         self._prompt.setAccessibleName("What should appear")
@@ -176,12 +179,15 @@ class EditPanel(QFrame):
         label = "Stop" if busy else plan.label
         if job is not None and job.state == "stopping":
             label = "Stopping…"
-        elided = self._button.fontMetrics().elidedText(label, Qt.TextElideMode.ElideRight, max(120, self.width() - 56))
+        elided = self._button.fontMetrics().elidedText(label, Qt.TextElideMode.ElideRight, max(120, self.width() - 38))
         self._button.setText(elided.replace("&", "&&"))
         self._button.setAccessibleName(label)
         self._button.setToolTip(label if elided != label else "")
         usable = can_run and not (job is not None and job.state == "stopping")
-        if not usable and self._button.hasFocus():
+        begun, self._busy = busy and not self._busy, busy
+        if begun and (self._prompt.hasFocus() or self._button.hasFocus()):
+            self.let_go.emit()  # arrows and Enter choose among the results, which no field should take for itself
+        elif not usable and self._button.hasFocus():
             self.let_go.emit()  # else Qt would give the keyboard to whatever comes next, which closes the document
         self._button.setEnabled(usable)
         # While variations wait, the accent is on "Accept": only one thing on screen is the next step.

@@ -1,112 +1,24 @@
-"""Choosing among the candidates of an edit: best first, looked at in place, more of them, with the pointer and with keys."""
+"""Choosing among the candidates of an edit: best first, looked at in place, with the pointer and with keys."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMenu, QPlainTextEdit, QPushButton, QWidget
-from pytestqt.qtbot import QtBot
+from PySide6.QtWidgets import QPlainTextEdit
 
-from editor.report import EditResult, Found, Match, Scored
-from editor.request import BlendedSettings, QuickFillSettings
-from tests.widgets.desk_stub import Worker, model, painted, picture, result, with_exemplars
+from editor.report import Match, Scored
+from editor.request import QuickFillSettings
+from tests.widgets.choosing.hand import REDS, button, captions, give, job, make, move, point, seeds, seen, wheel
+from tests.widgets.desk_stub import with_exemplars
 from widgets.fitting import fit_tip, fit_words
-from widgets.job import Job
-from widgets.session import Notice, Session
+from widgets.session import Session
 from widgets.variation_cards import CAPTION, CARD, GAP
 from widgets.variations import Variations, sentence
 from widgets.workbench import Workbench
 
 LEFT = Qt.MouseButton.LeftButton
 Key = Qt.Key
-REDS = {seed: 30 * seed for seed in range(1, 9)}  # what the result of a seed looks like
-
-
-@pytest.fixture
-def session(worker: Worker) -> Session:
-    worker.known = [model()]
-    made = Session(painted(picture()), worker)
-    made.choose_method(BlendedSettings)
-    made.set_draft(prompt="a boat", variations=3, seed=1)
-    return made
-
-
-@pytest.fixture
-def bench(session: Session, qtbot: QtBot) -> Workbench:
-    made = Workbench(session)
-    qtbot.addWidget(made)
-    made.resize(1366, 768)
-    made.show()
-    made.activateWindow()
-    made.canvas.setFocus()
-    return made
-
-
-@pytest.fixture
-def strip(bench: Workbench) -> Variations:
-    found = bench.findChild(Variations)
-    assert isinstance(found, Variations)
-    return found
-
-
-def job(session: Session) -> Job:
-    assert session.job is not None
-    return session.job
-
-
-def seeds(session: Session) -> list[int]:
-    return [each.recipe.seed for each in job(session).results]
-
-
-def red(seed: int) -> EditResult:
-    made = result(seed)
-    pixels = made.pixels.copy()
-    pixels[..., :3] = REDS[seed], 0, 0
-    return replace(made, pixels=pixels)
-
-
-def make(session: Session, **similarities: float | None) -> None:
-    """Run the edit; `seed1=0.2` is one candidate with its similarity, None for one that nobody ranked."""
-    if session.job is None or not session.job.busy:
-        session.run()
-    give(session, **similarities)
-    session.job_finished()
-    QApplication.processEvents()
-
-
-def give(session: Session, **similarities: float | None) -> None:
-    for name in similarities:
-        session.report(Found(red(int(name[4:]))))
-    for name, similarity in similarities.items():
-        if similarity is not None:
-            session.report(Scored(int(name[4:]), Match(similarity, similarity * 10)))
-    QApplication.processEvents()  # the strip takes its place
-
-
-def seen(bench: Workbench) -> int:
-    """The seed whose result the canvas shows; 0 for the picture without one."""
-    at = bench.canvas.viewport.to_screen(70, 70)
-    colour = bench.canvas.grab().toImage().pixelColor(round(at.x), round(at.y))
-    found = (seed for seed, red in REDS.items() if colour.green() < 8 and abs(colour.red() - red) < 8)
-    return next(found, 0)
-
-
-def move(widget: QWidget, place: QPoint) -> None:
-    """With a step before it: Qt forgets the first one in a window that the pointer was not in."""
-    for each in (place - QPoint(1, 1), place):
-        QTest.mouseMove(widget, each)
-
-
-def point(strip: Variations, at: int) -> None:
-    move(strip.cards[at], strip.cards[at].rect().center())
-
-
-def captions(strip: Variations) -> list[str]:
-    return [card.face.caption for card in strip.cards]
 
 
 class TestPointing:
@@ -218,6 +130,32 @@ class TestKeys:
         QTest.keyClick(prompt, Key.Key_Right)
         assert (job(session).chosen, prompt.textCursor().position()) == (0, 1)
 
+    def test_whoever_ran_it_from_the_words_chooses_with_keys_at_once(
+        self, strip: Variations, bench: Workbench, session: Session
+    ) -> None:
+        field = bench.edit.findChild(QPlainTextEdit)
+        assert isinstance(field, QPlainTextEdit)
+        for first in (field, bench.edit.button):
+            first.setFocus()
+            assert first.hasFocus()
+            make(session, seed1=0.3, seed2=0.2)
+            assert bench.canvas.hasFocus()
+            QTest.keyClick(bench.canvas, Key.Key_Right)
+            assert seen(bench) == 2
+            session.discard()
+
+    def test_words_written_while_it_runs_keep_the_keyboard(
+        self, strip: Variations, bench: Workbench, session: Session
+    ) -> None:
+        field = bench.edit.findChild(QPlainTextEdit)
+        assert isinstance(field, QPlainTextEdit)
+        session.run()
+        field.setFocus()
+        give(session, seed1=0.3)
+        session.queue()
+        session.job_finished()
+        assert field.hasFocus()
+
     def test_the_keyboard_on_a_card_shows_it_and_arrows_take_it_along(
         self, strip: Variations, bench: Workbench, session: Session
     ) -> None:
@@ -291,6 +229,16 @@ class TestOrder:
         move(bench.canvas, QPoint(20, 20))
         assert (seeds(session), job(session).chosen, seen(bench)) == ([3, 2, 1], 0, 3)
 
+    def test_a_strip_that_comes_up_beside_the_pointer_is_not_held(
+        self, strip: Variations, bench: Workbench, session: Session
+    ) -> None:
+        move(bench.canvas, bench.canvas.rect().center())
+        session.run()
+        give(session, seed1=None, seed2=None)
+        session.report(Scored(2, Match(0.4, 4)))
+        assert not job(session).held
+        assert seeds(session) == [2, 1]
+
     def test_nothing_moves_under_the_keyboard_either(
         self, strip: Variations, bench: Workbench, session: Session
     ) -> None:
@@ -321,7 +269,7 @@ class TestOrder:
         assert captions(strip) == ["", ""]  # it may still be told
         session.job_finished()
         assert captions(strip) == ["Unranked", "Unranked"]
-        assert "no model here ranks" in strip.cards[0].toolTip()
+        assert "no model here does that" in strip.cards[0].toolTip()
         assert sentence(job(session)) == "Enter keeps the one shown."
         QTest.mouseClick(strip.cards[1], LEFT)
         QTest.mouseClick(button(strip, "Accept"), LEFT)
@@ -332,122 +280,6 @@ class TestOrder:
         make(session, seed1=None, seed2=None)
         assert captions(strip) == ["", ""]
         assert strip.cards[0].height() == CARD
-
-
-class TestMore:
-    def test_they_join_what_is_there_in_one_order(self, strip: Variations, bench: Workbench, session: Session) -> None:
-        make(session, seed1=0.3, seed2=0.1, seed3=0.2)
-        session.set_draft(prompt="something else")
-        QTest.mouseClick(button(strip, "More variations"), LEFT)
-        assert (seeds(session), strip.pending.count) == ([1, 3, 2], 3)
-        assert seen(bench) == 1
-        give(session, seed4=0.25, seed5=0.5)
-        session.job_finished()
-        move(bench.canvas, QPoint(20, 20))
-        assert seeds(session) == [5, 1, 4, 3, 2]
-        assert seen(bench) == 5
-
-    def test_it_is_the_same_edit_with_the_seeds_that_follow(
-        self, strip: Variations, session: Session, worker: Worker
-    ) -> None:
-        make(session, seed1=0.3, seed2=0.1, seed3=0.2)
-        session.set_draft(prompt="something else", seed=None, variations=1)
-        session.commit("Clear", session.document.with_strength(session.document.empty_map()))
-        QTest.mouseClick(button(strip, "More variations"), LEFT)
-        first, more = worker.asked
-        assert (more.planned, more.document, more.wanted, more.edit) == (
-            first.planned,
-            first.document,
-            first.wanted,
-            first.edit,
-        )
-        assert more.draft == replace(first.draft, seed=4)
-
-    def test_without_a_fixed_seed_they_get_a_new_one(self, strip: Variations, session: Session, worker: Worker) -> None:
-        session.set_draft(seed=None)
-        make(session, seed1=0.3, seed2=0.1)
-        session.more()
-        assert worker.asked[1].draft.seed is None
-
-    def test_seeds_come_round_at_the_end(self, session: Session, worker: Worker) -> None:
-        session.set_draft(seed=2**63 - 1)
-        session.run()
-        session.report(Found(replace(red(1), recipe=replace(red(1).recipe, seed=2**63 - 1))))
-        session.report(Found(replace(red(1), recipe=replace(red(1).recipe, seed=0))))
-        session.job_finished()
-        session.more()
-        assert worker.asked[1].draft.seed == 1
-
-    def test_stop_keeps_what_is_finished(self, strip: Variations, session: Session, worker: Worker) -> None:
-        make(session, seed1=0.3, seed2=0.1)
-        session.more()
-        give(session, seed3=0.2)
-        QTest.mouseClick(button(strip, "Stop"), LEFT)
-        assert worker.stopped == 1
-        session.job_cancelled()
-        assert (seeds(session), job(session).state) == ([1, 3, 2], "ready")
-        QTest.mouseClick(button(strip, "More variations"), LEFT)
-        assert worker.asked[2].draft.seed == 4
-
-    def test_all_of_them_are_alternatives_of_each_other(
-        self, strip: Variations, session: Session, worker: Worker
-    ) -> None:
-        make(session, seed1=0.3, seed2=0.1)
-        session.more()
-        give(session, seed3=0.4)
-        session.choose(1)
-        QTest.mouseClick(button(strip, "Accept"), LEFT)
-        assert (session.job, worker.stopped) == (None, 1)
-        recipe = session.document.layers[-1].recipe
-        assert recipe is not None
-        assert recipe.seed == 1
-
-    def test_they_stand_with_their_own_edit(self, session: Session) -> None:
-        session.run()
-        elsewhere = session.document.with_strength(session.document.empty_map())
-        session.queue()
-        give(session, seed1=0.3)
-        session.job_finished()
-        make(session, seed8=0.9)
-        session.commit("Other", elsewhere)
-        session.choose(0)
-        session.more()
-        give(session, seed2=0.2, seed3=0.4)
-        assert seeds(session) == [3, 1, 2, 8]
-        assert job(session).results[job(session).chosen].recipe.seed == 1
-
-    def test_there_are_none_where_every_seed_gives_the_same(self, strip: Variations, session: Session) -> None:
-        session.choose_method(QuickFillSettings)
-        session.commit("Add", with_exemplars(picture(), "cat"))
-        make(session, seed1=None)
-        assert session.plan.action == "blend"
-        assert button(strip, "More variations").isHidden()
-
-
-class TestSeeds:
-    def test_a_seed_can_be_used_again_from_the_cards_menu(
-        self, strip: Variations, session: Session, worker: Worker
-    ) -> None:
-        notices: list[Notice] = []
-        session.noticed.connect(notices.append)
-        make(session, seed1=0.1, seed2=0.3, seed3=0.2)
-        card = strip.cards[1]
-        point(strip, 1)
-        place = card.rect().center()
-        event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, card.mapToGlobal(place))
-        QApplication.sendEvent(card, event)
-        menu = strip.findChild(QMenu)
-        assert isinstance(menu, QMenu)
-        assert [entry.text() for entry in menu.actions()] == ["Use this seed"]
-        QTest.mouseClick(menu, LEFT, pos=menu.actionGeometry(menu.actions()[0]).center())
-        assert (session.draft.seed, session.draft.variations) == (3, 1)
-        assert notices == [Notice("The next run uses the seed 3 and makes one picture.")]
-        session.run()
-        assert (worker.asked[1].draft.seed, worker.asked[1].wanted) == (3, 1)
-
-    def test_the_tool_tip_says_it(self, strip: Variations, session: Session) -> None:
-        make(session, seed1=None)
-        assert strip.cards[0].toolTip().splitlines()[-1].startswith("Seed 1 ·")
 
 
 @pytest.mark.parametrize(
@@ -461,13 +293,3 @@ def test_words_for_how_well_it_fits(gain: float, words: str) -> None:
 
 def test_what_nobody_compared_says_where_to_see_to_it() -> None:
     assert "see Models" in fit_tip(None)
-
-
-def button(strip: Variations, text: str) -> QPushButton:
-    return next(each for each in strip.findChildren(QPushButton) if each.text() == text)
-
-
-def wheel(bench: Workbench, card: QWidget, turned: int) -> None:
-    place = card.mapTo(bench, card.rect().center())
-    QTest.wheelEvent(bench.windowHandle(), QPointF(place), QPoint(0, turned))
-    QApplication.processEvents()
