@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 
 from editor.document import Document
 from editor.hold import free_steps
@@ -21,6 +23,7 @@ LITTLE_LEFT = 0.85
 FEW_STEPS = 3
 NO_PROMPT = "Say what should be there."
 NO_WORDS, HARSH = 1.0, 15.0  # guidance
+TELLING, EXAMPLES = 4, 8  # letters of a word that tells what it is about, and how many of those are named
 TOYS_SIDE = 256  # pixels: practice scenes and what is made of them are smaller, photographs are not
 
 
@@ -31,6 +34,8 @@ def advice(document: Document, draft: Draft, planned: Plan) -> str:
         return ""
     if beyond_toys(document, draft):
         return f"“{model.name}” knows nothing but its toys. For photographs, get a real model."
+    if draft.settings.reads_prompt and (strange := _strange(draft.prompt, model)):
+        return f"“{model.name}” does not know the word “{strange}”. Some it knows: {_some(model.words)}."
     if isinstance(draft.settings, BlendedSettings):
         return _by_words(document, draft, planned, model)
     return _repainting(document, draft, planned, model)
@@ -77,6 +82,18 @@ def _repainting(document: Document, draft: Draft, planned: Plan, model: ModelInf
     if exemplars and draft.prompt.strip() and draft.guidance_on(model) > WORDS_WIN:
         return f"With guidance above {WORDS_WIN:g} the words outweigh the exemplars."
     return ""
+
+
+def _strange(words: str, model: ModelInfo) -> str:
+    """The first word that the model does not know, where it is told which ones it knows."""
+    asked = re.findall(r"\w+", words.lower())
+    return next((each for each in asked if each not in model.words), "") if model.words else ""
+
+
+def _some(words: Sequence[str]) -> str:
+    """A few of them, from all over the alphabet."""
+    telling = [word for word in words if len(word) >= TELLING]
+    return ", ".join(telling[:: max(1, len(telling) // EXAMPLES)][:EXAMPLES])
 
 
 def _few(running: int, steps: int) -> str:

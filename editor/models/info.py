@@ -60,7 +60,7 @@ class ModelInfo:
     tell. `prediction`: what its network predicts. `steps`: how many suit it, None for the family's own (few-step models differ). `parts`: its
     networks with their sizes. `problem`: why it cannot be used, as a sentence, empty when it can; `advice`: what to do then; `family` means
     nothing when the problem is that it is of another. `licence` and `source` (hub id or file) as far as known. `toys`: it knows toy scenes
-    only, such as the practice model that comes with the program.
+    only, such as the practice model that comes with the program; `words` are then all those it knows, in alphabetical order (empty: not told).
     """
 
     key: str
@@ -78,6 +78,7 @@ class ModelInfo:
     licence: str = ""
     source: str = ""
     toys: bool = False
+    words: tuple[str, ...] = ()
 
     @property
     def traits(self) -> Family:

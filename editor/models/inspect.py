@@ -71,6 +71,7 @@ FETCH_AGAIN = "Download the model again; what is there already is kept."
 OTHER_MODEL = "Choose another model."
 TOYS = r"^- toy-scenes\s*$"  # a tag on the card of a model that knows nothing else
 TOYS_GUIDANCE = 4.0
+ENDING = "</w>"  # of a token with which a word ends
 PICKLE_ADVICE = "Look for the safetensors version of the same model."
 
 
@@ -189,7 +190,7 @@ def _folder(blank: ModelInfo, prediction: Prediction | None) -> ModelInfo:
     info = replace(blank, family=family, native=FAMILIES[family].native, licence=_told(card, "license(?:_name)?"))
     if re.search(TOYS, card, re.MULTILINE):
         name = _told(card, "model_name") or name
-        info = replace(info, name=name, toys=True)
+        info = replace(info, name=name, toys=True, words=_words(path))
     config = _config(info, path, "unet", "config.json")
     channels = config.get("in_channels")
     if channels == 9:
@@ -354,6 +355,19 @@ def _card(folder: Path) -> str:
     except OSError:
         return ""
     return head.removeprefix("---").partition("\n---")[0] if head.startswith("---") else ""
+
+
+def _words(folder: Path) -> tuple[str, ...]:
+    """What a model of toys has whole words for: its tokenizer has a token for each, and letters for the rest."""
+    try:
+        model = read_json(folder / "tokenizer" / "tokenizer.json").get("model")
+    except Damaged:
+        return ()
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    if not isinstance(vocabulary, dict):
+        return ()
+    whole = (token.removesuffix(ENDING) for token in vocabulary if token.endswith(ENDING))
+    return tuple(sorted(word for word in whole if word == "a" or len(word) > 1))
 
 
 def _told(card: str, field: str) -> str:

@@ -55,6 +55,17 @@ def test_on_a_photograph_a_model_of_toys_says_that_it_knows_nothing_else() -> No
     assert "toys" not in said(small, replace(DRAFT, model=toys))
 
 
+def test_a_word_that_a_model_of_toys_does_not_know_is_named() -> None:
+    toys = replace(MODEL, name="Practice model", toys=True, words=("a", "apple", "cat", "house", "rocket"))
+    draft = Draft(BlendedSettings(), model=toys, strength=0.95, steps=30, prompt="a cat , an Unicorn")
+    small = picture(256, 256)
+    small = small.with_map("selection", small.empty_map().write(20, 20, np.ones((90, 90), np.float32)))
+    assert said(small, draft).startswith("“Practice model” does not know the word “an”. Some it knows: apple, house")
+    assert "“unicorn”" in said(small, replace(draft, prompt="a Unicorn"))
+    assert said(small, replace(draft, prompt="A cat, a rocket.")) == ""
+    assert said(small, replace(draft, prompt="a unicorn", model=replace(toys, words=()))) == ""
+
+
 def test_an_exemplar_that_is_held_may_be_run_strongly() -> None:
     assert said(document(fidelity=0.4), replace(DRAFT, strength=0.95)) == ""
 

@@ -15,6 +15,7 @@ from app.bench.truth_pairs import pair
 from app.bench.truth_sweep import blended, distance
 from app.practice.card import card
 from app.practice.export import CLIP, JUDGE, PIPELINE, PROGRESS, read_progress
+from app.practice.words import caption_words
 from app.practice.world import World
 from editor.models.inspect import inspect
 from editor.request import Pixels, PixelsSettings
@@ -49,6 +50,8 @@ def test_it_is_small_and_the_program_takes_it() -> None:
     info = inspect(bundled)
     assert info.usable, info.problem
     assert info.toys
+    assert set(caption_words()) <= set(info.words)
+    assert not {"unicorn", "rainbow", "</w>", ""} & set(info.words)
 
 
 def test_the_card_names_every_bar_that_is_missed() -> None:
