@@ -219,7 +219,8 @@ class Session(Setup):
         self.commit(label, document)
         self._remember(document.layers[-1].id, candidate)
         self.activate_layer(document.layers[-1].id)
-        self.set_draft(frame=None)  # it was drawn for this edit; the next one is elsewhere
+        if self.draft.frame != document.rect:
+            self.set_draft(frame=None)  # it was drawn for this edit; the next one is elsewhere
 
     def can_mend(self, layer: int) -> bool:
         """Whether the edge of this layer could be mended now: an edit of this sitting made it, and nothing is going on."""

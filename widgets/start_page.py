@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
@@ -164,6 +165,8 @@ class StartPage(QWidget):
             toy.clicked.connect(lambda _=False, toy=toy: self._services.open_practice(toy.text()))
         self._toys.setVisible(bool(self._toy_cards))
         self._lay_out()
+        for one, other in pairwise((self.sample, *self._cards, *self._toy_cards, self.models)):  # as the eye goes
+            self.setTabOrder(one, other)
 
     def _lay_out(self) -> None:
         # A low window shows one row of recent documents, a tall one two.

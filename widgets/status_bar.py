@@ -13,6 +13,7 @@ from widgets.session import Session
 from widgets.surface import value_at
 
 HEIGHT = 24
+STRENGTHENING = ("strength", "gradient")  # tools
 
 
 class StatusBar(QFrame):
@@ -60,7 +61,11 @@ class StatusBar(QFrame):
             self._place.setText("")
             return
         protected = value_at(document.protect, *self._point) or 0.0
-        self._value.setText("Protected" if protected >= 0.5 else f"Strength {round(value * 100)}\u202f%")
+        painted = not document.strength.blank or self._session.options.tool in STRENGTHENING
+        strength = (
+            f"Strength {round(value * 100)}\u202f%" if painted else ""
+        )  # elsewhere it would read as "nothing happens here"
+        self._value.setText("Protected" if protected >= 0.5 else strength)
         self._place.setText(f"{int(self._point.x)}, {int(self._point.y)}")
 
     def _show_method(self) -> None:

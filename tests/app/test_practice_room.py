@@ -84,6 +84,7 @@ def test_a_scene_is_opened_from_the_start_page_and_edited(tell: Tell, toys: Path
         assert session.draft.model.toys
         assert session.draft.settings.needs_model
         assert not desk.says("toys")
+        assert session.options.tool == "move"
         before = flatten_rgb(session.document, session.document.rect)
         await desk.press_button()
         job = await desk.finished()

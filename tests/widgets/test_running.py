@@ -327,6 +327,16 @@ def test_a_frame_drawn_for_an_edit_goes_with_it(session: Session) -> None:
     assert session.draft == replace(session.draft, frame=None)
 
 
+def test_a_frame_over_all_of_the_picture_stays(session: Session) -> None:
+    session.choose_method(PixelsSettings)
+    session.set_draft(frame=session.document.rect)
+    session.run()
+    session.job_result(result())
+    session.job_finished()
+    session.accept()
+    assert session.draft.frame == session.document.rect
+
+
 class TestRanking:
     @staticmethod
     def scored(session: Session, *fits: tuple[int, float]) -> None:

@@ -73,6 +73,17 @@ def test_practice_scenes_are_there_when_there_are_some(page: StartPage, services
     assert page.toys == []
 
 
+def test_the_keyboard_goes_as_the_eye_does(page: StartPage, services: Services) -> None:
+    services.recents = [Recent(Path("/a/one.png"))]
+    services.scenes = [Practice("Cat", np.full((64, 64, 4), 200, np.uint8))]
+    page.refresh()
+    page.activateWindow()
+    page.sample.setFocus()
+    for stop in (page.cards[0], page.toys[0], page.models):
+        QTest.keyClick(page, Qt.Key.Key_Tab)
+        assert QApplication.focusWidget() is stop
+
+
 def test_with_practice_scenes_a_low_window_still_shows_everything(page: StartPage, services: Services) -> None:
     services.recents = [Recent(Path(f"/a/{at}.png")) for at in range(20)]
     services.scenes = [Practice(str(at), np.full((64, 64, 4), 200, np.uint8)) for at in range(4)]

@@ -41,7 +41,7 @@ RUN = Menu(
             busy,
             short="Queue another",
         ),
-        Command("run.words", "Say what should be there", on_session(running.say_words), when=when(_readable)),
+        Command("run.words", "Say what should be there", on_session(running.say_words), ("T",), when(_readable)),
         Command(
             "run.inside",
             "Repaint inside the selection",

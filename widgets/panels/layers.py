@@ -79,6 +79,7 @@ class _LayerRow(Row):
     def __init__(self, session: Session, id: int) -> None:
         below = QWidget()
         self._opacity = Slider("Opacity", 0, 1, 1, unit="%", step=0.01)
+        self._opacity.setToolTip("Opacity")
         self._blend = Choice("Blend mode", [(blend, blend.capitalize(), "") for blend in BLENDS], as_list=True)
         self._again = IconButton("refresh-ccw", "Run again with changes")
         self._again.hide()
@@ -92,13 +93,14 @@ class _LayerRow(Row):
         line = QHBoxLayout(below)
         line.setContentsMargins(0, 0, 4, 4)
         line.setSpacing(4)
-        line.addWidget(self._opacity, 3)
-        line.addWidget(self._blend, 2)
+        line.addWidget(self._opacity)
+        line.addWidget(self._blend)
         line.addWidget(self._mend)
         line.addWidget(self._again)
         line.addWidget(self._delete)
         self._doubt = IconButton("triangle-alert", "Look closely", tip=DOUBT_WORDS, doubt=True)
         self._eye = eye_button()
+        self._line = line
         super().__init__(id, self._doubt, self._eye, below=below, drags=True)
         self._visible = True
         self._eye.clicked.connect(lambda: edits.show_layer(session, id, not self._visible))
@@ -117,6 +119,11 @@ class _LayerRow(Row):
             parts.append(f"{round(layer.opacity * 100)}\u202f%")
         self.show_words(layer.name, " · ".join(parts), recipe_words(layer.recipe) if layer.recipe else "")
         self._again.setVisible(layer.recipe is not None)
+        # Beside its buttons there is room for one word, which is that of the list.
+        self._opacity.set_label("" if layer.recipe else "Opacity")
+        self._opacity.setAccessibleName("Opacity")
+        for at, share in enumerate((2, 3) if layer.recipe else (3, 2)):
+            self._line.setStretch(at, share)
         self._doubt.setVisible(layer.doubt is not None and layer.doubt >= DOUBTFUL)
         show_eye(self._eye, layer.visible)
 
