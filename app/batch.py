@@ -17,6 +17,7 @@ from editor.document import Document
 from editor.edit import Draft, apply_result, candidates, make_request
 from editor.engine import Engine
 from editor.errors import InvalidRequest, ModelUnavailable
+from editor.fields import FieldSpec, field_specs
 from editor.geometry import Placement, Rect, Size
 from editor.io.images import Picture, export_kind, read_image, write_image
 from editor.item import Exemplar
@@ -26,12 +27,10 @@ from editor.report import EditResult, Match, Progress, Scored
 from editor.request import (
     BlendedSettings,
     CandidatesRequest,
-    FieldSpec,
     MethodSettings,
     PixelsSettings,
     QuickFillSettings,
     Sampler,
-    field_specs,
 )
 from editor.tiles import Tiles
 

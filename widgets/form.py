@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from editor.request import FieldSpec
+from editor.fields import FieldSpec
 from widgets.controls.check import Check
 from widgets.controls.choice import Choice
 from widgets.controls.slider import Slider

@@ -19,7 +19,8 @@ from app.bench.contact_sheet import Section, write_sheet
 from app.bench.run import row
 from app.bench.truth_cases import KINDS, Case
 from app.practice.world import World
-from editor.request import Pixels, PixelsSettings, field_specs
+from editor.fields import field_specs
+from editor.request import Pixels, PixelsSettings
 
 if TYPE_CHECKING:
     from app.bench.truth_methods import Method, Stage

@@ -15,13 +15,14 @@ import numpy as np
 
 from editor.document import MAPS, Document, Metadata
 from editor.errors import InvalidRequest
+from editor.fields import check_ranges, field_specs
 from editor.geometry import Placement, Rect, Size
 from editor.io.fields import Fields, Malformed
 from editor.io.planes import Planes, Shelf
 from editor.item import Exemplar, Item
 from editor.layer import BLENDS, Layer
 from editor.report import Recipe
-from editor.request import Action, MethodSettings, Sampler, Subject, check_ranges, field_specs
+from editor.request import Action, MethodSettings, Sampler, Subject
 from editor.tiles import Tiles
 
 SETTINGS: dict[str, Any] = {kind.__name__: kind for kind in typing.get_args(MethodSettings)}

@@ -11,7 +11,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QToolButton
 from pytestqt.qtbot import QtBot
 
-from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings, Range, Says, field_specs
+from editor.fields import Range, Says, field_specs
+from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
 from tests.widgets.desk_stub import NONE, drag
 from widgets.controls.check import Check
 from widgets.controls.choice import Choice

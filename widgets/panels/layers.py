@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from editor.document import Document
+from editor.fields import FieldSpec, field_specs
 from editor.layer import BLENDS, Blend, Layer
 from editor.report import Recipe
-from editor.request import FieldSpec, MethodSettings, field_specs
+from editor.request import MethodSettings
 from editor.thumbnails import layer_thumbnail
 from widgets import commands, edits, running
 from widgets.controls.choice import Choice

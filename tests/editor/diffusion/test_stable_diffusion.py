@@ -9,7 +9,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
-from accelerate import cpu_offload  # type: ignore[import-untyped]
+from accelerate import cpu_offload
 
 from editor.diffusion.blending import Anchor
 from editor.diffusion.denoise import denoise
