@@ -44,9 +44,9 @@ class Notices(QWidget):
         card.show()
         self._refit()
 
-    def clear_errors(self) -> None:
-        """Those that would stay until somebody closes them."""
-        for card in [card for card in self._cards if card.error]:
+    def clear_past(self) -> None:
+        """Drop what is over once something runs again: what went wrong before, and what was offered, which cannot be done meanwhile."""
+        for card in [card for card in self._cards if card.error or card.offers]:
             self._remove(card)
 
     def sizeHint(self) -> QSize:
@@ -75,7 +75,7 @@ class _Card(QFrame):
         super().__init__(parent)
         self.setObjectName("floating")
         self.setFixedWidth(WIDTH)
-        self.message, self.error = notice.message, notice.error
+        self.message, self.error, self.offers = notice.message, notice.error, bool(notice.offers)
         found = colours(self.palette())
         sign = QLabel()
         name, colour = ("triangle-alert", found.danger) if notice.error else ("info", found.quiet)

@@ -46,10 +46,10 @@ class Stage(QWidget):
         session.job_changed.connect(self._job_changed)
 
     def _job_changed(self, job: Job | None) -> None:
-        """Once something runs again, nobody needs to hear of what went wrong before."""
+        """Once something runs again, nobody needs to hear of what was before."""
         runs = job is not None and job.busy
         if runs and not self._runs:
-            self.notices.clear_errors()
+            self.notices.clear_past()
         self._runs = runs
 
     def adjust(self, adjustment: Adjustment) -> None:

@@ -13,7 +13,7 @@ from editor.geometry import Rect
 from tests.widgets.desk_stub import Worker, painted, picture, result
 from widgets.canvas.view import CanvasView
 from widgets.contextual.bar import ContextualBar
-from widgets.session import Session
+from widgets.session import Notice, Session
 from widgets.stage import MARGIN, Stage
 from widgets.tools import make_tools
 from widgets.variations import Variations
@@ -120,3 +120,10 @@ def test_messages_hide_as_little_of_the_picture_as_they_can(scene: Scene) -> Non
     scene.canvas.set_viewport(replace(scene.canvas.viewport, x=300, y=200))
     scene.session.notice("Saved again.")
     assert scene.stage.notices.geometry().top() == MARGIN
+
+
+def test_what_was_offered_goes_when_something_runs(scene: Scene) -> None:
+    scene.session.noticed.emit(Notice("Its edge may show.", offers=(("Mend", lambda: None),)))
+    scene.session.notice("Saved.")
+    scene.session.run()
+    assert scene.stage.notices.messages == ["Saved."]
