@@ -121,7 +121,6 @@ async def _practise(application: Application, scene: str) -> Session:
     session = application.sessions[-1]
     await until(lambda: session.draft.model is not None, "The practice model was not chosen.")
     session.set_draft(seed=3, steps=15)
-    application.window.actions_of_window.action("view.double").trigger()
     return session
 
 

@@ -67,6 +67,14 @@ class Setup(OpenDocument):
             self.choose_method(PixelsSettings)
         self.set_draft(item=item, exemplar=None if item is not None else exemplar)
 
+    def redo(self) -> None:
+        """A layer that comes again is the active one, as it was when it first came."""
+        before = {layer.id for layer in self.history.document.layers}
+        super().redo()
+        again = [layer.id for layer in self.history.document.layers if layer.id not in before]
+        if again:
+            self.activate_layer(again[-1])
+
     def activate_layer(self, layer: int) -> None:
         if layer != self.active_layer:
             self.active_layer = layer

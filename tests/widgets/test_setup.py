@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from editor.edit import Draft, Plan, removal
 from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
 from tests.widgets.desk_stub import Worker, model, picture, with_exemplars, with_items
+from widgets import edits
 from widgets.methods import Preset, method_of
 from widgets.session import Session
 
@@ -193,3 +194,14 @@ def test_an_exemplar_takes_in_hand_what_blends_it(session: Session) -> None:
     session.activate(exemplar=session.document.exemplars[0].id)
     kinds.append(type(session.draft.settings))
     assert kinds == [PixelsSettings, QuickFillSettings]
+
+
+def test_a_layer_that_comes_again_is_active_as_it_was(session: Session) -> None:
+    first = session.active_layer
+    edits.add_layer(session)
+    added = session.active_layer
+    assert added != first
+    session.undo()
+    assert session.active_layer == first
+    session.redo()
+    assert session.active_layer == added
