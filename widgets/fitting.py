@@ -10,9 +10,10 @@ LIKELY = 1.0
 
 
 def fit_words(match: Match) -> str:
+    """Closer to the words than the picture was, that is; how right it is, no model of this kind knows."""
     if match.gain >= SURE:
-        return "Fits well"
-    return "Fits" if match.gain >= LIKELY else "Hardly fits"
+        return "Much closer"
+    return "Closer" if match.gain >= LIKELY else "Not closer"
 
 
 def fit_tip(match: Match | None) -> str:
