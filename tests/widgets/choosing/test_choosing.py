@@ -196,7 +196,7 @@ class TestOrder:
         make(session, seed1=0.05, seed2=0.4, seed3=0.2)
         assert captions(strip) == ["Much closer", "Closer", "Not closer"]
         assert [card.face.best for card in strip.cards] == [True, False, False]
-        assert strip.cards[0].accessibleName() == "Variation 1, best, fits well"
+        assert strip.cards[0].accessibleName() == "Variation 1, best, much closer"
         assert strip.cards[0].toolTip() == (
             "Variation 1 · Much closer (0.40)\nMuch closer to your words than the picture was\nSeed 2 · right-click to use it again"
         )
