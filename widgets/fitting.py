@@ -12,8 +12,8 @@ LIKELY = 1.0
 def fit_words(match: Match) -> str:
     """Closer to the words than the picture was, that is; how right it is, no model of this kind knows."""
     if match.gain >= SURE:
-        return "Much closer"
-    return "Closer" if match.gain >= LIKELY else "Not closer"
+        return "Closer"
+    return "Bit closer" if match.gain >= LIKELY else "No closer"
 
 
 def fit_tip(match: Match | None) -> str:

@@ -194,11 +194,11 @@ class TestOrder:
         self, strip: Variations, bench: Workbench, session: Session
     ) -> None:
         make(session, seed1=0.05, seed2=0.4, seed3=0.2)
-        assert captions(strip) == ["Much closer", "Closer", "Not closer"]
+        assert captions(strip) == ["Closer", "Bit closer", "No closer"]
         assert [card.face.best for card in strip.cards] == [True, False, False]
-        assert strip.cards[0].accessibleName() == "Variation 1, best, much closer"
+        assert strip.cards[0].accessibleName() == "Variation 1, best, closer"
         assert strip.cards[0].toolTip() == (
-            "Variation 1 · Much closer (0.40)\nMuch closer to your words than the picture was\nSeed 2 · right-click to use it again"
+            "Variation 1 · Closer (0.40)\nMuch closer to your words than the picture was\nSeed 2 · right-click to use it again"
         )
         assert sentence(job(session)) == "Best first.\nEnter keeps the one shown."
         assert seen(bench) == 2
@@ -218,7 +218,7 @@ class TestOrder:
         give(session, seed1=None, seed2=None)
         point(strip, 0)
         session.report(Scored(2, Match(0.4, 4)))
-        assert (seeds(session), captions(strip), seen(bench)) == ([1, 2], ["", "Much closer"], 1)
+        assert (seeds(session), captions(strip), seen(bench)) == ([1, 2], ["", "Closer"], 1)
         give(session, seed3=0.5)
         assert seeds(session) == [1, 2, 3]
         move(button(strip, "Accept"), QPoint(10, 10))
@@ -283,11 +283,11 @@ class TestOrder:
 
 
 @pytest.mark.parametrize(
-    ("gain", "words"), [(-2, "Not closer"), (0.99, "Not closer"), (1, "Closer"), (2.99, "Closer"), (3, "Much closer")]
+    ("gain", "words"), [(-2, "No closer"), (0.99, "No closer"), (1, "Bit closer"), (2.99, "Bit closer"), (3, "Closer")]
 )
 def test_words_for_how_well_it_fits(gain: float, words: str) -> None:
     assert fit_words(Match(0.2, gain)) == words
-    begins = {"Much closer": "Much closer", "Closer": "A little closer", "Not closer": "Hardly closer"}
+    begins = {"Closer": "Much closer", "Bit closer": "A little closer", "No closer": "Hardly closer"}
     assert fit_tip(Match(0.2, gain)).startswith(begins[words])
 
 
