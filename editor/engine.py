@@ -17,8 +17,8 @@ from editor.models.device import INSTALL, NOT_INSTALLED
 from editor.models.info import ModelInfo
 from editor.models.library import Library
 from editor.models.rankers import ranker_for
-from editor.phases import found, part, quietly
-from editor.report import Assessment, EditResult, FinishEarly, Found, Masks, Progress, Reports
+from editor.phases import found, part, passed, quietly
+from editor.report import Assessment, EditResult, FinishEarly, Found, Masks, Progress, Report, Reports
 from editor.request import AssessRequest, BlendedSettings, CandidatesRequest, EditRequest, RepairRequest, SegmentRequest
 from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.segmenter import Segmenter
@@ -191,23 +191,15 @@ class _Watched:
         self.found: list[EditResult] = []
 
     def reports(self) -> Reports[Sequence[EditResult]]:
-        try:
-            report = next(self._reports)
-            while True:
-                if isinstance(report, Found):
-                    self.found.append(report.result)
-                try:
-                    yield report
-                except FinishEarly as asked:
-                    self.early = True
-                    report = self._reports.throw(asked)
-                else:
-                    report = next(self._reports)
-        except StopIteration as stop:
-            results: Sequence[EditResult] = stop.value
-            return results
-        finally:
-            self._reports.close()
+        return passed(self._reports, self._seen, self._hurry)
+
+    def _seen(self, report: Report) -> Report:
+        if isinstance(report, Found):
+            self.found.append(report.result)
+        return report
+
+    def _hurry(self) -> None:
+        self.early = True
 
 
 def _numbers(made: int, now: int, wanted: int) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from editor.report import EditResult, FinishEarly, Found, Preview, Progress, Reports
+from editor.report import EditResult, FinishEarly, Found, Preview, Progress, Report, Reports
 
 T = TypeVar("T")
 
@@ -26,17 +27,21 @@ def found(result: EditResult) -> Reports[None]:
         yield Found(result)
 
 
-def quietly(reports: Reports[T]) -> Reports[T]:
-    """The same without word of single results, for who asked for one only."""
+def passed(
+    reports: Reports[T], each: Callable[[Report], Report | None], early: Callable[[], object] = lambda: None
+) -> Reports[T]:
+    """Pass the reports on as `each` makes them, without those it makes None of. `early` is called when somebody asks to finish early."""
     try:
         report = next(reports)
         while True:
-            if isinstance(report, Found):
+            shown = each(report)
+            if shown is None:
                 report = next(reports)
                 continue
             try:
-                yield report
+                yield shown
             except FinishEarly as asked:
+                early()
                 report = reports.throw(asked)
             else:
                 report = next(reports)
@@ -45,26 +50,23 @@ def quietly(reports: Reports[T]) -> Reports[T]:
         return value
     finally:
         reports.close()
+
+
+def quietly(reports: Reports[T]) -> Reports[T]:
+    """The same without word of single results, for who asked for one only."""
+    return passed(reports, lambda report: None if isinstance(report, Found) else report)
 
 
 def part(reports: Reports[T], low: float, high: float, dx: int = 0, dy: int = 0, *, more: str = "") -> Reports[T]:
     """Pass the reports on with progress squeezed into `low` to `high`, previews moved by (`dx`, `dy`) pixels, and `more` after the words."""
-    try:
-        report = next(reports)
-        while True:
-            if isinstance(report, Progress):
-                fraction = low + (high - low) * min(max(report.fraction, 0.0), 1.0)
-                report = Progress(fraction, report.doing + more)
-            elif isinstance(report, Preview):
-                report = Preview(report.rect.moved(dx, dy), report.pixels)
-            try:
-                yield report
-            except FinishEarly as asked:
-                report = reports.throw(asked)
-            else:
-                report = next(reports)
-    except StopIteration as stop:
-        value: T = stop.value
-        return value
-    finally:
-        reports.close()
+
+    def fitted(report: Report) -> Report:
+        match report:
+            case Progress(fraction, doing):
+                return Progress(low + (high - low) * min(max(fraction, 0.0), 1.0), doing + more)
+            case Preview():
+                return Preview(report.rect.moved(dx, dy), report.pixels)
+            case _:
+                return report
+
+    return passed(reports, fitted)

@@ -21,6 +21,22 @@ Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
+# Fields that several methods have.
+MatchTone = Annotated[
+    Literal["auto", "on", "off"],
+    Says(
+        "Match tone",
+        "Undoes a shift of light or colour that the model brings in; measured where nothing changes.",
+        "quality",
+    ),
+]
+WorkingSize = Annotated[
+    float,
+    Range(0.4, 2.0, "%", 0.05),
+    Says("Working size", "Of the size that the model was made for: smaller is faster, larger is finer.", "quality"),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class QuickFillSettings:
     """Quick fill: shift-map graph cuts and Poisson fusion; no model (see `editor.methods.quick_fill`)."""
@@ -65,19 +81,8 @@ class PixelsSettings:
             "Exemplars", "All in one run, or one after the other, so that later ones react to earlier ones.", "quality"
         ),
     ] = "together"
-    match_tone: Annotated[
-        Literal["auto", "on", "off"],
-        Says(
-            "Match tone",
-            "Undoes a shift of light or colour that the model brings in; measured where nothing changes.",
-            "quality",
-        ),
-    ] = "auto"
-    scale: Annotated[
-        float,
-        Range(0.4, 2.0, "%", 0.05),
-        Says("Working size", "Of the size that the model was made for: smaller is faster, larger is finer.", "quality"),
-    ] = 1.0
+    match_tone: MatchTone = "auto"
+    scale: WorkingSize = 1.0
     exemplar_prompt: Annotated[
         float,
         Range(0.0, 1.0, "%", 0.05),
@@ -165,19 +170,8 @@ class BlendedSettings:
             "quality",
         ),
     ] = "paste"
-    match_tone: Annotated[
-        Literal["auto", "on", "off"],
-        Says(
-            "Match tone",
-            "Undoes a shift of light or colour that the model brings in; measured where nothing changes.",
-            "quality",
-        ),
-    ] = "auto"
-    scale: Annotated[
-        float,
-        Range(0.4, 2.0, "%", 0.05),
-        Says("Working size", "Of the size that the model was made for: smaller is faster, larger is finer.", "quality"),
-    ] = 1.0
+    match_tone: MatchTone = "auto"
+    scale: WorkingSize = 1.0
     cells: Annotated[
         Literal["auto", "area", "any"],
         Says("Cells count", "Where half of one is covered, or any of it; automatic for thin regions.", "expert"),
