@@ -22,6 +22,15 @@ Mask = NDArray[np.bool_]
 
 
 # Fields that several methods have.
+SoftEdge = Annotated[
+    float,
+    Range(0.0, 64.0, "px", 1.0),
+    Says(
+        "Soft edge",
+        "How far the change fades in from the edge of its region, in the model’s pixels, less for models of small pictures; never outwards.",
+        "region",
+    ),
+]
 MatchTone = Annotated[
     Literal["auto", "on", "off"],
     Says(
@@ -88,15 +97,7 @@ class PixelsSettings:
         Range(0.0, 1.0, "%", 0.05),
         Says("Exemplars as prompt", "How far the exemplars’ looks replace the words (Kandinsky only).", "quality"),
     ] = 0.5
-    feather: Annotated[
-        float,
-        Range(0.0, 64.0, "px", 1.0),
-        Says(
-            "Soft edge",
-            "How far the change fades in from the edge of its region, in the model’s pixels, less for models of small pictures; never outwards.",
-            "region",
-        ),
-    ] = 12.0
+    feather: SoftEdge = 12.0
     thin_strokes: Annotated[
         bool, Says("Keep thin strokes", "Strokes narrower than the model’s cells count in full.", "region")
     ] = False
@@ -153,15 +154,7 @@ class BlendedSettings:
         Range(0, 5, "cells", 1),
         Says("Widen by", "How far around a thin region it begins, in the model’s cells.", "region"),
     ] = 3
-    feather: Annotated[
-        float,
-        Range(0.0, 64.0, "px", 1.0),
-        Says(
-            "Soft edge",
-            "How far the change fades in from the edge of its region, in the model’s pixels; never outwards.",
-            "region",
-        ),
-    ] = 8.0
+    feather: SoftEdge = 8.0
     finish: Annotated[
         Literal["paste", "poisson", "decoder", "latents"],
         Says(

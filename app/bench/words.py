@@ -24,11 +24,11 @@ from app.bench.contact_sheet import Section, write_sheet
 from app.bench.diffusion_edits import outcome
 from app.bench.quick_fill_edits import laid_on
 from app.bench.run import row
-from app.bench.truth import interval
+from app.bench.truth import interval, right
 from app.bench.truth_cases import HELD_OUT, Case, around, draws, other_thing, removal, replacement
 from app.bench.truth_methods import Stage, mean_fill
 from app.practice.export import CLIP
-from app.practice.judge import CELL, CELLS, Reading
+from app.practice.judge import CELL, Reading
 from app.practice.scenes import SIDE, SIZES, Scene, draw_scene, draw_thing
 from app.practice.world import World
 from editor.diffusion.ranking import Look, Ranker
@@ -206,14 +206,7 @@ def blended(
 
 def is_right(case: Case, reading: Reading) -> bool:
     """Whether what was wanted is seen in the region, and no longer what was not, and the ground is as it was."""
-    cells = np.asarray(case.region.reshape(CELLS, CELL, CELLS, CELL).any(axis=(1, 3)), np.bool_)
-    if case.wanted is not None and not reading.shows(case.wanted.name, case.wanted.colour, cells):
-        return False
-    if case.unwanted is not None and reading.shows(case.unwanted.name, where=cells):
-        return False
-    if case.kind == "remove" and reading.names() - {thing.name for thing in case.after.things}:
-        return False  # nothing else may have come instead
-    return reading.ground == case.after.ground.name
+    return right(case, reading) and reading.ground == case.after.ground.name
 
 
 def _wrong(case: Case, seed: int) -> str:

@@ -17,15 +17,20 @@ from editor.diffusion.noise import Noise
 from editor.document import Document
 from editor.geometry import Size
 from editor.methods.blended_latent_diffusion import edit, edit_batch
+from editor.methods.blended_latent_diffusion.refinement import Learns
 from editor.methods.blended_latent_diffusion.starting import Region
 from editor.report import EditResult, Found, Report
-from editor.request import BlendedSettings, EditRequest
+from editor.request import BlendedSettings, EditRequest, Repair
 from editor.working import Working
 from tests.editor.methods.pixels_stage import CELLS, Map, Model, Pixels, Recorded, ask, cells, drive, picture
 
 REGION = np.zeros(CELLS, np.float32)
 REGION[2:7, 3:9] = 1
 REGION[1, 12:14] = 1
+
+
+HOWS: tuple[Repair, ...] = ("poisson", "decoder", "latents")
+LEARNS: tuple[Learns, ...] = ("decoder", "latents")
 
 
 def settings(**more: Any) -> BlendedSettings:

@@ -24,6 +24,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four iterations of learning, where it does not matter what is learned."""
+    from editor.methods.blended_latent_diffusion import finishing
+    from editor.methods.blended_latent_diffusion.refinement import refined
+
+    monkeypatch.setattr(finishing, "refined", partial(refined, steps=4))
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Model]:
     """By name ("sd", "sd_v", "sdxl", "refiner", "kandinsky"): a backend and its folder, made when first asked for."""

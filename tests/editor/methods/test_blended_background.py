@@ -23,7 +23,7 @@ from editor.methods.blended_latent_diffusion.refinement import Learns, misfit, r
 from editor.report import FinishEarly, Found, Progress, Report
 from editor.request import Repair
 from tests.editor.methods.blended_scene import Scene, untouched
-from tests.editor.methods.blended_stage import settings, shown, wish
+from tests.editor.methods.blended_stage import HOWS, LEARNS, settings, shown, wish
 from tests.editor.methods.pixels_stage import MODELS, SEED, SIDE, Model, drive
 
 Models = Callable[[str], Model]
@@ -32,14 +32,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.usefixtures("one_thread"),
 ]
-HOWS: tuple[Repair, ...] = ("poisson", "decoder", "latents")
-LEARNS: tuple[Learns, ...] = ("decoder", "latents")
-FEW = 4  # iterations, where it does not matter what is learned
-
-
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finishing, "refined", partial(refined, steps=FEW))
 
 
 # Paste

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,12 @@ from editor.errors import InvalidRequest
 from editor.frame import Frame
 from editor.geometry import Rect
 from editor.methods.blended_latent_diffusion import edit, finishing, repair
-from editor.methods.blended_latent_diffusion.refinement import Learns, refined
+from editor.methods.blended_latent_diffusion.refinement import refined
 from editor.models.library import Library
 from editor.report import Progress, Report
 from editor.request import CandidatesRequest, Repair, RepairRequest
 from tests.editor.methods.blended_scene import Scene
-from tests.editor.methods.blended_stage import settings, shown, wish
+from tests.editor.methods.blended_stage import HOWS, LEARNS, settings, shown, wish
 from tests.editor.methods.pixels_stage import SEED, SIDE, Model, Recorded, drive, picture
 
 Models = Callable[[str], Model]
@@ -33,14 +32,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.usefixtures("one_thread"),
 ]
-HOWS: tuple[Repair, ...] = ("poisson", "decoder", "latents")
-LEARNS: tuple[Learns, ...] = ("decoder", "latents")
-FEW = 4  # iterations, where it does not matter what is learned
-
-
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finishing, "refined", partial(refined, steps=FEW))
 
 
 @pytest.mark.parametrize("how", HOWS)
