@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional
 
+from app.practice import training
 from app.practice.optimiser import Muon, orthogonal
 from app.practice.plan import Course
 from app.practice.training import Clock, Training, pace
@@ -29,8 +33,8 @@ class Counted(Clock):
         return self._looks < 0
 
 
-def weights(training: Training) -> torch.Tensor:
-    return torch.cat([each.flatten() for each in training.average.parameters()])
+def weights(learned: Training) -> torch.Tensor:
+    return torch.cat([each.flatten() for each in learned.average.parameters()])
 
 
 def test_a_run_in_pieces_equals_a_run_at_once(tmp_path: Path) -> None:
@@ -102,8 +106,12 @@ def test_pace_rises_stays_and_falls() -> None:
 def test_orthogonal_keeps_directions_and_evens_out_sizes() -> None:
     torch.manual_seed(0)
     for shape in ((6, 20), (20, 6)):
-        values = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
+        matrices = torch.randn((3, *shape))
+        found = orthogonal(matrices)
+        values = torch.linalg.svdvals(found)
         assert 0.6 < float(values.min()) <= float(values.max()) < 1.3
+        half = orthogonal(matrices, torch.bfloat16)
+        assert float((half - found).norm() / found.norm()) < 0.1
 
 
 def test_muon_goes_down() -> None:
@@ -116,3 +124,38 @@ def test_muon_goes_down() -> None:
         parameter.square().sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     assert float(parameter.detach().square().sum()) < 0.2 * start
+
+
+def test_matrices_of_one_shape_learn_as_they_would_alone() -> None:
+    torch.manual_seed(0)
+    together = [torch.nn.Parameter(torch.randn(shape)) for shape in ((6, 4), (6, 4), (4, 6, 1))]
+    alone = [torch.nn.Parameter(each.detach().clone()) for each in together]
+    gradients = [torch.randn_like(each) for each in together]
+    optimisers = [Muon(together, 0.1), *(Muon([each], 0.1) for each in alone)]
+    for parameter, gradient in zip([*together, *alone], [*gradients, *gradients], strict=True):
+        parameter.grad = gradient
+    for optimiser in optimisers:
+        optimiser.step()
+    for one, other in zip(together, alone, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_half_precision_leaves_attention_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lesson learned in halves: its matrix product is half, its attention in full, and it learns all the same."""
+    seen: dict[str, torch.dtype] = {}
+
+    class Attending(LineLesson):
+        def loss(self, batch: Mapping[str, Tensor], random: torch.Generator) -> Tensor:
+            found = self.module(torch.randn((4, 1), generator=random))
+            seen["product"] = found.dtype
+            token, mask = found[None, None], torch.zeros((4, 4), dtype=found.dtype)
+            seen["attention"] = functional.scaled_dot_product_attention(token, token, token, attn_mask=mask).dtype
+            return super().loss(batch, random).float()
+
+    monkeypatch.setattr(training, "halves", lambda _device: True)
+    learning = Training(Attending(COURSE), tmp_path / "line.pt", CPU)
+    x = torch.linspace(-1, 1, 50)[:, None]
+    before = (learning.average(x) - 3 * x - 1).square().mean()
+    learning.train(Clock(1))
+    assert seen == {"product": torch.bfloat16, "attention": torch.float32}
+    assert (learning.average(x) - 3 * x - 1).square().mean() < 0.05 * before
