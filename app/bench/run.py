@@ -40,6 +40,7 @@ LARGE: dict[str, str] = {
     "truth": "app.bench.truth",
     "truth-sweep": "app.bench.truth_sweep",
     "words": "app.bench.words",
+    "inversion": "app.bench.inversion",
     "practice": "app.bench.practice",
 }
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 ON_SHEET = 4  # scenes of each kind
 WIDE = 120
+CONTROL = "mean fill"
 MEASURES = {  # name -> unit
     "inside": "RMSE",
     "outside": "RMSE",
@@ -42,10 +43,11 @@ MEASURES = {  # name -> unit
 
 @dataclass
 class Scores:
-    """What one method reached on the scenes of one kind, a value a scene. `squares`: the mean squared error inside, in 1/255."""
+    """What one method reached on the scenes of one kind, a value a scene. `squares`: the mean squared error inside; `grounds`: of the truth."""
 
     values: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in MEASURES})
     squares: list[float] = field(default_factory=list)
+    grounds: list[str] = field(default_factory=list)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -139,6 +141,7 @@ def _measure(stage: Stage, method: Method, cases: list[Case]) -> tuple[Scores, l
         moved = np.abs(picture.astype(np.int16) - case.source).max(axis=-1)
         outside = ~case.region
         scores.squares.append(float(error[case.region].mean()))
+        scores.grounds.append(case.after.ground.name)
         scores.values["inside"].append(float(np.sqrt(error[case.region].mean())))
         scores.values["outside"].append(float(np.sqrt(error[outside].mean())) if outside.any() else 0.0)
         scores.values["moved outside"].append(float(moved[outside].max(initial=0)))
@@ -202,12 +205,16 @@ def judgements(scores: dict[tuple[str, str], Scores]) -> list[Result]:
         at_least("PIXELS replaces", _mean(own, "judge"), "%", 80)
     if (own := scores.get(("replace", "wrong prompt"))) is not None:
         found.append(Result.at_most("PIXELS replaces, wrong prompt", _mean(own, "judge"), "%", 10))
-    own, filled = scores.get(("remove", "pixels")), scores.get(("remove", "mean fill"))
-    if own is not None and filled is not None:
-        at_least("PIXELS removes, better than a mean fill by", _gain(own, filled), "dB", 4)
-    classical = scores.get(("remove", "quick fill"))
-    if own is not None and classical is not None:
-        at_least("PIXELS removes, better than quick fill by", _gain(own, classical), "dB", 0)
+    filled, classical = scores.get(("remove", CONTROL)), scores.get(("remove", "quick fill"))
+    for method, name in (
+        ("pixels", "PIXELS removes"),
+        ("pixels, local words", "PIXELS removes, by the ground's words"),
+    ):
+        own = scores.get(("remove", method))
+        if own is not None and filled is not None:
+            at_least(f"{name}, better than a mean fill by", _gain(own, filled), "dB", 4)
+        if own is not None and classical is not None:
+            at_least(f"{name}, better than quick fill by", _gain(own, classical), "dB", 0)
     own, pasted = scores.get(("insert degraded", "pixels")), scores.get(("insert degraded", "untouched paste"))
     if own is not None and pasted is not None:
         at_least("PIXELS restores, above the paste by", _mean(own, "judge") - _mean(pasted, "judge"), "%", 20)
@@ -242,7 +249,24 @@ def table(scores: dict[tuple[str, str], Scores], bars: Sequence[Result]) -> str:
             shown = f"{name} (best of {len(plain)})" if name == best else name
             lines.append(f"| {shown} | {' | '.join(cells)} |")
         lines.append("")
+        if kind == "remove" and CONTROL in names:
+            lines += [*_by_ground({name: scores[kind, name] for name in names if not name.startswith(IMG2IMG)}), ""]
     return "\n".join([*lines, *bar_rows(bars)]) + "\n"
+
+
+def _by_ground(scores: dict[str, Scores]) -> list[str]:
+    """Markdown: how much smaller each method's error is than the control's, ground by ground."""
+    grounds = scores[CONTROL].grounds
+    lines = [f"| ground | scenes | {' | '.join(name for name in scores if name != CONTROL)} |"]
+    lines.append("|---" * (len(scores) + 1) + "|")
+    for ground in sorted(set(grounds)):
+        own = {
+            name: [each for each, on in zip(found.squares, grounds, strict=True) if on == ground]
+            for name, found in scores.items()
+        }
+        gains = [f"{_decibels(own[name], own[CONTROL]):.1f} dB" for name in scores if name != CONTROL]
+        lines.append(f"| {ground} | {len(own[CONTROL])} | {' | '.join(gains)} |")
+    return [f"Closer to the truth than a {CONTROL}, by ground:", "", *lines]
 
 
 def bar_rows(bars: Sequence[Result]) -> list[str]:
@@ -267,7 +291,11 @@ def _mean(scores: Scores, measure: str) -> float:
 
 def _gain(scores: Scores, control: Scores) -> float:
     """How much smaller the error inside is, in dB, over all scenes."""
-    return float(10 * np.log10((np.mean(control.squares) + 1e-9) / (np.mean(scores.squares) + 1e-9)))
+    return _decibels(scores.squares, control.squares)
+
+
+def _decibels(squares: Sequence[float], control: Sequence[float]) -> float:
+    return float(10 * np.log10((np.mean(control) + 1e-9) / (np.mean(squares) + 1e-9)))
 
 
 def _marked(case: Case) -> Pixels:

@@ -103,6 +103,9 @@ def test_figures_are_written_for_every_method_and_kind(untrained: Path, tmp_path
     table = files["table"].read_text("utf-8")
     assert "| PIXELS replaces | 0 % | ≥ 80 | **missed** |" in table
     assert table.count("(best of 4)") == len(KINDS)
+    assert results["PIXELS removes, by the ground's words, better than a mean fill by"]["ok"] is False
+    by_ground = table[table.index("by ground:") :].split("\n\n")[1].splitlines()[2:]
+    assert sum(int(line.split("|")[2]) for line in by_ground) == 2  # every scene on its ground
     with Image.open(files["sheet.png"]) as sheet:
         assert sheet.width > 10 * truth.WIDE
 
