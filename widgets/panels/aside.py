@@ -11,15 +11,18 @@ from editor.advice import beyond_toys
 from editor.errors import OutOfMemory
 from widgets import running
 from widgets.job import Job
+from widgets.panels.memory import MemoryLine
 from widgets.session import Session
 
 
 class Aside(QWidget):
     """Quiet links in one line, each there only while it makes sense."""
 
-    def __init__(self, session: Session, run_smaller: Callable[[], object], parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, memory: MemoryLine, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName("aside")
         self._session = session
+        self._memory = memory
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(16)
@@ -29,7 +32,7 @@ class Aside(QWidget):
         self._queue = self._link(
             "Queue another", "Run this edit as well, after the one that runs (Ctrl+Enter)", session.queue
         )
-        self._smaller = self._link("Run smaller", "Run it again with a smaller working size", run_smaller)
+        self._smaller = self._link("Run smaller", "Run it at the largest working size that fits", memory.run_smaller)
         self._get = self._link("Get a real model", "Models that know photographs", session.show_models)
         self._row.addStretch(1)
 
@@ -38,7 +41,7 @@ class Aside(QWidget):
         self._keep.setVisible(job is not None and job.keepable)
         self._queue.setVisible(going and self._session.plan.action is not None)
         full = job is not None and job.state == "failed" and isinstance(job.error, OutOfMemory)
-        self._smaller.setVisible(full and running.can_shrink(self._session))
+        self._smaller.setVisible((full or self._memory.too_large) and running.can_shrink(self._session))
         session, idle = self._session, job is None or not job.busy
         self._get.setVisible(
             idle and session.draft.settings.needs_model and beyond_toys(session.document, session.draft)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QFrame,
-    QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
@@ -28,6 +26,7 @@ from widgets.panels.method import MethodPart
 from widgets.panels.more import More
 from widgets.panels.overall import Overall
 from widgets.panels.region import RegionLine
+from widgets.panels.remarks import Remark, Remarks
 from widgets.session import Session
 
 PROMPT_HEIGHT = 56
@@ -64,16 +63,18 @@ class EditPanel(QFrame):
         self._scroll.hide()
         self._region = RegionLine(session)
         self._memory = MemoryLine(session)
-        self._reason = QLabel()
-        self._reason.setProperty("role", "caption")
-        self._reason.setWordWrap(True)
+        self._reason = Remark()
         self._drop = IconButton("x", "Forget the edit that was queued last", side=20, icon_side=12)
         self._drop.clicked.connect(session.drop_waiting)
         self._progress = QProgressBar()
         self._progress.setTextVisible(False)
         self._progress.setRange(0, 1000)
         self._progress.setAccessibleName("Progress")
-        self._aside = Aside(session, self._memory.run_smaller)
+        kept = self._progress.sizePolicy()
+        kept.setRetainSizeWhenHidden(True)
+        self._progress.setSizePolicy(kept)
+        self._aside = Aside(session, self._memory)
+        self._remarks = Remarks((self._memory, self._region, self._reason), self._aside, self._drop)
         self._button = QPushButton()
         self._button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         layout = QVBoxLayout(self)
@@ -85,17 +86,8 @@ class EditPanel(QFrame):
         layout.addWidget(self._overall)
         layout.addWidget(self._more_button)
         layout.addWidget(self._scroll)
-        layout.addSpacing(4)
-        layout.addWidget(self._region)
-        layout.addWidget(self._memory)
-        words = QHBoxLayout()
-        words.setSpacing(4)
-        words.addWidget(self._reason, 1)
-        words.addWidget(self._drop)
-        layout.addLayout(words)
+        layout.addWidget(self._remarks)
         layout.addWidget(self._progress)
-        layout.addWidget(self._aside)
-        layout.addSpacing(4)
         layout.addWidget(self._button)
         self._timer = QTimer(self)
         self._timer.setInterval(TICK)
@@ -108,6 +100,7 @@ class EditPanel(QFrame):
         session.active_changed.connect(self._show)
         session.document_changed.connect(self._document_changed)
         session.job_changed.connect(self._show_job)
+        self._memory.changed.connect(self._show_aside)
         self._unfold(False)
         self._show()
 
@@ -203,20 +196,20 @@ class EditPanel(QFrame):
             self._progress.setValue(round(job.done * 1000))
         elif job is not None and job.state == "failed" and job.error is not None:
             words = str(job.error)
-        role = "doubt" if words and words == hint != NO_PROMPT else "caption"  # amber
-        if self._reason.property("role") != role:
-            self._reason.setProperty("role", role)
-            self._reason.style().polish(self._reason)
-        self._reason.setText(words)
-        self._reason.setVisible(bool(words))
+        self._reason.say(words, doubt=bool(words) and words == hint != NO_PROMPT)
         self._drop.setVisible(job is not None and bool(job.waiting))
-        self._aside.show_job(job)
         self._region.follow()
         self._memory.follow()
+        self._show_aside()
         if busy and not self._timer.isActive():
             self._timer.start()
         elif not busy:
             self._timer.stop()
+
+    def _show_aside(self) -> None:
+        job = self._session.job
+        self._aside.show_job(job)
+        self._remarks.show_busy(job is not None and job.busy)
 
 
 def progress_words(job: Job, now: float | None = None) -> str:
