@@ -6,10 +6,11 @@ from collections.abc import Collection
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractButton, QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from widgets.adjust import Adjustment
 from widgets.canvas.view import CanvasView
+from widgets.column import Column
 from widgets.contextual.bar import ContextualBar
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.section import Section
@@ -25,8 +26,6 @@ from widgets.status_bar import StatusBar
 from widgets.tool_bar import ToolBar
 from widgets.tools import make_tools
 from widgets.variations import Variations
-
-COLUMN = 288
 
 
 class Workbench(QWidget):
@@ -115,8 +114,10 @@ class Workbench(QWidget):
         panels["brush"] = "Brush", BrushPanel(self.session), ()
         panels["items"] = "Regions", items, items.header_buttons
         panels["exemplars"] = "Exemplars", exemplars, exemplars.header_buttons
-        panels["layers"] = "Layers", layers, layers.header_buttons
         panels["history"] = "History", HistoryPanel(self.session), ()
+        scroll = ColumnScroll(layers)
+        layers.rows.reached.connect(scroll.follow)
+        panels["layers"] = "Layers", scroll, layers.header_buttons
         body = QWidget()
         body.setObjectName("columnBody")
         stack = QVBoxLayout(body)
@@ -126,18 +127,10 @@ class Workbench(QWidget):
             section = Section(title, panel, *buttons)
             section.folded.connect(lambda folded, name=name: self.folded.emit(name, folded))
             self._sections[name] = section
-            stack.addWidget(section)
+            if name != "layers":
+                stack.addWidget(section)
         stack.addStretch(1)
-        scroll = ColumnScroll(body)
-        column = QFrame()
-        column.setObjectName("column")
-        column.setFixedWidth(COLUMN)
-        layout = QVBoxLayout(column)
-        layout.setContentsMargins(1, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(scroll, 1)
-        layout.addWidget(self.edit)
-        return column
+        return Column(ColumnScroll(body), self._sections["layers"], self.edit)
 
 
 def _holds(widget: QWidget, inner: QWidget | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QScrollBar, QWidget
 
@@ -29,15 +29,39 @@ class ColumnScroll(QScrollArea):
         inner.rangeChanged.connect(self._follow)
         inner.valueChanged.connect(self._bar.setValue)
         self._bar.valueChanged.connect(inner.setValue)
+        self._wanted: QWidget | None = None
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self._show_wanted)
         self._follow()
+
+    def follow(self, widget: QWidget) -> None:
+        """Scroll a widget of the body into sight, once it has its place."""
+        self._wanted = widget
+        self._soon.start()
 
     def sizeHint(self) -> QSize:
         """As high as all that is inside."""
         return QSize(super().sizeHint().width(), self._body.sizeHint().height())
 
+    def minimumSizeHint(self) -> QSize:
+        """None: what does not fit is scrolled to."""
+        return QSize(super().minimumSizeHint().width(), 0)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:  # of the body, which may be higher now
+            self.updateGeometry()
+        return super().event(event)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._follow()
+
+    def _show_wanted(self) -> None:
+        widget, self._wanted = self._wanted, None
+        if widget is not None and self._body.isAncestorOf(widget):
+            self.ensureWidgetVisible(widget, 0, 0)
 
     def _follow(self) -> None:
         inner = self.verticalScrollBar()

@@ -187,7 +187,8 @@ class Row(QFrame):
 
 
 class Rows(QWidget):
-    """Signals name rows by id: `chosen(id)`, `renamed(id, name)`, `deleted(id)`, `ordered(ids)` from the top down.
+    """Signals name rows by id: `chosen(id)`, `renamed(id, name)`, `deleted(id)`, `ordered(ids)` from the top down. `reached(row)`: another row is
+    the active one.
 
     The keyboard: arrows choose, F2 renames, Delete deletes, Ctrl with arrows moves a row.
     """
@@ -197,6 +198,7 @@ class Rows(QWidget):
     deleted = Signal(int)
     ordered = Signal(list)
     hovered = Signal(int, bool)
+    reached = Signal(QWidget)
 
     def __init__(self, label: str, empty: str, parent: QWidget | None = None, *, drags: bool = False) -> None:
         super().__init__(parent)
@@ -240,7 +242,10 @@ class Rows(QWidget):
         self._hint.setVisible(not rows)
 
     def show_active(self, id: int | None) -> None:
+        row = None if id is None or id == self._active else self.row(id)
         self._active = id
+        if row is not None:
+            self.reached.emit(row)
 
     def _wire(self, row: Row) -> None:
         row.setParent(self)

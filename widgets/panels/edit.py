@@ -31,7 +31,7 @@ from widgets.session import Session
 
 PROMPT_HEIGHT = 56
 MORE_HEIGHT = 300
-LEAST_MORE = 96  # in a low window; the rest scrolls
+LEAST_MORE = 64  # in a low window; the rest scrolls
 WHAT = "What should appear?"
 WORDS_INSTEAD = "Or say what should be there"
 TICK = 500  # milliseconds between two looks at the time left

@@ -11,7 +11,7 @@ from widgets.session import Session
 from widgets.theme import colours
 
 LINE = 28
-MOST_LINES = 6
+LINES = 4  # always, so that what is below stays where it is while somebody paints
 
 
 class HistoryPanel(QWidget):
@@ -29,6 +29,7 @@ class HistoryPanel(QWidget):
         self.list.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.list.setFixedHeight(LINE * LINES)
         self.list.setAccessibleName("History")
         self.list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         layout = QVBoxLayout(self)
@@ -57,7 +58,6 @@ class HistoryPanel(QWidget):
         here = self._model.index(index, 0)
         selection.setCurrentIndex(here, QItemSelectionModel.SelectionFlag.ClearAndSelect)
         selection.blockSignals(blocked)
-        self.list.setFixedHeight(LINE * min(len(entries), MOST_LINES))
         self.list.scrollTo(here)
         self.list.viewport().update()
 
