@@ -206,7 +206,7 @@ class Application:
     def _add(self, document: Document, path: Path | None, name: str) -> Session:
         session = Session(document, self._editing, name=name, path=path, budget=self.settings.values.undo_budget)
         method = next((each for each in METHODS if each.key == self.settings.values.method), None)
-        if method is not None and self.settings.values.model:
+        if method is not None and self.settings.values.model and not session.goes_on:
             session.choose_method(method.settings)
         session.active_changed.connect(self._remember_method)  # not told which: that would keep a closed one in memory
         self.sessions.append(session)

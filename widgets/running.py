@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import PurePath
 from typing import Literal
 
 from editor import reopening
 from editor.errors import InvalidRequest
 from editor.fan import FAN
-from editor.models.info import ModelInfo
 from editor.request import BlendedSettings, PixelsSettings
 from widgets.job import Asked
 from widgets.methods import Preset, method_of
@@ -88,14 +86,6 @@ def run_smaller(session: Session, factor: float | None = None) -> None:
         session.run()
 
 
-def _here(session: Session, key: str) -> ModelInfo | None:
-    """The model of a key; on another machine the one whose folder or file is called the same."""
-    models = session.models()
-    same = (each for each in models if each.key == key)
-    alike = (each for each in models if key and each.path.name == PurePath(key).name)
-    return next(same, None) or next(alike, None)
-
-
 def why_not_again(session: Session, id: int) -> str:
     """Why a layer's edit cannot be run again, as a sentence; empty when it can."""
     document = session.history.document
@@ -119,7 +109,7 @@ def run_again(session: Session, id: int) -> None:
     session.discard()
     session.commit(f"Run again: {'' if layer is None else layer.name}", found.document)
     held = session.draft.model
-    model = _here(session, found.model)
+    model = session.model_of(found.model)
     if found.model and model is None:
         with_what = "Choose or get one." if held is None else f"It will run with {held.name}, and look different."
         session.notice("The model that made it is not here.", with_what)

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from PySide6.QtCore import Signal
 
+from editor.advice import beyond_toys
 from editor.document import Document
 from editor.edit import Plan, apply_result, with_repaired
 from editor.errors import EditorError
 from editor.history import DEFAULT_BUDGET
 from editor.io.images import Picture
+from editor.models.device import installed
 from editor.models.info import ModelInfo
-from editor.report import Assessment, EditResult, Found, Masks, Report
+from editor.report import Assessment, EditResult, Found, Masks, Recipe, Report
 from editor.request import Repair, SegmentRequest
 from widgets.job import MENDING, Asked, Candidate, Job, Mend
 from widgets.setup import Setup
@@ -42,7 +44,8 @@ class Notice:
 
 
 class Session(Setup):
-    """One open document. `name`: what its tab says; `path`: the project file that holds it, if any.
+    """One open document. `name`: what its tab says; `path`: the project file that holds it, if any. `goes_on`: it was edited before, and begins with
+    the method and the model of its last edit, as far as they are here.
 
     Signals beside `document_changed` and `active_changed`: `job_changed(job)` with a `Job` or None; `models_changed()`;
     `noticed(notice)` with a `Notice`.
@@ -68,6 +71,9 @@ class Session(Setup):
         self._worker = worker
         self._accepted: dict[int, Candidate] = {}  # by the layer that each became
         self._used = ""  # the key of the model in use when this document looked last
+        self._first = self.draft
+        self._last = last_edit(document)  # until it is known which models there are
+        self.goes_on = self._last is not None
         self.follow_models()
 
     def saved(self, path: Path, document: Document) -> None:
@@ -103,7 +109,30 @@ class Session(Setup):
         self._used = used
         found = (by_key[key] for key in keys if key in by_key)
         self.choose_model(next(found, next(iter(models), None)))
+        if models:
+            self._go_on()
         self.models_changed.emit()
+
+    def model_of(self, key: str) -> ModelInfo | None:
+        """The model of a key; on another machine the one whose folder or file is called the same."""
+        models = self.models()
+        same = (each for each in models if each.key == key)
+        alike = (each for each in models if key and each.path.name == PurePath(key).name)
+        return next(same, None) or next(alike, None)
+
+    def _go_on(self) -> None:
+        """Begin where the last edit ended. Not where somebody chose otherwise while the models were looked for, and not with a method that has
+        nothing but toys for this picture.
+        """
+        last, self._last = self._last, None
+        untouched = replace(self._first, model=self.draft.model) == self.draft
+        if last is None or not last.settings.needs_model or not untouched or not installed():
+            return
+        own = self.model_of(last.model)
+        if own is not None:
+            self.choose_model(own)
+        if own is not None or not beyond_toys(self.document, self.draft):
+            self.choose_method(type(last.settings))
 
     # The edit and its job
 
@@ -337,3 +366,9 @@ class Session(Setup):
     def _set_job(self, job: Job | None) -> None:
         self.job = job
         self.job_changed.emit(job)
+
+
+def last_edit(document: Document) -> Recipe | None:
+    """How the newest edit was made, of those whose method somebody chose: removing and moving have one of their own."""
+    made = [each for each in document.layers if each.recipe is not None and each.recipe.action in ("fill", "blend")]
+    return max(made, key=lambda layer: layer.id).recipe if made else None
