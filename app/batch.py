@@ -16,14 +16,14 @@ from editor.compose import flatten
 from editor.document import Document
 from editor.edit import Draft, apply_result, candidates, make_request
 from editor.engine import Engine
-from editor.errors import InvalidRequest, ModelUnavailable
+from editor.errors import InvalidRequest, ModelUnavailable, OutOfMemory, let_go
 from editor.fields import FieldSpec, field_specs
 from editor.geometry import Placement, Rect, Size
 from editor.io.images import Picture, export_kind, read_image, write_image
 from editor.item import Exemplar
 from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.report import EditResult, Match, Progress, Scored
+from editor.report import EditResult, Found, Match, Progress, Scored
 from editor.request import (
     BlendedSettings,
     CandidatesRequest,
@@ -59,6 +59,22 @@ class WithModel:
     exemplars: tuple[tuple[Path, tuple[float, float] | None, float | None], ...] = ()
 
 
+class SomeMissing(OutOfMemory):
+    """The memory ran out before all variations were made. Those that were made are written; `notes` is what else is to be known about them."""
+
+    def __init__(self, error: OutOfMemory, made: int, wanted: int, notes: tuple[str, ...]) -> None:
+        super().__init__(f"Only {made} of {wanted} variations could be made. {error.message}", error.advice)
+        self.notes = notes
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Results, best first as far as that is known, each with how well it fits the words. `error`: why there are no more."""
+
+    results: list[tuple[EditResult, Match | None]]
+    error: OutOfMemory | None = None
+
+
 def edit_file(
     picture: Path,
     strength: Path | None,
@@ -72,7 +88,7 @@ def edit_file(
 
     Without a model by quick fill, with one as it says. `settings` are "name=value" pairs of the method's settings. Of several variations the
     second goes to a file beside `output` whose name ends in "-2", and so on. Returns what the person should know, each a sentence.
-    Raises `EditorError` kinds.
+    Raises `EditorError` kinds; of these, `SomeMissing` after some of several variations were written.
     """
     export_kind(output)  # before the work, not after it
     kind = QuickFillSettings if model is None else METHODS[model.method]
@@ -84,7 +100,7 @@ def edit_file(
     draft = replace(Draft.for_document(document), seed=seed)
     if model is None:
         draft = replace(draft, settings=replace(draft.settings, **chosen))
-        results = drive(candidates(make_request(document, draft), 1), Engine())
+        count, made = 1, drive(candidates(make_request(document, draft), 1), Engine())
     else:
         if kind is BlendedSettings and model.exemplars:
             raise InvalidRequest("Edits by words take no exemplars.", "Leave them out, or use the method pixels.")
@@ -102,16 +118,18 @@ def edit_file(
             guidance_scale=model.guidance_scale,
             sampler=model.sampler,
         )
-        wanted = candidates(make_request(document, draft), model.variations)
-        results = drive(wanted, Engine(lambda: model.library))
+        count = model.variations
+        made = drive(candidates(make_request(document, draft), count), Engine(lambda: model.library))
     notes = list(opened.notes)
-    for number, (result, match) in enumerate(results, 1):
-        _, made = apply_result(document, result, document)
+    for number, (result, match) in enumerate(made.results, 1):
+        _, changed = apply_result(document, result, document)
         file = output if number == 1 else output.with_stem(f"{output.stem}-{number}")
-        notes += write_image(file, flatten(made), made.metadata)
-        if len(results) > 1:
+        notes += write_image(file, flatten(changed), changed.metadata)
+        if count > 1:
             told = "unranked" if match is None else f"similarity {match.similarity:.3f}"
             notes.append(f"{file.name}: seed {result.recipe.seed}, {told}.")
+    if made.error is not None:
+        raise SomeMissing(made.error, len(made.results), count, tuple(notes))
     return tuple(notes)
 
 
@@ -180,23 +198,33 @@ def _parse(spec: FieldSpec, text: str) -> Any:
         raise InvalidRequest(f"“{text}” does not fit the setting “{spec.name}”.", f"It takes a {spec.kind}.") from None
 
 
-def drive(request: CandidatesRequest, engine: Engine) -> list[tuple[EditResult, Match | None]]:
-    """Run the request to its end, with the progress on standard error when someone is watching. The results come best first as far as that is
-    known, each with how well it fits the words.
+def drive(request: CandidatesRequest, engine: Engine) -> Made:
+    """Run the request to its end, with the progress on standard error when someone is watching. Raises `EditorError` kinds, but when the memory
+    runs out after some results, those are returned.
     """
     reports = engine.run(request)
     watched = sys.stderr.isatty()
+    results: list[EditResult] = []
     matches: dict[int, Match] = {}
-    while True:
-        try:
-            report = next(reports)
-        except StopIteration as stop:
-            if watched:
-                sys.stderr.write("\r\033[K")
-            results: tuple[EditResult, ...] = stop.value
-            told = [(result, matches.get(result.recipe.seed)) for result in results]
-            return sorted(told, key=lambda each: math.inf if each[1] is None else -each[1].similarity)
-        if isinstance(report, Scored):
-            matches[report.seed] = report.match
-        if watched and isinstance(report, Progress):
-            sys.stderr.write(f"\r\033[K{report.doing} · {report.fraction:.0%}")
+    short: OutOfMemory | None = None
+    try:
+        for report in reports:
+            match report:
+                case Found(result):
+                    results.append(result)
+                case Scored(seed, fit):
+                    matches[seed] = fit
+                case Progress() if watched:
+                    sys.stderr.write(f"\r\033[K{report.doing} · {report.fraction:.0%}")
+                case _:
+                    pass
+    except OutOfMemory as error:
+        if not results:
+            raise
+        short = error
+        let_go(error)  # its frames hold what there was no room for, and writing takes some
+    finally:
+        if watched:
+            sys.stderr.write("\r\033[K")
+    told = [(result, matches.get(result.recipe.seed)) for result in results]
+    return Made(sorted(told, key=lambda each: math.inf if each[1] is None else -each[1].similarity), short)

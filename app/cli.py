@@ -14,11 +14,12 @@ from pathlib import Path
 
 WORDS = ("edit", "models", "demo", "bench", "screenshots", "practice-model")
 MOST = 64  # variations
+SOME = 3  # exit status: some of the variations are written
 SAMPLERS = ("euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; returns the exit status: 0 well, 1 it failed, 2 it was called wrongly."""
+    """Run the program; returns the exit status: 0 well, 1 it failed, 2 it was called wrongly, 3 some of several results were made."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     word = arguments[0] if arguments and arguments[0] in WORDS else ""
     match word:
@@ -59,7 +60,10 @@ def _window(arguments: Sequence[str]) -> int:
 
 def _edit(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="palimpsest edit", description="Change a region of a picture, without a window.", allow_abbrev=False
+        prog="palimpsest edit",
+        description="Change a region of a picture, without a window.",
+        epilog="Exit status: 0 done, 1 failed, 2 called wrongly, 3 some of the variations are written and memory ran out.",
+        allow_abbrev=False,
     )
     parser.add_argument("picture", type=Path)
     parser.add_argument(
@@ -99,7 +103,7 @@ def _edit(arguments: Sequence[str]) -> int:
             parser.error(f"--{name} needs a --model; “palimpsest models” lists those that are here")
     if asked.variations is not None and not 1 <= asked.variations <= MOST:
         parser.error(f"--variations must be 1 to {MOST}")
-    from app.batch import WithModel, edit_file  # noqa: PLC0415
+    from app.batch import SomeMissing, WithModel, edit_file  # noqa: PLC0415
     from editor.errors import EditorError  # noqa: PLC0415
 
     strength = None if str(asked.strength) == "-" else asked.strength
@@ -120,14 +124,16 @@ def _edit(arguments: Sequence[str]) -> int:
             asked.sampler or "",
             tuple(asked.exemplar),
         )
+    status = 0
     try:
         notes = edit_file(asked.picture, strength, asked.output, seed=asked.seed, settings=asked.set, model=chosen)
+    except SomeMissing as error:
+        notes, status = (*error.notes, str(error)), SOME
     except EditorError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+        notes, status = (str(error),), 1
     for note in notes:
         sys.stderr.write(f"{note}\n")
-    return 0
+    return status
 
 
 def _models(arguments: Sequence[str]) -> int:

@@ -375,3 +375,48 @@ def test_memory_that_runs_out_on_the_way(edit: Edit, strength: Path, watched: Wa
     assert edit(strength) == 1
     assert capsys.readouterr().err.startswith("There is not enough memory for this.")
     assert watched.unchanged()
+
+
+def starve(monkeypatch: pytest.MonkeyPatch, watched: Watched, after: int) -> None:
+    """Results are made one at a time, and the U-Net finds no memory once it was called so often."""
+    monkeypatch.setattr("editor.diffusion.shelf.Shelf.at_once", lambda *_: 1)
+    called = watched.called
+
+    def starved() -> None:
+        called()
+        if watched.calls > after:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(watched, "called", starved)
+
+
+@pytest.mark.parametrize("method", ["words", "pixels"])
+def test_variations_made_before_the_memory_ran_out_are_written(
+    *, method: str, edit: Edit, strength: Path, tmp_path: Path, watched: Watched,
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured,
+) -> None:  # fmt: skip
+    asked = ("--method", method, "--prompt", "red boat")
+    assert edit(strength, *asked, to="alone.png") == 0
+    each = watched.calls
+    capsys.readouterr()
+    watched.begin()
+    starve(monkeypatch, watched, 2 * each + 1)
+    assert edit(strength, *asked, "--variations", 4, to="several.png") == 3
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("several.png: seed 1")
+    assert said[1].startswith("several-2.png: seed 2")
+    assert said[2].startswith("Only 2 of 4 variations could be made. There is not enough memory for this.")
+    assert len(said) == 3
+    assert np.array_equal(pixels_of(tmp_path / "several.png"), pixels_of(tmp_path / "alone.png"))
+    assert changed(tmp_path, "several-2.png").any()
+    assert sorted(each.name for each in tmp_path.glob("several*")) == ["several-2.png", "several.png"]
+    assert watched.unchanged()
+
+
+def test_without_any_variation_it_failed(
+    *, edit: Edit, strength: Path, tmp_path: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    starve(monkeypatch, watched, 1)
+    assert edit(strength, "--variations", 4, to="several.png") == 1
+    assert capsys.readouterr().err.startswith("There is not enough memory for this.")
+    assert not list(tmp_path.glob("several*"))
