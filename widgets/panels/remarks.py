@@ -82,11 +82,12 @@ class Remark(QLabel):
         option = QTextOption()
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         layout.setTextOption(option)
-        found = []
+        found, units = [], text.encode("utf-16-le")  # Qt counts in these
         layout.beginLayout()
         while (line := layout.createLine()).isValid():
             line.setLineWidth(max(1, width))
-            found.append(text[line.textStart() : line.textStart() + line.textLength()])
+            start = 2 * line.textStart()
+            found.append(units[start : start + 2 * line.textLength()].decode("utf-16-le"))
         layout.endLayout()
         return found if text else []
 

@@ -185,3 +185,12 @@ class TestRemark:
         assert lower.shown()[-1].endswith("…")
         lower.say("")
         assert not lower.isVisible()
+
+
+def test_words_with_pictures_in_them_are_broken_whole(qtbot: QtBot) -> None:
+    remark = Remark()
+    qtbot.addWidget(remark)
+    words = "The model does not know \N{DOG FACE}\N{CAT FACE}\N{RED APPLE} and will guess what they might be. "
+    remark.say(3 * words)
+    remark.resize(120, 40 * remark.fontMetrics().lineSpacing())
+    assert "".join(remark.shown()) == 3 * words
