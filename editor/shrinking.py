@@ -31,8 +31,7 @@ def cell_mask(region: Map, working: Working, rule: Literal["auto", "area", "any"
     area: Mask = working.cells(region) >= HALF
     if rule == "area" and area.any():
         return area
-    # A pixel that lies in two cells counts as touching one; it may still cover half of the other.
-    touched: Mask = (working.cells(region, thin=True) > 0) | area
+    touched: Mask = working.cells(region, thin=True) > 0
     if rule == "auto" and area.sum() >= LOST * touched.sum():
         return area
     return touched

@@ -91,10 +91,12 @@ class Working:
         for axis, (cells, used, side) in enumerate(
             zip(self.grid.shape, self.frame.working.shape, self.frame.rect.size.shape, strict=True)
         ):
-            # The first document pixel of every cell; cells of the mirrored margin repeat the last one that lies in the picture.
+            # The document pixels that every cell touches; cells of the mirrored margin repeat the last one that lies in the picture.
             inside = -(-used // self.cell)
-            starts = np.minimum(np.arange(inside) * self.cell * side // used, side - 1)
-            found = np.maximum.reduceat(found, starts, axis=axis)
+            edges = np.minimum(np.arange(inside + 1) * self.cell, used) * side
+            spans = np.stack([edges[:-1] // used, -(-edges[1:] // used)], axis=1).ravel()
+            found = np.pad(found, [(0, 1) if each == axis else (0, 0) for each in (0, 1)])  # for the last span to end at
+            found = np.maximum.reduceat(found, spans, axis=axis).take(np.arange(0, 2 * inside, 2), axis=axis)
             found = np.pad(found, [(0, cells - inside) if each == axis else (0, 0) for each in (0, 1)], mode="edge")
         return np.asarray(found, np.float32)
 

@@ -86,6 +86,14 @@ def test_thin_strokes_survive_a_small_working_size() -> None:
     assert working.cells(line)[:, 100 // 32] == pytest.approx(np.full(8, 0.75 / 32))
 
 
+def test_a_pixel_on_the_border_of_two_cells_is_in_both() -> None:
+    """Nine pixels seen as sixteen: the fifth is half in the first cell and half in the second."""
+    for at, cells in ((3, [1, 0]), (4, [1, 1]), (5, [0, 1])):
+        line = np.zeros((8, 9), np.float32)
+        line[:, at] = 1
+        assert _working(9, 8, (16, 8)).cells(line, thin=True).tolist() == [cells]
+
+
 @given(sizes, sizes, st.integers(0, 10**6))
 @quick
 def test_thin_is_never_less_than_the_greatest_share_and_never_more_than_the_map(
