@@ -95,7 +95,7 @@ class Working:
             inside = -(-used // self.cell)
             edges = np.minimum(np.arange(inside + 1) * self.cell, used) * side
             spans = np.stack([edges[:-1] // used, -(-edges[1:] // used)], axis=1).ravel()
-            found = np.pad(found, [(0, 1) if each == axis else (0, 0) for each in (0, 1)])  # for the last span to end at
+            found = np.pad(found, [(0, int(each == axis)) for each in (0, 1)])  # for the last span to end at
             found = np.maximum.reduceat(found, spans, axis=axis).take(np.arange(0, 2 * inside, 2), axis=axis)
             found = np.pad(found, [(0, cells - inside) if each == axis else (0, 0) for each in (0, 1)], mode="edge")
         return np.asarray(found, np.float32)
