@@ -21,18 +21,17 @@ from diffusers import DDIMInverseScheduler
 from torch import Tensor
 from torch.nn import functional
 
-import resources
 from app.bench import Result
 from app.bench.contact_sheet import Section, write_sheet
 from app.bench.truth import bar_rows, cell, cells_of, interval, say
 from app.bench.truth_cases import HELD_OUT, Mask
-from app.bench.truth_methods import Stage
+from app.bench.truth_methods import Stage, asked_for
 from app.practice.clip import tokens
 from app.practice.judge import Reading
 from app.practice.scenes import GROUNDS, Scene, Thing, draw_scene
 from app.practice.words import caption_words, make_tokenizer
 from app.practice.world import World
-from editor.request import Pixels, PixelsSettings
+from editor.request import Pixels
 
 NEW = "*"  # the word that is learned; no caption holds it
 BATCH = 8
@@ -86,17 +85,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write tables in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
     asked = parser.parse_args(arguments)
-    folder = asked.model or Path(resources.__file__).parent / "models"
-    if not (folder / "practice").is_dir():
-        parser.error(f"there is no practice model in {folder}; make one with: make practice-model")
-    torch.set_num_threads(asked.threads)
-    stage = Stage.load(
-        folder,
-        steps=asked.steps,
-        guidance_scale=asked.guidance,
-        exemplar_strength=1.0,
-        settings=PixelsSettings(feather=0.0),
-    )
+    stage = asked_for(parser, asked)
     seen = list(_scenes(stage, max(asked.scenes, asked.learned)))
     by_noise, noise_section = _by_noise(stage, seen[: asked.scenes])
     by_words, words_section = _by_words(stage, seen[: asked.learned], asked.learning)

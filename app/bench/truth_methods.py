@@ -7,6 +7,7 @@ cases at once.
 from __future__ import annotations
 
 import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 from transformers import CLIPModel
 
+import resources
 from app.bench.diffusion_edits import Model, load_model, outcome
 from app.bench.quick_fill_edits import laid_on
 from app.bench.truth_cases import Case
@@ -110,6 +112,21 @@ class Stage:
 
     def _count(self, network: Any, arguments: tuple[Any, ...]) -> None:
         self.evaluations += len(arguments[0])
+
+
+def asked_for(parser: ArgumentParser, asked: Namespace) -> Stage:
+    """The stage that the options `model`, `steps`, `guidance` and `threads` ask for; exits with a sentence where there is no practice model."""
+    folder = asked.model or Path(resources.__file__).parent / "models"
+    if not (folder / PIPELINE).is_dir():
+        parser.error(f"there is no practice model in {folder}; make one with: make practice-model")
+    torch.set_num_threads(asked.threads)
+    return Stage.load(
+        folder,
+        steps=asked.steps,
+        guidance_scale=asked.guidance,
+        exemplar_strength=1.0,
+        settings=PixelsSettings(feather=0.0),
+    )
 
 
 def by_pixels(stage: Stage, case: Case) -> Pixels:

@@ -14,20 +14,18 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-import resources
 from app.bench import Result
 from app.bench.contact_sheet import Section, write_sheet
 from app.bench.truth import bar_rows, cell, cells_of, interval, right, say
 from app.bench.truth_cases import KINDS, Case
-from app.bench.truth_methods import Batched, Method, Stage, by_pixels_at, edited, img2img, pictures_of
+from app.bench.truth_methods import Batched, Method, Stage, asked_for, by_pixels_at, edited, img2img, pictures_of
 from app.bench.truth_pairs import Pair, pair
 from app.practice.world import World
 from editor.frame import Frame
 from editor.geometry import Rect
-from editor.request import EditRequest, Pixels, PixelsSettings
+from editor.request import EditRequest, Pixels
 
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
 WORDS, EXEMPLARS = "replace", "insert degraded"  # the kinds that are swept
@@ -79,17 +77,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write tables in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
     asked = parser.parse_args(arguments)
-    folder = asked.model or Path(resources.__file__).parent / "models"
-    if not (folder / "practice").is_dir():
-        parser.error(f"there is no practice model in {folder}; make one with: make practice-model")
-    torch.set_num_threads(asked.threads)
-    stage = Stage.load(
-        folder,
-        steps=asked.steps,
-        guidance_scale=asked.guidance,
-        exemplar_strength=1.0,
-        settings=PixelsSettings(feather=0.0),
-    )
+    stage = asked_for(parser, asked)
     world, sections = World(), []
     sweeps: Sweeps = {}
     for kind in (WORDS, EXEMPLARS):
