@@ -25,11 +25,12 @@ from app.bench import Result
 from app.bench.contact_sheet import Section, write_sheet
 from app.bench.truth import bar_rows, cell, cells_of, interval, say
 from app.bench.truth_cases import HELD_OUT, Mask
-from app.bench.truth_methods import Stage, asked_for
+from app.bench.truth_methods import Stage, folder_of, stage_of
 from app.practice.clip import tokens
+from app.practice.denoiser import denoised
 from app.practice.judge import Reading
 from app.practice.scenes import GROUNDS, Scene, Thing, draw_scene
-from app.practice.words import caption_words, make_tokenizer
+from app.practice.words import caption_words
 from app.practice.world import World
 from editor.request import Pixels
 
@@ -85,7 +86,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write tables in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
     asked = parser.parse_args(arguments)
-    stage = asked_for(parser, asked)
+    stage = stage_of(folder_of(parser, asked), asked)
     seen = list(_scenes(stage, max(asked.scenes, asked.learned)))
     by_noise, noise_section = _by_noise(stage, seen[: asked.scenes])
     by_words, words_section = _by_words(stage, seen[: asked.learned], asked.learning)
@@ -158,21 +159,21 @@ def _by_words(stage: Stage, seen: Sequence[Seen], steps: int) -> tuple[dict[str,
 
 def embeddings(stage: Stage, captions: Sequence[str], new: Tensor | None = None) -> Tensor:
     """(n, 32, 128). `new`: (n, 128), what stands for the word `*` in each caption."""
-    encoder, ids = stage.model.stock.text_encoder, torch.from_numpy(tokens(make_tokenizer(), list(captions)))
-    with _standing_in(encoder, ids, new):
+    encoder, tokenizer = stage.model.stock.text_encoder, stage.model.stock.tokenizer
+    ids = torch.from_numpy(tokens(tokenizer, list(captions)))
+    with _standing_in(encoder, ids == _token(tokenizer, NEW), new):
         found: Tensor = encoder(input_ids=ids).last_hidden_state
     return found
 
 
 @contextmanager
-def _standing_in(encoder: Any, ids: Tensor, new: Tensor | None) -> Iterator[None]:
+def _standing_in(encoder: Any, place: Tensor, new: Tensor | None) -> Iterator[None]:
     if new is None:
         yield
         return
-    place = (ids == _new_token())[..., None]
 
     def swap(_layer: Any, _given: Any, looked_up: Tensor) -> Tensor:
-        return torch.where(place, new[:, None], looked_up)
+        return torch.where(place[..., None], new[:, None], looked_up)
 
     handle = encoder.get_input_embeddings().register_forward_hook(swap)
     try:
@@ -181,8 +182,8 @@ def _standing_in(encoder: Any, ids: Tensor, new: Tensor | None) -> Iterator[None
         handle.remove()
 
 
-def _new_token() -> int:
-    (found,) = make_tokenizer()(NEW, add_special_tokens=False)["input_ids"]
+def _token(tokenizer: Any, word: str) -> int:
+    (found,) = tokenizer(word, add_special_tokens=False)["input_ids"]
     return int(found)
 
 
@@ -192,8 +193,7 @@ def typical_word(stage: Stage) -> Tensor:
 
 
 def _words(stage: Stage) -> Tensor:
-    tokenizer = make_tokenizer()
-    ids = [tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in caption_words()]
+    ids = [_token(stage.model.stock.tokenizer, word) for word in caption_words()]
     table: Tensor = stage.model.stock.text_encoder.get_input_embeddings().weight
     return table.detach()[ids]
 
@@ -235,15 +235,7 @@ def sampled(stage: Stage, latents: Tensor, told: Tensor, guidance: float | None 
     scale = stage.guidance_scale if guidance is None else guidance
     unet, schedule = stage.model.stock.unet, stage.model.stock.scheduler
     schedule.set_timesteps(stage.steps)
-    empty = embeddings(stage, [""]).expand_as(told)
-    for t in schedule.timesteps:
-        if scale == 1:
-            made = unet(latents, t, told).sample
-        else:
-            plain, prompted = unet(torch.cat([latents, latents]), t, torch.cat([empty, told])).sample.chunk(2)
-            made = plain + scale * (prompted - plain)
-        latents = schedule.step(made, t, latents).prev_sample
-    return latents
+    return denoised(unet, schedule, latents, told, embeddings(stage, [""]).expand_as(told), guidance_scale=scale)
 
 
 @torch.no_grad()

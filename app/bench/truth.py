@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-import resources
 from app.bench import Result
 from app.bench.contact_sheet import Section, write_sheet
 from app.bench.run import row
@@ -52,9 +51,7 @@ class Scores:
 
 def main(arguments: Sequence[str]) -> int:
     """Returns 0 when every bar holds, 1 when one is missed."""
-    import torch  # noqa: PLC0415  heavy
-
-    from app.bench.truth_methods import ABLATIONS, METHODS, Stage  # noqa: PLC0415  as above
+    from app.bench.truth_methods import ABLATIONS, METHODS, folder_of, stage_of  # noqa: PLC0415  heavy
 
     known = {**METHODS, **ABLATIONS}
     rules = next(each.choices for each in field_specs(PixelsSettings) if each.name == "rule")
@@ -81,18 +78,8 @@ def main(arguments: Sequence[str]) -> int:
     unknown = [name for name in asked.methods if name not in known]
     if unknown:
         parser.error(f"no method is called {', '.join(unknown)}; there are {', '.join(known)}")
-    folder = asked.model or Path(resources.__file__).parent / "models"
-    if not (folder / "practice").is_dir():
-        parser.error(f"there is no practice model in {folder}; make one with: make practice-model")
-    torch.set_num_threads(asked.threads)
     settings = PixelsSettings(rule=asked.rule, feather=0.0)
-    stage = Stage.load(
-        folder,
-        steps=asked.steps,
-        guidance_scale=asked.guidance,
-        exemplar_strength=asked.exemplar_strength,
-        settings=settings,
-    )
+    stage = stage_of(folder_of(parser, asked), asked, exemplar_strength=asked.exemplar_strength, settings=settings)
     chosen = {name: known[name] for name in asked.methods or METHODS}
     world = World()
     scores: dict[tuple[str, str], Scores] = {}

@@ -114,18 +114,25 @@ class Stage:
         self.evaluations += len(arguments[0])
 
 
-def asked_for(parser: ArgumentParser, asked: Namespace) -> Stage:
-    """The stage that the options `model`, `steps`, `guidance` and `threads` ask for; exits with a sentence where there is no practice model."""
-    folder = asked.model or Path(resources.__file__).parent / "models"
+def folder_of(parser: ArgumentParser, asked: Namespace) -> Path:
+    """Where the models of the option `model` lie, the bundled ones by default; exits with a sentence where there is no practice model."""
+    folder: Path = asked.model or Path(resources.__file__).parent / "models"
     if not (folder / PIPELINE).is_dir():
         parser.error(f"there is no practice model in {folder}; make one with: make practice-model")
+    return folder
+
+
+def stage_of(
+    folder: Path, asked: Namespace, *, exemplar_strength: float = 1.0, settings: PixelsSettings | None = None
+) -> Stage:
+    """The stage that the options `steps`, `guidance` and `threads` ask for. `settings`: of PIXELS, without a feather by default."""
     torch.set_num_threads(asked.threads)
     return Stage.load(
         folder,
         steps=asked.steps,
         guidance_scale=asked.guidance,
-        exemplar_strength=1.0,
-        settings=PixelsSettings(feather=0.0),
+        exemplar_strength=exemplar_strength,
+        settings=settings or PixelsSettings(feather=0.0),
     )
 
 

@@ -20,7 +20,17 @@ from app.bench import Result
 from app.bench.contact_sheet import Section, write_sheet
 from app.bench.truth import bar_rows, cell, cells_of, interval, right, say
 from app.bench.truth_cases import KINDS, Case
-from app.bench.truth_methods import Batched, Method, Stage, asked_for, by_pixels_at, edited, img2img, pictures_of
+from app.bench.truth_methods import (
+    Batched,
+    Method,
+    Stage,
+    by_pixels_at,
+    edited,
+    folder_of,
+    img2img,
+    pictures_of,
+    stage_of,
+)
 from app.bench.truth_pairs import Pair, pair
 from app.practice.world import World
 from editor.frame import Frame
@@ -77,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write tables in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
     asked = parser.parse_args(arguments)
-    stage = asked_for(parser, asked)
+    stage = stage_of(folder_of(parser, asked), asked)
     world, sections = World(), []
     sweeps: Sweeps = {}
     for kind in (WORDS, EXEMPLARS):

@@ -16,9 +16,7 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-import torch
 
-import resources
 from app.bench import Result
 from app.bench.contact_sheet import Section, write_sheet
 from app.bench.diffusion_edits import outcome
@@ -26,7 +24,7 @@ from app.bench.quick_fill_edits import laid_on
 from app.bench.run import row
 from app.bench.truth import interval, right
 from app.bench.truth_cases import HELD_OUT, Case, around, draws, other_thing, removal, replacement
-from app.bench.truth_methods import Stage, mean_fill
+from app.bench.truth_methods import Stage, folder_of, mean_fill, stage_of
 from app.practice.export import CLIP
 from app.practice.judge import CELL, Reading
 from app.practice.scenes import SIDE, SIZES, Scene, draw_scene, draw_thing
@@ -37,7 +35,7 @@ from editor.geometry import Rect, Size
 from editor.methods.blended_latent_diffusion import edit_batch
 from editor.models.rankers import inspect_ranker
 from editor.report import EditResult
-from editor.request import BlendedSettings, EditRequest, Pixels, PixelsSettings
+from editor.request import BlendedSettings, EditRequest, Pixels
 from editor.shrinking import thin
 from editor.working import Working
 
@@ -128,15 +126,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args(arguments)
-    torch.set_num_threads(asked.threads)
-    folder = asked.model or Path(resources.__file__).parent / "models"
-    stage = Stage.load(
-        folder,
-        steps=asked.steps,
-        guidance_scale=asked.guidance,
-        exemplar_strength=0.6,
-        settings=PixelsSettings(feather=0.0),
-    )
+    folder = folder_of(parser, asked)
+    stage = stage_of(folder, asked)
     ranker = Ranker.load(inspect_ranker(folder / CLIP), "cpu")
     world, tables, sections, results = World(), [], [], []
     for kind in asked.kinds:

@@ -181,11 +181,24 @@ def sample(
     scheduler = make_scheduler()
     scheduler.set_timesteps(steps, device=device)
     words = torch.from_numpy(tokens(make_tokenizer(), [*captions, *("" for _ in captions)])).to(device)
-    embeddings = parts["text"](input_ids=words).last_hidden_state
+    told, empty = parts["text"](input_ids=words).last_hidden_state.chunk(2)
     noise = torch.Generator().manual_seed(seed)
     latents = torch.randn((len(captions), LATENT_CHANNELS, GRID, GRID), generator=noise).to(device)
-    for t in scheduler.timesteps:
-        prompted, empty = parts["unet"](torch.cat([latents, latents]), t, embeddings).sample.float().chunk(2)
-        latents = scheduler.step(empty + guidance_scale * (prompted - empty), t, latents).prev_sample
+    latents = denoised(parts["unet"], scheduler, latents, told, empty, guidance_scale=guidance_scale)
     found: Tensor = vae.decode(latents).sample.float().clamp(-1, 1)
     return found
+
+
+@torch.no_grad()
+def denoised(
+    unet: Any, scheduler: Any, latents: Tensor, told: Tensor, empty: Tensor, *, guidance_scale: float
+) -> Tensor:
+    """What the scheduler's steps make of noise, (n, C, h, w); `told` and `empty`: (n, 32, 128), what the words say and what no words do."""
+    for t in scheduler.timesteps:
+        if guidance_scale == 1:
+            made = unet(latents, t, told).sample.float()
+        else:
+            prompted, plain = unet(torch.cat([latents, latents]), t, torch.cat([told, empty])).sample.float().chunk(2)
+            made = plain + guidance_scale * (prompted - plain)
+        latents = scheduler.step(made, t, latents).prev_sample
+    return latents
