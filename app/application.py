@@ -155,9 +155,8 @@ class Application:
         session.choose_method(type(made.draft["settings"]))
         session.choose_model(model)
         session.set_draft(**made.draft)
-        session.set_options(
-            tool="move"
-        )  # what can be done with the thing in hand is offered, and a click takes another
+        # What can be done with the thing in hand is offered, and a click takes another.
+        session.set_options(tool="move")
 
     def _follow_models(self) -> None:
         for session in self.sessions:

@@ -8,6 +8,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -176,7 +177,8 @@ class Training:
         rate = self.lesson.course.rate * pace(self.samples, self.lesson.course)
         random = torch.Generator(self.device).manual_seed(self._seed + step)
         here = {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half), _FullAttention(self.device):
+        attention = _FullAttention() if self._half and self.device.type == "cpu" else nullcontext()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half), attention:
             loss = self.lesson.loss(here, random)
         for optimiser in self._optimisers:
             optimiser.zero_grad()
@@ -207,16 +209,12 @@ class Training:
 
 
 class _FullAttention(TorchFunctionMode):
-    """Attention stays in float32 on a CPU: torch's kernel for bfloat16 is six times slower there, backwards."""
-
-    def __init__(self, device: torch.device) -> None:
-        super().__init__()
-        self._cpu = device.type == "cpu"
+    """Attention in float32, for CPUs: torch's kernel for bfloat16 is six times slower there, backwards."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if not self._cpu or func is not functional.scaled_dot_product_attention:
+        if func is not functional.scaled_dot_product_attention:
             return func(*args, **(kwargs or {}))
         with torch.autocast("cpu", enabled=False):
             return func(*map(_full, args), **{name: _full(each) for name, each in (kwargs or {}).items()})
