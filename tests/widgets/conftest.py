@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from tests.widgets.desk_stub import Worker
+from widgets.session import Session
+from widgets.theme import Theme
+from widgets.workbench import Workbench
 
 
 @pytest.fixture
 def worker() -> Worker:
     return Worker()
+
+
+@pytest.fixture
+def bench(session: Session, qapp: QApplication, qtbot: QtBot) -> Workbench:
+    """The whole workbench of a module's `session`, shown in the dark theme as a window of 1366 x 768 holds it."""
+    theme = Theme(qapp, "dark")
+    made = Workbench(session)
+    theme.setParent(made)
+    qtbot.addWidget(made)
+    made.resize(1366, 732)
+    made.show()
+    qtbot.waitExposed(made)
+    return made

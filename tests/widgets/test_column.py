@@ -17,7 +17,6 @@ from widgets.controls.rows import Row
 from widgets.panels.edit import EditPanel
 from widgets.panels.layers import LayersPanel
 from widgets.session import Session
-from widgets.theme import Theme
 from widgets.workbench import Workbench
 
 LEFT = Qt.MouseButton.LeftButton
@@ -35,18 +34,11 @@ def session(worker: Worker) -> Session:
 
 
 @pytest.fixture
-def bench(session: Session, qapp: QApplication, qtbot: QtBot) -> Workbench:
-    theme = Theme(qapp, "dark")
-    made = Workbench(session)
-    theme.setParent(made)
-    qtbot.addWidget(made)
-    made.resize(1366, 768 - TOP)
-    made.show()
-    qtbot.waitExposed(made)
-    made.activateWindow()
+def bench(bench: Workbench) -> Workbench:
+    bench.activateWindow()
     for _ in range(4):
-        QTest.mouseClick(button(made, "Add a layer"), LEFT)
-    return made
+        QTest.mouseClick(button(bench, "Add a layer"), LEFT)
+    return bench
 
 
 def button(bench: Workbench, name: str) -> QToolButton:

@@ -22,7 +22,6 @@ from widgets.panels.edit import EditPanel
 from widgets.panels.region import THIN
 from widgets.panels.remarks import Remark, Remarks
 from widgets.session import Session
-from widgets.theme import Theme
 from widgets.workbench import Workbench
 
 LEFT = Qt.MouseButton.LeftButton
@@ -38,18 +37,6 @@ def session(worker: Worker) -> Session:
     made = Session(painted(picture()), worker)
     made.choose_method(BlendedSettings)
     made.set_draft(prompt="cat")
-    return made
-
-
-@pytest.fixture
-def bench(session: Session, qapp: QApplication, qtbot: QtBot) -> Workbench:
-    theme = Theme(qapp, "dark")
-    made = Workbench(session)
-    theme.setParent(made)
-    qtbot.addWidget(made)
-    made.resize(1366, 732)
-    made.show()
-    qtbot.waitExposed(made)
     return made
 
 
