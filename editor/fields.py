@@ -6,6 +6,7 @@ Forms, the command line, the project format and the checks of requests read them
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class FieldSpec:
     choices: tuple[str, ...] = field(default=())
 
 
+@functools.cache  # the classes are few, and reading their annotations takes long enough to be felt after every stroke
 def field_specs(settings: type) -> tuple[FieldSpec, ...]:
     """The fields of a settings dataclass with their limits and words, in order. Fields without `Says` are left out."""
     hints = typing.get_type_hints(settings, include_extras=True)

@@ -18,7 +18,7 @@ from editor.errors import InvalidRequest
 from editor.fields import check_ranges, field_specs
 from editor.geometry import Placement, Rect, Size
 from editor.io.fields import Fields, Malformed
-from editor.io.planes import Planes, Shelf
+from editor.io.planes import Planes, TileStore
 from editor.item import Exemplar, Item
 from editor.layer import BLENDS, Layer
 from editor.report import Recipe
@@ -30,19 +30,19 @@ SAMPLERS: tuple[Sampler, ...] = typing.get_args(Sampler)
 ACTIONS: tuple[Action, ...] = typing.get_args(Action)
 
 
-def describe(document: Document, shelf: Shelf) -> dict[str, Any]:
-    """The document as JSON values; its tiles go onto the shelf."""
+def describe(document: Document, store: TileStore) -> dict[str, Any]:
+    """The document as JSON values; its tiles go into the store."""
     return {
         "size": list(document.size),
         "next_id": document.next_id,
         "dpi": None if document.metadata.dpi is None else [float(each) for each in document.metadata.dpi],
-        "layers": [_describe_layer(layer, shelf) for layer in document.layers],
-        "maps": {name: shelf.number(document.map(name)) for name in MAPS},
+        "layers": [_describe_layer(layer, store) for layer in document.layers],
+        "maps": {name: store.number(document.map(name)) for name in MAPS},
         "items": [
             {
                 "id": item.id,
                 "name": item.name,
-                "mask": shelf.number(item.mask),
+                "mask": store.number(item.mask),
                 "rect": [int(each) for each in item.rect],
                 "placement": _describe_placement(item.placement),
                 "prompt": item.prompt,
@@ -54,10 +54,10 @@ def describe(document: Document, shelf: Shelf) -> dict[str, Any]:
             {
                 "id": exemplar.id,
                 "name": exemplar.name,
-                "pixels": shelf.number(Tiles.of(exemplar.pixels)),
-                "cutout": shelf.number(exemplar.cutout),
-                "strength_map": shelf.number(exemplar.strength_map),
-                "fidelity_map": shelf.number(exemplar.fidelity_map),
+                "pixels": store.number_of_array(exemplar.pixels),
+                "cutout": store.number(exemplar.cutout),
+                "strength_map": store.number(exemplar.strength_map),
+                "fidelity_map": store.number(exemplar.fidelity_map),
                 "placement": _describe_placement(exemplar.placement),
                 "strength": float(exemplar.strength),
                 "visible": bool(exemplar.visible),
@@ -130,17 +130,17 @@ def rebuild(fields: Fields, planes: Planes, icc: bytes | None, exif: bytes | Non
     )
 
 
-def _describe_layer(layer: Layer, shelf: Shelf) -> dict[str, Any]:
+def _describe_layer(layer: Layer, store: TileStore) -> dict[str, Any]:
     return {
         "id": layer.id,
         "name": layer.name,
-        "pixels": shelf.number(layer.pixels),
+        "pixels": store.number(layer.pixels),
         "opacity": float(layer.opacity),
         "blend": layer.blend,
         "visible": bool(layer.visible),
         "recipe": None if layer.recipe is None else _describe_recipe(layer.recipe),
         "doubt": None if layer.doubt is None else float(layer.doubt),
-        "painted": None if layer.painted is None else shelf.number(layer.painted),
+        "painted": None if layer.painted is None else store.number(layer.painted),
     }
 
 

@@ -6,9 +6,10 @@ import hashlib
 import math
 import os
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,16 @@ from editor.tiles import BLOCK, Block, Tiles
 
 DTYPES: Final[dict[str, np.dtype[Any]]] = {"uint8": np.dtype(np.uint8), "float32": np.dtype(np.float32)}
 MOST_UNPACKED = 16 * 2**30
+
+
+class TileStore(Protocol):
+    """Where a document's tiles go while the rest of it is described."""
+
+    def number(self, tiles: Tiles) -> int:
+        """The number of the plane that holds the tiles."""
+
+    def number_of_array(self, array: NDArray[Any]) -> int:
+        """The number of the plane that holds a whole read-only array."""
 
 
 class Shelf:
@@ -42,6 +53,9 @@ class Shelf:
             self._tiles[id(tiles)] = len(self.planes), tiles
             self.planes.append({"shape": list(tiles.shape), "dtype": tiles.dtype.name, "blocks": blocks})
         return self._tiles[id(tiles)][0]
+
+    def number_of_array(self, array: NDArray[Any]) -> int:
+        return self.number(Tiles.of(array))
 
     @property
     def size(self) -> int:
@@ -80,15 +94,15 @@ class _Plane:
 
 
 class Planes:
-    """Reads planes from an archive; tiles and blocks that were the same when saved are the same again.
+    """Reads the planes of a manifest; tiles and blocks that were the same when saved are the same again.
 
-    Raises `Malformed` for what does not fit.
+    `packed(number, most)` gives the packed bytes of a block, never more than `most`. Raises `Malformed` for what does not fit.
     """
 
-    def __init__(self, archive: zipfile.ZipFile, fields: Fields) -> None:
+    def __init__(self, fields: Fields, packed: Callable[[int, int], bytes]) -> None:
         if fields.whole("block") != BLOCK:
             raise fields.wrong("block")
-        self._archive = archive
+        self._packed = packed
         self._planes = [_plane(group) for group in fields.groups("planes")]
         self._tiles: dict[int, Tiles] = {}
         self._blocks: dict[int, Block] = {}
@@ -125,7 +139,7 @@ class Planes:
             for number, shape in zip(plane.blocks, plane.shapes, strict=True)
             if number >= 0 and number not in self._blocks
         }
-        packed = [member(self._archive, f"blocks/{i}", _most_packed(shape, plane.dtype)) for i, shape in wanted.items()]
+        packed = [self._packed(i, _most_packed(shape, plane.dtype)) for i, shape in wanted.items()]
         # A plane of nothing but its own blocks becomes views of one array again, as `Tiles.of` makes it.
         whole = np.empty(plane.shape, plane.dtype) if len(wanted) == len(plane.blocks) else None
         if whole is None:

@@ -45,6 +45,8 @@ VERSION: Final = 3
 # From a version to the next: takes the older manifest, gives the newer one. 3 only knows one method more in recipes, which 2 calls damaged.
 MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: with_models, 2: dict}
 
+HEAD: Final[dict[str, Any]] = {"format": FORMAT, "version": VERSION, "block": BLOCK}
+
 THUMBNAIL = 512
 MOST_MANIFEST = 64 * 2**20
 MOST_EXTRA = 64 * 2**20  # of ICC and EXIF, and of the thumbnail
@@ -62,7 +64,7 @@ def save_project(path: Path, document: Document) -> None:
             f"“{path.name}” would hold more than {MOST_UNPACKED // 2**30} GB of pixels. Nothing was written.",
             "Delete or merge layers, then save again.",
         )
-    manifest = {"format": FORMAT, "version": VERSION, "block": BLOCK, **described, "planes": shelf.planes}
+    manifest = {**HEAD, **described, "planes": shelf.planes}
     with (
         written_beside(path) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
@@ -86,7 +88,7 @@ def load_project(path: Path) -> Document:
             size = size_of(fields)
             if min(size) < 1 or size.area > MOST_PIXELS:
                 raise Malformed(f"it says it has {size.width} × {size.height} pixels")
-            planes = Planes(archive, fields)
+            planes = Planes(fields, lambda number, most: member(archive, f"blocks/{number}", most))
             extras = [
                 member(archive, name, MOST_EXTRA) if name in archive.NameToInfo else None for name in ("icc", "exif")
             ]
@@ -132,12 +134,19 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
             f"“{path.name}” was saved by a newer version of Palimpsest (format {version}).",
             "Update Palimpsest, then open it again.",
         )
-    found: dict[str, Any] = manifest
+    return upgraded(fields, manifest)
+
+
+def upgraded(fields: Fields, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest that `fields` read, brought up to this version. Raises `Malformed`, also for a newer one."""
+    version = fields.whole("version")
+    if version > VERSION:
+        raise fields.wrong("version")
     for older in range(version, VERSION):
         if older not in MIGRATIONS:
             raise fields.wrong("version")
-        found = MIGRATIONS[older](found)
-    return found
+        manifest = MIGRATIONS[older](manifest)
+    return manifest
 
 
 def _thumbnail(document: Document) -> bytes:
