@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QStandardPaths
 from PySide6.QtGui import QGuiApplication
@@ -17,6 +17,7 @@ from qasync import QEventLoop
 import resources
 from app import dialogs
 from app import log as logs
+from app.autosave import Autosave
 from app.collector import Collector
 from app.documents import (
     Thumbnails,
@@ -45,6 +46,10 @@ from widgets.services import Practice, Recent
 from widgets.session import Session
 from widgets.theme import Theme
 
+if TYPE_CHECKING:
+    from app.recovery import RecoveryDialog
+    from editor.io.recovery import LeftBehind
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -57,7 +62,8 @@ class Application:
     """The running program: the `Services` of its window. Make it inside a running asyncio loop on Qt.
 
     `make_engine` is called in the worker thread, once, with what tells where models are. `cache`: a folder for
-    thumbnails. `models`: one for models that are downloaded; `bundled`: those that come with the program.
+    thumbnails. `models`: one for models that are downloaded; `bundled`: those that come with the program. `recovery`: a folder where open
+    documents are kept in case the program dies.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class Application:
         models: Path,
         make_engine: MakeEngine,
         *,
+        recovery: Path,
         bundled: Sequence[Path] = (),
     ) -> None:
         self.settings = settings
@@ -75,6 +82,11 @@ class Application:
         self.finished = asyncio.Event()
         self._collector = Collector()
         self._thumbnails = Thumbnails(cache)
+        self._autosave = Autosave(recovery, settings)
+        self._autosave.stopped.connect(self._tell_unkept)
+        self._autosave.resumed.connect(self._tell_kept)
+        self._recovery_dialog: RecoveryDialog | None = None
+        self._getting_back: set[LeftBehind] = set()
         self._runner = Runner(lambda: make_engine(lambda: self.models.library))
         self._tasks: set[asyncio.Task[None]] = set()
         self.models = Models(settings, models, self._start, bundled)
@@ -185,7 +197,7 @@ class Application:
             return
         if self._has_open(path):  # by now: it was asked for twice
             return
-        session = self._add(document, path if is_project(path) else None, path.stem)
+        session = self._add(document, path if is_project(path) else None, path.stem, source=path)
         for note in notes:
             session.notice(note)
         self._start(self._remember(path, document))
@@ -202,7 +214,16 @@ class Application:
             picture = await asyncio.to_thread(read_image, path, "Sample")
         self._add(document_of(picture), None, "Sample")
 
-    def _add(self, document: Document, path: Path | None, name: str) -> Session:
+    def _add(
+        self,
+        document: Document,
+        path: Path | None,
+        name: str,
+        *,
+        source: Path | None = None,
+        left: LeftBehind | None = None,
+    ) -> Session:
+        """Open it in a tab. `source`: the file that holds it as it is, if one does; `left`: what it was got back from."""
         session = Session(document, self._editing, name=name, path=path, budget=self.settings.values.undo_budget)
         method = next((each for each in METHODS if each.key == self.settings.values.method), None)
         if method is not None and self.settings.values.model and not session.goes_on:
@@ -210,6 +231,10 @@ class Application:
         session.active_changed.connect(self._remember_method)  # not told which: that would keep a closed one in memory
         self.sessions.append(session)
         self.window.add_session(session)
+        if left is None:
+            self._autosave.follow(session, source)
+        else:
+            self._autosave.follow(session, source, left.newest.snapshot.key, left.discard)
         if not self._looked:  # nobody needs to know the models before there is something to edit
             self._looked = True
             self.models.refresh()
@@ -258,6 +283,7 @@ class Application:
                 session.notice(error.message, error.advice, error=True)
                 return False
             session.saved(path, document)
+            self._autosave.saved(session, path)
         session.notice(f"Saved as {path.name}.")
         await self._remember(path, document)
         return True
@@ -287,6 +313,7 @@ class Application:
         finally:
             self._closing.remove(session)
         self.sessions.remove(session)
+        self._autosave.forget(session)
         self.window.remove_session(session)
         self._collector.collect_all_soon()
         return True
@@ -312,6 +339,77 @@ class Application:
                 return
         self.finished.set()
 
+    # What an earlier program could not close
+
+    def offer_left_behind(self) -> None:
+        """Offer documents back that a program which died had open; called once the window stands."""
+        self._start(self._offer_left_behind())
+
+    async def _offer_left_behind(self) -> None:
+        documents = await asyncio.wrap_future(self._autosave.left_behind())
+        if not documents:
+            return
+        from app.recovery import RecoveryDialog, left_behind_thumbnail  # noqa: PLC0415  seldom needed
+
+        dialog = self._recovery_dialog = RecoveryDialog(documents, self.window)
+        dialog.open_wanted.connect(lambda document: self._start(self._get_back(document, dialog)))
+        dialog.discarded.connect(lambda document: self._discard(document, dialog))
+        dialog.put_off.connect(self._put_off)
+        dialog.show()
+        for document in documents:
+            if document not in dialog.rows:
+                continue
+            try:
+                dialog.show_picture(document, await asyncio.to_thread(left_behind_thumbnail, document))
+            except EditorError as error:
+                dialog.show_refusal(document, error.message)
+
+    async def _get_back(self, document: LeftBehind, dialog: RecoveryDialog) -> None:
+        from app.recovery import read_left_behind  # noqa: PLC0415
+
+        if document in self._getting_back:
+            return
+        self._getting_back.add(document)
+        snapshot = document.newest.snapshot
+        try:
+            opened, in_file, notes = await asyncio.to_thread(read_left_behind, document)
+        except EditorError as error:
+            dialog.show_refusal(document, f"{error.message} {error.advice}")
+            self._getting_back.discard(document)
+            return
+        session = self._add(
+            opened, snapshot.project, snapshot.name, source=snapshot.source if in_file else None, left=document
+        )
+        if not in_file:
+            session.history.mark_unsaved()
+            session.active_changed.emit()
+        for note in notes:
+            session.notice(note)
+        if not in_file:
+            session.notice(
+                f"“{snapshot.name}” is back as it was after “{snapshot.step}”.",
+                "Save it to keep it. Earlier steps cannot be undone.",
+            )
+        dialog.remove(document)
+
+    def _discard(self, document: LeftBehind, dialog: RecoveryDialog) -> None:
+        document.discard()
+        dialog.remove(document)
+
+    def _put_off(self, documents: Sequence[LeftBehind]) -> None:
+        for document in documents:
+            if document not in self._getting_back:
+                document.put_off()
+        if self._recovery_dialog is not None:
+            self._recovery_dialog.deleteLater()
+            self._recovery_dialog = None
+
+    def _tell_unkept(self, message: str, advice: str) -> None:
+        self.window.notice(message, advice, error=True)
+
+    def _tell_kept(self) -> None:
+        self.window.notice("Changes are kept safe again.")
+
     # Ending
 
     async def close(self) -> None:
@@ -322,6 +420,9 @@ class Application:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._recovery_dialog is not None:
+            self._recovery_dialog.close()
+        self._autosave.close()
         self._runner.close()
         self.window.shut()
         self._collector.close()
@@ -383,7 +484,9 @@ async def _main(settings: Settings, theme: Theme, sight: FirstSight, pictures: S
     models = folder(kind.AppLocalDataLocation) / "models"
     cache = folder(kind.CacheLocation)
     make_engine = partial(load_engine, learned=cache / "learned")
-    application = Application(settings, theme, cache, models, make_engine, bundled=resources.bundled_models())
+    recovery = folder(kind.StateLocation) / "recovery"
+    bundled = resources.bundled_models()
+    application = Application(settings, theme, cache, models, make_engine, recovery=recovery, bundled=bundled)
     try:
         await application.open_all(pictures)
         application.window.show()
@@ -391,6 +494,7 @@ async def _main(settings: Settings, theme: Theme, sight: FirstSight, pictures: S
         sight.close()
         log.info("Ready")
         application.set_out_practice()
+        application.offer_left_behind()
         await application.finished.wait()
     finally:
         await application.close()

@@ -64,7 +64,14 @@ def run(output: Path, *, stay_open: bool) -> int:
 
 
 async def _main(theme: Theme, home: Path, output: Path, *, stay_open: bool) -> None:
-    application = Application(Settings(home / "settings.json"), theme, home / "cache", home / "models", load_engine)
+    application = Application(
+        Settings(home / "settings.json"),
+        theme,
+        home / "cache",
+        home / "models",
+        load_engine,
+        recovery=home / "recovery",
+    )
     try:
         window = application.window
         window.resize(1366, 768)

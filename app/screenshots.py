@@ -66,6 +66,7 @@ async def _shoot(scene: Scene, theme: Theme, home: Path, file: Path, size: tuple
         home / "cache",
         home / "models",
         load_engine,
+        recovery=home / "recovery",
         bundled=resources.bundled_models(),
     )
     try:

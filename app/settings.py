@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 MOST_RECENT = 12
 LEAST_BUDGET = 256 * 1024**2
+LEAST_AUTOSAVE, MOST_AUTOSAVE = 1024**3, 64 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Preferences:
     Models: `model_folder` is where downloads go, empty for the program's own place; `model_folders` are searched as well, `models` are
     single ones. `hub`: the address of a mirror, empty for the usual one. `model`: the key of the one in use. `ranker`: the folder of the one that
     ranks variations, empty for whichever is there. `method`: the settings class of the one that was used last, empty for quick fill.
+
+    `autosave`: whether open documents are kept in case the program ends unexpectedly; `autosave_limit`: bytes that this may take.
     """
 
     theme: Literal["system", "dark", "light"] = "system"
@@ -44,6 +47,8 @@ class Preferences:
     model: str = ""
     ranker: str = ""
     method: str = ""
+    autosave: bool = True
+    autosave_limit: int = 4 * 1024**3
 
 
 class Settings(QObject):
@@ -115,6 +120,11 @@ def _sane(name: str, raw: Any) -> Any:
             return raw if raw in choices else None
         case "undo_budget":
             return max(raw, LEAST_BUDGET) if isinstance(raw, int) and not isinstance(raw, bool) else None
+        case "autosave":
+            return raw if isinstance(raw, bool) else None
+        case "autosave_limit":
+            whole = isinstance(raw, int) and not isinstance(raw, bool)
+            return min(max(raw, LEAST_AUTOSAVE), MOST_AUTOSAVE) if whole else None
         case "geometry" | "model_folder" | "hub" | "model" | "ranker" | "method":
             return raw if isinstance(raw, str) else None
         case _:

@@ -48,9 +48,13 @@ class FieldSpec:
     choices: tuple[str, ...] = field(default=())
 
 
-@functools.cache  # the classes are few, and reading their annotations takes long enough to be felt after every stroke
 def field_specs(settings: type) -> tuple[FieldSpec, ...]:
     """The fields of a settings dataclass with their limits and words, in order. Fields without `Says` are left out."""
+    return _field_specs(settings)
+
+
+@functools.cache  # the classes are few, and reading their annotations takes long enough to be felt after every stroke
+def _field_specs(settings: type) -> tuple[FieldSpec, ...]:
     hints = typing.get_type_hints(settings, include_extras=True)
     found = []
     for each in dataclasses.fields(settings):

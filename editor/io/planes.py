@@ -170,18 +170,19 @@ class Planes:
 def _plane(group: Fields) -> _Plane:
     shape = group.wholes("shape")
     dtype: np.dtype[Any] | None = DTYPES.get(group.text("dtype"))
-    if (
-        dtype is None
-        or len(shape) not in (2, 3)
-        or min(shape) < 1
-        or shape[0] * shape[1] > MOST_PIXELS
-        or shape[2:] not in ((), (4,))
-    ):
-        raise group.wrong("shape")
+    if dtype is None:
+        raise group.wrong("dtype")
     plane = _Plane(shape, dtype, group.wholes("blocks"))
-    if len(plane.blocks) != math.ceil(shape[0] / BLOCK) * math.ceil(shape[1] / BLOCK) or min(plane.blocks) < -1:
+    if len(plane.blocks) != block_count(shape) or min(plane.blocks) < -1:
         raise group.wrong("blocks")
     return plane
+
+
+def block_count(shape: tuple[int, ...]) -> int:
+    """How many blocks a plane of this shape has. Raises `Malformed` for a shape that none has."""
+    if len(shape) not in (2, 3) or min(shape) < 1 or shape[0] * shape[1] > MOST_PIXELS or shape[2:] not in ((), (4,)):
+        raise Malformed("a plane has a shape that it cannot have")
+    return math.ceil(shape[0] / BLOCK) * math.ceil(shape[1] / BLOCK)
 
 
 def member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:

@@ -261,11 +261,13 @@ def on_a_desk(
             home / "cache",
             home / "models",
             load_engine if make_engine is None else lambda _: OneByOne(make_engine()),
+            recovery=home / "recovery",
             bundled=bundled,
         )
         try:
             desk = Desk(application)
             application.set_out_practice()
+            application.offer_left_behind()
             await story(desk)
         finally:
             await application.close()

@@ -1,0 +1,404 @@
+"""Autosave: a journal of every open document, written in a thread of its own, so that a program that dies loses nothing.
+
+The window's thread only posts documents, which are values; of several states of one document that wait, the newest counts. The thread
+writes what changed (`editor.io.journal`). Where it cannot, it says so once, tries again every few seconds, and goes on with
+the newest state as soon as it can.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from app.settings import Settings
+from editor.document import Document
+from widgets.session import Session
+
+if TYPE_CHECKING:
+    from editor.io.journal import Journal, Snapshot, Stamp
+    from editor.io.recovery import LeftBehind, RecoveryFolder
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+QUIET_START = 2000  # milliseconds after opening until an unchanged document is written in full
+RETRY = 5.0  # seconds between tries while nothing can be written
+SYNC_INTERVAL = 5.0  # seconds at least between two times of making sure against a power failure
+MIN_ROOM = 256 * 2**20  # bytes of the disk that are left free: a save must still find room
+
+
+class Autosave(QObject):
+    """Keeps what is open below `root`. Make and use it in the GUI thread.
+
+    `stopped(message, advice)` when nothing can be kept any more, once until it can again; `resumed()` then.
+    """
+
+    stopped = Signal(str, str)
+    resumed = Signal()
+    _thread_stopped = Signal(str, str)
+    _thread_resumed = Signal()
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+        self._follows: dict[Session, _Follow] = {}
+        # By way of slots of our own, so that whoever listens is called in the GUI thread.
+        self._thread_stopped.connect(self._tell_stopped)
+        self._thread_resumed.connect(self._tell_resumed)
+        self._writer = _Writer(root, self._thread_stopped.emit, self._thread_resumed.emit)
+        self._set_limit()
+        settings.changed.connect(self._set_limit)
+
+    def follow(
+        self, session: Session, source: Path | None, key: str = "", then: Callable[[], None] | None = None
+    ) -> None:
+        """Keep this document from now on.
+
+        `source`: the file that holds it as it is now, if one does. `key`: of the life that it goes on with, empty for a new one.
+        `then`: called in the writing thread once the document is kept, or closed in good order.
+        """
+        follow = _Follow(session, source, key or secrets.token_hex(8), self._writer)
+        self._follows[session] = follow
+        if then is not None:
+            self._writer.after_next(follow.key, then)
+        follow.look()
+
+    def saved(self, session: Session, path: Path) -> None:
+        """`path` now holds a state of the document that was handed to the session as saved."""
+        follow = self._follows.get(session)
+        if follow is not None:
+            follow.saved(path)
+
+    def forget(self, session: Session) -> None:
+        """It is closed, and its changes are safe or not wanted."""
+        follow = self._follows.pop(session, None)
+        if follow is not None:
+            follow.end()
+            self._writer.forget(follow.key)
+
+    def left_behind(self) -> Future[list[LeftBehind]]:
+        """What earlier programs did not close, the newest first."""
+        return self._writer.submit(lambda folder: folder.left_behind())
+
+    def settled(self) -> Future[None]:
+        """Done when everything that was posted until now is kept, or cannot be."""
+        return self._writer.submit(lambda folder: None)
+
+    def close(self) -> None:
+        """Write what waits, and end the thread. What was not forgotten stays for the next start."""
+        self._settings.changed.disconnect(self._set_limit)
+        for follow in self._follows.values():
+            follow.end()
+        self._follows.clear()
+        self._writer.close()
+
+    def _set_limit(self) -> None:
+        values = self._settings.values
+        limit = values.autosave_limit if values.autosave else 0
+        if limit != self._writer.limit:
+            self._writer.limit = limit
+            for follow in self._follows.values():
+                follow.look(again=True)
+
+    @Slot(str, str)
+    def _tell_stopped(self, message: str, advice: str) -> None:
+        self.stopped.emit(message, advice)
+
+    @Slot()
+    def _tell_resumed(self) -> None:
+        self.resumed.emit()
+
+
+class _Follow(QObject):
+    """Posts the states of one session."""
+
+    def __init__(self, session: Session, source: Path | None, key: str, writer: _Writer) -> None:
+        super().__init__()
+        self.key = key
+        self._session, self._writer = session, writer
+        self._source, self._saves = source, 0
+        self._document: Document | None = None
+        self._facts: tuple[object, ...] = ()  # what was posted beside the document
+        # An unchanged document is in its file, which is enough for the first moment; writing it all must not delay opening.
+        self._whole = source is None
+        self._quiet = QTimer(self)
+        self._quiet.setSingleShot(True)
+        self._quiet.setInterval(QUIET_START)
+        self._quiet.timeout.connect(self._write_whole)
+        session.document_changed.connect(self._changed)
+        session.active_changed.connect(self._changed)  # the name, or what is saved
+        if not self._whole:
+            self._quiet.start()
+
+    def look(self, *, again: bool = False) -> None:
+        """Post the state if it is another than before, or `again`; not in the middle of a gesture."""
+        session = self._session
+        if session.in_gesture:
+            return
+        history = session.history
+        unsaved = history.unsaved
+        self._whole |= unsaved
+        document = history.document if self._whole else None
+        facts = unsaved, session.name, session.path, self._source, self._saves
+        if not again and document is self._document and facts == self._facts:
+            return
+        self._document, self._facts = document, facts
+        step = history.entries[history.index].label
+        source = None if unsaved else self._source
+        self._writer.post(
+            self.key, _Posted(document, session.name, session.path, source, self._saves, step, time.time())
+        )
+
+    def saved(self, path: Path) -> None:
+        self._source = path
+        self._saves += 1
+        self.look()
+
+    def end(self) -> None:
+        self._quiet.stop()
+        self._session.document_changed.disconnect(self._changed)
+        self._session.active_changed.disconnect(self._changed)
+
+    def _changed(self) -> None:
+        self.look()
+
+    def _write_whole(self) -> None:
+        self._whole = True
+        self.look()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Posted:
+    """A state on its way to the disk; as `Snapshot`. `saves`: how often `source` was written by then."""
+
+    document: Document | None
+    name: str
+    project: Path | None
+    source: Path | None
+    saves: int
+    step: str
+    time: float
+
+
+class _Writer:
+    """The thread. `limit`: bytes that may be used below the root, 0 to keep nothing."""
+
+    def __init__(self, root: Path, stopped: Callable[[str, str], None], resumed: Callable[[], None]) -> None:
+        self.limit = 0
+        self._root = root
+        self._stopped, self._resumed = stopped, resumed
+        self._wake = threading.Condition()
+        self._posted: dict[str, _Posted] = {}
+        self._ended: list[str] = []
+        self._questions: list[tuple[Callable[[RecoveryFolder], object], Future[object]]] = []
+        self._then: dict[str, Callable[[], None]] = {}
+        self._closing = False
+        # Of the thread alone:
+        self._folder: RecoveryFolder | None = None
+        self._journals: dict[str, Journal] = {}
+        self._stamps: dict[str, tuple[Path, int, Stamp | None]] = {}
+        self._trouble = False
+        self._retry_at = 0.0
+        self._unsynced: set[str] = set()
+        self._synced_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="autosave", daemon=True)
+        self._thread.start()
+
+    def post(self, key: str, posted: _Posted) -> None:
+        with self._wake:
+            self._posted[key] = posted
+            self._wake.notify()
+
+    def after_next(self, key: str, then: Callable[[], None]) -> None:
+        """Call `then` in the thread once the next state of this document is kept, or the document is forgotten."""
+        with self._wake:
+            self._then[key] = then
+
+    def forget(self, key: str) -> None:
+        with self._wake:
+            self._posted.pop(key, None)
+            self._ended.append(key)
+            self._wake.notify()
+
+    def submit(self, question: Callable[[RecoveryFolder], T]) -> Future[T]:
+        """Ask the folder something in the thread, after what was posted before."""
+        future: Future[T] = Future()
+        with self._wake:
+            self._questions.append((question, future))  # type: ignore[arg-type]  # a future of what the question answers
+            self._wake.notify()
+        return future
+
+    def close(self) -> None:
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    # In the thread
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(self._due, self._patience())
+                ended, self._ended = self._ended, []
+                questions, self._questions = self._questions, []
+                closing = self._closing
+            for key in ended:
+                self._remove(key)
+                self._do_then(key)
+            self._write_all(last=closing)
+            for question, future in questions:
+                self._answer(question, future)
+            self._sync()
+            if closing:
+                break
+        if self._folder is not None:
+            self._folder.close()
+
+    def _due(self) -> bool:
+        """Whether there is something to do now."""
+        writes = bool(self._posted) and time.monotonic() >= self._retry_at
+        return self._closing or writes or bool(self._ended) or bool(self._questions)
+
+    def _patience(self) -> float | None:
+        """Seconds until there is something to do by itself; None for as long as it takes."""
+        now = time.monotonic()
+        waits = []
+        if self._posted:
+            waits.append(self._retry_at - now)
+        if self._unsynced:
+            waits.append(self._synced_at + SYNC_INTERVAL - now)
+        return max(0.0, min(waits)) if waits else None
+
+    def _write_all(self, *, last: bool) -> None:
+        while last or time.monotonic() >= self._retry_at:
+            with self._wake:
+                key = next(iter(self._posted), None)
+                if key is None:
+                    return
+                posted = self._posted.pop(key)
+            try:
+                self._write(key, posted)
+            except Exception as error:  # whatever it is, the program goes on, and so does keeping
+                with self._wake:
+                    if key not in self._ended:
+                        self._posted.setdefault(key, posted)
+                self._retry_at = time.monotonic() + RETRY
+                self._tell_trouble(error)
+                if last:
+                    return
+            else:
+                self._tell_success()
+
+    def _write(self, key: str, posted: _Posted) -> None:
+        if self.limit == 0:  # nothing is to be kept, also not what was
+            self._remove(key)
+            return
+        folder = self._open_folder()
+        if folder.room() < MIN_ROOM:
+            raise OSError(errno.ENOSPC, "the disk is nearly full")
+        snapshot = self._snapshot(key, posted)
+        journal = self._journals.get(key)
+        if journal is None:
+            journal = self._journals[key] = folder.journal()
+        if folder.size() > self.limit:
+            journal.rewrite(snapshot)
+            if folder.size() > self.limit:
+                raise _TooMuch(errno.EDQUOT, "the limit is reached")
+        else:
+            journal.write(snapshot)
+        self._unsynced.add(key)
+        if key in self._then:
+            journal.sync()
+            self._do_then(key)
+
+    def _snapshot(self, key: str, posted: _Posted) -> Snapshot:
+        from editor.io.journal import Snapshot, Stamp  # noqa: PLC0415  the window does not wait for it
+
+        stamp = None
+        if posted.source is not None:
+            source, saves, stamp = self._stamps.get(key, (None, -1, None))
+            if (source, saves) != (
+                posted.source,
+                posted.saves,
+            ):  # from when it was read or written; later ones may be others'
+                stamp = Stamp.of(posted.source)
+                self._stamps[key] = posted.source, posted.saves, stamp
+        return Snapshot(
+            posted.document, key, posted.name, posted.project, posted.source, stamp, posted.step, posted.time
+        )
+
+    def _remove(self, key: str) -> None:
+        journal = self._journals.pop(key, None)
+        self._stamps.pop(key, None)
+        self._unsynced.discard(key)
+        if journal is not None:
+            journal.remove()
+
+    def _do_then(self, key: str) -> None:
+        with self._wake:
+            then = self._then.pop(key, None)
+        if then is not None:
+            then()
+
+    def _answer(self, question: Callable[[RecoveryFolder], object], future: Future[object]) -> None:
+        try:
+            future.set_result(question(self._open_folder()))
+        except Exception as error:  # it is the asker's
+            future.set_exception(error)
+
+    def _open_folder(self) -> RecoveryFolder:
+        if self._folder is None:
+            from editor.io.recovery import RecoveryFolder  # noqa: PLC0415  the window does not wait for it
+
+            self._folder = RecoveryFolder(self._root)
+        return self._folder
+
+    def _sync(self) -> None:
+        now = time.monotonic()
+        if not self._unsynced or now - self._synced_at < SYNC_INTERVAL:
+            return
+        for key in self._unsynced:
+            try:
+                self._journals[key].sync()
+            except OSError as error:
+                log.info("A journal could not be made sure of: %s", error)
+        self._unsynced.clear()
+        self._synced_at = time.monotonic()
+
+    def _tell_trouble(self, error: Exception) -> None:
+        if self._trouble:
+            return
+        self._trouble = True
+        log.warning("Documents are not kept: %s", error, exc_info=error)
+        if isinstance(error, _TooMuch):
+            why = "Safety copies have reached the size that was set for them."
+            advice = "Save your work. Close documents, or allow more in the preferences."
+        elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            why = "The disk is nearly full: changes are no longer kept in case the program ends unexpectedly."
+            advice = "Save your work, and make room. Then it goes on by itself."
+        else:
+            why = "Changes cannot be kept in case the program ends unexpectedly."
+            advice = "Save your work often. The log has the details."
+        self._stopped(why, advice)
+
+    def _tell_success(self) -> None:
+        if self._trouble:
+            self._trouble = False
+            if self.limit:
+                self._resumed()
+
+
+class _TooMuch(OSError):
+    """The limit is reached."""

@@ -1,0 +1,481 @@
+"""Journals: the newest state of an open document on disk, brought up to date with every step, so that a program that dies loses nothing.
+
+A journal is a record file (`editor.io.records`) that grows with what changed:
+
+| record | holds |
+|---|---|
+| `BLCK` | one block of pixels or of a map, as `editor.io.blocks` packs it; blocks are numbered in the order of writing |
+| `PLAN` | one `Tiles` as block numbers, written as the difference to an earlier plane where there is one; numbered likewise |
+| `XTRA` | what came with the picture's file as bytes (colour profile, EXIF); numbered likewise |
+| `STAT` | a state: name, file and time, and the manifest of the document as in a project file, its planes by their numbers here |
+
+Everything that a state needs stands before it, so the last whole `STAT` is what was there. The manifest has the version of the project
+format and is brought up to date by the same migrations. When a journal has grown to several times what its newest state needs, a new
+file with nothing but that state takes its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+from weakref import ref
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.document import Document
+from editor.errors import UnreadableFile
+from editor.io.blocks import pack
+from editor.io.fields import Fields, Malformed
+from editor.io.manifest import describe, rebuild
+from editor.io.planes import Planes, block_count
+from editor.io.project import HEAD, MOST_MANIFEST, upgraded
+from editor.io.records import NewerRecords, Record, RecordWriter, payload, scan
+from editor.tiles import Block, Tiles
+
+SUFFIX: Final = ".journal"
+BLOCK_KIND, PLANE_KIND, EXTRA_KIND, STATE_KIND = b"BLCK", b"PLAN", b"XTRA", b"STAT"
+EXTRAS: Final = ("icc", "exif")
+# A journal is rewritten when it is larger than this many times its first state, and at least this large.
+MAX_GROWTH = 3
+MIN_REWRITE = 64 * 2**20  # bytes
+MIN_STATE = 100  # bytes: a shorter file cannot hold one
+MIN_PURGE = 10_000  # known blocks, before those that are gone are looked for
+
+_DAMAGED = (ValueError, zlib.error, struct.error, OverflowError, RecursionError, KeyError, TypeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells whether a file was written since: its size in bytes and the time of its last change in nanoseconds."""
+
+    size: int
+    changed: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp | None:
+        """That of the file now; None when it is not there."""
+        try:
+            status = path.stat()
+        except (OSError, ValueError):
+            return None
+        return cls(status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """One state of an open document.
+
+    `document`: None where it is no more than what `source` holds, so that the file is enough.
+    `key`: names the document's life, also across programs that take it over from one another.
+    `name`: what its tab says.
+    `project`: the project file that belongs to it, None while it has none.
+    `source`: the picture or project file that holds this very state, None once it was changed.
+    `stamp`: of that file, as it was then.
+    `step`: the label of its newest step.
+    `time`: when it was so, in seconds since 1970.
+    """
+
+    document: Document | None
+    key: str
+    name: str
+    project: Path | None
+    source: Path | None
+    stamp: Stamp | None
+    step: str
+    time: float
+
+
+class Journal:
+    """Writes the states of one document below `folder`, in files called after `name`. Use it from one thread at a time.
+
+    `write` either writes a whole state or leaves the journal as it was. Raises `OSError`.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self._generation = 0
+        self._file: _JournalFile | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk."""
+        return 0 if self._file is None else self._file.size
+
+    def write(self, snapshot: Snapshot) -> None:
+        if self._file is None or self._file.overgrown:
+            self.rewrite(snapshot)
+        else:
+            self._file.write(snapshot)
+
+    def rewrite(self, snapshot: Snapshot) -> None:
+        """Begin a new file with this state, and remove the earlier one once it is on the disk."""
+        path = self._folder / f"{self._name}-{self._generation:06d}{SUFFIX}"
+        self._generation += 1
+        fresh = _JournalFile(path)
+        try:
+            fresh.write(snapshot)
+            if self._file is not None:
+                fresh.sync()
+        except BaseException:  # not handled, only tidied up after
+            fresh.remove()
+            raise
+        earlier, self._file = self._file, fresh
+        if earlier is not None:
+            earlier.remove()
+
+    def sync(self) -> None:
+        """Make sure that what was written survives a power failure."""
+        if self._file is not None:
+            self._file.sync()
+
+    def remove(self) -> None:
+        """Delete it: the document is safe elsewhere, or not wanted any more."""
+        if self._file is not None:
+            self._file.remove()
+            self._file = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _WrittenPlane:
+    """A plane that is in the file. `numbers`: of its blocks, (count,) int32, -1 where nothing was ever written."""
+
+    tiles: ref[Tiles]
+    number: int
+    numbers: NDArray[np.int32]
+
+
+class _JournalFile:
+    """One file of a journal, and the `TileStore` that knows what stands in it.
+
+    Tiles and blocks are known by identity, as long as they live; what is not known any more is written again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._writer = RecordWriter(path)
+        self._first_size = 0
+        self._planes: dict[int, _WrittenPlane] = {}
+        self._blocks: dict[int, tuple[ref[Block], int]] = {}
+        self._arrays: dict[
+            int, tuple[Block, Tiles]
+        ] = {}  # of the state before: an array is cut into other blocks every time
+        self._extras: dict[bytes, int] = {}
+        self._counts = {PLANE_KIND: 0, BLOCK_KIND: 0, EXTRA_KIND: 0}
+        self._state: dict[
+            int, int
+        ] = {}  # of the state that is being written: plane number -> place in its list of planes
+        self._state_arrays: dict[int, tuple[Block, Tiles]] = {}
+        self._previous: list[_WrittenPlane] = []  # of the state before
+        self._known_blocks = 0  # when they were last looked through
+
+    @property
+    def size(self) -> int:
+        return self._writer.size
+
+    @property
+    def overgrown(self) -> bool:
+        return self.size > max(MIN_REWRITE, MAX_GROWTH * self._first_size)
+
+    def write(self, snapshot: Snapshot) -> None:
+        counts = dict(self._counts)
+        self._state, self._state_arrays = {}, {}
+        try:
+            self._append(STATE_KIND, self._packed_state(snapshot))
+            self._writer.commit()
+        except BaseException:  # not handled: what did not get there must not be taken for known
+            self._forget_from(counts)
+            with contextlib.suppress(OSError):
+                self._writer.rollback()
+            raise
+        self._arrays = self._state_arrays
+        by_number = {plane.number: plane for plane in self._planes.values()}
+        self._previous = [by_number[number] for number in self._state if number in by_number]
+        self._first_size = self._first_size or (self.size if snapshot.document is not None else 0)
+        self._purge()
+
+    def sync(self) -> None:
+        self._writer.sync()
+
+    def remove(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            self._writer.path.unlink(missing_ok=True)
+
+    # The tile store
+
+    def number(self, tiles: Tiles) -> int:
+        known = self._planes.get(id(tiles))
+        if known is None or known.tiles() is not tiles:
+            known = self._write_plane(tiles)
+        return self._state.setdefault(known.number, len(self._state))
+
+    def number_of_array(self, array: NDArray[Any]) -> int:
+        known = self._arrays.get(id(array)) or (array, Tiles.of(array))
+        self._state_arrays[id(array)] = known
+        return self.number(known[1])
+
+    def _write_plane(self, tiles: Tiles) -> _WrittenPlane:
+        base, base_rows = self._nearest(tiles)
+        columns = len(tiles.rows[0]) if tiles.rows else 0
+        numbers = np.full(len(tiles.rows) * columns, -1, np.int32) if base is None else base.numbers.copy()
+        changed: list[int] = []
+        for i, row in enumerate(tiles.rows):
+            base_row = base_rows[i] if base_rows else None
+            if row is base_row:
+                continue
+            for j, block in enumerate(row):
+                if base_row is not None and block is base_row[j]:
+                    continue
+                at = i * columns + j
+                numbers[at] = -1 if tiles.is_blank(block) else self._write_block(block)
+                changed.append(at)
+        head = {"base": -1 if base is None else base.number, "shape": list(tiles.shape), "dtype": tiles.dtype.name}
+        text = json.dumps(head).encode()
+        places = np.array(changed, "<i4")
+        values = numbers[places].astype("<i4")
+        number = self._append(PLANE_KIND, struct.pack("<I", len(text)) + text + places.tobytes() + values.tobytes())
+        plane = _WrittenPlane(ref(tiles), number, numbers)
+        self._planes[id(tiles)] = plane
+        return plane
+
+    def _nearest(self, tiles: Tiles) -> tuple[_WrittenPlane | None, tuple[tuple[Block, ...], ...]]:
+        """The plane of the state before that shares most rows with these tiles, and its rows; none where none shares any."""
+        best: _WrittenPlane | None = None
+        best_rows: tuple[tuple[Block, ...], ...] = ()
+        most = 0
+        for plane in self._previous:
+            candidate = plane.tiles()
+            if candidate is None or candidate.shape != tiles.shape or candidate.dtype != tiles.dtype:
+                continue
+            shared = sum(mine is theirs for mine, theirs in zip(tiles.rows, candidate.rows, strict=True))
+            if shared > most:
+                best, best_rows, most = plane, candidate.rows, shared
+        return best, best_rows
+
+    def _write_block(self, block: Block) -> int:
+        known = self._blocks.get(id(block))
+        if known is not None and known[0]() is block:
+            return known[1]
+        number = self._append(BLOCK_KIND, pack(block))
+        self._blocks[id(block)] = ref(block), number
+        return number
+
+    def _write_extra(self, data: bytes | None) -> int | None:
+        if data is None:
+            return None
+        if data not in self._extras:
+            self._extras[data] = self._append(EXTRA_KIND, data)
+        return self._extras[data]
+
+    def _packed_state(self, snapshot: Snapshot) -> bytes:
+        manifest: dict[str, Any] | None = None
+        document = snapshot.document
+        if document is not None:
+            manifest = {**HEAD, **describe(document, self)}
+            manifest["planes"] = list(self._state)
+            manifest["extras"] = {name: self._write_extra(getattr(document.metadata, name)) for name in EXTRAS}
+        stamp = snapshot.stamp
+        state = {
+            "key": snapshot.key,
+            "name": snapshot.name,
+            "project": None if snapshot.project is None else os.fspath(snapshot.project),
+            "source": None if snapshot.source is None else os.fspath(snapshot.source),
+            "stamp": None if stamp is None else [stamp.size, stamp.changed],
+            "step": snapshot.step,
+            "time": snapshot.time,
+            "document": manifest,
+        }
+        return zlib.compress(json.dumps(state, allow_nan=False).encode(), 1)
+
+    def _append(self, kind: bytes, data: bytes) -> int:
+        """The number of the record among those of its kind."""
+        self._writer.append(kind, data)
+        number = self._counts.get(kind, 0)
+        self._counts[kind] = number + 1
+        return number
+
+    def _forget_from(self, counts: dict[bytes, int]) -> None:
+        """Nothing numbered from here on was written after all."""
+        self._counts = counts
+        self._planes = {key: plane for key, plane in self._planes.items() if plane.number < counts[PLANE_KIND]}
+        self._blocks = {key: entry for key, entry in self._blocks.items() if entry[1] < counts[BLOCK_KIND]}
+        self._extras = {data: number for data, number in self._extras.items() if number < counts[EXTRA_KIND]}
+
+    def _purge(self) -> None:
+        """Forget blocks and planes that are gone, now and then."""
+        if len(self._blocks) + len(self._planes) < 2 * self._known_blocks + MIN_PURGE:
+            return
+        self._planes = {key: plane for key, plane in self._planes.items() if plane.tiles() is not None}
+        self._blocks = {key: entry for key, entry in self._blocks.items() if entry[0]() is not None}
+        self._known_blocks = len(self._blocks) + len(self._planes)
+
+
+# Reading
+
+
+class BegunOnly(UnreadableFile):
+    """The program ended before the first state of a journal was whole."""
+
+
+class JournalReader:
+    """The newest state in a journal file that is whole. A file that is cut off or damaged gives an earlier state.
+
+    `snapshot`: that state, without its document. Raises `UnreadableFile` when there is none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._sentences(), path.open("rb") as file:
+            self._records: dict[bytes, list[Record]] = {}
+            for record in scan(file):
+                self._records.setdefault(record.kind, []).append(record)
+            self._intact: dict[tuple[bytes, int], bool] = {}
+            self._state, self.snapshot = self._newest(file)
+
+    @property
+    def holds_document(self) -> bool:
+        """Whether the document stands in the journal; where not, `snapshot.source` is what holds it."""
+        return self._state["document"] is not None
+
+    def load(self) -> Document:
+        """The document of that state. Raises `UnreadableFile`."""
+        with self._sentences(), self.path.open("rb") as file:
+            manifest = self._manifest(file, self._state)
+            extras = [self._extra(file, manifest["extras"].get(name)) for name in EXTRAS]
+            fields = Fields(upgraded(Fields(manifest, "the journal"), manifest), "the journal")
+            planes = Planes(fields, lambda number, most: self._block(file, number, most))
+            return rebuild(fields, planes, *extras)
+
+    @contextlib.contextmanager
+    def _sentences(self) -> Iterator[None]:
+        try:
+            yield
+        except NewerRecords as error:
+            raise UnreadableFile(
+                "A document was kept by a newer version of Palimpsest.", "Open that version to get it back."
+            ) from error
+        except MemoryError as error:
+            raise UnreadableFile(
+                "The document that was kept does not fit into memory.", "Close other programs, then try again."
+            ) from error
+        except OSError as error:
+            raise UnreadableFile(
+                f"What was kept of a document cannot be read ({error.strerror or error}).", "Check the disk."
+            ) from error
+        except _DAMAGED as error:
+            if was_begun_only(self.path):
+                raise BegunOnly("Nothing was kept of a document yet.") from error
+            raise UnreadableFile("What was kept of a document is damaged.", "Nothing of it can be opened.") from error
+
+    def _newest(self, file: BinaryIO) -> tuple[dict[str, Any], Snapshot]:
+        for record in reversed(self._records.get(STATE_KIND, [])):
+            try:
+                state = self._read_state(file, record)
+                snapshot = _snapshot(Fields(state, "the journal"))
+                if state["document"] is not None and not self._whole(file, self._manifest(file, state)):
+                    continue
+            except _DAMAGED:
+                continue
+            return state, snapshot
+        raise Malformed("there is no state in it")
+
+    def _read_state(self, file: BinaryIO, record: Record) -> dict[str, Any]:
+        unpacker = zlib.decompressobj()
+        text = unpacker.decompress(payload(file, record), MOST_MANIFEST)
+        state = json.loads(text)
+        if not unpacker.eof or not isinstance(state, dict):
+            raise Malformed("a state is damaged")
+        return state
+
+    def _manifest(self, file: BinaryIO, state: dict[str, Any]) -> dict[str, Any]:
+        """As it would stand in a project file, with all planes written out."""
+        fields = Fields(state["document"], "the journal")
+        planes = [self._plane(file, number) for number in fields.wholes("planes")]
+        return {**state["document"], "planes": planes}
+
+    def _plane(self, file: BinaryIO, number: int) -> dict[str, Any]:
+        """A plane, from the differences that lead to it."""
+        changes: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
+        while True:
+            data = payload(file, self._record(PLANE_KIND, number))
+            (length,) = struct.unpack_from("<I", data)
+            head = Fields(json.loads(data[4 : 4 + length]), "a plane")
+            places, values = np.frombuffer(data, "<i4", offset=4 + length).reshape(2, -1)
+            changes.append((places, values))
+            base = head.whole("base")
+            if base < 0:
+                break
+            if base >= number:
+                raise Malformed("a plane is damaged")
+            number = base
+        shape = head.wholes("shape")
+        numbers = np.full(block_count(shape), -1, np.int32)
+        for places, values in reversed(changes):
+            if places.size and (places.min() < 0 or places.max() >= len(numbers)):
+                raise Malformed("a plane is damaged")
+            numbers[places] = values
+        return {"shape": list(shape), "dtype": head.text("dtype"), "blocks": numbers.tolist()}
+
+    def _whole(self, file: BinaryIO, manifest: dict[str, Any]) -> bool:
+        """Whether every block and extra that the state needs is there and intact."""
+        numbers = {number for plane in manifest["planes"] for number in plane["blocks"] if number >= 0}
+        extras = {number for number in manifest["extras"].values() if number is not None}
+        needed = [(BLOCK_KIND, number) for number in sorted(numbers)] + [(EXTRA_KIND, number) for number in extras]
+        return all(self._is_intact(file, kind, number) for kind, number in needed)
+
+    def _is_intact(self, file: BinaryIO, kind: bytes, number: int) -> bool:
+        if (kind, number) not in self._intact:
+            try:
+                payload(file, self._record(kind, number))
+            except Malformed:
+                self._intact[kind, number] = False
+            else:
+                self._intact[kind, number] = True
+        return self._intact[kind, number]
+
+    def _extra(self, file: BinaryIO, number: int | None) -> bytes | None:
+        return None if number is None else payload(file, self._record(EXTRA_KIND, number))
+
+    def _block(self, file: BinaryIO, number: int, most: int) -> bytes:
+        record = self._record(BLOCK_KIND, number)
+        if record.length > most:
+            raise Malformed(f"block {number} is larger than it can be")
+        return payload(file, record)
+
+    def _record(self, kind: bytes, number: int) -> Record:
+        records = self._records.get(kind, [])
+        if not 0 <= number < len(records):
+            raise Malformed("a record is missing")
+        return records[number]
+
+
+def was_begun_only(path: Path) -> bool:
+    """Whether the file never got as far as a state, so that nothing was ever kept in it. Not known is no."""
+    try:
+        with path.open("rb") as file:
+            return not any(record.kind == STATE_KIND for record in scan(file))
+    except (OSError, NewerRecords):
+        return False
+    except Malformed:
+        return path.stat().st_size < MIN_STATE
+
+
+def _snapshot(fields: Fields) -> Snapshot:
+    stamp = Stamp(*fields.wholes("stamp", 2)) if fields.has("stamp") else None
+    return Snapshot(
+        None,
+        fields.text("key"),
+        fields.text("name"),
+        Path(fields.text("project")) if fields.has("project") else None,
+        Path(fields.text("source")) if fields.has("source") else None,
+        stamp,
+        fields.text("step"),
+        fields.number("time"),
+    )

@@ -1,0 +1,179 @@
+"""Recovery folders: where running programs keep the journals of their open documents, and where the next start looks for what was left.
+
+Each running program has a folder of its own below one root, and holds a lock on it that the operating system lets go when the program
+ends, however it ends. A folder that nobody holds was left behind: its journals are offered back. A lock on the root is held while
+folders come, go and are looked for, so that two programs never take the same ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+from editor.errors import UnreadableFile
+from editor.io.journal import SUFFIX, BegunOnly, Journal, JournalReader
+
+log = logging.getLogger(__name__)
+
+LOCK: Final = "lock"
+ROOT_PATIENCE: Final = 5.0  # seconds that another program may take to look around
+
+
+class LeftBehind:
+    """One document that a program which has ended did not close. Its files are held until it is opened, discarded or put off.
+
+    `newest`: the reader of its newest whole state.
+    """
+
+    def __init__(self, folder: _HeldFolder, newest: JournalReader, files: tuple[Path, ...]) -> None:
+        self.newest = newest
+        self._folder, self._files = folder, files
+
+    def discard(self) -> None:
+        """Delete what was kept of it: it is safe elsewhere, or not wanted."""
+        for file in self._files:
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+        self._folder.drop(self)
+
+    def put_off(self) -> None:
+        """Leave everything as it is, for the next start."""
+        self._folder.drop(self)
+
+
+class _HeldFolder:
+    """A left-behind folder whose lock is ours, until nothing of it is held any more; it goes when it is empty."""
+
+    def __init__(self, path: Path, lock: BaseFileLock) -> None:
+        self.path, self._lock = path, lock
+        self.documents: set[LeftBehind] = set()
+
+    def drop(self, document: LeftBehind) -> None:
+        self.documents.discard(document)
+        if not self.documents:
+            self.release()
+
+    def release(self) -> None:
+        if not any(self.path.glob(f"*{SUFFIX}")):
+            _remove(self.path)
+        self._lock.release()
+
+
+class RecoveryFolder:
+    """The place of this program's journals below `root`. Raises `OSError` where there can be none, `Timeout` where others never let go of the root.
+
+    Use it from one thread.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(parents=True, exist_ok=True)
+        self.path = root / secrets.token_hex(8)
+        self._count = 0
+        with self._alone():
+            self.path.mkdir(mode=0o700)
+            self._lock = _lock(self.path)
+            self._lock.acquire(timeout=0)
+
+    def journal(self) -> Journal:
+        """A new one."""
+        self._count += 1
+        return Journal(self.path, f"{self._count:04d}")
+
+    def left_behind(self) -> list[LeftBehind]:
+        """What programs that have ended did not close, the newest first. Each is held until something becomes of it."""
+        documents: list[LeftBehind] = []
+        with self._alone():
+            for path in sorted(self._root.iterdir()):
+                if path != self.path and path.is_dir() and not path.is_symlink():
+                    documents += _left_in(path)
+        return _newest_lives(documents)
+
+    def size(self) -> int:
+        """Bytes of everything below the root, also of what others keep there."""
+        total = 0
+        for file in self._root.glob(f"*/*{SUFFIX}"):
+            with contextlib.suppress(OSError):
+                total += file.stat().st_size
+        return total
+
+    def room(self) -> int:
+        """Free bytes on its disk."""
+        return shutil.disk_usage(self._root).free
+
+    def close(self) -> None:
+        """Let go of the folder; it goes unless it holds journals."""
+        with contextlib.suppress(OSError, Timeout), self._alone():
+            if not any(self.path.glob(f"*{SUFFIX}")):
+                _remove(self.path)
+        self._lock.release()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        with FileLock(self._root / LOCK, timeout=ROOT_PATIENCE, thread_local=False):
+            yield
+
+
+def _left_in(path: Path) -> list[LeftBehind]:
+    lock = _lock(path)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return []  # its program runs
+    held = _HeldFolder(path, lock)
+    for name, files in _by_document(path).items():
+        newest = _newest(files)
+        if newest is None:
+            log.info("Nothing can be read of what was kept in %s", path / name)
+            continue
+        held.documents.add(LeftBehind(held, newest, tuple(files)))
+    documents = list(held.documents)
+    if not documents:
+        held.release()
+    return documents
+
+
+def _by_document(path: Path) -> dict[str, list[Path]]:
+    """The journal files of each document, the newest first."""
+    files: dict[str, list[Path]] = {}
+    for file in sorted(path.glob(f"*{SUFFIX}"), reverse=True):
+        if file.is_file() and not file.is_symlink():
+            files.setdefault(file.name.partition("-")[0], []).append(file)
+    return files
+
+
+def _newest(files: list[Path]) -> JournalReader | None:
+    """That of the newest file with a whole state: a newer one may have been begun only."""
+    for file in files:
+        try:
+            return JournalReader(file)
+        except BegunOnly:
+            file.unlink(missing_ok=True)
+        except UnreadableFile as error:
+            log.info("%s: %s", file, error, exc_info=True)
+    return None
+
+
+def _newest_lives(documents: list[LeftBehind]) -> list[LeftBehind]:
+    """Of journals of one document's life, the newest: whoever took it over was ended before the older one could go."""
+    ordered = sorted(documents, key=lambda document: document.newest.snapshot.time, reverse=True)
+    newest: dict[str, LeftBehind] = {}
+    for document in ordered:
+        if newest.setdefault(document.newest.snapshot.key, document) is not document:
+            document.discard()
+    return list(newest.values())
+
+
+def _lock(path: Path) -> BaseFileLock:
+    return FileLock(path / LOCK, thread_local=False)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)

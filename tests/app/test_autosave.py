@@ -1,0 +1,413 @@
+"""Autosave in the whole program: what was open is offered back, and writing never gets in the way."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import shutil
+from pathlib import Path
+from weakref import ref
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from app import autosave as autosaving
+from app.recovery import RecoveryDialog
+from editor.document import Document
+from editor.io import recovery
+from editor.io.journal import Journal, JournalReader
+from editor.io.project import load_project
+from tests.app.conftest import Tell
+from tests.app.desk import LEFT, Desk, by_hand
+from tests.conftest import until
+from tests.editor.io.test_project import plain
+from widgets.session import Session
+
+
+async def settled(desk: Desk) -> None:
+    await asyncio.wrap_future(desk.application._autosave.settled())
+
+
+def journals(home: Path) -> list[Path]:
+    return sorted((home / "recovery").glob("*/*.journal"))
+
+
+def kept(home: Path) -> Document:
+    (file,) = journals(home)
+    return JournalReader(file).load()
+
+
+def dialog_of(desk: Desk) -> RecoveryDialog | None:
+    return next((each for each in desk.window.findChildren(RecoveryDialog) if each.isVisible()), None)
+
+
+async def offered(desk: Desk) -> RecoveryDialog:
+    await until(lambda: dialog_of(desk) is not None)
+    dialog = dialog_of(desk)
+    assert dialog is not None
+    return dialog
+
+
+async def paint(desk: Desk) -> None:
+    await desk.key(Qt.Key.Key_B)
+    await desk.drag([(100, 100), (150, 120), (200, 130)])
+
+
+@pytest.fixture
+def died(tell: Tell, photo: Path, tmp_path: Path) -> Document:
+    """The document of a program that died after a stroke; its files lie where the next one looks."""
+    states: list[Document] = []
+
+    async def story(desk: Desk) -> None:
+        session = await desk.open(photo)
+        await paint(desk)
+        states.append(session.history.document)
+        await settled(desk)
+
+    tell(story)  # the program is torn down with the document open, which leaves what a death leaves
+    return states[0]
+
+
+def test_every_step_is_kept(tell: Tell, photo: Path, tmp_path: Path) -> None:
+    async def story(desk: Desk) -> None:
+        session = await desk.open(photo)
+        await paint(desk)
+        await settled(desk)
+        assert plain(kept(tmp_path)) == plain(session.history.document)
+        await desk.do("edit.undo")
+        await settled(desk)
+        assert plain(kept(tmp_path)) == plain(session.history.document)
+
+    tell(story)
+
+
+def test_a_gesture_under_way_is_not_kept_but_the_one_before(tell: Tell, photo: Path, tmp_path: Path) -> None:
+    async def story(desk: Desk) -> None:
+        session = await desk.open(photo)
+        await paint(desk)
+        before = session.history.document
+        await desk.press(300, 200)
+        await desk.move(340, 220)
+        await settled(desk)
+        assert session.in_gesture
+        assert plain(kept(tmp_path)) == plain(before)
+        await desk.release(340, 220)
+
+    tell(story)
+
+
+def test_an_unchanged_picture_is_kept_by_its_name_and_then_whole(
+    tell: Tell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosaving, "QUIET_START", 300)
+
+    async def story(desk: Desk) -> None:
+        session = await desk.open(photo)
+        await settled(desk)
+        (file,) = journals(tmp_path)
+        reader = JournalReader(file)
+        assert not reader.holds_document
+        assert reader.snapshot.source == photo
+        await until(lambda: JournalReader(file).holds_document)
+        assert plain(kept(tmp_path)) == plain(session.history.document)
+        assert JournalReader(file).snapshot.source == photo
+
+    tell(story)
+
+
+def test_closing_in_good_order_leaves_nothing(tell: Tell, photo: Path, tmp_path: Path) -> None:
+    async def story(desk: Desk) -> None:
+        session = await desk.open(photo)
+        await paint(desk)
+        await settled(desk)
+        assert len(journals(tmp_path)) == 1
+        desk.application.close_document(session)
+        await desk.answer("Discard")
+        await until(lambda: not desk.application.sessions)
+        await settled(desk)
+        assert journals(tmp_path) == []
+
+    tell(story)
+    assert [path.name for path in (tmp_path / "recovery").iterdir()] == [recovery.LOCK]
+
+
+def test_after_a_death_the_document_is_offered_and_opened(died: Document, tell: Tell, tmp_path: Path) -> None:
+    async def story(desk: Desk) -> None:
+        dialog = await offered(desk)
+        ((document, row),) = dialog.rows.items()
+        assert row.name.text() == "flower"
+        assert "Paint strength" in row.about.text()
+        await until(lambda: not row.picture.pixmap().isNull())
+        await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
+        await until(lambda: desk.application.sessions)
+        session = desk.session
+        assert plain(session.history.document) == plain(died)
+        assert session.history.unsaved
+        assert session.path is None
+        await until(lambda: dialog_of(desk) is None)
+        await settled(desk)
+        assert plain(kept(tmp_path)) == plain(died)  # in the folder of this program, and nowhere else
+        assert document.newest.path not in journals(tmp_path)
+        await paint(desk)
+        await settled(desk)
+        assert plain(kept(tmp_path)) == plain(session.history.document)
+
+    tell(story)
+
+
+def test_put_off_it_is_offered_again(died: Document, tell: Tell, tmp_path: Path) -> None:
+    before = [(file, file.read_bytes()) for file in journals(tmp_path)]
+
+    async def story(desk: Desk) -> None:
+        dialog = await offered(desk)
+        await by_hand(lambda: QTest.keyClick(dialog, Qt.Key.Key_Escape))
+        await until(lambda: dialog_of(desk) is None)
+        assert not desk.application.sessions
+
+    tell(story)
+    tell(story)
+    assert [(file, file.read_bytes()) for file in journals(tmp_path)] == before
+
+
+def test_discarded_after_a_second_click_it_is_gone(died: Document, tell: Tell, tmp_path: Path) -> None:
+    async def story(desk: Desk) -> None:
+        dialog = await offered(desk)
+        (row,) = dialog.rows.values()
+        await by_hand(lambda: QTest.mouseClick(row.discard, LEFT))
+        assert row.discard.text() == "Discard for good"
+        assert len(journals(tmp_path)) == 1
+        await by_hand(lambda: QTest.mouseClick(row.discard, LEFT))
+        await until(lambda: dialog_of(desk) is None)
+        assert journals(tmp_path) == []
+        assert not desk.application.sessions
+
+    tell(story)
+
+    async def nothing(desk: Desk) -> None:
+        await asyncio.wrap_future(desk.application._autosave.left_behind())
+        assert dialog_of(desk) is None
+
+    tell(nothing)
+
+
+def test_what_cannot_be_opened_says_so_in_its_row_and_stays(died: Document, tell: Tell, tmp_path: Path) -> None:
+    async def story(desk: Desk) -> None:
+        dialog = await offered(desk)
+        ((document, row),) = dialog.rows.items()
+        await until(lambda: not row.picture.pixmap().isNull())
+        data = document.newest.path.read_bytes()
+        document.newest.path.write_bytes(data[:200] + b"\0" * 50 + data[250:])
+        await by_hand(lambda: QTest.mouseClick(row.open, LEFT))
+        await until(lambda: "damaged" in row.about.text())
+        assert not desk.application.sessions
+        assert document.newest.path.exists()
+
+    tell(story)
+
+
+def test_a_saved_project_comes_back_as_saved(tell: Tell, photo: Path, tmp_path: Path) -> None:
+    project = tmp_path / "mine.palimpsest"
+
+    async def saving(desk: Desk) -> None:
+        session = await desk.open(photo)
+        await paint(desk)
+        desk.application.save(session)
+        await desk.choose_file(project)
+        await until(lambda: session.path == project)
+        await settled(desk)
+
+    tell(saving)
+
+    async def story(desk: Desk) -> None:
+        dialog = await offered(desk)
+        await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
+        await until(lambda: desk.application.sessions)
+        assert desk.session.path == project
+        assert not desk.session.history.unsaved
+        assert plain(desk.session.history.document) == plain(load_project(project))
+
+    tell(story)
+
+
+def test_where_the_file_changed_since_nothing_is_taken_for_saved(tell: Tell, photo: Path, tmp_path: Path) -> None:
+    project = tmp_path / "mine.palimpsest"
+
+    async def saving(desk: Desk) -> None:
+        session = await desk.open(photo)
+        await paint(desk)
+        desk.application.save(session)
+        await desk.choose_file(project)
+        await until(lambda: session.path == project)
+        await settled(desk)
+
+    tell(saving)
+    project.write_bytes(b"somebody else's")
+
+    async def story(desk: Desk) -> None:
+        dialog = await offered(desk)
+        await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
+        await until(lambda: desk.application.sessions)
+        assert desk.session.history.unsaved
+        assert desk.session.document.strength.any()
+        assert project.read_bytes() == b"somebody else's"
+
+    tell(story)
+
+
+def test_a_full_disk_is_said_once_and_keeping_goes_on(
+    tell: Tell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosaving, "RETRY", 0.05)
+    full = True
+    tries = 0
+    usage = shutil.disk_usage
+    write = Journal.write
+
+    def nearly_full(path: Path) -> object:
+        nonlocal tries
+        tries += 1
+        real = usage(path)
+        return real._replace(free=1000) if full and tries % 2 else real
+
+    def fails(journal: Journal, snapshot: object) -> None:
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(journal, snapshot)  # type: ignore[arg-type]
+
+    async def story(desk: Desk) -> None:
+        said: list[str] = []
+        monkeypatch.setattr(desk.window, "notice", lambda message, *_, **__: said.append(message))
+        monkeypatch.setattr(shutil, "disk_usage", nearly_full)
+        monkeypatch.setattr(Journal, "write", fails)
+        nonlocal full
+        session = await desk.open(photo)
+        await paint(desk)
+        await until(lambda: tries > 3)
+        assert len(said) == 1
+        assert said[0].startswith("The disk is nearly full")
+        full = False
+        await until(lambda: len(said) == 2)
+        assert said[1] == "Changes are kept safe again."
+        assert plain(kept(tmp_path)) == plain(session.history.document)
+
+    tell(story)
+
+
+def test_the_size_that_was_set_is_kept(
+    tell: Tell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosaving, "RETRY", 0.05)
+
+    async def story(desk: Desk) -> None:
+        said: list[str] = []
+        monkeypatch.setattr(desk.window, "notice", lambda message, *_, **__: said.append(message))
+        await desk.open(photo)
+        await paint(desk)
+        await settled(desk)
+        desk.application._autosave._writer.limit = 10_000
+        await paint(desk)
+        await until(lambda: said)
+        assert said == ["Safety copies have reached the size that was set for them."]
+        desk.application._autosave._writer.limit = 10**9
+        await until(lambda: len(said) == 2)
+
+    tell(story)
+
+
+def test_turned_off_nothing_is_kept_and_turned_on_everything(tell: Tell, photo: Path, tmp_path: Path) -> None:
+    async def story(desk: Desk) -> None:
+        session = await desk.open(photo)
+        await paint(desk)
+        await settled(desk)
+        desk.application.settings.set(autosave=False)
+        await settled(desk)
+        assert journals(tmp_path) == []
+        await paint(desk)
+        await settled(desk)
+        assert journals(tmp_path) == []
+        desk.application.settings.set(autosave=True)
+        await settled(desk)
+        assert plain(kept(tmp_path)) == plain(session.history.document)
+
+    tell(story)
+
+
+def test_a_folder_that_cannot_be_used_does_not_keep_the_program_from_working(
+    tell: Tell, photo: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "recovery").write_text("in the way")
+
+    async def story(desk: Desk) -> None:
+        said: list[str] = []
+        desk.application._autosave.stopped.connect(lambda message, _: said.append(message))
+        session = await desk.open(photo)
+        await paint(desk)
+        await until(lambda: said)
+        assert session.document.strength.any()
+        with pytest.raises(OSError, match="exists"):
+            await settled(desk)
+
+    tell(story)
+
+
+@pytest.mark.parametrize("answer", ["open", "later"])
+def test_two_programs_do_not_take_each_others_documents(
+    answer: str, died: Document, tell: Tell, tmp_path: Path
+) -> None:
+    async def story(desk: Desk) -> None:
+        dialog = await offered(desk)
+        other = recovery.RecoveryFolder(tmp_path / "recovery")
+        assert other.left_behind() == []  # while it is being thought about
+        if answer == "open":
+            await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
+            await until(lambda: desk.application.sessions)
+            await settled(desk)
+            assert other.left_behind() == []
+        else:
+            await by_hand(lambda: QTest.mouseClick(dialog.later, LEFT))
+            (left,) = other.left_behind()
+            assert plain(left.newest.load()) == plain(died)
+            left.put_off()
+        other.close()
+
+    tell(story)
+
+
+def test_nothing_of_a_closed_document_is_held(tell: Tell, photo: Path, tmp_path: Path) -> None:
+    async def story(desk: Desk) -> None:
+        session: Session | None = await desk.open(photo)
+        assert session is not None
+        await paint(desk)
+        await settled(desk)
+        document = ref(session.history.document.layers[0].pixels)
+        desk.application.close_document(session)
+        session = None
+        await desk.answer("Discard")
+        await until(lambda: not desk.application.sessions)
+        await settled(desk)
+        await until(lambda: document() is None, timeout=10)
+
+    tell(story)
+
+
+def test_of_several_documents_each_is_kept_by_itself(tell: Tell, tmp_path: Path) -> None:
+    for name, colour in (("red", (200, 0, 0)), ("blue", (0, 0, 200))):
+        Image.fromarray(np.full((300, 400, 3), colour, np.uint8)).save(tmp_path / f"{name}.png")
+
+    async def story(desk: Desk) -> None:
+        red = await desk.open(tmp_path / "red.png")
+        await paint(desk)
+        await desk.open(tmp_path / "blue.png")
+        await paint(desk)
+        await settled(desk)
+        assert len(journals(tmp_path)) == 2
+        desk.application.close_document(red)
+        await desk.answer("Discard")
+        await until(lambda: len(desk.application.sessions) == 1)
+        await settled(desk)
+        assert JournalReader(journals(tmp_path)[0]).snapshot.name == "blue"
+
+    tell(story)

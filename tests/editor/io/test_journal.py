@@ -1,0 +1,261 @@
+"""Journals: every state comes back exactly, a step costs what it changed, and damage costs no more than it must."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from weakref import ref
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from editor.compose import flatten
+from editor.document import Document, Metadata
+from editor.errors import UnreadableFile
+from editor.geometry import Placement
+from editor.io import journal as journals
+from editor.io.journal import BegunOnly, Journal, JournalReader, Snapshot, Stamp
+from editor.io.records import MAGIC
+from editor.item import Exemplar, Item
+from editor.layer import Layer
+from tests.editor.io.test_project import documents, plain
+
+
+def snapshot(document: Document | None, step: str = "Paint strength", source: Path | None = None) -> Snapshot:
+    stamp = None if source is None else Stamp.of(source)
+    return Snapshot(document, "life", "Café", Path("/tmp/café.palimpsest"), source, stamp, step, 1_790_000_000.25)
+
+
+def photo(side: int = 700) -> Document:
+    pixels = np.random.default_rng(3).integers(0, 256, (side, side, 4), np.uint8)
+    return Document.of_picture(pixels, metadata=Metadata(icc=b"profile", exif=b"Exif\0\0"))
+
+
+def stroke(document: Document, x: int, y: int, value: float = 0.5) -> Document:
+    return document.with_strength(document.strength.write(x, y, np.full((40, 60), value, np.float32)))
+
+
+def newest_file(folder: Path) -> Path:
+    return max(folder.glob("*.journal"))
+
+
+def newest(folder: Path) -> JournalReader:
+    return JournalReader(newest_file(folder))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(states=st.lists(documents(), min_size=1, max_size=4))
+def test_every_state_comes_back_exactly(tmp_path: Path, states: list[Document]) -> None:
+    folder = tmp_path / "states"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    journal = Journal(folder, "one")
+    for document in (*states, states[0]):  # also one that was there before, as after undo
+        journal.write(snapshot(document))
+        assert plain(newest(folder).load()) == plain(document)
+
+
+def test_what_is_said_beside_the_document_comes_back(tmp_path: Path) -> None:
+    picture = tmp_path / "café \udce9.png"  # a name that is not UTF-8
+    picture.write_bytes(b"picture")
+    journal = Journal(tmp_path, "one")
+    journal.write(snapshot(None, "Open", picture))
+    reader = newest(tmp_path)
+    assert not reader.holds_document
+    expected = snapshot(None, "Open", picture)
+    assert [getattr(reader.snapshot, name) for name in Snapshot.__slots__] == [
+        getattr(expected, name) for name in Snapshot.__slots__
+    ]
+    journal.write(snapshot(photo()))
+    assert newest(tmp_path).holds_document
+    assert newest(tmp_path).snapshot.source is None
+
+
+def test_a_step_costs_what_it_changed(tmp_path: Path) -> None:
+    document = photo()
+    journal = Journal(tmp_path, "one")
+    journal.write(snapshot(document))
+    first = journal.size
+    painted = stroke(document, 100, 100)
+    journal.write(snapshot(painted))
+    grown = journal.size - first
+    assert grown < 8_000  # four blocks that are nearly empty, the difference of a plane, and a manifest
+    journal.write(snapshot(document))
+    journal.write(snapshot(painted))
+    assert journal.size - first - grown < 2 * 2_000  # undo and redo: nothing but two manifests
+
+
+def test_a_picture_on_the_canvas_is_written_once(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(5).integers(0, 256, (300, 200, 4), np.uint8)
+    document = photo().adding_exemplar(Exemplar.of("cat", pixels, Placement(100, 100)))
+    journal = Journal(tmp_path, "one")
+    journal.write(snapshot(document))
+    first = journal.size
+    moved = replace(document.exemplars[0], placement=Placement(120, 90))
+    journal.write(snapshot(document.with_exemplar(moved)))
+    assert journal.size - first < 2_000
+    assert np.array_equal(newest(tmp_path).load().exemplars[0].pixels, pixels)
+
+
+def test_pictures_that_left_the_document_are_not_kept_in_memory(tmp_path: Path) -> None:
+    pixels = np.zeros((64, 64, 4), np.uint8)
+    plain_document = photo(128)
+    journal = Journal(tmp_path, "one")
+    journal.write(snapshot(plain_document.adding_exemplar(Exemplar.of("cat", pixels, Placement(9, 9)))))
+    journal.write(snapshot(plain_document))
+    gone = ref(pixels)
+    del pixels
+    assert gone() is None
+
+
+def test_many_steps_are_read_quickly_and_exactly(tmp_path: Path) -> None:
+    document = photo(300)
+    journal = Journal(tmp_path, "one")
+    generator = np.random.default_rng(7)
+    for _ in range(300):
+        x, y = map(int, generator.integers(0, 250, 2))
+        document = stroke(document, x, y, float(generator.random()))
+        journal.write(snapshot(document))
+    assert plain(newest(tmp_path).load()) == plain(document)
+
+
+def test_a_file_that_grew_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journals, "MIN_REWRITE", 1000)
+    document = photo(200)
+    journal = Journal(tmp_path, "one")
+    largest = 0
+    generator = np.random.default_rng(7)
+    for _ in range(60):
+        document = document.with_strength(
+            document.strength.write(0, 0, generator.random(document.size.shape, np.float32))
+        )
+        journal.write(snapshot(document))
+        assert len(list(tmp_path.glob("*.journal"))) == 1
+        largest = max(largest, journal.size)
+    assert plain(newest(tmp_path).load()) == plain(document)
+    assert largest < 6 * journals.MAX_GROWTH * 200_000
+
+
+def test_nothing_is_lost_when_the_new_file_is_not_finished(tmp_path: Path) -> None:
+    document = photo(200)
+    journal = Journal(tmp_path, "one")
+    journal.write(snapshot(document))
+    earlier = newest_file(tmp_path)
+    kept = earlier.read_bytes()
+    journal.rewrite(snapshot(stroke(document, 5, 5)))
+    later = newest_file(tmp_path)
+    assert not earlier.exists()
+    # Killed in the middle: the earlier file is still there, the later one is cut off.
+    earlier.write_bytes(kept)
+    data = later.read_bytes()
+    for length in (10, len(MAGIC) + 4, 500, len(data) - 1):
+        later.write_bytes(data[:length])
+        with pytest.raises(BegunOnly):
+            JournalReader(later)
+    assert plain(JournalReader(earlier).load()) == plain(document)
+
+
+def test_cut_off_anywhere_an_earlier_state_is_there(tmp_path: Path) -> None:
+    states = [photo(150)]
+    states += [stroke(states[0], 10, 10)]
+    states += [stroke(states[1], 30, 60)]
+    journal = Journal(tmp_path, "one")
+    sizes = []
+    for document in states:
+        journal.write(snapshot(document))
+        sizes.append(journal.size)
+    data = newest_file(tmp_path).read_bytes()
+    torn = tmp_path / "torn.journal"
+    for length in (*range(sizes[0], len(data), 37), len(data)):
+        torn.write_bytes(data[:length])
+        expected = states[sum(size <= length for size in sizes) - 1]
+        assert plain(JournalReader(torn).load()) == plain(expected)
+
+
+def test_a_damaged_block_costs_only_the_states_that_need_it(tmp_path: Path) -> None:
+    document = photo(150)
+    journal = Journal(tmp_path, "one")
+    journal.write(snapshot(document))
+    first = journal.size
+    journal.write(snapshot(stroke(document, 10, 10)))
+    file = newest_file(tmp_path)
+    data = bytearray(file.read_bytes())
+    data[first + 40] ^= 1  # in the first block of the stroke
+    file.write_bytes(data)
+    assert plain(JournalReader(file).load()) == plain(document)
+    data[len(MAGIC) + 40] ^= 1  # and in the first block of the picture
+    file.write_bytes(data)
+    with pytest.raises(UnreadableFile, match="is damaged"):
+        JournalReader(file)
+
+
+def test_a_write_that_fails_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = photo(300)
+    journal = Journal(tmp_path, "one")
+    journal.write(snapshot(document))
+    size = journal.size
+    written = 0
+    real = os.write
+
+    def full(descriptor: int, data: memoryview) -> int:
+        nonlocal written
+        if written + len(data) > 3000:
+            if written < 3000:
+                written += real(descriptor, data[: 3000 - written])
+                return 3000 - written or 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written += len(data)
+        return real(descriptor, data)
+
+    painted = stroke(stroke(document, 10, 10), 200, 200)
+    noise = np.random.default_rng(1).random((200, 200), np.float32)
+    painted = painted.with_strength(painted.strength.write(20, 20, noise))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            journal.write(snapshot(painted))
+    assert journal.size == size == newest_file(tmp_path).stat().st_size
+    assert plain(newest(tmp_path).load()) == plain(document)
+    journal.write(snapshot(painted))  # what was written and taken back is not taken for written
+    assert plain(newest(tmp_path).load()) == plain(painted)
+
+
+def test_a_removed_journal_leaves_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "one")
+    journal.write(snapshot(photo(50)))
+    journal.remove()
+    journal.remove()
+    assert list(tmp_path.iterdir()) == []
+    journal.write(snapshot(photo(50)))
+    assert newest(tmp_path).holds_document
+
+
+def test_items_layers_and_maps_of_a_large_document_come_back(tmp_path: Path) -> None:
+    document = photo(400)
+    mask = document.empty_map().write(50, 60, np.full((70, 80), 0.75, np.float32))
+    document = document.adding_item(Item.of("stone", mask)).with_map("selection", mask).with_map("protect", mask)
+    document = document.adding_layer(replace(Layer.empty(0, "Result", document.size), painted=mask))
+    journal = Journal(tmp_path, "one")
+    journal.write(snapshot(document))
+    loaded = newest(tmp_path).load()
+    assert plain(loaded) == plain(document)
+    assert loaded.items[0].mask is loaded.selection  # shared when written, shared again
+    assert np.array_equal(flatten(loaded), flatten(document))
+
+
+@pytest.mark.parametrize("data", [b"", b"no journal", MAGIC + b"\x01\0\0\0"])
+def test_files_that_hold_nothing_are_said_to_be_begun_only(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.journal").write_bytes(data)
+    with pytest.raises(BegunOnly):
+        JournalReader(tmp_path / "a.journal")
+
+
+def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.journal").write_bytes(MAGIC + b"\x09\0\0\0rest")
+    with pytest.raises(UnreadableFile, match="newer version"):
+        JournalReader(tmp_path / "a.journal")

@@ -1,0 +1,155 @@
+"""Recovery folders: what a program that died had open is offered once, to one program, and nothing else is touched."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+from filelock import Timeout
+
+from editor.document import Document
+from editor.io import recovery
+from editor.io.recovery import RecoveryFolder
+from tests.editor.io.test_journal import photo, snapshot, stroke
+from tests.editor.io.test_project import plain
+
+
+def keep(root: Path, *documents: Document, keys: str = "abcdefgh") -> RecoveryFolder:
+    folder = RecoveryFolder(root)
+    for number, (document, key) in enumerate(zip(documents, keys, strict=False)):
+        folder.journal().write(replace(snapshot(document), key=key, time=1000.0 + number))
+    return folder
+
+
+def die(folder: RecoveryFolder) -> None:
+    """What the operating system does when a program ends: its locks are let go, its files stay."""
+    folder._lock.release()
+
+
+def test_what_was_left_behind_is_offered_the_newest_first(tmp_path: Path) -> None:
+    documents = photo(50), stroke(photo(60), 5, 5)
+    die(keep(tmp_path, *documents))
+    folder = RecoveryFolder(tmp_path)
+    left = folder.left_behind()
+    assert [document.newest.snapshot.key for document in left] == ["b", "a"]
+    assert [plain(document.newest.load()) for document in left] == [plain(documents[1]), plain(documents[0])]
+
+
+def test_nothing_is_offered_of_programs_that_run(tmp_path: Path) -> None:
+    other = keep(tmp_path, photo(50))
+    folder = RecoveryFolder(tmp_path)
+    assert folder.left_behind() == []
+    other.close()
+    assert other.path.is_dir()  # closed without forgetting its document: as when the window was torn down
+    assert len(folder.left_behind()) == 1
+
+
+def test_only_one_program_is_offered_a_document(tmp_path: Path) -> None:
+    die(keep(tmp_path, photo(50), photo(60)))
+    one, other = RecoveryFolder(tmp_path), RecoveryFolder(tmp_path)
+    left = one.left_behind()
+    assert len(left) == 2
+    assert other.left_behind() == []
+    left[0].put_off()
+    assert other.left_behind() == []  # the other document of that program is still held
+    left[1].put_off()
+    assert len(other.left_behind()) == 2
+
+
+def test_discarded_is_gone_and_the_rest_stays(tmp_path: Path) -> None:
+    dead = keep(tmp_path, photo(50), photo(60))
+    die(dead)
+    one = RecoveryFolder(tmp_path)
+    first, second = one.left_behind()
+    first.discard()
+    second.put_off()
+    (again,) = RecoveryFolder(tmp_path).left_behind()
+    assert again.newest.snapshot.key == second.newest.snapshot.key
+    again.discard()
+    assert not dead.path.exists()
+
+
+def test_of_one_life_only_the_newest_is_offered(tmp_path: Path) -> None:
+    """It was taken over, and that program died before the older journal could go."""
+    older, newer = photo(50), stroke(photo(50), 3, 3)
+    dead = keep(tmp_path, older)
+    die(dead)
+    other = RecoveryFolder(tmp_path)
+    other.journal().write(replace(snapshot(newer), key="a", time=5000.0))
+    die(other)
+    (left,) = RecoveryFolder(tmp_path).left_behind()
+    assert plain(left.newest.load()) == plain(newer)
+    assert not dead.path.exists()
+
+
+def test_a_folder_in_which_nothing_was_kept_goes(tmp_path: Path) -> None:
+    dead = keep(tmp_path)
+    (dead.path / "0001-000000.journal").write_bytes(b"")  # killed while it was begun
+    die(dead)
+    assert RecoveryFolder(tmp_path).left_behind() == []
+    assert not dead.path.exists()
+
+
+def test_a_damaged_journal_does_not_keep_the_others_back(tmp_path: Path) -> None:
+    dead = keep(tmp_path, photo(50), photo(60))
+    file = min(dead.path.glob("*.journal"))
+    data = bytearray(file.read_bytes())
+    data[100] ^= 1
+    file.write_bytes(data)
+    die(dead)
+    (left,) = RecoveryFolder(tmp_path).left_behind()
+    assert left.newest.snapshot.key == "b"
+    left.discard()
+    assert file.exists()
+
+
+def test_closing_in_good_order_leaves_nothing(tmp_path: Path) -> None:
+    folder = RecoveryFolder(tmp_path)
+    journal = folder.journal()
+    journal.write(snapshot(photo(50)))
+    assert folder.size() == journal.size > 0
+    journal.remove()
+    folder.close()
+    assert [path.name for path in tmp_path.iterdir()] == [recovery.LOCK]
+
+
+def test_files_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path.parent)
+    assert RecoveryFolder(tmp_path).left_behind() == []
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_another_program_that_looks_around_for_ever_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "ROOT_PATIENCE", 0.05)
+    folder = RecoveryFolder(tmp_path)
+    with folder._alone(), pytest.raises(Timeout):
+        RecoveryFolder(tmp_path)
+
+
+def _write_and_wait(root: Path, ready: Connection) -> None:
+    folder = keep(root, photo(50))
+    ready.send(folder.path.name)
+    ready.recv()
+
+
+def test_the_documents_of_a_killed_process_are_offered(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_write_and_wait, args=(tmp_path, there), daemon=True)
+    process.start()
+    assert here.poll(60)
+    here.recv()
+    folder = RecoveryFolder(tmp_path)
+    assert folder.left_behind() == []
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    (left,) = folder.left_behind()
+    assert plain(left.newest.load()) == plain(photo(50))
