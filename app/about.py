@@ -17,8 +17,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.settings import LEAST_BUDGET, Settings
+from app.settings import LEAST_AUTOSAVE, LEAST_BUDGET, MOST_AUTOSAVE, Settings
 from widgets.actions import Command, shortcut_words
+from widgets.controls.check import Check
 from widgets.controls.choice import Choice
 from widgets.controls.slider import Slider
 from widgets.theme import Choice as ThemeChoice
@@ -45,6 +46,20 @@ class PreferencesDialog(QDialog):
         note = QLabel("Memory for undo counts for documents opened from now on.")
         note.setProperty("role", "caption")
         note.setWordWrap(True)
+        keep = Check("Keep open documents safe while you work")
+        keep.setToolTip(
+            "If the program ends unexpectedly, the next start offers them back as they were after the last step."
+        )
+        keep.setChecked(settings.values.autosave)
+        most = Slider(
+            "Space it may take", LEAST_AUTOSAVE / GIGABYTE, MOST_AUTOSAVE / GIGABYTE, 4, unit="GB", step=1, curve=2
+        )
+        most.set_value(settings.values.autosave_limit / GIGABYTE)
+        most.setToolTip("On the disk, for all open documents together. It is free again when they are closed.")
+        most.setEnabled(settings.values.autosave)
+        most.finished.connect(lambda value: settings.set(autosave_limit=int(value * GIGABYTE)))
+        keep.toggled.connect(lambda on: settings.set(autosave=on))
+        keep.toggled.connect(most.setEnabled)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
@@ -56,6 +71,10 @@ class PreferencesDialog(QDialog):
         layout.addWidget(_title("History"))
         layout.addWidget(undo)
         layout.addWidget(note)
+        layout.addSpacing(8)
+        layout.addWidget(_title("Safety"))
+        layout.addWidget(keep)
+        layout.addWidget(most)
         layout.addSpacing(8)
         layout.addWidget(buttons)
         self.setFixedWidth(400)

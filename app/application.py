@@ -82,9 +82,9 @@ class Application:
         self.finished = asyncio.Event()
         self._collector = Collector()
         self._thumbnails = Thumbnails(cache)
-        self._autosave = Autosave(recovery, settings)
-        self._autosave.stopped.connect(self._tell_unkept)
-        self._autosave.resumed.connect(self._tell_kept)
+        self.autosave = Autosave(recovery, settings)
+        self.autosave.stopped.connect(self._tell_unkept)
+        self.autosave.resumed.connect(self._tell_kept)
         self._recovery_dialog: RecoveryDialog | None = None
         self._getting_back: set[LeftBehind] = set()
         self._runner = Runner(lambda: make_engine(lambda: self.models.library))
@@ -232,9 +232,9 @@ class Application:
         self.sessions.append(session)
         self.window.add_session(session)
         if left is None:
-            self._autosave.follow(session, source)
+            self.autosave.follow(session, source)
         else:
-            self._autosave.follow(session, source, left.newest.snapshot.key, left.discard)
+            self.autosave.follow(session, source, left.newest.snapshot.key, left.discard)
         if not self._looked:  # nobody needs to know the models before there is something to edit
             self._looked = True
             self.models.refresh()
@@ -283,7 +283,7 @@ class Application:
                 session.notice(error.message, error.advice, error=True)
                 return False
             session.saved(path, document)
-            self._autosave.saved(session, path)
+            self.autosave.saved(session, path)
         session.notice(f"Saved as {path.name}.")
         await self._remember(path, document)
         return True
@@ -313,7 +313,7 @@ class Application:
         finally:
             self._closing.remove(session)
         self.sessions.remove(session)
-        self._autosave.forget(session)
+        self.autosave.forget(session)
         self.window.remove_session(session)
         self._collector.collect_all_soon()
         return True
@@ -341,12 +341,12 @@ class Application:
 
     # What an earlier program could not close
 
-    def offer_left_behind(self) -> None:
-        """Offer documents back that a program which died had open; called once the window stands."""
-        self._start(self._offer_left_behind())
+    def offer_left_behind(self) -> asyncio.Task[None]:
+        """Offer documents back that a program which died had open; called once the window stands. Done when their pictures are there."""
+        return self._start(self._offer_left_behind())
 
     async def _offer_left_behind(self) -> None:
-        documents = await asyncio.wrap_future(self._autosave.left_behind())
+        documents = await asyncio.wrap_future(self.autosave.left_behind())
         if not documents:
             return
         from app.recovery import RecoveryDialog, left_behind_thumbnail  # noqa: PLC0415  seldom needed
@@ -422,7 +422,7 @@ class Application:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._recovery_dialog is not None:
             self._recovery_dialog.close()
-        self._autosave.close()
+        self.autosave.close()
         self._runner.close()
         self.window.shut()
         self._collector.close()

@@ -74,6 +74,10 @@ class Autosave(QObject):
             self._writer.after_next(follow.key, then)
         follow.look()
 
+    def key_of(self, session: Session) -> str:
+        """What names the life of a document that is followed."""
+        return self._follows[session].key
+
     def saved(self, session: Session, path: Path) -> None:
         """`path` now holds a state of the document that was handed to the session as saved."""
         follow = self._follows.get(session)

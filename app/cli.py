@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-WORDS = ("edit", "models", "demo", "bench", "screenshots", "practice-model")
+WORDS = ("edit", "models", "demo", "bench", "screenshots", "practice-model", "kill-test")
 MOST = 64  # variations
 SOME = 3  # exit status: some of the variations are written
 SAMPLERS = ("euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm")
@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _screenshots(arguments[1:])
         case "practice-model":
             return _practice_model(arguments[1:])
+        case "kill-test":
+            return _kill_test(arguments[1:])
         case _:
             return _window(arguments)
 
@@ -188,6 +190,12 @@ def _practice_model(arguments: Sequence[str]) -> int:
     from app.practice.command import main as practice_model  # noqa: PLC0415
 
     return practice_model(arguments)
+
+
+def _kill_test(arguments: Sequence[str]) -> int:
+    from app.kill_test import main as kill_test  # noqa: PLC0415
+
+    return kill_test(arguments)
 
 
 def without_display() -> bool:

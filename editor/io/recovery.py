@@ -89,12 +89,13 @@ class RecoveryFolder:
 
     def left_behind(self) -> list[LeftBehind]:
         """What programs that have ended did not close, the newest first. Each is held until something becomes of it."""
-        documents: list[LeftBehind] = []
         with self._alone():
-            for path in sorted(self._root.iterdir()):
-                if path != self.path and path.is_dir() and not path.is_symlink():
-                    documents += _left_in(path)
-        return _newest_lives(documents)
+            folders = [
+                held
+                for path in sorted(self._root.iterdir())
+                if path != self.path and path.is_dir() and not path.is_symlink() and (held := _held(path)) is not None
+            ]
+        return _newest_lives([document for folder in folders for document in _left_in(folder)])
 
     def size(self) -> int:
         """Bytes of everything below the root, also of what others keep there."""
@@ -121,22 +122,26 @@ class RecoveryFolder:
             yield
 
 
-def _left_in(path: Path) -> list[LeftBehind]:
+def _held(path: Path) -> _HeldFolder | None:
+    """The folder with its lock in our hands; None while its program runs, or another one looks at it."""
     lock = _lock(path)
     try:
         lock.acquire(timeout=0)
-    except (Timeout, OSError):
-        return []  # its program runs
-    held = _HeldFolder(path, lock)
-    for name, files in _by_document(path).items():
+    except OSError:  # `Timeout` is one
+        return None
+    return _HeldFolder(path, lock)
+
+
+def _left_in(folder: _HeldFolder) -> list[LeftBehind]:
+    for name, files in _by_document(folder.path).items():
         newest = _newest(files)
         if newest is None:
-            log.info("Nothing can be read of what was kept in %s", path / name)
+            log.info("Nothing can be read of what was kept in %s", folder.path / name)
             continue
-        held.documents.add(LeftBehind(held, newest, tuple(files)))
-    documents = list(held.documents)
+        folder.documents.add(LeftBehind(folder, newest, tuple(files)))
+    documents = list(folder.documents)
     if not documents:
-        held.release()
+        folder.release()
     return documents
 
 

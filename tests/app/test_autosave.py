@@ -28,7 +28,7 @@ from widgets.session import Session
 
 
 async def settled(desk: Desk) -> None:
-    await asyncio.wrap_future(desk.application._autosave.settled())
+    await asyncio.wrap_future(desk.application.autosave.settled())
 
 
 def journals(home: Path) -> list[Path]:
@@ -187,7 +187,7 @@ def test_discarded_after_a_second_click_it_is_gone(died: Document, tell: Tell, t
     tell(story)
 
     async def nothing(desk: Desk) -> None:
-        await asyncio.wrap_future(desk.application._autosave.left_behind())
+        await asyncio.wrap_future(desk.application.autosave.left_behind())
         assert dialog_of(desk) is None
 
     tell(nothing)
@@ -307,11 +307,11 @@ def test_the_size_that_was_set_is_kept(
         await desk.open(photo)
         await paint(desk)
         await settled(desk)
-        desk.application._autosave._writer.limit = 10_000
+        desk.application.autosave._writer.limit = 10_000
         await paint(desk)
         await until(lambda: said)
         assert said == ["Safety copies have reached the size that was set for them."]
-        desk.application._autosave._writer.limit = 10**9
+        desk.application.autosave._writer.limit = 10**9
         await until(lambda: len(said) == 2)
 
     tell(story)
@@ -342,7 +342,7 @@ def test_a_folder_that_cannot_be_used_does_not_keep_the_program_from_working(
 
     async def story(desk: Desk) -> None:
         said: list[str] = []
-        desk.application._autosave.stopped.connect(lambda message, _: said.append(message))
+        desk.application.autosave.stopped.connect(lambda message, _: said.append(message))
         session = await desk.open(photo)
         await paint(desk)
         await until(lambda: said)
