@@ -231,10 +231,7 @@ class Application:
         session.active_changed.connect(self._remember_method)  # not told which: that would keep a closed one in memory
         self.sessions.append(session)
         self.window.add_session(session)
-        if left is None:
-            self.autosave.follow(session, source)
-        else:
-            self.autosave.follow(session, source, left.newest.snapshot.key, left.discard)
+        self.autosave.follow(session, source, left)
         if not self._looked:  # nobody needs to know the models before there is something to edit
             self._looked = True
             self.models.refresh()

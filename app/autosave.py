@@ -60,18 +60,19 @@ class Autosave(QObject):
         self._set_limit()
         settings.changed.connect(self._set_limit)
 
-    def follow(
-        self, session: Session, source: Path | None, key: str = "", then: Callable[[], None] | None = None
-    ) -> None:
+    def follow(self, session: Session, source: Path | None, left: LeftBehind | None = None) -> None:
         """Keep this document from now on.
 
-        `source`: the file that holds it as it is now, if one does. `key`: of the life that it goes on with, empty for a new one.
-        `then`: called in the writing thread once the document is kept, or closed in good order.
+        `source`: the file that holds it as it is now, if one does. `left`: what it was got back from, which goes once the document is kept here,
+        or closed in good order.
         """
-        follow = _Follow(session, source, key or secrets.token_hex(8), self._writer)
+        if left is None:
+            follow = _Follow(session, source, secrets.token_hex(8), "", self._writer)
+        else:
+            earlier = left.newest.snapshot
+            follow = _Follow(session, source, earlier.key, earlier.step, self._writer)
+            self._writer.after_next(follow.key, left.discard)
         self._follows[session] = follow
-        if then is not None:
-            self._writer.after_next(follow.key, then)
         follow.look()
 
     def key_of(self, session: Session) -> str:
@@ -125,11 +126,12 @@ class Autosave(QObject):
 
 
 class _Follow(QObject):
-    """Posts the states of one session."""
+    """Posts the states of one session. `first_step`: the label of the step that it was got back after, if it was."""
 
-    def __init__(self, session: Session, source: Path | None, key: str, writer: _Writer) -> None:
+    def __init__(self, session: Session, source: Path | None, key: str, first_step: str, writer: _Writer) -> None:
         super().__init__()
         self.key = key
+        self._first = session.history.entries[0], first_step
         self._session, self._writer = session, writer
         self._source, self._saves = source, 0
         self._document: Document | None = None
@@ -158,7 +160,9 @@ class _Follow(QObject):
         if not again and document is self._document and facts == self._facts:
             return
         self._document, self._facts = document, facts
-        step = history.entries[history.index].label
+        entry = history.entries[history.index]
+        first, first_step = self._first
+        step = (entry is first and first_step) or entry.label
         source = None if unsaved else self._source
         self._writer.post(
             self.key, _Posted(document, session.name, session.path, source, self._saves, step, time.time())

@@ -151,6 +151,7 @@ def test_after_a_death_the_document_is_offered_and_opened(died: Document, tell: 
         await settled(desk)
         assert plain(kept(tmp_path)) == plain(died)  # in the folder of this program, and nowhere else
         assert document.newest.path not in journals(tmp_path)
+        assert JournalReader(journals(tmp_path)[0]).snapshot.step == "Paint strength"
         await paint(desk)
         await settled(desk)
         assert plain(kept(tmp_path)) == plain(session.history.document)
