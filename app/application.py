@@ -377,6 +377,7 @@ class Application:
         session = self._add(
             opened, snapshot.project, snapshot.name, source=snapshot.source if in_file else None, left=document
         )
+        session.set_draft(prompt=snapshot.prompt, negative_prompt=snapshot.negative_prompt)
         if not in_file:
             session.history.mark_unsaved()
             session.active_changed.emit()

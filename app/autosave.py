@@ -156,7 +156,8 @@ class _Follow(QObject):
         unsaved = history.unsaved
         self._whole |= unsaved
         document = history.document if self._whole else None
-        facts = unsaved, session.name, session.path, self._source, self._saves
+        words = session.draft.prompt, session.draft.negative_prompt
+        facts = unsaved, session.name, session.path, self._source, self._saves, words
         if not again and document is self._document and facts == self._facts:
             return
         self._document, self._facts = document, facts
@@ -165,7 +166,7 @@ class _Follow(QObject):
         step = (entry is first and first_step) or entry.label
         source = None if unsaved else self._source
         self._writer.post(
-            self.key, _Posted(document, session.name, session.path, source, self._saves, step, time.time())
+            self.key, _Posted(document, session.name, session.path, source, self._saves, step, time.time(), words)
         )
 
     def saved(self, path: Path) -> None:
@@ -188,7 +189,7 @@ class _Follow(QObject):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Posted:
-    """A state on its way to the disk; as `Snapshot`. `saves`: how often `source` was written by then."""
+    """A state on its way to the disk; as `Snapshot`. `saves`: how often `source` was written by then. `words`: the prompt and the negative one."""
 
     document: Document | None
     name: str
@@ -197,6 +198,7 @@ class _Posted:
     saves: int
     step: str
     time: float
+    words: tuple[str, str]
 
 
 class _Writer:
@@ -344,7 +346,15 @@ class _Writer:
                 stamp = Stamp.of(posted.source)
                 self._stamps[key] = posted.source, posted.saves, stamp
         return Snapshot(
-            posted.document, key, posted.name, posted.project, posted.source, stamp, posted.step, posted.time
+            posted.document,
+            key,
+            posted.name,
+            posted.project,
+            posted.source,
+            stamp,
+            posted.step,
+            posted.time,
+            *posted.words,
         )
 
     def _remove(self, key: str) -> None:

@@ -81,6 +81,7 @@ class Snapshot:
     `stamp`: of that file, as it was then.
     `step`: the label of its newest step.
     `time`: when it was so, in seconds since 1970.
+    `prompt`, `negative_prompt`: the words typed for the next edit.
     """
 
     document: Document | None
@@ -91,6 +92,8 @@ class Snapshot:
     stamp: Stamp | None
     step: str
     time: float
+    prompt: str = ""
+    negative_prompt: str = ""
 
 
 class Journal:
@@ -290,6 +293,8 @@ class _JournalFile:
             "stamp": None if stamp is None else [stamp.size, stamp.changed],
             "step": snapshot.step,
             "time": snapshot.time,
+            "prompt": snapshot.prompt,
+            "negative_prompt": snapshot.negative_prompt,
             "document": manifest,
         }
         return zlib.compress(json.dumps(state, allow_nan=False).encode(), 1)
@@ -478,4 +483,6 @@ def _snapshot(fields: Fields) -> Snapshot:
         stamp,
         fields.text("step"),
         fields.number("time"),
+        fields.text("prompt"),
+        fields.text("negative_prompt"),
     )

@@ -65,6 +65,7 @@ def died(tell: Tell, photo: Path, tmp_path: Path) -> Document:
         session = await desk.open(photo)
         await paint(desk)
         states.append(session.history.document)
+        session.set_draft(prompt="a red boat", negative_prompt="people")
         await settled(desk)
 
     tell(story)  # the program is torn down with the document open, which leaves what a death leaves
@@ -147,6 +148,7 @@ def test_after_a_death_the_document_is_offered_and_opened(died: Document, tell: 
         assert plain(session.history.document) == plain(died)
         assert session.history.unsaved
         assert session.path is None
+        assert (session.draft.prompt, session.draft.negative_prompt) == ("a red boat", "people")
         await until(lambda: dialog_of(desk) is None)
         await settled(desk)
         assert plain(kept(tmp_path)) == plain(died)  # in the folder of this program, and nowhere else
@@ -200,7 +202,7 @@ def test_what_cannot_be_opened_says_so_in_its_row_and_stays(died: Document, tell
         ((document, row),) = dialog.rows.items()
         await until(lambda: not row.picture.pixmap().isNull())
         data = document.newest.path.read_bytes()
-        document.newest.path.write_bytes(data[:200] + b"\0" * 50 + data[250:])
+        document.newest.path.write_bytes(data[: len(data) // 2] + b"\0" * 50 + data[len(data) // 2 + 50 :])
         await by_hand(lambda: QTest.mouseClick(row.open, LEFT))
         await until(lambda: "damaged" in row.about.text())
         assert not desk.application.sessions
