@@ -36,6 +36,7 @@ from editor.io.images import MOST_PIXELS, read_image
 from editor.io.manifest import describe, rebuild, size_of
 from editor.io.migrations import with_models
 from editor.io.planes import MOST_UNPACKED, Planes, Shelf, member, threads
+from editor.io.safe_json import BadJson, parse_json
 from editor.thumbnails import document_thumbnail
 from editor.tiles import BLOCK
 
@@ -122,9 +123,9 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     if "manifest.json" not in archive.NameToInfo:
         raise UnreadableFile(f"“{path.name}” is an archive, but not a Palimpsest project.", "Choose another file.")
     try:
-        manifest = json.loads(member(archive, "manifest.json", MOST_MANIFEST))
-    except RecursionError as error:
-        raise Malformed("its manifest is nested too deeply") from error
+        manifest = parse_json(member(archive, "manifest.json", MOST_MANIFEST), MOST_MANIFEST)
+    except BadJson as error:
+        raise Malformed(f"its manifest {error}") from error
     fields = Fields(manifest, "the project")
     if not fields.has("format") or fields.text("format") != FORMAT:
         raise UnreadableFile(f"“{path.name}” is an archive, but not a Palimpsest project.", "Choose another file.")

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import logging
+import os
 import shutil
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from editor.errors import EditorError, ModelUnavailable, UnwritableFile
+from editor.io.safe_json import BadJson, read_object
 from editor.models.catalogue import size_words
 from editor.models.hub import DownloadPlan, RemoteFile
 from editor.models.transfer import Broken, Meter, Stream
@@ -63,10 +65,10 @@ def remaining(plan: DownloadPlan, models: Path) -> list[RemoteFile]:
 def read_record(folder: Path) -> dict[str, str]:
     """What is known about where a downloaded model came from: `source`, `revision`, `licence` and the hash of each file; else empty."""
     try:
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        fields = read_object(folder / RECORD)
+    except (OSError, BadJson):
         return {}
-    return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
+    return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
 class _Growing:
@@ -121,6 +123,7 @@ class _Errand:
         """One file, with further tries when the connection breaks."""
         target, partial = self.models / file.local, _partial(self.models, file)
         target.parent.mkdir(parents=True, exist_ok=True)
+        _clear_way(partial)
         if partial.exists() and partial.stat().st_size > file.size:
             partial.unlink()
         before = self.meter.done
@@ -194,6 +197,12 @@ def _partial_size(models: Path, file: RemoteFile) -> int:
     return min(path.stat().st_size, file.size) if path.exists() else 0
 
 
+def _clear_way(path: Path) -> None:
+    """Take away what a file cannot be written over: a link would lead elsewhere, a pipe would keep the writer waiting."""
+    if os.path.lexists(path) and (path.is_symlink() or not (path.is_file() or path.is_dir())):
+        path.unlink()
+
+
 def _there(file: RemoteFile, models: Path, record: dict[str, str]) -> bool:
     target = models / file.local
     if not target.is_file() or target.stat().st_size != file.size:
@@ -209,6 +218,7 @@ def _record(plan: DownloadPlan, models: Path) -> None:
         found |= {_within(file): _hash_of(file) for file in files}
         folder = models / root
         folder.mkdir(parents=True, exist_ok=True)
+        _clear_way(folder / RECORD)
         (folder / RECORD).write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 

@@ -5,7 +5,8 @@ Files come from strangers. Nothing is read beyond the header of a safetensors fi
 
 from __future__ import annotations
 
-import json
+import errno
+import itertools
 import math
 import os
 import re
@@ -14,8 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from editor.io.safe_json import MAX_BYTES, BadJson, NotAFile, open_regular, parse_object, read_start
+
 HEADER_LIMIT = 16 * 2**20  # bytes; that of a large model takes a quarter of one MiB
-JSON_LIMIT = 8 * 2**20
+JSON_LIMIT = MAX_BYTES
+MAX_TENSORS = 50_000  # in one file; a large model has 4,000
+MAX_SHARDS = 1000
+MAX_NAMES = 20_000  # looked at in one folder
 DTYPES = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 1),
     **dict.fromkeys(("I16", "U16", "F16", "BF16"), 2),
@@ -71,10 +77,8 @@ class Weights:
 def read_header(path: Path) -> Header:
     """The header of a safetensors file, checked against the length of the file. Raises `Damaged`."""
     try:
-        if not path.is_file():
-            raise Damaged("is missing")
-        length = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            length = os.fstat(file.fileno()).st_size
             start = file.read(8)
             if b"version https://git-lfs".startswith(start) and len(start) == 8:
                 raise Damaged("is a placeholder of git-lfs, without the weights")
@@ -89,20 +93,22 @@ def read_header(path: Path) -> Header:
                 raise Damaged("is cut off")
             text = file.read(size)
     except OSError as error:
-        raise Damaged(f"cannot be read ({error.strerror or 'unknown reason'})") from error
-    raw = _parsed(text)
+        raise _unread(error) from error
+    raw = _parsed(text, HEADER_LIMIT)
     metadata = raw.pop("__metadata__", {})
-    if not isinstance(metadata, dict):
+    if not isinstance(metadata, dict) or len(raw) > MAX_TENSORS:
         raise Damaged("has a damaged header")
     tensors = {name: _tensor(entry, length - 8 - size) for name, entry in raw.items()}
+    if sum(each.stored for each in tensors.values()) > length - 8 - size:  # the same bytes, told several times
+        raise Damaged("has a damaged header")
     return Header(tensors, {str(key): str(value) for key, value in metadata.items()})
 
 
 def _tensor(entry: Any, room: int) -> Tensor:
     match entry:
         case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [int(begin), int(end)]}:
-            whole = dtype in DTYPES and all(isinstance(side, int) and 0 <= side < 2**40 for side in shape)
-            if not whole or len(shape) > 16:
+            whole = dtype in DTYPES and len(shape) <= 16 and all(_whole(side) and 0 <= side < 2**40 for side in shape)
+            if not whole or not (_whole(begin) and _whole(end)):
                 raise Damaged("has a damaged header")
             tensor = Tensor(dtype, tuple(shape))
             if begin < 0 or end - begin != tensor.stored:
@@ -114,28 +120,32 @@ def _tensor(entry: Any, room: int) -> Tensor:
             raise Damaged("has a damaged header")
 
 
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def read_json(path: Path) -> dict[str, Any]:
-    """A small JSON file that holds an object. Raises `Damaged`."""
+    """A small JSON file that holds an object. Numbers may be infinite, as in settings of schedulers. Raises `Damaged`."""
     try:
-        if not path.is_file():
-            raise Damaged("is missing")
-        with path.open("rb") as file:
-            text = file.read(JSON_LIMIT + 1)
+        text = read_start(path, JSON_LIMIT + 1)
     except OSError as error:
-        raise Damaged(f"cannot be read ({error.strerror or 'unknown reason'})") from error
-    if len(text) > JSON_LIMIT:
-        raise Damaged("is far too large for what it should hold")
-    return _parsed(text)
+        raise _unread(error) from error
+    return _parsed(text, JSON_LIMIT, infinite=True)
 
 
-def _parsed(text: bytes) -> dict[str, Any]:
+def _parsed(text: bytes, limit: int, *, infinite: bool = False) -> dict[str, Any]:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also undecodable bytes and endless numbers
-        raise Damaged("is not readable: no valid JSON") from error
-    if not isinstance(found, dict):
-        raise Damaged("is not readable: no JSON object")
-    return found
+        return parse_object(text, limit, infinite=infinite)
+    except BadJson as error:
+        raise Damaged(str(error)) from error
+
+
+def _unread(error: OSError) -> Damaged:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return Damaged("is missing")
+    if isinstance(error, NotAFile):
+        return Damaged(f"is {error.strerror}")
+    return Damaged(f"cannot be read ({error.strerror or 'unknown reason'})")
 
 
 def find_weights(folder: Path) -> Weights:
@@ -160,14 +170,17 @@ def _shards(index: Path) -> tuple[Path, ...]:
     if not isinstance(mapped, dict) or not mapped:
         raise Damaged(f"“{index.name}” does not list the weights")
     names = sorted({name for name in mapped.values() if isinstance(name, str)})
-    if not all(re.fullmatch(r"[\w.\-]+\.safetensors", name) for name in names):  # a name, never a way elsewhere
+    if len(names) > MAX_SHARDS:
+        raise Damaged(f"“{index.name}” lists far too many files")
+    if not all(re.fullmatch(r"[\w.\-]{1,200}\.safetensors", name) for name in names):  # a name, never a way elsewhere
         raise Damaged(f"“{index.name}” points outside of its folder")
     return tuple(index.parent / name for name in names)
 
 
 def _why_none(folder: Path) -> str:
     try:
-        names = sorted(os.listdir(folder))
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in itertools.islice(entries, MAX_NAMES)]
     except OSError:
         return "the folder is missing"
     if any(name.endswith(".incomplete") for name in names) or unfinished(folder.parent, folder.name):
@@ -184,8 +197,9 @@ def unfinished(model: Path, part: str = "") -> bool:
         places.append(model.parent.parent / "blobs")
     for place in places:
         try:
-            if any(name.endswith(".incomplete") for name in os.listdir(place)):
-                return True
+            with os.scandir(place) as entries:
+                if any(entry.name.endswith(".incomplete") for entry in itertools.islice(entries, MAX_NAMES)):
+                    return True
         except OSError:
             continue
     return False

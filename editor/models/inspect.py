@@ -6,10 +6,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from editor.models.headers import PICKLES, Damaged, Tensor, find_weights, read_header, read_json, unfinished
+from editor.io.safe_json import read_start
+from editor.models.headers import MAX_NAMES, PICKLES, Damaged, Tensor, find_weights, read_header, read_json, unfinished
 from editor.models.info import FAMILIES, FamilyName, ModelInfo, Part, Prediction
 from editor.models.single_file import KNOWN, NotAModel, examine, part_of
 
@@ -123,17 +125,29 @@ def newest_snapshot(repository: Path) -> Path | None:
     """The snapshot of a `models--org--name` folder that its `main` points at, else the newest."""
     snapshots = repository / "snapshots"
     try:
-        with (repository / "refs" / "main").open("rb") as file:
-            told = file.read(64).decode("ascii", "replace").strip()
+        told = read_start(repository / "refs" / "main", 64).decode("ascii", "replace").strip()
     except OSError:
         told = ""
     if re.fullmatch(r"[0-9a-f]{40}", told) and (snapshots / told).is_dir():
         return snapshots / told
+    found = [(_changed(path), path) for path in _folders(snapshots)]
+    return max(found, default=(0.0, None))[1]
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Those in a folder, by name; of more than anybody keeps, some. Links that lead to themselves or nowhere are none."""
     try:
-        found = [Path(entry.path) for entry in os.scandir(snapshots) if entry.is_dir()]
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in islice(entries, MAX_NAMES) if os.path.isdir(entry.path))
     except OSError:
-        return None
-    return max(found, key=lambda each: each.stat().st_mtime, default=None)
+        return []
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # gone meanwhile
+        return 0.0
 
 
 class _Refused(Exception):
@@ -326,11 +340,7 @@ def _prior_places(decoder: Path) -> Iterator[Path]:
         yield from (found for found in map(newest_snapshot, beside) if found is not None)
         return
     yield decoder.with_name(decoder.name.replace("decoder", "prior"))
-    try:
-        near = sorted(entry.path for entry in os.scandir(decoder.parent) if entry.is_dir())
-    except OSError:
-        return
-    yield from (Path(each) for each in near[:200])
+    yield from _folders(decoder.parent)[:200]
 
 
 def few_steps(name: str, scheduler: str) -> tuple[int | None, float | None]:
@@ -350,8 +360,7 @@ def few_steps(name: str, scheduler: str) -> tuple[int | None, float | None]:
 def _card(folder: Path) -> str:
     """The head of the model card, empty where there is none."""
     try:
-        with (folder / "README.md").open("rb") as file:
-            head = file.read(4096).decode("utf-8", "replace")
+        head = read_start(folder / "README.md", 4096).decode("utf-8", "replace")
     except OSError:
         return ""
     return head.removeprefix("---").partition("\n---")[0] if head.startswith("---") else ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from editor.errors import ModelUnavailable
@@ -14,8 +16,11 @@ from editor.models.info import ModelInfo, Prediction
 from editor.models.inspect import INDEX, PRIOR_CLASS, class_of, find_prior, inspect, newest_snapshot
 from editor.models.single_file import NotAModel, examine
 
+log = logging.getLogger(__name__)
+
 DEPTH = 3
 ENTRIES = 20_000  # looked at in one folder and below: a home folder named by mistake must not hang the window
+MODELS = 2000  # single files listed of one folder and below: the header of each is read
 CHOOSE = "Choose another model, or add this one again."
 
 
@@ -107,7 +112,7 @@ def walk(top: Path, depth: int = DEPTH) -> Iterator[tuple[Path, list[os.DirEntry
         if real in seen:
             continue
         seen.add(real)
-        entries = _entries(folder)
+        entries = _entries(folder, left)
         left -= len(entries)
         yield folder, entries
         if below and not is_pipeline(entries):
@@ -124,13 +129,20 @@ def is_pipeline(entries: Iterable[os.DirEntry[str]]) -> bool:
 
 def _search(top: Path, depth: int = DEPTH) -> Iterator[Path]:
     """Models in a folder and below it."""
+    models = MODELS
     for folder, entries in walk(top, depth):
         if is_pipeline(entries):
             if class_of(folder) != PRIOR_CLASS or not _has_decoder(folder):
                 yield folder
             continue
-        files = (Path(each.path) for each in entries if not each.name.startswith(".") and not os.path.isdir(each.path))
-        yield from filter(_looks_like_model, files)
+        # What is no file, as a pipe or a link to nowhere, is not opened, nor listed: nobody means it as a model.
+        files = (Path(each.path) for each in entries if not each.name.startswith(".") and os.path.isfile(each.path))
+        for path in filter(_looks_like_model, files):
+            yield path
+            models -= 1
+            if models == 0:
+                log.warning("More than %s models below %s: the rest is not listed", MODELS, top)
+                return
 
 
 def _has_decoder(prior: Path) -> bool:
@@ -155,9 +167,9 @@ def _looks_like_model(path: Path) -> bool:
     return True
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: Path, most: int | None = None) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: entry.name)
+            return sorted(islice(found, ENTRIES if most is None else most), key=lambda entry: entry.name)
     except OSError:
         return []
