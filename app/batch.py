@@ -94,9 +94,10 @@ def edit_file(
     kind = QuickFillSettings if model is None else METHODS[model.method]
     chosen = parse_settings(kind, settings)
     opened = read_image(picture)
+    notes = list(opened.notes)
     document = Document.of_picture(opened.pixels, metadata=opened.metadata)
     if strength is not None:
-        document = document.with_strength(_painted(strength, opened))
+        document = document.with_strength(_painted(_read_beside(strength, notes), opened))
     draft = replace(Draft.for_document(document), seed=seed)
     if model is None:
         draft = replace(draft, settings=replace(draft.settings, **chosen))
@@ -105,7 +106,7 @@ def edit_file(
         if kind is BlendedSettings and model.exemplars:
             raise InvalidRequest("Edits by words take no exemplars.", "Leave them out, or use the method pixels.")
         for file, place, scale in model.exemplars:
-            document = document.adding_exemplar(_exemplar(file, place, scale, document.size))
+            document = document.adding_exemplar(_exemplar(_read_beside(file, notes), place, scale, document.size))
         info = _named(model.library, model.model)
         draft = replace(
             draft,
@@ -120,7 +121,6 @@ def edit_file(
         )
         count = model.variations
         made = drive(candidates(make_request(document, draft), count), Engine(lambda: model.library))
-    notes = list(opened.notes)
     for number, (result, match) in enumerate(made.results, 1):
         _, changed = apply_result(document, result, document)
         file = output if number == 1 else output.with_stem(f"{output.stem}-{number}")
@@ -138,8 +138,14 @@ def _first_strength(kind: type, info: ModelInfo) -> float:
     return 0.75 if kind is BlendedSettings else info.traits.strength
 
 
-def _painted(strength: Path, opened: Picture) -> Tiles:
-    map = read_image(strength)
+def _read_beside(file: Path, notes: list[str]) -> Picture:
+    """A picture that goes with the one to change; what there is to know about it is added to the notes, with its name."""
+    picture = read_image(file)
+    notes += [f"{file.name}: {note}" for note in picture.notes]
+    return picture
+
+
+def _painted(map: Picture, opened: Picture) -> Tiles:
     if map.pixels.shape != opened.pixels.shape:
         raise InvalidRequest(
             f"The strength picture is {map.pixels.shape[1]} × {map.pixels.shape[0]} pixels, the picture "
@@ -150,13 +156,13 @@ def _painted(strength: Path, opened: Picture) -> Tiles:
     return Tiles.of(grey)
 
 
-def _exemplar(file: Path, place: tuple[float, float] | None, scale: float | None, canvas: Size) -> Exemplar:
-    pixels = read_image(file).pixels
+def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float | None, canvas: Size) -> Exemplar:
+    pixels = picture.pixels
     height, width = pixels.shape[:2]
     fitted = min(canvas.width / width, canvas.height / height)
     x, y = Rect.of_size(canvas).centre if place is None else place
     scale = fitted if scale is None else scale
-    return Exemplar.of(file.stem, pixels, Placement(x, y, scale, scale))
+    return Exemplar.of(picture.name, pixels, Placement(x, y, scale, scale))
 
 
 def _named(library: Library, name: str) -> ModelInfo:

@@ -27,6 +27,7 @@ FIRST_SIZE = QSize(1280, 800)
 SURROUND = "#404040"
 # Reading a smaller JPEG out of a large one is quick; any other large picture would only delay the window.
 LARGE = 8_000_000  # bytes
+MAX_PIXELS, MAX_SIDE = 400_000_000, 200_000  # what the program opens (see `editor.io.images`)
 
 
 class FirstSight(QWidget):
@@ -98,11 +99,15 @@ def _read(settings: Path) -> dict[str, object]:
 
 
 def _scaled(path: Path, room: QSize) -> QImage:
-    """The picture as the canvas will fit it, upright; null when it cannot be had quickly."""
+    """The picture as the canvas will fit it, upright; null when it cannot be had quickly, or is no ordinary picture at all."""
+    if not path.is_file():  # reading a pipe would keep the window from ever appearing
+        return QImage()
     reader = QImageReader(str(path))
     reader.setAutoTransform(True)
     size = reader.size()
-    if not size.isValid() or (path.stat().st_size > LARGE and reader.format() != b"jpeg"):
+    if not size.isValid() or size.width() * size.height() > MAX_PIXELS or max(size.width(), size.height()) > MAX_SIDE:
+        return QImage()
+    if path.stat().st_size > LARGE and reader.format() != b"jpeg":
         return QImage()
     ratio = QGuiApplication.primaryScreen().devicePixelRatio()
     turned = bool(reader.transformation().value & 4)  # a quarter turn, with or without mirroring

@@ -12,6 +12,7 @@ from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
 from editor.io.exif import ORIENTATION
+from editor.io.missing import blank_missing
 
 Pixels = NDArray[np.uint8]
 
@@ -52,9 +53,9 @@ def decode(image: ImageFile, data: bytes, stored: tuple[int, int]) -> tuple[Pixe
             raise NotImplementedError("keeps its 16-bit channels apart")  # Pillow and OpenCV would both mix them up
         notes.append(f"The file has {depth} bits per channel; they were reduced to 8.")
     if image.mode in ("RGB", "RGBA"):
-        found = _decode_deep(data, stored) if depth == 16 and _plain(image) else None
+        found = _decode_deep(image, data, stored) if depth == 16 and _plain(image) else None
         if found is None:
-            found = _decode_in_place(image, stored)
+            found = _with_missing(image, data, _decode_in_place(image, stored), notes)
         return found, icc if own else None, notes
     # The memory is attached here as well, since Pillow warns about large TIFFs where it would do so itself.
     image.im = Image.new(image.mode, stored).im
@@ -76,7 +77,15 @@ def decode(image: ImageFile, data: bytes, stored: tuple[int, int]) -> tuple[Pixe
         icc = None
     elif shown.mode == "LAB":
         shown, icc = _from_lab(shown), None
-    return np.array(shown.convert("RGBA")), icc, notes
+    return _with_missing(image, data, np.array(shown.convert("RGBA")), notes), icc, notes
+
+
+def _with_missing(image: ImageFile, data: bytes, pixels: Pixels, notes: list[str]) -> Pixels:
+    """The pixels, those that are not in the file transparent and said."""
+    missing = blank_missing(image, data, pixels)
+    if missing:
+        notes.append(missing)
+    return pixels
 
 
 def _decode_in_place(image: ImageFile, stored: tuple[int, int]) -> Pixels:
@@ -101,12 +110,17 @@ def _decode_in_place(image: ImageFile, stored: tuple[int, int]) -> Pixels:
     return pixels
 
 
-def _decode_deep(data: bytes, stored: tuple[int, int]) -> Pixels | None:
+def _decode_deep(image: ImageFile, data: bytes, stored: tuple[int, int]) -> Pixels | None:
     """16-bit RGB or RGBA, rounded to 8 bits; Pillow would cut the lower byte off. None when OpenCV reads it differently."""
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
     width, height = stored
     if found is None or found.dtype != np.uint16 or found.ndim != 3 or found.shape[:2] != (height, width):
         return None
+    if image.mode == "RGB":  # OpenCV takes any fourth channel for alpha, also what the file calls something else
+        found = found[..., :3]
     rounded = cv2.convertScaleAbs(found, alpha=1 / 257)
     return np.asarray(
         cv2.cvtColor(rounded, cv2.COLOR_BGR2RGBA if found.shape[2] == 3 else cv2.COLOR_BGRA2RGBA), np.uint8

@@ -27,6 +27,8 @@ from editor.io.exif import ORIENTATION, PREFIX, upright
 from editor.io.files import opened, written_beside
 
 MOST_PIXELS = 400_000_000
+# Decoders keep an address for every row, and everything here a block for each 128: a strip one pixel wide takes far more than its pixels.
+MAX_SIDE = 200_000
 MOST_BYTES = 4 * 2**30
 
 
@@ -115,7 +117,7 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
         orientation = image.tag_v2.get(ORIENTATION, 1)
         if orientation in (5, 6, 7, 8):  # Pillow already tells the size after turning
             stored = stored[1], stored[0]
-    if stored[0] * stored[1] > most_pixels:
+    if stored[0] * stored[1] > most_pixels or max(stored) > MAX_SIDE:
         raise _too_large(called, stored)
     try:
         # A TIFF's directory is read before its pixels, everyone else's EXIF after them, since it may stand behind.
@@ -302,6 +304,7 @@ def _damaged(called: str) -> UnreadableFile:
 
 def _too_large(called: str, size: tuple[int, int]) -> UnreadableFile:
     return UnreadableFile(
-        f"“{called}” says it has {size[0]} × {size[1]} pixels; Palimpsest opens up to {MOST_PIXELS // 10**6} megapixels.",
+        f"“{called}” says it has {size[0]} × {size[1]} pixels; Palimpsest opens up to {MOST_PIXELS // 10**6} megapixels, "
+        f"and sides of up to {MAX_SIDE} pixels.",
         "Make it smaller in the program it came from, or check where it came from.",
     )

@@ -77,6 +77,15 @@ def test_notes_are_handed_on(photo: Path, tmp_path: Path) -> None:
     assert notes == ("JPEG knows no transparency; the picture was laid on white.",)
 
 
+def test_what_is_missing_in_a_strength_picture_is_handed_on_with_its_name(photo: Path, tmp_path: Path) -> None:
+    strength = tmp_path / "strength.jpg"
+    Image.open(painted(tmp_path)).save(strength, quality=95)
+    whole = strength.read_bytes()
+    strength.write_bytes(whole[: -len(whole) // 20] + b"\xff\xd9")
+    (note,) = edit_file(photo, strength, tmp_path / "out.png", seed=1, settings=["fill=smooth"])
+    assert note.startswith("strength.jpg: Only the first ")
+
+
 @pytest.mark.parametrize(
     ("setting", "says"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from pytestqt.qtbot import QtBot
 import resources
 from app import first_sight
 from app.first_sight import FIRST_SIZE, FirstSight
+from editor.io.images import MAX_SIDE, MOST_PIXELS
+from tests.alarm import time_limit
 
 RED = (200, 30, 30)
 
@@ -87,6 +90,24 @@ def test_what_is_no_picture_is_left_to_the_program(qtbot: QtBot, tmp_path: Path)
     for path in (tmp_path / "none.png", tmp_path, broken, thin):
         window = sight(qtbot, tmp_path / "none.json", [path])
         assert window.size() == QSize(FIRST_SIZE)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes among files here")
+def test_a_pipe_does_not_keep_the_window_waiting(qtbot: QtBot, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with time_limit(20):
+        assert sight(qtbot, tmp_path / "none.json", [tmp_path / "pipe.png"])._picture.isNull()
+
+
+def test_a_picture_that_is_refused_is_not_shown_first(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = picture(tmp_path / "a.jpg", (400, 300))
+    for limit, value in (("MAX_SIDE", 399), ("MAX_PIXELS", 400 * 300 - 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(first_sight, limit, value)
+            assert sight(qtbot, tmp_path / "none.json", [path])._picture.isNull()
+    assert (first_sight.MAX_PIXELS, first_sight.MAX_SIDE) == (MOST_PIXELS, MAX_SIDE)
 
 
 def test_a_large_picture_does_not_keep_the_window_waiting(
