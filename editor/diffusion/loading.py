@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,8 +23,13 @@ from editor.models.headers import Damaged, find_weights, read_json
 from editor.models.info import ModelInfo, Precision
 from editor.models.inspect import FETCH_AGAIN, LABELS, OTHER_MODEL, PARTS, PRIOR_PARTS
 from editor.models.memory import Fit
+from editor.models.staging import checked_settings, staged_network, staged_processor, staged_tokenizer
 from editor.report import Progress, Reports
 
+log = logging.getLogger(__name__)
+
+RUST = "pyo3_runtime"  # where the panics of tokenizers and safetensors come from, which are no `Exception`
+SLACK = 1_000_000  # numbers that a network may lack before memory is taken for it
 RUN_SMALLER = "Run it smaller, or with a smaller model."
 DTYPES: Mapping[Precision, torch.dtype] = {
     "float32": torch.float32,
@@ -113,19 +119,13 @@ class _Folder:
     info: ModelInfo
 
     def network(self, name: str, folder: Path, dtype: torch.dtype) -> Any:
-        weights = find_weights(folder)
         kind = CLASSES[name]
         if name == "text_encoder" and self.info.family == "kandinsky-2.2":
             kind = transformers.CLIPTextModelWithProjection
-        options = {"variant": weights.variant or None, "local_files_only": True, "use_safetensors": True}
-        network, told = kind.from_pretrained(str(folder), dtype=dtype, output_loading_info=True, **options)
-        missing = list(told["missing_keys"]) + list(told["mismatched_keys"])
-        if missing:
-            raise ValueError(f"{len(missing)} arrays are missing or of another size, {missing[0]} first")
-        return network
+        return network_of(kind, folder, name, dtype)
 
     def tokenizer(self, folder: Path) -> Any:
-        return transformers.CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+        return tokenizer_of(folder)
 
 
 class _SingleFile:
@@ -151,13 +151,47 @@ class _SingleFile:
 
     def tokenizer(self, folder: Path) -> Any:
         if (folder / "merges.txt").is_file():
-            return transformers.CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+            return tokenizer_of(folder)
         # OpenCLIP's text encoders were trained with "!", word 0, after the end.
         return clip_tokenizer(padding="!" if folder.name == "tokenizer_2" or self._open_clip else "<|endoftext|>")
 
     @property
     def _open_clip(self) -> bool:
         return "cond_stage_model.model.token_embedding.weight" in self._arrays
+
+
+def network_of(kind: Any, folder: Path, part: str, dtype: torch.dtype) -> Any:
+    """A network from its folder, of which libraries see nothing but checked settings and the weights.
+
+    kind: its class
+    part: as in `editor.models.components.cleaned`
+    Raises what libraries raise for files that do not fit, and `Damaged`.
+    """
+    ours = issubclass(kind, diffusers.ModelMixin)
+    with staged_network(folder, part, "diffusion_pytorch_model" if ours else "model") as stage:
+        if not ours:
+            _check_size(kind, stage, folder)
+        options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
+        network, about = kind.from_pretrained(str(stage), dtype=dtype, **options)
+    missing = list(about["missing_keys"]) + list(about["mismatched_keys"])
+    if missing:
+        raise ValueError(f"{len(missing)} arrays are missing or of another size, {missing[0]} first")
+    return network
+
+
+def _check_size(kind: Any, stage: Path, folder: Path) -> None:
+    """Before memory is taken for it: transformers makes room for what is missing, however much that is."""
+    with torch.device("meta"):
+        promised = sum(each.numel() for each in kind(kind.config_class.from_pretrained(str(stage))).parameters())
+    stored = sum(each.count for each in find_weights(folder).tensors)
+    if promised > SLACK + stored:
+        raise Damaged(f"its settings are of a network of {promised} numbers, and its weights are {stored}")
+
+
+def tokenizer_of(folder: Path) -> Any:
+    """CLIP's tokenizer with the words of a folder. Raises what libraries raise for files that do not fit, and `Damaged`."""
+    with staged_tokenizer(folder) as stage:
+        return transformers.CLIPTokenizer.from_pretrained(str(stage), local_files_only=True)
 
 
 def clip_tokenizer(padding: str) -> Any:
@@ -205,9 +239,7 @@ def _assembled(info: ModelInfo, parts: Parts, source: _Folder | _SingleFile, fol
             prior = diffusers.KandinskyV22PriorPipeline(
                 **{name: parts[name] for name in PRIOR_PARTS},
                 tokenizer=source.tokenizer(own / "tokenizer"),
-                image_processor=transformers.CLIPImageProcessorPil.from_pretrained(
-                    str(own / "image_processor"), local_files_only=True
-                ),
+                image_processor=_image_processor(own / "image_processor"),
                 scheduler=_scheduler(own / "scheduler"),
             )
             return decoder, prior
@@ -218,9 +250,15 @@ def _index(folder: Path) -> dict[str, Any]:
     return read_json(index) if index.is_file() else {}
 
 
+def _image_processor(folder: Path) -> Any:
+    with staged_processor(folder) as stage:
+        return transformers.CLIPImageProcessorPil.from_pretrained(str(stage), local_files_only=True)
+
+
 def _scheduler(folder: Path, info: ModelInfo | None = None) -> Any:
-    settings = read_json(folder / "scheduler_config.json")
-    kind: Any = getattr(diffusers, str(settings.get("_class_name")), None)
+    name = read_json(folder / "scheduler_config.json").get("_class_name")
+    settings = checked_settings(folder / "scheduler_config.json", "scheduler")
+    kind: Any = getattr(diffusers, name, None) if isinstance(name, str) and name.isidentifier() else None
     known = isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)
     if not known:
         raise ValueError("its scheduler is of an unknown kind")
@@ -244,9 +282,13 @@ def _place(pipeline: Any, fit: Fit) -> None:
 
 
 @contextmanager
-def understood(name: str, part: str = "") -> Iterator[None]:
-    """Turns what libraries raise about a model's files into what people can act on, and keeps their progress bars off the console. `part`: of
-    the model called `name`, empty for all of it."""
+def understood(name: str, part: str = "", *, any_error: bool = True) -> Iterator[None]:
+    """Turns what libraries raise about a model's files into what people can act on, and keeps their progress bars off the console.
+
+    name: of the model
+    part: of it, empty for all of it
+    any_error: whether nothing but the files can be at fault, since libraries raise of every kind about them; it is logged then
+    """
     said = f"The {LABELS[part]} of “{name}” cannot be loaded" if part else f"“{name}” cannot be loaded"
     with _quiet():
         try:
@@ -259,16 +301,21 @@ def understood(name: str, part: str = "") -> Iterator[None]:
             raise ModelUnavailable(f"{said}: {error}.", FETCH_AGAIN) from error
         except OSError as error:
             raise ModelUnavailable(f"{said}: a file is missing or damaged.", FETCH_AGAIN) from error
-        except (ValueError, KeyError, TypeError, RuntimeError, MemoryError) as error:
+        except BaseException as error:
+            if not any_error and not isinstance(error, (ValueError, KeyError, TypeError, RuntimeError, MemoryError)):
+                raise
+            if not isinstance(error, Exception) and type(error).__module__ != RUST:
+                raise  # someone wants the program to stop
             known = out_of_memory(error)
             if known is not None:
                 raise known from error
+            log.warning("“%s” (%s) cannot be loaded", name, part or "as a whole", exc_info=True)
             raise ModelUnavailable(
                 f"{said}: its files do not fit together ({_first_line(error)}).", OTHER_MODEL
             ) from error
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     line = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return line if len(line) <= 160 else f"{line[:159]}…"
 

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from editor.diffusion.loading import understood
+from editor.diffusion.loading import network_of, tokenizer_of, understood
 from editor.errors import EditorError
 from editor.geometry import Rect
 from editor.models.headers import Damaged, read_json
@@ -99,20 +99,9 @@ class Ranker:
     @classmethod
     def load(cls, info: RankerInfo, device: str) -> Ranker:
         """`device`: "cuda" (in half precision), "mps" or "cpu". Raises `ModelUnavailable` for what is wrong with its files, `OutOfMemory`."""
-        folder = str(info.path)
         with understood(info.name):
-            network, told = transformers.CLIPModel.from_pretrained(
-                folder,
-                dtype=precision(device),
-                variant=info.variant or None,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-            missing = [*told["missing_keys"], *told["mismatched_keys"]]
-            if missing:
-                raise ValueError(f"{len(missing)} arrays are missing or of another size, {missing[0]} first")
-            tokenizer = transformers.CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+            network = network_of(transformers.CLIPModel, info.path, "clip", precision(device))
+            tokenizer = tokenizer_of(info.path)
             eye = Eye.of(info.path, network.config.vision_config.image_size)
             return cls(info, network.eval().requires_grad_(False).to(device), tokenizer, eye)
 
@@ -127,7 +116,7 @@ class Ranker:
         `pictures`, `source` (the picture as it was): (H, W, 3) uint8. `region`: (H, W) float32 in [0, 1], not empty. `look`: at a "crop" of the
         region with some surroundings, or, as the "reference" does, at the region alone in the whole frame. Raises `ModelUnavailable`, `OutOfMemory`.
         """
-        with understood(self.info.name):
+        with understood(self.info.name, any_error=False):
             wanted = self._read(words)
             view = self._eye.crop if look == "crop" else self._eye.alone
             everything = (source, *pictures)
@@ -262,9 +251,9 @@ def _start(low: int, high: int, side: int, room: int) -> int:
 
 
 def _colours(told: object) -> tuple[float, ...] | None:
-    """Three finite numbers, or None."""
+    """Three numbers of the size that means and deviations have, or None."""
     if not isinstance(told, list) or len(told) != 3:
         return None
-    if not all(isinstance(each, (int, float)) and math.isfinite(each) for each in told):
+    if not all(isinstance(each, (int, float)) and -10 <= each <= 10 for each in told):
         return None
     return tuple(map(float, told))

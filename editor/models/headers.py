@@ -63,10 +63,12 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The files of one part. `variant`: as in `model.fp16.safetensors`, empty for the plain ones."""
+    """The files of one part. `variant`: as in `model.fp16.safetensors`, empty for the plain ones. `index`: the list of several files, None for
+    one."""
 
     files: tuple[Path, ...]
     variant: str = ""
+    index: Path | None = None
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -158,7 +160,7 @@ def find_weights(folder: Path) -> Weights:
                 return Weights((single,), variant)
             index = folder / f"{stem}.safetensors.index{dot}.json"
             if os.path.lexists(index):
-                return Weights(_shards(index), variant)
+                return Weights(_shards(index), variant, index)
     raise Damaged(_why_none(folder))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from editor.io.safe_json import read_start
+from editor.models.components import cleaned
 from editor.models.headers import MAX_NAMES, PICKLES, Damaged, Tensor, find_weights, read_header, read_json, unfinished
 from editor.models.info import FAMILIES, FamilyName, ModelInfo, Part, Prediction
 from editor.models.single_file import KNOWN, NotAModel, examine, part_of
@@ -219,7 +220,7 @@ def _folder(blank: ModelInfo, prediction: Prediction | None) -> ModelInfo:
         raise _Refused(
             f"“{name}” takes its guidance as an input, which Palimpsest does not give it.", OTHER_MODEL, info
         )
-    scheduler = _config(info, path, "scheduler", "scheduler_config.json")
+    scheduler = _checked(info, path, "scheduler", "scheduler_config.json")
     told = scheduler.get("prediction_type")
     side, cell = config.get("sample_size"), _cell(info, path)
     steps, guidance = few_steps(name, str(scheduler.get("_class_name", "")))
@@ -281,6 +282,18 @@ def _config(info: ModelInfo, folder: Path, part: str, file: str) -> dict[str, An
         ) from error
 
 
+def _checked(info: ModelInfo, folder: Path, part: str, file: str) -> dict[str, Any]:
+    """The settings of a part, after a look at whether they are within what its network can be told."""
+    settings = _config(info, folder, part, file)
+    try:
+        cleaned(part, settings)
+    except Damaged as error:
+        raise _Refused(
+            f"The {LABELS[part]} of “{info.name}” cannot be used: “{file}” {error}.", OTHER_MODEL, info
+        ) from error
+    return settings
+
+
 def _part(info: ModelInfo, folder: Path, name: str) -> Part:
     named = _config(info, folder, name, "config.json").get("_class_name")
     expected = NETWORKS.get(name, named)
@@ -288,6 +301,7 @@ def _part(info: ModelInfo, folder: Path, name: str) -> Part:
         raise _Refused(
             f"The {LABELS[name]} of “{info.name}” is of another kind ({str(named)[:60]}).", OTHER_MODEL, info
         )
+    _checked(info, folder, name, "config.json")
     said = f"The {LABELS[name]} of “{info.name}” cannot be used"
     try:
         weights = find_weights(folder / name)
@@ -327,7 +341,7 @@ def _prior(info: ModelInfo) -> list[Part]:
     parts = [_part(info, prior, each) for each in PRIOR_PARTS]
     _check_tokenizer(info, prior, "tokenizer")
     for part, file in (("scheduler", "scheduler_config.json"), ("image_processor", "preprocessor_config.json")):
-        _config(info, prior, part, file)
+        _checked(info, prior, part, file)
     return parts
 
 

@@ -11,8 +11,8 @@ from editor.models.headers import Damaged, find_weights, read_header, read_json
 from editor.models.info import ModelInfo
 from editor.models.inspect import FETCH_AGAIN, PICKLE_ADVICE, name_of
 from editor.models.library import Library, is_pipeline, walk
+from editor.models.staging import CONFIG, checked_settings
 
-CONFIG = "config.json"
 SUFFIX = "-clip"  # of the folder beside a model of toy scenes that ranks what it paints
 WORD_LISTS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 HALVES = ("logit_scale", "text_projection.weight", "visual_projection.weight")  # one half of CLIP has not all of them
@@ -48,6 +48,7 @@ def inspect_ranker(path: Path) -> RankerInfo:
             advice="Choose a folder with config.json and model.safetensors of a CLIP model.",
         )
     try:
+        checked_settings(path / CONFIG, "clip")
         weights = find_weights(path)
         tensors = {name: each for file in weights.files for name, each in read_header(file).tensors.items()}
     except Damaged as error:
