@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif revision not in (None, "main", COMMIT):
             self._error(404, "RevisionNotFound")
         else:
-            self._send(json.dumps(_listing(id, repository)).encode(), "application/json")
+            self._send(json.dumps(listing_of(id, repository)).encode(), "application/json")
 
     def _resolve(self, id: str, name: str, token: str) -> None:
         repository = self.hub.repositories.get(id)
@@ -181,7 +181,7 @@ def _blob(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-def _listing(id: str, repository: Repository) -> dict[str, Any]:
+def listing_of(id: str, repository: Repository) -> dict[str, Any]:
     siblings = []
     for name, content in repository.files.items():
         each: dict[str, Any] = {"rfilename": name, "size": len(content), "blobId": _blob(content)}

@@ -5,25 +5,29 @@ The hub's own library is imported in the functions: it takes a few tenths of a s
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from editor.errors import EditorError, ModelUnavailable
 from editor.models.catalogue import KANDINSKY_PRIOR
 from editor.models.device import INSTALL, NOT_INSTALLED
 from editor.models.info import FamilyName
 from editor.models.inspect import CLASSES, PRIOR_CLASS
+from editor.models.listing import MAX_LISTING, ListedFile, Listing, NotAListing, parse_listing
+from editor.models.web import Unusable, fetch
 
-if TYPE_CHECKING:
-    from huggingface_hub.hf_api import ModelInfo as Listing
-    from huggingface_hub.hf_api import RepoSibling
+log = logging.getLogger(__name__)
 
 HUB = "https://huggingface.co"
 TIMEOUT = 15.0  # seconds until a hub that does not answer is given up
+DEADLINE = 60.0  # seconds for a whole listing
+MAX_SMALL = 64  # files beside the weights of one part, and below, bytes of each
+SMALL_SIZE = 64 * 2**20
 
 NETWORKS = frozenset({"unet", "vae", "movq", "text_encoder", "text_encoder_2", "image_encoder", "prior"})
 PLAIN = frozenset({"scheduler", "tokenizer", "tokenizer_2", "feature_extractor", "image_processor"})
@@ -116,19 +120,18 @@ def plan_download(
     """
     id = tidy_id(id)
     listing = _listing(id, revision, endpoint, token)
-    class_name = str(((listing.config or {}).get("diffusers") or {}).get("_class_name") or "")
     files = _choose(id, listing, half)
-    family = _family(id, class_name, {file.part for file in files})
+    family = _family(id, listing.class_name, {file.part for file in files})
     if family == "kandinsky-2.2":
         prior = id.removesuffix("-decoder") + "-prior" if id.endswith("-decoder") else KANDINSKY_PRIOR
         files += _choose(prior, _listing(prior, "", endpoint, token), half)
     return DownloadPlan(
         id,
-        listing.sha or revision or "main",
+        listing.commit or revision or "main",
         endpoint,
         tuple(files),
-        _licence(listing),
-        bool(listing.gated),
+        listing.licence,
+        listing.gated,
         family,
         half,
         _ranks(listing),
@@ -175,6 +178,12 @@ def explain(error: Exception, id: str, endpoint: str = "") -> EditorError:
             )
         case errors.HfHubHTTPError():
             return ModelUnavailable(f"The hub answered with an error ({status}).", "Try again in a few minutes.")
+        case Unusable() | NotAListing():
+            log.warning("What %s answered about %s is not usable: %s", endpoint or constants.ENDPOINT, id, error)
+            return ModelUnavailable(
+                f"What answered at {endpoint or constants.ENDPOINT} is not a model hub.",
+                "Check the address of the mirror.",
+            )
         case httpx2.TransportError() | OSError():
             return ModelUnavailable(
                 "The hub cannot be reached.",
@@ -189,14 +198,21 @@ def explain(error: Exception, id: str, endpoint: str = "") -> EditorError:
 
 def _listing(id: str, revision: str, endpoint: str, token: str) -> Listing:
     try:
-        import httpx2  # noqa: PLC0415
-        from huggingface_hub import HfApi  # noqa: PLC0415
+        import httpx2  # noqa: F401, PLC0415
+        from huggingface_hub import constants  # noqa: PLC0415
+        from huggingface_hub.utils import build_hf_headers  # noqa: PLC0415
     except ImportError as error:
         raise ModelUnavailable(NOT_INSTALLED, INSTALL) from error
-    api = HfApi(endpoint=endpoint.rstrip("/") or None, token=access(endpoint, token))
+    url = f"{endpoint.rstrip('/') or constants.ENDPOINT}/api/models/{id}"
+    if revision:
+        url += f"/revision/{quote(revision, safe='')}"
     try:
-        return api.model_info(id, revision=revision or None, files_metadata=True, timeout=TIMEOUT)
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, KeyError, TypeError) as error:
+        headers = build_hf_headers(token=access(endpoint, token))
+        body = fetch(f"{url}?blobs=true", headers, limit=MAX_LISTING, stall=TIMEOUT, deadline=DEADLINE)
+        return parse_listing(body)
+    except Exception as error:  # a hub's library raises of every kind about what a server may answer
+        if not isinstance(error, (Unusable, NotAListing)):
+            log.info("Asking for %s failed", id, exc_info=True)
         raise explain(error, id, endpoint) from error
 
 
@@ -212,30 +228,23 @@ def _family(id: str, class_name: str, parts: Set[str]) -> FamilyName | None:
     return "stable-diffusion-xl-refiner" if found == "stable-diffusion-xl" and "text_encoder" not in parts else found
 
 
-def _licence(listing: Listing) -> str:
-    card = listing.card_data
-    if card is not None:
-        named = card.get("license_name") or card.get("license")
-        if isinstance(named, str) and named:
-            return named
-    return next((tag.removeprefix("license:") for tag in listing.tags or () if tag.startswith("license:")), "")
-
-
 def _choose(id: str, listing: Listing, half: bool) -> list[RemoteFile]:
     """The files that are needed. The kind of pipeline is judged only afterwards, since a listing may leave it out."""
-    folders: defaultdict[str, list[RepoSibling]] = defaultdict(list)
-    for each in listing.siblings or ():
-        folder, _, name = each.rfilename.rpartition("/")
-        if name and "/" not in folder and ".." not in each.rfilename and "\\" not in each.rfilename:
-            folders[folder].append(each)
+    folders: defaultdict[str, list[ListedFile]] = defaultdict(list)
+    for file in listing.files:
+        if "/" not in file.folder:
+            folders[file.folder].append(file)
     if _ranks(listing):
-        chosen = [_remote(id, listing, each, "model") for each in folders[""] if each.rfilename in TOP | CLIP]
+        chosen = [_remote(id, listing, each, "model") for each in folders[""] if each.path in TOP | CLIP]
         return chosen + [_remote(id, listing, each, "model") for each in _weights(id, "model", folders[""], half)]
-    if not any(each.rfilename == "model_index.json" for each in folders[""]):
+    if not any(each.path == "model_index.json" for each in folders[""]):
         return [_remote(id, listing, _single_file(id, folders[""]), "model")]
-    chosen = [_remote(id, listing, each, "model") for each in folders[""] if each.rfilename in TOP]
+    chosen = [_remote(id, listing, each, "model") for each in folders[""] if each.path in TOP]
     for folder in sorted(folders.keys() & (NETWORKS | PLAIN)):
-        chosen += [_remote(id, listing, each, folder) for each in folders[folder] if _small(each.rfilename)]
+        small = [each for each in folders[folder] if _small(each)]
+        if len(small) > MAX_SMALL:
+            raise ModelUnavailable(f"“{id}” lists far too many files for its {folder}.", "Choose another model.")
+        chosen += [_remote(id, listing, each, folder) for each in small]
         if folder in NETWORKS:
             chosen += [_remote(id, listing, each, folder) for each in _weights(id, folder, folders[folder], half)]
     return chosen
@@ -243,40 +252,40 @@ def _choose(id: str, listing: Listing, half: bool) -> list[RemoteFile]:
 
 def _ranks(listing: Listing) -> bool:
     """Whether it is a CLIP model: the hub says so, or, where a mirror leaves that out, its files do."""
-    names = {each.rfilename for each in listing.siblings or ()}
+    names = {file.path for file in listing.files}
     if "model_index.json" in names:
         return False
-    kind = (listing.config or {}).get("model_type")
-    return kind == "clip" or (kind is None and {"config.json", "preprocessor_config.json", "merges.txt"} <= names)
+    told = listing.kind or listing.class_name
+    return listing.kind == "clip" or (not told and {"config.json", "preprocessor_config.json", "merges.txt"} <= names)
 
 
-def _small(path: str) -> bool:
-    return path.endswith((".json", ".txt", ".model")) and not path.endswith(".index.json") and ".index." not in path
+def _small(file: ListedFile) -> bool:
+    return (
+        file.name.endswith((".json", ".txt", ".model"))
+        and ".index." not in file.name
+        and (file.size or 0) <= SMALL_SIZE
+    )
 
 
-def _weights(id: str, folder: str, files: Sequence[RepoSibling], half: bool) -> Iterable[RepoSibling]:
-    variants: defaultdict[str, list[RepoSibling]] = defaultdict(list)
+def _weights(id: str, folder: str, files: Sequence[ListedFile], half: bool) -> Iterable[ListedFile]:
+    variants: defaultdict[str, list[ListedFile]] = defaultdict(list)
     for each in files:
-        name = each.rfilename.rpartition("/")[2]
+        name = each.name
         if match := WEIGHTS.fullmatch(name) or INDEX.fullmatch(name):
             variants[match["variant"] or ""].append(each)
     for variant in ("fp16", "") if half else ("", "fp16"):
         if found := variants[variant]:
-            whole = [
-                each
-                for each in found
-                if WEIGHTS.fullmatch(each.rfilename.rpartition("/")[2]) and "-of-" not in each.rfilename
-            ]
+            whole = [each for each in found if WEIGHTS.fullmatch(each.name) and "-of-" not in each.path]
             return whole or found
-    if any(each.rfilename.endswith(PICKLES) for each in files):
+    if any(each.path.endswith(PICKLES) for each in files):
         raise pickles_only(id)
     raise ModelUnavailable(
         f"“{id}” has no weights for its {folder} that can be used.", "Choose another model or another version of it."
     )
 
 
-def _single_file(id: str, files: Sequence[RepoSibling]) -> RepoSibling:
-    checkpoints = [each for each in files if each.rfilename.endswith(".safetensors")]
+def _single_file(id: str, files: Sequence[ListedFile]) -> ListedFile:
+    checkpoints = [each for each in files if each.path.endswith(".safetensors")]
     if len(checkpoints) == 1:
         return checkpoints[0]
     if checkpoints:
@@ -284,7 +293,7 @@ def _single_file(id: str, files: Sequence[RepoSibling]) -> RepoSibling:
             f"“{id}” holds {len(checkpoints)} checkpoints.",
             "Download the one you want in a browser, then add the file here.",
         )
-    if any(each.rfilename.endswith(PICKLES) for each in files):
+    if any(each.path.endswith(PICKLES) for each in files):
         raise pickles_only(id)
     raise ModelUnavailable(f"“{id}” holds no picture model.", "Choose one in the diffusers format.")
 
@@ -297,14 +306,13 @@ def pickles_only(id: str) -> ModelUnavailable:
     )
 
 
-def _remote(id: str, listing: Listing, file: RepoSibling, part: str) -> RemoteFile:
-    if file.size is None or listing.sha is None:
+def _remote(id: str, listing: Listing, file: ListedFile, part: str) -> RemoteFile:
+    if file.size is None or not listing.commit:
         raise ModelUnavailable(f"The hub does not say how large “{id}” is.", "Try again, or without a mirror.")
     # A half-precision file takes the plain name, so that every program finds it; the parts of a split one are named in its index.
-    folder, _, name = file.rfilename.rpartition("/")
+    folder, _, name = file.path.rpartition("/")
     found = WEIGHTS.fullmatch(name)
     if found and found["variant"] and not found["shard"]:
         name = f"{found['stem']}.safetensors"
     local = "/".join(filter(None, (id, folder, name)))
-    sha256 = "" if file.lfs is None else file.lfs.sha256
-    return RemoteFile(id, listing.sha, file.rfilename, local, part, file.size, sha256, file.blob_id or "")
+    return RemoteFile(id, listing.commit, file.path, local, part, file.size, file.sha256, file.blob)

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import queue
+import re
 import threading
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 from editor.errors import EditorError
 from editor.models.catalogue import size_words
 from editor.models.hub import DownloadPlan, RemoteFile, access, explain
+from editor.models.web import answering
 from editor.report import Progress
 
+if TYPE_CHECKING:
+    import httpx2
+
+log = logging.getLogger(__name__)
+
+OK, PARTIAL = 200, 206  # answers of a server
+BUSY = frozenset({408, 429, 500, 502, 503, 504})
 BEAT = 0.2  # seconds between two reports, also while nothing comes: so long may a cancel take
 STALL = 20.0  # seconds without a byte until the connection counts as broken
 RATE_OVER = 5.0  # seconds that the shown rate is the mean of
@@ -68,34 +79,34 @@ class Stream:
                     return
             self._put(None)
         except (errors.OfflineModeIsEnabled, errors.HfHubHTTPError) as error:
-            busy = isinstance(error, errors.HfHubHTTPError) and error.response.status_code in (
-                408,
-                429,
-                500,
-                502,
-                503,
-                504,
-            )
+            busy = isinstance(error, errors.HfHubHTTPError) and error.response.status_code in BUSY
             self._put(error if busy else explain(error, self._file.source, self._plan.endpoint))
         except (httpx2.HTTPError, OSError) as error:
             self._put(error)
+        except Exception as error:  # addresses that are none, and what else a server can lead to
+            log.info("Fetching %s failed", self._file.path, exc_info=True)
+            self._put(explain(error, self._file.source, self._plan.endpoint))
 
     def _chunks(self) -> Generator[bytes]:
-        import httpx2  # noqa: PLC0415
-        from huggingface_hub import get_session, hf_hub_url  # noqa: PLC0415
-        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # noqa: PLC0415
+        from huggingface_hub import hf_hub_url  # noqa: PLC0415
+        from huggingface_hub.utils import build_hf_headers  # noqa: PLC0415
 
         file, endpoint = self._file, self._plan.endpoint
         url = hf_hub_url(file.source, file.path, revision=file.commit, endpoint=endpoint.rstrip("/") or None)
         headers = build_hf_headers(token=access(endpoint, self._token))
         headers["Accept-Encoding"] = "identity"  # sizes and hashes are of the bytes as they are
         if self._start:
-            headers["Range"] = f"bytes={self._start}-"
-        with get_session().stream("GET", url, headers=headers, timeout=httpx2.Timeout(STALL)) as response:
-            if response.is_error:
-                response.read()
-            hf_raise_for_status(response)
-            self.restarted = bool(self._start) and response.status_code != httpx2.codes.PARTIAL_CONTENT
+            with answering(url, {**headers, "Range": f"bytes={self._start}-"}, STALL) as response:
+                if _goes_on(response, self._start, file.size):
+                    yield from response.iter_raw()
+                    return
+                if response.status_code == OK:
+                    self.restarted = True
+                    yield from response.iter_raw()
+                    return
+            log.warning("%s came from another place than was asked for; it begins anew", file.path)
+            self.restarted = True
+        with answering(url, headers, STALL) as response:
             yield from response.iter_raw()
 
     def _put(self, found: bytes | Exception | None) -> bool:
@@ -107,6 +118,17 @@ class Stream:
                 continue
             return True
         return False
+
+
+def _goes_on(response: httpx2.Response, start: int, size: int) -> bool:
+    """Whether an answer holds what was asked for: a file of so many bytes from `start` on."""
+    place = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", response.headers.get("Content-Range", ""))
+    return (
+        response.status_code == PARTIAL
+        and place is not None
+        and int(place[1]) == start
+        and place[2] in ("*", str(size))
+    )
 
 
 class Meter:
