@@ -87,6 +87,7 @@ def load_pipelines(info: ModelInfo, fit: Fit, settings: Path | None = None) -> R
         with understood(info.name):
             pipelines = _assembled(info, parts, source, folder)
             for pipeline in pipelines:
+                _check_words(pipeline)
                 _place(pipeline, fit)
     return pipelines
 
@@ -264,6 +265,18 @@ def _scheduler(folder: Path, info: ModelInfo | None = None) -> Any:
         raise ValueError("its scheduler is of an unknown kind")
     changed = {} if info is None or info.family == "kandinsky-2.2" else {"prediction_type": info.prediction}
     return kind.from_config({**settings, **changed})
+
+
+def _check_words(pipeline: Any) -> None:
+    """A word that a text encoder has no place for ends a run, and on a card all runs after it."""
+    for name in ("tokenizer", "tokenizer_2"):
+        tokenizer = getattr(pipeline, name, None)
+        encoder = getattr(pipeline, name.replace("tokenizer", "text_encoder"), None)
+        if tokenizer is None or encoder is None:
+            continue
+        last = max(tokenizer.get_vocab().values())
+        if last >= encoder.config.vocab_size:
+            raise ValueError(f"word {last} is unknown to the text encoder, which has {encoder.config.vocab_size}")
 
 
 def _place(pipeline: Any, fit: Fit) -> None:

@@ -221,6 +221,13 @@ def test_words_that_were_added_are_kept(toy: Path) -> None:
     assert tokenizer_of(folder)("a <cat>", add_special_tokens=False).input_ids[-1] == words
 
 
+def test_words_that_the_text_encoder_has_no_place_for_are_refused(toy: Path) -> None:
+    words = json.loads((toy / "tokenizer" / "vocab.json").read_text())
+    (toy / "tokenizer" / "vocab.json").write_text(json.dumps(words | {"zzz</w>": len(words) + 5}))
+    with pytest.raises(ModelUnavailable, match="unknown to the text encoder"):
+        load(toy)
+
+
 ABSURD: list[tuple[str, dict[str, Any]]] = [
     ("unet", {"layers_per_block": 1_000_000}),
     ("unet", {"transformer_layers_per_block": 1_000_000}),
