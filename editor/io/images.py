@@ -59,6 +59,9 @@ _DAMAGED = (
     SyntaxError,
     ValueError,
     TypeError,
+    AttributeError,
+    AssertionError,
+    RuntimeError,
     LookupError,
     ArithmeticError,
     EOFError,
@@ -85,6 +88,7 @@ _DESCRIPTIVE_TAGS = (
 )  # what, made by, model, program, when, who, rights
 _EXIF_AND_GPS = (0x8769, 0x8825)
 _SAVE_PLAINLY = "Save it as an ordinary TIFF or PNG of 8 or 16 bits per channel in the program it came from."
+_BROKEN_EXIF = "The camera's data (EXIF) is broken and was left out."
 _LONGEST_SIDE = {"JPEG": 65_535, "WebP": 16_383}
 _LONGEST_JPEG_EXIF = 65_533
 _HIGHEST_DPI = 65_535
@@ -119,9 +123,14 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
             stored = stored[1], stored[0]
     if stored[0] * stored[1] > most_pixels or max(stored) > MAX_SIDE:
         raise _too_large(called, stored)
-    try:
+    exif, broken = None, False
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
         # A TIFF's directory is read before its pixels, everyone else's EXIF after them, since it may stand behind.
-        exif = _tiff_exif(image) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+        try:
+            exif = _tiff_exif(image)
+        except _DAMAGED:
+            broken = True
+    try:
         pixels, icc, notes = decode(image, data, stored)
     except NotImplementedError as error:
         raise UnreadableFile(f"“{called}” {error}, which Palimpsest cannot read.", _SAVE_PLAINLY) from error
@@ -132,6 +141,8 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
         ) from error
     except _DAMAGED as error:
         raise _damaged(called) from error
+    if broken:
+        notes.append(_BROKEN_EXIF)
     block = image.info.get("exif")
     if exif is None and block:
         exif, orientation = upright(block if block.startswith(PREFIX) else PREFIX + block)
@@ -194,7 +205,7 @@ def write_image(
         # A TIFF takes the EXIF apart, so one that is broken cannot go into it.
         encoded = io.BytesIO()
         image.save(encoded, kind, **options)
-        notes.append("The camera's data (EXIF) is broken and was left out.")
+        notes.append(_BROKEN_EXIF)
     with written_beside(path) as file:
         file.write(encoded.getbuffer())
     return tuple(notes)
