@@ -38,6 +38,7 @@ from editor.io.manifest import describe, rebuild
 from editor.io.planes import Planes, block_count
 from editor.io.project import HEAD, MOST_MANIFEST, upgraded
 from editor.io.records import NewerRecords, Record, RecordWriter, payload, scan
+from editor.io.safe_json import parse_json
 from editor.tiles import Block, Tiles
 
 SUFFIX: Final = ".journal"
@@ -394,7 +395,7 @@ class JournalReader:
     def _read_state(self, file: BinaryIO, record: Record) -> dict[str, Any]:
         unpacker = zlib.decompressobj()
         text = unpacker.decompress(payload(file, record), MOST_MANIFEST)
-        state = json.loads(text)
+        state = parse_json(text, MOST_MANIFEST, names=True)
         if not unpacker.eof or not isinstance(state, dict):
             raise Malformed("a state is damaged")
         return state
@@ -411,7 +412,7 @@ class JournalReader:
         while True:
             data = payload(file, self._record(PLANE_KIND, number))
             (length,) = struct.unpack_from("<I", data)
-            head = Fields(json.loads(data[4 : 4 + length]), "a plane")
+            head = Fields(parse_json(data[4 : 4 + length]), "a plane")
             places, values = np.frombuffer(data, "<i4", offset=4 + length).reshape(2, -1)
             changes.append((places, values))
             base = head.whole("base")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from editor.io.blocks import unpack
 from editor.io.fields import Fields, Malformed
-from editor.io.images import MOST_PIXELS
+from editor.io.images import MAX_SIDE, MOST_PIXELS
 from editor.tiles import BLOCK, Block, Tiles
 
 DTYPES: Final[dict[str, np.dtype[Any]]] = {"uint8": np.dtype(np.uint8), "float32": np.dtype(np.float32)}
@@ -180,7 +180,9 @@ def _plane(group: Fields) -> _Plane:
 
 def block_count(shape: tuple[int, ...]) -> int:
     """How many blocks a plane of this shape has. Raises `Malformed` for a shape that none has."""
-    if len(shape) not in (2, 3) or min(shape) < 1 or shape[0] * shape[1] > MOST_PIXELS or shape[2:] not in ((), (4,)):
+    if len(shape) not in (2, 3) or min(shape) < 1 or shape[2:] not in ((), (4,)):
+        raise Malformed("a plane has a shape that it cannot have")
+    if shape[0] * shape[1] > MOST_PIXELS or max(shape) > MAX_SIDE:
         raise Malformed("a plane has a shape that it cannot have")
     return math.ceil(shape[0] / BLOCK) * math.ceil(shape[1] / BLOCK)
 

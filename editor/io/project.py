@@ -32,7 +32,7 @@ from editor.errors import UnreadableFile, UnwritableFile
 from editor.io.blocks import pack
 from editor.io.fields import Fields, Malformed
 from editor.io.files import opened, written_beside
-from editor.io.images import MOST_PIXELS, read_image
+from editor.io.images import MAX_SIDE, MOST_PIXELS, read_image
 from editor.io.manifest import describe, rebuild, size_of
 from editor.io.migrations import with_models
 from editor.io.planes import MOST_UNPACKED, Planes, Shelf, member, threads
@@ -87,7 +87,7 @@ def load_project(path: Path) -> Document:
             manifest = _manifest(archive, path)
             fields = Fields(manifest, "the project")
             size = size_of(fields)
-            if min(size) < 1 or size.area > MOST_PIXELS:
+            if min(size) < 1 or size.area > MOST_PIXELS or max(size) > MAX_SIDE:
                 raise Malformed(f"it says it has {size.width} × {size.height} pixels")
             planes = Planes(fields, lambda number, most: member(archive, f"blocks/{number}", most))
             extras = [

@@ -26,12 +26,13 @@ class NotAFile(OSError):
     """A folder, a pipe or a device where a file should be; `strerror` says which, for a sentence that begins with its name and "is"."""
 
 
-def parse_json(data: bytes, max_bytes: int = MAX_BYTES, *, infinite: bool = False) -> Any:
+def parse_json(data: bytes, max_bytes: int = MAX_BYTES, *, infinite: bool = False, names: bool = False) -> Any:
     """The value that a JSON text holds. Raises `BadJson`.
 
     data: UTF-8, with or without a byte order mark
     max_bytes: longer texts are refused unread
     infinite: whether NaN and the infinities are taken, which JSON does not know but some settings of schedulers use
+    names: whether text may hold the bytes of file names that are not UTF-8, as Python keeps them
     """
     if len(data) > max_bytes:
         raise BadJson("is far too large for what it should hold")
@@ -47,7 +48,7 @@ def parse_json(data: bytes, max_bytes: int = MAX_BYTES, *, infinite: bool = Fals
     except ValueError as error:  # also undecodable bytes, and whole numbers of thousands of digits
         raise BadJson("is not readable: no valid JSON") from error
     _check_depth(value)
-    if b"\\ud" in data.lower():
+    if not names and b"\\ud" in data.lower():
         _check_text(value)
     return value
 

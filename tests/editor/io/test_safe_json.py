@@ -46,6 +46,10 @@ def test_what_is_wrong_is_one_kind_of_error(text: bytes, says: str) -> None:
         parse_json(text, 100 if says == "too large" else 4 * 2**20)
 
 
+def test_names_of_files_may_hold_any_bytes() -> None:
+    assert parse_json(b'["caf\\udce9"]', names=True) == ["caf\udce9"]
+
+
 def test_settings_of_schedulers_may_be_infinite() -> None:
     assert parse_object(b'{"a": -Infinity}', infinite=True) == {"a": float("-inf")}
     with pytest.raises(BadJson, match="no JSON object"):
