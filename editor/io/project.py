@@ -123,7 +123,7 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     if "manifest.json" not in archive.NameToInfo:
         raise UnreadableFile(f"“{path.name}” is an archive, but not a Palimpsest project.", "Choose another file.")
     try:
-        manifest = parse_json(member(archive, "manifest.json", MOST_MANIFEST), MOST_MANIFEST)
+        manifest = parse_json(member(archive, "manifest.json", MOST_MANIFEST), MOST_MANIFEST, names=True)
     except BadJson as error:
         raise Malformed(f"its manifest {error}") from error
     fields = Fields(manifest, "the project")

@@ -221,6 +221,15 @@ def test_a_project_does_not_tell_whose_computer_it_was_made_on(tmp_path: Path, m
     assert elsewhere.model == str(tmp_path / "models" / "sd")
 
 
+def test_names_that_are_not_utf_8_survive(tmp_path: Path) -> None:
+    """A layer is called after its file, whose name may hold any bytes, and a model may lie anywhere."""
+    made = Recipe(PixelsSettings(), "fill", Rect(0, 0, 1, 1), 7, model="/models/caf\udce9")
+    document = Document.of_picture(np.zeros((4, 4, 4), np.uint8))
+    document = document.with_layer(replace(document.layers[0], name="caf\udce9", recipe=made))
+    save_project(tmp_path / "a.palimpsest", document)
+    assert plain(load_project(tmp_path / "a.palimpsest")) == plain(document)
+
+
 def test_every_settings_class_survives_in_a_recipe(tmp_path: Path) -> None:
     path = tmp_path / "recipes.palimpsest"
     document = small_document()
