@@ -65,6 +65,11 @@ def _serve(server: RawServer, connection: socket.socket) -> None:
             connection.sendall(piece)
 
 
+def always(data: bytes) -> Answer:
+    """The same answer to every request."""
+    return lambda path, headers: iter([data])
+
+
 def response(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
     """A whole answer over one connection. `headers`: with underscores for hyphens."""
     told = {"Content-Length": str(len(body)), "Connection": "close"}

@@ -91,7 +91,7 @@ def _share_of_png(data: bytes) -> float:
                 rest = inflater.unconsumed_tail
     except zlib.error:
         pass  # what comes after it, nobody could read either
-    return min(1.0, count / needed)
+    return float(min(1.0, count / needed))
 
 
 def _png_data(data: bytes) -> Iterator[bytes]:

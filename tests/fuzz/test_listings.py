@@ -18,7 +18,7 @@ from editor.models.hub import plan_download
 from tests.fuzz.campaign import campaign, check
 from tests.fuzz.mutations import broken_bytes, json_text
 from tests.hub_server import Repository, clip, listing_of, stable_diffusion
-from tests.raw_server import RawServer, raw_server, response
+from tests.raw_server import RawServer, always, raw_server, response
 
 CASES = 500
 ID = "maker/small"
@@ -67,8 +67,7 @@ def trial(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[
 
 
 def _trial(random: Random, server: RawServer, folder: Path) -> bool:
-    answer = broken_answer(random)
-    server.answer = lambda path, headers: iter([answer])
+    server.answer = always(broken_answer(random))
     plan = plan_download(ID, endpoint=server.url, half=random.random() < 0.5)
     for file in plan.files:
         assert (folder / file.local).resolve().is_relative_to((folder / file.source).resolve())
@@ -84,8 +83,7 @@ def _trial(random: Random, server: RawServer, folder: Path) -> bool:
 def test_every_example_is_sound(trial: Callable[[Random], bool]) -> None:
     with raw_server() as server:
         for example in examples()[:4]:
-            body = response(json.dumps(example).encode())
-            server.answer = lambda path, headers, body=body: iter([body])
+            server.answer = always(response(json.dumps(example).encode()))
             assert plan_download(ID, endpoint=server.url).files
 
 

@@ -19,10 +19,11 @@ from editor.diffusion.ranking import Ranker
 from editor.errors import ModelUnavailable
 from editor.geometry import Size
 from editor.models.device import Device
+from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.models.memory import Fit, Plan, estimate, fit
-from editor.models.rankers import inspect_ranker, rankers
+from editor.models.rankers import RankerInfo, inspect_ranker, rankers
 from tests import tiny
 from tests.clip_folders import clip_folder
 from tests.editor.diffusion.checkpoints import save_single
@@ -139,8 +140,10 @@ def _trial(random: Random, examples: tuple[Path, ...]) -> bool:
         library = Library((top,), cache=top / "none")
         listed = library.models()
         ranking = rankers(library)
-        found = next(iter(listed), None) or next(iter(ranking), None)
-        if found is None:
+        found: ModelInfo | RankerInfo
+        if listed or ranking:
+            found = listed[0] if listed else ranking[0]
+        else:
             path = next(iter(top.iterdir()), top)
             found = inspect_ranker(path) if (path / "config.json").exists() else inspect(path)
         if not found.usable:

@@ -142,7 +142,7 @@ def test_a_webp_that_ends_properly_but_early_is_refused() -> None:
 def test_only_a_channel_that_is_called_alpha_is_alpha(dtype: type, extra: int, opaque: bool) -> None:
     """A selection that was saved along (ExtraSamples 0) hides nothing, whatever the depth."""
     full = np.iinfo(dtype).max
-    stored = np.zeros((40, 60, 4), dtype)
+    stored: NDArray[Any] = np.zeros((40, 60, 4), dtype)
     stored[..., :3] = full // 3
     stored[:20, :, 3] = full
     stored[20:, :, :3] = 0 if extra == 1 else full // 3  # multiplied by alpha

@@ -20,18 +20,18 @@ from editor.models import hub as module
 from editor.models import transfer, web
 from editor.models.download import download
 from editor.models.hub import DownloadPlan, RemoteFile, plan_download
-from editor.models.listing import NotAListing, parse_listing
+from editor.models.listing import MAX_LISTING, NotAListing, parse_listing
 from editor.report import Reports
 from tests.alarm import time_limit
 from tests.hub_server import COMMIT, Repository, listing_of, stable_diffusion
-from tests.raw_server import Answer, RawServer, raw_server, response
+from tests.raw_server import Answer, RawServer, always, raw_server, response
 
 ID = "maker/small"
 REAL = listing_of(ID, Repository(stable_diffusion()))
 
 
 @pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _at_always(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/no/such/token")
     with time_limit(30):
@@ -50,10 +50,6 @@ def refused(server: RawServer, answer: Answer, **more: Any) -> EditorError:
         plan_download(ID, endpoint=server.url, **more)
     assert caught.value.advice
     return caught.value
-
-
-def once(data: bytes) -> Answer:
-    return lambda path, headers: iter([data])
 
 
 def listing(**fields: Any) -> bytes:
@@ -101,7 +97,7 @@ WRONG = [
 
 @pytest.mark.parametrize("body", WRONG, ids=range(len(WRONG)))
 def test_a_listing_that_makes_no_sense_is_refused(server: RawServer, body: bytes) -> None:
-    error = refused(server, once(response(body)))
+    error = refused(server, always(response(body)))
     assert isinstance(error, ModelUnavailable)
 
 
@@ -114,14 +110,14 @@ def test_a_listing_that_makes_no_sense_is_refused(server: RawServer, body: bytes
     ],
 )  # fmt: skip
 def test_no_name_of_a_listing_leads_elsewhere(server: RawServer, tmp_path: Path, name: str) -> None:
-    server.answer = once(response(siblings(rfilename=name)))
+    server.answer = always(response(siblings(rfilename=name)))
     plan = plan_download(ID, endpoint=server.url)
     assert [file.path for file in plan.files] == [file.path for file in plan_for(server, listing()).files]
     assert all((tmp_path / file.local).resolve().is_relative_to(tmp_path / ID) for file in plan.files)
 
 
 def plan_for(server: RawServer, body: bytes) -> DownloadPlan:
-    server.answer = once(response(body))
+    server.answer = always(response(body))
     return plan_download(ID, endpoint=server.url)
 
 
@@ -167,22 +163,22 @@ def test_an_error_without_end_is_only_a_status(server: RawServer) -> None:
 def test_an_error_may_say_anything(server: RawServer, body: bytes) -> None:
     for status, says in (("404 No", "There is no model"), ("403 No", "access token"), ("503 Busy", "(503)")):
         extra = {"X_Error_Code": "RepoNotFound"} if status.startswith("404") else {}
-        assert says in refused(server, once(response(body, status, **extra))).message
+        assert says in refused(server, always(response(body, status, **extra))).message
 
 
 def test_a_bomb_is_not_unpacked(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_LISTING", 2**20)
     bomb = gzip.compress(bytes(100 * 2**20))
     tracemalloc.start()
-    error = refused(server, once(response(bomb, Content_Encoding="gzip")))
+    error = refused(server, always(response(bomb, Content_Encoding="gzip")))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert "not a model hub" in error.message
     assert peak < 16 * 2**20
-    assert "not a model hub" in refused(server, once(response(b"xx", Content_Encoding="zstd"))).message
-    assert "not a model hub" in refused(server, once(response(b"xx", Content_Encoding="gzip"))).message
+    assert "not a model hub" in refused(server, always(response(b"xx", Content_Encoding="zstd"))).message
+    assert "not a model hub" in refused(server, always(response(b"xx", Content_Encoding="gzip"))).message
     packed = gzip.compress(json.dumps({"siblings": []}).encode())
-    assert "no picture model" in refused(server, once(response(packed, Content_Encoding="gzip"))).message
+    assert "no picture model" in refused(server, always(response(packed, Content_Encoding="gzip"))).message
 
 
 def test_a_hub_that_drips_is_left(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,17 +200,17 @@ def test_a_hub_that_drips_is_left(server: RawServer, monkeypatch: pytest.MonkeyP
 )
 def test_being_sent_elsewhere_is_an_error(server: RawServer, place: str) -> None:
     answer = response(b"", "302 Found", Location="@").replace(b"@", place.encode("utf-8", "surrogateescape"))
-    refused(server, once(answer))
+    refused(server, always(answer))
 
 
 def test_going_in_circles_ends(server: RawServer) -> None:
-    refused(server, once(response(b"", "302 Found", Location="/api/models/maker/small")))
+    refused(server, always(response(b"", "302 Found", Location="/api/models/maker/small")))
 
 
 def test_a_token_is_not_taken_along_elsewhere(server: RawServer) -> None:
     with raw_server() as other:
-        other.answer = once(response(listing()))
-        server.answer = once(response(b"", "302 Found", Location=f"{other.url}/api/models/{ID}"))
+        other.answer = always(response(listing()))
+        server.answer = always(response(b"", "302 Found", Location=f"{other.url}/api/models/{ID}"))
         plan_download(ID, endpoint=server.url, token="hf_secret")
         assert "hf_secret" in server.requests[0][1]["authorization"]
         assert not any("hf_secret" in json.dumps(each) for each in other.requests)
@@ -264,8 +260,8 @@ def test_a_file_without_end_is_cut_at_its_size(server: RawServer, tmp_path: Path
 
 
 def test_a_longer_and_a_shorter_file_are_not_taken(server: RawServer, tmp_path: Path) -> None:
-    assert "damaged" in str(get(server, tmp_path, once(response(BODY + b"x"))))
-    assert "interrupted" in str(get(server, tmp_path / "b", once(response(BODY[:-5]))))
+    assert "damaged" in str(get(server, tmp_path, always(response(BODY + b"x"))))
+    assert "interrupted" in str(get(server, tmp_path / "b", always(response(BODY[:-5]))))
     assert not list(tmp_path.rglob("model.safetensors"))
 
 
@@ -308,13 +304,13 @@ def test_the_right_range_goes_on(server: RawServer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["file:///etc/passwd", "http://[", "//", "x" * 100_000])
 def test_a_file_elsewhere_is_an_error(server: RawServer, tmp_path: Path, place: str) -> None:
-    assert isinstance(get(server, tmp_path, once(response(b"", "302 Found", Location=place))), EditorError)
+    assert isinstance(get(server, tmp_path, always(response(b"", "302 Found", Location=place))), EditorError)
 
 
 def test_a_file_from_elsewhere_comes_without_the_token(server: RawServer, tmp_path: Path) -> None:
     with raw_server() as other:
-        other.answer = once(response(BODY))
-        answer = once(response(b"", "302 Found", Location=f"{other.url}/cdn"))
+        other.answer = always(response(BODY))
+        answer = always(response(b"", "302 Found", Location=f"{other.url}/cdn"))
         assert get(server, tmp_path, answer, token="hf_secret") == BODY
         assert "hf_secret" in server.requests[0][1]["authorization"]
         assert not any("hf_secret" in json.dumps(each) for each in other.requests)
@@ -324,13 +320,13 @@ def test_nonsense_instead_of_an_answer_is_an_interruption(server: RawServer, tmp
     head = b"HTTP/1.1 200 OK\r\n"
     chunked, negative = head + b"Transfer-Encoding: chunked\r\n\r\nZZZ\r\n", head + b"Content-Length: -5\r\n\r\n"
     for nonsense in (b"", b"\x00" * 1000, b"HTTP/1.1 banana\r\n\r\n", chunked, negative):
-        assert isinstance(get(server, tmp_path, once(nonsense)), EditorError)
-        refused(server, once(nonsense))
+        assert isinstance(get(server, tmp_path, always(nonsense)), EditorError)
+        refused(server, always(nonsense))
 
 
 def test_a_packed_file_is_not_unpacked(server: RawServer, tmp_path: Path) -> None:
     assert "damaged" in str(
-        get(server, tmp_path, once(response(gzip.compress(bytes(2 * 10**8)), Content_Encoding="gzip")))
+        get(server, tmp_path, always(response(gzip.compress(bytes(2 * 10**8)), Content_Encoding="gzip")))
     )
 
 
@@ -346,8 +342,8 @@ def test_limits_are_wide_enough_for_what_is_published() -> None:
     """Ten thousand files with hashes, as the largest repositories have, are a tenth of what is taken."""
     files = [{"rfilename": f"data/file-{i:06}.json", "size": 12345678, "blobId": "0" * 40} for i in range(10_000)]
     body = json.dumps({**REAL, "siblings": files}).encode()
-    assert len(body) * 10 < module.MAX_LISTING
+    assert len(body) * 10 < MAX_LISTING
     assert len(parse_listing(body).files) == 10_000
     with pytest.raises(NotAListing):
-        parse_listing(b" " * (module.MAX_LISTING + 1))
+        parse_listing(b" " * (MAX_LISTING + 1))
     assert (web.BLOCK, transfer.STALL) == (65536, 20.0)
