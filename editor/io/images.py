@@ -88,6 +88,10 @@ _DESCRIPTIVE_TAGS = (
 )  # what, made by, model, program, when, who, rights
 _EXIF_AND_GPS = (0x8769, 0x8825)
 _SAVE_PLAINLY = "Save it as an ordinary TIFF or PNG of 8 or 16 bits per channel in the program it came from."
+# Far above what cameras and programs write, and well below what a project takes back.
+_MAX_EXTRA = 16 * 2**20
+# A decoder goes over the whole picture for each; programs write about ten.
+_MAX_SCANS = 200
 _BROKEN_EXIF = "The camera's data (EXIF) is broken and was left out."
 _LONGEST_SIDE = {"JPEG": 65_535, "WebP": 16_383}
 _LONGEST_JPEG_EXIF = 65_533
@@ -146,6 +150,12 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
     block = image.info.get("exif")
     if exif is None and block:
         exif, orientation = upright(block if block.startswith(PREFIX) else PREFIX + block)
+    if exif is not None and len(exif) > _MAX_EXTRA:
+        exif = None
+        notes.append("The camera's data (EXIF) is far too long and was left out.")
+    if icc is not None and len(icc) > _MAX_EXTRA:
+        icc = None
+        notes.append("The colour profile is far too long and was left out.")
     pixels = turned(pixels, orientation)
     pixels.setflags(write=False)
     dpi = _dpi(image.info.get("dpi"))
@@ -260,7 +270,7 @@ def _with_header(data: bytes, called: str) -> ImageFile:
             what = f"“{called}” is damaged or incomplete, or a kind of TIFF that Palimpsest cannot read."
             raise UnreadableFile(what, _SAVE_PLAINLY) from error
         raise _damaged(called) from error
-    if min(image.size) < 1:
+    if min(image.size) < 1 or (plugin is JpegImagePlugin.JpegImageFile and data.count(b"\xff\xda") > _MAX_SCANS):
         raise _damaged(called)
     return image
 

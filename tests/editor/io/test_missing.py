@@ -17,6 +17,7 @@ from PIL import Image
 from editor.errors import UnreadableFile
 from editor.io.images import MAX_SIDE, read_image
 from editor.io.missing import CHANNELS, PASSES
+from tests.alarm import time_limit
 
 HEIGHT, WIDTH = 100, 64
 
@@ -156,8 +157,10 @@ def test_only_a_channel_that_is_called_alpha_is_alpha(dtype: type, extra: int, o
 
 @pytest.mark.parametrize("size", [(1, 400_000_000), (400_000_000, 1), (MAX_SIDE + 1, 1), (1, MAX_SIDE + 1)])
 def test_a_side_has_its_limit_too(tmp_path: Path, size: tuple[int, int]) -> None:
+    small = png(100, 8, 0)
+    head = b"IHDR" + struct.pack(">II", *size) + small[24:29]
     path = tmp_path / "tall.png"
-    path.write_bytes(png(0, 8, 0, size=size))
+    path.write_bytes(small[:12] + head + struct.pack(">I", zlib.crc32(head)) + small[33:])
     with pytest.raises(UnreadableFile, match=f"sides of up to {MAX_SIDE} pixels"):
         read_image(path)
 
@@ -167,3 +170,41 @@ def test_the_longest_side_opens(size: tuple[int, int]) -> None:
     picture = read_image(png(100, 8, 2, size=size))
     assert picture.pixels.shape == (size[1], size[0], 4)
     assert picture.notes == ()
+
+
+def test_a_jpeg_of_very_many_scans_is_refused() -> None:
+    """A decoder goes over the whole picture for each of them, however few bytes it has."""
+    whole = jpeg(noise(), progressive=True)
+    last = whole.rfind(b"\xff\xda")
+    read_image(whole[:last] + whole[last:-2] * 20 + whole[-2:])
+    with pytest.raises(UnreadableFile, match="damaged"):
+        read_image(whole[:last] + whole[last:-2] * 300 + whole[-2:])
+
+
+def test_what_a_project_could_not_take_back_is_left_out_and_said(tmp_path: Path) -> None:
+    data = png(100, 8, 2)
+    exif = b"eXIf", b"II*\0\x08\0\0\0" + bytes(17 * 2**20)
+    chunk = struct.pack(">I", len(exif[1])) + b"".join(exif) + struct.pack(">I", zlib.crc32(b"".join(exif)))
+    picture = read_image(data[:33] + chunk + data[33:])
+    assert picture.metadata.exif is None
+    assert picture.notes == ("The camera's data (EXIF) is far too long and was left out.",)
+    tiff = io.BytesIO()
+    tifffile.imwrite(tiff, noise(), photometric="rgb", iccprofile=bytes(16) + b"RGB " + bytes(17 * 2**20))
+    picture = read_image(tiff.getvalue())
+    assert picture.metadata.icc is None
+    assert picture.notes == ("The colour profile is far too long and was left out.",)
+
+
+def test_a_webp_of_very_many_pictures_shows_its_first() -> None:
+    data = io.BytesIO()
+    one = Image.fromarray(noise(16, 16))
+    one.save(data, "WEBP", save_all=True, append_images=[one.rotate(90)])
+    whole = data.getvalue()
+    at = whole.find(b"ANMF")
+    size = 8 + int.from_bytes(whole[at + 4 : at + 8], "little")
+    many = whole[:at] + whole[at : at + size] * 20_000
+    many = many[:4] + (len(many) - 8).to_bytes(4, "little") + many[8:]
+    with time_limit(20):
+        picture = read_image(many)
+    assert picture.pixels.shape == (16, 16, 4)
+    assert picture.notes == ("The file holds several pictures; the first was opened.",)
