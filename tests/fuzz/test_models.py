@@ -165,7 +165,8 @@ def _trial(random: Random, examples: tuple[Path, ...]) -> bool:
 def test_every_example_is_sound(examples: tuple[Path, ...]) -> None:
     for top in examples:
         library = Library((top,), cache=top / "none")
-        assert [each.usable for each in (*library.models(), *rankers(library))] == [True]
+        models, ranking = library.models(), rankers(library)
+        assert [info.usable for info in models] + [info.usable for info in ranking] == [True]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes among files here")
