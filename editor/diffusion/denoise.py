@@ -56,8 +56,8 @@ def denoise(
     held to the end come out as the clean anchor (off only for comparison with published code). Asked to finish early, it returns
     what the last step points at.
 
-    Raises `NotFinite` as soon as it is known that no picture of the batch has finite numbers any more: on a processor after each step, on a card where
-    it is waited for anyway, for a preview or at the end.
+    Raises `NotFinite` as soon as it is known that no picture of the batch has finite numbers any more: on a processor after each step, on a card
+    where it is waited for anyway, for a preview or at the end.
     """
     steps = len(schedule)
     watch = Watch(latents, steps)

@@ -51,12 +51,16 @@ def undecoded(info: ModelInfo) -> NotFinite:
 
 def unread(info: ModelInfo) -> NotFinite:
     """What to say where a model cannot read the words, or look at the exemplars."""
-    return NotFinite(f"“{info.name}” could not read what was asked for: its numbers grew out of all bounds.", OTHER_WORDS)
+    return NotFinite(
+        f"“{info.name}” could not read what was asked for: its numbers grew out of all bounds.", OTHER_WORDS
+    )
 
 
 def unlearned() -> NotFinite:
     """What to say where learning about a picture leads nowhere."""
-    return NotFinite("Learning the surroundings came to nothing: the numbers grew out of all bounds.", "Choose another finish.")
+    return NotFinite(
+        "Learning the surroundings came to nothing: the numbers grew out of all bounds.", "Choose another finish."
+    )
 
 
 class Watch:

@@ -22,6 +22,7 @@ from editor.models.headers import Damaged, find_weights, read_json
 from editor.models.info import ModelInfo, Precision
 from editor.models.inspect import FETCH_AGAIN, LABELS, OTHER_MODEL, PARTS, PRIOR_PARTS
 from editor.models.memory import Fit
+from editor.models.single_file import SECOND_WIDTH
 from editor.report import Progress, Reports
 
 RUN_SMALLER = "Run it smaller, or with a smaller model."
@@ -39,6 +40,10 @@ CLASSES: Mapping[str, Any] = {
     "text_encoder_2": transformers.CLIPTextModelWithProjection,
     "image_encoder": transformers.CLIPVisionModelWithProjection,
 }
+# These are often saved with the other half of CLIP, or with counters that nothing reads.
+WITH_LEFTOVERS = ("text_encoder", "text_encoder_2", "image_encoder")
+OLD_WORDS, WORDS = "cond_stage_model.transformer.", "cond_stage_model.transformer.text_model."
+ZERO_SNR = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 Parts = dict[str, Any]
 
 
@@ -122,6 +127,11 @@ class _Folder:
         missing = list(told["missing_keys"]) + list(told["mismatched_keys"])
         if missing:
             raise ValueError(f"{len(missing)} arrays are missing or of another size, {missing[0]} first")
+        unknown = [] if name in WITH_LEFTOVERS else list(told["unexpected_keys"])
+        if unknown:
+            raise ValueError(
+                f"{len(unknown)} arrays belong to no part of what its settings describe, {unknown[0]} first"
+            )
         return network
 
     def tokenizer(self, folder: Path) -> Any:
@@ -133,9 +143,8 @@ class _SingleFile:
 
     def __init__(self, info: ModelInfo) -> None:
         with understood(info.name):
-            self._arrays: Mapping[str, torch.Tensor] = load_single_file_checkpoint(
-                str(info.path), local_files_only=True
-            )
+            found: Mapping[str, torch.Tensor] = load_single_file_checkpoint(str(info.path), local_files_only=True)
+        self._arrays = _renamed(found)
 
     def network(self, name: str, folder: Path, dtype: torch.dtype) -> Any:
         kind = CLASSES[name]
@@ -157,7 +166,21 @@ class _SingleFile:
 
     @property
     def _open_clip(self) -> bool:
-        return "cond_stage_model.model.token_embedding.weight" in self._arrays
+        words = self._arrays.get(f"{WORDS}embeddings.token_embedding.weight")
+        second = words is not None and words.shape[1] == SECOND_WIDTH
+        return second or "cond_stage_model.model.token_embedding.weight" in self._arrays
+
+
+def _renamed(arrays: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    """With the text encoder of Stable Diffusion as it is usually named; some versions of transformers left a level out."""
+
+    def usual(name: str) -> str:
+        old = name.startswith(OLD_WORDS) and name.removeprefix(OLD_WORDS).startswith(
+            ("embeddings.", "encoder.", "final_layer_norm.")
+        )
+        return WORDS + name.removeprefix(OLD_WORDS) if old else name
+
+    return {usual(name): each for name, each in arrays.items()}
 
 
 def clip_tokenizer(padding: str) -> Any:
@@ -192,7 +215,7 @@ def _assembled(info: ModelInfo, parts: Parts, source: _Folder | _SingleFile, fol
         case "stable-diffusion-xl-refiner":
             absent = {"text_encoder": None, "tokenizer": None}
             options = {
-                "force_zeros_for_empty_prompt": False,
+                "force_zeros_for_empty_prompt": bool(_index(folder).get("force_zeros_for_empty_prompt", False)),
                 "requires_aesthetics_score": True,
                 "add_watermarker": False,
             }
@@ -224,7 +247,9 @@ def _scheduler(folder: Path, info: ModelInfo | None = None) -> Any:
     known = isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)
     if not known:
         raise ValueError("its scheduler is of an unknown kind")
-    changed = {} if info is None or info.family == "kandinsky-2.2" else {"prediction_type": info.prediction}
+    changed: dict[str, Any] = {}
+    if info is not None and info.family != "kandinsky-2.2":
+        changed = {"prediction_type": info.prediction, **(ZERO_SNR if info.zero_snr else {})}
     return kind.from_config({**settings, **changed})
 
 

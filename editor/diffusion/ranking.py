@@ -126,7 +126,8 @@ class Ranker:
         """How well each picture fits the words within the region.
 
         `pictures`, `source` (the picture as it was): (H, W, 3) uint8. `region`: (H, W) float32 in [0, 1], not empty. `look`: at a "crop" of the
-        region with some surroundings, or, as the "reference" does, at the region alone in the whole frame. Raises `ModelUnavailable`, `NotFinite`, `OutOfMemory`.
+        region with some surroundings, or, as the "reference" does, at the region alone in the whole frame. Raises `ModelUnavailable`, `OutOfMemory`,
+        and `NotFinite` where its answer is no number.
         """
         with understood(self.info.name):
             wanted = self._read(words)

@@ -92,6 +92,6 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
         hurried = hurried or done.early
         yield from found(done.result)
         results.append(done.result)
-    for error in lost:
-        raise error
+    if lost:
+        raise lost[0]
     return tuple(results)

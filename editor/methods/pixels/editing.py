@@ -69,8 +69,8 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
     results = tuple(run.result(seeds[index], pasted[index]) for index in whole)
     for result in results:
         yield from found(result)
-    for error in lost.values():
-        raise error
+    if lost:
+        raise next(iter(lost.values()))
     return results
 
 
