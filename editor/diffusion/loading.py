@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ CLASSES: Mapping[str, Any] = {
 # These are often saved with the other half of CLIP, or with counters that nothing reads.
 WITH_LEFTOVERS = ("text_encoder", "text_encoder_2", "image_encoder")
 OLD_WORDS, WORDS = "cond_stage_model.transformer.", "cond_stage_model.transformer.text_model."
+OF_FIRST: Mapping[str, Any] = {"clip_sample": False, "steps_offset": 1}
 ZERO_SNR = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 Parts = dict[str, Any]
 
@@ -250,6 +252,9 @@ def _scheduler(folder: Path, info: ModelInfo | None = None) -> Any:
     changed: dict[str, Any] = {}
     if info is not None and info.family != "kandinsky-2.2":
         changed = {"prediction_type": info.prediction, **(ZERO_SNR if info.zero_snr else {})}
+    if info is not None and info.family == "stable-diffusion":
+        # What diffusers' pipeline changes as well, with a warning for who wrote the settings.
+        changed |= {name: value for name, value in OF_FIRST.items() if name in signature(kind).parameters}
     return kind.from_config({**settings, **changed})
 
 
