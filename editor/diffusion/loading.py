@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
@@ -126,14 +126,16 @@ class _Folder:
             kind = transformers.CLIPTextModelWithProjection
         options = {"variant": weights.variant or None, "local_files_only": True, "use_safetensors": True}
         network, told = kind.from_pretrained(str(folder), dtype=dtype, output_loading_info=True, **options)
-        missing = list(told["missing_keys"]) + list(told["mismatched_keys"])
+        missing, other = list(told["missing_keys"]), list(told["mismatched_keys"])
         if missing:
-            raise ValueError(f"{len(missing)} arrays are missing or of another size, {missing[0]} first")
+            raise Damaged(f"{_counted(missing)} missing from its weights")
+        if other:
+            raise ValueError(
+                f"{_counted([str(each[0] if isinstance(each, tuple) else each) for each in other])} of another size"
+            )
         unknown = [] if name in WITH_LEFTOVERS else list(told["unexpected_keys"])
         if unknown:
-            raise ValueError(
-                f"{len(unknown)} arrays belong to no part of what its settings describe, {unknown[0]} first"
-            )
+            raise ValueError(f"{_counted(unknown)} unknown to its settings")
         return network
 
     def tokenizer(self, folder: Path) -> Any:
@@ -151,13 +153,18 @@ class _SingleFile:
     def network(self, name: str, folder: Path, dtype: torch.dtype) -> Any:
         kind = CLASSES[name]
         where = {"config": str(folder.parent), "subfolder": folder.name, "local_files_only": True}
-        if name.startswith("text_encoder"):
-            network = create_diffusers_clip_model_from_ldm(kind, self._arrays, torch_dtype=dtype, **where)
-        else:
-            network = kind.from_single_file(self._arrays, dtype=dtype, **where)
+        try:
+            if name.startswith("text_encoder"):
+                network = create_diffusers_clip_model_from_ldm(kind, self._arrays, torch_dtype=dtype, **where)
+            else:
+                network = kind.from_single_file(self._arrays, dtype=dtype, **where)
+        except NotImplementedError as error:
+            if "meta tensor" not in str(error):
+                raise
+            raise Damaged("arrays are missing from its weights") from error
         missing = [key for key, each in network.named_parameters() if each.is_meta]
         if missing:
-            raise ValueError(f"{len(missing)} arrays are missing, {missing[0]} first")
+            raise Damaged(f"{_counted(missing)} missing from its weights")
         return network
 
     def tokenizer(self, folder: Path) -> Any:
@@ -183,6 +190,11 @@ def _renamed(arrays: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
         return WORDS + name.removeprefix(OLD_WORDS) if old else name
 
     return {usual(name): each for name, each in arrays.items()}
+
+
+def _counted(names: Sequence[str]) -> str:
+    """Of some arrays the first, and how many there are: "the array “a” is", "2 arrays, “a” first, are"."""
+    return f"the array “{names[0]}” is" if len(names) == 1 else f"{len(names)} arrays, “{names[0]}” first, are"
 
 
 def clip_tokenizer(padding: str) -> Any:

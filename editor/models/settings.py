@@ -52,7 +52,7 @@ TIME_IDS: Mapping[FamilyName, int] = {"stable-diffusion-xl": 6, "stable-diffusio
 
 ORDINARY = "Choose a model made for changing pictures by words, without such an addition."
 USUAL_NOISE = "Choose a version of it for the usual noise (epsilon or v-prediction), or another model such as Stable Diffusion XL."
-UNDISTILLED = "Choose the model that it was distilled from, with the sampler LCM if it should be quick."
+UNDISTILLED = "Choose the model that it was distilled from, or one for few steps such as SDXL Turbo."
 FOR_WORDS = "Choose the model that it was made from, which makes pictures from words alone."
 FULL_MODEL = "Choose the ordinary version of the model, whose name does not say inpainting."
 NOT_FIT_TOGETHER = "Download the whole model again; its parts seem to come from different models."

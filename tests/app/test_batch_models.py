@@ -501,7 +501,9 @@ def test_variations_beside_one_of_no_numbers_are_written(
     capsys.readouterr()
     step = schedule.Schedule.step
 
-    def spoiled(self: schedule.Schedule, answer: torch.Tensor, i: int, latents: torch.Tensor, *more: Any) -> torch.Tensor:
+    def spoiled(
+        self: schedule.Schedule, answer: torch.Tensor, i: int, latents: torch.Tensor, *more: Any
+    ) -> torch.Tensor:
         """The picture of the second seed, known by the noise that it begins with, is lost at its first step."""
         stepped = step(self, answer, i, latents, *more)
         first = Noise([2]).like(latents).flatten()

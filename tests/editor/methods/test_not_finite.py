@@ -76,7 +76,9 @@ class Spoiled:
         return getattr(self.backend, name)
 
 
-def failing(edit: Any, request: EditRequest, backend: Any, seeds: Sequence[int] = SEEDS) -> tuple[list[EditResult], str]:
+def failing(
+    edit: Any, request: EditRequest, backend: Any, seeds: Sequence[int] = SEEDS
+) -> tuple[list[EditResult], str]:
     """What was reported as finished, and how it ended."""
     seen: list[Report] = []
     with pytest.raises(NotFinite) as caught:
@@ -112,9 +114,7 @@ REQUESTS: dict[str, tuple[Any, Callable[[], EditRequest]]] = {
         ("kandinsky", "words", 0),
     ],
 )
-def test_a_lost_candidate_costs_the_others_nothing(
-    models: Models, name: str, asked: str, row: int
-) -> None:
+def test_a_lost_candidate_costs_the_others_nothing(models: Models, name: str, asked: str, row: int) -> None:
     edit, request_of = REQUESTS[asked]
     request, backend = request_of(), models(name).backend
     plain = drive(edit(request, SEEDS, backend))
