@@ -14,7 +14,7 @@ import torch
 from editor.diffusion.backend import Backend
 from editor.errors import NotFinite
 from editor.models.info import ModelInfo
-from editor.models.inspect import FETCH_AGAIN, LABELS
+from editor.models.inspect import FETCH_AGAIN, LABELS, OTHER_MODEL
 from editor.report import Reports
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def finite(tensor: torch.Tensor) -> bool:
 def strayed(step: int, steps: int) -> NotFinite:
     """What to say of a picture that stopped being one at `step`, from 0 on, of `steps`."""
     return NotFinite(
-        f"At step {step + 1} of {steps} the numbers of the model grew out of all bounds, so there is no picture.",
+        f"At step {step + 1} of {steps} the numbers of the model grew out of all bounds, so no picture came of it.",
         TRY_OTHERS,
     )
 
@@ -100,13 +100,13 @@ def diagnosed(reports: Reports[T], backend: Backend) -> Reports[T]:
         return (yield from reports)
     except NotFinite as error:
         fault = _fault(backend)
-        if not fault:
+        if fault is None:
             raise
-        raise NotFinite(fault, FETCH_AGAIN) from error
+        raise fault from error
 
 
-def _fault(backend: Backend) -> str:
-    """A sentence about the first part of a model whose weights are not finite, empty where all are. It reads all weights."""
+def _fault(backend: Backend) -> NotFinite | None:
+    """What to say of the first part of a model whose weights are not finite, None where all are. It reads all weights."""
     for pipeline in [each for each in vars(backend).values() if isinstance(each, diffusers.DiffusionPipeline)]:
         for name, part in pipeline.components.items():
             if not isinstance(part, torch.nn.Module):
@@ -114,7 +114,11 @@ def _fault(backend: Backend) -> str:
             for weights in part.parameters():
                 if weights.is_meta or not weights.is_floating_point() or finite(weights):
                     continue
-                kept = "numbers that are none" if weights.isnan().any() else "numbers that are infinite"
                 whose = f"The {LABELS.get(name, name)} of “{backend.info.name}”"
-                return f"{whose} is damaged: its weights hold {kept}, so it cannot make a picture."
-    return ""
+                none = bool(weights.isnan().any())
+                if weights.dtype == torch.float16 and not none:
+                    return NotFinite(f"{whose} has weights too large for half precision.", OTHER_MODEL)
+                kept = "numbers that are none" if none else "numbers that are infinite"
+                said = f"{whose} is damaged: its weights hold {kept}, so it cannot make a picture."
+                return NotFinite(said, FETCH_AGAIN)
+    return None

@@ -4,7 +4,6 @@ network expects are others; its pictures would then be wrong without a word, so 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,6 +49,9 @@ ADDED: Mapping[FamilyName, tuple[tuple[str | None, ...], tuple[str | None, ...]]
 }
 TIME_IDS: Mapping[FamilyName, int] = {"stable-diffusion-xl": 6, "stable-diffusion-xl-refiner": 5}
 
+LARGEST = 1e12  # of numbers that latents are scaled by; those of published models are below 20
+
+KNOWN_MODEL = "Choose a model of one of these kinds; the page of models suggests some that suit this machine."
 ORDINARY = "Choose a model made for changing pictures by words, without such an addition."
 USUAL_NOISE = "Choose a version of it for the usual noise (epsilon or v-prediction), or another model such as Stable Diffusion XL."
 UNDISTILLED = "Choose the model that it was distilled from, or one for few steps such as SDXL Turbo."
@@ -156,4 +158,4 @@ def _row(values: Any, length: Any, *, positive: bool = False) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from editor.models.headers import Damaged, Header, Tensor
 from editor.models.info import FamilyName, Part, Precision, Prediction
-from editor.models.settings import FOR_WORDS, FULL_MODEL, ORDINARY, USUAL_NOISE, NotUnderstood
+from editor.models.settings import FOR_WORDS, FULL_MODEL, KNOWN_MODEL, ORDINARY, USUAL_NOISE, NotUnderstood
 
 FEW_BITS = frozenset(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"))
 SIXTEEN_BITS = "Look for the version of the same model in half precision (fp16 or bf16)."
@@ -174,7 +174,7 @@ def _ends_in_noise(header: Header, stem: str) -> bool:
 def _what_else(tensors: Mapping[str, Tensor]) -> Damaged:
     for marks, kind in OTHER_FAMILIES:
         if any(name.removeprefix(NETWORK).startswith(mark) for name in tensors for mark in marks):
-            return Damaged(f"is {kind}; Palimpsest can use {KNOWN} so far")
+            return NotUnderstood(f"is {kind}; Palimpsest can use {KNOWN} so far", KNOWN_MODEL)
     tops = {name.partition(".")[0] for name in tensors}
     if {"encoder", "decoder"} <= tops or "first_stage_model" in tops:
         return NotAModel("is a VAE alone, not a whole model")

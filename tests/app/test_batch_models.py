@@ -470,7 +470,7 @@ def test_a_network_that_grows_out_of_bounds_makes_no_picture(
     assert edit(strength, "--method", method, "--prompt", "red boat", "--guidance", 5) == 1
     said = capsys.readouterr().err
     assert said.startswith("At step ")
-    assert "there is no picture. Choose another sampler" in said
+    assert "no picture came of it. Choose another sampler" in said
     assert said.count("\n") == 1
     assert not (tmp_path / "out.png").exists()
     assert watched.unchanged()

@@ -418,6 +418,15 @@ def test_weights_that_are_no_numbers_are_named(
     assert caught.value.advice == "Download the model again; what is there already is kept."
 
 
+def test_weights_too_large_for_half_precision_are_not_called_damaged(loaded: Loaded) -> None:
+    backend = loaded("sd", HALF)
+    with torch.no_grad():
+        part(backend, "vae").decoder.conv_in.bias.fill_(1e5)
+    with failing(backend) as caught:
+        pass
+    assert caught.value.message == "The VAE of “sd” has weights too large for half precision."
+
+
 def test_sound_weights_are_not_blamed(loaded: Loaded) -> None:
     with failing(loaded("sd")) as caught:
         pass

@@ -149,6 +149,7 @@ def test_time_ids_of_another_model_are_refused(tmp_path: Path) -> None:
         {"scaling_factor": 0},
         {"scaling_factor": -1.0},
         {"scaling_factor": NAN},
+        {"scaling_factor": 10**400},
         {"scaling_factor": "0.18215"},
         {"scaling_factor": None},
         {"shift_factor": INFINITE},
