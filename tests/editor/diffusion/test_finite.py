@@ -48,7 +48,11 @@ Loaded = Callable[..., Backend]
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     top = tmp_path_factory.mktemp("models")
-    makers = {"sd": tiny.stable_diffusion, "sdxl": tiny.stable_diffusion_xl, "kandinsky": tiny.kandinsky}
+    makers: dict[str, Callable[[Path], Path]] = {
+        "sd": tiny.stable_diffusion,
+        "sdxl": tiny.stable_diffusion_xl,
+        "kandinsky": tiny.kandinsky,
+    }
     return cache(lambda name: makers[name](top / name))
 
 
@@ -328,15 +332,16 @@ def test_layers_that_take_turns_on_a_card_are_put_back_too() -> None:
     """Their weights are empty between turns, and put into new places for each."""
     network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2)).half().eval()
     weight = network[0].weight.float().detach().clone()
+    layer: Any = network[0]
     cpu_offload(network, execution_device=torch.device("cpu"), offload_buffers=True)
     given = torch.ones(1, 2)
     with full_precision(network), torch.no_grad():
-        assert network[0](given).dtype == torch.float32
-        torch.testing.assert_close(network[0](given) - network[0](0 * given), given @ weight.T)
+        assert layer(given).dtype == torch.float32
+        torch.testing.assert_close(layer(given) - layer(0 * given), given @ weight.T)
     kinds = {each.dtype for each in (*network.parameters(), *network.buffers()) if each.is_floating_point()}
     assert kinds == {torch.float16}
     assert all(each.is_meta for each in network.parameters())
-    assert network[0](given.half()).dtype == torch.float16
+    assert layer(given.half()).dtype == torch.float16
 
 
 # Words
@@ -421,7 +426,7 @@ def test_weights_that_are_no_numbers_are_named(
 def test_weights_too_large_for_half_precision_are_not_called_damaged(loaded: Loaded) -> None:
     backend = loaded("sd", HALF)
     with torch.no_grad():
-        part(backend, "vae").decoder.conv_in.bias.fill_(1e5)
+        part(backend, "vae").decoder.conv_in.bias.copy_(torch.tensor(1e5))
     with failing(backend) as caught:
         pass
     assert caught.value.message == "The VAE of “sd” has weights too large for half precision."

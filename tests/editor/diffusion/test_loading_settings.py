@@ -144,9 +144,9 @@ def test_a_vae_without_its_outer_convolutions(copied: Callable[[str], Path]) -> 
 # Noise
 
 
-def single(made: Callable[[str], Path], path: Path, name: str = "sdxl", second: bool = False, **keys: Any) -> Path:
+def single(made: Callable[[str], Path], path: Path, name: str = "sdxl", **keys: Any) -> Path:
     """A model in one file, with further arrays."""
-    file = save_single(path, assembled(made(name)).components, second)
+    file = save_single(path, assembled(made(name)).components)
     save_file({**load_file(file), **keys}, file, {"format": "pt"})
     return file
 
@@ -154,7 +154,7 @@ def single(made: Callable[[str], Path], path: Path, name: str = "sdxl", second: 
 @pytest.mark.parametrize("sampler", ["", "euler_a", "ddim", "dpmpp_2m", "unipc"])
 def test_a_file_of_pure_noise_is_sampled_so(made: Callable[[str], Path], tmp_path: Path, sampler: Any) -> None:
     """As a folder that says it: from the very last level, in the v that belongs to it."""
-    marks = {"v_pred": torch.zeros(1), "ztsnr": torch.zeros(1)}
+    marks: dict[str, Any] = {"v_pred": torch.zeros(1), "ztsnr": torch.zeros(1)}
     own = assembled(single(made, tmp_path / "m.safetensors", **marks), made("sdxl")).scheduler
     wanted = diffusers.EulerDiscreteScheduler.from_config(
         {
