@@ -16,7 +16,7 @@ from editor.compose import flatten
 from editor.document import Document
 from editor.edit import Draft, apply_result, candidates, make_request
 from editor.engine import Engine
-from editor.errors import InvalidRequest, ModelUnavailable, OutOfMemory, let_go
+from editor.errors import EditorError, InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go
 from editor.fields import FieldSpec, field_specs
 from editor.geometry import Placement, Rect, Size
 from editor.io.images import Picture, export_kind, read_image, write_image
@@ -59,10 +59,10 @@ class WithModel:
     exemplars: tuple[tuple[Path, tuple[float, float] | None, float | None], ...] = ()
 
 
-class SomeMissing(OutOfMemory):
-    """The memory ran out before all variations were made. Those that were made are written; `notes` is what else is to be known about them."""
+class SomeMissing(EditorError):
+    """Some variations could not be made. Those that were made are written; `notes` is what else is to be known about them."""
 
-    def __init__(self, error: OutOfMemory, made: int, wanted: int, notes: tuple[str, ...]) -> None:
+    def __init__(self, error: EditorError, made: int, wanted: int, notes: tuple[str, ...]) -> None:
         super().__init__(f"Only {made} of {wanted} variations could be made. {error.message}", error.advice)
         self.notes = notes
 
@@ -72,7 +72,7 @@ class Made:
     """Results, best first as far as that is known, each with how well it fits the words. `error`: why there are no more."""
 
     results: list[tuple[EditResult, Match | None]]
-    error: OutOfMemory | None = None
+    error: EditorError | None = None
 
 
 def edit_file(
@@ -206,13 +206,13 @@ def _parse(spec: FieldSpec, text: str) -> Any:
 
 def drive(request: CandidatesRequest, engine: Engine) -> Made:
     """Run the request to its end, with the progress on standard error when someone is watching. Raises `EditorError` kinds, but when the memory
-    runs out after some results, those are returned.
+    runs out after some results, or others than those came to nothing, they are returned.
     """
     reports = engine.run(request)
     watched = sys.stderr.isatty()
     results: list[EditResult] = []
     matches: dict[int, Match] = {}
-    short: OutOfMemory | None = None
+    short: EditorError | None = None
     try:
         for report in reports:
             match report:
@@ -224,7 +224,7 @@ def drive(request: CandidatesRequest, engine: Engine) -> Made:
                     sys.stderr.write(f"\r\033[K{report.doing} · {report.fraction:.0%}")
                 case _:
                     pass
-    except OutOfMemory as error:
+    except (OutOfMemory, NotFinite) as error:
         if not results:
             raise
         short = error

@@ -64,7 +64,7 @@ def _edit(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="palimpsest edit",
         description="Change a region of a picture, without a window.",
-        epilog="Exit status: 0 done, 1 failed, 2 called wrongly, 3 some of the variations are written and memory ran out.",
+        epilog="Exit status: 0 done, 1 failed, 2 called wrongly, 3 some of the variations are written, the others could not be made.",
         allow_abbrev=False,
     )
     parser.add_argument("picture", type=Path)

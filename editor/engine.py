@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from editor.errors import ModelUnavailable, OutOfMemory, let_go
+from editor.errors import ModelUnavailable, NotFinite, OutOfMemory, let_go
 from editor.methods import METHODS, MODEL_METHODS
 from editor.models.device import INSTALL, NOT_INSTALLED
 from editor.models.info import ModelInfo
@@ -102,31 +102,42 @@ class Engine:
         info = self._library().find(request.request.model)
         yield Progress(0.0, "Getting the model")
         shelf = self._model_shelf()
-        from editor.diffusion.shelf import telling_memory  # noqa: PLC0415  torch, as in `_model_shelf`
+        from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_shelf`
+        from editor.diffusion.shelf import telling_memory  # noqa: PLC0415  as above
 
         edit, seeds = MODEL_METHODS[type(request.request.settings)](), request.seeds
         low = 0.0 if shelf.holds(info) else LOADING
         backend = yield from part(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
-        at_once = len(seeds)
+        at_once, left = len(seeds), list(seeds)
         results: list[EditResult] = []
+        lost: NotFinite | None = None
         ranking = self._ranking(shelf, info, request.request) if ranked else None
-        while len(results) < len(seeds):
+        while left:
             # Asked again each time: what ranks has taken some of the memory.
-            at_once = min(at_once, shelf.at_once(info, request.request, len(seeds) - len(results)))
-            chunk = seeds[len(results) : len(results) + at_once]
-            run = _Watched(telling_memory(edit(request.request, chunk, backend)))
-            begin, end = (low + (1 - low) * made / len(seeds) for made in (len(results), len(results) + len(chunk)))
-            words = f" · {_numbers(len(results), len(chunk), len(seeds))}" if len(seeds) > 1 else ""
+            at_once = min(at_once, shelf.at_once(info, request.request, len(left)))
+            chunk, past = left[:at_once], len(seeds) - len(left)
+            run = _Watched(telling_memory(diagnosed(edit(request.request, chunk, backend), backend)))
+            begin, end = (low + (1 - low) * count / len(seeds) for count in (past, past + len(chunk)))
+            words = f" · {_numbers(past, len(chunk), len(seeds))}" if len(seeds) > 1 else ""
             new: Sequence[EditResult]
+            done: Sequence[int] = chunk
             try:
                 new = yield from part(run.reports(), begin, end, more=words)
+            except NotFinite as error:
+                if not results and not run.found:
+                    raise  # other seeds would hardly fare better
+                let_go(error)
+                log.warning("Some results came to nothing: %s", error)
+                new, lost = run.found, error
             except OutOfMemory as error:
                 if len(chunk) == 1 or run.early:
                     raise
                 let_go(error)  # its frames hold what there was no room for
                 log.info("No memory for %d results at once", len(chunk))
                 new, at_once = run.found, len(chunk) // 2
+                done = [result.recipe.seed for result in new]
             results += new
+            left = [seed for seed in left if seed not in done]
             if run.early:
                 break
             if ranking is not None:
@@ -134,6 +145,8 @@ class Engine:
                     yield from part(ranking.scored(new), end, end)
                 except FinishEarly:
                     break
+        if lost is not None:
+            raise lost
         return tuple(results)
 
     def _ranking(self, shelf: Shelf, info: ModelInfo, request: EditRequest) -> Ranking | None:
@@ -153,12 +166,14 @@ class Engine:
         info = self._library().find(request.request.model)
         yield Progress(0.0, "Getting the model")
         shelf = self._model_shelf()
-        from editor.diffusion.shelf import telling_memory  # noqa: PLC0415  torch, as in `_model_shelf`
+        from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_shelf`
+        from editor.diffusion.shelf import telling_memory  # noqa: PLC0415  as above
         from editor.methods.blended_latent_diffusion import repair  # noqa: PLC0415  as above
 
         low = 0.0 if shelf.holds(info) else LOADING
         backend = yield from part(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
-        return (yield from part(telling_memory(repair(request, backend, self._fit_store())), low, 1.0))
+        mending = diagnosed(repair(request, backend, self._fit_store()), backend)
+        return (yield from part(telling_memory(mending), low, 1.0))
 
     def _assess(self, request: AssessRequest) -> Reports[Assessment]:
         info: ModelInfo = self._library().find(request.model)

@@ -35,6 +35,10 @@ class OutOfMemory(EditorError):
     """The edit does not fit into memory."""
 
 
+class NotFinite(EditorError):
+    """What a model computed are no numbers any more (infinite, or none at all), so there is no picture in it."""
+
+
 class UnreadableFile(EditorError):
     """A file could not be opened: missing, damaged, hostile, too large, or of another kind or version."""
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
+from editor.errors import NotFinite
 from editor.geometry import Rect, Size
 from editor.report import EditResult, Recipe
 from editor.request import EditRequest
@@ -108,7 +109,9 @@ class Pasted:
 
 
 def result_of(request: EditRequest, seed: int, pasted: Pasted) -> EditResult:
-    """What was pasted, cut to what changed."""
+    """What was pasted, cut to what changed. Raises `NotFinite` where that holds anything but finite numbers, which would be painted black."""
+    if not math.isfinite(float(pasted.paint.sum())):
+        raise NotFinite("What was computed is not a picture.", "Try other settings.")
     pixels = pasted.layer()
     area = Rect.of_mask(pixels[..., 3])
     area = area if not area.empty else Rect(0, 0, 1, 1)

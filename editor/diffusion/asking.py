@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import reduce
 
 from editor.diffusion.backend import Backend, Embeddings, PicturePrompt
+from editor.diffusion.finite import unread
 from editor.diffusion.guidance import Denoiser, Guidance, guided
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Size
@@ -23,13 +24,19 @@ def told(
     pictures: Sequence[PicturePrompt] = (),
     picture_share: float = 0.0,
 ) -> Reports[Denoiser]:
-    """The network, told the request's words for a batch of one picture for each seed. `canvas`: in pixels; the rest as in `Backend.embed`."""
+    """The network, told the request's words for a batch of one picture for each seed. `canvas`: in pixels; the rest as in `Backend.embed`.
+
+    Raises `NotFinite` where what was read is no numbers.
+    """
     if not backend.info.traits.draws_words:
         seeds = seeds[:1]  # the same for all
     embeddings = []
     for number, seed in enumerate(seeds):
         reading = backend.embed(request.prompt, request.negative_prompt, canvas, pictures, picture_share, seed=seed)
-        embeddings.append((yield from part(reading, number / len(seeds), (number + 1) / len(seeds))))
+        pair = yield from part(reading, number / len(seeds), (number + 1) / len(seeds))
+        if not all(each.finite for each in pair):
+            raise unread(backend.info)
+        embeddings.append(pair)
     positive, negative = (reduce(Embeddings.beside, each) for each in zip(*embeddings, strict=True))
     return guided(backend, Guidance(positive, negative, request.guidance_scale))
 

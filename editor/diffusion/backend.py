@@ -27,6 +27,12 @@ class Embeddings:
     hidden: torch.Tensor | None
     added: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
+    @property
+    def finite(self) -> bool:
+        """Whether all its numbers are finite."""
+        tensors = self.added.values() if self.hidden is None else (self.hidden, *self.added.values())
+        return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
+
     def repeated(self, batch: int) -> Embeddings:
         """For `batch` pictures; what has that many already stays."""
 

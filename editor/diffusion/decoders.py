@@ -12,24 +12,25 @@ import torch
 from accelerate.hooks import remove_hook_from_module
 from torch.utils.checkpoint import checkpoint
 
+from editor.diffusion.scaling import Scaling
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnDecoder:
     """Float32, on the model's device, nothing of it shared with the model; no gradients are wanted of its weights until somebody does.
 
-    `network`: what the published refinement trains. `before`: the convolution in front of it, if there is one, which stays as it is. Latents are
-    divided by `scale`, plus `shift`. `spatial`: whether the network looks at those once more in its norms.
+    `network`: what the published refinement trains. `before`: the convolution in front of it, if there is one, which stays as it is. `scaling`: of
+    the latents on their way in. `spatial`: whether the network looks at those once more in its norms.
     """
 
     network: torch.nn.Module
     before: torch.nn.Module | None
-    scale: float
-    shift: float
+    scaling: Scaling
     spatial: bool
 
     @classmethod
     def of(
-        cls, autoencoder: Any, device: torch.device, *, scale: float = 1.0, shift: float = 0.0, spatial: bool = False
+        cls, autoencoder: Any, device: torch.device, *, scaling: Scaling | None = None, spatial: bool = False
     ) -> OwnDecoder:
         """`autoencoder`: with `decoder` and `post_quant_conv`, wherever they lie in memory."""
         with torch.inference_mode(False):
@@ -37,14 +38,13 @@ class OwnDecoder:
             return cls(
                 _copied(autoencoder.decoder, device),
                 None if before is None else _copied(before, device),
-                scale,
-                shift,
+                scaling or Scaling(),
                 spatial,
             )
 
     def __call__(self, latents: torch.Tensor) -> torch.Tensor:
         """(B, C, h, w) as the backend has them -> (B, 3, H, W) around [-1, 1], not clipped."""
-        whole = latents / self.scale + self.shift
+        whole = self.scaling.to_autoencoder(latents)
         inner = whole if self.before is None else self.before(whole)
         found: torch.Tensor = self.network(inner, whole) if self.spatial else self.network(inner)
         return found
@@ -53,7 +53,7 @@ class OwnDecoder:
     def weights(self) -> Sequence[torch.Tensor]:
         """Everything that what it decodes depends on, beside the latents."""
         parts = (self.network,) if self.before is None else (self.network, self.before)
-        return [torch.tensor([self.scale, self.shift]), *(each for one in parts for each in one.state_dict().values())]
+        return [self.scaling.numbers, *(each for one in parts for each in one.state_dict().values())]
 
     @property
     def parameters(self) -> Sequence[torch.nn.Parameter]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 import torch
 
 from editor.diffusion.blending import Holds
+from editor.diffusion.finite import Watch, sound_rows
 from editor.diffusion.guidance import Denoiser
 from editor.diffusion.schedule import Schedule
+from editor.errors import NotFinite
 from editor.report import FinishEarly, Preview, Progress, Reports
 
 # Multistep solvers extrapolate from steps in which more than this share of the cells was still written over (PIXELS specification, section 10).
@@ -20,10 +22,13 @@ MUCH = 0.25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sampled:
-    """`latents`: (B, C, h, w), clean. `early`: whether somebody asked to finish before the last step."""
+    """`latents`: (B, C, h, w), clean. `early`: whether somebody asked to finish before the last step. `lost`: the pictures of the batch whose numbers
+    are not finite any more, by place, each with what to say of it; there are always others.
+    """
 
     latents: torch.Tensor
     early: bool = False
+    lost: Mapping[int, NotFinite] = field(default_factory=dict)
 
 
 class Shows(Protocol):
@@ -50,8 +55,12 @@ def denoise(
     `show` is given the clean latents that a step points at. `restore`: cells that are
     held to the end come out as the clean anchor (off only for comparison with published code). Asked to finish early, it returns
     what the last step points at.
+
+    Raises `NotFinite` as soon as it is known that no picture of the batch has finite numbers any more: on a processor after each step, on a card
+    where it is waited for anyway, for a preview or at the end.
     """
     steps = len(schedule)
+    watch = Watch(latents, steps)
     let_go = anchor.let_go(steps)
     for i in range(steps):
         if let_go[i] > MUCH:
@@ -61,9 +70,20 @@ def denoise(
         estimate = partial(schedule.estimate, prediction, i, latents)
         try:
             if show is not None and show.due():
-                yield show.preview(anchor.after(estimate(), schedule, i))
+                watch.lost()
+                seen = anchor.after(estimate(), schedule, i)
+                sound = sound_rows(seen)
+                if sound.any():
+                    yield show.preview(seen if sound.all() else seen[sound])
             yield Progress((i + 1) / steps, f"Step {i + 1} of {steps}")
         except FinishEarly:
-            return Sampled(anchor.after(estimate(), schedule, i), early=True)
-        latents = anchor.stepped(schedule.step(prediction, i, latents, generators), estimate, schedule, i)
-    return Sampled(anchor.after(latents, schedule, steps - 1) if restore else latents)
+            clean = anchor.after(estimate(), schedule, i)
+            watch.see(clean, i)
+            return Sampled(clean, early=True, lost=watch.lost())
+        stepped = schedule.step(prediction, i, latents, generators)
+        watch.see(stepped, i)
+        if not watch.waiting:
+            watch.lost()
+        latents = anchor.stepped(stepped, estimate, schedule, i)
+    clean = anchor.after(latents, schedule, steps - 1) if restore else latents
+    return Sampled(clean, lost=watch.lost())

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from editor.diffusion.backend import Embeddings, Image, PicturePrompt
 from editor.diffusion.decoders import OwnDecoder
+from editor.diffusion.finite import undecoded, unencoded
 from editor.diffusion.networks import from_network, predicted, to_network
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
+from editor.diffusion.widening import Widening
 from editor.geometry import Size
 from editor.models.info import ModelInfo
 from editor.report import Progress, Reports
@@ -31,6 +33,7 @@ class Kandinsky:
         """`decoder`: a `KandinskyV22Pipeline` or `KandinskyV22Img2ImgPipeline`. `prior`: a `KandinskyV22PriorPipeline`."""
         self.info = info
         self._decoder, self._prior = decoder, prior
+        self._widening = Widening()
 
     @property
     def device(self) -> torch.device:
@@ -40,8 +43,12 @@ class Kandinsky:
     def encode(self, image: Image) -> torch.Tensor:
         """(1, 4, h, w). Sides are multiples of 64."""
         movq = self._decoder.movq
-        latents: torch.Tensor = movq.encode(to_network(image, self.device, movq.dtype)).latents
-        return latents.float().contiguous()
+
+        def encoded() -> torch.Tensor:
+            latents: torch.Tensor = movq.encode(to_network(image, self.device, movq.dtype)).latents
+            return latents
+
+        return self._widening.run(movq, encoded, unencoded(self.info)).float().contiguous()
 
     def sample(self, image: Image, generator: torch.Generator) -> torch.Tensor:
         """`encode`: there is no posterior."""
@@ -51,7 +58,12 @@ class Kandinsky:
     def decode(self, latents: torch.Tensor) -> NDArray[np.float32]:
         """(B, H, W, 3) in [0, 1]."""
         movq = self._decoder.movq
-        return from_network(movq.decode(latents.to(self.device, movq.dtype), force_not_quantize=True).sample)
+
+        def decoded() -> torch.Tensor:
+            planes: torch.Tensor = movq.decode(latents.to(self.device, movq.dtype), force_not_quantize=True).sample
+            return planes
+
+        return from_network(self._widening.run(movq, decoded, undecoded(self.info), latents))
 
     def own_decoder(self) -> OwnDecoder:
         movq = self._decoder.movq

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from editor.models.headers import Damaged, find_weights, read_json
 from editor.models.info import ModelInfo, Precision
 from editor.models.inspect import FETCH_AGAIN, LABELS, OTHER_MODEL, PARTS, PRIOR_PARTS
 from editor.models.memory import Fit
+from editor.models.single_file import SECOND_WIDTH
 from editor.models.staging import checked_settings, staged_network, staged_processor, staged_tokenizer
 from editor.report import Progress, Reports
 
@@ -45,6 +47,11 @@ CLASSES: Mapping[str, Any] = {
     "text_encoder_2": transformers.CLIPTextModelWithProjection,
     "image_encoder": transformers.CLIPVisionModelWithProjection,
 }
+# These are often saved with the other half of CLIP, or with counters that nothing reads.
+WITH_LEFTOVERS = ("text_encoder", "text_encoder_2", "image_encoder", "clip")
+OLD_WORDS, WORDS = "cond_stage_model.transformer.", "cond_stage_model.transformer.text_model."
+OF_FIRST: Mapping[str, Any] = {"clip_sample": False, "steps_offset": 1}
+ZERO_SNR = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 Parts = dict[str, Any]
 
 
@@ -134,20 +141,24 @@ class _SingleFile:
 
     def __init__(self, info: ModelInfo) -> None:
         with understood(info.name):
-            self._arrays: Mapping[str, torch.Tensor] = load_single_file_checkpoint(
-                str(info.path), local_files_only=True
-            )
+            found: Mapping[str, torch.Tensor] = load_single_file_checkpoint(str(info.path), local_files_only=True)
+        self._arrays = _renamed(found)
 
     def network(self, name: str, folder: Path, dtype: torch.dtype) -> Any:
         kind = CLASSES[name]
         where = {"config": str(folder.parent), "subfolder": folder.name, "local_files_only": True}
-        if name.startswith("text_encoder"):
-            network = create_diffusers_clip_model_from_ldm(kind, self._arrays, torch_dtype=dtype, **where)
-        else:
-            network = kind.from_single_file(self._arrays, dtype=dtype, **where)
+        try:
+            if name.startswith("text_encoder"):
+                network = create_diffusers_clip_model_from_ldm(kind, self._arrays, torch_dtype=dtype, **where)
+            else:
+                network = kind.from_single_file(self._arrays, dtype=dtype, **where)
+        except NotImplementedError as error:
+            if "meta tensor" not in str(error):
+                raise
+            raise Damaged("arrays are missing from its weights") from error
         missing = [key for key, each in network.named_parameters() if each.is_meta]
         if missing:
-            raise ValueError(f"{len(missing)} arrays are missing, {missing[0]} first")
+            raise Damaged(f"{_counted(missing)} missing from its weights")
         return network
 
     def tokenizer(self, folder: Path) -> Any:
@@ -158,7 +169,26 @@ class _SingleFile:
 
     @property
     def _open_clip(self) -> bool:
-        return "cond_stage_model.model.token_embedding.weight" in self._arrays
+        words = self._arrays.get(f"{WORDS}embeddings.token_embedding.weight")
+        second = words is not None and words.shape[1] == SECOND_WIDTH
+        return second or "cond_stage_model.model.token_embedding.weight" in self._arrays
+
+
+def _renamed(arrays: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    """With the text encoder of Stable Diffusion as it is usually named; some versions of transformers left a level out."""
+
+    def usual(name: str) -> str:
+        old = name.startswith(OLD_WORDS) and name.removeprefix(OLD_WORDS).startswith(
+            ("embeddings.", "encoder.", "final_layer_norm.")
+        )
+        return WORDS + name.removeprefix(OLD_WORDS) if old else name
+
+    return {usual(name): each for name, each in arrays.items()}
+
+
+def _counted(names: Sequence[str]) -> str:
+    """Of some arrays the first, and how many there are: "the array “a” is", "2 arrays, “a” first, are"."""
+    return f"the array “{names[0]}” is" if len(names) == 1 else f"{len(names)} arrays, “{names[0]}” first, are"
 
 
 def network_of(kind: Any, folder: Path, part: str, dtype: torch.dtype) -> Any:
@@ -174,9 +204,16 @@ def network_of(kind: Any, folder: Path, part: str, dtype: torch.dtype) -> Any:
             _check_size(kind, stage, folder)
         options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
         network, about = kind.from_pretrained(str(stage), dtype=dtype, **options)
-    missing = list(about["missing_keys"]) + list(about["mismatched_keys"])
+    missing, other = list(about["missing_keys"]), list(about["mismatched_keys"])
     if missing:
-        raise ValueError(f"{len(missing)} arrays are missing or of another size, {missing[0]} first")
+        raise Damaged(f"{_counted(missing)} missing from its weights")
+    if other:
+        raise ValueError(
+            f"{_counted([str(each[0] if isinstance(each, tuple) else each) for each in other])} of another size"
+        )
+    unknown = [] if part in WITH_LEFTOVERS else list(about["unexpected_keys"])
+    if unknown:
+        raise ValueError(f"{_counted(unknown)} unknown to its settings")
     return network
 
 
@@ -227,7 +264,7 @@ def _assembled(info: ModelInfo, parts: Parts, source: _Folder | _SingleFile, fol
         case "stable-diffusion-xl-refiner":
             absent = {"text_encoder": None, "tokenizer": None}
             options = {
-                "force_zeros_for_empty_prompt": False,
+                "force_zeros_for_empty_prompt": bool(_index(folder).get("force_zeros_for_empty_prompt", False)),
                 "requires_aesthetics_score": True,
                 "add_watermarker": False,
             }
@@ -263,7 +300,12 @@ def _scheduler(folder: Path, info: ModelInfo | None = None) -> Any:
     known = isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)
     if not known:
         raise ValueError("its scheduler is of an unknown kind")
-    changed = {} if info is None or info.family == "kandinsky-2.2" else {"prediction_type": info.prediction}
+    changed: dict[str, Any] = {}
+    if info is not None and info.family != "kandinsky-2.2":
+        changed = {"prediction_type": info.prediction, **(ZERO_SNR if info.zero_snr else {})}
+    if info is not None and info.family == "stable-diffusion":
+        # What diffusers' pipeline changes as well, with a warning for who wrote the settings.
+        changed |= {name: value for name, value in OF_FIRST.items() if name in signature(kind).parameters}
     return kind.from_config({**settings, **changed})
 
 

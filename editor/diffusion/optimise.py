@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
+from editor.diffusion.finite import unlearned
 from editor.report import FinishEarly, Progress, Reports
 
 
@@ -30,7 +32,7 @@ def minimise(
 
     It works from anywhere, also where gradients are off: they are on around loss and step only, never while it waits. What the loss reads
     must have been made outside of `torch.inference_mode`. Asked to finish early, it leaves the parameters as they are by then. Closed between two
-    steps, too: to undo is up to whoever lent them.
+    steps, too: to undo is up to whoever lent them. Raises `NotFinite` at the first loss that is no finite number.
     """
     optimiser: torch.optim.Optimizer | None = None
     losses: list[float] = []
@@ -39,6 +41,8 @@ def minimise(
             if optimiser is None:
                 optimiser = torch.optim.Adam(parameters, lr=learning_rate)
             losses.append(_stepped(loss, optimiser))
+        if not math.isfinite(losses[-1]):
+            raise unlearned()
         try:
             yield Progress((step + 1) / steps, f"{doing} · {step + 1} of {steps}")
         except FinishEarly:

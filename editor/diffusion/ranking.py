@@ -19,9 +19,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from editor.diffusion.loading import network_of, tokenizer_of, understood
-from editor.errors import EditorError
+from editor.errors import EditorError, NotFinite
 from editor.geometry import Rect
 from editor.models.headers import Damaged, read_json
+from editor.models.inspect import FETCH_AGAIN
 from editor.models.rankers import RankerInfo
 from editor.report import EditResult, Match, Progress, Reports, Scored
 from editor.request import EditRequest
@@ -114,7 +115,8 @@ class Ranker:
         """How well each picture fits the words within the region.
 
         `pictures`, `source` (the picture as it was): (H, W, 3) uint8. `region`: (H, W) float32 in [0, 1], not empty. `look`: at a "crop" of the
-        region with some surroundings, or, as the "reference" does, at the region alone in the whole frame. Raises `ModelUnavailable`, `OutOfMemory`.
+        region with some surroundings, or, as the "reference" does, at the region alone in the whole frame. Raises `ModelUnavailable`, `OutOfMemory`,
+        and `NotFinite` where its answer is no number.
         """
         with understood(self.info.name, any_error=False):
             wanted = self._read(words)
@@ -125,6 +127,8 @@ class Ranker:
                 seen = torch.stack([view(each, region) for each in everything[first : first + BATCH]])
                 cosines += (self._see(seen) @ wanted).tolist()
             scale = float(self._network.logit_scale.float().exp())
+        if not all(map(math.isfinite, (scale, *cosines))):
+            raise NotFinite(f"“{self.info.name}” cannot compare: what it computes are no numbers.", FETCH_AGAIN)
         before, *after = cosines
         return [Match(each, scale * (each - before)) for each in after]
 

@@ -45,6 +45,10 @@ _PRESERVING = (
 )
 # Those that count timesteps.
 _TIMED = (diffusers.DDIMScheduler, diffusers.DDPMScheduler, diffusers.LCMScheduler, diffusers.PNDMScheduler)
+# What one solver calls by these names, another refuses, or divides by zero with.
+_SOLVERS_OWN = ("algorithm_type", "solver_type", "lower_order_final")
+# Those that cannot step by a network that predicts clean latents.
+_NEVER_CLEAN = (diffusers.EulerAncestralDiscreteScheduler, diffusers.PNDMScheduler)
 # What earlier steps were is kept for the later ones.
 _MULTISTEP = (*_PRESERVING, diffusers.LMSDiscreteScheduler)
 
@@ -75,6 +79,8 @@ class Schedule:
         if kind is not type(own):
             config.setdefault("clip_sample", False)  # latents are not pictures in [-1, 1]
             config.pop("variance_type", None)  # only the model's own knows what its network says of variances
+            for name in _SOLVERS_OWN:
+                config.pop(name, None)
             config["skip_prk_steps"] = True  # Runge-Kutta steps take several looks at one level
         config.update(changes)
         known = inspect.signature(kind).parameters
@@ -89,6 +95,10 @@ class Schedule:
         if not isinstance(self._scheduler, (*_EXPLODING, *_PRESERVING, *_TIMED)):
             raise InvalidRequest(
                 f"The model's own sampler, {kind.__name__}, cannot hold parts of a picture.", "Choose another sampler."
+            )
+        if self.prediction == "sample" and isinstance(self._scheduler, _NEVER_CLEAN):
+            raise InvalidRequest(
+                f"The sampler {kind.__name__} cannot work with what this model predicts.", "Choose another sampler."
             )
         self.timesteps: torch.Tensor = self._left(self._scheduler.timesteps)
         self._levels = [self._level(i) for i in range(len(self))]
@@ -180,7 +190,12 @@ class Schedule:
             self._begin(i)
 
     def _fresh(self) -> Any:
-        scheduler = self._make()
+        try:
+            scheduler = self._make()
+        except (NotImplementedError, ValueError) as error:
+            raise InvalidRequest(
+                "This sampler cannot make the noise that this model was trained with.", "Choose another sampler."
+            ) from error
         try:
             scheduler.set_timesteps(self._steps, device=self._device)
         except ValueError as error:

@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from diffusers.utils.torch_utils import get_module_execution_device
 from numpy.typing import NDArray
 
 from editor.diffusion.backend import Embeddings, Image, PicturePrompt
 from editor.diffusion.decoders import OwnDecoder
+from editor.diffusion.finite import undecoded, unencoded
 from editor.diffusion.networks import from_network, predicted, to_network
 from editor.diffusion.prompts import in_a_row, readings
+from editor.diffusion.scaling import Scaling
 from editor.diffusion.schedule import Schedule
+from editor.diffusion.widening import Widening
 from editor.geometry import Size
 from editor.models.info import ModelInfo
 from editor.report import Reports
@@ -28,6 +32,7 @@ class StableDiffusion:
         """`pipeline`: a `StableDiffusionPipeline`, or another one with the same parts, on its device."""
         self.info = info
         self._pipeline = pipeline
+        self._widening = Widening()
 
     @property
     def device(self) -> torch.device:
@@ -36,24 +41,26 @@ class StableDiffusion:
 
     def encode(self, image: Image) -> torch.Tensor:
         """(1, C, h, w), the mean of the posterior."""
-        return self._scaled(self._posterior(image).mode())
+        return self._scaling.to_network(self._posterior(image).mode().float()).contiguous()
 
     def sample(self, image: Image, generator: torch.Generator) -> torch.Tensor:
         """(1, C, h, w), drawn from the posterior."""
-        return self._scaled(self._posterior(image).sample(generator))
+        return self._scaling.to_network(self._posterior(image).sample(generator).float()).contiguous()
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> NDArray[np.float32]:
         """(B, H, W, 3) in [0, 1]."""
         vae = self._pipeline.vae
-        shift = getattr(vae.config, "shift_factor", None) or 0.0
-        whole = (latents / vae.config.scaling_factor + shift).to(self.device, vae.dtype)
-        return from_network(vae.decode(whole, return_dict=False)[0])
+        whole = self._scaling.to_autoencoder(latents)
+
+        def decoded() -> torch.Tensor:
+            planes: torch.Tensor = vae.decode(whole.to(self.device, vae.dtype), return_dict=False)[0]
+            return planes
+
+        return from_network(self._widening.run(vae, decoded, undecoded(self.info), whole))
 
     def own_decoder(self) -> OwnDecoder:
-        vae = self._pipeline.vae
-        shift = getattr(vae.config, "shift_factor", None) or 0.0
-        return OwnDecoder.of(vae, self.device, scale=vae.config.scaling_factor, shift=shift)
+        return OwnDecoder.of(self._pipeline.vae, self.device, scaling=self._scaling)
 
     @torch.no_grad()
     def embed(
@@ -85,13 +92,16 @@ class StableDiffusion:
         own = self._pipeline.scheduler
         return Schedule(own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device)
 
+    @property
+    def _scaling(self) -> Scaling:
+        return Scaling.of(self._pipeline.vae.config)
+
     @torch.no_grad()
     def _posterior(self, image: Image) -> Any:
         vae = self._pipeline.vae
-        return vae.encode(to_network(image, self.device, vae.dtype)).latent_dist
 
-    def _scaled(self, latents: torch.Tensor) -> torch.Tensor:
-        config = self._pipeline.vae.config
-        shift = getattr(config, "shift_factor", None) or 0.0
-        scaled: torch.Tensor = (latents.float() - shift) * config.scaling_factor
-        return scaled.contiguous()
+        def parameters() -> torch.Tensor:
+            found: torch.Tensor = vae.encode(to_network(image, self.device, vae.dtype)).latent_dist.parameters
+            return found
+
+        return DiagonalGaussianDistribution(self._widening.run(vae, parameters, unencoded(self.info)))

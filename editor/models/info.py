@@ -57,7 +57,8 @@ class ModelInfo:
     """A model that could be used. `key`: its path as text, what a request carries. `name`: for people.
 
     `native`: side in pixels of the square it was made for. `cell`: pixels per latent cell, a power of two that its autoencoder's settings
-    tell. `prediction`: what its network predicts. `steps`: how many suit it, None for the family's own (few-step models differ). `parts`: its
+    tell. `prediction`: what its network predicts. `zero_snr`: a single file whose last level is nothing but noise, which the packaged settings of its
+    family do not say. `steps`: how many suit it, None for the family's own (few-step models differ). `parts`: its
     networks with their sizes. `problem`: why it cannot be used, as a sentence, empty when it can; `advice`: what to do then; `family` means
     nothing when the problem is that it is of another. `licence` and `source` (hub id or file) as far as known. `toys`: it knows toy scenes
     only, such as the practice model that comes with the program; `words` are then all those it knows, in alphabetical order (empty: not told).
@@ -79,6 +80,7 @@ class ModelInfo:
     source: str = ""
     toys: bool = False
     words: tuple[str, ...] = ()
+    zero_snr: bool = False
 
     @property
     def traits(self) -> Family:

@@ -14,6 +14,16 @@ from editor.io.safe_json import read_start
 from editor.models.components import cleaned
 from editor.models.headers import MAX_NAMES, PICKLES, Damaged, Tensor, find_weights, read_header, read_json, unfinished
 from editor.models.info import FAMILIES, FamilyName, ModelInfo, Part, Prediction
+from editor.models.settings import (
+    FOR_WORDS,
+    FULL_MODEL,
+    NotUnderstood,
+    check_autoencoder,
+    check_prior,
+    check_scheduler,
+    check_unet,
+    check_words,
+)
 from editor.models.single_file import KNOWN, NotAModel, examine, part_of
 
 INDEX = "model_index.json"
@@ -72,6 +82,7 @@ LABELS: Mapping[str, str] = {
 }
 FETCH_AGAIN = "Download the model again; what is there already is kept."
 OTHER_MODEL = "Choose another model."
+KNOWN_MODEL = "Choose a model of one of these kinds; the models page suggests some that suit this machine."
 TOYS = r"^- toy-scenes\s*$"  # a tag on the card of a model that knows nothing else
 TOYS_GUIDANCE = 4.0
 ENDING = "</w>"  # of a token with which a word ends
@@ -170,7 +181,9 @@ def _file(blank: ModelInfo, prediction: Prediction | None) -> ModelInfo:
         header = read_header(path)
         found = examine(header, path.stem, prediction)
     except NotAModel as error:
-        raise _Refused(f"“{path.name}” {error}.", OTHER_MODEL) from error
+        raise _Refused(f"“{path.name}” {error}.", error.advice) from error
+    except NotUnderstood as error:
+        raise _Refused(f"“{path.name}” {error}.", error.advice) from error
     except Damaged as error:
         advice = FETCH_AGAIN if "cut off" in str(error) or "git-lfs" in str(error) else OTHER_MODEL
         if "pickle" in str(error):
@@ -182,6 +195,7 @@ def _file(blank: ModelInfo, prediction: Prediction | None) -> ModelInfo:
         family=found.family,
         native=found.native,
         prediction=found.prediction,
+        zero_snr=found.zero_snr,
         steps=steps,
         guidance_scale=guidance,
         parts=found.parts,
@@ -207,20 +221,26 @@ def _folder(blank: ModelInfo, prediction: Prediction | None) -> ModelInfo:
         name = _told(card, "model_name") or name
         info = replace(info, name=name, toys=True, words=_words(path))
     config = _config(info, path, "unet", "config.json")
-    channels = config.get("in_channels")
-    if channels == 9:
-        raise _Refused(f"“{name}” is made for inpainting only, which Palimpsest does not use.", OTHER_MODEL, info)
-    if channels != _config(info, path, "movq" if family == "kandinsky-2.2" else "vae", "config.json").get(
-        "latent_channels", 4
-    ):
-        raise _Refused(
-            f"“{name}” is made for another task: its network does not take a picture alone.", OTHER_MODEL, info
+    autoencoder = _config(info, path, "movq" if family == "kandinsky-2.2" else "vae", "config.json")
+    scheduler = _config(info, path, "scheduler", "scheduler_config.json")
+    try:
+        check_unet(family, config)
+        if config.get("in_channels") != autoencoder.get("latent_channels", 4):
+            raise NotUnderstood("is made for another task: its network does not take a picture alone", FOR_WORDS)
+        check_autoencoder(autoencoder)
+        check_scheduler(scheduler)
+        check_words(
+            family,
+            config,
+            {
+                each: _config(info, path, each, "config.json")
+                for each in PARTS[family]
+                if each.startswith("text_encoder")
+            },
         )
-    if config.get("time_cond_proj_dim"):
-        raise _Refused(
-            f"“{name}” takes its guidance as an input, which Palimpsest does not give it.", OTHER_MODEL, info
-        )
-    scheduler = _checked(info, path, "scheduler", "scheduler_config.json")
+    except NotUnderstood as error:
+        raise _Refused(f"“{name}” {error}.", error.advice, info) from error
+    _checked(info, path, "scheduler", "scheduler_config.json")
     told = scheduler.get("prediction_type")
     side, cell = config.get("sample_size"), _cell(info, path)
     steps, guidance = few_steps(name, str(scheduler.get("_class_name", "")))
@@ -259,12 +279,12 @@ def _family(index: Mapping[str, Any], name: str) -> FamilyName:
             f"“{name}” is the prior of Kandinsky 2.2, without the decoder.", "Get the decoder as well, and choose that."
         )
     if "Inpaint" in said:
-        raise _Refused(f"“{name}” is made for inpainting only, which Palimpsest does not use.", OTHER_MODEL)
+        raise _Refused(f"“{name}” is made for inpainting only, which Palimpsest does not use.", FULL_MODEL)
     family = CLASSES.get(said)
     if family is None:
         kind = next((label for start, label in OTHERS if said.startswith(start)), said.removesuffix("Pipeline")[:60])
         article = "an" if kind[0] in "AEIOU" else "a"
-        raise _Refused(f"“{name}” is {article} {kind} model; Palimpsest can use {KNOWN} so far.", OTHER_MODEL)
+        raise _Refused(f"“{name}” is {article} {kind} model; Palimpsest can use {KNOWN} so far.", KNOWN_MODEL)
     first = index.get("text_encoder")
     if family == "stable-diffusion-xl" and (not isinstance(first, list) or first[:1] == [None]):
         return "stable-diffusion-xl-refiner"
@@ -316,6 +336,8 @@ def _part(info: ModelInfo, folder: Path, name: str) -> Part:
             raise _Refused(f"{said}: “{file.name}” {error}.", FETCH_AGAIN, info) from error
     try:
         return part_of(name, tuple(tensors))
+    except NotUnderstood as error:
+        raise _Refused(f"{said}: it {error}.", error.advice, info) from error
     except Damaged as error:
         raise _Refused(f"{said}: it {error}.", OTHER_MODEL, info) from error
 
@@ -340,6 +362,11 @@ def _prior(info: ModelInfo) -> list[Part]:
         )
     parts = [_part(info, prior, each) for each in PRIOR_PARTS]
     _check_tokenizer(info, prior, "tokenizer")
+    _config(info, prior, "image_processor", "preprocessor_config.json")
+    try:
+        check_prior(_config(info, prior, "scheduler", "scheduler_config.json"))
+    except NotUnderstood as error:
+        raise _Refused(f"“{info.name}” {error}.", error.advice, info) from error
     for part, file in (("scheduler", "scheduler_config.json"), ("image_processor", "preprocessor_config.json")):
         _checked(info, prior, part, file)
     return parts

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from safetensors.torch import load_file, save_file
 import resources
 from app.cli import main
 from editor.compose import flatten
+from editor.diffusion import schedule
+from editor.diffusion.noise import Noise
 from editor.document import Document
 from editor.edit import Draft, apply_result, make_request
 from editor.engine import Engine
@@ -420,3 +423,103 @@ def test_without_any_variation_it_failed(
     assert edit(strength, "--variations", 4, to="several.png") == 1
     assert capsys.readouterr().err.startswith("There is not enough memory for this.")
     assert not list(tmp_path.glob("several*"))
+
+
+# Numbers that are none
+
+
+def _spoil(model: Path, part: str, name: str, value: float = float("nan")) -> None:
+    """One weight of the network is no number; the file is as sound as before."""
+    (file,) = (model / part).glob("*.safetensors")
+    arrays = load_file(file)
+    arrays[name].view(-1)[0] = value
+    save_file(arrays, file, {"format": "pt"})
+
+
+@pytest.mark.parametrize("method", ["pixels", "words"])
+@pytest.mark.parametrize(
+    ("part", "name", "label"),
+    [
+        ("unet", "conv_out.bias", "U-Net"),
+        ("vae", "encoder.conv_in.bias", "VAE"),
+        ("vae", "decoder.conv_out.bias", "VAE"),
+        ("text_encoder", "final_layer_norm.bias", "text encoder"),
+    ],
+)
+def test_a_model_of_no_numbers_makes_no_picture(
+    *, edit: Edit, strength: Path, tmp_path: Path, boats: Path, capsys: Captured, method: str,
+    part: str, name: str, label: str,
+) -> None:  # fmt: skip
+    (file,) = (boats / part).glob("*.safetensors")
+    _spoil(boats, part, next(each for each in load_file(file) if each.endswith(name)))
+    assert edit(strength, "--method", method, "--prompt", "red boat") == 1
+    said = capsys.readouterr().err
+    assert said == (
+        f"The {label} of “boats” is damaged: its weights hold numbers that are none, so it cannot make a picture. "
+        "Download the model again; what is there already is kept.\n"
+    )
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("method", ["pixels", "words"])
+def test_a_network_that_grows_out_of_bounds_makes_no_picture(
+    *, edit: Edit, strength: Path, tmp_path: Path, boats: Path, watched: Watched, capsys: Captured, method: str
+) -> None:
+    """Its weights are numbers, what it computes is not."""
+    _spoil(boats, "unet", "conv_out.bias", 3e38)
+    assert edit(strength, "--method", method, "--prompt", "red boat", "--guidance", 5) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("At step ")
+    assert "no picture came of it. Choose another sampler" in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out.png").exists()
+    assert watched.unchanged()
+
+
+def test_a_scheduler_that_divides_by_zero_makes_no_picture(
+    edit: Edit, strength: Path, tmp_path: Path, boats: Path, capsys: Captured
+) -> None:
+    file = boats / "scheduler" / "scheduler_config.json"
+    zero = {"_class_name": "DDIMScheduler", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    file.write_text(json.dumps({**json.loads(file.read_text()), **zero}))
+    assert edit(strength, "--strength", 1) == 1
+    assert capsys.readouterr().err.startswith("At step 1 of 4 ")
+    assert not (tmp_path / "out.png").exists()
+    assert edit(strength, "--strength", 1, "--sampler", "euler") == 0, "the advice did not help"
+
+
+@pytest.mark.parametrize("method", ["pixels", "words"])
+@pytest.mark.parametrize("together", [True, False])
+def test_variations_beside_one_of_no_numbers_are_written(
+    *, edit: Edit, strength: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured, method: str,
+    together: bool,
+) -> None:  # fmt: skip
+    asked = ("--method", method, "--prompt", "red boat", "--guidance", 1, "--variations", 3)
+    if not together:
+        monkeypatch.setattr("editor.diffusion.shelf.Shelf.at_once", lambda *_: 1)
+    assert edit(strength, *asked, to="whole.png") == 0
+    capsys.readouterr()
+    step = schedule.Schedule.step
+
+    def spoiled(
+        self: schedule.Schedule, answer: torch.Tensor, i: int, latents: torch.Tensor, *more: Any
+    ) -> torch.Tensor:
+        """The picture of the second seed, known by the noise that it begins with, is lost at its first step."""
+        stepped = step(self, answer, i, latents, *more)
+        first = Noise([2]).like(latents).flatten()
+        for row, state in enumerate(latents):
+            if i == 0 and torch.corrcoef(torch.stack([state.flatten(), first]))[0, 1] > 0.5:
+                stepped[row] = float("nan")
+        return stepped
+
+    monkeypatch.setattr(schedule.Schedule, "step", spoiled)
+    assert edit(strength, *asked, to="some.png") == 3
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in said[:2]] == ["some.png", "some-2.png"]
+    assert "seed 1" in said[0]
+    assert "seed 3" in said[1]
+    assert said[2].startswith("Only 2 of 3 variations could be made. At step ")
+    assert len(said) == 3
+    for one, other in (("some.png", "whole.png"), ("some-2.png", "whole-3.png")):
+        assert np.array_equal(pixels_of(tmp_path / one), pixels_of(tmp_path / other))
+    assert not (tmp_path / "some-3.png").exists()

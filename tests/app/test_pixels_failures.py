@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 import resources
 from editor.document import Document
-from editor.errors import InternalError, ModelUnavailable, OutOfMemory
+from editor.errors import InternalError, ModelUnavailable, NotFinite, OutOfMemory
 from editor.models.memory import USABLE
 from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
@@ -379,5 +379,26 @@ def test_what_waits_for_another_document_can_be_stopped(tell: Tell, photo: Path,
         await until(lambda: other.job is None)
         watched.let_go()
         await until(lambda: flower.job is not None and flower.job.state == "ready")
+
+    tell(story)
+
+
+# Numbers that are none
+
+
+@pytest.mark.usefixtures("boats")
+def test_a_network_of_no_numbers_makes_no_candidate(tell: Tell, photo: Path) -> None:
+    async def story(desk: Desk) -> None:
+        session, before, heard = await begin(desk, photo)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("editor.diffusion.stable_diffusion.predicted", lambda unet, latents, *_: latents / 0)
+            job = await ran(desk)
+        assert job.state == "failed"
+        assert isinstance(job.error, NotFinite)
+        assert not job.candidates
+        assert "no picture came of it" in heard[-1].message
+        assert heard[-1].error
+        assert session.document is before
+        await runs_now(desk)
 
     tell(story)

@@ -12,7 +12,7 @@ from editor.diffusion.backend import Backend
 from editor.diffusion.denoise import denoise
 from editor.diffusion.loading import out_of_memory
 from editor.diffusion.previews import LatentColours, Previews
-from editor.errors import let_go
+from editor.errors import NotFinite, let_go
 from editor.methods.blended_latent_diffusion import reference, starting
 from editor.methods.blended_latent_diffusion.finishing import Finish, Finished
 from editor.methods.blended_latent_diffusion.starting import Region
@@ -40,6 +40,8 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
 
     The source, noised to the level where the run begins, is denoised by the words; after every step the cells outside the region are written
     over with the source at that step's level, and at the end with the source itself. Each candidate is that of a run by itself, to rounding.
+
+    Raises `NotFinite` where there is no picture in what the model made, after those candidates that are sound.
     """
     settings = request.settings
     if not isinstance(settings, BlendedSettings):
@@ -58,9 +60,11 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
     after = AFTER if finish.learns is None else LEARNING
     sampled = yield from part(sampling, BEFORE, 1 - after)
     results: list[EditResult] = []
-    hurried = sampled.early
+    hurried, lost = sampled.early, list(sampled.lost.values())
     for index, (seed, latents) in enumerate(zip(seeds, sampled.latents, strict=True)):
         low, high = (1 - after * (1 - each / len(seeds)) for each in (index, index + 1))
+        if index in sampled.lost:
+            continue
         try:
             yield Progress(low, "Finishing")
         except FinishEarly:
@@ -68,15 +72,26 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
         done: Finished | None = None
         try:
             done = yield from part(finish.finished(latents, seed, hurried=hurried), low, high)
+        except NotFinite as error:
+            log.warning("A candidate cannot be finished: %s", error)
+            if hurried or finish.learns is None:
+                lost.append(error)
+                continue
         except (RuntimeError, MemoryError) as error:
             if hurried or finish.learns is None or out_of_memory(error) is None:
                 raise
             log.warning("There is not enough memory to learn the surroundings; results are pasted")
+            hurried = True
             let_go(error)
         if done is None:  # rather with a plainer edge than not at all
-            hurried = True
-            done = yield from part(finish.finished(latents, seed, hurried=True), high, high)
+            try:
+                done = yield from part(finish.finished(latents, seed, hurried=True), high, high)
+            except NotFinite as error:
+                lost.append(error)
+                continue
         hurried = hurried or done.early
         yield from found(done.result)
         results.append(done.result)
+    if lost:
+        raise lost[0]
     return tuple(results)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from editor import seam
 from editor.diffusion.backend import Backend, Image
+from editor.diffusion.finite import finite
 from editor.diffusion.fits import FitStore, content_key
 from editor.methods.blended_latent_diffusion.poisson import poisson
 from editor.methods.blended_latent_diffusion.refinement import DOING, OUTSIDE, RATES, STEPS, Learns, refined
@@ -116,7 +117,7 @@ class Finish:
             arrays = (each.cpu().numpy() for each in (latents.float(), *decoder.weights))
             key = content_key("surroundings", rule, source, region, *arrays)
             known = self.fits.get(key)
-            if known is not None:
+            if known is not None and known["image"].shape == source.shape and finite(known["image"]):
                 return Made(known["image"].numpy())
         # A shift of all colours would stay inside the region, where nothing else tells what was meant.
         plain = self.backend.decode(latents[None])[0]

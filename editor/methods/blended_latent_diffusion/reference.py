@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from editor.diffusion.backend import Backend, Image
+from editor.diffusion.finite import sound_rows
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
 from editor.errors import InvalidRequest
@@ -172,6 +173,7 @@ def _ldm(
     generators = noise.generators("sampler")  # of which this sampler itself draws nothing
 
     def again(clean: torch.Tensor) -> torch.Tensor:
+        clean = torch.where(sound_rows(clean)[:, None, None, None], clean, 0)  # what is lost must not end the others
         mixed = [np.where(edited, image, source) for image in backend.decode(clean)]
         return torch.cat([backend.sample(*each) for each in zip(mixed, generators, strict=True)])
 

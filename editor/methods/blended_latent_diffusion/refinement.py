@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.decoders import OwnDecoder
+from editor.diffusion.finite import finite, unlearned
 from editor.diffusion.networks import from_network, to_network
 from editor.diffusion.optimise import minimise
 from editor.report import Reports
@@ -63,10 +64,14 @@ def refined(
     """The latents (C, h, w), decoded so that it is `source` (H, W, 3) outside `region` (H, W) and inside what it was, or `wanted` (H, W, 3).
 
     `decoder` is used up. "decoder" trains it with the latents as they are; "latents" moves a copy of them and leaves the decoder.
+    Raises `NotFinite` where learning leads nowhere.
     """
     task = _Task.of(decoder, latents, source, region, learns, wanted=wanted, outside=outside)
     done = yield from minimise(task.loss, task.parameters, steps, RATES[learns], doing=DOING)
-    return Refined(from_network(decoder(task.latents))[0], done.losses, done.early)
+    planes = decoder(task.latents)
+    if not finite(planes):
+        raise unlearned()
+    return Refined(from_network(planes)[0], done.losses, done.early)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

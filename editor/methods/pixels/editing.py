@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from editor.diffusion.guidance import Denoiser
 from editor.diffusion.noise import Noise
 from editor.diffusion.previews import LatentColours, Previews
 from editor.diffusion.schedule import Schedule
+from editor.errors import NotFinite
 from editor.fan import fanned, stripes
 from editor.hold import run_length
 from editor.methods.pixels.composing import Pass, picture_prompts, start
@@ -42,11 +43,14 @@ def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
 
 @torch.no_grad()
 def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[tuple[EditResult, ...]]:
-    """The same edit with several seeds at once; each result is that of a run by itself, to rounding. Each is reported as `Found` at the end."""
+    """The same edit with several seeds at once; each result is that of a run by itself, to rounding. Each is reported as `Found` at the end.
+
+    Raises `NotFinite` where there is no picture in what the model made, after those results that are sound.
+    """
     yield Progress(0.0, "Reading the words")
     run = yield from part(_Run.of(request, seeds, backend), 0, READING)
     pasted = [Pasted.bare(np.asarray(request.image / np.float32(255), np.float32))] * len(seeds)
-    passes = run.passes()
+    passes, lost = run.passes(), dict[int, NotFinite]()
     for number, (exemplars, strength) in enumerate(passes):
         words = f" · exemplar {number + 1} of {len(passes)}" if len(passes) > 1 else ""
         once = run.once(exemplars, strength, pasted, [seed + number for seed in seeds])
@@ -58,18 +62,25 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
                 raise  # there is nothing yet
             break
         pasted = done.pasted
-        if done.early:
+        lost |= done.lost
+        if done.early or len(lost) == len(seeds):
             break
-    results = tuple(run.result(seed, each) for seed, each in zip(seeds, pasted, strict=True))
+    whole = [index for index in range(len(seeds)) if index not in lost]
+    results = tuple(run.result(seeds[index], pasted[index]) for index in whole)
     for result in results:
         yield from found(result)
+    if lost:
+        raise next(iter(lost.values()))
     return results
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Done:
+    """`lost`: what to say of those of the batch that came to nothing, by place; they are as they were."""
+
     pasted: list[Pasted]
     early: bool = False
+    lost: dict[int, NotFinite] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,18 +156,26 @@ class _Run:
             BEFORE,
             1 - AFTER,
         )
-        made, early = [], sampled.early
+        made, early, lost = list[Pasted](), sampled.early, dict(sampled.lost)
         for index, each in enumerate(pasted):
             try:
                 yield Progress(1 - AFTER * (1 - index / len(pasted)), "Finishing")
             except FinishEarly:
                 early = True  # that is just what happens; later passes are left out
             source = sources[0 if alike else index]
-            image = backend.decode(sampled.latents[index : index + 1])[0]
+            if index in lost:
+                made.append(each)
+                continue
+            try:
+                image = backend.decode(sampled.latents[index : index + 1])[0]
+            except NotFinite as error:
+                lost[index] = error
+                made.append(each)
+                continue
             if settings.match_tone != "off":
                 image = matched(image, source, working.map(strength), always=settings.match_tone == "on")
             made.append(each.over(working.back(image), alpha))
-        return _Done(made, early)
+        return _Done(made, early, lost)
 
     def result(self, seed: int, pasted: Pasted) -> EditResult:
         return replace(result_of(self.request, seed, pasted), stripes=self.stripes)

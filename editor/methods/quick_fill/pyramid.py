@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.errors import NotFinite
 from editor.report import Progress, Report
 
 Colour = NDArray[np.float32]
@@ -58,7 +59,9 @@ def to_float(pixels: NDArray[np.uint8] | Colour) -> Colour:
 
 
 def to_bytes(colour: Colour) -> NDArray[np.uint8]:
-    """Float colours in [0, 1], rounded to uint8; what lies outside is clipped."""
+    """Float colours in [0, 1], rounded to uint8; what lies outside is clipped. Raises `NotFinite` for what is no colour and would come out black."""
+    if not np.isfinite(colour).all():
+        raise NotFinite("The colours of the fill came out as no numbers.", "Try a slightly different region.")
     found: NDArray[np.uint8] = np.rint(np.clip(colour, 0.0, 1.0) * 255.0).astype(np.uint8)
     return found
 

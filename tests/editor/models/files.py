@@ -77,6 +77,7 @@ def diffusers_folder(path: Path, kind: str = "StableDiffusionPipeline", **index:
             (words / "merges.txt").write_text("")
     for part, file in others.items():
         (path / part).mkdir()
-        (path / part / file).write_text(json.dumps({"_class_name": "DDIMScheduler", "prediction_type": "epsilon"}))
+        scheduler = "UnCLIPScheduler" if kind.startswith("KandinskyV22Prior") else "DDIMScheduler"
+        (path / part / file).write_text(json.dumps({"_class_name": scheduler, "prediction_type": "epsilon"}))
     (path / "model_index.json").write_text(json.dumps({"_class_name": kind, **index}))
     return path
