@@ -17,6 +17,7 @@ from editor.models.info import FAMILIES, FamilyName, ModelInfo, Part, Prediction
 from editor.models.settings import (
     FOR_WORDS,
     FULL_MODEL,
+    KNOWN_MODEL,
     NotUnderstood,
     check_autoencoder,
     check_prior,
@@ -82,7 +83,6 @@ LABELS: Mapping[str, str] = {
 }
 FETCH_AGAIN = "Download the model again; what is there already is kept."
 OTHER_MODEL = "Choose another model."
-KNOWN_MODEL = "Choose a model of one of these kinds; the models page suggests some that suit this machine."
 TOYS = r"^- toy-scenes\s*$"  # a tag on the card of a model that knows nothing else
 TOYS_GUIDANCE = 4.0
 ENDING = "</w>"  # of a token with which a word ends
