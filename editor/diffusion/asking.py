@@ -34,7 +34,7 @@ def told(
     for number, seed in enumerate(seeds):
         reading = backend.embed(request.prompt, request.negative_prompt, canvas, pictures, picture_share, seed=seed)
         pair = yield from part(reading, number / len(seeds), (number + 1) / len(seeds))
-        if not all(each.finite for each in pair):
+        if not all(embedded.finite for embedded in pair):
             raise unread(backend.info)
         embeddings.append(pair)
     positive, negative = (reduce(Embeddings.beside, each) for each in zip(*embeddings, strict=True))

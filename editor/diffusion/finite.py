@@ -107,7 +107,7 @@ def diagnosed(reports: Reports[T], backend: Backend) -> Reports[T]:
 
 def _fault(backend: Backend) -> NotFinite | None:
     """What to say of the first part of a model whose weights are not finite, None where all are. It reads all weights."""
-    for pipeline in [each for each in vars(backend).values() if isinstance(each, diffusers.DiffusionPipeline)]:
+    for pipeline in [held for held in vars(backend).values() if isinstance(held, diffusers.DiffusionPipeline)]:
         for name, part in pipeline.components.items():
             if not isinstance(part, torch.nn.Module):
                 continue

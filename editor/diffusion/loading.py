@@ -141,8 +141,8 @@ class _SingleFile:
 
     def __init__(self, info: ModelInfo) -> None:
         with understood(info.name):
-            found: Mapping[str, torch.Tensor] = load_single_file_checkpoint(str(info.path), local_files_only=True)
-        self._arrays = _renamed(found)
+            arrays: Mapping[str, torch.Tensor] = load_single_file_checkpoint(str(info.path), local_files_only=True)
+        self._arrays = _renamed(arrays)
 
     def network(self, name: str, folder: Path, dtype: torch.dtype) -> Any:
         kind = CLASSES[name]
@@ -183,7 +183,7 @@ def _renamed(arrays: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
         )
         return WORDS + name.removeprefix(OLD_WORDS) if old else name
 
-    return {usual(name): each for name, each in arrays.items()}
+    return {usual(name): array for name, array in arrays.items()}
 
 
 def _counted(names: Sequence[str]) -> str:

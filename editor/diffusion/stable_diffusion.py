@@ -101,7 +101,7 @@ class StableDiffusion:
         vae = self._pipeline.vae
 
         def parameters() -> torch.Tensor:
-            found: torch.Tensor = vae.encode(to_network(image, self.device, vae.dtype)).latent_dist.parameters
-            return found
+            numbers: torch.Tensor = vae.encode(to_network(image, self.device, vae.dtype)).latent_dist.parameters
+            return numbers
 
         return DiagonalGaussianDistribution(self._widening.run(vae, parameters, unencoded(self.info)))

@@ -29,7 +29,7 @@ class Widening:
         `compute` looks at the network's precision itself, since it may be called twice. `given`: what it computes from, as far as that may itself
         not be finite; more precision would not help then.
         """
-        wide = all(each.dtype == torch.float32 for each in network.parameters())
+        wide = all(weights.dtype == torch.float32 for weights in network.parameters())
         if wide or not self.needed:
             outcome = compute()
             if finite(outcome):

@@ -90,19 +90,19 @@ def check_words(family: FamilyName, unet: Settings, encoders: Mapping[str, Setti
     """Raises `NotUnderstood` where a U-Net and the text encoders beside it cannot belong together. `encoders`: settings by part."""
     if family == "kandinsky-2.2":
         return
-    width, widths = unet.get("cross_attention_dim"), [each.get("hidden_size") for each in encoders.values()]
-    given = sum(each for each in widths if isinstance(each, int))
-    whole = isinstance(width, int) and all(isinstance(each, int) for each in widths)
+    width, widths = unet.get("cross_attention_dim"), [encoder.get("hidden_size") for encoder in encoders.values()]
+    given = sum(number for number in widths if isinstance(number, int))
+    whole = isinstance(width, int) and all(isinstance(number, int) for number in widths)
     if whole and unet.get("encoder_hid_dim_type") is None and width != given:
         said = f"does not fit together: its text encoders give {given} numbers a word and its U-Net takes {width}"
         raise NotUnderstood(said, NOT_FIT_TOGETHER)
     if family not in TIME_IDS or "text_encoder_2" not in encoders:
         return
-    taken, each = unet.get("projection_class_embeddings_input_dim"), unet.get("addition_time_embed_dim")
+    taken, id_width = unet.get("projection_class_embeddings_input_dim"), unet.get("addition_time_embed_dim")
     summary = encoders["text_encoder_2"].get("projection_dim")
-    if not (isinstance(taken, int) and isinstance(each, int) and isinstance(summary, int)):
+    if not (isinstance(taken, int) and isinstance(id_width, int) and isinstance(summary, int)):
         return
-    if taken - summary != TIME_IDS[family] * each:
+    if taken - summary != TIME_IDS[family] * id_width:
         raise NotUnderstood("expects other sizes or scores beside the words than models of its kind do", ORDINARY)
 
 

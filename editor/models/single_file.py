@@ -103,7 +103,7 @@ def examine(header: Header, stem: str, prediction: Prediction | None = None) -> 
     _, prefixes, family = told
     sections = {"unet": NETWORK, "vae": AUTOENCODER, **prefixes}
     held = {
-        name: tuple(each for key, each in tensors.items() if key.startswith(prefix))
+        name: tuple(tensor for key, tensor in tensors.items() if key.startswith(prefix))
         for name, prefix in sections.items()
     }
     empty = next((name for name, arrays in held.items() if not arrays), "")

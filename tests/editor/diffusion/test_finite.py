@@ -331,8 +331,8 @@ def test_it_is_put_back_when_the_second_try_fails_otherwise() -> None:
 def test_layers_that_take_turns_on_a_card_are_put_back_too() -> None:
     """Their weights are empty between turns, and put into new places for each."""
     network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2)).half().eval()
-    weight = network[0].weight.float().detach().clone()
     layer: Any = network[0]
+    weight = layer.weight.float().detach().clone()
     cpu_offload(network, execution_device=torch.device("cpu"), offload_buffers=True)
     given = torch.ones(1, 2)
     with full_precision(network), torch.no_grad():
