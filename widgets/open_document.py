@@ -39,6 +39,7 @@ class OpenDocument(QObject):
 
     def show(self, document: Document) -> None:
         """Draw this document without adding it to the history (a gesture under way)."""
+        self.history.reserve(document)
         before, self._shown = self._shown, document
         if document is not before:
             self.document_changed.emit(before, document)
