@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
@@ -19,11 +20,14 @@ DEFAULT_BUDGET = 2 * 1024**3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One step: what it did, and the document after it. `merge`: equal keys in a row become one step."""
+    """One step: what it did, and the document after it. `merge`: equal keys in a row become one step. `number`: a later step has a higher one; what
+    becomes one step has one number.
+    """
 
     label: str
     document: Document
     merge: Hashable | None = None
+    number: int = 0
 
 
 class History:
@@ -38,6 +42,7 @@ class History:
         self._budget = budget
         self._saved: Document | None = document
         self._next_id = document.next_id
+        self._numbers = count(1)
         self._held = _Held()
         self._held.add(document)
 
@@ -54,6 +59,16 @@ class History:
     def index(self) -> int:
         """Which entry is the current one."""
         return self._index
+
+    @property
+    def number(self) -> int:
+        """That of the current step, for `holds`."""
+        return self._entries[self._index].number
+
+    def holds(self, number: int) -> bool:
+        """Whether what the step of this number did is still done: it was not undone, though the budget may have forgotten it since."""
+        done = self._entries[: self._index + 1]
+        return number < done[0].number or any(entry.number == number for entry in done)
 
     @property
     def can_undo(self) -> bool:
@@ -86,7 +101,7 @@ class History:
         merged = merge is not None and merge == current.merge and self._index > 0
         self._held.add(document)  # before anything is dropped, so that what both share is not walked twice
         self._drop(self._index + (0 if merged else 1), len(self._entries))
-        self._entries.append(Entry(label, document, merge))
+        self._entries.append(Entry(label, document, merge, current.number if merged else next(self._numbers)))
         self._index = len(self._entries) - 1
         while self._held.nbytes > self._budget and self._index > 0:
             self._drop(0, 1)

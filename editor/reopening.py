@@ -140,10 +140,24 @@ def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Docume
     if recipe.action == "blend" or recipe.settings.needs_model:
         exemplars = tuple(replace(each, visible=each.id in subjects) for each in document.exemplars)
         found = replace(found, exemplars=exemplars)
-    active = next(iter(subjects)) if len(subjects) == 1 else None
+    return found, _draft(document, layer, recipe)
+
+
+def draft_again(document: Document) -> tuple[Draft, str]:
+    """The draft of the edit that is being run again, without its model, and the model's key."""
+    rerun = document.rerun
+    layer = None if rerun is None else document.layer(rerun.layer)
+    if layer is None or layer.recipe is None:
+        raise InvalidRequest("No edit is being run again.", "Choose a layer that an edit made.")
+    return _draft(document, layer, layer.recipe), layer.recipe.model
+
+
+def _draft(document: Document, layer: Layer, recipe: Recipe) -> Draft:
+    subjects = [each.id for each in recipe.subjects if each.id != layer.id]
+    active = subjects[0] if len(subjects) == 1 else None
     own = recipe.settings.needs_model
     scribble = next((each for each in subjects if document.layer(each) is not None), None)
-    draft = Draft(
+    return Draft(
         settings=recipe.settings,
         item=active if active is not None and document.item(active) else None,
         exemplar=active if active is not None and document.exemplar(active) else None,
@@ -158,4 +172,3 @@ def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Docume
         frame=recipe.rect if own else None,
         scribble=scribble,
     )
-    return found, draft

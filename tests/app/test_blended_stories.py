@@ -194,9 +194,9 @@ def test_a_new_object_from_the_box_to_the_layer_and_back(tell: Tell, stamp: Path
         assert after.layers[-1].recipe == second.recipe
         assert after.layers[-1].name == "Repaint as “a red boat”"
         await desk.do("edit.undo")
-        assert session.document is selected
+        assert session.document.same_as(selected)
         await desk.do("edit.undo")
-        assert session.document is opened
+        assert session.document.same_as(opened)
 
     tell(story)
 
@@ -296,7 +296,7 @@ def test_scribble_what_should_be_there(tell: Tell, stamp: Path) -> None:
 
         # Away from it and back: nothing is left of an empty layer.
         await preset(desk, "Change it")
-        assert session.document is opened
+        assert session.document.same_as(opened)
         assert hint(session) is None
         assert tool(session) == "rectangle"
         await preset(desk, "Scribble")

@@ -166,7 +166,7 @@ def test_blend_two_exemplars_from_the_drop_to_the_same_bytes_again(
         assert (flatten(opened) != flatten(blended)).any()
         assert len(blended.layers) == 2
         await desk.do("edit.undo")
-        assert session.document is painted
+        assert session.document.same_as(painted)
         await desk.do("edit.redo")
         assert session.document is blended
 
