@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 Answer = Literal["save", "discard", "cancel"]
+Choice = Literal["both", "overwrite", "reload", "cancel"]
 
 PROJECT = ".palimpsest"
 OPEN_FILTER = (
@@ -85,6 +86,31 @@ def ask_unsaved(parent: QWidget, name: str, answered: Callable[[Answer], None]) 
         answered("save" if clicked is save else "discard" if clicked is discard else "cancel")
 
     box.finished.connect(finished)
+    box.open()
+    return box
+
+
+def ask_changed(parent: QWidget, name: str, answered: Callable[[Choice], None]) -> QMessageBox:
+    """What is to become of a project file that somebody else has changed, and of what is open here."""
+    box = QMessageBox(parent)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.setWindowModality(Qt.WindowModality.WindowModal)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(f"“{name}” was changed somewhere else since it was opened or saved here.")
+    box.setInformativeText(
+        "Keep both saves this one beside it, under another name. Open the other shows what the file holds now, beside this one, which then has "
+        "no file. Overwrite replaces what the file holds."
+    )
+    box.setIcon(QMessageBox.Icon.NoIcon)
+    both = box.addButton("Keep both", QMessageBox.ButtonRole.AcceptRole)
+    reload = box.addButton("Open the other", QMessageBox.ButtonRole.ActionRole)
+    overwrite = box.addButton("Overwrite", QMessageBox.ButtonRole.DestructiveRole)
+    cancel = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+    overwrite.setProperty("role", "danger")
+    box.setDefaultButton(both)
+    box.setEscapeButton(cancel)
+    answers: dict[object, Choice] = {both: "both", reload: "reload", overwrite: "overwrite"}
+    box.finished.connect(lambda: answered(answers.get(box.clickedButton(), "cancel")))
     box.open()
     return box
 

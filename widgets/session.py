@@ -19,6 +19,7 @@ from editor.document import Document
 from editor.edit import Draft, Plan, apply_result, layer_of_result, with_repaired
 from editor.errors import EditorError, InvalidRequest
 from editor.history import DEFAULT_BUDGET
+from editor.io.files import FileState
 from editor.io.images import Picture
 from editor.models.device import installed
 from editor.models.info import ModelInfo
@@ -47,7 +48,8 @@ class Notice:
 
 
 class Session(Setup):
-    """One open document. `name`: what its tab says; `path`: the project file that holds it, if any. `goes_on`: it was edited before, and begins with
+    """One open document. `name`: what its tab says; `path`: the project file that holds it, if any; `on_disk`: what that was like when it was last
+    read or written here. `goes_on`: it was edited before, and begins with
     the method and the model of its last edit, as far as they are here.
 
     Signals beside `document_changed` and `active_changed`: `job_changed(job)` with a `Job` or None; `models_changed()`;
@@ -70,6 +72,7 @@ class Session(Setup):
         super().__init__(document, budget)
         self.name = name
         self.path = path
+        self.on_disk: FileState | None = None
         self.job: Job | None = None
         self._worker = worker
         self._accepted: dict[int, Candidate] = {}  # by the layer that each became
@@ -83,11 +86,18 @@ class Session(Setup):
         if document.rerun is not None:
             self._enter_rerun()
 
-    def saved(self, path: Path, document: Document) -> None:
-        """`path` now holds `document`."""
-        self.path = path
+    def saved(self, path: Path, document: Document, on_disk: FileState | None = None) -> None:
+        """`path` now holds `document`. `on_disk`: what the file is like by that."""
+        self.path, self.on_disk = path, on_disk
         self.name = path.stem
         self.history.mark_saved(document)
+        self.active_changed.emit()
+
+    def cut_loose(self) -> None:
+        """No file holds it any more: what it was opened from holds something else."""
+        self.path, self.on_disk = None, None
+        self.name = f"{self.name} (mine)"
+        self.history.mark_unsaved()
         self.active_changed.emit()
 
     # Models

@@ -1,4 +1,4 @@
-"""Opening files and replacing them, with every failure a sentence.
+"""Opening files and replacing them, with every failure a sentence, and telling whether somebody else has changed one.
 
 A file is saved by writing a new one beside it, making sure that it is on the disk, and renaming it over the earlier one; so the earlier
 one is there until the new one is complete.
@@ -8,14 +8,79 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
 from editor.errors import UnreadableFile, UnwritableFile
+
+MAX_NAME = 255  # bytes, on every file system in common use
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What an ordinary file was like at some moment.
+
+    `modified`: nanoseconds. `size`: bytes. `inode`: another one after it was replaced. `digest`: SHA-256 of what it held; empty where it was not
+    looked into, or changed meanwhile.
+    """
+
+    modified: int
+    size: int
+    inode: int
+    digest: str = ""
+
+
+def state_of(path: Path, *, look_into: bool = True) -> FileState | None:
+    """The state of a file now; None where there is no ordinary file, or nobody may look."""
+    try:
+        found = path.stat()
+        state = FileState(found.st_mtime_ns, found.st_size, found.st_ino)
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        if not look_into:
+            return state
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return replace(state, digest=digest) if state_of(path, look_into=False) == state else state
+    except (OSError, ValueError):
+        return None
+
+
+def changed_since(path: Path, known: FileState | None) -> FileState | None:
+    """The state of the file now, if what it holds is not what it held when it was `known` (None: never looked at); None where it is, or is gone."""
+    now = state_of(path, look_into=False)
+    if now is None or (known is not None and now == replace(known, digest="")):
+        return None
+    now = state_of(path)
+    same = now is not None and known is not None and known.digest and known.digest == now.digest
+    return None if same else now
+
+
+def free_name(path: Path) -> Path:
+    """A name beside the path that nothing has: "cat 2.png", "cat 3.png" …"""
+    for number in count(2):
+        ending = f" {number}{path.suffix}"
+        stem = os.fsencode(path.stem)[: MAX_NAME - len(os.fsencode(ending))]
+        found = path.with_name(stem.decode(errors="ignore" if _is_text(path.stem) else "surrogateescape") + ending)
+        if not os.path.lexists(found):
+            return found
+    raise AssertionError("numbers do not end")
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name is text, and not bytes that are none."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
