@@ -91,10 +91,12 @@ class Hand:
         # A gesture ends with the release; whatever it has not committed by then is dropped.
         self.cancel()
 
-    def finish(self) -> None:
-        """End the gesture where it is, with what was done so far."""
-        if self._gesture is not None and self.last is not None:
-            self.release(replace(self.last, kind="release"))
+    def finish(self) -> bool:
+        """End the gesture where the pointer was last, as if it had been let go there; whether there was one."""
+        if self._gesture is None or self.last is None:
+            return False
+        self.release(replace(self.last, kind="release"))
+        return True
 
     def cancel(self) -> bool:
         """Drop the gesture and what it has not committed; whether there was one."""
