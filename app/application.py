@@ -515,6 +515,8 @@ async def _main(settings: Settings, theme: Theme, sight: FirstSight, pictures: S
     try:
         await application.open_all(pictures)
         application.window.show()
+        if settings.trouble is not None:
+            application.window.notice(*settings.trouble, error=True)
         await asyncio.sleep(0)
         sight.close()
         log.info("Ready")

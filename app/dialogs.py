@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Literal
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from editor.errors import readable
 
 Answer = Literal["save", "discard", "cancel"]
 Choice = Literal["both", "overwrite", "reload", "cancel"]
@@ -71,7 +74,8 @@ def ask_unsaved(parent: QWidget, name: str, answered: Callable[[Answer], None]) 
     box = QMessageBox(parent)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     box.setWindowModality(Qt.WindowModality.WindowModal)
-    box.setText(f"Save the changes to “{name}”?")
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(f"Save the changes to “{readable(name)}”?")
     box.setInformativeText("Without saving they are lost.")
     box.setIcon(QMessageBox.Icon.NoIcon)
     save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
@@ -96,7 +100,7 @@ def ask_changed(parent: QWidget, name: str, answered: Callable[[Choice], None]) 
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     box.setWindowModality(Qt.WindowModality.WindowModal)
     box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setText(f"“{name}” was changed somewhere else since it was opened or saved here.")
+    box.setText(f"“{readable(name)}” was changed somewhere else since it was opened or saved here.")
     box.setInformativeText(
         "Keep both saves this one beside it, under another name. Open the other shows what the file holds now, beside this one, which then has "
         "no file. Overwrite replaces what the file holds."
@@ -136,7 +140,7 @@ def _with_suffix(path: Path, suffix: str) -> Path:
         return path
     found = path.with_name(path.name + suffix)
     for number in count(2):
-        if not found.exists():
+        if not os.path.lexists(found):
             break
         found = path.with_name(f"{path.name} {number}{suffix}")
     return found

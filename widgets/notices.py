@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from editor.errors import readable
 from widgets.controls.icons import ICON, IconButton, pixmap
 from widgets.session import Notice
 from widgets.theme import colours
@@ -88,7 +89,8 @@ class _Card(QFrame):
         super().__init__(parent)
         self.setObjectName("floating")
         self.setFixedWidth(WIDTH)
-        self.message, self.error, self.offers = notice.message, notice.error, bool(notice.offers)
+        self.message, self.error, self.offers = readable(notice.message), notice.error, bool(notice.offers)
+        said = readable(notice.advice)
         found = colours(self.palette())
         sign = QLabel()
         name, colour = ("triangle-alert", found.danger) if notice.error else ("info", found.quiet)
@@ -96,12 +98,14 @@ class _Card(QFrame):
         sign.setFixedHeight(24)
         words = QVBoxLayout()
         words.setSpacing(2)
-        message = QLabel(notice.message)
+        message = QLabel(self.message)
+        message.setTextFormat(Qt.TextFormat.PlainText)  # names of files and layers may look like anything
         message.setWordWrap(True)
         message.setMinimumHeight(24)
         words.addWidget(message)
-        if notice.advice:
-            advice = QLabel(notice.advice)
+        if said:
+            advice = QLabel(said)
+            advice.setTextFormat(Qt.TextFormat.PlainText)
             advice.setProperty("role", "quiet")
             advice.setWordWrap(True)
             words.addWidget(advice)
@@ -114,7 +118,7 @@ class _Card(QFrame):
         layout.addLayout(words, 1)
         layout.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
         # What it says is read out by screen readers, which look at the name of what appears.
-        self.setAccessibleName(f"{notice.message} {notice.advice}".strip())
+        self.setAccessibleName(f"{self.message} {said}".strip())
         if notice.offers:
             row = QHBoxLayout()
             row.setSpacing(8)

@@ -108,8 +108,9 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def written_beside(path: Path) -> Iterator[BinaryIO]:
-    """A new file, open for writing, that takes the place of `path` when the block ends well.
+def written_beside(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """A new file, open for writing, that takes the place of `path` when the block ends well. `lasting`: it is made sure of that it is on
+    the disk, which takes a moment.
 
     Whatever goes wrong, inside the block or after it, the new file is removed and what stood at `path` is as it was. An `OSError`
     becomes `UnwritableFile`; any other error passes through.
@@ -128,7 +129,8 @@ def written_beside(path: Path) -> Iterator[BinaryIO]:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if lasting:
+                    os.fsync(file.fileno())
             if mode is not None:
                 beside.chmod(mode)
             os.replace(beside, target)
@@ -136,7 +138,8 @@ def written_beside(path: Path) -> Iterator[BinaryIO]:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
+        if lasting:
+            _sync_folder(target.parent)
     except OSError as error:
         raise _unwritable(path, error) from error
 
