@@ -296,7 +296,9 @@ class Application:
         try:
             self.window.bring_to_front(session)
             name = self.window.name_of(session)
-            answer: dialogs.Choice | None = await _answer(lambda chosen: dialogs.ask_changed(self.window, name, chosen))
+            answer: dialogs.Choice | None = await _answer(
+                lambda chosen: dialogs.ask_changed(self.window, name, chosen, known=session.on_disk is not None)
+            )
         finally:
             self._asking.remove(session)
         return answer
@@ -405,6 +407,8 @@ class Application:
             opened, snapshot.project, snapshot.name, source=snapshot.source if in_file else None, left=document
         )
         session.set_draft(prompt=snapshot.prompt, negative_prompt=snapshot.negative_prompt)
+        if in_file and session.path is not None and session.path == snapshot.source:
+            session.on_disk = await asyncio.to_thread(state_of, session.path)
         if not in_file:
             session.history.mark_unsaved()
             session.active_changed.emit()

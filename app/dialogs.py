@@ -76,7 +76,7 @@ def ask_unsaved(parent: QWidget, name: str, answered: Callable[[Answer], None]) 
     box.setWindowModality(Qt.WindowModality.WindowModal)
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setText(f"Save the changes to “{readable(name)}”?")
-    box.setInformativeText("Without saving they are lost.")
+    box.setInformativeText("Without saving they are lost. A project keeps everything but the steps of the history.")
     box.setIcon(QMessageBox.Icon.NoIcon)
     save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
     discard = box.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
@@ -94,13 +94,17 @@ def ask_unsaved(parent: QWidget, name: str, answered: Callable[[Answer], None]) 
     return box
 
 
-def ask_changed(parent: QWidget, name: str, answered: Callable[[Choice], None]) -> QMessageBox:
-    """What is to become of a project file that somebody else has changed, and of what is open here."""
+def ask_changed(parent: QWidget, name: str, answered: Callable[[Choice], None], *, known: bool = True) -> QMessageBox:
+    """What is to become of a project file that somebody else has changed, and of what is open here. `known`: that it was, and not only that it may
+    have been.
+    """
     box = QMessageBox(parent)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     box.setWindowModality(Qt.WindowModality.WindowModal)
     box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setText(f"“{readable(name)}” was changed somewhere else since it was opened or saved here.")
+    was = "was changed somewhere else since it was opened or saved here"
+    may = "may hold something else by now: nobody looked after it meanwhile"
+    box.setText(f"“{readable(name)}” {was if known else may}.")
     box.setInformativeText(
         "Keep both saves this one beside it, under another name. Open the other shows what the file holds now, beside this one, which then has "
         "no file. Overwrite replaces what the file holds."

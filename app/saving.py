@@ -10,7 +10,7 @@ from typing import Literal
 from app.dialogs import Choice
 from app.documents import save_document
 from editor.errors import EditorError
-from editor.io.files import FileState, changed_since, free_name, state_of
+from editor.io.files import FileState, changed_since, clear_leftovers, free_name, state_of
 from widgets.session import Session
 
 REOPENED = "An edit is being run again: that goes on when the project is opened."
@@ -56,7 +56,8 @@ async def save_session(
 
 
 async def note_state(session: Session, path: Path, seen: FileState | None) -> None:
-    """Note what the file holds that the session was opened from. `seen`: its state before it was read."""
+    """Note what the file holds that the session was opened from, and tidy up beside it. `seen`: its state before it was read."""
+    await asyncio.to_thread(clear_leftovers, path.parent)
     now = await asyncio.to_thread(state_of, path)
     if now is not None and seen is not None and session.on_disk == seen and _same_file(now, seen):
         session.on_disk = now

@@ -68,7 +68,7 @@ def describe(document: Document, store: TileStore) -> dict[str, Any]:
             }
             for exemplar in document.exemplars
         ],
-        "rerun": None if document.rerun is None else _describe_rerun(document.rerun, shelf),
+        "rerun": None if document.rerun is None else _describe_rerun(document.rerun, store),
     }
 
 
@@ -152,13 +152,13 @@ def _free_id(document: Document) -> int:
     return max((0, *things, *named)) + 1
 
 
-def _describe_rerun(rerun: Rerun, shelf: Shelf) -> dict[str, Any]:
+def _describe_rerun(rerun: Rerun, store: TileStore) -> dict[str, Any]:
     return {
         "layer": rerun.layer,
         "layers": [{"id": id, "visible": visible} for id, visible in rerun.layers],
         "exemplars": [{"id": id, "visible": visible} for id, visible in rerun.exemplars],
-        "strength": None if rerun.strength is None else shelf.number(rerun.strength),
-        "selection": None if rerun.selection is None else shelf.number(rerun.selection),
+        "strength": None if rerun.strength is None else store.number(rerun.strength),
+        "selection": None if rerun.selection is None else store.number(rerun.selection),
     }
 
 

@@ -263,6 +263,7 @@ def test_a_document_whose_file_was_never_looked_at_is_asked_about(tell: Tell, tm
         session = await open_and_paint(desk, path)
         session.on_disk = None
         await desk.do("file.save")
+        await until(lambda: "may hold something else" in question(desk))
         await desk.answer("Overwrite")
         await until(lambda: not session.history.unsaved)
 
@@ -306,3 +307,15 @@ def question(desk: Desk) -> str:
 def notices_on_screen(desk: Desk) -> list[str]:
     assert desk.window.workbench is not None
     return desk.window.workbench.stage.notices.messages
+
+
+def test_what_a_project_keeps_is_said_where_it_is_saved(tell: Tell, tmp_path: Path) -> None:
+    path = tmp_path / "cat.palimpsest"
+
+    async def story(desk: Desk) -> None:
+        await open_and_paint(desk, path)
+        assert "steps of the history" in desk.window.actions_of_window.action("file.save").toolTip()
+        desk.application.quit()
+        await desk.answer("Cancel")
+
+    tell(story)
