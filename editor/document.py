@@ -66,6 +66,11 @@ class Document:
     def rect(self) -> Rect:
         return Rect.of_size(self.size)
 
+    @property
+    def things(self) -> tuple[Layer | Item | Exemplar, ...]:
+        """All that has an id."""
+        return (*self.layers, *self.items, *self.exemplars)
+
     def same_as(self, other: Document) -> bool:
         """Whether it is the same picture, down to the very tiles; only the next id may differ."""
         return all(getattr(self, name) is getattr(other, name) for name in _PARTS)

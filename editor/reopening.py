@@ -125,7 +125,8 @@ def _shown_otherwise(
     before: Sequence[Layer] | Sequence[Exemplar], after: Sequence[Layer] | Sequence[Exemplar]
 ) -> tuple[tuple[int, bool], ...]:
     """The ids of those whose visibility differs, with what it was."""
-    return tuple((old.id, old.visible) for old, new in zip(before, after, strict=True) if old.visible != new.visible)
+    shown = {each.id: each.visible for each in after}
+    return tuple((each.id, each.visible) for each in before if each.visible != shown[each.id])
 
 
 def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Document, Draft]:

@@ -145,7 +145,7 @@ def rebuild(fields: Fields, planes: Planes, icc: bytes | None, exif: bytes | Non
 
 def _free_id(document: Document) -> int:
     """An id above all that are in use, and all that recipes still name: earlier versions gave those of undone things again."""
-    things = [each.id for each in (*document.layers, *document.items, *document.exemplars)]
+    things = [each.id for each in document.things]
     if len(set(things)) < len(things):
         raise Malformed("two of its layers, items or exemplars have the same number")
     named = [each.id for layer in document.layers if layer.recipe is not None for each in layer.recipe.subjects]

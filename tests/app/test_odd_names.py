@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QByteArray, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QLabel, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QTabBar, QWidget
 
 from app.dialogs import ask_save
 from app.documents import Thumbnails, export_picture, read_document
@@ -52,7 +52,7 @@ def test_it_is_opened_painted_saved_exported_and_opened_again(tell: Tell, odd: P
     async def story(desk: Desk) -> None:
         session = await desk.open(odd)
         assert desk.window.windowTitle().startswith(SHOWN)
-        tabs = desk.window.findChild(object, "topBar").tabs  # type: ignore[union-attr]
+        (tabs,) = desk.window.findChildren(QTabBar)
         assert tabs.tabText(0) == SHOWN.replace("&", "&&")
         strength = session.document.strength.write(5, 5, np.ones((9, 9), np.float32))
         session.commit("Paint", session.document.with_strength(strength))
