@@ -25,7 +25,6 @@ from app.documents import (
     export_picture,
     is_project,
     open_document,
-    save_document,
 )
 from app.editing import Editing
 from app.first_sight import FirstSight, folder, settings_path
@@ -33,9 +32,11 @@ from app.main_window import MainWindow
 from app.models import Models
 from app.practice_room import PracticeRoom
 from app.runner import Runner, RunsRequests
+from app.saving import note_state, save_session
 from app.settings import Settings
 from editor.document import Document
 from editor.errors import EditorError
+from editor.io.files import state_of
 from editor.io.images import Picture, read_image
 from editor.models.inspect import inspect
 from editor.models.library import Library
@@ -97,6 +98,7 @@ class Application:
         self._looked = False  # for models
         self._saving = asyncio.Lock()  # one file at a time, so that of two saves of a document the later one stays
         self._closing: set[Session] = set()
+        self._asking: set[Session] = set()  # about a file that somebody else has changed
         self._practice = PracticeRoom()
         self.window = MainWindow(self, settings, theme)
 
@@ -189,6 +191,7 @@ class Application:
         path = path.absolute()
         if self._has_open(path):
             return
+        state = await asyncio.to_thread(state_of, path, look_into=False) if is_project(path) else None
         try:
             document, notes = await open_document(path)
         except EditorError as error:
@@ -200,6 +203,9 @@ class Application:
         session = self._add(document, path if is_project(path) else None, path.stem, source=path)
         for note in notes:
             session.notice(note)
+        if session.path is not None:
+            session.on_disk = state
+            self._start(note_state(session, path, state))
         self._start(self._remember(path, document))
 
     def _has_open(self, path: Path) -> bool:
@@ -272,18 +278,39 @@ class Application:
             path = await _answer(lambda chosen: dialogs.ask_save(self.window, suggestion, chosen))
             if path is None:
                 return False
-        async with self._saving:
-            document = session.history.document
-            try:
-                await save_document(path, document)
-            except EditorError as error:
-                session.notice(error.message, error.advice, error=True)
-                return False
-            session.saved(path, document)
-            self.autosave.saved(session, path)
-        session.notice(f"Saved as {path.name}.")
-        await self._remember(path, document)
-        return True
+        outcome = await save_session(
+            session, path, self._saving, None if ask or path != session.path else lambda: self._ask_changed(session)
+        )
+        if outcome == "reload":
+            await self._open_other_version(session, path)
+        if outcome == "saved" and session.path is not None:
+            self.autosave.saved(session, session.path)
+            await self._remember(session.path, session.history.document)
+        return outcome == "saved"
+
+    async def _ask_changed(self, session: Session) -> dialogs.Choice | None:
+        """What to do about a file that somebody else has changed. It is one question, also when saving was asked for twice."""
+        if session in self._asking or session not in self.sessions:
+            return None
+        self._asking.add(session)
+        try:
+            self.window.bring_to_front(session)
+            name = self.window.name_of(session)
+            answer: dialogs.Choice | None = await _answer(
+                lambda chosen: dialogs.ask_changed(self.window, name, chosen, known=session.on_disk is not None)
+            )
+        finally:
+            self._asking.remove(session)
+        return answer
+
+    async def _open_other_version(self, session: Session, path: Path) -> None:
+        """Open what the file holds now. The document that was opened from it stays open, without a file of its own, so that nothing is lost."""
+        session.path = None
+        await self.open(path)
+        if any(each.path == path for each in self.sessions):
+            session.cut_loose()
+        else:
+            session.path = path  # it cannot be opened
 
     async def _export(self, session: Session) -> None:
         suggestion = session.path or self._folder() / session.name
@@ -296,6 +323,8 @@ class Application:
             except EditorError as error:
                 session.notice(error.message, error.advice, error=True)
                 return
+        if session.history.document.rerun is not None:
+            notes = (*notes, "What is hidden while an edit is run again is not in it.")
         session.notice(" ".join((f"Exported {path.name}.", *notes)))
 
     async def _close(self, session: Session) -> bool:
@@ -378,6 +407,8 @@ class Application:
             opened, snapshot.project, snapshot.name, source=snapshot.source if in_file else None, left=document
         )
         session.set_draft(prompt=snapshot.prompt, negative_prompt=snapshot.negative_prompt)
+        if in_file and session.path is not None and session.path == snapshot.source:
+            session.on_disk = await asyncio.to_thread(state_of, session.path)
         if not in_file:
             session.history.mark_unsaved()
             session.active_changed.emit()
@@ -488,6 +519,8 @@ async def _main(settings: Settings, theme: Theme, sight: FirstSight, pictures: S
     try:
         await application.open_all(pictures)
         application.window.show()
+        if settings.trouble is not None:
+            application.window.notice(*settings.trouble, error=True)
         await asyncio.sleep(0)
         sight.close()
         log.info("Ready")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Literal
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from editor.errors import readable
+
 Answer = Literal["save", "discard", "cancel"]
+Choice = Literal["both", "overwrite", "reload", "cancel"]
 
 PROJECT = ".palimpsest"
 OPEN_FILTER = (
@@ -70,8 +74,9 @@ def ask_unsaved(parent: QWidget, name: str, answered: Callable[[Answer], None]) 
     box = QMessageBox(parent)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     box.setWindowModality(Qt.WindowModality.WindowModal)
-    box.setText(f"Save the changes to “{name}”?")
-    box.setInformativeText("Without saving they are lost.")
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(f"Save the changes to “{readable(name)}”?")
+    box.setInformativeText("Without saving they are lost. A project keeps everything but the steps of the history.")
     box.setIcon(QMessageBox.Icon.NoIcon)
     save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
     discard = box.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
@@ -85,6 +90,35 @@ def ask_unsaved(parent: QWidget, name: str, answered: Callable[[Answer], None]) 
         answered("save" if clicked is save else "discard" if clicked is discard else "cancel")
 
     box.finished.connect(finished)
+    box.open()
+    return box
+
+
+def ask_changed(parent: QWidget, name: str, answered: Callable[[Choice], None], *, known: bool = True) -> QMessageBox:
+    """What is to become of a project file that somebody else has changed, and of what is open here. `known`: that it was, and not only that it may
+    have been.
+    """
+    box = QMessageBox(parent)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.setWindowModality(Qt.WindowModality.WindowModal)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    was = "was changed somewhere else since it was opened or saved here"
+    may = "may hold something else by now: nobody looked after it meanwhile"
+    box.setText(f"“{readable(name)}” {was if known else may}.")
+    box.setInformativeText(
+        "Keep both saves this one beside it, under another name. Open the other shows what the file holds now, beside this one, which then has "
+        "no file. Overwrite replaces what the file holds."
+    )
+    box.setIcon(QMessageBox.Icon.NoIcon)
+    both = box.addButton("Keep both", QMessageBox.ButtonRole.AcceptRole)
+    reload = box.addButton("Open the other", QMessageBox.ButtonRole.ActionRole)
+    overwrite = box.addButton("Overwrite", QMessageBox.ButtonRole.DestructiveRole)
+    cancel = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+    overwrite.setProperty("role", "danger")
+    box.setDefaultButton(both)
+    box.setEscapeButton(cancel)
+    answers: dict[object, Choice] = {both: "both", reload: "reload", overwrite: "overwrite"}
+    box.finished.connect(lambda: answered(answers.get(box.clickedButton(), "cancel")))
     box.open()
     return box
 
@@ -110,7 +144,7 @@ def _with_suffix(path: Path, suffix: str) -> Path:
         return path
     found = path.with_name(path.name + suffix)
     for number in count(2):
-        if not found.exists():
+        if not os.path.lexists(found):
             break
         found = path.with_name(f"{path.name} {number}{suffix}")
     return found

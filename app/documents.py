@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -78,4 +79,4 @@ class Thumbnails:
             log.info("No thumbnail for %s: %s", path, error)
 
     def _file(self, path: Path) -> Path:
-        return self._folder / f"{hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:24]}.png"
+        return self._folder / f"{hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:24]}.png"

@@ -7,7 +7,6 @@ for it.
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,8 @@ from PySide6.QtGui import QColor, QGuiApplication, QImage, QImageReader, QPainte
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app import log as logs
+from app import preferences_file
+from app.preferences_file import text
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class FirstSight(QWidget):
         super().__init__(None, Qt.WindowType.SplashScreen)
         self._seen = False
         found = _read(settings)
-        geometry = QByteArray.fromBase64(str(found.get("geometry", "")).encode())
+        geometry = QByteArray.fromBase64((text(found.get("geometry")) or "").encode("ascii", "ignore"))
         if geometry.isEmpty() or not self.restoreGeometry(geometry):
             self.resize(FIRST_SIZE)
         dark = found.get("theme") != "light" and (
@@ -92,10 +93,9 @@ def folder(kind: QStandardPaths.StandardLocation) -> Path:
 
 def _read(settings: Path) -> dict[str, object]:
     try:
-        found = json.loads(settings.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return preferences_file.read(settings)
+    except preferences_file.Unreadable:
+        return {}  # the program says so once it is there
 
 
 def _scaled(path: Path, room: QSize) -> QImage:

@@ -36,7 +36,13 @@ def start(folder: Path | None, *, verbose: bool = False) -> None:
     if folder is not None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            file = RotatingFileHandler(folder / "palimpsest.log", maxBytes=1_000_000, backupCount=2, encoding="utf-8")
+            file = RotatingFileHandler(
+                folder / "palimpsest.log",
+                maxBytes=1_000_000,
+                backupCount=2,
+                encoding="utf-8",
+                errors="backslashreplace",
+            )
         except OSError as error:
             log.warning("No log file: %s", error)
         else:

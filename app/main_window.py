@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, Q
 
 from app.about import AboutBox, PreferencesDialog, ShortcutsDialog
 from app.settings import Settings
+from editor.errors import readable
 from widgets.actions import Actions, Canvas
 from widgets.adjust import Adjustment
 from widgets.command_table import MENUS, OTHERS
@@ -187,7 +188,7 @@ class MainWindow(QMainWindow):
 
     def name_of(self, session: Session) -> str:
         """What the document is called: its file's name, or its own while it has no file."""
-        return session.name if session.path is None else session.path.name
+        return readable(session.name if session.path is None else session.path.name)
 
     def notice(self, message: str, advice: str = "", *, error: bool = False) -> None:
         """A passing message, over the document in front or over the start page."""
@@ -228,12 +229,12 @@ class MainWindow(QMainWindow):
         self._actions.refresh()
         for at, bench in enumerate(self._benches):
             session = bench.session
-            tip = str(session.path or "Not saved yet")
+            tip = readable(str(session.path or "Not saved yet"))
             self._top.show_name(at, self.name_of(session), unsaved=session.history.unsaved, tip=tip)
         self._top.tabs.setVisible(bool(self._benches))
         front = self.session
         self._top.show_compared(front is not None and front.view.divider)
-        name = "" if front is None else self.name_of(front)
+        name = "" if front is None else self.name_of(front).replace("[*]", "[*][*]")  # as Qt writes one that is meant
         self.setWindowTitle(f"{name}[*] — {TITLE}" if name else TITLE)
         self.setWindowModified(front is not None and front.history.unsaved)
         self._refresh_zoom()
@@ -245,8 +246,8 @@ class MainWindow(QMainWindow):
     def _fill_recent(self) -> None:
         self._recent.clear()
         for recent in self._services.recent():
-            action = self._recent.addAction(recent.path.name)
-            action.setToolTip(str(recent.path))
+            action = self._recent.addAction(readable(recent.path.name).replace("&", "&&"))
+            action.setToolTip(readable(str(recent.path)))
             action.triggered.connect(lambda _=False, path=recent.path: self._services.open_paths([path]))
         if self._recent.isEmpty():
             self._recent.addAction("Nothing yet").setEnabled(False)
@@ -260,7 +261,7 @@ class MainWindow(QMainWindow):
             bench.set_folded(self._settings.values.folded)
 
     def _restore(self) -> None:
-        geometry = QByteArray.fromBase64(self._settings.values.geometry.encode())
+        geometry = QByteArray.fromBase64(self._settings.values.geometry.encode("ascii", "ignore"))
         if geometry.isEmpty() or not self.restoreGeometry(geometry):
             self.resize(FIRST_SIZE)
 

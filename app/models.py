@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QDesktopServices
 
 from app.runner import internal_error
@@ -24,6 +24,7 @@ from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.models.rankers import RankerInfo, inspect_ranker, is_clip, ranker_of, rankers
 from editor.report import Progress, Reports
+from widgets.local_files import url_of
 from widgets.models.service import Getting
 
 log = logging.getLogger(__name__)
@@ -174,7 +175,7 @@ class Models(QObject):
 
     def show_folder(self, key: str) -> None:
         path = Path(key)
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path if path.is_dir() else path.parent)))
+        QDesktopServices.openUrl(url_of(path if path.is_dir() else path.parent))
 
     def add(self, path: Path) -> None:
         self._start(self._add(path))

@@ -15,7 +15,7 @@ from PySide6.QtCore import QCoreApplication, QStandardPaths
 
 from app.models import add_path, forget_path, library_of, models_folder
 from app.settings import Settings
-from editor.errors import EditorError, ModelUnavailable
+from editor.errors import EditorError, ModelUnavailable, readable
 from editor.models.catalogue import SUGGESTIONS, Suggestion, size_words, suggested
 from editor.models.download import download, remaining
 from editor.models.hub import DownloadPlan, plan_download
@@ -282,9 +282,12 @@ def _facts(info: ModelInfo, used: str) -> dict[str, Any]:
 
 
 def _write(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{readable(line)}\n")
 
 
 def _write_json(found: object) -> None:
-    json.dump(found, sys.stdout, indent=1, ensure_ascii=False)
-    sys.stdout.write("\n")
+    """A path that is no text is written with escapes, so that it can be read back."""
+    said = json.dumps(found, indent=1, ensure_ascii=False)
+    if said != readable(said):
+        said = json.dumps(found, indent=1)
+    sys.stdout.write(f"{said}\n")

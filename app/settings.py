@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
 import typing
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -13,13 +11,19 @@ from typing import Any, Literal
 
 from PySide6.QtCore import QObject, Signal
 
+from app import preferences_file
+from app.preferences_file import text
+from editor.errors import EditorError
 from editor.history import DEFAULT_BUDGET
+from editor.io.files import written_beside
 
 log = logging.getLogger(__name__)
 
 MOST_RECENT = 12
 LEAST_BUDGET = 256 * 1024**2
 LEAST_AUTOSAVE, MOST_AUTOSAVE = 1024**3, 64 * 1024**3
+MAX_BUDGET = 1024**4
+MAX_LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +56,32 @@ class Preferences:
 
 
 class Settings(QObject):
-    """The preferences, kept in the file at `path`. `changed()` after every change."""
+    """The preferences, kept in the file at `path`. `changed()` after every change.
+
+    `trouble`: what the person should know about the reading, as a sentence and advice; None where all is well. What could not be read is set aside
+    and not overwritten; what a newer version wrote and this one does not know is kept.
+    """
 
     changed = Signal()
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
-        self._values = _read(path)
+        self.trouble: tuple[str, str] | None = None
+        self._values, self._others = Preferences(), dict[str, object]()
+        try:
+            found = preferences_file.read(path)
+        except preferences_file.Unreadable as error:
+            log.warning("Preferences in %s cannot be read: %s", path, error)
+            aside = preferences_file.set_aside(path)
+            kept = "It stays where it is." if aside is None else f"The earlier file is kept as “{aside.name}”."
+            self.trouble = "Your preferences could not be read, and begin anew.", kept
+            self._writable = aside is not None
+            return
+        self._writable = True
+        names = {each.name for each in fields(Preferences)}
+        self._others = {name: value for name, value in found.items() if name not in names}
+        self._values = _preferences(found)
 
     @property
     def values(self) -> Preferences:
@@ -86,28 +108,21 @@ class Settings(QObject):
         self.set(recent=tuple(each for each in self._values.recent if each != name))
 
     def _write(self) -> None:
-        beside = self._path.with_name(self._path.name + ".new")
+        if not self._writable:  # something else lies there
+            return
+        said = json.dumps(
+            {**self._others, **asdict(self._values)}, indent=1
+        )  # in ASCII: names of files need not be text
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(json.dumps(asdict(self._values), indent=1, ensure_ascii=False), encoding="utf-8")
-            os.replace(beside, self._path)
-        except OSError as error:
+            with written_beside(self._path, lasting=False) as file:
+                file.write(said.encode())
+        except (OSError, EditorError) as error:
             log.warning("Preferences were not saved to %s: %s", self._path, error)
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> Preferences:
-    """What the file says, as far as it makes sense; the rest is as at the first start."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return Preferences()
-    except (OSError, ValueError) as error:
-        log.warning("Preferences in %s cannot be read: %s", path, error)
-        return Preferences()
-    if not isinstance(found, dict):
-        return Preferences()
+def _preferences(found: dict[str, object]) -> Preferences:
+    """What was found, as far as it makes sense; the rest is as at the first start."""
     known = {each.name: found[each.name] for each in fields(Preferences) if each.name in found}
     return Preferences(**{name: value for name, raw in known.items() if (value := _sane(name, raw)) is not None})
 
@@ -119,13 +134,15 @@ def _sane(name: str, raw: Any) -> Any:
             choices = typing.get_args(typing.get_type_hints(Preferences)["theme"])
             return raw if raw in choices else None
         case "undo_budget":
-            return max(raw, LEAST_BUDGET) if isinstance(raw, int) and not isinstance(raw, bool) else None
+            whole = isinstance(raw, int) and not isinstance(raw, bool)
+            return min(max(raw, LEAST_BUDGET), MAX_BUDGET) if whole else None
         case "autosave":
             return raw if isinstance(raw, bool) else None
         case "autosave_limit":
             whole = isinstance(raw, int) and not isinstance(raw, bool)
             return min(max(raw, LEAST_AUTOSAVE), MOST_AUTOSAVE) if whole else None
         case "geometry" | "model_folder" | "hub" | "model" | "ranker" | "method":
-            return raw if isinstance(raw, str) else None
+            return text(raw)
         case _:
-            return tuple(each for each in raw if isinstance(each, str)) if isinstance(raw, list) else None
+            most = MOST_RECENT if name == "recent" else MAX_LISTED
+            return tuple(each for each in raw if text(each) is not None)[:most] if isinstance(raw, list) else None

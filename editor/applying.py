@@ -13,8 +13,9 @@ from editor.item import Item
 from editor.layer import Layer
 from editor.placing import item_matrix, moved_mask
 from editor.planning import blending_label, repainting_label, words_label
+from editor.reopening import opened_map, restored
 from editor.report import EditResult, Recipe
-from editor.request import BlendedSettings
+from editor.request import BlendedSettings, Subject
 from editor.tiles import Tiles
 
 Map = NDArray[np.float32]
@@ -23,36 +24,94 @@ Map = NDArray[np.float32]
 def apply_result(document: Document, result: EditResult, asked: Document) -> tuple[str, Document]:
     """The document with the result as a new layer on top, and the words for the history.
 
-    `asked` is the document that the request was made from. Whatever was painted or moved since stays so. What the edit used up is put
-    away: a removed item leaves the list, a moved one rests at its new place (or leaves, with the picture), a blended exemplar is
-    hidden, a scribble too, and the strength that took part is cleared (the layer's alpha still has it, and the whole of it as `painted`).
+    `asked` is the document that the request was made from. Whatever was painted or moved since stays so, and whatever is gone by now stays
+    gone. What the edit used up is put away: a removed item leaves the list, a moved one rests at its new place (or leaves, with the picture), a
+    blended exemplar is hidden, a scribble too, and the strength that took part is cleared (the layer's alpha still has it, and the whole of it
+    as `painted`).
+
+    Where an edit was run again, the result takes the place of the layer that it had made, and what had been put away for it comes back.
     """
     recipe = result.recipe
-    items = {each.id: document.item(each.id) for each in recipe.subjects}
-    names = [item.name for item in items.values() if item is not None]
-    names += [found.name for each in recipe.subjects if (found := document.exemplar(each.id)) is not None]
     scribbled = any(asked.layer(each.id) is not None for each in recipe.subjects)
-    label = _label(recipe, names, scribbled=scribbled)
+    name = _label(recipe, _names(document, asked, recipe), scribbled=scribbled)
     region = _used(asked, recipe, scribbled=scribbled)
     painted = None if region is None else asked.map(region)
-    layer = Layer.empty(0, label, document.size)
-    pixels = layer.pixels.write(result.rect.left, result.rect.top, result.pixels)
-    document = document.adding_layer(replace(layer, pixels=pixels, recipe=recipe, doubt=result.doubt, painted=painted))
+    again = asked.rerun
+    earlier = None if again is None else document.layer(again.layer)
+    own_name = "" if earlier is None else _own_name(earlier, document, asked)
+    unclear = region
+    if earlier is not None and document.rerun is not None and document.rerun.layer == earlier.id:
+        document, kept = _out_of_rerun(document, asked, region)
+        unclear = region if region in kept else None
     for subject in recipe.subjects:
-        item = document.item(subject.id)
-        exemplar = document.exemplar(subject.id)
-        if item is not None and recipe.action == "remove":
-            document = document.without_item(item.id)
-        elif item is not None and recipe.action == "move" and subject.placement is not None:
-            set_down = _set_down_item(item, subject.placement)
-            document = document.without_item(item.id) if set_down.empty else document.with_item(set_down)
-        elif exemplar is not None:
-            document = document.with_exemplar(replace(exemplar, visible=False))
-        elif (hint := document.layer(subject.id)) is not None:
-            document = document.with_layer(replace(hint, visible=False))
-    if region is not None:
-        document = document.with_map(region, _without_used(document.map(region), asked, region, result))
-    return label, document
+        document = _with_subject_used(document, asked, recipe, subject)
+    if unclear is not None:
+        document = document.with_map(unclear, _without_used(document.map(unclear), asked, unclear, result))
+    pixels = Layer.empty(0, name, document.size).pixels.write(result.rect.left, result.rect.top, result.pixels)
+    layer = Layer(0, name, pixels, recipe=recipe, doubt=result.doubt, painted=painted)
+    if earlier is None:
+        return name, document.adding_layer(layer)
+    layer = replace(
+        layer,
+        id=earlier.id,
+        name=name if earlier.name == own_name else earlier.name,
+        opacity=earlier.opacity or 1.0,
+        blend=earlier.blend,
+    )
+    return f"Run again: {layer.name}", document.with_layer(layer)
+
+
+def layer_of_result(document: Document, result: EditResult) -> Layer:
+    """The layer that a result became, in the document that `apply_result` returned."""
+    return next(layer for layer in reversed(document.layers) if layer.recipe is result.recipe)
+
+
+def _names(document: Document, asked: Document, recipe: Recipe) -> list[str]:
+    """What the items and exemplars that the edit is about are called, or were when it was asked for."""
+    ids = [each.id for each in recipe.subjects]
+    items = [document.item(id) or asked.item(id) for id in ids if asked.item(id) is not None]
+    exemplars = [document.exemplar(id) or asked.exemplar(id) for id in ids if asked.exemplar(id) is not None]
+    return [thing.name for thing in (*items, *exemplars) if thing is not None]
+
+
+def _own_name(layer: Layer, document: Document, asked: Document) -> str:
+    """What a layer is called as long as nobody has renamed it."""
+    if layer.recipe is None:
+        return ""
+    scribbled = any(asked.layer(each.id) is not None for each in layer.recipe.subjects)
+    return _label(layer.recipe, _names(document, asked, layer.recipe), scribbled=scribbled)
+
+
+def _with_subject_used(document: Document, asked: Document, recipe: Recipe, subject: Subject) -> Document:
+    """The document with one thing that the edit is about put away, if it is still there. An id means the same thing for ever; that what is found
+    was there when the edit was asked for is looked at all the same, for documents from before that was so.
+    """
+    item = None if asked.item(subject.id) is None else document.item(subject.id)
+    if item is not None and recipe.action == "remove":
+        return document.without_item(item.id)
+    if item is not None and recipe.action == "move" and subject.placement is not None:
+        set_down = _set_down_item(item, subject.placement)
+        return document.without_item(item.id) if set_down.empty else document.with_item(set_down)
+    exemplar = None if asked.exemplar(subject.id) is None else document.exemplar(subject.id)
+    if exemplar is not None:
+        return document.with_exemplar(replace(exemplar, visible=False))
+    hint = None if asked.layer(subject.id) is None else document.layer(subject.id)
+    return document if hint is None else document.with_layer(replace(hint, visible=False))
+
+
+def _out_of_rerun(document: Document, asked: Document, region: MapName | None) -> tuple[Document, set[MapName]]:
+    """The document with what had been put away for the rerun back, and the maps that somebody changed meanwhile: they stay as they are.
+    `region`: the map that the edit uses up; it is the one that was asked with, unless somebody went on painting.
+    """
+    names: tuple[MapName, ...] = ("strength", "selection")
+    kept: set[MapName] = set()
+    back = restored(document)
+    for name in names:
+        untouched = asked.map(name) if name == region else opened_map(document, name)
+        if not document.map(name).same_as(untouched):
+            kept.add(name)
+            back = back.with_map(name, document.map(name))
+    return back, kept
 
 
 def with_repaired(document: Document, layer: Layer, result: EditResult) -> Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from editor.geometry import Rect, Size
 from editor.item import Exemplar, Item
 from editor.layer import Layer
+from editor.rerun import Rerun
 from editor.tiles import Tiles, changed
 
 MapName = Literal["strength", "protect", "avoid", "selection"]
@@ -35,7 +36,8 @@ class Document:
 
     The four maps are (H, W) float32 in [0, 1]: `strength` (0 keep, 1 free to change), `protect` (1 is never touched and outranks
     everything), `avoid` (1: nothing may be copied from here) and `selection` (what is selected just now). Layers go from the
-    bottom up. `next_id` numbers layers, items and exemplars; an id is never used twice in a document's life.
+    bottom up. `next_id` numbers layers, items and exemplars; an id is never used twice in a document's life: `History` sees to it that it
+    does not go back with undo. `rerun`: the edit that is being run again with changes, if one is (`editor.reopening`).
     """
 
     size: Size
@@ -48,6 +50,7 @@ class Document:
     exemplars: tuple[Exemplar, ...] = ()
     next_id: int = 1
     metadata: Metadata = field(default_factory=Metadata)
+    rerun: Rerun | None = None
 
     @classmethod
     def of_picture(
@@ -62,6 +65,19 @@ class Document:
     @property
     def rect(self) -> Rect:
         return Rect.of_size(self.size)
+
+    @property
+    def things(self) -> tuple[Layer | Item | Exemplar, ...]:
+        """All that has an id."""
+        return (*self.layers, *self.items, *self.exemplars)
+
+    def same_as(self, other: Document) -> bool:
+        """Whether it is the same picture, down to the very tiles; only the next id may differ."""
+        return all(getattr(self, name) is getattr(other, name) for name in _PARTS)
+
+    def with_next_id(self, id: int) -> Document:
+        """The document itself, or one whose new things get ids from `id` on where its own would be lower."""
+        return self if self.next_id >= id else replace(self, next_id=id)
 
     def map(self, name: MapName) -> Tiles:
         match name:
@@ -150,6 +166,9 @@ class Document:
 
     def with_exemplar_order(self, ids: Iterable[int]) -> Document:
         return replace(self, exemplars=_ordered(self.exemplars, ids))
+
+
+_PARTS = tuple(each.name for each in fields(Document) if each.name != "next_id")
 
 
 def _ordered(things: tuple[_T, ...], ids: Iterable[int]) -> tuple[_T, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
-from editor.applying import apply_result, with_repaired
+from editor.applying import apply_result, layer_of_result, with_repaired
 from editor.compose import flatten, on_white
 from editor.document import Document
 from editor.errors import InvalidRequest
@@ -53,6 +53,7 @@ __all__ = [
     "draw_seed",
     "effect",
     "frame_for",
+    "layer_of_result",
     "make_request",
     "plan",
     "reach",

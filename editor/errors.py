@@ -8,6 +8,17 @@ from __future__ import annotations
 import traceback
 
 
+def readable(text: str) -> str:
+    """The text as it can be shown, written and sent: what is no character (a byte of a file's name that is not UTF-8) or steers what shows it becomes
+    the sign for an unknown one. Names stay whole wherever files are meant.
+    """
+    return "".join("\ufffd" if _unshown(sign) else sign for sign in text)
+
+
+def _unshown(sign: str) -> bool:
+    return "\ud800" <= sign <= "\udfff" or (sign < " " and sign not in "\n\t") or sign == "\x7f"
+
+
 class EditorError(Exception):
     """A problem told to the person: what happened, and what to do about it.
 
@@ -15,6 +26,7 @@ class EditorError(Exception):
     """
 
     def __init__(self, message: str, advice: str = "") -> None:
+        message, advice = readable(message), readable(advice)
         super().__init__(message)
         self.message = message
         self.advice = advice

@@ -1,9 +1,14 @@
-"""History: labelled documents, one after the other. Undo is a step back in the list, so no inverse can be wrong."""
+"""History: labelled documents, one after the other. Undo is a step back in the list, so no inverse can be wrong.
+
+Ids do not go back with it: whatever step is the current one, its next id is above all that any step ever had, also one that cannot be redone any
+more. So an id means the same thing wherever it was noted: in a result, a recipe, or a draft.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
@@ -15,11 +20,14 @@ DEFAULT_BUDGET = 2 * 1024**3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One step: what it did, and the document after it. `merge`: equal keys in a row become one step."""
+    """One step: what it did, and the document after it. `merge`: equal keys in a row become one step. `number`: a later step has a higher one; what
+    becomes one step has one number.
+    """
 
     label: str
     document: Document
     merge: Hashable | None = None
+    number: int = 0
 
 
 class History:
@@ -33,6 +41,8 @@ class History:
         self._index = 0
         self._budget = budget
         self._saved: Document | None = document
+        self._next_id = document.next_id
+        self._numbers = count(1)
         self._held = _Held()
         self._held.add(document)
 
@@ -51,6 +61,16 @@ class History:
         return self._index
 
     @property
+    def number(self) -> int:
+        """That of the current step, for `holds`."""
+        return self._entries[self._index].number
+
+    def holds(self, number: int) -> bool:
+        """Whether what the step of this number did is still done: it was not undone, though the budget may have forgotten it since."""
+        done = self._entries[: self._index + 1]
+        return number < done[0].number or any(entry.number == number for entry in done)
+
+    @property
     def can_undo(self) -> bool:
         return self._index > 0
 
@@ -60,7 +80,7 @@ class History:
 
     @property
     def unsaved(self) -> bool:
-        return self.document is not self._saved
+        return self._saved is None or not self.document.same_as(self._saved)
 
     def mark_saved(self, document: Document | None = None) -> None:
         """`document` (the current one by default) is what the file holds now."""
@@ -72,40 +92,56 @@ class History:
 
     def commit(self, label: str, document: Document, merge: Hashable | None = None) -> None:
         """Add a step. What could be redone is gone. An equal, not-None `merge` key replaces the last step."""
-        if document is self.document:
+        if document.same_as(self.document):
+            self.reserve(document)
             return
+        self._next_id = max(self._next_id, document.next_id)
+        document = document.with_next_id(self._next_id)
         current = self._entries[self._index]
         merged = merge is not None and merge == current.merge and self._index > 0
         self._held.add(document)  # before anything is dropped, so that what both share is not walked twice
         self._drop(self._index + (0 if merged else 1), len(self._entries))
-        self._entries.append(Entry(label, document, merge))
+        self._entries.append(Entry(label, document, merge, current.number if merged else next(self._numbers)))
         self._index = len(self._entries) - 1
         while self._held.nbytes > self._budget and self._index > 0:
             self._drop(0, 1)
             self._index -= 1
 
+    def reserve(self, document: Document) -> None:
+        """The ids of this document are taken, though it may never become a step (what a gesture shows)."""
+        if document.next_id > self._next_id:
+            self._next_id = document.next_id
+            self._raise_ids()
+
     def undo(self) -> Document:
-        self._index = max(0, self._index - 1)
-        return self.document
+        return self.go_to(max(0, self._index - 1))
 
     def redo(self) -> Document:
-        self._index = min(len(self._entries) - 1, self._index + 1)
-        return self.document
+        return self.go_to(min(len(self._entries) - 1, self._index + 1))
 
     def go_to(self, index: int) -> Document:
+        """The document of another step: the one that it was, or the same one with a higher next id."""
         if not 0 <= index < len(self._entries):
             raise IndexError(index)
         self._index = index
+        self._raise_ids()
         return self.document
 
     def nbytes(self) -> int:
         """Bytes of distinct blocks held by all entries together."""
         return self._held.nbytes
 
+    def _raise_ids(self) -> None:
+        """Let new things of the current step get ids that nothing has had. All its tiles stay, so their memory is counted already."""
+        entry = self._entries[self._index]
+        document = entry.document.with_next_id(self._next_id)
+        if document is not entry.document:
+            self._entries[self._index] = replace(entry, document=document)
+
     def _drop(self, start: int, stop: int) -> None:
         for entry in self._entries[start:stop]:
             self._held.drop(entry.document)
-            if entry.document is self._saved:
+            if self._saved is not None and entry.document.same_as(self._saved):
                 self._saved = None  # it cannot come back, and its memory is not counted any more
         del self._entries[start:stop]
 
@@ -135,6 +171,10 @@ class _Held:
                 self._tiles(layer.painted, by)
         for name in MAPS:
             self._tiles(document.map(name), by)
+        if document.rerun is not None:
+            for kept in (document.rerun.strength, document.rerun.selection):
+                if kept is not None:
+                    self._tiles(kept, by)
         for item in document.items:
             self._tiles(item.mask, by)
         for exemplar in document.exemplars:

@@ -1,14 +1,22 @@
-"""Run again with changes: from a layer back to the document and the draft that it was made from."""
+"""Run again with changes: from a layer back to the document and the draft that it was made from, and out of that again.
+
+While an edit is reopened the document says so (`Document.rerun`), in every step of the history, in what is saved and in what is recovered: so
+whatever was put away for it comes back, whichever way it ends.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from editor.document import Document
+from editor.document import Document, MapName
 from editor.errors import InvalidRequest
+from editor.item import Exemplar
 from editor.layer import Layer
 from editor.planning import Draft, meant
 from editor.report import Recipe
+from editor.rerun import Rerun
+from editor.tiles import Tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,9 @@ def can_reopen(document: Document, layer: Layer) -> str:
     recipe = layer.recipe
     if recipe is None:
         return "No edit made this layer."
-    gone = [each.id for each in recipe.subjects if not _there(document, each.id)]
+    document = restored(document)
+    layer = document.layer(layer.id) or layer
+    gone = [each.id for each in recipe.subjects if not _there(document, recipe, each.id, layer.id)]
     match recipe.action:
         case "remove" if gone:
             return "The item it removed is gone."
@@ -45,8 +55,15 @@ def can_reopen(document: Document, layer: Layer) -> str:
     return ""
 
 
-def _there(document: Document, id: int) -> bool:
-    return any(found is not None for found in (document.item(id), document.exemplar(id), document.layer(id)))
+def _there(document: Document, recipe: Recipe, id: int, made: int) -> bool:
+    """Whether what an edit was about is there, as a thing of the kind that such an edit is about. `made`: the layer that the edit made."""
+    match recipe.action:
+        case "remove" | "move":
+            return document.item(id) is not None
+        case "blend":
+            return document.exemplar(id) is not None
+        case "fill":
+            return document.item(id) is not None or (id != made and document.layer(id) is not None)
 
 
 def reopen(document: Document, layer_id: int) -> Reopened:
@@ -56,19 +73,64 @@ def reopen(document: Document, layer_id: int) -> Reopened:
     again (also where it was a selection, which is then let go), and of the exemplars exactly those that took part are shown. They are as they
     are now: whoever has moved one since, runs with the moved one. The frame is the one of the recipe. As long as nothing is changed, the request
     is the same.
+
+    The document says what was put away, for `restored` and for the result. One that was reopened already is restored first.
     """
+    document = restored(document)
     layer = document.layer(layer_id)
     if layer is None or layer.recipe is None:
         raise InvalidRequest("No edit made this layer.", "Choose a layer that an edit made.")
     reason = can_reopen(document, layer)
     if reason:
         raise InvalidRequest("This edit cannot be run again.", reason)
-    found, draft = _as_it_was(document, layer, layer.recipe)
-    return Reopened(found, draft, layer.recipe.model)
+    opened, draft = _as_it_was(document, layer, layer.recipe)
+    rerun = Rerun(
+        layer.id,
+        _shown_otherwise(document.layers, opened.layers),
+        _shown_otherwise(document.exemplars, opened.exemplars),
+        None if opened.strength is document.strength else document.strength,
+        None if opened.selection is document.selection else document.selection,
+    )
+    return Reopened(replace(opened, rerun=rerun), draft, layer.recipe.model)
+
+
+def restored(document: Document) -> Document:
+    """The document with all that was put away for a rerun as it was before; anything else that was changed meanwhile stays so."""
+    rerun = document.rerun
+    if rerun is None:
+        return document
+    layers, exemplars = dict(rerun.layers), dict(rerun.exemplars)
+    return replace(
+        document,
+        layers=tuple(replace(each, visible=layers.get(each.id, each.visible)) for each in document.layers),
+        exemplars=tuple(replace(each, visible=exemplars.get(each.id, each.visible)) for each in document.exemplars),
+        strength=document.strength if rerun.strength is None else rerun.strength,
+        selection=document.selection if rerun.selection is None else rerun.selection,
+        rerun=None,
+    )
+
+
+def opened_map(document: Document, name: MapName) -> Tiles:
+    """How a map was when the edit was reopened; the document's own where reopening left it alone."""
+    rerun = document.rerun
+    if name == "strength" and rerun is not None and rerun.strength is not None:
+        layer = document.layer(rerun.layer)
+        return document.empty_map() if layer is None or layer.painted is None else layer.painted
+    if name == "selection" and rerun is not None and rerun.selection is not None:
+        return document.empty_map()
+    return document.map(name)
+
+
+def _shown_otherwise(
+    before: Sequence[Layer] | Sequence[Exemplar], after: Sequence[Layer] | Sequence[Exemplar]
+) -> tuple[tuple[int, bool], ...]:
+    """The ids of those whose visibility differs, with what it was."""
+    shown = {each.id: each.visible for each in after}
+    return tuple((each.id, each.visible) for each in before if each.visible != shown[each.id])
 
 
 def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Document, Draft]:
-    subjects = {each.id for each in recipe.subjects}
+    subjects = {each.id for each in recipe.subjects} - {layer.id}
     at = next(i for i, each in enumerate(document.layers) if each.id == layer.id)
     below = (replace(each, visible=each.visible or each.id in subjects) for each in document.layers[:at])
     layers = (*below, *(replace(each, visible=each.id in subjects) for each in document.layers[at:]))
@@ -79,10 +141,24 @@ def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Docume
     if recipe.action == "blend" or recipe.settings.needs_model:
         exemplars = tuple(replace(each, visible=each.id in subjects) for each in document.exemplars)
         found = replace(found, exemplars=exemplars)
-    active = next(iter(subjects)) if len(subjects) == 1 else None
+    return found, _draft(document, layer, recipe)
+
+
+def draft_again(document: Document) -> tuple[Draft, str]:
+    """The draft of the edit that is being run again, without its model, and the model's key."""
+    rerun = document.rerun
+    layer = None if rerun is None else document.layer(rerun.layer)
+    if layer is None or layer.recipe is None:
+        raise InvalidRequest("No edit is being run again.", "Choose a layer that an edit made.")
+    return _draft(document, layer, layer.recipe), layer.recipe.model
+
+
+def _draft(document: Document, layer: Layer, recipe: Recipe) -> Draft:
+    subjects = [each.id for each in recipe.subjects if each.id != layer.id]
+    active = subjects[0] if len(subjects) == 1 else None
     own = recipe.settings.needs_model
     scribble = next((each for each in subjects if document.layer(each) is not None), None)
-    draft = Draft(
+    return Draft(
         settings=recipe.settings,
         item=active if active is not None and document.item(active) else None,
         exemplar=active if active is not None and document.exemplar(active) else None,
@@ -97,4 +173,3 @@ def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Docume
         frame=recipe.rect if own else None,
         scribble=scribble,
     )
-    return found, draft

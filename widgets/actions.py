@@ -87,7 +87,7 @@ class Command:
     """`id` never changes, so that a person's own shortcuts can name it. `keys`: default shortcuts, as Qt writes them.
 
     `text` says it in full where it stands alone, `short` in its menu. `when`: whether it can be done now. `on`: whether it is on just
-    now, for those that are switched.
+    now, for those that are switched. `tip`: what else there is to know, shown in the menu.
     """
 
     id: str
@@ -97,6 +97,7 @@ class Command:
     when: Callable[[Desk], bool] = lambda desk: desk.session is not None
     on: Callable[[Desk], bool] | None = None
     short: str = ""
+    tip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,9 @@ class Actions(QObject):
     def fill(self, menu: QMenu, *, recent: QMenu | None = None) -> None:
         """Put all menus into one; `recent` goes behind the command "file.open"."""
         for each in self._menus:
-            self._fill(menu.addMenu(each.title), each, recent)
+            inner = menu.addMenu(each.title)
+            inner.setToolTipsVisible(any(command.tip for command in each.commands()))
+            self._fill(inner, each, recent)
 
     def _fill(self, target: QMenu, menu: Menu, recent: QMenu | None) -> None:
         for entry in menu.entries:
@@ -179,6 +182,8 @@ class Actions(QObject):
         action = QAction(f"{words}\t{digits[0]}" if digits else words, self._window)
         action.setShortcuts([QKeySequence(key) for key in command.keys if key not in DIGITS])
         action.setCheckable(command.on is not None)
+        if command.tip:
+            action.setToolTip(command.tip)
         action.triggered.connect(lambda: self.run(command))
         return action
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -29,7 +30,8 @@ class Asked:
     """What a press on the button means: the plan, and the document and the draft as they were then.
 
     `rect`: the part of the document that may change, in pixels. `wanted`: how many results it is to make. `edit`: whose results they are; those of
-    one edit are alternatives to each other, whenever they were asked for. `mend`: it is no new edit, but the edge of a finished one.
+    one edit are alternatives to each other, whenever they were asked for. `mend`: it is no new edit, but the edge of a finished one. `step`: the
+    number of the step of the history that was the current one.
     """
 
     planned: Plan
@@ -39,6 +41,7 @@ class Asked:
     wanted: int = 1
     edit: object = field(default_factory=object)
     mend: Mend | None = None
+    step: int = 0
 
     @classmethod
     def of(cls, planned: Plan, document: Document, draft: Draft) -> Asked:
@@ -62,11 +65,14 @@ class Mend:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A result that can be accepted, and what it is a result of. `match`: how well it fits the words; None while, or where, nobody tells."""
+    """A result that can be accepted, and what it is a result of. `match`: how well it fits the words; None while, or where, nobody tells.
+    `outdated`: what it was made from has been undone.
+    """
 
     result: EditResult
     asked: Asked
     match: Match | None = None
+    outdated: bool = False
 
     @property
     def ranks(self) -> bool:
@@ -260,6 +266,15 @@ class Job:
     def holding(self, held: bool) -> Job:
         """With the order kept as it is, or made good again."""
         return replace(self, held=held)._ranked()
+
+    def with_outdated(self, outdated: Callable[[Asked], bool]) -> Job:
+        """With it said of every candidate whether what it was made from has been undone; the job itself where that is nothing new."""
+        candidates = tuple(
+            each if each.outdated == outdated(each.asked) else replace(each, outdated=not each.outdated)
+            for each in self.candidates
+        )
+        same = all(one is other for one, other in zip(candidates, self.candidates, strict=True))
+        return self if same else replace(self, candidates=candidates)
 
     def _ranked(self) -> Job:
         """Those of the edit made last in order of fit, what was not told last. What somebody chose stays chosen; else it is the best."""

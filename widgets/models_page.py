@@ -14,6 +14,7 @@ from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.elided import ElidedLabel
 from widgets.controls.icons import CONTROL
 from widgets.controls.section import FoldButton
+from widgets.local_files import local_path
 from widgets.models.getting_card import GettingCard
 from widgets.models.ranker_row import RankerRow
 from widgets.models.rows import ModelRow, SuggestionRow, hairline, plain_button
@@ -290,7 +291,7 @@ class ModelsPage(QDialog):
 
 def _files(event: QDropEvent) -> list[Path]:
     """The files that are dragged."""
-    return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+    return [path for url in event.mimeData().urls() if (path := local_path(url)) is not None]
 
 
 def _title(text: str) -> QLabel:

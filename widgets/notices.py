@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from editor.errors import readable
 from widgets.controls.icons import ICON, IconButton, pixmap
 from widgets.session import Notice
 from widgets.theme import colours
@@ -26,6 +27,7 @@ class Notices(QWidget):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(8)
         self._cards: list[_Card] = []
+        self._pinned: _Card | None = None
         self.hide()
 
     @property
@@ -33,11 +35,23 @@ class Notices(QWidget):
         return [card.message for card in self._cards]
 
     def add(self, notice: Notice) -> None:
-        for card in [card for card in self._cards if card.message == notice.message]:
+        passing = [card for card in self._cards if card is not self._pinned]
+        for card in [card for card in passing if card.message == notice.message]:
             self._remove(card)  # the same again does not pile up
-        while len(self._cards) >= MOST:
-            self._remove(self._cards[0])
-        card = _Card(notice, self)
+            passing.remove(card)
+        for card in passing[: max(0, len(passing) - MOST + 1)]:
+            self._remove(card)
+        self._append(_Card(notice, self))
+
+    def pin(self, notice: Notice | None) -> None:
+        """Say this until something else is pinned, or nothing; only the person can close it before."""
+        if self._pinned is not None:
+            self._remove(self._pinned)
+        self._pinned = None if notice is None else _Card(notice, self, fades=False)
+        if self._pinned is not None:
+            self._append(self._pinned)
+
+    def _append(self, card: _Card) -> None:
         card.closed.connect(lambda: self._remove(card))
         self._cards.append(card)
         self._layout.addWidget(card)
@@ -46,7 +60,7 @@ class Notices(QWidget):
 
     def clear_past(self) -> None:
         """Drop what is over once something runs again: what went wrong before, and what was offered, which cannot be done meanwhile."""
-        for card in [card for card in self._cards if card.error or card.offers]:
+        for card in [card for card in self._cards if (card.error or card.offers) and card is not self._pinned]:
             self._remove(card)
 
     def sizeHint(self) -> QSize:
@@ -71,11 +85,12 @@ class Notices(QWidget):
 class _Card(QFrame):
     closed = Signal()
 
-    def __init__(self, notice: Notice, parent: QWidget) -> None:
+    def __init__(self, notice: Notice, parent: QWidget, *, fades: bool = True) -> None:
         super().__init__(parent)
         self.setObjectName("floating")
         self.setFixedWidth(WIDTH)
-        self.message, self.error, self.offers = notice.message, notice.error, bool(notice.offers)
+        self.message, self.error, self.offers = readable(notice.message), notice.error, bool(notice.offers)
+        said = readable(notice.advice)
         found = colours(self.palette())
         sign = QLabel()
         name, colour = ("triangle-alert", found.danger) if notice.error else ("info", found.quiet)
@@ -83,12 +98,14 @@ class _Card(QFrame):
         sign.setFixedHeight(24)
         words = QVBoxLayout()
         words.setSpacing(2)
-        message = QLabel(notice.message)
+        message = QLabel(self.message)
+        message.setTextFormat(Qt.TextFormat.PlainText)  # names of files and layers may look like anything
         message.setWordWrap(True)
         message.setMinimumHeight(24)
         words.addWidget(message)
-        if notice.advice:
-            advice = QLabel(notice.advice)
+        if said:
+            advice = QLabel(said)
+            advice.setTextFormat(Qt.TextFormat.PlainText)
             advice.setProperty("role", "quiet")
             advice.setWordWrap(True)
             words.addWidget(advice)
@@ -101,7 +118,7 @@ class _Card(QFrame):
         layout.addLayout(words, 1)
         layout.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
         # What it says is read out by screen readers, which look at the name of what appears.
-        self.setAccessibleName(f"{notice.message} {notice.advice}".strip())
+        self.setAccessibleName(f"{self.message} {said}".strip())
         if notice.offers:
             row = QHBoxLayout()
             row.setSpacing(8)
@@ -114,7 +131,7 @@ class _Card(QFrame):
             row.addStretch(1)
             words.addSpacing(4)
             words.addLayout(row)
-        if not notice.error:
+        if fades and not notice.error:
             timer = QTimer(self)
             timer.setSingleShot(True)
             timer.timeout.connect(self.closed)

@@ -13,10 +13,12 @@ from editor.history import History
 class OpenDocument(QObject):
     """`document` is what is shown: the history's, or a gesture's that is not committed yet. `budget`: bytes for the history.
 
-    `document_changed(before, after)` with two `Document`s, also when only the history has changed.
+    `document_changed(before, after)` with two `Document`s, also when only the history has changed. `stepping()` before the history changes by
+    something else than the gesture under way: it is to end first, since it would go on from a document that is not the current one any more.
     """
 
     document_changed = Signal(object, object)
+    stepping = Signal()
 
     def __init__(self, document: Document, budget: int) -> None:
         super().__init__()
@@ -39,6 +41,7 @@ class OpenDocument(QObject):
 
     def show(self, document: Document) -> None:
         """Draw this document without adding it to the history (a gesture under way)."""
+        self.history.reserve(document)
         before, self._shown = self._shown, document
         if document is not before:
             self.document_changed.emit(before, document)
@@ -53,14 +56,17 @@ class OpenDocument(QObject):
         self.show(self.history.document)
 
     def undo(self) -> None:
+        self.stepping.emit()
         self.history.undo()
         self._arrive()
 
     def redo(self) -> None:
+        self.stepping.emit()
         self.history.redo()
         self._arrive()
 
     def go_to(self, index: int) -> None:
+        self.stepping.emit()
         self.history.go_to(index)
         self._arrive()
 

@@ -10,9 +10,10 @@ from editor import reopening
 from editor.errors import InvalidRequest
 from editor.fan import FAN
 from editor.request import BlendedSettings, PixelsSettings
+from widgets.edits import edited_thing
 from widgets.job import Asked
 from widgets.methods import Preset, method_of
-from widgets.session import Session
+from widgets.session import Notice, Session
 
 LEAST_SCALE = 0.4
 SHRINK = 0.75
@@ -94,6 +95,8 @@ def why_not_again(session: Session, id: int) -> str:
         return "There is no such layer."
     if session.job is not None and session.job.busy:
         return "An edit is running."
+    if document.rerun is not None and document.rerun.layer == id:
+        return "It is being run again."
     return reopening.can_reopen(document, layer)
 
 
@@ -102,15 +105,27 @@ def run_again(session: Session, id: int) -> None:
     document = session.history.document
     layer = document.layer(id)
     try:
-        found = reopening.reopen(document, id)
+        reopened = reopening.reopen(document, id)
     except InvalidRequest as error:
         session.notice(error.message, error.advice)
         return
-    session.discard()
-    session.commit(f"Run again: {'' if layer is None else layer.name}", found.document)
-    held = session.draft.model
-    model = session.model_of(found.model)
-    if found.model and model is None:
-        with_what = "Choose or get one." if held is None else f"It will run with {held.name}, and look different."
-        session.notice("The model that made it is not here.", with_what)
-    session.take_draft(replace(found.draft, model=model or held))
+    session.reopen(f"Reopen: {'' if layer is None else layer.name}", reopened)
+
+
+def can_leave(session: Session) -> bool:
+    """Whether an edit is reopened, and Escape means nothing else."""
+    return session.history.document.rerun is not None and session.job is None and edited_thing(session) is None
+
+
+def rerun_notice(session: Session) -> Notice | None:
+    """What is to be said as long as an edit is reopened."""
+    document = session.history.document
+    if document.rerun is None:
+        return None
+    layer = document.layer(document.rerun.layer)
+    name = "An edit" if layer is None else f"“{layer.name}”"
+    return Notice(
+        f"{name} is being run again.",
+        "What came later is hidden until you accept a result or leave.",
+        offers=(("Leave (Esc)", session.leave_rerun),),
+    )

@@ -6,6 +6,7 @@ they never reach for one another.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,12 +16,14 @@ from PySide6.QtCore import Signal
 
 from editor.advice import beyond_toys
 from editor.document import Document
-from editor.edit import Plan, apply_result, with_repaired
-from editor.errors import EditorError
+from editor.edit import Draft, Plan, apply_result, layer_of_result, with_repaired
+from editor.errors import EditorError, InvalidRequest
 from editor.history import DEFAULT_BUDGET
+from editor.io.files import FileState
 from editor.io.images import Picture
 from editor.models.device import installed
 from editor.models.info import ModelInfo
+from editor.reopening import Reopened, draft_again, restored
 from editor.report import Assessment, EditResult, Found, Masks, Recipe, Report
 from editor.request import Repair, SegmentRequest
 from widgets.job import MENDING, Asked, Candidate, Job, Mend
@@ -29,6 +32,7 @@ from widgets.worker import Worker
 
 SEEN = 1.0  # a seam is visible from here on
 OFFERED: tuple[Repair, ...] = ("poisson", "decoder")
+OUTDATED = "This was made from an earlier state."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,8 @@ class Notice:
 
 
 class Session(Setup):
-    """One open document. `name`: what its tab says; `path`: the project file that holds it, if any. `goes_on`: it was edited before, and begins with
+    """One open document. `name`: what its tab says; `path`: the project file that holds it, if any; `on_disk`: what that was like when it was last
+    read or written here. `goes_on`: it was edited before, and begins with
     the method and the model of its last edit, as far as they are here.
 
     Signals beside `document_changed` and `active_changed`: `job_changed(job)` with a `Job` or None; `models_changed()`;
@@ -67,20 +72,32 @@ class Session(Setup):
         super().__init__(document, budget)
         self.name = name
         self.path = path
+        self.on_disk: FileState | None = None
         self.job: Job | None = None
         self._worker = worker
         self._accepted: dict[int, Candidate] = {}  # by the layer that each became
         self._used = ""  # the key of the model in use when this document looked last
+        self._outside: Draft | None = None  # as it was before an edit was reopened
+        self._rerun = document.rerun
         self._first = self.draft
         self._last = last_edit(document)  # until it is known which models there are
         self.goes_on = self._last is not None
         self.follow_models()
+        if document.rerun is not None:
+            self._enter_rerun()
 
-    def saved(self, path: Path, document: Document) -> None:
-        """`path` now holds `document`."""
-        self.path = path
+    def saved(self, path: Path, document: Document, on_disk: FileState | None = None) -> None:
+        """`path` now holds `document`. `on_disk`: what the file is like by that."""
+        self.path, self.on_disk = path, on_disk
         self.name = path.stem
         self.history.mark_saved(document)
+        self.active_changed.emit()
+
+    def cut_loose(self) -> None:
+        """No file holds it any more: what it was opened from holds something else."""
+        self.path, self.on_disk = None, None
+        self.name = f"{self.name} (mine)"
+        self.history.mark_unsaved()
         self.active_changed.emit()
 
     # Models
@@ -140,12 +157,14 @@ class Session(Setup):
         """Start the edit, unless one is running; candidates that were not accepted are discarded."""
         if self.job is not None and self.job.busy:
             return
+        self.stepping.emit()  # what is being painted counts
         asked = self._asked(planned or self.plan)
         if asked is not None:
             self.start(asked)
 
     def start(self, asked: Asked) -> None:
         """Start exactly this edit in place of whatever there is."""
+        asked = self._from_here(asked)
         self.discard()
         self._set_job(Job(asked))
         self._worker.run(self, asked)
@@ -155,9 +174,10 @@ class Session(Setup):
         if self.job is None or not self.job.busy:
             self.run()
             return
+        self.stepping.emit()
         asked = self._asked(self.plan)
         if asked is not None and self.job.state != "stopping":
-            self._set_job(replace(self.job, waiting=(*self.job.waiting, asked)))
+            self._set_job(replace(self.job, waiting=(*self.job.waiting, self._from_here(asked))))
 
     def drop_waiting(self) -> None:
         """Forget what was queued last."""
@@ -244,10 +264,15 @@ class Session(Setup):
             self._let_go(candidate, whole)
             return
         self._let_go(candidate)
+        self.stepping.emit()
         label, document = apply_result(self.history.document, candidate.result, candidate.asked.document)
+        layer = layer_of_result(document, candidate.result).id
+        if self._outside is not None and document.rerun is None:
+            # What was chosen for this edit stays chosen, as after any other, but for the seed: with it the next would come out the same.
+            self._outside = replace(self.draft, seed=self._outside.seed)
         self.commit(label, document)
-        self._remember(document.layers[-1].id, candidate)
-        self.activate_layer(document.layers[-1].id)
+        self._remember(layer, candidate)
+        self.activate_layer(layer)
         if self.draft.frame != document.rect:
             self.set_draft(frame=None)  # it was drawn for this edit; the next one is elsewhere
 
@@ -260,6 +285,107 @@ class Session(Setup):
         """Make the edge of an accepted result better, in the background; the layer then changes in one step."""
         if self.can_mend(layer):
             self.start(Mend(self._accepted[layer], layer, how).asked)
+
+    # Running again
+
+    def reopen(self, label: str, reopened: Reopened) -> None:
+        """Go back to what an edit was made from, as one step, until its new result is accepted or `leave_rerun` is called."""
+        self.discard()
+        if self._outside is None:
+            self._outside = self.draft
+        self.commit(label, reopened.document)
+        self._take_recipe(reopened.draft, reopened.model)
+
+    def leave_rerun(self) -> None:
+        """Do not run the reopened edit again: what was put away for it comes back, and the draft is as it was."""
+        self.discard()
+        entries, index, rerun = self.history.entries, self.history.index, self.history.document.rerun
+        if rerun is None:
+            return
+        if index > 0 and entries[index - 1].document.rerun is None:  # nothing has been changed since
+            self.undo()
+        else:
+            self.commit("Leave “Run again”", restored(self.history.document))
+
+    def _arrive(self) -> None:
+        super()._arrive()
+        self._follow_rerun()
+        self._follow_undone()
+
+    def _follow_rerun(self) -> None:
+        """The draft goes with the document, into a rerun and out of it, also by undo and redo."""
+        before, now = self._rerun, self.history.document.rerun
+        self._rerun = now
+        if (before is None) == (now is None):
+            return
+        if now is None:
+            outside, self._outside = self._outside, None
+            if outside is not None:
+                self.take_draft(self._as_it_can_be(outside))
+        elif self._outside is None:  # by redo
+            self._enter_rerun()
+
+    def _enter_rerun(self) -> None:
+        """The document says that an edit is being run again: the draft is that of the edit."""
+        with contextlib.suppress(InvalidRequest):  # its layer has been deleted
+            draft, model = draft_again(self.history.document)
+            self._outside = self.draft
+            self._take_recipe(draft, model)
+
+    def _take_recipe(self, draft: Draft, model: str) -> None:
+        held = self.draft.model
+        here = self.model_of(model)
+        if model and here is None:
+            with_what = "Choose or get one." if held is None else f"It will run with {held.name}, and look different."
+            self.notice("The model that made it is not here.", with_what)
+        self.take_draft(replace(draft, model=here or held, variations=self.draft.variations))
+
+    def _as_it_can_be(self, draft: Draft) -> Draft:
+        """An earlier draft, as far as what it names is still there."""
+        document = self.history.document
+        hint = None if draft.scribble is None else document.layer(draft.scribble)
+        return replace(
+            draft,
+            item=draft.item if draft.item is not None and document.item(draft.item) else None,
+            exemplar=draft.exemplar if draft.exemplar is not None and document.exemplar(draft.exemplar) else None,
+            scribble=draft.scribble if hint is not None and hint.visible else None,
+            model=draft.model if draft.model in self.models() else self.draft.model,
+            variations=self.draft.variations,
+        )
+
+    # What was undone
+
+    def _from_here(self, asked: Asked) -> Asked:
+        return replace(asked, step=self.history.number)
+
+    def _undone(self, asked: Asked) -> bool:
+        """Whether what an edit was asked of has been undone; the layer whose edge is mended may also have been deleted."""
+        if asked.mend is not None:
+            return self.history.document.layer(asked.mend.layer) is None
+        return not self.history.holds(asked.step)
+
+    def _follow_undone(self) -> None:
+        """End what is being made, and what waits, from a state that has been undone. Finished candidates of such a state say so, and stay: they
+        took their time, and can be accepted all the same.
+        """
+        job = self.job
+        if job is None:
+            return
+        after = job.with_outdated(self._undone)
+        waiting = tuple(each for each in job.waiting if not self._undone(each))
+        after = after if waiting == job.waiting else replace(after, waiting=waiting)
+        ends = job.state in ("waiting", "running") and self._undone(job.asked)
+        if ends:
+            self._worker.stop(self)
+            self.notice("The edit was stopped: what it was made from has been undone.", "Run it again from here.")
+        elif any(each.outdated for each in after.candidates) and after.candidates != job.candidates:
+            self.notice(OUTDATED, "Accept what is shown all the same, or discard it.")
+        if ends and after.waiting:
+            self._begin_next(after)
+        elif ends:
+            self._set_job(replace(after, state="ready", preview=None) if after.candidates else None)
+        elif after is not job:
+            self._set_job(after)
 
     def _let_go(self, candidate: Candidate, then: Asked | None = None) -> None:
         """Go on without a candidate and its alternatives; `then` is to be made next."""

@@ -10,6 +10,8 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from editor.geometry import Rect
+from editor.rerun import Rerun
+from widgets import running
 from widgets.adjust import AdjustBar, Adjustment
 from widgets.canvas.pan_zoom import PanZoom
 from widgets.job import Job
@@ -42,6 +44,9 @@ class Stage(QWidget):
         self.notices = Notices(self)
         self.notices.resized.connect(self._place)
         session.noticed.connect(self.notices.add)
+        self._rerun: Rerun | None = None
+        session.document_changed.connect(self._follow_rerun)
+        self._follow_rerun()
         self._runs = False
         session.job_changed.connect(self._job_changed)
 
@@ -51,6 +56,13 @@ class Stage(QWidget):
         if runs and not self._runs:
             self.notices.clear_past()
         self._runs = runs
+
+    def _follow_rerun(self) -> None:
+        """As long as an edit is reopened, that is said."""
+        rerun = self._session.history.document.rerun
+        if rerun is not self._rerun:
+            self._rerun = rerun
+            self.notices.pin(running.rerun_notice(self._session))
 
     def adjust(self, adjustment: Adjustment) -> None:
         """Open an adjustment; one that is open is dropped."""

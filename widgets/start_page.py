@@ -32,7 +32,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from editor.errors import readable
 from widgets.controls.icons import draw
+from widgets.local_files import local_path
 from widgets.notices import Notices
 from widgets.qimage import to_qimage
 from widgets.services import Practice, Recent, Services
@@ -217,7 +219,7 @@ class StartPage(QWidget):
 
 def _files(event: QDropEvent) -> list[Path]:
     """The files that are dragged."""
-    return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+    return [path for url in event.mimeData().urls() if (path := local_path(url)) is not None]
 
 
 class _Tile(QToolButton):
@@ -277,8 +279,8 @@ class _RecentCard(_Tile):
         super().__init__()
         self.path = recent.path
         self._pixmap = None if recent.thumbnail is None else QPixmap.fromImage(to_qimage(recent.thumbnail))
-        self.setAccessibleName(f"Open {recent.path.name}")
-        self.setToolTip(str(recent.path))
+        self.setAccessibleName(f"Open {readable(recent.path.name)}")
+        self.setToolTip(readable(str(recent.path)))
         self.setFixedSize(QSize((WIDTH - 3 * GAP) // 4, PICTURE + 28))
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -298,7 +300,9 @@ class _RecentCard(_Tile):
             draw(painter, "image", found.faint, icon)
         painter.restore()
         words = QRectF(8, PICTURE, self.width() - 16, 28)
-        name = QFontMetrics(self.font()).elidedText(self.path.name, Qt.TextElideMode.ElideMiddle, round(words.width()))
+        name = QFontMetrics(self.font()).elidedText(
+            readable(self.path.name), Qt.TextElideMode.ElideMiddle, round(words.width())
+        )
         painter.setPen(QColor(found.text))
         painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, name)
 

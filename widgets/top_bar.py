@@ -65,14 +65,14 @@ class TopBar(QFrame):
         self._palette.clicked.connect(self.palette_wanted)
 
     def add_document(self, name: str) -> int:
-        at = self.tabs.addTab(name)
+        at = self.tabs.addTab(_whole(name))
         close = IconButton("x", "Close document", side=20, icon_side=12)
         close.clicked.connect(lambda: self._close(close))
         self.tabs.setTabButton(at, QTabBar.ButtonPosition.RightSide, close)
         return at
 
     def show_name(self, at: int, name: str, *, unsaved: bool, tip: str) -> None:
-        self.tabs.setTabText(at, f"{name} •" if unsaved else name)
+        self.tabs.setTabText(at, f"{_whole(name)} •" if unsaved else _whole(name))
         self.tabs.setTabToolTip(at, tip)
 
     def show_zoom(self, zoom: float | None) -> None:
@@ -92,3 +92,8 @@ class TopBar(QFrame):
             if self.tabs.tabButton(at, QTabBar.ButtonPosition.RightSide) is button:
                 self.close_wanted.emit(at)
                 return
+
+
+def _whole(name: str) -> str:
+    """The name as Qt shows it whole: a single & would underline what follows."""
+    return name.replace("&", "&&")

@@ -24,6 +24,7 @@ from widgets.controls.icons import draw
 from widgets.fitting import fit_tip, fit_words
 from widgets.job import Candidate, Job
 from widgets.panels.layers import DOUBT_WORDS, DOUBTFUL
+from widgets.session import OUTDATED
 from widgets.theme import colours
 
 PICTURE = 80
@@ -67,6 +68,7 @@ class Face:
         said += ["look closely"] if doubtful else []
         fits = [fit_tip(candidate.match)] if candidate.ranks and caption else []
         fits += [DOUBT_WORDS] if doubtful else []
+        fits += [OUTDATED] if candidate.outdated else []
         tip = [heading, *fits, f"Seed {result.recipe.seed} · right-click to use it again"]
         return cls(", ".join(said), caption, "\n".join(tip), best, doubtful)
 

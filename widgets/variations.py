@@ -14,7 +14,7 @@ from editor.request import BlendedSettings
 from editor.thumbnails import result_thumbnail
 from widgets.job import Candidate, Job
 from widgets.qimage import to_qimage
-from widgets.session import Session
+from widgets.session import OUTDATED, Session
 from widgets.variation_cards import CAPTION, CARD, GAP, PICTURE, Card, Face, Pending, RowScroll
 
 WORDS = 176  # the room for what is said on the right
@@ -267,6 +267,8 @@ def sentence(job: Job) -> str:
         return f"{len(job.candidates)} of {job.wanted} ready"
     if job.whole is not None:
         return "Which strength?"
+    if job.candidate is not None and job.candidate.outdated:
+        return OUTDATED
     if len(job.candidates) == 1:
         return "Keep this one?"
     return "Best first.\nEnter keeps the one shown." if job.best_first else "Enter keeps the one shown."

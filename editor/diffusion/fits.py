@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import tempfile
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,6 +24,7 @@ Tensors = dict[str, torch.Tensor]
 
 BUDGET = 256 * 2**20  # bytes
 ENDING = ".safetensors"
+ABANDONED = 3600.0  # seconds
 
 
 def content_key(*parts: NDArray[np.generic] | str | float) -> str:
@@ -108,6 +110,10 @@ class FitStore:
             with suppress(OSError):
                 Path(name).unlink()
             raise
+        for part in folder.glob("*.part"):  # a program was killed while it wrote
+            with suppress(OSError):
+                if time.time() - part.stat().st_mtime > ABANDONED:
+                    part.unlink()
         files = []
         for each in folder.glob("*" + ENDING):
             with suppress(FileNotFoundError):  # another window put it away

@@ -23,6 +23,7 @@ from editor.item import Exemplar, Item
 from editor.layer import BLENDS, Layer
 from editor.report import Recipe
 from editor.request import Action, MethodSettings, Sampler, Subject
+from editor.rerun import Rerun
 from editor.tiles import Tiles
 
 SETTINGS: dict[str, Any] = {kind.__name__: kind for kind in typing.get_args(MethodSettings)}
@@ -67,6 +68,7 @@ def describe(document: Document, store: TileStore) -> dict[str, Any]:
             }
             for exemplar in document.exemplars
         ],
+        "rerun": None if document.rerun is None else _describe_rerun(document.rerun, store),
     }
 
 
@@ -115,8 +117,17 @@ def rebuild(fields: Fields, planes: Planes, icc: bytes | None, exif: bytes | Non
             group.flag("visible"),
         )
 
+    def rerun(group: Fields) -> Rerun:
+        return Rerun(
+            group.whole("layer"),
+            tuple((each.whole("id"), each.flag("visible")) for each in group.groups("layers")),
+            tuple((each.whole("id"), each.flag("visible")) for each in group.groups("exemplars")),
+            tiles(group, "strength", size.shape, np.float32) if group.has("strength") else None,
+            tiles(group, "selection", size.shape, np.float32) if group.has("selection") else None,
+        )
+
     strength, protect, avoid, selection = (tiles(maps, name, size.shape, np.float32) for name in MAPS)
-    return Document(
+    document = Document(
         size,
         tuple(layer(group) for group in fields.groups("layers")),
         strength,
@@ -127,7 +138,28 @@ def rebuild(fields: Fields, planes: Planes, icc: bytes | None, exif: bytes | Non
         tuple(_exemplar(group, planes) for group in fields.groups("exemplars")),
         fields.whole("next_id"),
         Metadata(icc, exif, dpi),
+        rerun(fields.group("rerun")) if fields.has("rerun") else None,
     )
+    return document.with_next_id(_free_id(document))
+
+
+def _free_id(document: Document) -> int:
+    """An id above all that are in use, and all that recipes still name: earlier versions gave those of undone things again."""
+    things = [each.id for each in document.things]
+    if len(set(things)) < len(things):
+        raise Malformed("two of its layers, items or exemplars have the same number")
+    named = [each.id for layer in document.layers if layer.recipe is not None for each in layer.recipe.subjects]
+    return max((0, *things, *named)) + 1
+
+
+def _describe_rerun(rerun: Rerun, store: TileStore) -> dict[str, Any]:
+    return {
+        "layer": rerun.layer,
+        "layers": [{"id": id, "visible": visible} for id, visible in rerun.layers],
+        "exemplars": [{"id": id, "visible": visible} for id, visible in rerun.exemplars],
+        "strength": None if rerun.strength is None else store.number(rerun.strength),
+        "selection": None if rerun.selection is None else store.number(rerun.selection),
+    }
 
 
 def _describe_layer(layer: Layer, store: TileStore) -> dict[str, Any]:

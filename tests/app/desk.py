@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -33,6 +33,7 @@ from tests.conftest import until
 from widgets.canvas.drop import DropChip
 from widgets.canvas.view import CanvasView
 from widgets.job import Job
+from widgets.local_files import url_of
 from widgets.panels.edit import EditPanel
 from widgets.session import Session
 from widgets.theme import Theme
@@ -158,7 +159,7 @@ class Desk:
         """Drag a file over the canvas and let it go there."""
         self.window.activateWindow()
         data = QMimeData()
-        data.setUrls([QUrl.fromLocalFile(str(path))])
+        data.setUrls([url_of(path)])
         where = self.at(x, y)
         enter = QDragEnterEvent(where, Qt.DropAction.CopyAction, data, LEFT, NONE)
         await by_hand(lambda: QApplication.sendEvent(self.canvas, enter))

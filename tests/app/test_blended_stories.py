@@ -194,9 +194,9 @@ def test_a_new_object_from_the_box_to_the_layer_and_back(tell: Tell, stamp: Path
         assert after.layers[-1].recipe == second.recipe
         assert after.layers[-1].name == "Repaint as “a red boat”"
         await desk.do("edit.undo")
-        assert session.document is selected
+        assert session.document.same_as(selected)
         await desk.do("edit.undo")
-        assert session.document is opened
+        assert session.document.same_as(opened)
 
     tell(story)
 
@@ -225,7 +225,7 @@ def test_each_preset_sets_what_it_says_and_keeps_the_rest(tell: Tell, stamp: Pat
             assert differs(before, after)[inside].any() == (name != "Background")
             assert differs(before, after)[~inside].any() == (name == "Background")
             await desk.do("edit.undo")
-            assert session.document is before
+            assert session.document.same_as(before)
             session.set_draft(prompt="")
 
     tell(story)
@@ -296,7 +296,7 @@ def test_scribble_what_should_be_there(tell: Tell, stamp: Path) -> None:
 
         # Away from it and back: nothing is left of an empty layer.
         await preset(desk, "Change it")
-        assert session.document is opened
+        assert session.document.same_as(opened)
         assert hint(session) is None
         assert tool(session) == "rectangle"
         await preset(desk, "Scribble")
@@ -410,14 +410,14 @@ def test_whatever_selects_is_a_region(tell: Tell, stamp: Path) -> None:
             )
             await desk.drag(across)
             region: MapName = "strength" if name == "strength" else "selection"
-            await until(lambda: session.document is not before)
+            await until(lambda: not session.document.same_as(before))
             assert session.plan.region == region
             await desk.key(Qt.Key.Key_Return, CONTROL)
             after = await accept(desk, before)
             assert not after.map(region).any(), "it was not used up"
             await desk.do("edit.undo")
             await desk.do("edit.undo")
-            assert session.document is before
+            assert session.document.same_as(before)
 
     tell(story)
 

@@ -91,7 +91,7 @@ def test_what_the_pointer_shows_is_what_enter_keeps(tell: Tell, photo: Path) -> 
         assert recipe.seed == 7
         assert len(session.document.layers) == len(before.layers) + 1
         await desk.do("edit.undo")
-        assert session.document is before
+        assert session.document.same_as(before)
 
     tell(story, make_engine=Noise)
 

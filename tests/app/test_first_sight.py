@@ -83,6 +83,17 @@ def test_settings_that_make_no_sense_are_the_first_ones(qtbot: QtBot, tmp_path: 
     assert sight(qtbot, settings, []).size() == FIRST_SIZE
 
 
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b'{"geometry": "\\ud800\\u0000"}', b"\xff\xfe", b'{"geometry": ' + b"9" * 5000]
+)
+def test_hostile_settings_do_not_keep_it_from_coming(qtbot: QtBot, tmp_path: Path, content: bytes) -> None:
+    settings = tmp_path / "settings.json"
+    settings.write_bytes(content)
+    assert sight(qtbot, settings, []).size() == FIRST_SIZE
+    assert settings.read_bytes() == content
+    assert sight(qtbot, tmp_path, []).size() == FIRST_SIZE  # a folder
+
+
 def test_what_is_no_picture_is_left_to_the_program(qtbot: QtBot, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\nnot really")

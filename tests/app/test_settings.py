@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.settings import LEAST_BUDGET, MOST_RECENT, Preferences, Settings
+from app.settings import LEAST_BUDGET, MAX_BUDGET, MOST_RECENT, Preferences, Settings
 
 
 @pytest.fixture
@@ -52,11 +54,105 @@ def test_the_newest_document_comes_first_and_old_ones_go(path: Path) -> None:
     assert "/a/9.png" not in kept.values.recent
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00", '{"theme": 3, "undo_budget": "much"}'])
-def test_a_broken_file_costs_the_preferences_and_nothing_else(path: Path, text: str) -> None:
+BROKEN = {
+    "nothing": b"",
+    "half": b"{",
+    "a list": b"[]",
+    "null": b"null",
+    "a zero": b"\x00",
+    "not UTF-8": b'{"theme": "d\xe4rk"}',
+    "nested deeply": b'{"theme": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "nested deeply in objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "a number of many digits": b'{"undo_budget": ' + b"9" * 5000 + b"}",
+    "large": b" " * 2_000_000 + b"{}",
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_file_costs_the_preferences_and_is_kept(path: Path, kind: str, qapp: object) -> None:
     path.parent.mkdir()
-    path.write_text(text)
-    assert Settings(path).values == Preferences()
+    path.write_bytes(BROKEN[kind])
+    kept = Settings(path)
+    assert kept.values == Preferences()
+    assert kept.trouble is not None
+    assert "“settings.json.broken”" in kept.trouble[1]
+    kept.set(theme="light")
+    assert (path.parent / "settings.json.broken").read_bytes() == BROKEN[kind]
+    again = Settings(path)
+    assert (again.values.theme, again.trouble) == ("light", None)
+    path.write_bytes(b"broken again")
+    Settings(path)
+    assert (path.parent / "settings.json.broken").read_bytes() == BROKEN[kind]
+    assert (path.parent / "settings.json.broken2").read_bytes() == b"broken again"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a pipe")
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_set_aside_too(path: Path, kind: str, qapp: object) -> None:
+    path.parent.mkdir()
+    if kind == "folder":
+        (path / "inside").mkdir(parents=True)
+    else:
+        os.mkfifo(path)
+    kept = Settings(path)
+    kept.set(theme="dark")
+    assert Settings(path).values.theme == "dark"
+    assert (path.parent / "settings.json.broken").exists()
+
+
+def test_what_cannot_be_set_aside_is_not_overwritten(path: Path, monkeypatch: pytest.MonkeyPatch, qapp: object) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"broken")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "no")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    kept = Settings(path)
+    assert kept.trouble is not None
+    assert "stays where it is" in kept.trouble[1]
+    kept.set(theme="dark")
+    assert kept.values.theme == "dark"
+    assert path.read_bytes() == b"broken"
+
+
+def test_values_that_make_no_sense_are_as_at_the_first_start(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text(
+        '{"theme": 3, "undo_budget": "much", "geometry": NaN, "recent": {}, "model": "a\\u0000b", "hub": "\\ud800"}'
+    )
+    kept = Settings(path)
+    assert kept.values == Preferences()
+    assert kept.trouble is None
+
+
+def test_numbers_and_lists_out_of_range_come_into_it(path: Path) -> None:
+    path.parent.mkdir()
+    found = {
+        "undo_budget": 10**30,
+        "recent": [f"/a/{at}" for at in range(9999)],
+        "models": ["a\0b", "/m", "\ud800", "x" * 10**5],
+    }
+    path.write_text(json.dumps(found))
+    values = Settings(path).values
+    assert values.undo_budget == MAX_BUDGET
+    assert len(values.recent) == MOST_RECENT
+    assert values.models == ("/m",)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are bytes there")
+def test_files_whose_names_are_no_text_are_remembered(path: Path, qapp: object) -> None:
+    odd = os.fsdecode(b"/a/caf\xe9 \xff.png")
+    Settings(path).opened(Path(odd))
+    assert Settings(path).values.recent == (odd,)
+    json.loads(path.read_bytes().decode("ascii"))
+
+
+def test_what_a_newer_version_wrote_is_kept(path: Path, qapp: object) -> None:
+    path.parent.mkdir()
+    path.write_text(json.dumps({"theme": "dark", "from_the_future": {"a": [1, None]}}))
+    Settings(path).set(theme="light")
+    assert json.loads(path.read_text())["from_the_future"] == {"a": [1, None]}
 
 
 def test_what_makes_sense_in_a_strange_file_is_used(path: Path) -> None:

@@ -75,9 +75,9 @@ def test_paint_run_accept_undo_redo_save_and_reopen(tell: Tell, photo: Path, tmp
 
         # Back, and forth again.
         await desk.do("edit.undo")
-        assert session.document is painted
+        assert session.document.same_as(painted)
         await desk.do("edit.undo")
-        assert session.document is opened
+        assert session.document.same_as(opened)
         await desk.do("edit.redo")
         await desk.do("edit.redo")
         assert session.document is healed

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from editor.applying import apply_result
+from editor.compose import flatten
 from editor.document import Document
 from editor.edit import Draft, candidates, make_request
 from editor.errors import InvalidRequest
@@ -20,7 +21,7 @@ from editor.geometry import Placement, Rect
 from editor.io.project import load_project, save_project
 from editor.layer import Layer
 from editor.planning import plan, removal
-from editor.reopening import can_reopen, reopen
+from editor.reopening import can_reopen, draft_again, reopen, restored
 from editor.report import Recipe
 from editor.request import EditRequest, PixelsSettings, QuickFillSettings
 from editor.tiles import Tiles
@@ -213,3 +214,147 @@ def test_a_fan_is_reopened_as_one_picture() -> None:
     reopened = reopen(document, document.layers[-1].id)
     assert reopened.draft.settings == PixelsSettings()
     assert plan(reopened.document, replace(reopened.draft, model=MODEL)).label == "Repaint"
+
+
+class TestOutOfIt:
+    """Leaving, and accepting: what was put away comes back."""
+
+    def made(self) -> tuple[Document, Layer]:
+        """A blended layer under a later one, with other painting, a selection, and another exemplar by now."""
+        asked = painted(two_exemplars(picture()), Rect(20, 20, 90, 60), 0.4)
+        _, document = apply_result(asked, answer(make_request(asked, draft())), asked)
+        layer = document.layers[-1]
+        return selected(covered_up(document), Rect(5, 5, 30, 30)), layer
+
+    def run(self, document: Document, reopened: Document, **changes: Any) -> tuple[str, Document]:
+        again = replace(draft(), **changes)
+        return apply_result(document, answer(make_request(reopened, again)), reopened)
+
+    def test_restored_it_is_as_it_was_down_to_the_tiles(self) -> None:
+        document, layer = self.made()
+        back = restored(reopen(document, layer.id).document)
+        assert back.rerun is None
+        assert [(each.id, each.visible) for each in back.layers] == [
+            (each.id, each.visible) for each in document.layers
+        ]
+        assert plain(back.exemplars) == plain(document.exemplars)
+        assert (back.strength, back.selection) == (document.strength, document.selection)
+        assert restored(document) is document
+
+    def test_what_somebody_did_meanwhile_stays_when_it_is_restored(self) -> None:
+        document, layer = self.made()
+        opened = reopen(document, layer.id).document
+        moved = replace(opened.exemplars[0], placement=Placement(10, 10))
+        changed = opened.with_exemplar(moved).adding_layer(Layer.empty(0, "New", document.size))
+        changed = changed.with_layer(replace(changed.layers[0], opacity=0.5)).without_layer(document.layers[-1].id)
+        back = restored(changed)
+        assert [(each.name, each.visible) for each in back.layers][-1] == ("New", True)
+        assert back.layers[0].opacity == 0.5
+        assert back.exemplars[0].placement == Placement(10, 10)
+        assert not back.exemplars[0].visible
+
+    def test_the_result_takes_the_place_of_the_layer_and_the_rest_is_as_before(self) -> None:
+        document, layer = self.made()
+        opened = reopen(document, layer.id).document
+        label, after = self.run(opened, opened)
+        assert label == f"Run again: {layer.name}"
+        assert after.rerun is None
+        assert [each.id for each in after.layers] == [each.id for each in document.layers]
+        assert [each.visible for each in after.layers] == [True, True, True]
+        assert after.layers[-1].pixels is document.layers[-1].pixels
+        new = after.layer(layer.id)
+        assert new is not None
+        assert (new.name, new.painted) == (layer.name, layer.painted)
+        assert [each.visible for each in after.exemplars] == [each.visible for each in document.exemplars]
+        assert (after.strength, after.selection) == (document.strength, document.selection)
+
+    def test_it_keeps_its_look_and_a_name_that_somebody_gave_it(self) -> None:
+        document, layer = self.made()
+        document = document.with_layer(replace(layer, name="My cat", opacity=0.5, blend="multiply", visible=False))
+        opened = reopen(document, layer.id).document
+        label, after = self.run(opened, opened)
+        new = after.layer(layer.id)
+        assert new is not None
+        assert (label, new.name, new.opacity, new.blend, new.visible) == (
+            "Run again: My cat",
+            "My cat",
+            0.5,
+            "multiply",
+            True,
+        )
+
+    def test_other_words_give_it_another_name(self) -> None:
+        asked = painted(picture(), Rect(20, 20, 90, 60))
+        _, document = apply_result(asked, answer(make_request(asked, draft(prompt="a cat"))), asked)
+        opened = reopen(document, document.layers[-1].id).document
+        label, after = self.run(opened, opened, prompt="a dog")
+        assert (label, after.layers[-1].name) == ("Run again: Repaint as “a dog”", "Repaint as “a dog”")
+
+    def test_what_was_painted_for_it_is_used_up_and_what_was_painted_since_stays(self) -> None:
+        document, layer = self.made()
+        opened = reopen(document, layer.id).document
+        asked = painted(opened, Rect(100, 100, 120, 120))
+        _, after = self.run(asked, asked)
+        assert after.strength is document.strength
+        new = after.layer(layer.id)
+        assert new is not None
+        assert new.painted is asked.strength
+        since = painted(asked, Rect(150, 100, 160, 120))
+        _, after = self.run(since, asked)
+        strength = after.strength.read()
+        assert strength[110, 155] == 1
+        assert not strength[110, 110]
+
+    def test_a_selection_made_meanwhile_stays(self) -> None:
+        document, layer = self.made()
+        opened = selected(reopen(document, layer.id).document, Rect(1, 1, 9, 9))
+        assert self.run(opened, opened)[1].selection is opened.selection
+
+    def test_an_exemplar_that_joined_is_put_away_with_the_others(self) -> None:
+        document, layer = self.made()
+        opened = reopen(document, layer.id).document
+        asked = replace(opened, exemplars=tuple(replace(each, visible=True) for each in opened.exemplars))
+        _, after = self.run(asked, asked)
+        assert [each.visible for each in after.exemplars] == [False, False, False]
+
+    def test_reopened_twice_only_the_last_counts(self) -> None:
+        document, layer = self.made()
+        _, top = apply_result(document, answer(make_request(document, draft())), document)
+        twice = reopen(reopen(top, top.layers[-1].id).document, layer.id).document
+        assert plain(restored(twice)) == plain(top)
+        assert can_reopen(reopen(top, layer.id).document, top.layers[-1]) == ""
+
+    def test_a_layer_that_is_gone_by_then_comes_as_a_new_one_on_top(self) -> None:
+        document, layer = self.made()
+        opened = reopen(document, layer.id).document
+        label, after = self.run(opened.without_layer(layer.id), opened)
+        assert not label.startswith("Run again")
+        assert after.layers[-1].visible
+        assert after.layers[-1].id == document.next_id
+
+    def test_after_leaving_the_result_still_finds_its_place(self) -> None:
+        document, layer = self.made()
+        opened = reopen(document, layer.id).document
+        painted_since = painted(document, Rect(200, 100, 210, 110))
+        label, after = self.run(painted_since, opened)
+        assert label == f"Run again: {layer.name}"
+        assert [each.id for each in after.layers] == [each.id for each in document.layers]
+        assert after.strength.read()[105, 205] == 1
+
+    def test_a_project_saved_in_the_middle_goes_on(self, tmp_path: Path) -> None:
+        document, layer = self.made()
+        opened = reopen(document, layer.id)
+        save_project(tmp_path / "one.palimpsest", opened.document)
+        loaded = load_project(tmp_path / "one.palimpsest")
+        assert draft_again(loaded) == (opened.draft, opened.model)
+        assert plain(again(loaded, layer.id)) == plain(again(document, layer.id))
+        _, after = self.run(loaded, loaded)
+        _, expected = self.run(opened.document, opened.document)
+        assert after.rerun is None
+        assert [(each.id, each.visible) for each in after.layers] == [
+            (each.id, each.visible) for each in expected.layers
+        ]
+        assert [each.visible for each in after.exemplars] == [each.visible for each in expected.exemplars]
+        assert np.array_equal(flatten(after), flatten(expected))
+        assert after.strength.same_as(expected.strength)
+        assert after.selection.same_as(expected.selection)

@@ -160,7 +160,7 @@ def test_an_empty_scribble_goes_with_the_method(session: Session) -> None:
     session.choose_method(BlendedSettings)
     session.choose_preset(presets()["Scribble"])
     session.choose_method(QuickFillSettings)
-    assert session.document is before
+    assert session.document.same_as(before)
     assert session.draft.scribble is None
     session.choose_method(BlendedSettings)
     assert method_of(session.draft.settings).preset_of(session.draft) is presets()["New object"]

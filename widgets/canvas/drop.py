@@ -13,6 +13,7 @@ from editor.io.images import READ_KINDS, Picture
 from widgets.canvas import overlays
 from widgets.canvas.arrivals import CHOICES, Choice, picture_size, placement, take, title
 from widgets.canvas.pan_zoom import PanZoom
+from widgets.local_files import local_path
 from widgets.qimage import from_qimage, to_qimage
 from widgets.session import Notice, Session
 
@@ -263,8 +264,8 @@ class _Source:
 
 def _files(data: QMimeData) -> list[Path]:
     """The picture files in what was dropped or copied."""
-    paths = (Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile())
-    return [path for path in paths if path.suffix.lower() in SUFFIXES]
+    paths = map(local_path, data.urls())
+    return [path for path in paths if path is not None and path.suffix.lower() in SUFFIXES]
 
 
 def _source(data: QMimeData) -> _Source | None:

@@ -6,6 +6,7 @@ from widgets import edits
 from widgets.actions import Command, Menu
 from widgets.command_table.conditions import always, on_canvas, on_session, serve, when
 from widgets.command_table.things import deletable, delete_active
+from widgets.panels.history import KEPT
 from widgets.session import Session
 
 FILE = Menu(
@@ -15,7 +16,7 @@ FILE = Menu(
         Command("file.open", "Open…", lambda desk: desk.services.open_dialog(), ("Ctrl+O",), always),
         Command("file.sample", "Open the sample picture", lambda desk: desk.services.open_sample(), when=always),
         None,
-        Command("file.save", "Save", lambda desk: serve(desk, desk.services.save), ("Ctrl+S",)),
+        Command("file.save", "Save", lambda desk: serve(desk, desk.services.save), ("Ctrl+S",), tip=KEPT),
         Command("file.save_as", "Save as…", lambda desk: serve(desk, desk.services.save_as), ("Ctrl+Shift+S",)),
         Command("file.export", "Export picture…", lambda desk: serve(desk, desk.services.export), ("Ctrl+E",)),
         None,

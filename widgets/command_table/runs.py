@@ -61,6 +61,9 @@ RUN = Menu(
         Command(
             "run.again", "Run the layer’s edit again with changes", on_layer(running.run_again), when=when(_repeatable)
         ),
+        Command(
+            "run.leave", "Leave “Run again”", on_session(Session.leave_rerun), ("Escape",), when(running.can_leave)
+        ),
         Command("run.keep", "Keep what is there", on_session(Session.finish_early), when=when(_keepable)),
         Command("run.stop", "Stop", on_session(Session.stop), ("Escape",), busy),
         None,

@@ -11,6 +11,9 @@ from widgets.session import Session
 from widgets.theme import colours
 
 LINE = 28
+KEPT = (
+    "A project keeps layers, strength, items and exemplars. The steps of the history last until the document is closed."
+)
 LINES = 4  # always, so that what is below stays where it is while somebody paints
 
 
@@ -31,6 +34,7 @@ class HistoryPanel(QWidget):
         self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.list.setFixedHeight(LINE * LINES)
         self.list.setAccessibleName("History")
+        self.list.setToolTip(KEPT)
         self.list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 0, 4, 8)

@@ -91,6 +91,16 @@ def test_damaged_files_are_not_there(tmp_path: Path, damage: bytes | None) -> No
     assert same(store.get("a"), TENSORS)
 
 
+def test_what_killed_programs_left_half_written_goes(tmp_path: Path) -> None:
+    old, new = tmp_path / "tmpabc.part", tmp_path / "tmpdef.part"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    FitStore(tmp_path).keep("one", TENSORS)
+    assert not old.exists()
+    assert new.exists()
+
+
 def test_a_folder_that_cannot_be_made_is_no_reason_to_fail(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     store = FitStore(tmp_path / "file" / "learned")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from editor.document import MAPS, Document, Metadata
+from editor.errors import UnreadableFile
 from editor.geometry import Placement, Rect, Size
 from editor.io.blocks import pack, unpack
 from editor.io.manifest import ACTIONS, SAMPLERS, SETTINGS
@@ -24,6 +25,7 @@ from editor.item import Exemplar, Item
 from editor.layer import BLENDS, Layer
 from editor.report import Recipe
 from editor.request import BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings, Subject
+from editor.rerun import Rerun
 from editor.tiles import BLOCK, Tiles
 
 unit = st.floats(0, 1)
@@ -101,9 +103,10 @@ def recipe(draw: st.DrawFn) -> Recipe:
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
     size = Size(draw(st.integers(1, 2 * BLOCK + 5)), draw(st.integers(1, BLOCK + 5)))
+    free = iter(draw(st.lists(ids, min_size=7, max_size=7, unique=True)))
     layers = [
         Layer(
-            draw(ids),
+            next(free),
             draw(words),
             picture(draw, size),
             draw(unit),
@@ -118,7 +121,7 @@ def documents(draw: st.DrawFn) -> Document:
     strength, protect, avoid, selection = (strengths(draw, size) for _ in MAPS)
     items = []
     for _ in range(draw(st.integers(0, 2))):
-        item = Item.of(draw(words), strengths(draw, size), draw(ids))
+        item = Item.of(draw(words), strengths(draw, size), next(free))
         items.append(
             Item(item.id, item.name, item.mask, item.rect, draw(maybe_placement), draw(words), draw(st.booleans()))
         )
@@ -126,7 +129,7 @@ def documents(draw: st.DrawFn) -> Document:
     for _ in range(draw(st.integers(0, 2))):
         small = Size(draw(st.integers(1, BLOCK + 2)), draw(st.integers(1, 9)))
         pixels = np.random.default_rng(draw(bits)).integers(0, 256, (*small.shape, 4), np.uint8)
-        whole = Exemplar.of(draw(words), pixels, draw(placements), draw(ids))
+        whole = Exemplar.of(draw(words), pixels, draw(placements), next(free))
         cutout = strengths(draw, small)
         exemplars.append(
             Exemplar(
@@ -149,8 +152,21 @@ def documents(draw: st.DrawFn) -> Document:
         draw(st.none() | st.binary(max_size=20)),
         draw(st.none() | st.tuples(st.floats(1, 9999), st.floats(1, 9999))),
     )
+    changed = st.lists(st.tuples(ids, st.booleans()), max_size=2).map(tuple)
+    kept = [strengths(draw, size) if draw(st.booleans()) else None for _ in range(2)]
+    rerun = Rerun(draw(ids), draw(changed), draw(changed), *kept) if draw(st.booleans()) else None
     return Document(
-        size, tuple(layers), strength, protect, avoid, selection, tuple(items), tuple(exemplars), draw(ids), metadata
+        size,
+        tuple(layers),
+        strength,
+        protect,
+        avoid,
+        selection,
+        tuple(items),
+        tuple(exemplars),
+        draw(st.integers(2**40 + 1, 2**41)),
+        metadata,
+        rerun,
     )
 
 
@@ -323,7 +339,7 @@ def test_the_manifest_is_plain_json(tmp_path: Path) -> None:
         assert archive.testzip() is None
         manifest = json.loads(archive.read("manifest.json"))
     assert manifest["format"] == "palimpsest"
-    assert manifest["version"] == 3
+    assert manifest["version"] == 4
     assert manifest["size"] == [2 * BLOCK, BLOCK + 3]
     assert manifest["layers"][0]["name"] == "Background"
 
@@ -353,6 +369,23 @@ def test_a_project_of_the_second_format_opens(tmp_path: Path) -> None:
                 data = json.dumps({**json.loads(data), "version": 2}).encode()
             written.writestr(name, data)
     assert load_project(old).layers[0].recipe == recipe
+
+
+def test_ids_that_recipes_still_name_are_not_given_again(tmp_path: Path) -> None:
+    document = small_document()
+    recipe = Recipe(QuickFillSettings(), "remove", document.rect, 7, (Subject(40),))
+    made = replace(document.layers[0], recipe=recipe)
+    save_project(tmp_path / "one.palimpsest", replace(document.with_layer(made), next_id=made.id))
+    opened = load_project(tmp_path / "one.palimpsest")
+    assert opened.adding_layer(Layer.empty(0, "New", document.size)).layers[-1].id == 41
+
+
+def test_two_things_of_one_number_are_refused(tmp_path: Path) -> None:
+    document = small_document()
+    twice = replace(document, items=(Item.of("Cup", document.strength, document.layers[0].id),))
+    save_project(tmp_path / "one.palimpsest", twice)
+    with pytest.raises(UnreadableFile, match="the same number"):
+        load_project(tmp_path / "one.palimpsest")
 
 
 def test_a_strength_fan_is_not_kept(tmp_path: Path) -> None:

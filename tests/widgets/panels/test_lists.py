@@ -251,7 +251,7 @@ def test_an_edit_is_run_again_from_its_layer(qtbot: QtBot, worker: Worker) -> No
     assert not again.isEnabled()  # one thing at a time
     session.discard()
     QTest.mouseClick(again, LEFT)
-    assert session.history.entries[-1].label == f"Run again: {layer.name}"
+    assert session.history.entries[-1].label == f"Reopen: {layer.name}"
     draft = session.draft
     assert (draft.settings, draft.prompt, draft.seed, draft.strength) == (settings, "a boat", 5, 0.6)
     assert draft.model == worker.known[1]
