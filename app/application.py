@@ -407,8 +407,7 @@ class Application:
             opened, snapshot.project, snapshot.name, source=snapshot.source if in_file else None, left=document
         )
         session.set_draft(prompt=snapshot.prompt, negative_prompt=snapshot.negative_prompt)
-        if in_file and session.path is not None and session.path == snapshot.source:
-            session.on_disk = await asyncio.to_thread(state_of, session.path)
+        session.on_disk = snapshot.on_disk
         if not in_file:
             session.history.mark_unsaved()
             session.active_changed.emit()

@@ -25,6 +25,7 @@ from editor.document import Document
 from widgets.session import Session
 
 if TYPE_CHECKING:
+    from editor.io.files import FileState
     from editor.io.journal import Journal, Snapshot, Stamp
     from editor.io.recovery import LeftBehind, RecoveryFolder
 
@@ -157,7 +158,8 @@ class _Follow(QObject):
         self._whole |= unsaved
         document = history.document if self._whole else None
         words = session.draft.prompt, session.draft.negative_prompt
-        facts = unsaved, session.name, session.path, self._source, self._saves, words
+        on_disk = session.on_disk
+        facts = unsaved, session.name, session.path, self._source, self._saves, words, on_disk
         if not again and document is self._document and facts == self._facts:
             return
         self._document, self._facts = document, facts
@@ -166,7 +168,8 @@ class _Follow(QObject):
         step = (entry is first and first_step) or entry.label
         source = None if unsaved else self._source
         self._writer.post(
-            self.key, _Posted(document, session.name, session.path, source, self._saves, step, time.time(), words)
+            self.key,
+            _Posted(document, session.name, session.path, source, self._saves, step, time.time(), words, on_disk),
         )
 
     def saved(self, path: Path) -> None:
@@ -199,6 +202,7 @@ class _Posted:
     step: str
     time: float
     words: tuple[str, str]
+    on_disk: FileState | None
 
 
 class _Writer:
@@ -355,6 +359,7 @@ class _Writer:
             posted.step,
             posted.time,
             *posted.words,
+            posted.on_disk,
         )
 
     def _remove(self, key: str) -> None:

@@ -22,7 +22,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from weakref import ref
@@ -34,6 +34,7 @@ from editor.document import Document
 from editor.errors import UnreadableFile
 from editor.io.blocks import pack
 from editor.io.fields import Fields, Malformed
+from editor.io.files import FileState
 from editor.io.manifest import describe, rebuild
 from editor.io.planes import Planes, block_count
 from editor.io.project import HEAD, MOST_MANIFEST, upgraded
@@ -83,6 +84,7 @@ class Snapshot:
     `step`: the label of its newest step.
     `time`: when it was so, in seconds since 1970.
     `prompt`, `negative_prompt`: the words typed for the next edit.
+    `on_disk`: what `project` was like when the document was opened from it or saved to it, None where that is not known.
     """
 
     document: Document | None
@@ -95,6 +97,7 @@ class Snapshot:
     time: float
     prompt: str = ""
     negative_prompt: str = ""
+    on_disk: FileState | None = None
 
 
 class Journal:
@@ -296,6 +299,7 @@ class _JournalFile:
             "time": snapshot.time,
             "prompt": snapshot.prompt,
             "negative_prompt": snapshot.negative_prompt,
+            "on_disk": None if snapshot.on_disk is None else asdict(snapshot.on_disk),
             "document": manifest,
         }
         return zlib.compress(json.dumps(state, allow_nan=False).encode(), 1)
@@ -486,4 +490,9 @@ def _snapshot(fields: Fields) -> Snapshot:
         fields.number("time"),
         fields.text("prompt"),
         fields.text("negative_prompt"),
+        _file_state(fields.group("on_disk")) if fields.has("on_disk") else None,
     )
+
+
+def _file_state(fields: Fields) -> FileState:
+    return FileState(fields.whole("modified"), fields.whole("size"), fields.whole("inode"), fields.text("digest"))

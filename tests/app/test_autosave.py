@@ -260,6 +260,41 @@ def test_where_the_file_changed_since_nothing_is_taken_for_saved(tell: Tell, pho
     tell(story)
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_saving_what_came_back_asks_only_where_somebody_else_wrote(
+    changed: bool, tell: Tell, photo: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "mine.palimpsest"
+
+    async def saving(desk: Desk) -> None:
+        session = await desk.open(photo)
+        await paint(desk)
+        desk.application.save(session)
+        await desk.choose_file(project)
+        await until(lambda: session.path == project)
+        await desk.drag([(300, 100), (350, 120)])
+        await settled(desk)
+
+    tell(saving)
+    if changed:
+        project.write_bytes(b"somebody else's")
+
+    async def story(desk: Desk) -> None:
+        dialog = await offered(desk)
+        await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
+        await until(lambda: desk.application.sessions)
+        session = desk.session
+        assert session.history.unsaved
+        await until(lambda: dialog_of(desk) is None)
+        desk.application.save(session)
+        if changed:
+            await desk.answer("Overwrite")
+        await until(lambda: not session.history.unsaved)
+        assert plain(load_project(project)) == plain(session.history.document)
+
+    tell(story)
+
+
 def test_a_full_disk_is_said_once_and_keeping_goes_on(
     tell: Tell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

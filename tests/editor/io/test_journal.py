@@ -19,6 +19,7 @@ from editor.document import Document, Metadata
 from editor.errors import UnreadableFile
 from editor.geometry import Placement
 from editor.io import journal as journals
+from editor.io.files import FileState
 from editor.io.journal import BegunOnly, Journal, JournalReader, Snapshot, Stamp
 from editor.io.records import MAGIC
 from editor.item import Exemplar, Item
@@ -28,7 +29,8 @@ from tests.editor.io.test_project import documents, plain
 
 def snapshot(document: Document | None, step: str = "Paint strength", source: Path | None = None) -> Snapshot:
     stamp = None if source is None else Stamp.of(source)
-    return Snapshot(document, "life", "Café", Path("/tmp/café.palimpsest"), source, stamp, step, 1_790_000_000.25)
+    where, on_disk = Path("/tmp/café.palimpsest"), FileState(10**18, 7, 2**40, "digest")
+    return Snapshot(document, "life", "Café", where, source, stamp, step, 1_790_000_000.25, "a boat", "people", on_disk)
 
 
 def photo(side: int = 700) -> Document:
