@@ -485,6 +485,7 @@ async def _main(settings: Settings, theme: Theme, sight: FirstSight, pictures: S
     recovery = folder(kind.StateLocation) / "recovery"
     bundled = resources.bundled_models()
     application = Application(settings, theme, cache, models, make_engine, recovery=recovery, bundled=bundled)
+    logs.watch(asyncio.get_running_loop(), partial(application.window.notice, error=True))
     try:
         await application.open_all(pictures)
         application.window.show()

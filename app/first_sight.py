@@ -18,6 +18,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QImage, QImageReader, QPainte
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app import log as logs
+from widgets.guard import Guarded
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ SURROUND = "#404040"
 LARGE = 8_000_000  # bytes
 
 
-class FirstSight(QWidget):
+class FirstSight(Guarded, QWidget):
     """`settings`: the file of the preferences, for place and theme. `pictures`: the first one is shown."""
 
     def __init__(self, settings: Path, pictures: Sequence[Path]) -> None:

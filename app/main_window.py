@@ -13,6 +13,7 @@ from app.settings import Settings
 from widgets.actions import Actions, Canvas
 from widgets.adjust import Adjustment
 from widgets.command_table import MENUS, OTHERS
+from widgets.guard import Guarded
 from widgets.palette import CommandPalette
 from widgets.services import Services
 from widgets.session import Notice, Session
@@ -25,7 +26,7 @@ FIRST_SIZE = QSize(1280, 800)
 TITLE = "Palimpsest"
 
 
-class MainWindow(QMainWindow):
+class MainWindow(Guarded, QMainWindow):
     """Documents as tabs, menus and the palette; it is the `Desk` that commands act on.
 
     `session_chosen(session)` when another document is in front, None when none is open. Closing asks `services.quit()`; the program

@@ -14,6 +14,7 @@ from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.elided import ElidedLabel
 from widgets.controls.icons import CONTROL
 from widgets.controls.section import FoldButton
+from widgets.guard import Guarded
 from widgets.models.getting_card import GettingCard
 from widgets.models.ranker_row import RankerRow
 from widgets.models.rows import ModelRow, SuggestionRow, hairline, plain_button
@@ -24,7 +25,7 @@ WHAT = "A model is a large file that has learned to paint from pictures. With on
 WITHOUT = "Quick fill works without: remove things, move them, blend pictures in."
 
 
-class ModelsPage(QDialog):
+class ModelsPage(Guarded, QDialog):
     """Not modal: it stays beside the work. Models can also be dropped on it."""
 
     def __init__(self, service: ModelsService, parent: QWidget | None = None) -> None:

@@ -6,6 +6,7 @@ from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from widgets.controls.icons import ICON, IconButton, pixmap
+from widgets.guard import Guarded
 from widgets.session import Notice
 from widgets.theme import colours
 
@@ -15,7 +16,7 @@ MOST = 3
 WIDTH = 440
 
 
-class Notices(QWidget):
+class Notices(Guarded, QWidget):
     """A short stack, the newest at the bottom. `resized()` when it needs another size."""
 
     resized = Signal()

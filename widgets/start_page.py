@@ -33,6 +33,7 @@ from PySide6.QtWidgets import (
 )
 
 from widgets.controls.icons import draw
+from widgets.guard import Guarded
 from widgets.notices import Notices
 from widgets.qimage import to_qimage
 from widgets.services import Practice, Recent, Services
@@ -49,7 +50,7 @@ TOYS_HEIGHT = 120  # of the practice scenes with their words
 WORKS = "Quick fill works without a model: remove things, move them, blend pictures in."
 
 
-class StartPage(QWidget):
+class StartPage(Guarded, QWidget):
     """Offers to open, to paste, to try the sample, and takes what is dropped."""
 
     dropped = Signal(list)
@@ -220,7 +221,7 @@ def _files(event: QDropEvent) -> list[Path]:
     return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
 
 
-class _Tile(QToolButton):
+class _Tile(Guarded, QToolButton):
     """A large button that draws itself."""
 
     def __init__(self) -> None:

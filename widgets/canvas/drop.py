@@ -13,6 +13,7 @@ from editor.io.images import READ_KINDS, Picture
 from widgets.canvas import overlays
 from widgets.canvas.arrivals import CHOICES, Choice, picture_size, placement, take, title
 from widgets.canvas.pan_zoom import PanZoom
+from widgets.guard import Guarded
 from widgets.qimage import from_qimage, to_qimage
 from widgets.session import Notice, Session
 
@@ -22,7 +23,7 @@ _PLACEHOLDER = 180, 120  # logical pixels, until the picture is known
 _GHOST = 1024  # pixels of the longer side that a ghost needs at most
 
 
-class DropChip(QFrame):
+class DropChip(Guarded, QFrame):
     """Asks what a picture becomes. `chosen(choice)` with one of `CHOICES`' names, or None when it is put away.
 
     Arrow keys move, Enter takes the one in focus (the likely one at first), Escape puts it away.

@@ -11,13 +11,14 @@ from PySide6.QtWidgets import QGestureEvent, QPinchGesture, QWidget
 
 from editor.geometry import Point, Size
 from widgets.canvas.viewport import Viewport
+from widgets.guard import Guarded
 
 STEP = 15.0  # degrees of one turn
 _NOTCH = 1.2  # zoom of one notch of the wheel
 _PIXELS = 80.0  # of a touchpad's scrolling, with Ctrl, that count as a notch
 
 
-class PanZoom(QWidget):
+class PanZoom(Guarded, QWidget):
     """Looks at a picture of `size`, all of it at first. `viewport_changed()` after every change of the view."""
 
     viewport_changed = Signal()

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from editor import masks
+from widgets.guard import Guarded
 from widgets.theme import colours
 
 Points = tuple[tuple[float, float], ...]
@@ -23,7 +24,7 @@ LEAST_APART = 0.02  # along x; closer points could not be told apart
 STEP, COARSE = 0.01, 0.1
 
 
-class CurveEditor(QWidget):
+class CurveEditor(Guarded, QWidget):
     """What lies at x becomes y. A press takes hold of a point or makes one, a drag moves it; a double click or Delete takes it away, and
     puts an end back where it was. Arrows move the chosen point, with Ctrl farther; Page Up and Page Down choose another.
 

@@ -20,6 +20,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QLineEdit, QSizePolicy, QWidget
 
 from widgets.controls.icons import CONTROL
+from widgets.guard import Guarded
 from widgets.theme import colours
 
 FINE = 0.1
@@ -27,7 +28,7 @@ COARSE_STEPS = 10
 """Ctrl snaps to this many steps over the whole track."""
 
 
-class Slider(QWidget):
+class Slider(Guarded, QWidget):
     """A number between `low` and `high`, moving by `step` (0: freely).
 
     Press and drag sets it; Shift is fine, Ctrl coarse. Typing a figure, or a click on the value, opens a field. Arrows step, Home and
@@ -76,7 +77,7 @@ class Slider(QWidget):
 
     def set_value(self, value: float) -> None:
         """Show a value that came from elsewhere; no signal."""
-        value = min(max(value, self._low), self._high)
+        value = self._clamped(value)
         if value != self._value:
             self._value = value
             self._describe()
@@ -103,7 +104,7 @@ class Slider(QWidget):
     # Value and words
 
     def _set(self, value: float, *, fine: bool = False) -> None:
-        before = self._value
+        before, value = self._value, self._clamped(value)  # first: what is typed may be 1e308
         self.set_value(value if fine and not self._whole else self._tidy(value))
         if self._value != before:
             self.changed.emit(self._value)
@@ -111,6 +112,9 @@ class Slider(QWidget):
     def _settle(self, value: float, *, fine: bool = False) -> None:
         self._set(value, fine=fine)
         self.finished.emit(self._value)
+
+    def _clamped(self, value: float) -> float:
+        return self._value if math.isnan(value) else min(max(value, self._low), self._high)
 
     def _tidy(self, value: float) -> float:
         # Rounded so that steps of 0.05 do not collect errors in the fifteenth place.
@@ -216,7 +220,7 @@ class Slider(QWidget):
         editor.setAccessibleName(self._label)
         validator = QDoubleValidator(editor)
         editor.setValidator(validator)
-        editor.setText(text or validator.locale().toString(round(self._shown(self._value), 4), "g", 6))
+        editor.setText(text or _written(validator, self._shown(self._value)))
         if not text:
             editor.selectAll()
         width = max(72, self.width() // 3)
@@ -326,6 +330,11 @@ class Slider(QWidget):
 
 def _spaced(unit: str) -> str:
     return f"\u202f{unit}" if unit else ""
+
+
+def _written(validator: QDoubleValidator, value: float) -> str:
+    # Always a float: for a whole number Qt has another function of this name, which takes no format.
+    return validator.locale().toString(float(round(value, 4)), "g", 6)
 
 
 def _plain(event: QKeyEvent) -> bool:

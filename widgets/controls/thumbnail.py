@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
 
+from widgets.guard import Guarded
 from widgets.qimage import to_qimage
 from widgets.theme import colours
 
@@ -17,7 +18,7 @@ SIDE = 36
 CHECK = 4
 
 
-class Thumbnail(QWidget):
+class Thumbnail(Guarded, QWidget):
     """A small picture, fitted into a rounded square; a fine check stands for transparent."""
 
     def __init__(self, side: int = SIDE, parent: QWidget | None = None) -> None:

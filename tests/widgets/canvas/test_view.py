@@ -123,12 +123,12 @@ def test_taking_another_tool_drops_the_gesture(easel: Easel) -> None:
     assert easel.canvas.cursor().shape() == Qt.CursorShape.OpenHandCursor
 
 
-def test_a_broken_tool_leaves_nothing_half_done(easel: Easel) -> None:
+def test_a_broken_tool_leaves_nothing_half_done(easel: Easel, reported: list[type[BaseException]]) -> None:
     easel.point(PRESS, 100, 100)
     easel.point(MOVE, 120, 100)
     easel.note.fails = True
-    with pytest.raises(RuntimeError):
-        easel.point(MOVE, 140, 100)
+    easel.point(MOVE, 140, 100)
+    assert reported == [RuntimeError]
     assert not easel.session.in_gesture
     easel.note.fails = False
     easel.drag((50, 50), (60, 60))
