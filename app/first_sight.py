@@ -105,7 +105,8 @@ def _scaled(path: Path, room: QSize) -> QImage:
     size = reader.size()
     if not size.isValid() or (path.stat().st_size > LARGE and reader.format() != b"jpeg"):
         return QImage()
-    ratio = QGuiApplication.primaryScreen().devicePixelRatio()
+    screens = QGuiApplication.screens()  # the primary one first; there may be none just now
+    ratio = screens[0].devicePixelRatio() if screens else 1.0
     turned = bool(reader.transformation().value & 4)  # a quarter turn, with or without mirroring
     upright = size.transposed() if turned else size
     room -= QSize(2 * MARGIN, 2 * MARGIN)

@@ -14,6 +14,7 @@ from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.elided import ElidedLabel
 from widgets.controls.icons import CONTROL
 from widgets.controls.section import FoldButton
+from widgets.dragged import files_of
 from widgets.guard import Guarded
 from widgets.models.getting_card import GettingCard
 from widgets.models.ranker_row import RankerRow
@@ -278,20 +279,15 @@ class ModelsPage(Guarded, QDialog):
         return dialog
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _files(event):
+        if files_of(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        files = _files(event)
+        files = files_of(event.mimeData())
         if files:
             event.acceptProposedAction()
             for path in files:
                 self._service.add(path)
-
-
-def _files(event: QDropEvent) -> list[Path]:
-    """The files that are dragged."""
-    return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
 
 
 def _title(text: str) -> QLabel:

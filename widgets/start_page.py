@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -33,6 +32,7 @@ from PySide6.QtWidgets import (
 )
 
 from widgets.controls.icons import draw
+from widgets.dragged import files_of
 from widgets.guard import Guarded
 from widgets.notices import Notices
 from widgets.qimage import to_qimage
@@ -189,7 +189,7 @@ class StartPage(Guarded, QWidget):
         self.notices.raise_()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _files(event):
+        if files_of(event.mimeData()):
             event.acceptProposedAction()
             self._show_over(True)
 
@@ -198,7 +198,7 @@ class StartPage(Guarded, QWidget):
 
     def dropEvent(self, event: QDropEvent) -> None:
         self._show_over(False)
-        files = _files(event)
+        files = files_of(event.mimeData())
         if files:
             event.acceptProposedAction()
             self.dropped.emit(files)
@@ -214,11 +214,6 @@ class StartPage(Guarded, QWidget):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(QPen(QColor(colours(self.palette()).accent), 2))
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(13, 13, -13, -13), 6, 6)
-
-
-def _files(event: QDropEvent) -> list[Path]:
-    """The files that are dragged."""
-    return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
 
 
 class _Tile(Guarded, QToolButton):

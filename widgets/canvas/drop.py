@@ -13,6 +13,7 @@ from editor.io.images import READ_KINDS, Picture
 from widgets.canvas import overlays
 from widgets.canvas.arrivals import CHOICES, Choice, picture_size, placement, take, title
 from widgets.canvas.pan_zoom import PanZoom
+from widgets.dragged import files_of
 from widgets.guard import Guarded
 from widgets.qimage import from_qimage, to_qimage
 from widgets.session import Notice, Session
@@ -104,9 +105,11 @@ class Dropper(QObject):
 
     # While it is dragged
 
-    def carries(self, data: QMimeData) -> bool:
+    def carries(self, data: QMimeData | None) -> bool:
         """Whether there is a picture in it, or an address of one."""
-        return _source(data) is not None or (data.hasUrls() and any(not url.isLocalFile() for url in data.urls()))
+        if data is None:
+            return False
+        return _source(data) is not None or any(not url.isLocalFile() for url in data.urls())
 
     def enter(self, data: QMimeData, at: QPointF) -> None:
         self.cancel()
@@ -264,8 +267,7 @@ class _Source:
 
 def _files(data: QMimeData) -> list[Path]:
     """The picture files in what was dropped or copied."""
-    paths = (Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile())
-    return [path for path in paths if path.suffix.lower() in SUFFIXES]
+    return [path for path in files_of(data) if path.suffix.lower() in SUFFIXES]
 
 
 def _source(data: QMimeData) -> _Source | None:

@@ -109,7 +109,8 @@ class CurveEditor(Guarded, QWidget):
 
     def _value(self, place: QPointF) -> tuple[float, float]:
         plot = self._plot()
-        x, y = (place.x() - plot.left()) / plot.width(), (plot.bottom() - place.y()) / plot.height()
+        width, height = max(plot.width(), 1.0), max(plot.height(), 1.0)
+        x, y = (place.x() - plot.left()) / width, (plot.bottom() - place.y()) / height
         return min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
 
     def _near(self, place: QPointF) -> int | None:

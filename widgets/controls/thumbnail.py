@@ -52,7 +52,7 @@ class Thumbnail(Guarded, QWidget):
         for y in range(0, self.height(), CHECK):
             for x in range((y // CHECK % 2) * CHECK, self.width(), 2 * CHECK):
                 painter.fillRect(x, y, CHECK, CHECK, QColor(found.pressed))
-        if self._pixmap is not None:
+        if self._pixmap is not None and not self._pixmap.isNull():
             size = QSize(self._pixmap.size())
             scale = min(self.width() / size.width(), self.height() / size.height())
             width, height = size.width() * scale, size.height() * scale
