@@ -303,6 +303,7 @@ class Application:
         if session in self._closing or session not in self.sessions:
             return False
         self._closing.add(session)
+        self.window.finish_gesture(session)
         try:
             if not await self._may_close(session):
                 return False

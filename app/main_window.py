@@ -183,6 +183,10 @@ class MainWindow(Guarded, QMainWindow):
             self._stack.setCurrentWidget(self._start)
         self._show_document(self._top.tabs.currentIndex())
 
+    def finish_gesture(self, session: Session) -> None:
+        """What is being painted on it just now is finished: it belongs to the document."""
+        self._benches[self.sessions.index(session)].canvas.finish()
+
     def bring_to_front(self, session: Session) -> None:
         self._top.tabs.setCurrentIndex(self.sessions.index(session))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from PySide6.QtCore import Qt
@@ -88,6 +89,13 @@ class Hand:
         self._send(event)
         # A gesture ends with the release; whatever it has not committed by then is dropped.
         self.cancel()
+
+    def finish(self) -> bool:
+        """End the gesture where the pointer was last, as if it had been let go there; whether there was one."""
+        if self._gesture is None or self.last is None:
+            return False
+        self.release(replace(self.last, kind="release"))
+        return True
 
     def cancel(self) -> bool:
         """Drop the gesture and what it has not committed; whether there was one."""

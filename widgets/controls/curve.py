@@ -140,11 +140,12 @@ class CurveEditor(Guarded, QWidget):
             self._put(self._chosen, *self._value(event.position()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._held = False
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._held = False
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         at = self._near(event.position())
-        if at is not None:
+        if at is not None and event.button() == Qt.MouseButton.LeftButton:
             self._remove(at)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -157,13 +157,16 @@ class Row(Guarded, QFrame):
             self.dragged.emit(self.mapToParent(point))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
         self._pressed = None
         if self._moving:
             self._moving = False
             self.dropped.emit()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        self.rename()
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.rename()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         self.clicked.emit()
