@@ -30,7 +30,8 @@ unit = st.floats(0, 1)
 anywhere = st.floats(-1e6, 1e6)
 words = st.text(max_size=8)
 ids = st.integers(0, 2**40)
-placements = st.builds(Placement, anywhere, anywhere, anywhere, anywhere, anywhere)
+scales = st.floats(1e-3, 1000) | st.floats(-1000, -1e-3)
+placements = st.builds(Placement, anywhere, anywhere, scales, scales, anywhere)
 maybe_placement = st.none() | placements
 bits = st.integers(0, 2**32 - 1)
 
@@ -80,7 +81,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
             rank=draw(st.sampled_from(["crop", "reference"])),
             rule=draw(st.sampled_from(["canonical", "ref_ldm", "ref_sd2", "ref_sdxl"])),
         )
-    rect = Rect.at(draw(ids), draw(ids), 5, 6)
+    rect = Rect.at(draw(st.integers(-9999, 9999)), draw(st.integers(-9999, 9999)), 5, 6)
     subjects = draw(st.lists(st.builds(Subject, ids, maybe_placement), max_size=2))
     return Recipe(
         chosen,
@@ -92,7 +93,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
         draw(words),
         draw(words),
         draw(st.integers(0, 200)),
-        draw(anywhere),
+        draw(st.floats(0, 30)),
         draw(st.sampled_from(SAMPLERS)),
         draw(unit),
     )
@@ -101,9 +102,11 @@ def recipe(draw: st.DrawFn) -> Recipe:
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
     size = Size(draw(st.integers(1, 2 * BLOCK + 5)), draw(st.integers(1, BLOCK + 5)))
+    own = draw(st.lists(ids, min_size=7, max_size=7, unique=True))
+    next_id = max(own) + 1 + draw(ids)
     layers = [
         Layer(
-            draw(ids),
+            own.pop(),
             draw(words),
             picture(draw, size),
             draw(unit),
@@ -118,7 +121,7 @@ def documents(draw: st.DrawFn) -> Document:
     strength, protect, avoid, selection = (strengths(draw, size) for _ in MAPS)
     items = []
     for _ in range(draw(st.integers(0, 2))):
-        item = Item.of(draw(words), strengths(draw, size), draw(ids))
+        item = Item.of(draw(words), strengths(draw, size), own.pop())
         items.append(
             Item(item.id, item.name, item.mask, item.rect, draw(maybe_placement), draw(words), draw(st.booleans()))
         )
@@ -126,7 +129,7 @@ def documents(draw: st.DrawFn) -> Document:
     for _ in range(draw(st.integers(0, 2))):
         small = Size(draw(st.integers(1, BLOCK + 2)), draw(st.integers(1, 9)))
         pixels = np.random.default_rng(draw(bits)).integers(0, 256, (*small.shape, 4), np.uint8)
-        whole = Exemplar.of(draw(words), pixels, draw(placements), draw(ids))
+        whole = Exemplar.of(draw(words), pixels, draw(placements), own.pop())
         cutout = strengths(draw, small)
         exemplars.append(
             Exemplar(
@@ -150,7 +153,7 @@ def documents(draw: st.DrawFn) -> Document:
         draw(st.none() | st.tuples(st.floats(1, 9999), st.floats(1, 9999))),
     )
     return Document(
-        size, tuple(layers), strength, protect, avoid, selection, tuple(items), tuple(exemplars), draw(ids), metadata
+        size, tuple(layers), strength, protect, avoid, selection, tuple(items), tuple(exemplars), next_id, metadata
     )
 
 
