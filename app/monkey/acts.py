@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import (
@@ -18,9 +18,11 @@ from PySide6.QtGui import (
     QInputDevice,
     QPointingDevice,
     QTabletEvent,
+    QWindow,
 )
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox, QWidget
+from shiboken6 import isValid
 
 from app.application import Application
 
@@ -39,8 +41,8 @@ _PEN = QPointingDevice(
 
 def front(application: Application) -> QWidget:
     """Where events go just now: the open menu, the dialog, or the window."""
-    popup = cast("QWidget | None", QApplication.activePopupWidget())
-    modal = cast("QWidget | None", QApplication.activeModalWidget())
+    popup = QApplication.activePopupWidget()
+    modal = QApplication.activeModalWidget()
     others = (each for each in QApplication.topLevelWidgets() if each.isVisible() and each.isModal())
     return popup or modal or next(others, None) or application.window
 
@@ -53,7 +55,7 @@ def file_dialog(application: Application) -> QFileDialog | None:
 
 def file_question() -> QMessageBox | None:
     """What an open question for a file asks in its turn."""
-    box = cast("QWidget | None", QApplication.activeModalWidget())
+    box = QApplication.activeModalWidget()
     return box if isinstance(box, QMessageBox) and isinstance(box.parentWidget(), QFileDialog) else None
 
 
@@ -91,6 +93,12 @@ class Hands:
         if kind in ("file", "answer") or file_dialog(self._application) is None:
             self._kinds[kind](*details)
 
+    def _window(self) -> QWindow | None:
+        """Where pointer events go in: through the window, so that grabs, popups and modal dialogs count."""
+        window = front(self._application).windowHandle()
+        # Of a window that stands where an earlier one was freed, Python may know only the earlier one.
+        return window if isValid(window) else None
+
     def _press(self, x: int, y: int, button: int, modifiers: int) -> None:
         self._mouse(QTest.mousePress, x, y, button, modifiers)
 
@@ -101,17 +109,17 @@ class Hands:
         self._mouse(QTest.mouseDClick, x, y, button, modifiers)
 
     def _mouse(self, how: Callable[..., None], x: int, y: int, button: int, modifiers: int) -> None:
-        window = front(self._application).windowHandle()
-        if window is not None:  # through the window, so that grabs, popups and modal dialogs count
+        window = self._window()
+        if window is not None:
             how(window, Qt.MouseButton(button), Qt.KeyboardModifier(modifiers), QPoint(x, y))
 
     def _move(self, x: int, y: int) -> None:
-        window = front(self._application).windowHandle()
+        window = self._window()
         if window is not None:
             QTest.mouseMove(window, QPoint(x, y))
 
     def _wheel(self, x: int, y: int, across: int, down: int, modifiers: int) -> None:
-        window = front(self._application).windowHandle()
+        window = self._window()
         if window is not None:
             QTest.wheelEvent(
                 window,
@@ -143,14 +151,14 @@ class Hands:
         for character in text:
             # Another one for each: a character may be a shortcut that takes the focus away.
             if file_dialog(self._application) is None and ord(character) < 128:
-                QTest.keyClick(self._typed_into(), character)
+                QTest.keyClicks(self._typed_into(), character)
         target = QApplication.focusWidget()
         if isinstance(target, QLineEdit) and not text.isascii():
             target.insert(text)
 
     def _typed_into(self) -> QWidget:
-        popup = cast("QWidget | None", QApplication.activePopupWidget())
-        focus = cast("QWidget | None", QApplication.focusWidget())
+        popup = QApplication.activePopupWidget()
+        focus = QApplication.focusWidget()
         return popup or focus or front(self._application)
 
     def _command(self, id: str) -> None:
@@ -162,8 +170,9 @@ class Hands:
         target, place = self._under(x, y)
         data = self._data(name)
         copy, left, none = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-        while not target.acceptDrops() and target.parentWidget() is not None:
-            place, target = QPointF(target.mapToParent(place.toPoint())), target.parentWidget()
+        above = target.parentWidget()
+        while not target.acceptDrops() and above is not None:
+            place, target, above = QPointF(target.mapToParent(place.toPoint())), above, above.parentWidget()
         enter = QDragEnterEvent(place.toPoint(), copy, data, left, none)
         QApplication.sendEvent(target, enter)
         if not enter.isAccepted():

@@ -124,7 +124,7 @@ def drive(folder: Path, course: Course) -> int:
     logs.start(folder / "log")
     nowhere = _Nowhere()
     for scheme in ("http", "https", "file"):
-        QDesktopServices.setUrlHandler(scheme, nowhere, "take")
+        QDesktopServices.setUrlHandler(scheme, nowhere, "take")  # type: ignore[arg-type]  # bytes, which Qt says, fail
     theme = Theme(qt, "dark")
     with QEventLoop(qt) as loop, (folder / ACTS).open("w", encoding="utf-8") as written:
         loop.run_until_complete(_main(folder, theme, course, written))

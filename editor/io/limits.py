@@ -101,8 +101,7 @@ def bring_back(block: NDArray[Any]) -> bool:
 
 def numbered(document: Document, mending: Mending) -> Document:
     """With every id used once, and the next one above them all."""
-    things = (*document.layers, *document.items, *document.exemplars)
-    ids = [each.id for each in things]
+    ids = [each.id for things in (document.layers, document.items, document.exemplars) for each in things]
     following = max(document.next_id, max(ids, default=-1) + 1)
     if len(set(ids)) == len(ids):
         return document if following == document.next_id else replace(document, next_id=following)

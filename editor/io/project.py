@@ -96,10 +96,10 @@ def open_project(path: Path) -> tuple[Document, tuple[str, ...]]:
             if min(size) < 1 or size.area > MOST_PIXELS:
                 raise Malformed(f"it says it has {size.width} × {size.height} pixels")
             planes = Planes(fields, lambda number, most: member(archive, f"blocks/{number}", most))
-            extras = [
+            icc, exif = (
                 member(archive, name, MOST_EXTRA) if name in archive.NameToInfo else None for name in ("icc", "exif")
-            ]
-            return rebuild(fields, planes, *extras, mending), mending.notes
+            )
+            return rebuild(fields, planes, icc, exif, mending), mending.notes
     except MemoryError as error:
         raise UnreadableFile(
             f"“{path.name}” does not fit into memory.", "Close other pictures or programs, then open it again."

@@ -126,7 +126,7 @@ def test_an_id_is_used_once_and_the_next_one_is_new(tmp_path: Path) -> None:
         manifest["layers"][1]["id"] = manifest["items"][0]["id"] = manifest["layers"][0]["id"]
 
     document, notes = open_project(rewritten(tmp_path / "ids.palimpsest", change))
-    ids = [each.id for each in (*document.layers, *document.items, *document.exemplars)]
+    ids = [each.id for things in (document.layers, document.items, document.exemplars) for each in things]
     assert len(set(ids)) == len(ids)
     assert document.next_id > max(ids)
     assert ids[0] == 1
