@@ -9,6 +9,7 @@ from PySide6.QtGui import (
     QColor,
     QDoubleValidator,
     QFontMetrics,
+    QHideEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -168,6 +169,12 @@ class Slider(Guarded, QWidget):
         if not moved and self._over_value(event.position()):
             self.edit()
         else:
+            self.finished.emit(self._value)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if self._pressed is not None:  # nobody will end this drag
+            self._pressed = None
             self.finished.emit(self._value)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

@@ -48,6 +48,16 @@ def test_a_drag_beyond_the_end_stops_at_the_limit(slider: Slider) -> None:
     assert slider.value == 0
 
 
+def test_a_drag_that_is_interrupted_is_finished_where_it_is(slider: Slider) -> None:
+    ends: list[float] = []
+    slider.finished.connect(ends.append)
+    QTest.mousePress(slider, Qt.MouseButton.LeftButton, NONE, QPoint(50, 14))
+    slider.hide()
+    assert ends == [0.25]
+    QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, NONE, QPoint(90, 14))
+    assert ends == [0.25]
+
+
 def test_shift_is_fine(slider: Slider) -> None:
     drag(slider, QPointF(100, 14), QPointF(140, 14), modifiers=SHIFT)
     assert slider.value == pytest.approx(0.52)
