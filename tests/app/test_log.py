@@ -6,12 +6,18 @@ import asyncio
 import logging
 import sys
 import threading
+from functools import partial
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QTimer
 
 from app import log as logs
-from tests.conftest import Play
+from tests.app.conftest import Tell
+from tests.app.desk import Desk
+from tests.conftest import Play, until
+from widgets.canvas.scene import Scene
+from widgets.notices import Notices
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +88,29 @@ def test_nobody_is_told_after_the_end(caplog: pytest.LogCaptureFixture) -> None:
     loop.close()
     uncaught(ValueError, ValueError("late"), None)
     assert "Nobody caught this" in caplog.text
+
+
+def test_a_picture_that_cannot_be_painted_is_said_once_and_work_goes_on(
+    tell: Tell, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(desk: Desk) -> None:
+        loop = asyncio.get_running_loop()
+        logs.watch(loop, partial(desk.window.notice, error=True))
+        session = await desk.open(photo)
+        with monkeypatch.context() as broken:
+            broken.setattr(Scene, "draw_over", lambda *_: 1 // 0)
+            for _ in range(4):
+                desk.canvas.repaint()
+            await until(lambda: shown(desk) == [logs.MESSAGE])
+        for notices in desk.window.findChildren(Notices):
+            notices.clear_past()
+        session.set_options(tool="strength")
+        await desk.drag([(100, 100), (150, 120)])
+        assert len(session.history.entries) == 2
+        assert shown(desk) == []
+
+    tell(story)
+
+
+def shown(desk: Desk) -> list[str]:
+    return [message for notices in desk.window.findChildren(Notices) for message in notices.messages]
