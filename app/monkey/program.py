@@ -137,12 +137,19 @@ async def _main(folder: Path, theme: Theme, course: Course, written: TextIO) -> 
     bundled = [shutil.copytree(each, folder / "bundled" / each.name) for each in resources.bundled_models()]
     make_engine = partial(load_engine, learned=folder / "cache" / "learned")
     application = Application(
-        Settings(folder / "settings.json"), theme, folder / "cache", folder / "models", make_engine, bundled=bundled
+        Settings(folder / "settings.json"),
+        theme,
+        folder / "cache",
+        folder / "models",
+        make_engine,
+        recovery=folder / "recovery",
+        bundled=bundled,
     )
     logs.watch(asyncio.get_running_loop(), partial(application.window.notice, error=True))
     try:
         application.window.show()
         application.set_out_practice()
+        application.offer_left_behind()
         following = (
             _drawn(Chooser(application, course.seed, names), course) if course.again is None else _written(course.again)
         )
