@@ -99,6 +99,7 @@ class Chooser:
             self._words: 5,
             self._command: 18,
             self._burst: 3,
+            self._run: 5,
             self._drop: 3,
             self._menu: 2,
             self._files: 3,
@@ -222,9 +223,16 @@ class Chooser:
         yield ["command", id]
 
     def _burst(self) -> Iterator[Act]:
-        """Back and forth through the history, or a run that is begun and stopped."""
+        """Back and forth through the history."""
         for _ in range(self._random.randint(2, 12)):
             yield ["key", int(Qt.Key.Key_Z.value), self._random.choice([CTRL, CTRL, CTRL | SHIFT])]
+
+    def _run(self) -> Iterator[Act]:
+        """An edit that is begun, and left to itself, stopped or accepted."""
+        yield ["command", self._random.choice(["run.run", "run.run", "run.strengths", "run.again", "item.remove"])]
+        for _ in range(self._random.randint(0, 3)):
+            yield ["wait", self._random.choice([10, 100, 400, 900])]
+            yield ["command", self._random.choice(RUNS)]
 
     def _drop(self) -> Iterator[Act]:
         name = self._random.choice([*DRAGGED, *self._pictures, *self._pictures])
