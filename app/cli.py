@@ -47,7 +47,8 @@ def _window(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="palimpsest",
         description="Change pictures by touching them: paint strength, drop exemplars, move and remove items.",
-        epilog="Other words: edit, models, demo, bench, screenshots, practice-model, monkey; each has its own --help.",
+        epilog="Other words: edit, models, demo, bench, screenshots, practice-model, kill-test, monkey; "
+        "each has its own --help.",
     )
     parser.add_argument(
         "pictures", metavar="PICTURE", nargs="*", type=Path, help="pictures or .palimpsest projects to open"

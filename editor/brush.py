@@ -150,7 +150,7 @@ class Stroke:
 
     def add(self, samples: Sequence[Sample]) -> Tiles:
         """Go on to these samples, in order. The version before, the same object, when no pixel was reached."""
-        corners = (corner for each in samples for corner in self._line.to(self._dabs.vertex(each, self._reach)))
+        corners = (corner for sample in samples for corner in self._line.to(self._dabs.vertex(sample, self._reach)))
         return self._draw(self._dabs.along(corners))
 
     def finish(self) -> Tiles:

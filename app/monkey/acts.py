@@ -43,14 +43,14 @@ def front(application: Application) -> QWidget:
     """Where events go just now: the open menu, the dialog, or the window."""
     popup = QApplication.activePopupWidget()
     modal = QApplication.activeModalWidget()
-    others = (each for each in QApplication.topLevelWidgets() if each.isVisible() and each.isModal())
+    others = (widget for widget in QApplication.topLevelWidgets() if widget.isVisible() and widget.isModal())
     return popup or modal or next(others, None) or application.window
 
 
 def file_dialog(application: Application) -> QFileDialog | None:
     """An open question for a file. Nothing random may reach it: it can rename and delete, anywhere."""
-    dialogs = (each for each in QApplication.topLevelWidgets() if isinstance(each, QFileDialog) and each.isVisible())
-    return next(dialogs, None)
+    windows = QApplication.topLevelWidgets()
+    return next((window for window in windows if isinstance(window, QFileDialog) and window.isVisible()), None)
 
 
 def file_question() -> QMessageBox | None:

@@ -14,12 +14,12 @@ from widgets.controls.slider import Slider
 
 MOST_OPEN = 4  # documents
 LEFT, RIGHT, MIDDLE = (
-    int(each.value) for each in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton)
+    int(button.value) for button in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton)
 )
 BACK = int(Qt.MouseButton.BackButton.value)
 SHIFT, CTRL, ALT = (
-    int(each.value)
-    for each in (
+    int(key.value)
+    for key in (
         Qt.KeyboardModifier.ShiftModifier,
         Qt.KeyboardModifier.ControlModifier,
         Qt.KeyboardModifier.AltModifier,
@@ -125,7 +125,7 @@ class Chooser:
                 target = bench.canvas
             else:
                 kinds = (QAbstractButton, Slider, QLineEdit) if self._random.random() < 0.7 else (QWidget,)
-                seen = [each for kind in kinds for each in window.findChildren(kind) if _seen(each)]
+                seen = [child for kind in kinds for child in window.findChildren(kind) if _seen(child)]
                 target = self._random.choice(seen) if seen else window
         rect = QRect(target.mapTo(window, QPoint(0, 0)), target.size()) if target is not window else window.rect()
         if isinstance(target, Slider) and self._random.random() < 0.4:
@@ -205,7 +205,7 @@ class Chooser:
 
     def _words(self) -> Iterator[Act]:
         """Into a field, which a click or a key has opened."""
-        fields = [each for each in front(self._application).findChildren(QLineEdit) if _seen(each)]
+        fields = [field for field in front(self._application).findChildren(QLineEdit) if _seen(field)]
         if fields and not isinstance(QApplication.focusWidget(), QLineEdit):
             field = self._random.choice(fields)
             place = field.mapTo(front(self._application), field.rect().center())

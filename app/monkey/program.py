@@ -102,7 +102,7 @@ def pictures(folder: Path) -> Sequence[str]:
     cv2.imwrite(str(folder / "empty.png"), np.zeros((64, 48, 4), np.uint8))
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
     (folder / "broken.palimpsest").write_bytes(b"PK no archive")
-    return [each.name for each in sorted(folder.iterdir())]
+    return [path.name for path in sorted(folder.iterdir())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def drive(folder: Path, course: Course) -> int:
 
 async def _main(folder: Path, theme: Theme, course: Course, written: TextIO) -> None:
     names = pictures(folder / FILES)
-    bundled = [shutil.copytree(each, folder / "bundled" / each.name) for each in resources.bundled_models()]
+    bundled = [shutil.copytree(model, folder / "bundled" / model.name) for model in resources.bundled_models()]
     make_engine = partial(load_engine, learned=folder / "cache" / "learned")
     application = Application(
         Settings(folder / "settings.json"),

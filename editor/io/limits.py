@@ -76,17 +76,17 @@ class Mending:
 
 def placed(placement: Placement, size: Size, document: Size, name: str, mending: Mending) -> Placement:
     """The placement of a thing of `size`, put back over the picture where it is out of reach."""
-    found = reachable(placement, size)
-    if found == placement:
+    near = reachable(placement, size)
+    if near == placement:
         return placement
     mending.out_of_reach.append(name)
-    x, y = min(max(found.x, 0.0), float(document.width)), min(max(found.y, 0.0), float(document.height))
-    return replace(found, x=x, y=y)
+    x, y = min(max(near.x, 0.0), float(document.width)), min(max(near.y, 0.0), float(document.height))
+    return replace(near, x=x, y=y)
 
 
 def sensible_rect(rect: Rect) -> bool:
     """Whether a rectangle stands where pictures can be, and the right way round."""
-    return all(abs(each) <= FARTHEST for each in rect) and rect.left <= rect.right and rect.top <= rect.bottom
+    return all(abs(side) <= FARTHEST for side in rect) and rect.left <= rect.right and rect.top <= rect.bottom
 
 
 def bring_back(block: NDArray[Any]) -> bool:
@@ -101,7 +101,7 @@ def bring_back(block: NDArray[Any]) -> bool:
 
 def numbered(document: Document, mending: Mending) -> Document:
     """With every id used once, and the next one above them all."""
-    ids = [each.id for things in (document.layers, document.items, document.exemplars) for each in things]
+    ids = [thing.id for things in (document.layers, document.items, document.exemplars) for thing in things]
     following = max(document.next_id, max(ids, default=-1) + 1)
     if len(set(ids)) == len(ids):
         return document if following == document.next_id else replace(document, next_id=following)
@@ -115,7 +115,7 @@ def numbered(document: Document, mending: Mending) -> Document:
         taken.add(id)
         return id
 
-    layers = tuple(replace(each, id=own(each.id)) for each in document.layers)
-    items = tuple(replace(each, id=own(each.id)) for each in document.items)
-    exemplars = tuple(replace(each, id=own(each.id)) for each in document.exemplars)
+    layers = tuple(replace(thing, id=own(thing.id)) for thing in document.layers)
+    items = tuple(replace(thing, id=own(thing.id)) for thing in document.items)
+    exemplars = tuple(replace(thing, id=own(thing.id)) for thing in document.exemplars)
     return replace(document, layers=layers, items=items, exemplars=exemplars, next_id=following)

@@ -59,9 +59,9 @@ def told_by(play: Play, act: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("act", ["slot", "callback", "hook"])
 def test_said_once_for_a_place(play: Play, act: str, caplog: pytest.LogCaptureFixture) -> None:
     assert told_by(play, act) == [(logs.MESSAGE, logs.ADVICE)]
-    found = [each for each in caplog.records if each.levelno == logging.CRITICAL]
-    assert [each.exc_info is not None for each in found] == [True, True, True, False]
-    assert "ValueError at" in found[-1].getMessage()
+    records = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert [record.exc_info is not None for record in records] == [True, True, True, False]
+    assert "ValueError at" in records[-1].getMessage()
 
 
 def test_other_threads_are_heard(play: Play) -> None:

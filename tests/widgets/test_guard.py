@@ -50,10 +50,10 @@ def test_everything_that_qt_may_call_is_guarded() -> None:
 def test_qt_classes_are_made_where_they_can_be_looked_at() -> None:
     """Classes inside functions would escape the test above."""
     for module in modules():
-        for each in vars(module).values():
-            if isinstance(each, FunctionType) and each.__module__ == module.__name__:
-                nested = [code for code in each.__code__.co_consts if inspect.iscode(code)]
-                assert not any("__qualname__" in code.co_names for code in nested), each
+        for value in vars(module).values():
+            if isinstance(value, FunctionType) and value.__module__ == module.__name__:
+                nested = [code for code in value.__code__.co_consts if inspect.iscode(code)]
+                assert not any("__qualname__" in code.co_names for code in nested), value
 
 
 class Faulty(Guarded, QWidget):
@@ -136,8 +136,8 @@ qt = QApplication([])
 rows, line, picture = QListWidget(), Line(), Picture()
 rows.addItem("x")
 rows.setItemDelegate(line)
-for each in (rows, picture):
-    each.show()
+for widget in (rows, picture):
+    widget.show()
     qt.processEvents()
 print("alive")
 """

@@ -76,7 +76,7 @@ def around(points: Iterable[tuple[float, float]], margin: float) -> QRect:
         return QRect()
     left, top = min(x for x, _ in found) - margin, min(y for _, y in found) - margin
     right, bottom = max(x for x, _ in found) + margin, max(y for _, y in found) + margin
-    left, top, right, bottom = (min(max(each, -MOST), MOST) for each in (left, top, right, bottom))
+    left, top, right, bottom = (min(max(side, -MOST), MOST) for side in (left, top, right, bottom))
     return QRectF(left, top, right - left, bottom - top).toAlignedRect()
 
 

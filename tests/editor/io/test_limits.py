@@ -69,7 +69,7 @@ def test_things_out_of_reach_are_put_back_and_said(tmp_path: Path, kind: str, fi
     placement, size = thing.placement, thing.size
     assert placement is not None
     assert reachable(placement, size) == placement
-    assert all(abs(each) <= 4 * FARTHEST for each in placement.bounds(size))
+    assert all(abs(side) <= 4 * FARTHEST for side in placement.bounds(size))
     if field in ("x", "y"):
         assert 0 <= getattr(placement, field) <= SIDE  # over the picture, where it can be taken hold of
     if isinstance(thing, Item):
@@ -83,10 +83,10 @@ def test_things_out_of_reach_are_put_back_and_said(tmp_path: Path, kind: str, fi
     st.builds(Size, st.integers(0, 30_000), st.integers(0, 30_000)),
 )
 def test_everything_comes_within_reach(placement: Placement, size: Size) -> None:
-    found = reachable(placement, size)
-    assert reachable(found, size) == found
-    assert found.scale_x * found.scale_y != 0
-    assert all(abs(each) <= 4 * FARTHEST for each in found.bounds(size))
+    near = reachable(placement, size)
+    assert reachable(near, size) == near
+    assert near.scale_x * near.scale_y != 0
+    assert all(abs(side) <= 4 * FARTHEST for side in near.bounds(size))
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, -3.0, 5.0])
@@ -126,7 +126,7 @@ def test_an_id_is_used_once_and_the_next_one_is_new(tmp_path: Path) -> None:
         manifest["layers"][1]["id"] = manifest["items"][0]["id"] = manifest["layers"][0]["id"]
 
     document, notes = open_project(rewritten(tmp_path / "ids.palimpsest", change))
-    ids = [each.id for things in (document.layers, document.items, document.exemplars) for each in things]
+    ids = [thing.id for things in (document.layers, document.items, document.exemplars) for thing in things]
     assert len(set(ids)) == len(ids)
     assert document.next_id > max(ids)
     assert ids[0] == 1
@@ -213,10 +213,10 @@ def test_subjects_that_name_nothing_are_kept_as_words_about_the_past(tmp_path: P
     place = {"x": 1e308, "y": 0.0, "scale_x": 0.0, "scale_y": 1.0, "rotation": 0.0}
     change = {"recipe": recipe(subjects=[{"id": 77, "placement": place}])}
     document = load_project(rewritten(tmp_path / "gone.palimpsest", lambda m: m["layers"][0].update(change)))
-    made = document.layers[0].recipe
-    assert made is not None
-    assert made.subjects[0].id == 77
-    assert made.subjects[0].placement == reachable(Placement(**place), Size(1, 1))
+    recipe_read = document.layers[0].recipe
+    assert recipe_read is not None
+    assert recipe_read.subjects[0].id == 77
+    assert recipe_read.subjects[0].placement == reachable(Placement(**place), Size(1, 1))
 
 
 numbers = st.one_of(
@@ -230,7 +230,7 @@ def test_any_number_anywhere_is_refused_or_made_sensible(tmp_path: Path, data: s
     """One number of the manifest is replaced by any other; what opens can be painted."""
 
     def change(manifest: Any) -> None:
-        places = [each for each in leaves(manifest) if isinstance(each[0][each[1]], int | float)]
+        places = [(holder, key) for holder, key in leaves(manifest) if isinstance(holder[key], int | float)]
         holder, key = data.draw(st.sampled_from(places))
         holder[key] = data.draw(numbers)
 

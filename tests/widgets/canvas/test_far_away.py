@@ -83,9 +83,9 @@ def test_the_view_never_goes_out_of_reach(qtbot: QtBot) -> None:
 
 
 def test_marks_are_around_whole_numbers() -> None:
-    found = around([(-BEYOND, 0.0), (BEYOND, 5.0)], 3)
-    assert found.width() > 0
-    assert found.height() == 11
+    area = around([(-BEYOND, 0.0), (BEYOND, 5.0)], 3)
+    assert area.width() > 0
+    assert area.height() == 11
 
 
 def test_a_line_from_far_away_does_not_take_forever(qtbot: QtBot) -> None:
