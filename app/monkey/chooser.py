@@ -13,6 +13,7 @@ from app.monkey.acts import Act, file_dialog, file_question, front
 from widgets.controls.slider import Slider
 
 MOST_OPEN = 4  # documents
+FARTHEST = 2_000_000  # pixels: no pointer comes so far, and more would be no whole number of Qt's
 LEFT, RIGHT, MIDDLE = (
     int(button.value) for button in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton)
 )
@@ -160,7 +161,7 @@ class Chooser:
         for _ in range(self._random.randint(1, 8)):
             x, y = x + self._random.randint(-90, 90), y + self._random.randint(-60, 60)
             if self._random.random() < 0.01:
-                x, y = x * 1000, y * 1000
+                x, y = min(x * 1000, FARTHEST), min(y * 1000, FARTHEST)
             yield ["move", x, y]
             if self._random.random() < 0.12:  # something comes between
                 yield from self._random.choice([self._between, self._keys, self._wheel, self._command])()

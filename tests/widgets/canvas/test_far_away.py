@@ -17,6 +17,7 @@ from editor.geometry import Placement, Size
 from editor.item import Exemplar, Item
 from editor.placing import FARTHEST, reachable
 from tests.widgets.canvas.easel import NONE, Easel, disc, soft
+from widgets.canvas.overlays import label_places
 from widgets.canvas.viewport import MOST_ZOOM, Viewport
 from widgets.tools.marks import around
 
@@ -86,6 +87,11 @@ def test_marks_are_around_whole_numbers() -> None:
     area = around([(-BEYOND, 0.0), (BEYOND, 5.0)], 3)
     assert area.width() > 0
     assert area.height() == 11
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (0, 5)])
+def test_lines_of_pixels_get_no_words(shape: tuple[int, int]) -> None:
+    assert label_places(np.full(shape, 200, np.uint8), 1.0) == []
 
 
 def test_a_line_from_far_away_does_not_take_forever(qtbot: QtBot) -> None:
