@@ -332,6 +332,7 @@ class Application:
         if session in self._closing or session not in self.sessions:
             return False
         self._closing.add(session)
+        self.window.finish_gesture(session)
         try:
             if not await self._may_close(session):
                 return False
@@ -515,6 +516,7 @@ async def _main(settings: Settings, theme: Theme, sight: FirstSight, pictures: S
     recovery = folder(kind.StateLocation) / "recovery"
     bundled = resources.bundled_models()
     application = Application(settings, theme, cache, models, make_engine, recovery=recovery, bundled=bundled)
+    logs.watch(asyncio.get_running_loop(), partial(application.window.notice, error=True))
     try:
         await application.open_all(pictures)
         application.window.show()

@@ -23,6 +23,7 @@ from editor.io.images import Picture, export_kind, read_image, write_image
 from editor.item import Exemplar
 from editor.models.info import ModelInfo
 from editor.models.library import Library
+from editor.placing import reachable
 from editor.report import EditResult, Found, Match, Progress, Scored
 from editor.request import (
     BlendedSettings,
@@ -162,7 +163,13 @@ def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float 
     fitted = min(canvas.width / width, canvas.height / height)
     x, y = Rect.of_size(canvas).centre if place is None else place
     scale = fitted if scale is None else scale
-    return Exemplar.of(picture.name, pixels, Placement(x, y, scale, scale))
+    placement = Placement(x, y, scale, scale)
+    if reachable(placement, Size(width, height)) != placement:
+        raise InvalidRequest(
+            f"The exemplar “{picture.name}” would lie out of reach.",
+            "Give a place near the picture, and a smaller scale.",
+        )
+    return Exemplar.of(picture.name, pixels, placement)
 
 
 def _named(library: Library, name: str) -> ModelInfo:

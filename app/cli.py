@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-WORDS = ("edit", "models", "demo", "bench", "screenshots", "practice-model", "kill-test")
+WORDS = ("edit", "models", "demo", "bench", "screenshots", "practice-model", "kill-test", "monkey")
 MOST = 64  # variations
 SOME = 3  # exit status: some of the variations are written
 SAMPLERS = ("euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm")
@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _practice_model(arguments[1:])
         case "kill-test":
             return _kill_test(arguments[1:])
+        case "monkey":
+            return _monkey(arguments[1:])
         case _:
             return _window(arguments)
 
@@ -45,7 +47,8 @@ def _window(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="palimpsest",
         description="Change pictures by touching them: paint strength, drop exemplars, move and remove items.",
-        epilog="Other words: edit, models, demo, bench, screenshots, practice-model; each has its own --help.",
+        epilog="Other words: edit, models, demo, bench, screenshots, practice-model, kill-test, monkey; "
+        "each has its own --help.",
     )
     parser.add_argument(
         "pictures", metavar="PICTURE", nargs="*", type=Path, help="pictures or .palimpsest projects to open"
@@ -196,6 +199,13 @@ def _kill_test(arguments: Sequence[str]) -> int:
     from app.kill_test import main as kill_test  # noqa: PLC0415
 
     return kill_test(arguments)
+
+
+def _monkey(arguments: Sequence[str]) -> int:
+    without_display()
+    from app.monkey.command import main as monkey  # noqa: PLC0415
+
+    return monkey(arguments)
 
 
 def without_display() -> bool:

@@ -15,7 +15,7 @@ from editor.compose import flatten
 from editor.document import Document
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image, write_image
-from editor.io.project import SUFFIX, load_project, save_project
+from editor.io.project import SUFFIX, open_project, save_project
 from editor.thumbnails import document_thumbnail
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ async def open_document(path: Path) -> tuple[Document, tuple[str, ...]]:
 def read_document(path: Path) -> tuple[Document, tuple[str, ...]]:
     """The same, here and now."""
     if is_project(path):
-        return load_project(path), ()
+        return open_project(path)
     picture = read_image(path)
     return document_of(picture), picture.notes
 

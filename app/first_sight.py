@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from app import log as logs
 from app import preferences_file
 from app.preferences_file import text
+from widgets.guard import Guarded
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ LARGE = 8_000_000  # bytes
 MAX_PIXELS, MAX_SIDE = 400_000_000, 200_000  # what the program opens (see `editor.io.images`)
 
 
-class FirstSight(QWidget):
+class FirstSight(Guarded, QWidget):
     """`settings`: the file of the preferences, for place and theme. `pictures`: the first one is shown."""
 
     def __init__(self, settings: Path, pictures: Sequence[Path]) -> None:
@@ -109,7 +110,8 @@ def _scaled(path: Path, room: QSize) -> QImage:
         return QImage()
     if path.stat().st_size > LARGE and reader.format() != b"jpeg":
         return QImage()
-    ratio = QGuiApplication.primaryScreen().devicePixelRatio()
+    screens = QGuiApplication.screens()  # the primary one first; there may be none just now
+    ratio = screens[0].devicePixelRatio() if screens else 1.0
     turned = bool(reader.transformation().value & 4)  # a quarter turn, with or without mirroring
     upright = size.transposed() if turned else size
     room -= QSize(2 * MARGIN, 2 * MARGIN)

@@ -14,6 +14,7 @@ from editor.errors import readable
 from widgets.actions import Actions, Canvas
 from widgets.adjust import Adjustment
 from widgets.command_table import MENUS, OTHERS
+from widgets.guard import Guarded
 from widgets.palette import CommandPalette
 from widgets.services import Services
 from widgets.session import Notice, Session
@@ -26,7 +27,7 @@ FIRST_SIZE = QSize(1280, 800)
 TITLE = "Palimpsest"
 
 
-class MainWindow(QMainWindow):
+class MainWindow(Guarded, QMainWindow):
     """Documents as tabs, menus and the palette; it is the `Desk` that commands act on.
 
     `session_chosen(session)` when another document is in front, None when none is open. Closing asks `services.quit()`; the program
@@ -182,6 +183,10 @@ class MainWindow(QMainWindow):
             self._start.refresh()
             self._stack.setCurrentWidget(self._start)
         self._show_document(self._top.tabs.currentIndex())
+
+    def finish_gesture(self, session: Session) -> None:
+        """What is being painted on it just now is finished: it belongs to the document."""
+        self._benches[self.sessions.index(session)].canvas.finish()
 
     def bring_to_front(self, session: Session) -> None:
         self._top.tabs.setCurrentIndex(self.sessions.index(session))

@@ -19,6 +19,7 @@ from editor.io.recovery import LeftBehind
 from editor.thumbnails import document_thumbnail
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.elided import ElidedLabel
+from widgets.guard import Guarded
 from widgets.qimage import to_qimage
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def left_behind_thumbnail(document: LeftBehind) -> NDArray[np.uint8]:
     return document_thumbnail(read_left_behind(document)[0], 2 * PICTURE.width())
 
 
-class RecoveryDialog(QDialog):
+class RecoveryDialog(Guarded, QDialog):
     """The documents, each with *Open* and *Discard*; not modal. Closing it puts off what is left.
 
     `open_wanted(document)`, `discarded(document)` with a `LeftBehind`; the row goes with `remove`. `put_off(documents)` when it closes.

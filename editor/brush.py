@@ -27,6 +27,7 @@ _PENCIL_BIAS = 0.00317  # a brush of one pixel fills the pixel it is in
 _LEVELS = 255
 _LEVEL_BIAS = 0.5 - 0.01291
 # Dabs closer together than this look no better.
+FAR, FAR_OUT = 4, 4096  # times the picture's longer side and the brush, and pixels, that a stroke may lead outside
 _LEAST_STEP = 0.5
 _CACHE_BYTES = 32 * 1024**2
 
@@ -135,6 +136,8 @@ class Stroke:
         self._tiles = base
         self._brush = brush
         self._paint = paint
+        # A line that goes far out would take forever to walk along, for nothing: it is bent where nobody sees it.
+        self._reach = base.rect.grow(FAR * max(base.rect.size) + math.ceil(FAR * brush.size) + FAR_OUT)
         self._line = Line(brush.lag)
         self._dabs = _Dabs(brush)
         self._cover: dict[Key, Map] = {}
@@ -147,7 +150,7 @@ class Stroke:
 
     def add(self, samples: Sequence[Sample]) -> Tiles:
         """Go on to these samples, in order. The version before, the same object, when no pixel was reached."""
-        corners = (corner for each in samples for corner in self._line.to(self._dabs.vertex(each)))
+        corners = (corner for sample in samples for corner in self._line.to(self._dabs.vertex(sample, self._reach)))
         return self._draw(self._dabs.along(corners))
 
     def finish(self) -> Tiles:
@@ -259,9 +262,12 @@ class _Dabs:
         self._masks: dict[tuple[int, int, int], Map] = {}
         self._bytes = 0
 
-    def vertex(self, sample: Sample) -> Vertex:
+    def vertex(self, sample: Sample, within: Rect) -> Vertex:
+        """`within`: no corner lies further out."""
         pressure = min(max(sample.pressure, 0.0), 1.0)
-        return Vertex(sample.x, sample.y, pressure * self._depth, pressure)
+        x = min(max(sample.x, within.left), within.right)
+        y = min(max(sample.y, within.top), within.bottom)
+        return Vertex(x, y, pressure * self._depth, pressure)
 
     def along(self, line: Iterator[Vertex], slack: float = 0.0) -> Iterator[_Dab]:
         """The dabs on the way over these corners. `slack`: how far past the end the last one may lie."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
-from editor.geometry import EMPTY, Rect, Size, chain, invert, pixel_matrix, transform_point
+from editor.geometry import EMPTY, Placement, Rect, Size, chain, invert, pixel_matrix, transform_point
 from editor.item import Exemplar, Item, covered
 from editor.tiles import Tiles
 
@@ -19,8 +19,32 @@ Map = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 _T = TypeVar("_T", bound=np.generic)
 
+FARTHEST = 2**20
+"""Document pixels from the picture's corner, and the longest side of a thing that is placed: further than anybody works, and near enough for whole
+numbers on the screen at any zoom.
+"""
+LEAST_SCALE = 1e-6
+
 # Rows or columns of an exemplar that are looked at together.
 _STRIP = 16
+
+
+def reachable(placement: Placement, size: Size) -> Placement:
+    """The same placement, or for a thing of `size` that lies too far away, or is too large, flat or turned too often, the nearest that can be worked
+    with.
+    """
+
+    def scale(value: float, side: int) -> float:
+        return math.copysign(min(max(abs(value), LEAST_SCALE), max(FARTHEST / max(side, 1), LEAST_SCALE)), value)
+
+    rotation = placement.rotation
+    return Placement(
+        min(max(placement.x, -FARTHEST), FARTHEST),
+        min(max(placement.y, -FARTHEST), FARTHEST),
+        scale(placement.scale_x, size.width),
+        scale(placement.scale_y, size.height),
+        rotation if abs(rotation) <= FARTHEST else rotation % 360,
+    )
 
 
 def hole(item: Item, rect: Rect, grow: int) -> NDArray[np.bool_]:

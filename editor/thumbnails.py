@@ -47,7 +47,8 @@ def item_thumbnail(document: Document, item: Item, side: int) -> Pixels:
 def exemplar_thumbnail(exemplar: Exemplar, side: int) -> Pixels:
     """The exemplar inside its cut-out."""
     step = _step(exemplar.cutout.rect, side)
-    pixels = exemplar.pixels[step // 2 :: step, step // 2 :: step].copy()
+    first = middle_of(exemplar.cutout.rect, step)
+    pixels = exemplar.pixels[first.height :: step, first.width :: step].copy()
     cutout = _sampled(exemplar.cutout, exemplar.cutout.rect, side)
     pixels[..., 3] = (pixels[..., 3] * cutout).astype(np.uint8)
     return _shrunk(pixels, side)

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from widgets.controls.curve import CurveEditor, Points
 from widgets.controls.slider import Slider
+from widgets.guard import Guarded
 from widgets.session import Session
 
 PREVIEW_DELAY = 30  # milliseconds; a drag brings many values, the newest is enough
@@ -49,7 +50,7 @@ class Curve:
 Adjustment = Amounts | Curve
 
 
-class AdjustBar(QFrame):
+class AdjustBar(Guarded, QFrame):
     """The controls of one adjustment. `closed()` when it is over, one way or the other."""
 
     closed = Signal()

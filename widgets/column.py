@@ -6,13 +6,15 @@ from PySide6.QtCore import QEvent
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
+from widgets.guard import Guarded
+
 COLUMN = 288
 LAYERS = 209  # the title of the layers and three rows, one of them open
 OTHERS = 44  # a title, and a sign that there is more
 LINE = 1  # on the left
 
 
-class Column(QFrame):
+class Column(Guarded, QFrame):
     """`others` scroll. The `layers` keep about three rows in sight, if there are so many; `edit` is at the bottom and gives way last."""
 
     def __init__(self, others: QWidget, layers: QWidget, edit: QWidget, parent: QWidget | None = None) -> None:

@@ -14,7 +14,8 @@ from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.elided import ElidedLabel
 from widgets.controls.icons import CONTROL
 from widgets.controls.section import FoldButton
-from widgets.local_files import local_path
+from widgets.dragged import files_of
+from widgets.guard import Guarded
 from widgets.models.getting_card import GettingCard
 from widgets.models.ranker_row import RankerRow
 from widgets.models.rows import ModelRow, SuggestionRow, hairline, plain_button
@@ -25,7 +26,7 @@ WHAT = "A model is a large file that has learned to paint from pictures. With on
 WITHOUT = "Quick fill works without: remove things, move them, blend pictures in."
 
 
-class ModelsPage(QDialog):
+class ModelsPage(Guarded, QDialog):
     """Not modal: it stays beside the work. Models can also be dropped on it."""
 
     def __init__(self, service: ModelsService, parent: QWidget | None = None) -> None:
@@ -278,20 +279,15 @@ class ModelsPage(QDialog):
         return dialog
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _files(event):
+        if files_of(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        files = _files(event)
+        files = files_of(event.mimeData())
         if files:
             event.acceptProposedAction()
             for path in files:
                 self._service.add(path)
-
-
-def _files(event: QDropEvent) -> list[Path]:
-    """The files that are dragged."""
-    return [path for url in event.mimeData().urls() if (path := local_path(url)) is not None]
 
 
 def _title(text: str) -> QLabel:

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from editor.errors import readable
 from widgets.controls.icons import ICON, IconButton, pixmap
+from widgets.guard import Guarded
 from widgets.session import Notice
 from widgets.theme import colours
 
@@ -16,7 +17,7 @@ MOST = 3
 WIDTH = 440
 
 
-class Notices(QWidget):
+class Notices(Guarded, QWidget):
     """A short stack, the newest at the bottom. `resized()` when it needs another size."""
 
     resized = Signal()

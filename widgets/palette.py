@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from widgets.actions import Command, shortcut_words
+from widgets.guard import Guarded
 from widgets.theme import colours
 
 WIDTH = 520
@@ -44,7 +45,7 @@ def score(wanted: str, text: str) -> float | None:
     return found - len(text) / 100
 
 
-class CommandPalette(QFrame):
+class CommandPalette(Guarded, QFrame):
     """`chosen(command)` when the person picked one; `closed()` in any case."""
 
     chosen = Signal(object)
@@ -163,7 +164,7 @@ class CommandPalette(QFrame):
             self.closed.emit()
 
 
-class _Line(QStyledItemDelegate):
+class _Line(Guarded, QStyledItemDelegate):
     """The command's words, and its key at the right."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:

@@ -14,6 +14,7 @@ from editor.rerun import Rerun
 from widgets import running
 from widgets.adjust import AdjustBar, Adjustment
 from widgets.canvas.pan_zoom import PanZoom
+from widgets.guard import Guarded
 from widgets.job import Job
 from widgets.notices import Notices
 from widgets.session import Session
@@ -23,7 +24,7 @@ GAP = 8
 _PLACING = (QEvent.Type.LayoutRequest, QEvent.Type.Show, QEvent.Type.ShowToParent, QEvent.Type.HideToParent)
 
 
-class Stage(QWidget):
+class Stage(Guarded, QWidget):
     """`bar` floats at the bottom; `strip` where it hides least of what the running job changes. Both are as wide as they want to be."""
 
     def __init__(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -34,7 +33,8 @@ from PySide6.QtWidgets import (
 
 from editor.errors import readable
 from widgets.controls.icons import draw
-from widgets.local_files import local_path
+from widgets.dragged import files_of
+from widgets.guard import Guarded
 from widgets.notices import Notices
 from widgets.qimage import to_qimage
 from widgets.services import Practice, Recent, Services
@@ -51,7 +51,7 @@ TOYS_HEIGHT = 120  # of the practice scenes with their words
 WORKS = "Quick fill works without a model: remove things, move them, blend pictures in."
 
 
-class StartPage(QWidget):
+class StartPage(Guarded, QWidget):
     """Offers to open, to paste, to try the sample, and takes what is dropped."""
 
     dropped = Signal(list)
@@ -190,7 +190,7 @@ class StartPage(QWidget):
         self.notices.raise_()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _files(event):
+        if files_of(event.mimeData()):
             event.acceptProposedAction()
             self._show_over(True)
 
@@ -199,7 +199,7 @@ class StartPage(QWidget):
 
     def dropEvent(self, event: QDropEvent) -> None:
         self._show_over(False)
-        files = _files(event)
+        files = files_of(event.mimeData())
         if files:
             event.acceptProposedAction()
             self.dropped.emit(files)
@@ -217,12 +217,7 @@ class StartPage(QWidget):
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(13, 13, -13, -13), 6, 6)
 
 
-def _files(event: QDropEvent) -> list[Path]:
-    """The files that are dragged."""
-    return [path for url in event.mimeData().urls() if (path := local_path(url)) is not None]
-
-
-class _Tile(QToolButton):
+class _Tile(Guarded, QToolButton):
     """A large button that draws itself."""
 
     def __init__(self) -> None:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QToolButton, QWidget
 
 from widgets.controls.icons import draw
 from widgets.fitting import fit_tip, fit_words
+from widgets.guard import Guarded
 from widgets.job import Candidate, Job
 from widgets.panels.layers import DOUBT_WORDS, DOUBTFUL
 from widgets.session import OUTDATED
@@ -81,7 +82,7 @@ def _fit(job: Job, candidate: Candidate) -> str:
     return "Unranked" if candidate.ranks and not expected else ""
 
 
-class Card(QToolButton):
+class Card(Guarded, QToolButton):
     """A result. `pointed()`: the pointer or the keyboard came to it; `left()`: the keyboard went; `stepped(by)`: an arrow key goes on from it;
     `menu_wanted(point)`: its menu is asked for at a point of the screen."""
 
@@ -189,7 +190,7 @@ class Card(QToolButton):
         painter.drawText(text, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
 
 
-class Pending(QWidget):
+class Pending(Guarded, QWidget):
     """The place of the results to come, which come together: one bar for all. `pointed()`: the pointer came to it."""
 
     pointed = Signal()
@@ -223,7 +224,7 @@ class Pending(QWidget):
         painter.fillRect(QRectF(bar.left(), bar.top(), width * self.fraction, 4), QColor(found.accent))
 
 
-class RowScroll(QScrollArea):
+class RowScroll(Guarded, QScrollArea):
     """As wide as its cards, or as the canvas leaves room for; then the wheel goes through them. `left()`: the pointer left them all."""
 
     left = Signal()

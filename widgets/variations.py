@@ -12,6 +12,7 @@ from editor.geometry import Rect
 from editor.report import EditResult
 from editor.request import BlendedSettings
 from editor.thumbnails import result_thumbnail
+from widgets.guard import Guarded
 from widgets.job import Candidate, Job
 from widgets.qimage import to_qimage
 from widgets.session import OUTDATED, Session
@@ -22,7 +23,7 @@ MARGIN = 0.15  # of the changed region's longer side, shown around it
 LEAST = 64  # picture pixels: of a speck more is shown than the speck
 
 
-class Variations(QFrame):
+class Variations(Guarded, QFrame):
     """One picture for each result, a bar for those to come. Pointing at one shows it, a click chooses it, Accept keeps what is shown.
 
     `let_go()`: what had the keyboard is no longer there.

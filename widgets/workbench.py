@@ -14,6 +14,7 @@ from widgets.column import Column
 from widgets.contextual.bar import ContextualBar
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.section import Section
+from widgets.guard import Guarded
 from widgets.panels.brush import BrushPanel
 from widgets.panels.edit import EditPanel
 from widgets.panels.exemplars import ExemplarsPanel
@@ -28,7 +29,7 @@ from widgets.tools import make_tools
 from widgets.variations import Variations
 
 
-class Workbench(QWidget):
+class Workbench(Guarded, QWidget):
     """Tool bar, canvas, panels and status line of one document. `folded(name, bool)` when a panel was folded or opened."""
 
     folded = Signal(str, bool)

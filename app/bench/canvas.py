@@ -39,6 +39,7 @@ from editor.models.info import ModelInfo
 from editor.request import SegmentRequest
 from editor.tiles import BLOCK, Tiles
 from widgets.canvas.view import CanvasView
+from widgets.guard import Guarded
 from widgets.session import Session
 from widgets.tools.strength import StrengthTool
 
@@ -68,7 +69,7 @@ class _Idle:
         return ""
 
 
-class _Floor(QWidget):
+class _Floor(Guarded, QWidget):
     """The least there is to do: stamp a soft dab into an image, repaint its rectangle."""
 
     def __init__(self, side: int, zoom: float) -> None:
@@ -198,7 +199,7 @@ def undo() -> Iterator[Result]:
     _close(application, view, floor)
 
 
-class _CopyFloor(QWidget):
+class _CopyFloor(Guarded, QWidget):
     """Copies the touched blocks and repaints them: strength over the picture, both already device pixels."""
 
     def __init__(self, tiles: Tiles, touched: Rect) -> None:

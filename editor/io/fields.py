@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+MOST_WHOLE = 2**64
+
 
 class Malformed(ValueError):
     """The file does not hold what it should; the text says what and where, in a few words."""
@@ -22,9 +24,10 @@ class Fields:
         """Whether the field is there and says anything."""
         return self._held.get(name) is not None
 
-    def whole(self, name: str) -> int:
+    def whole(self, name: str, low: float = -MOST_WHOLE, high: float = MOST_WHOLE) -> int:
+        """A whole number between `low` and `high`, both included."""
         value = self._get(name)
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise self.wrong(name)
         return value
 
@@ -41,9 +44,10 @@ class Fields:
             raise self.wrong(name)
         return number
 
-    def text(self, name: str) -> str:
+    def text(self, name: str, longest: int | None = None) -> str:
+        """Words; with `longest`, in characters, longer ones are wrong."""
         value = self._get(name)
-        if not isinstance(value, str):
+        if not isinstance(value, str) or (longest is not None and len(value) > longest):
             raise self.wrong(name)
         return value
 
@@ -53,16 +57,21 @@ class Fields:
             raise self.wrong(name)
         return value
 
-    def values(self, name: str) -> list[object]:
+    def values(self, name: str, most: int | None = None) -> list[object]:
+        """A list; with `most`, of at most so many entries."""
         value = self._get(name)
         if not isinstance(value, list):
             raise self.wrong(name)
+        if most is not None and len(value) > most:
+            raise Malformed(f"“{name}” of {self._where} has more than {most:,} entries")
         return value
 
     def wholes(self, name: str, count: int | None = None) -> tuple[int, ...]:
         """Whole numbers; exactly `count` of them when it is given."""
         found = self.values(name)
-        numbers = tuple(each for each in found if isinstance(each, int) and not isinstance(each, bool))
+        numbers = tuple(
+            each for each in found if isinstance(each, int) and not isinstance(each, bool) and abs(each) <= MOST_WHOLE
+        )
         if len(numbers) != len(found) or count not in (None, len(numbers)):
             raise self.wrong(name)
         return numbers
@@ -70,8 +79,8 @@ class Fields:
     def group(self, name: str) -> Fields:
         return Fields(self._get(name), f"“{name}” of {self._where}")
 
-    def groups(self, name: str) -> tuple[Fields, ...]:
-        return tuple(Fields(each, f"{name} {i + 1}") for i, each in enumerate(self.values(name)))
+    def groups(self, name: str, most: int | None = None) -> tuple[Fields, ...]:
+        return tuple(Fields(each, f"{name} {i + 1}") for i, each in enumerate(self.values(name, most)))
 
     def wrong(self, name: str) -> Malformed:
         """The complaint about a field, for the caller to raise."""

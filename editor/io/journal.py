@@ -358,10 +358,10 @@ class JournalReader:
         """The document of that state. Raises `UnreadableFile`."""
         with self._sentences(), self.path.open("rb") as file:
             manifest = self._manifest(file, self._state)
-            extras = [self._extra(file, manifest["extras"].get(name)) for name in EXTRAS]
+            icc, exif = (self._extra(file, manifest["extras"].get(name)) for name in EXTRAS)
             fields = Fields(upgraded(Fields(manifest, "the journal"), manifest), "the journal")
             planes = Planes(fields, lambda number, most: self._block(file, number, most))
-            return rebuild(fields, planes, *extras)
+            return rebuild(fields, planes, icc, exif)
 
     @contextlib.contextmanager
     def _sentences(self) -> Iterator[None]:

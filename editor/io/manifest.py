@@ -18,9 +18,11 @@ from editor.errors import InvalidRequest
 from editor.fields import check_ranges, field_specs
 from editor.geometry import Placement, Rect, Size
 from editor.io.fields import Fields, Malformed
+from editor.io.limits import LONGEST, LONGEST_WORD, MOST, RANGES, Mending, numbered, placed, sensible_rect
 from editor.io.planes import Planes, TileStore
 from editor.item import Exemplar, Item
 from editor.layer import BLENDS, Layer
+from editor.placing import reachable
 from editor.report import Recipe
 from editor.request import Action, MethodSettings, Sampler, Subject
 from editor.rerun import Rerun
@@ -77,9 +79,12 @@ def size_of(fields: Fields) -> Size:
     return Size(width, height)
 
 
-def rebuild(fields: Fields, planes: Planes, icc: bytes | None, exif: bytes | None) -> Document:
-    """The document of a manifest. Raises `Malformed`."""
+def rebuild(
+    fields: Fields, planes: Planes, icc: bytes | None, exif: bytes | None, mending: Mending | None = None
+) -> Document:
+    """The document of a manifest. What had to be mended is added to `mending`. Raises `Malformed`."""
     size = size_of(fields)
+    mending = Mending() if mending is None else mending
 
     def tiles(group: Fields, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> Tiles:
         found = planes.tiles(group.whole(name))
@@ -90,30 +95,33 @@ def rebuild(fields: Fields, planes: Planes, icc: bytes | None, exif: bytes | Non
     maps = fields.group("maps")
     dpi = None
     if fields.has("dpi"):
-        pair = Fields(dict(zip("xy", fields.values("dpi"), strict=False)), "the resolution")
-        dpi = pair.number("x"), pair.number("y")
+        pair = Fields(dict(zip("xy", fields.values("dpi", 2), strict=False)), "the resolution")
+        dpi = pair.number("x", *RANGES["dpi"]), pair.number("y", *RANGES["dpi"])
 
     def layer(group: Fields) -> Layer:
         return Layer(
-            group.whole("id"),
-            group.text("name"),
+            _whole(group, "id"),
+            _text(group, "name", mending),
             tiles(group, "pixels", (*size.shape, 4), np.uint8),
-            group.number("opacity", 0, 1),
+            _number(group, "opacity"),
             _one_of(group, "blend", BLENDS),
             group.flag("visible"),
-            _recipe(group.group("recipe")) if group.has("recipe") else None,
-            group.number("doubt") if group.has("doubt") else None,
+            _recipe(group.group("recipe"), mending) if group.has("recipe") else None,
+            _number(group, "doubt") if group.has("doubt") else None,
             tiles(group, "painted", size.shape, np.float32) if group.has("painted") else None,
         )
 
     def item(group: Fields) -> Item:
+        name, rect, placement = _text(group, "name", mending), _rect(group, "rect", size), None
+        if group.has("placement"):
+            placement = placed(_placement(group.group("placement")), rect.size, size, name, mending)
         return Item(
-            group.whole("id"),
-            group.text("name"),
+            _whole(group, "id"),
+            name,
             tiles(group, "mask", size.shape, np.float32),
-            _rect(group, "rect", size),
-            _placement(group.group("placement")) if group.has("placement") else None,
-            group.text("prompt"),
+            rect,
+            placement,
+            _text(group, "prompt", mending),
             group.flag("visible"),
         )
 
@@ -129,27 +137,19 @@ def rebuild(fields: Fields, planes: Planes, icc: bytes | None, exif: bytes | Non
     strength, protect, avoid, selection = (tiles(maps, name, size.shape, np.float32) for name in MAPS)
     document = Document(
         size,
-        tuple(layer(group) for group in fields.groups("layers")),
+        tuple(layer(group) for group in fields.groups("layers", MOST["layers"])),
         strength,
         protect,
         avoid,
         selection,
-        tuple(item(group) for group in fields.groups("items")),
-        tuple(_exemplar(group, planes) for group in fields.groups("exemplars")),
-        fields.whole("next_id"),
+        tuple(item(group) for group in fields.groups("items", MOST["items"])),
+        tuple(_exemplar(group, planes, size, mending) for group in fields.groups("exemplars", MOST["exemplars"])),
+        _whole(fields, "next_id"),
         Metadata(icc, exif, dpi),
         rerun(fields.group("rerun")) if fields.has("rerun") else None,
     )
-    return document.with_next_id(_free_id(document))
-
-
-def _free_id(document: Document) -> int:
-    """An id above all that are in use, and all that recipes still name: earlier versions gave those of undone things again."""
-    things = [each.id for each in document.things]
-    if len(set(things)) < len(things):
-        raise Malformed("two of its layers, items or exemplars have the same number")
-    named = [each.id for layer in document.layers if layer.recipe is not None for each in layer.recipe.subjects]
-    return max((0, *things, *named)) + 1
+    mending.maps += planes.brought_back
+    return numbered(document, mending)
 
 
 def _describe_rerun(rerun: Rerun, store: TileStore) -> dict[str, Any]:
@@ -200,25 +200,26 @@ def _describe_placement(placement: Placement | None) -> dict[str, float] | None:
     return {name: float(value) for name, value in dataclasses.asdict(placement).items()}
 
 
-def _exemplar(group: Fields, planes: Planes) -> Exemplar:
+def _exemplar(group: Fields, planes: Planes, document: Size, mending: Mending) -> Exemplar:
     pixels = planes.array(group.whole("pixels"))
+    name, size = _text(group, "name", mending), Size(pixels.shape[1], pixels.shape[0])
     fidelity_map = Tiles.filled(pixels.shape[:2], 1, np.float32)
     if group.has("fidelity_map"):  # projects from before there was one do not have it
         fidelity_map = planes.tiles(group.whole("fidelity_map"))
     try:
         return Exemplar(
-            group.whole("id"),
-            group.text("name"),
+            _whole(group, "id"),
+            name,
             pixels,
             planes.tiles(group.whole("cutout")),
             planes.tiles(group.whole("strength_map")),
             fidelity_map,
-            _placement(group.group("placement")),
-            group.number("strength", 0, 1),
+            placed(_placement(group.group("placement")), size, document, name, mending),
+            _number(group, "strength"),
             group.flag("visible"),
-            group.number("fidelity", 0, 1),
-            group.number("rim", 0) if group.has("rim") else None,
-            group.number("prompt_weight", 0),
+            _number(group, "fidelity"),
+            _number(group, "rim") if group.has("rim") else None,
+            _number(group, "prompt_weight"),
         )
     except Malformed:
         raise
@@ -237,29 +238,29 @@ def _with_home(model: str) -> str:
     return str(Path.home() / model[2:]) if model.startswith("~/") else model
 
 
-def _recipe(group: Fields) -> Recipe:
+def _recipe(group: Fields, mending: Mending) -> Recipe:
     return Recipe(
         _settings(group),
         _one_of(group, "action", ACTIONS),
         _rect(group, "rect", None),
-        group.whole("seed"),
+        _whole(group, "seed"),
         tuple(
-            Subject(each.whole("id"), _placement(each.group("placement")) if each.has("placement") else None)
-            for each in group.groups("subjects")
+            Subject(_whole(each, "id"), _subject_place(each.group("placement")) if each.has("placement") else None)
+            for each in group.groups("subjects", MOST["subjects"])
         ),
-        group.text("prompt"),
-        group.text("negative_prompt"),
-        _with_home(group.text("model")),
-        group.whole("steps"),
-        group.number("guidance_scale"),
+        _text(group, "prompt", mending),
+        _text(group, "negative_prompt", mending),
+        _with_home(_text(group, "model", mending)),
+        _whole(group, "steps"),
+        _number(group, "guidance_scale"),
         _one_of(group, "sampler", SAMPLERS),
-        group.number("strength", 0, 1),
+        _number(group, "strength"),
     )
 
 
 def _settings(group: Fields) -> MethodSettings:
     """The settings of a recipe; a field that the file does not know yet has its default, as has one that nobody sets by hand."""
-    kind = SETTINGS.get(group.text("method"))
+    kind = SETTINGS.get(group.text("method", LONGEST_WORD))
     if kind is None:
         raise group.wrong("method")
     values = group.group("settings")
@@ -283,8 +284,32 @@ def _placement(group: Fields) -> Placement:
     return Placement(*(group.number(each.name) for each in dataclasses.fields(Placement)))
 
 
+def _subject_place(group: Fields) -> Placement:
+    """Where a thing was when an edit was made; how large it was is not known any more."""
+    return reachable(_placement(group), Size(1, 1))
+
+
+def _whole(group: Fields, name: str) -> int:
+    return group.whole(name, *RANGES[name])
+
+
+def _number(group: Fields, name: str) -> float:
+    return group.number(name, *RANGES[name])
+
+
+def _text(group: Fields, name: str, mending: Mending) -> str:
+    """Words, cut where they are too long."""
+    text = group.text(name)
+    if len(text) <= LONGEST[name]:
+        return text
+    mending.cut += 1
+    return text[: LONGEST[name]]
+
+
 def _rect(group: Fields, name: str, within: Size | None) -> Rect:
     rect = Rect(*group.wholes(name, 4))
+    if not sensible_rect(rect):
+        raise group.wrong(name)
     if within is not None and not Rect.of_size(within).holds(rect):
         raise group.wrong(name)
     return rect
@@ -294,7 +319,7 @@ _Word = typing.TypeVar("_Word", bound=str)
 
 
 def _one_of(group: Fields, name: str, words: tuple[_Word, ...]) -> _Word:
-    text = group.text(name)
+    text = group.text(name, LONGEST_WORD)
     for word in words:
         if word == text:
             return word

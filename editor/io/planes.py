@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from editor.io.blocks import unpack
 from editor.io.fields import Fields, Malformed
 from editor.io.images import MAX_SIDE, MOST_PIXELS
+from editor.io.limits import MOST, bring_back
 from editor.tiles import BLOCK, Block, Tiles
 
 DTYPES: Final[dict[str, np.dtype[Any]]] = {"uint8": np.dtype(np.uint8), "float32": np.dtype(np.float32)}
@@ -103,7 +104,7 @@ class Planes:
         if fields.whole("block") != BLOCK:
             raise fields.wrong("block")
         self._packed = packed
-        self._planes = [_plane(group) for group in fields.groups("planes")]
+        self._planes = [_plane(group) for group in fields.groups("planes", MOST["planes"])]
         self._tiles: dict[int, Tiles] = {}
         self._blocks: dict[int, Block] = {}
         kinds: dict[int, tuple[tuple[int, ...], np.dtype[Any]]] = {}
@@ -111,6 +112,7 @@ class Planes:
             for number, shape in zip(plane.blocks, plane.shapes, strict=True):
                 if number >= 0 and kinds.setdefault(number, (shape, plane.dtype)) != (shape, plane.dtype):
                     raise Malformed(f"block {number} is used in two ways")
+        self.brought_back = 0  # blocks of maps that held values outside 0 to 1
         self._unpacked = 0
         self._reserve(sum(math.prod(shape) * dtype.itemsize for shape, dtype in kinds.values()))
 
@@ -149,6 +151,8 @@ class Planes:
         with ThreadPoolExecutor(threads()) as pool:
             for _ in pool.map(unpack, packed, blocks):
                 pass
+            if plane.dtype == np.float32:  # all of these are maps from 0 to 1
+                self.brought_back += sum(pool.map(bring_back, blocks))
         if whole is not None:
             tiles = Tiles.of(whole)
             self._blocks.update(zip(wanted, (block for row in tiles.rows for block in row), strict=True))

@@ -33,6 +33,7 @@ from editor.io.blocks import pack
 from editor.io.fields import Fields, Malformed
 from editor.io.files import opened, written_beside
 from editor.io.images import MAX_SIDE, MOST_PIXELS, read_image
+from editor.io.limits import Mending
 from editor.io.manifest import describe, rebuild, size_of
 from editor.io.migrations import with_models
 from editor.io.planes import MOST_UNPACKED, Planes, Shelf, member, threads
@@ -83,6 +84,12 @@ def save_project(path: Path, document: Document) -> None:
 
 def load_project(path: Path) -> Document:
     """The document of a project file, exactly as it was saved. Raises `UnreadableFile`."""
+    return open_project(path)[0]
+
+
+def open_project(path: Path) -> tuple[Document, tuple[str, ...]]:
+    """The same, and what the person should know: what had to be mended. Raises `UnreadableFile`."""
+    mending = Mending()
     try:
         with opened(path) as file, zipfile.ZipFile(file) as archive:
             manifest = _manifest(archive, path)
@@ -91,10 +98,10 @@ def load_project(path: Path) -> Document:
             if min(size) < 1 or size.area > MOST_PIXELS or max(size) > MAX_SIDE:
                 raise Malformed(f"it says it has {size.width} × {size.height} pixels")
             planes = Planes(fields, lambda number, most: member(archive, f"blocks/{number}", most))
-            extras = [
+            icc, exif = (
                 member(archive, name, MOST_EXTRA) if name in archive.NameToInfo else None for name in ("icc", "exif")
-            ]
-            return rebuild(fields, planes, *extras)
+            )
+            return rebuild(fields, planes, icc, exif, mending), mending.notes
     except MemoryError as error:
         raise UnreadableFile(
             f"“{path.name}” does not fit into memory.", "Close other pictures or programs, then open it again."

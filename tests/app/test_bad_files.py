@@ -10,6 +10,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,8 +23,10 @@ import resources
 from app.documents import read_document
 from editor.compose import flatten
 from editor.document import Document
+from editor.geometry import Placement
 from editor.io import files
 from editor.io.project import save_project
+from editor.item import Item
 from tests.app.conftest import Tell
 from tests.app.desk import Desk
 from tests.conftest import until
@@ -261,3 +264,28 @@ def test_closing_with_a_full_disk_keeps_the_document_open(
         assert np.array_equal(flatten(session.document), shown)
 
     tell(story)
+
+
+def test_a_thing_at_the_end_of_the_world_is_put_back_and_painted(tell: Tell, tmp_path: Path) -> None:
+    document = Document.of_picture(np.full((140, 170, 4), 200, np.uint8))
+    mask = document.empty_map().write(40, 30, np.ones((30, 50), np.float32))
+    far = replace(Item.of("cup", mask), placement=Placement(1e308, 60))
+    save_project(tmp_path / "far.palimpsest", document.adding_item(far))
+
+    async def story(desk: Desk) -> None:
+        said: list[Notice] = []
+        session = await desk.open(tmp_path / "far.palimpsest")
+        assert desk.canvas.grab().width() > 0
+        session.noticed.connect(said.append)
+        item = session.document.items[0]
+        assert item.placement == Placement(170, 60)
+        session.activate(item=item.id)
+        session.set_options(tool="move")
+        desk.canvas.zoom_to(64.0)
+        await desk.key(Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+        desk.canvas.grab()
+        assert not any(each.error for each in said)
+
+    tell(story)
+    _, notes = read_document(tmp_path / "far.palimpsest")
+    assert notes == ("“cup” lay out of reach and was put back.",)

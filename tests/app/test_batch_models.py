@@ -299,6 +299,12 @@ def test_an_exemplar_beside_the_picture(edit: Edit, cat: Path, capsys: Captured)
     assert "let nothing in" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("place", ["1e300,0", "0,-1e9,1", "40,40,1e300", "40,40,1e-300"])
+def test_an_exemplar_out_of_all_reach(edit: Edit, cat: Path, capsys: Captured, place: str) -> None:
+    assert edit("-", "--exemplar", f"{cat}@{place}") == 1
+    assert "would lie out of reach" in capsys.readouterr().err
+
+
 # Models that cannot be used
 
 

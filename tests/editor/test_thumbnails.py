@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from editor.compose import flatten
 from editor.document import Document
-from editor.geometry import Rect
-from editor.item import Item
+from editor.geometry import Placement, Rect
+from editor.item import Exemplar, Item
 from editor.layer import Layer
 from editor.thumbnails import (
     document_thumbnail,
@@ -88,3 +88,8 @@ def test_a_result_outside_leaves_the_picture() -> None:
     document: Document = picture(400, 400)
     rect = Rect(200, 200, 300, 300)
     assert np.array_equal(result_thumbnail(document, result(), rect, 50), document_thumbnail(document, 50, rect))
+
+
+def test_an_exemplar_that_is_one_long_line_has_one() -> None:
+    line = Exemplar.of("line", np.full((2, 3000, 4), 200, np.uint8), Placement(0, 0))
+    assert exemplar_thumbnail(line, 40).shape == (1, 40, 4)

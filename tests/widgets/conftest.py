@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -28,3 +30,11 @@ def bench(session: Session, qapp: QApplication, qtbot: QtBot) -> Workbench:
     made.show()
     qtbot.waitExposed(made)
     return made
+
+
+@pytest.fixture
+def reported(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
+    """The kinds of errors that nobody caught, collected where they would fail the test otherwise."""
+    kinds: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: kinds.append(kind))
+    return kinds

@@ -13,7 +13,8 @@ from editor.io.images import READ_KINDS, Picture
 from widgets.canvas import overlays
 from widgets.canvas.arrivals import CHOICES, Choice, picture_size, placement, take, title
 from widgets.canvas.pan_zoom import PanZoom
-from widgets.local_files import local_path
+from widgets.dragged import files_of
+from widgets.guard import Guarded
 from widgets.qimage import from_qimage, to_qimage
 from widgets.session import Notice, Session
 
@@ -23,7 +24,7 @@ _PLACEHOLDER = 180, 120  # logical pixels, until the picture is known
 _GHOST = 1024  # pixels of the longer side that a ghost needs at most
 
 
-class DropChip(QFrame):
+class DropChip(Guarded, QFrame):
     """Asks what a picture becomes. `chosen(choice)` with one of `CHOICES`' names, or None when it is put away.
 
     Arrow keys move, Enter takes the one in focus (the likely one at first), Escape puts it away.
@@ -104,9 +105,11 @@ class Dropper(QObject):
 
     # While it is dragged
 
-    def carries(self, data: QMimeData) -> bool:
+    def carries(self, data: QMimeData | None) -> bool:
         """Whether there is a picture in it, or an address of one."""
-        return _source(data) is not None or (data.hasUrls() and any(not url.isLocalFile() for url in data.urls()))
+        if data is None:
+            return False
+        return _source(data) is not None or any(not url.isLocalFile() for url in data.urls())
 
     def enter(self, data: QMimeData, at: QPointF) -> None:
         self.cancel()
@@ -264,8 +267,7 @@ class _Source:
 
 def _files(data: QMimeData) -> list[Path]:
     """The picture files in what was dropped or copied."""
-    paths = map(local_path, data.urls())
-    return [path for path in paths if path is not None and path.suffix.lower() in SUFFIXES]
+    return [path for path in files_of(data) if path.suffix.lower() in SUFFIXES]
 
 
 def _source(data: QMimeData) -> _Source | None:

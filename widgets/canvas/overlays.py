@@ -144,6 +144,8 @@ def size_words(size: Size) -> str:
 
 def label_places(values: NDArray[np.uint8], ratio: float) -> list[tuple[float, float, str]]:
     """Where the contour lines of a map on screen get their per cent: x, y (from the map's corner, logical pixels) and the words."""
+    if min(values.shape) < 2:
+        return []  # a line of pixels: nothing of it can be reduced, or has room for words
     small = cv2.resize(values, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     found: list[tuple[float, float, str]] = []
     for line in ISO_LINES:

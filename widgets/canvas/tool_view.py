@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QRect, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QSinglePointEvent, QTabletEvent
+from PySide6.QtGui import QFocusEvent, QHideEvent, QKeyEvent, QMouseEvent, QSinglePointEvent, QTabletEvent
 from PySide6.QtWidgets import QWidget
 
 from editor.geometry import Point
@@ -48,6 +48,7 @@ class ToolView(PanZoom):
         self.framing.changed.connect(self._mark)
         self._tool_name = session.options.tool
         self._tool = tools.get(self._tool_name)
+        self._button = Qt.MouseButton.NoButton  # that began what the hand is doing; only this one ends it
         self._space = False
         self._on_stripe = False  # whether the pointer is over a stripe of a strength fan
         self._cursor: Point | None = None  # of the pointer, in picture pixels
@@ -62,7 +63,7 @@ class ToolView(PanZoom):
         """The pointer has moved or left."""
 
     def _change_tool(self) -> None:
-        self._hand.cancel()
+        self._hand.finish()
         if self._tool is not None:
             self._tool.leave()
         self._tool_name = self.session.options.tool
@@ -141,6 +142,8 @@ class ToolView(PanZoom):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if not made_by_pen(event):
+            if not event.buttons() & self._button:
+                self.finish()  # the release went elsewhere: to a menu, to a dialog
             self._move(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -160,6 +163,7 @@ class ToolView(PanZoom):
     def _press(self, event: QSinglePointEvent, button: Qt.MouseButton, kind: Kind) -> None:
         if self._hand.busy or self.panning or self._divider.held or self.framing.held:
             return
+        self._button = button
         left = button == Qt.MouseButton.LeftButton
         if left and self._divider.near(event.position()):
             self._divider.held = True
@@ -264,6 +268,8 @@ class ToolView(PanZoom):
             self._update_cursor()
 
     def _release(self, event: QSinglePointEvent) -> None:
+        if event.button() != self._button:
+            return
         if self._divider.held:
             self._divider.held = False
         elif self.framing.held:
@@ -348,7 +354,23 @@ class ToolView(PanZoom):
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         self._space = False
-        self._cancel()
+        self.finish()
+        self._update_cursor()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.finish()
+
+    def finish(self) -> None:
+        """End what the hand is doing where it is: what was painted stays."""
+        if not (self._hand.busy or self.panning or self._divider.held or self.framing.held):
+            return
+        self._divider.held = False
+        if self.framing.held:
+            self.framing.let_go()
+        self.let_go()
+        if self._hand.finish():
+            self._update_decoration()
         self._update_cursor()
 
     def _cancel(self) -> bool:

@@ -13,7 +13,6 @@ from PySide6.QtGui import (
     QDragLeaveEvent,
     QDragMoveEvent,
     QDropEvent,
-    QGuiApplication,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -33,6 +32,7 @@ from widgets.canvas.screen import Screen, Shade, to_device, to_logical, worth
 from widgets.canvas.sight import Changes, Sight
 from widgets.canvas.strength_overlay import StrengthOverlay
 from widgets.canvas.tool_view import ToolView
+from widgets.dragged import on_clipboard
 from widgets.job import Job
 from widgets.options import ToolName
 from widgets.session import Session
@@ -368,8 +368,8 @@ class CanvasView(ToolView):
         """Ask what a copied picture becomes. `data`: the clipboard by default. `at`: logical pixels; the pointer by default, or the
         middle when it is elsewhere.
         """
-        data = data or QGuiApplication.clipboard().mimeData()
-        if not self._dropper.carries(data):
+        data = data or on_clipboard()
+        if data is None or not self._dropper.carries(data):
             self.session.notice("There is no picture on the clipboard.", "Copy one, then paste again.")
             return
         place = QPointF(self.mapFromGlobal(QCursor.pos())) if at is None else QPointF(at.x, at.y)

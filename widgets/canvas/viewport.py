@@ -13,6 +13,7 @@ from PySide6.QtCore import QPointF
 from PySide6.QtGui import QTransform
 
 from editor.geometry import Point, Rect, Size
+from editor.placing import FARTHEST
 
 LEAST_ZOOM = 1 / 64
 MOST_ZOOM = 64.0
@@ -97,10 +98,12 @@ class Viewport:
         """Moved by a drag of (dx, dy) screen pixels."""
         before = self.to_document(0, 0)
         after = self.to_document(dx, dy)
-        return replace(self, x=self.x - (after.x - before.x), y=self.y - (after.y - before.y))
+        return replace(self, x=_near(self.x - (after.x - before.x)), y=_near(self.y - (after.y - before.y)))
 
     def zoomed(self, factor: float, x: float, y: float) -> Viewport:
         """Larger by `factor`, the picture point under screen point (x, y) staying where it is."""
+        if not factor > 0:  # a pinch may report nothing, or no number
+            return self
         zoom = min(max(self.zoom * factor, LEAST_ZOOM), MOST_ZOOM)
         return self._holding(replace(self, zoom=zoom), x, y)
 
@@ -126,7 +129,12 @@ class Viewport:
 
     def _holding(self, changed: Viewport, x: float, y: float) -> Viewport:
         before, after = self.to_document(x, y), changed.to_document(x, y)
-        return replace(changed, x=changed.x + before.x - after.x, y=changed.y + before.y - after.y)
+        return replace(changed, x=_near(changed.x + before.x - after.x), y=_near(changed.y + before.y - after.y))
+
+
+def _near(value: float) -> float:
+    """So near to the picture that everything on screen is a whole number that Qt can hold."""
+    return min(max(value, -FARTHEST), FARTHEST)
 
 
 def _mapped(transform: QTransform, x: float, y: float) -> Point:

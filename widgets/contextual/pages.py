@@ -14,6 +14,7 @@ from widgets.controls.choice import Choice
 from widgets.controls.elided import ElidedLabel
 from widgets.controls.icons import CONTROL, IconButton
 from widgets.controls.slider import Slider
+from widgets.guard import Guarded
 from widgets.options import Target, ToolName
 from widgets.session import Session
 from widgets.theme import colours
@@ -362,7 +363,7 @@ class Words(Page):
         self.setVisible(isinstance(self.session.draft.settings, BlendedSettings))
 
 
-class ColourButton(QToolButton):
+class ColourButton(Guarded, QToolButton):
     """Shows the colour in hand."""
 
     def __init__(self) -> None:

@@ -7,12 +7,13 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QCheckBox, QWidget
 
 from widgets.controls.icons import CONTROL, draw
+from widgets.guard import Guarded
 from widgets.theme import colours
 
 BOX = 16
 
 
-class Check(QCheckBox):
+class Check(Guarded, QCheckBox):
     """A check box in the colours of the theme. Words that do not fit end in dots."""
 
     def __init__(self, text: str, parent: QWidget | None = None) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QActionGroup, QColor, QKeyEvent, QPainter, QP
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from widgets.controls.icons import CONTROL, draw
+from widgets.guard import Guarded
 from widgets.theme import colours
 
 MOST_SEGMENTS = 4
@@ -85,7 +86,7 @@ class _Segments(QWidget):
             each.setChecked(self._group.id(each) == at)
 
 
-class _List(QToolButton):
+class _List(Guarded, QToolButton):
     chosen = Signal(int)
 
     def __init__(self, label: str, options: Options) -> None:

@@ -6,10 +6,12 @@ from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QScrollBar, QWidget
 
+from widgets.guard import Guarded
+
 BAR = 8
 
 
-class ColumnScroll(QScrollArea):
+class ColumnScroll(Guarded, QScrollArea):
     """Scrolls `body` up and down only. `body` keeps a right margin of at least `BAR` pixels free; where it has none, `gutter` is what it
     is narrowed by while there is something to scroll.
     """

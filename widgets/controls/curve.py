@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from editor import masks
+from widgets.guard import Guarded
 from widgets.theme import colours
 
 Points = tuple[tuple[float, float], ...]
@@ -23,7 +24,7 @@ LEAST_APART = 0.02  # along x; closer points could not be told apart
 STEP, COARSE = 0.01, 0.1
 
 
-class CurveEditor(QWidget):
+class CurveEditor(Guarded, QWidget):
     """What lies at x becomes y. A press takes hold of a point or makes one, a drag moves it; a double click or Delete takes it away, and
     puts an end back where it was. Arrows move the chosen point, with Ctrl farther; Page Up and Page Down choose another.
 
@@ -108,7 +109,8 @@ class CurveEditor(QWidget):
 
     def _value(self, place: QPointF) -> tuple[float, float]:
         plot = self._plot()
-        x, y = (place.x() - plot.left()) / plot.width(), (plot.bottom() - place.y()) / plot.height()
+        width, height = max(plot.width(), 1.0), max(plot.height(), 1.0)
+        x, y = (place.x() - plot.left()) / width, (plot.bottom() - place.y()) / height
         return min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
 
     def _near(self, place: QPointF) -> int | None:
@@ -138,11 +140,12 @@ class CurveEditor(QWidget):
             self._put(self._chosen, *self._value(event.position()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._held = False
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._held = False
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         at = self._near(event.position())
-        if at is not None:
+        if at is not None and event.button() == Qt.MouseButton.LeftButton:
             self._remove(at)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

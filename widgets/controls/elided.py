@@ -6,8 +6,10 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from widgets.guard import Guarded
 
-class ElidedLabel(QLabel):
+
+class ElidedLabel(Guarded, QLabel):
     """One line of plain text that never asks for more room than it is given."""
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:

@@ -10,6 +10,7 @@ from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from resources import icon_svg
+from widgets.guard import Guarded
 from widgets.theme import colours
 
 ICON = 16
@@ -40,7 +41,7 @@ def _drawing(name: str) -> bytes:
     return icon_svg(name)
 
 
-class IconButton(QToolButton):
+class IconButton(Guarded, QToolButton):
     """A square button with an icon. `text` is its accessible name and its tool tip, `tip` a longer tool tip.
 
     `danger`: it destroys something, and reddens under the pointer. `doubt`: amber.

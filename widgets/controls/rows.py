@@ -11,12 +11,13 @@ from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLineEdit, QSiz
 from widgets.controls.elided import ElidedLabel
 from widgets.controls.icons import IconButton
 from widgets.controls.thumbnail import SIDE, Thumbnail
+from widgets.guard import Guarded
 from widgets.theme import colours
 
 HEIGHT = 44
 
 
-class NameEdit(QLineEdit):
+class NameEdit(Guarded, QLineEdit):
     """A name being typed. `done(text)` on Enter or when the keyboard goes elsewhere, `dropped()` on Escape."""
 
     done = Signal(str)
@@ -43,7 +44,7 @@ class NameEdit(QLineEdit):
             super().keyPressEvent(event)
 
 
-class Row(QFrame):
+class Row(Guarded, QFrame):
     """One thing: picture, name, a line of small words, and buttons. `below` (hidden by default) stands under it while it is active."""
 
     clicked = Signal()
@@ -156,13 +157,16 @@ class Row(QFrame):
             self.dragged.emit(self.mapToParent(point))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
         self._pressed = None
         if self._moving:
             self._moving = False
             self.dropped.emit()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        self.rename()
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.rename()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         self.clicked.emit()
@@ -186,7 +190,7 @@ class Row(QFrame):
             painter.drawRoundedRect(self.rect().adjusted(4, 0, -4, 0), 6, 6)
 
 
-class Rows(QWidget):
+class Rows(Guarded, QWidget):
     """Signals name rows by id: `chosen(id)`, `renamed(id, name)`, `deleted(id)`, `ordered(ids)` from the top down. `reached(row)`: another row is
     the active one.
 

@@ -7,12 +7,13 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from widgets.controls.icons import CONTROL, ICON, draw
+from widgets.guard import Guarded
 from widgets.theme import colours
 
 HEADER = 32
 
 
-class FoldButton(QToolButton):
+class FoldButton(Guarded, QToolButton):
     """A title with a sign that shows whether what belongs to it is open. `checked` means open."""
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtGui import (
     QColor,
     QDoubleValidator,
     QFontMetrics,
+    QHideEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -20,6 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QLineEdit, QSizePolicy, QWidget
 
 from widgets.controls.icons import CONTROL
+from widgets.guard import Guarded
 from widgets.theme import colours
 
 FINE = 0.1
@@ -27,7 +29,7 @@ COARSE_STEPS = 10
 """Ctrl snaps to this many steps over the whole track."""
 
 
-class Slider(QWidget):
+class Slider(Guarded, QWidget):
     """A number between `low` and `high`, moving by `step` (0: freely).
 
     Press and drag sets it; Shift is fine, Ctrl coarse. Typing a figure, or a click on the value, opens a field. Arrows step, Home and
@@ -76,7 +78,7 @@ class Slider(QWidget):
 
     def set_value(self, value: float) -> None:
         """Show a value that came from elsewhere; no signal."""
-        value = min(max(value, self._low), self._high)
+        value = self._clamped(value)
         if value != self._value:
             self._value = value
             self._describe()
@@ -103,7 +105,7 @@ class Slider(QWidget):
     # Value and words
 
     def _set(self, value: float, *, fine: bool = False) -> None:
-        before = self._value
+        before, value = self._value, self._clamped(value)  # first: what is typed may be 1e308
         self.set_value(value if fine and not self._whole else self._tidy(value))
         if self._value != before:
             self.changed.emit(self._value)
@@ -111,6 +113,9 @@ class Slider(QWidget):
     def _settle(self, value: float, *, fine: bool = False) -> None:
         self._set(value, fine=fine)
         self.finished.emit(self._value)
+
+    def _clamped(self, value: float) -> float:
+        return self._value if math.isnan(value) else min(max(value, self._low), self._high)
 
     def _tidy(self, value: float) -> float:
         # Rounded so that steps of 0.05 do not collect errors in the fifteenth place.
@@ -166,6 +171,12 @@ class Slider(QWidget):
         else:
             self.finished.emit(self._value)
 
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if self._pressed is not None:  # nobody will end this drag
+            self._pressed = None
+            self.finished.emit(self._value)
+
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
             self._settle(self._default)
@@ -216,7 +227,7 @@ class Slider(QWidget):
         editor.setAccessibleName(self._label)
         validator = QDoubleValidator(editor)
         editor.setValidator(validator)
-        editor.setText(text or validator.locale().toString(round(self._shown(self._value), 4), "g", 6))
+        editor.setText(text or _written(validator, self._shown(self._value)))
         if not text:
             editor.selectAll()
         width = max(72, self.width() // 3)
@@ -326,6 +337,11 @@ class Slider(QWidget):
 
 def _spaced(unit: str) -> str:
     return f"\u202f{unit}" if unit else ""
+
+
+def _written(validator: QDoubleValidator, value: float) -> str:
+    # Always a float: for a whole number Qt has another function of this name, which takes no format.
+    return validator.locale().toString(float(round(value, 4)), "g", 6)
 
 
 def _plain(event: QKeyEvent) -> bool:

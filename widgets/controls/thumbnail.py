@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
 
+from widgets.guard import Guarded
 from widgets.qimage import to_qimage
 from widgets.theme import colours
 
@@ -17,7 +18,7 @@ SIDE = 36
 CHECK = 4
 
 
-class Thumbnail(QWidget):
+class Thumbnail(Guarded, QWidget):
     """A small picture, fitted into a rounded square; a fine check stands for transparent."""
 
     def __init__(self, side: int = SIDE, parent: QWidget | None = None) -> None:
@@ -51,7 +52,7 @@ class Thumbnail(QWidget):
         for y in range(0, self.height(), CHECK):
             for x in range((y // CHECK % 2) * CHECK, self.width(), 2 * CHECK):
                 painter.fillRect(x, y, CHECK, CHECK, QColor(found.pressed))
-        if self._pixmap is not None:
+        if self._pixmap is not None and not self._pixmap.isNull():
             size = QSize(self._pixmap.size())
             scale = min(self.width() / size.width(), self.height() / size.height())
             width, height = size.width() * scale, size.height() * scale

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 from editor.brush import Brush
 from widgets.controls.check import Check
 from widgets.controls.slider import Slider
+from widgets.guard import Guarded
 from widgets.session import Session
 from widgets.theme import colours
 
@@ -75,7 +76,7 @@ class BrushPanel(QWidget):
         self._preview.show_brush(brush)
 
 
-class _Preview(QWidget):
+class _Preview(Guarded, QWidget):
     """A dab, and a stroke that thins at its ends, as large as fits."""
 
     def __init__(self) -> None:

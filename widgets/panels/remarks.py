@@ -8,12 +8,14 @@ from PySide6.QtCore import QPointF, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QTextLayout, QTextOption
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from widgets.guard import Guarded
+
 LINKS = 18  # height of the line of links below the words
 LINES = 2  # of words above it; one more where there are no links
 BESIDE = 4
 
 
-class Remark(QLabel):
+class Remark(Guarded, QLabel):
     """A sentence or two in small letters, cut with dots where there is no room for all of it; the whole then stands in its tool tip.
 
     Amber where the person may want to think again. `changed()`: it says something else.
@@ -92,7 +94,7 @@ class Remark(QLabel):
         return found if text else []
 
 
-class Remarks(QWidget):
+class Remarks(Guarded, QWidget):
     """Shows `remarks` from the top down, above `links`. Where not all have room, those that doubt come first, then the lower ones.
 
     `drop`: a small button beside the last remark.

@@ -19,6 +19,7 @@ from widgets.tools import marks
 from widgets.tools.tool import Gesture, PointerEvent, Tool
 
 STEP = math.radians(15)
+LEAST = 1e-6  # pixels that a gradient is long; a thing that is shown much reduced has more of its own pixels than that
 
 
 class GradientTool(Tool):
@@ -107,7 +108,7 @@ def gradient(
 def _reach(where: Rect, radial: bool, start: Point, end: Point) -> tuple[float, float]:
     """Bounds of the shares inside a block."""
     dx, dy = end.x - start.x, end.y - start.y
-    length = math.hypot(dx, dy)
+    length = max(math.hypot(dx, dy), LEAST)
     if radial:
         near = math.hypot(
             max(where.left - start.x, 0.0, start.x - where.right), max(where.top - start.y, 0.0, start.y - where.bottom)

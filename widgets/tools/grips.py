@@ -11,7 +11,7 @@ import numpy as np
 from editor.document import Document
 from editor.geometry import Placement, invert, transform_point
 from editor.item import Exemplar, Item
-from editor.placing import item_matrix
+from editor.placing import item_matrix, reachable
 from widgets.session import Session
 from widgets.surface import value_at
 from widgets.tools import marks
@@ -59,7 +59,8 @@ def placement_of(thing: Thing) -> Placement:
 
 
 def with_placement(document: Document, thing: Thing, placement: Placement) -> Document:
-    """An item that arrives exactly where it rests counts as not moved."""
+    """An item that arrives exactly where it rests counts as not moved. Nothing goes out of reach."""
+    placement = reachable(placement, thing.size)
     if isinstance(thing, Exemplar):
         return document.with_exemplar(replace(thing, placement=placement))
     rest = Placement(*thing.rect.centre)

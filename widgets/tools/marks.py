@@ -14,6 +14,7 @@ LIGHT = QColor(255, 255, 255)
 DARK = QColor(0, 0, 0, 150)
 ACCENT = QColor(76, 154, 255)
 HANDLE = 9.0
+MOST = 2.0**28  # logical pixels: whole numbers of Qt hold twice as much with room to spare
 
 
 def on_screen(viewport: Viewport, points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -75,6 +76,7 @@ def around(points: Iterable[tuple[float, float]], margin: float) -> QRect:
         return QRect()
     left, top = min(x for x, _ in found) - margin, min(y for _, y in found) - margin
     right, bottom = max(x for x, _ in found) + margin, max(y for _, y in found) + margin
+    left, top, right, bottom = (min(max(side, -MOST), MOST) for side in (left, top, right, bottom))
     return QRectF(left, top, right - left, bottom - top).toAlignedRect()
 
 

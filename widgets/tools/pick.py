@@ -140,7 +140,9 @@ class PickTool(Tool):
         return SegmentRequest(look.image, look.rect, look.clicks, look.box)
 
     def _look(self, target: Surface, clicks: tuple[Click, ...], box: Rect | None, viewport: Viewport) -> Look:
-        """The picture near to what was pointed at; for a cut-out the exemplar's own picture, in its own pixels."""
+        """The picture near to what was pointed at; for a cut-out the exemplar's own picture, in its own pixels. Raises `InvalidRequest` where there
+        is none.
+        """
         session = self.session
         exemplar = None if session.draft.exemplar is None else session.document.exemplar(session.draft.exemplar)
         if exemplar is not None and target.target in OF_EXEMPLAR:
@@ -149,6 +151,8 @@ class PickTool(Tool):
             pixels = np.ascontiguousarray(exemplar.pixels[..., :3])
             return Look(reduced(pixels), Rect.of_size(exemplar.size), own, own_box)
         rect = nearby(session.document.rect, clicks, box, viewport)
+        if rect.empty:
+            raise InvalidRequest("There is no picture to look at.", "Point inside the picture.")
         return Look(self._seen(session.document, rect), rect, clicks, box)
 
     def _to_target(self, target: Surface, matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -32,7 +32,8 @@ unit = st.floats(0, 1)
 anywhere = st.floats(-1e6, 1e6)
 words = st.text(max_size=8)
 ids = st.integers(0, 2**40)
-placements = st.builds(Placement, anywhere, anywhere, anywhere, anywhere, anywhere)
+scales = st.floats(1e-3, 1000) | st.floats(-1000, -1e-3)
+placements = st.builds(Placement, anywhere, anywhere, scales, scales, anywhere)
 maybe_placement = st.none() | placements
 bits = st.integers(0, 2**32 - 1)
 
@@ -82,7 +83,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
             rank=draw(st.sampled_from(["crop", "reference"])),
             rule=draw(st.sampled_from(["canonical", "ref_ldm", "ref_sd2", "ref_sdxl"])),
         )
-    rect = Rect.at(draw(ids), draw(ids), 5, 6)
+    rect = Rect.at(draw(st.integers(-9999, 9999)), draw(st.integers(-9999, 9999)), 5, 6)
     subjects = draw(st.lists(st.builds(Subject, ids, maybe_placement), max_size=2))
     return Recipe(
         chosen,
@@ -94,7 +95,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
         draw(words),
         draw(words),
         draw(st.integers(0, 200)),
-        draw(anywhere),
+        draw(st.floats(0, 30)),
         draw(st.sampled_from(SAMPLERS)),
         draw(unit),
     )

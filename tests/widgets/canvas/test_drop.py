@@ -18,7 +18,8 @@ from editor.errors import UnreadableFile
 from editor.geometry import Placement, Point, Rect, Size
 from tests.widgets.canvas.easel import LEFT, NONE, Easel, noise
 from widgets.canvas.arrivals import as_strength, placement, title, with_layer
-from widgets.canvas.drop import DropChip
+from widgets.canvas.drop import DropChip, Dropper
+from widgets.dragged import files_of
 from widgets.qimage import to_qimage
 from widgets.session import Notice
 
@@ -244,8 +245,16 @@ def test_paste_takes_the_clipboard_to_the_middle_or_a_place(easel: Easel) -> Non
     easel.session.noticed.connect(heard.append)
     clipboard.setText("no picture")
     easel.canvas.paste()
-    assert len(heard) == 1
+    clipboard.clear()
+    easel.canvas.paste()
+    assert [each.message for each in heard] == ["There is no picture on the clipboard."] * 2
     assert _chips(easel) == 0
+
+
+def test_no_data_at_all_carries_nothing(easel: Easel) -> None:
+    """What Qt gives while the other program goes away."""
+    assert not Dropper(easel.canvas, easel.session).carries(None)
+    assert files_of(None) == []
 
 
 def test_large_pictures_are_laid_smaller() -> None:

@@ -48,6 +48,16 @@ def test_a_drag_beyond_the_end_stops_at_the_limit(slider: Slider) -> None:
     assert slider.value == 0
 
 
+def test_a_drag_that_is_interrupted_is_finished_where_it_is(slider: Slider) -> None:
+    ends: list[float] = []
+    slider.finished.connect(ends.append)
+    QTest.mousePress(slider, Qt.MouseButton.LeftButton, NONE, QPoint(50, 14))
+    slider.hide()
+    assert ends == [0.25]
+    QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, NONE, QPoint(90, 14))
+    assert ends == [0.25]
+
+
 def test_shift_is_fine(slider: Slider) -> None:
     drag(slider, QPointF(100, 14), QPointF(140, 14), modifiers=SHIFT)
     assert slider.value == pytest.approx(0.52)
@@ -94,6 +104,51 @@ def test_a_click_on_the_value_opens_the_field_and_escape_leaves_it(slider: Slide
     QTest.keyClick(field, Qt.Key.Key_Escape)
     assert slider.value == 0.5
     assert not field.isVisible()
+
+
+NUMBERS = [
+    (1, 64, 3, "", 1, "3"),  # whole numbers: variations, steps
+    (1, 2000, 120, "px", 1, "120"),
+    (0, 1, 1, "%", 0.01, "100"),
+    (0.25, 64, 2, "GB", 0.25, "2"),
+    (0, 30, 7.5, "", 0.5, "7.5"),
+]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("key", [Qt.Key.Key_F2, Qt.Key.Key_Return, Qt.Key.Key_Enter, None])
+def test_every_kind_of_number_can_be_edited(
+    qtbot: QtBot, number: tuple[float, float, float, str, float, str], key: Qt.Key | None
+) -> None:
+    low, high, value, unit, step, shown = number
+    slider = Slider("Number", low, high, value, unit=unit, step=step)
+    qtbot.addWidget(slider)
+    slider.resize(200, 28)
+    slider.show()
+    slider.setFocus()
+    if key is None:
+        QTest.mouseClick(slider, Qt.MouseButton.LeftButton, NONE, QPoint(185, 14))
+    else:
+        QTest.keyClick(slider, key)
+    field = slider.findChild(QLineEdit)
+    assert isinstance(field, QLineEdit)
+    assert field.text() == shown
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert slider.value == value
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"), [("1e308", 64.0), ("-1e308", 0.25), ("1e-320", 0.25), ("1e400", 2.0), ("nan", 2.0)]
+)
+def test_numbers_out_of_all_reach_stop_at_the_limits(qtbot: QtBot, typed: str, expected: float) -> None:
+    slider = Slider("Memory", 0.25, 64, 2, unit="GB", step=0.25)
+    qtbot.addWidget(slider)
+    slider.show()
+    slider.edit(typed)
+    field = slider.findChild(QLineEdit)
+    assert isinstance(field, QLineEdit)
+    QTest.keyClick(field, Qt.Key.Key_Return, CTRL)  # takes also what is not acceptable as it stands
+    assert slider.value == expected
 
 
 def test_keys_step_and_go_to_the_ends(slider: Slider) -> None:

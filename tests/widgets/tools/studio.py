@@ -104,6 +104,7 @@ class Studio:
         self.notices: list[Notice] = []
         self.session.noticed.connect(self.notices.append)
         self._time = 0
+        self._held = Qt.MouseButton.NoButton
 
     def look(self, zoom: float, x: float, y: float, rotation: float = 0.0, mirrored: bool = False) -> None:
         ratio = self.canvas.devicePixelRatioF()
@@ -182,7 +183,9 @@ class Studio:
     def _send(self, kind: QEvent.Type, x: float, y: float, held: Qt.KeyboardModifier, button: Qt.MouseButton) -> None:
         at = QPointF(*self.canvas.viewport.to_screen(x, y))
         self._time += 8
-        event = QMouseEvent(kind, at, self.canvas.mapToGlobal(at), button, button, held)
+        if kind != QEvent.Type.MouseMove:
+            self._held = Qt.MouseButton.NoButton if kind == QEvent.Type.MouseButtonRelease else button
+        event = QMouseEvent(kind, at, self.canvas.mapToGlobal(at), button, self._held, held)
         event.setTimestamp(self._time)
         QApplication.sendEvent(self.canvas, event)
 

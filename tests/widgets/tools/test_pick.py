@@ -16,7 +16,7 @@ from editor.geometry import Placement, Rect
 from editor.item import Exemplar
 from editor.report import EditResult, Masks, Recipe
 from editor.request import QuickFillSettings
-from tests.widgets.tools.studio import ALT, CTRL, SHIFT, Studio, plain, with_item
+from tests.widgets.tools.studio import ALT, CTRL, NONE, SHIFT, Studio, plain, with_item
 from widgets.options import Combine
 from widgets.tools.seen import MOST_PIXELS, reduced_picture
 
@@ -217,6 +217,14 @@ def test_ctrl_click_takes_the_same_colour_that_hangs_together(studio: Studio) ->
     assert studio.desk.asked == []
     studio.click(-20, -20, CTRL)
     assert len(studio.labels) == 2
+
+
+@pytest.mark.parametrize("held", [CTRL, NONE])
+def test_a_click_with_the_picture_out_of_sight_says_so(studio: Studio, held: Qt.KeyboardModifier) -> None:
+    studio.canvas.set_viewport(replace(studio.canvas.viewport, x=-5000.0, y=-5000.0))
+    studio.click(-5000, -5000, held)
+    assert studio.notices[-1].message == "There is no picture to look at."
+    assert studio.labels == []
 
 
 def test_dragging_it_widens_and_narrows_the_colours_live(studio: Studio) -> None:

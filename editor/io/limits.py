@@ -1,0 +1,124 @@
+"""What a project may say: the range of every number in its manifest, the length of its words and lists, and the values of its maps.
+
+Whatever lies outside is either *refused*, as damage, because nobody can tell what was meant; or *mended*, and the person is told: a thing that
+lies out of reach is put back, words that are too long are cut, values of maps are brought back between 0 and 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.document import Document
+from editor.geometry import Placement, Rect, Size
+from editor.placing import FARTHEST, reachable
+
+# Lists, in entries; one more is refused.
+MOST: Final[dict[str, int]] = {
+    "layers": 2000,
+    "items": 2000,
+    "exemplars": 1000,
+    "subjects": 1000,
+    "planes": 20_000,
+    "settings": 100,
+}
+# Words, in characters; longer ones are cut.
+LONGEST: Final[dict[str, int]] = {"name": 200, "prompt": 10_000, "negative_prompt": 10_000, "model": 4096}
+LONGEST_WORD = 200  # of any other text: a choice
+
+MOST_ID = 2**53  # what JSON of any program keeps exactly
+MOST_SEED = 2**64 - 1
+# Numbers, lowest and highest; outside they are refused.
+RANGES: Final[dict[str, tuple[float, float]]] = {
+    "id": (0, MOST_ID),
+    "next_id": (0, 2 * MOST_ID),
+    "seed": (0, MOST_SEED),
+    "steps": (0, 10_000),
+    "guidance_scale": (-1000, 1000),
+    "opacity": (0, 1),
+    "strength": (0, 1),
+    "fidelity": (0, 1),
+    "rim": (0, FARTHEST),
+    "prompt_weight": (0, 1000),
+    "doubt": (-1e9, 1e9),
+    "dpi": (1e-3, 1e6),
+}
+NEARLY = 1e-3  # a map may miss its range by so much without a word: what rounding does
+
+
+@dataclass
+class Mending:
+    """What had to be mended while a project was read. `notes` says it in sentences."""
+
+    out_of_reach: list[str] = field(default_factory=list)  # names of things
+    cut: int = 0  # texts
+    numbered: int = 0  # ids
+    maps: int = 0  # planes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        sentences = []
+        if len(self.out_of_reach) == 1:
+            sentences.append(f"“{self.out_of_reach[0]}” lay out of reach and was put back.")
+        elif self.out_of_reach:
+            sentences.append(f"{len(self.out_of_reach)} things lay out of reach and were put back.")
+        if self.maps:
+            sentences.append("Some maps held values that are no strength; they were brought back between 0 and 100 %.")
+        if self.cut:
+            sentences.append("Names or words that were too long were cut.")
+        if self.numbered:
+            sentences.append("Layers, items or exemplars had the same number; they were numbered anew.")
+        return tuple(sentences)
+
+
+def placed(placement: Placement, size: Size, document: Size, name: str, mending: Mending) -> Placement:
+    """The placement of a thing of `size`, put back over the picture where it is out of reach."""
+    near = reachable(placement, size)
+    if near == placement:
+        return placement
+    mending.out_of_reach.append(name)
+    x, y = min(max(near.x, 0.0), float(document.width)), min(max(near.y, 0.0), float(document.height))
+    return replace(near, x=x, y=y)
+
+
+def sensible_rect(rect: Rect) -> bool:
+    """Whether a rectangle stands where pictures can be, and the right way round."""
+    return all(abs(side) <= FARTHEST for side in rect) and rect.left <= rect.right and rect.top <= rect.bottom
+
+
+def bring_back(block: NDArray[Any]) -> bool:
+    """Bring the values of a block of a map between 0 and 1, in place; whether any were far from it."""
+    low, high = float(block.min()), float(block.max())
+    if low >= 0 and high <= 1:
+        return False
+    np.nan_to_num(block, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
+    np.clip(block, 0, 1, out=block)
+    return not (low >= -NEARLY and high <= 1 + NEARLY)
+
+
+def numbered(document: Document, mending: Mending) -> Document:
+    """With every id used once, and the next one above them all and above those that recipes still name: earlier versions gave the ids of
+    undone things again.
+    """
+    ids = [thing.id for things in (document.layers, document.items, document.exemplars) for thing in things]
+    named = [subject.id for layer in document.layers if layer.recipe is not None for subject in layer.recipe.subjects]
+    following = max(document.next_id, max(ids, default=-1) + 1, max(named, default=-1) + 1)
+    if len(set(ids)) == len(ids):
+        return document if following == document.next_id else replace(document, next_id=following)
+    taken: set[int] = set()
+
+    def own(id: int) -> int:
+        nonlocal following
+        if id in taken:
+            mending.numbered += 1
+            id, following = following, following + 1
+        taken.add(id)
+        return id
+
+    layers = tuple(replace(thing, id=own(thing.id)) for thing in document.layers)
+    items = tuple(replace(thing, id=own(thing.id)) for thing in document.items)
+    exemplars = tuple(replace(thing, id=own(thing.id)) for thing in document.exemplars)
+    return replace(document, layers=layers, items=items, exemplars=exemplars, next_id=following)
