@@ -172,15 +172,12 @@ class Life(RuleBasedStateMachine):
         assert not self.session.in_gesture
 
 
-Life.TestCase.settings = settings(deadline=None, max_examples=25, stateful_step_count=25)
+class LongLife(Life):
+    """The same, for longer."""
 
 
-@pytest.mark.usefixtures("qapp")
-class TestLife(Life.TestCase):
-    pass
+TestLife = pytest.mark.usefixtures("qapp")(Life.TestCase)
+TestLife.settings = settings(deadline=None, max_examples=25, stateful_step_count=25)
 
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("qapp")
-class TestLongLife(Life.TestCase):
-    settings = settings(deadline=None, max_examples=600, stateful_step_count=60)
+TestLongLife = pytest.mark.slow(pytest.mark.usefixtures("qapp")(LongLife.TestCase))
+TestLongLife.settings = settings(deadline=None, max_examples=600, stateful_step_count=60)
