@@ -334,13 +334,21 @@ class _Child:
         await _by_hand(session.accept if self._random.random() < 0.8 else session.discard)
 
     async def _save(self, application: Application, session: Session) -> None:
+        from PySide6.QtWidgets import QMessageBox  # noqa: PLC0415
+
         key = application.autosave.key_of(session)
         if session.path is None:
             session.path = project_path(self._home, key)  # as if it had been chosen in the dialog
         document = session.history.document
         self._write("saving", key=key, digest=self._digests.of(document))
         await _by_hand(lambda: application.save(session))
-        await _until(lambda: not session.history.unsaved)
+        while session.history.unsaved:
+            # The program before was killed after it had saved and before it had noted so: the file may be somebody else's.
+            for box in application.window.findChildren(QMessageBox):
+                for button in box.buttons() if box.isVisible() else ():
+                    if button.text() == "Overwrite":
+                        await _by_hand(button.click)
+            await asyncio.sleep(0.005)
         self._write("saved", key=key, digest=self._digests.of(document))
 
     async def _add_layer(self, application: Application, session: Session) -> None:
