@@ -59,6 +59,13 @@ def file_question() -> QMessageBox | None:
     return box if isinstance(box, QMessageBox) and isinstance(box.parentWidget(), QFileDialog) else None
 
 
+def put_away() -> None:
+    """Close what waits for an answer just now: a menu, or a question."""
+    widget = QApplication.activePopupWidget() or QApplication.activeModalWidget()
+    if widget is not None:
+        widget.close()
+
+
 class Hands:
     """Does acts to a program. `folder`: where pictures lie and files may be written."""
 

@@ -25,7 +25,7 @@ from qasync import QEventLoop
 import resources
 from app import log as logs
 from app.application import Application, load_engine
-from app.monkey.acts import Act, Hands, file_dialog
+from app.monkey.acts import Act, Hands, file_dialog, put_away
 from app.monkey.chooser import Chooser
 from app.settings import Settings
 from widgets.theme import Theme
@@ -55,6 +55,7 @@ class Driver(QObject):
         super().__init__()
         self._hands, self._following, self._written, self._over = hands, following, written, over
         self._coming: tuple[float, Act] | None = None
+        self._depth = 0  # of acts that run event loops of their own just now
         self._begun = time.perf_counter()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -65,6 +66,10 @@ class Driver(QObject):
     def _step(self) -> None:
         if self._coming is None and not self._over.is_set():
             self._coming = self._following()
+        if self._coming is None and self._depth:
+            put_away()  # nothing may be torn down around a loop that runs
+            self._timer.start(NESTED)
+            return
         if self._coming is None or self._over.is_set():
             self._over.set()
             faulthandler.cancel_dump_traceback_later()
@@ -80,9 +85,11 @@ class Driver(QObject):
         self._written.flush()
         faulthandler.dump_traceback_later(HANG, exit=True)
         self._timer.start(NESTED)
+        self._depth += 1
         try:
             self._hands.do(act)
         finally:
+            self._depth -= 1
             self._timer.start(act[1] if act[0] == "wait" else PAUSE)
 
 
