@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from editor.document import MAPS, Document, Metadata
-from editor.errors import UnreadableFile
 from editor.geometry import Placement, Rect, Size
 from editor.io.blocks import pack, unpack
 from editor.io.manifest import ACTIONS, SAMPLERS, SETTINGS
@@ -379,14 +378,6 @@ def test_ids_that_recipes_still_name_are_not_given_again(tmp_path: Path) -> None
     save_project(tmp_path / "one.palimpsest", replace(document.with_layer(made), next_id=made.id))
     opened = load_project(tmp_path / "one.palimpsest")
     assert opened.adding_layer(Layer.empty(0, "New", document.size)).layers[-1].id == 41
-
-
-def test_two_things_of_one_number_are_refused(tmp_path: Path) -> None:
-    document = small_document()
-    twice = replace(document, items=(Item.of("Cup", document.strength, document.layers[0].id),))
-    save_project(tmp_path / "one.palimpsest", twice)
-    with pytest.raises(UnreadableFile, match="the same number"):
-        load_project(tmp_path / "one.palimpsest")
 
 
 def test_a_strength_fan_is_not_kept(tmp_path: Path) -> None:
