@@ -196,7 +196,7 @@ def _practice_model(arguments: Sequence[str]) -> int:
 
 
 def _kill_test(arguments: Sequence[str]) -> int:
-    from app.kill_test import main as kill_test  # noqa: PLC0415
+    from app.killer.command import main as kill_test  # noqa: PLC0415
 
     return kill_test(arguments)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.kill_test import Digests, _Parent, main
+from app.killer.command import Parent, main
+from app.killer.ledger import Digests
 from editor.document import Document
 
 
@@ -25,7 +26,7 @@ def test_nothing_is_lost_in_ten_kills(tmp_path: Path, capsys: pytest.CaptureFixt
     [("c", ""), ("b", ""), ("a", "lost 2 steps"), ("x", "none that ever was"), (None, "was not offered")],
 )
 def test_what_is_lost_is_noticed(tmp_path: Path, offered: str | None, complaint: str) -> None:
-    parent = _Parent(tmp_path, 1)
+    parent = Parent(tmp_path, 1)
     earlier = [{"what": "step", "key": "k", "digest": digest} for digest in "abc"]
     own = [{"what": "ready"}]
     if offered is not None:
@@ -45,4 +46,4 @@ def test_digests_tell_documents_apart() -> None:
 
 def test_the_ledger_is_read_line_by_line(tmp_path: Path) -> None:
     (tmp_path / "ledger.jsonl").write_text(json.dumps({"what": "ready", "time": 1.0}) + "\n")
-    assert _Parent(tmp_path, 1)._entries() == [{"what": "ready", "time": 1.0}]
+    assert Parent(tmp_path, 1)._entries() == [{"what": "ready", "time": 1.0}]
