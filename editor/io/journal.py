@@ -23,6 +23,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from weakref import ref
@@ -35,6 +36,7 @@ from editor.errors import UnreadableFile
 from editor.io.blocks import pack
 from editor.io.fields import Fields, Malformed
 from editor.io.files import FileState
+from editor.io.limits import MOST, Mending
 from editor.io.manifest import describe, rebuild
 from editor.io.planes import Planes, block_count
 from editor.io.project import HEAD, MOST_MANIFEST, upgraded
@@ -50,8 +52,22 @@ MAX_GROWTH = 3
 MIN_REWRITE = 64 * 2**20  # bytes
 MIN_STATE = 100  # bytes: a shorter file cannot hold one
 MIN_PURGE = 10_000  # known blocks, before those that are gone are looked for
+# Differences in a row that lead to a plane. Reading goes through all of them for every state it looks at, which are many where one is damaged.
+MAX_CHAIN: Final = 32
+MOST_RECORDS: Final = 4_000_000  # in one file, read; later ones are left out
+LONGEST_SHOWN: Final = 1000  # characters of a name or a step
+LATEST: Final = 2.0**36  # seconds since 1970 that a date is made of: the year 4147
 
-_DAMAGED = (ValueError, zlib.error, struct.error, OverflowError, RecursionError, KeyError, TypeError)
+_DAMAGED = (
+    ValueError,
+    zlib.error,
+    struct.error,
+    OverflowError,
+    RecursionError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +132,13 @@ class Journal:
         """Bytes on the disk."""
         return 0 if self._file is None else self._file.size
 
+    @property
+    def compact(self) -> bool:
+        """Whether it holds no more than one state, so that `rewrite` would not make it smaller."""
+        return self._file is None or self._file.states <= 1
+
     def write(self, snapshot: Snapshot) -> None:
-        if self._file is None or self._file.overgrown:
+        if self._file is None or self._file.overgrown or not self._file.sound:
             self.rewrite(snapshot)
         else:
             self._file.write(snapshot)
@@ -152,11 +173,16 @@ class Journal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _WrittenPlane:
-    """A plane that is in the file. `numbers`: of its blocks, (count,) int32, -1 where nothing was ever written."""
+    """A plane that is in the file.
+
+    `numbers`: of its blocks, (count,) int32, -1 where nothing was ever written.
+    `depth`: how many planes lead to it, 0 where it is written out.
+    """
 
     tiles: ref[Tiles]
     number: int
     numbers: NDArray[np.int32]
+    depth: int
 
 
 class _JournalFile:
@@ -189,6 +215,15 @@ class _JournalFile:
     @property
     def overgrown(self) -> bool:
         return self.size > max(MIN_REWRITE, MAX_GROWTH * self._first_size)
+
+    @property
+    def sound(self) -> bool:
+        return self._writer.sound
+
+    @property
+    def states(self) -> int:
+        """How many stand in it."""
+        return self._counts.get(STATE_KIND, 0)
 
     def write(self, snapshot: Snapshot) -> None:
         counts = dict(self._counts)
@@ -248,12 +283,15 @@ class _JournalFile:
         places = np.array(changed, "<i4")
         values = numbers[places].astype("<i4")
         number = self._append(PLANE_KIND, struct.pack("<I", len(text)) + text + places.tobytes() + values.tobytes())
-        plane = _WrittenPlane(ref(tiles), number, numbers)
+        plane = _WrittenPlane(ref(tiles), number, numbers, 0 if base is None else base.depth + 1)
         self._planes[id(tiles)] = plane
         return plane
 
     def _nearest(self, tiles: Tiles) -> tuple[_WrittenPlane | None, tuple[tuple[Block, ...], ...]]:
-        """The plane of the state before that shares most rows with these tiles, and its rows; none where none shares any."""
+        """The plane of the state before that shares most rows with these tiles, and its rows.
+
+        None where none shares any, or where too many lead to it.
+        """
         best: _WrittenPlane | None = None
         best_rows: tuple[tuple[Block, ...], ...] = ()
         most = 0
@@ -264,7 +302,7 @@ class _JournalFile:
             shared = sum(mine is theirs for mine, theirs in zip(tiles.rows, candidate.rows, strict=True))
             if shared > most:
                 best, best_rows, most = plane, candidate.rows, shared
-        return best, best_rows
+        return (None, ()) if best is not None and best.depth >= MAX_CHAIN else (best, best_rows)
 
     def _write_block(self, block: Block) -> int:
         known = self._blocks.get(id(block))
@@ -334,6 +372,19 @@ class BegunOnly(UnreadableFile):
     """The program ended before the first state of a journal was whole."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Changes:
+    """A `PLAN` record. `base`: the number of the plane that it differs from, negative where there is none; `places`, `values`: which blocks, by
+    their place in the plane, and their numbers.
+    """
+
+    base: int
+    shape: tuple[int, ...]
+    dtype: str
+    places: NDArray[np.int32]
+    values: NDArray[np.int32]
+
+
 class JournalReader:
     """The newest state in a journal file that is whole. A file that is cut off or damaged gives an earlier state.
 
@@ -344,24 +395,26 @@ class JournalReader:
         self.path = path
         with self._sentences(), path.open("rb") as file:
             self._records: dict[bytes, list[Record]] = {}
-            for record in scan(file):
+            for record in islice(scan(file), MOST_RECORDS):
                 self._records.setdefault(record.kind, []).append(record)
             self._intact: dict[tuple[bytes, int], bool] = {}
+            self._changes: dict[int, _Changes] = {}
             self._state, self.snapshot = self._newest(file)
+            self._changes.clear()
 
     @property
     def holds_document(self) -> bool:
         """Whether the document stands in the journal; where not, `snapshot.source` is what holds it."""
         return self._state["document"] is not None
 
-    def load(self) -> Document:
-        """The document of that state. Raises `UnreadableFile`."""
+    def load(self, mending: Mending | None = None) -> Document:
+        """The document of that state. What had to be mended is added to `mending`. Raises `UnreadableFile`."""
         with self._sentences(), self.path.open("rb") as file:
             manifest = self._manifest(file, self._state)
             icc, exif = (self._extra(file, manifest["extras"].get(name)) for name in EXTRAS)
             fields = Fields(upgraded(Fields(manifest, "the journal"), manifest), "the journal")
             planes = Planes(fields, lambda number, most: self._block(file, number, most))
-            return rebuild(fields, planes, icc, exif)
+            return rebuild(fields, planes, icc, exif, mending)
 
     @contextlib.contextmanager
     def _sentences(self) -> Iterator[None]:
@@ -407,31 +460,34 @@ class JournalReader:
     def _manifest(self, file: BinaryIO, state: dict[str, Any]) -> dict[str, Any]:
         """As it would stand in a project file, with all planes written out."""
         fields = Fields(state["document"], "the journal")
+        fields.values("planes", MOST["planes"])  # no more than there can be
         planes = [self._plane(file, number) for number in fields.wholes("planes")]
         return {**state["document"], "planes": planes}
 
     def _plane(self, file: BinaryIO, number: int) -> dict[str, Any]:
         """A plane, from the differences that lead to it."""
-        changes: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
-        while True:
+        chain = [self._read_changes(file, number)]
+        while chain[-1].base >= 0:
+            if len(chain) > MAX_CHAIN:
+                raise Malformed("a plane is damaged")
+            chain.append(self._read_changes(file, chain[-1].base))
+        shape, dtype = chain[-1].shape, chain[-1].dtype
+        numbers = np.full(block_count(shape), -1, np.int32)
+        for part in reversed(chain):
+            if part.places.size and (part.places.min() < 0 or part.places.max() >= len(numbers)):
+                raise Malformed("a plane is damaged")
+            numbers[part.places] = part.values
+        return {"shape": list(shape), "dtype": dtype, "blocks": numbers.tolist()}
+
+    def _read_changes(self, file: BinaryIO, number: int) -> _Changes:
+        if number not in self._changes:
             data = payload(file, self._record(PLANE_KIND, number))
             (length,) = struct.unpack_from("<I", data)
             head = Fields(parse_json(data[4 : 4 + length]), "a plane")
             places, values = np.frombuffer(data, "<i4", offset=4 + length).reshape(2, -1)
-            changes.append((places, values))
-            base = head.whole("base")
-            if base < 0:
-                break
-            if base >= number:
-                raise Malformed("a plane is damaged")
-            number = base
-        shape = head.wholes("shape")
-        numbers = np.full(block_count(shape), -1, np.int32)
-        for places, values in reversed(changes):
-            if places.size and (places.min() < 0 or places.max() >= len(numbers)):
-                raise Malformed("a plane is damaged")
-            numbers[places] = values
-        return {"shape": list(shape), "dtype": head.text("dtype"), "blocks": numbers.tolist()}
+            base, shape, dtype = head.whole("base"), head.wholes("shape"), head.text("dtype")
+            self._changes[number] = _Changes(base, shape, dtype, places, values)
+        return self._changes[number]
 
     def _whole(self, file: BinaryIO, manifest: dict[str, Any]) -> bool:
         """Whether every block and extra that the state needs is there and intact."""
@@ -482,12 +538,12 @@ def _snapshot(fields: Fields) -> Snapshot:
     return Snapshot(
         None,
         fields.text("key"),
-        fields.text("name"),
+        fields.text("name")[:LONGEST_SHOWN],
         Path(fields.text("project")) if fields.has("project") else None,
         Path(fields.text("source")) if fields.has("source") else None,
         stamp,
-        fields.text("step"),
-        fields.number("time"),
+        fields.text("step")[:LONGEST_SHOWN],
+        min(max(fields.number("time"), 0.0), LATEST),
         fields.text("prompt"),
         fields.text("negative_prompt"),
         _file_state(fields.group("on_disk")) if fields.has("on_disk") else None,

@@ -7,6 +7,8 @@ costs that record only.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import struct
 import zlib
@@ -19,6 +21,7 @@ from editor.io.fields import Malformed
 
 MAGIC: Final = b"\x89PALIMPSEST JOURNAL\r\n\x1a\n"
 VERSION: Final = 1
+MOST_PAYLOAD: Final = 64 * 2**20  # bytes: no more is appended, and nothing longer is believed
 _START: Final = struct.Struct("<I")  # version
 _HEADER: Final = struct.Struct("<4sIII")  # kind, length of the payload, its CRC-32, CRC-32 of the twelve bytes before
 
@@ -49,7 +52,13 @@ class RecordWriter:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(path, flags, 0o600)  # pictures are private
         self._size = self._committed = 0
-        self._append(MAGIC + _START.pack(VERSION))
+        try:
+            self._append(MAGIC + _START.pack(VERSION))
+        except BaseException:  # not handled, only tidied up after
+            self.close()
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
         self.commit()
 
     @property
@@ -57,7 +66,17 @@ class RecordWriter:
         """Bytes that are committed."""
         return self._committed
 
+    @property
+    def sound(self) -> bool:
+        """Whether what is appended next can be read again: the file is still in its folder, and ends with what is committed."""
+        try:
+            return self._size == self._committed and os.fstat(self._descriptor).st_nlink > 0
+        except OSError:
+            return False
+
     def append(self, kind: bytes, payload: bytes) -> None:
+        if len(payload) > MOST_PAYLOAD:
+            raise OSError(errno.EFBIG, "a record is larger than it can be")
         head = struct.pack("<4sII", kind, len(payload), zlib.crc32(payload))
         self._append(head + struct.pack("<I", zlib.crc32(head)) + payload)
 
@@ -65,7 +84,7 @@ class RecordWriter:
         self._committed = self._size
 
     def rollback(self) -> None:
-        """Cut the file back to what is committed."""
+        """Cut the file back to what is committed. Where that fails, the file is not `sound` any more."""
         os.ftruncate(self._descriptor, self._committed)
         os.lseek(self._descriptor, self._committed, os.SEEK_SET)
         self._size = self._committed
@@ -109,7 +128,9 @@ def scan(file: BinaryIO) -> Iterator[Record]:
 
 
 def payload(file: BinaryIO, record: Record) -> bytes:
-    """The bytes of a record. Raises `Malformed` when they do not fit the checksum."""
+    """The bytes of a record. Raises `Malformed` when they do not fit the checksum, or are more than there can be."""
+    if record.length > MOST_PAYLOAD:
+        raise Malformed("a record is larger than it can be")
     file.seek(record.offset)
     data = file.read(record.length)
     if len(data) != record.length or zlib.crc32(data) != record.checksum:

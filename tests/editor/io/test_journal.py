@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
+import struct
+import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from weakref import ref
 
 import numpy as np
@@ -21,7 +25,8 @@ from editor.geometry import Placement
 from editor.io import journal as journals
 from editor.io.files import FileState
 from editor.io.journal import BegunOnly, Journal, JournalReader, Snapshot, Stamp
-from editor.io.records import MAGIC
+from editor.io.limits import Mending
+from editor.io.records import MAGIC, RecordWriter
 from editor.item import Exemplar, Item
 from editor.layer import Layer
 from tests.editor.io.test_project import documents, plain
@@ -261,3 +266,153 @@ def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "a.journal").write_bytes(MAGIC + b"\x09\0\0\0rest")
     with pytest.raises(UnreadableFile, match="newer version"):
         JournalReader(tmp_path / "a.journal")
+
+
+def test_a_journal_goes_on_after_what_could_not_be_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = photo(300)
+    journal = Journal(tmp_path, "one")
+    journal.write(snapshot(document))
+    painted = stroke(document, 10, 10)
+    real, count = os.write, 0
+
+    def full(descriptor: int, data: memoryview) -> int:
+        nonlocal count
+        count += 1
+        if count > 2:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(descriptor, data)
+
+    def fails(descriptor: int, length: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        patch.setattr(os, "ftruncate", fails)
+        with pytest.raises(OSError, match="Input/output"):
+            journal.write(snapshot(painted))
+    assert plain(newest(tmp_path).load()) == plain(document)
+    for last in (painted, stroke(painted, 90, 90)):  # numbers of blocks are still those of the file
+        journal.write(snapshot(last))
+        assert plain(newest(tmp_path).load()) == plain(last)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_that_somebody_deleted_is_written_anew(tmp_path: Path) -> None:
+    document = photo(100)
+    journal = Journal(tmp_path, "one")
+    journal.write(snapshot(document))
+    newest_file(tmp_path).unlink()
+    painted = stroke(document, 10, 10)
+    journal.write(snapshot(painted))
+    assert plain(newest(tmp_path).load()) == plain(painted)
+
+
+def test_a_journal_of_one_state_is_compact(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "one")
+    assert journal.compact
+    states = [photo(100)]
+    states.append(stroke(states[0], 10, 10))
+    journal.write(snapshot(states[0]))
+    assert journal.compact
+    journal.write(snapshot(states[1]))
+    assert not journal.compact
+    journal.rewrite(snapshot(states[1]))
+    assert journal.compact
+
+
+def test_few_differences_lead_to_a_plane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise reading a damaged journal, which looks at every state, would take as long as there are states times differences."""
+    states = [photo(300)]
+    journal = Journal(tmp_path, "one")
+    for number in range(3 * journals.MAX_CHAIN):
+        states.append(stroke(states[-1], 2 * number, 3 * number % 200))
+        journal.write(snapshot(states[-1]))
+    assert plain(newest(tmp_path).load()) == plain(states[-1])
+    file = newest_file(tmp_path)
+    data = bytearray(file.read_bytes())
+    data[len(MAGIC) + 40] ^= 1  # in the first block of the picture, which all states need
+    file.write_bytes(data)
+    reads = 0
+    real = journals.payload
+
+    def counting(*arguments: Any) -> bytes:
+        nonlocal reads
+        reads += 1
+        return real(*arguments)
+
+    monkeypatch.setattr(journals, "payload", counting)
+    with pytest.raises(UnreadableFile, match="is damaged"):
+        JournalReader(file)
+    assert reads < 4 * len(states)
+
+
+def forged(path: Path, *, planes: int = 0, base: int = -1, **changes: Any) -> Path:
+    """A journal of one state with nothing but sound checksums. `planes`: that many, each the difference to the one before; `base`: of the first."""
+    writer = RecordWriter(path)
+    for number in range(planes):
+        head = {"base": number - 1 if number else base, "shape": [4, 4], "dtype": "float32"}
+        text = json.dumps(head).encode()
+        writer.append(journals.PLANE_KIND, struct.pack("<I", len(text)) + text)
+    state: dict[str, Any] = {
+        "key": "a", "name": "b", "project": None, "source": None, "stamp": None, "step": "c", "time": 1.0, "prompt": "",
+        "negative_prompt": "", "on_disk": None, "document": None, **changes,
+    }  # fmt: skip
+    writer.append(journals.STATE_KIND, zlib.compress(json.dumps(state).encode()))
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        7,
+        [],
+        {},
+        {"planes": [10**30], "extras": {}},
+        {"planes": [], "extras": []},
+        {"planes": [], "extras": {"icc": "x"}},
+        {"planes": [], "extras": {"icc": [1]}},
+        {"planes": [39], "extras": {}},
+        {"planes": [0] * 30_000, "extras": {}},
+        {"planes": [], "extras": {"icc": 10**9}},
+    ],
+    ids=str,
+)
+def test_states_that_make_no_sense_are_damaged(tmp_path: Path, document: object) -> None:
+    with pytest.raises(UnreadableFile, match="is damaged"):
+        JournalReader(forged(tmp_path / "a.journal", planes=40, document=document))
+
+
+def test_a_plane_that_leads_to_itself_is_damaged(tmp_path: Path) -> None:
+    document = {"planes": [1], "extras": {}}
+    with pytest.raises(UnreadableFile, match="is damaged"):
+        JournalReader(forged(tmp_path / "a.journal", planes=2, base=1, document=document))
+
+
+def test_a_state_that_unpacks_to_very_much_is_damaged(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path / "a.journal")
+    packer = zlib.compressobj(9)
+    text = packer.compress(b'{"key": "')
+    for _ in range(70):
+        text += packer.compress(b"a" * 2**20)
+    writer.append(journals.STATE_KIND, text + packer.compress(b'"}') + packer.flush())
+    writer.close()
+    with pytest.raises(UnreadableFile, match="is damaged"):
+        JournalReader(tmp_path / "a.journal")
+
+
+@pytest.mark.parametrize("time", [-1e300, -5, 1e12, 1e300])
+def test_times_and_names_out_of_all_range_are_brought_back(tmp_path: Path, time: float) -> None:
+    reader = JournalReader(forged(tmp_path / "a.journal", time=time, name="x" * 10**6, step="y" * 10**6))
+    assert 0 <= reader.snapshot.time <= journals.LATEST
+    assert len(reader.snapshot.name) == len(reader.snapshot.step) == journals.LONGEST_SHOWN
+
+
+def test_what_was_mended_is_said(tmp_path: Path) -> None:
+    document = photo(100)
+    layer = replace(document.layers[0], name="x" * 1000)
+    journal = Journal(tmp_path, "one")
+    journal.write(snapshot(document.with_layer(layer)))
+    mending = Mending()
+    assert len(newest(tmp_path).load(mending).layers[0].name) < 1000
+    assert mending.notes == ("Names or words that were too long were cut.",)

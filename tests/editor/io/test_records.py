@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from editor.io import records
 from editor.io.fields import Malformed
 from editor.io.records import MAGIC, NewerRecords, RecordWriter, payload, scan
 
@@ -90,3 +92,47 @@ def test_a_newer_version_is_said_to_be_one(tmp_path: Path) -> None:
     (tmp_path / "one").write_bytes(MAGIC + b"\x02\0\0\0")
     with (tmp_path / "one").open("rb") as file, pytest.raises(NewerRecords):
         next(scan(file))
+
+
+def test_a_file_that_cannot_be_begun_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, data: memoryview) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = set(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else set()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        for _ in range(3):
+            with pytest.raises(OSError, match="No space"):
+                RecordWriter(tmp_path / "one")
+    assert list(tmp_path.iterdir()) == []
+    if before:
+        assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_could_not_be_taken_back_and_what_is_gone_is_not_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(descriptor: int, length: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    writer = RecordWriter(tmp_path / "one")
+    writer.append(*CONTENT[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", fails)
+        with pytest.raises(OSError, match="Input/output"):
+            writer.rollback()
+    assert not writer.sound
+    writer.rollback()
+    assert writer.sound
+    (tmp_path / "one").unlink()
+    assert not writer.sound
+    writer.close()
+
+
+def test_what_is_too_large_is_neither_written_nor_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path / "one")
+    monkeypatch.setattr(records, "MOST_PAYLOAD", 1000)
+    with pytest.raises(OSError, match="larger"):
+        RecordWriter(tmp_path / "other").append(*CONTENT[2])
+    with pytest.raises(Malformed, match="larger"):
+        content(tmp_path / "one")
