@@ -11,6 +11,7 @@ import contextlib
 import logging
 import secrets
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -37,7 +38,9 @@ class LeftBehind:
         self._folder, self._files = folder, files
 
     def discard(self) -> None:
-        """Delete what was kept of it: it is safe elsewhere, or not wanted."""
+        """Delete what was kept of it: it is safe elsewhere, or not wanted. Does nothing once it was put off: others may hold it then."""
+        if self not in self._folder.documents:
+            return
         for file in self._files:
             with contextlib.suppress(OSError):
                 file.unlink(missing_ok=True)
@@ -49,21 +52,30 @@ class LeftBehind:
 
 
 class _HeldFolder:
-    """A left-behind folder whose lock is ours, until nothing of it is held any more; it goes when it is empty."""
+    """A left-behind folder whose lock is ours, until nothing of it is held any more; it goes when it is empty.
+
+    Its documents may be dropped from any thread.
+    """
 
     def __init__(self, path: Path, lock: BaseFileLock) -> None:
         self.path, self._lock = path, lock
         self.documents: set[LeftBehind] = set()
+        self._one_at_a_time = threading.Lock()
 
     def drop(self, document: LeftBehind) -> None:
-        self.documents.discard(document)
-        if not self.documents:
-            self.release()
+        with self._one_at_a_time:
+            if document not in self.documents:
+                return
+            self.documents.discard(document)
+            if not self.documents:
+                self.release()
 
     def release(self) -> None:
-        if not any(self.path.glob(f"*{SUFFIX}")):
-            _remove(self.path)
-        self._lock.release()
+        with contextlib.suppress(OSError):
+            if not any(self.path.glob(f"*{SUFFIX}")):
+                _remove(self.path)
+        with contextlib.suppress(OSError):
+            self._lock.release()
 
 
 class RecoveryFolder:
@@ -133,7 +145,12 @@ def _held(path: Path) -> _HeldFolder | None:
 
 
 def _left_in(folder: _HeldFolder) -> list[LeftBehind]:
-    for name, files in _by_document(folder.path).items():
+    try:
+        by_document = _by_document(folder.path)
+    except OSError as error:
+        log.info("%s cannot be looked through: %s", folder.path, error)
+        by_document = {}
+    for name, files in by_document.items():
         newest = _newest(files)
         if newest is None:
             log.info("Nothing can be read of what was kept in %s", folder.path / name)
@@ -160,9 +177,11 @@ def _newest(files: list[Path]) -> JournalReader | None:
         try:
             return JournalReader(file)
         except BegunOnly:
-            file.unlink(missing_ok=True)
-        except UnreadableFile as error:
-            log.info("%s: %s", file, error, exc_info=True)
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+        except Exception as error:  # whatever is wrong with one must not keep the others back
+            level = logging.INFO if isinstance(error, UnreadableFile) else logging.ERROR
+            log.log(level, "%s: %s", file, error, exc_info=True)
     return None
 
 

@@ -14,6 +14,7 @@ from filelock import Timeout
 
 from editor.document import Document
 from editor.io import recovery
+from editor.io.journal import JournalReader
 from editor.io.recovery import RecoveryFolder
 from tests.editor.io.test_journal import photo, snapshot, stroke
 from tests.editor.io.test_project import plain
@@ -106,6 +107,37 @@ def test_a_damaged_journal_does_not_keep_the_others_back(tmp_path: Path) -> None
     assert left.newest.snapshot.key == "b"
     left.discard()
     assert file.exists()
+
+
+def test_whatever_is_wrong_with_one_journal_does_not_keep_the_others_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = keep(tmp_path, photo(50), photo(60))
+    bad = min(dead.path.glob("*.journal"))
+    die(dead)
+
+    class Fails(JournalReader):
+        def __init__(self, path: Path) -> None:
+            if path == bad:
+                raise RuntimeError("nobody thought of this")
+            super().__init__(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recovery, "JournalReader", Fails)
+        (left,) = RecoveryFolder(tmp_path).left_behind()
+    assert left.newest.snapshot.key == "b"
+    left.put_off()
+    assert len(RecoveryFolder(tmp_path).left_behind()) == 2
+
+
+def test_dropped_twice_it_lets_go_of_nothing_that_others_hold(tmp_path: Path) -> None:
+    die(keep(tmp_path, photo(50)))
+    (left,) = RecoveryFolder(tmp_path).left_behind()
+    left.put_off()
+    (other,) = RecoveryFolder(tmp_path).left_behind()
+    left.put_off()
+    assert RecoveryFolder(tmp_path).left_behind() == []
+    other.put_off()
 
 
 def test_closing_in_good_order_leaves_nothing(tmp_path: Path) -> None:
