@@ -36,6 +36,7 @@ T = TypeVar("T")
 QUIET_START = 2000  # milliseconds after opening until an unchanged document is written in full
 RETRY = 5.0  # seconds between tries while nothing can be written
 SYNC_INTERVAL = 5.0  # seconds at least between two times of making sure against a power failure
+LEAST_STEP = 0.001  # seconds by which a later state of a document is later, also when the clock was put back
 MIN_ROOM = 256 * 2**20  # bytes of the disk that are left free: a save must still find room
 
 
@@ -68,10 +69,10 @@ class Autosave(QObject):
         or closed in good order.
         """
         if left is None:
-            follow = _Follow(session, source, secrets.token_hex(8), "", self._writer)
+            follow = _Follow(session, source, secrets.token_hex(8), None, self._writer)
         else:
             earlier = left.newest.snapshot
-            follow = _Follow(session, source, earlier.key, earlier.step, self._writer)
+            follow = _Follow(session, source, earlier.key, earlier, self._writer)
             self._writer.after_next(follow.key, left.discard)
         self._follows[session] = follow
         follow.look()
@@ -127,12 +128,17 @@ class Autosave(QObject):
 
 
 class _Follow(QObject):
-    """Posts the states of one session. `first_step`: the label of the step that it was got back after, if it was."""
+    """Posts the states of one session. `earlier`: the state that it was got back in, if it was."""
 
-    def __init__(self, session: Session, source: Path | None, key: str, first_step: str, writer: _Writer) -> None:
+    def __init__(
+        self, session: Session, source: Path | None, key: str, earlier: Snapshot | None, writer: _Writer
+    ) -> None:
         super().__init__()
         self.key = key
-        self._first = session.history.entries[0], first_step
+        # Its number, not itself: the history may forget the step, or replace it by one with a higher next id.
+        self._first_number = session.history.number
+        self._first_step = "" if earlier is None else earlier.step
+        self._time = 0.0 if earlier is None else earlier.time
         self._session, self._writer = session, writer
         self._source, self._saves = source, 0
         self._document: Document | None = None
@@ -164,12 +170,12 @@ class _Follow(QObject):
             return
         self._document, self._facts = document, facts
         entry = history.entries[history.index]
-        first, first_step = self._first
-        step = (entry is first and first_step) or entry.label
+        step = (entry.number == self._first_number and self._first_step) or entry.label
         source = None if unsaved else self._source
+        self._time = max(time.time(), self._time + LEAST_STEP)
         self._writer.post(
             self.key,
-            _Posted(document, session.name, session.path, source, self._saves, step, time.time(), words, on_disk),
+            _Posted(document, session.name, session.path, source, self._saves, step, self._time, words, on_disk),
         )
 
     def saved(self, path: Path) -> None:
@@ -222,8 +228,7 @@ class _Writer:
         self._folder: RecoveryFolder | None = None
         self._journals: dict[str, Journal] = {}
         self._stamps: dict[str, tuple[Path, int, Stamp | None]] = {}
-        self._trouble = False
-        self._retry_at = 0.0
+        self._failing: dict[str, float] = {}  # whose newest state cannot be written, and when to try again
         self._unsynced: set[str] = set()
         self._synced_at = 0.0
         self._thread = threading.Thread(target=self._run, name="autosave", daemon=True)
@@ -254,51 +259,61 @@ class _Writer:
         return future
 
     def close(self) -> None:
+        """Write what waits, and end the thread; what is asked from now on is not answered."""
         with self._wake:
             self._closing = True
             self._wake.notify()
         self._thread.join()
+        for _, future in self._questions:
+            future.cancel()
 
     # In the thread
 
     def _run(self) -> None:
         while True:
-            with self._wake:
-                self._wake.wait_for(self._due, self._patience())
-                ended, self._ended = self._ended, []
-                questions, self._questions = self._questions, []
+            try:
+                closing = self._take_turn()
+            except Exception:  # a thread that ends would keep nothing any more, without a word
+                log.exception("Something went wrong while documents were kept")
                 closing = self._closing
-            for key in ended:
-                self._remove(key)
-                self._do_then(key)
-            self._write_all(last=closing)
-            for question, future in questions:
-                self._answer(question, future)
-            self._sync()
+                if not closing:
+                    time.sleep(RETRY)
             if closing:
                 break
         if self._folder is not None:
             self._folder.close()
 
-    def _due(self) -> bool:
-        """Whether there is something to do now."""
-        writes = bool(self._posted) and time.monotonic() >= self._retry_at
-        return self._closing or writes or bool(self._ended) or bool(self._questions)
+    def _take_turn(self) -> bool:
+        """Wait until there is something to do, and do it. Whether it was the last time."""
+        with self._wake:
+            if not (self._closing or self._ended or self._questions):
+                self._wake.wait(self._patience())
+            ended, self._ended = self._ended, []
+            questions, self._questions = self._questions, []
+            closing = self._closing
+        for key in ended:
+            self._end(key)
+        self._write_all(last=closing)
+        for question, future in questions:
+            self._answer(question, future)
+        self._sync()
+        return closing
 
     def _patience(self) -> float | None:
         """Seconds until there is something to do by itself; None for as long as it takes."""
         now = time.monotonic()
-        waits = []
-        if self._posted:
-            waits.append(self._retry_at - now)
+        waits = [self._failing.get(key, now) - now for key in self._posted]
         if self._unsynced:
             waits.append(self._synced_at + SYNC_INTERVAL - now)
         return max(0.0, min(waits)) if waits else None
 
     def _write_all(self, *, last: bool) -> None:
-        while last or time.monotonic() >= self._retry_at:
+        """Write what waits. What cannot be written is tried again later, but for the `last` time."""
+        while True:
             with self._wake:
-                key = next(iter(self._posted), None)
+                now = time.monotonic()
+                ready = (key for key in self._posted if last or self._failing.get(key, now) <= now)
+                key = next(ready, None)
                 if key is None:
                     return
                 posted = self._posted.pop(key)
@@ -306,14 +321,11 @@ class _Writer:
                 self._write(key, posted)
             except Exception as error:  # whatever it is, the program goes on, and so does keeping
                 with self._wake:
-                    if key not in self._ended:
+                    if key not in self._ended and not last:
                         self._posted.setdefault(key, posted)
-                self._retry_at = time.monotonic() + RETRY
-                self._tell_trouble(error)
-                if last:
-                    return
+                self._note_failure(key, error)
             else:
-                self._tell_success()
+                self._note_success(key)
 
     def _write(self, key: str, posted: _Posted) -> None:
         if self.limit == 0:  # nothing is to be kept, also not what was
@@ -326,12 +338,12 @@ class _Writer:
         journal = self._journals.get(key)
         if journal is None:
             journal = self._journals[key] = folder.journal()
-        if folder.size() > self.limit:
-            journal.rewrite(snapshot)
-            if folder.size() > self.limit:
-                raise _TooMuch(errno.EDQUOT, "the limit is reached")
-        else:
+        if folder.size() <= self.limit:
             journal.write(snapshot)
+        elif journal.compact:  # writing it again and again would not help
+            raise _TooMuch(errno.EDQUOT, "the limit is reached")
+        else:
+            journal.rewrite(snapshot)
         self._unsynced.add(key)
         if key in self._then:
             journal.sync()
@@ -369,6 +381,15 @@ class _Writer:
         if journal is not None:
             journal.remove()
 
+    def _end(self, key: str) -> None:
+        """The document is closed."""
+        try:
+            self._remove(key)
+            self._do_then(key)
+        except Exception:  # the others must go on being kept
+            log.exception("A journal could not be put away")
+        self._failing.pop(key, None)
+
     def _do_then(self, key: str) -> None:
         with self._wake:
             then = self._then.pop(key, None)
@@ -376,6 +397,8 @@ class _Writer:
             then()
 
     def _answer(self, question: Callable[[RecoveryFolder], object], future: Future[object]) -> None:
+        if not future.set_running_or_notify_cancel():  # nobody waits for it any more
+            return
         try:
             future.set_result(question(self._open_folder()))
         except Exception as error:  # it is the asker's
@@ -400,10 +423,12 @@ class _Writer:
         self._unsynced.clear()
         self._synced_at = time.monotonic()
 
-    def _tell_trouble(self, error: Exception) -> None:
-        if self._trouble:
+    def _note_failure(self, key: str, error: Exception) -> None:
+        """Say it, unless it has been said and not been over since."""
+        known = bool(self._failing)
+        self._failing[key] = time.monotonic() + RETRY
+        if known:
             return
-        self._trouble = True
         log.warning("Documents are not kept: %s", error, exc_info=error)
         if isinstance(error, _TooMuch):
             why = "Safety copies have reached the size that was set for them."
@@ -416,11 +441,13 @@ class _Writer:
             advice = "Save your work often. The log has the details."
         self._stopped(why, advice)
 
-    def _tell_success(self) -> None:
-        if self._trouble:
-            self._trouble = False
-            if self.limit:
-                self._resumed()
+    def _note_success(self, key: str) -> None:
+        """Say that all is well again, once it is so for every document."""
+        if key not in self._failing:
+            return
+        del self._failing[key]
+        if not self._failing and self.limit:
+            self._resumed()
 
 
 class _TooMuch(OSError):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from weakref import ref
 
 import numpy as np
@@ -18,11 +21,13 @@ from app import autosave as autosaving
 from app.recovery import RecoveryDialog
 from editor.document import Document
 from editor.io import recovery
-from editor.io.journal import Journal, JournalReader
+from editor.io.journal import Journal, JournalReader, Snapshot
 from editor.io.project import load_project
 from tests.app.conftest import Tell
 from tests.app.desk import LEFT, Desk, by_hand
 from tests.conftest import until
+from tests.editor.io.test_journal import photo as random_picture
+from tests.editor.io.test_journal import stroke
 from tests.editor.io.test_project import plain
 from widgets.session import Session
 
@@ -347,8 +352,14 @@ def test_the_size_that_was_set_is_kept(
         await settled(desk)
         desk.application.autosave._writer.limit = 10_000
         await paint(desk)
+        await settled(desk)
+        assert plain(kept(tmp_path)) == plain(desk.session.history.document)  # alone it takes as little as it can
+        size = sum(file.stat().st_size for file in journals(tmp_path))
+        assert not said
+        await paint(desk)
         await until(lambda: said)
         assert said == ["Safety copies have reached the size that was set for them."]
+        assert sum(file.stat().st_size for file in journals(tmp_path)) == size
         desk.application.autosave._writer.limit = 10**9
         await until(lambda: len(said) == 2)
 
@@ -447,5 +458,199 @@ def test_of_several_documents_each_is_kept_by_itself(tell: Tell, tmp_path: Path)
         await until(lambda: len(desk.application.sessions) == 1)
         await settled(desk)
         assert JournalReader(journals(tmp_path)[0]).snapshot.name == "blue"
+
+    tell(story)
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def writer(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[autosaving._Writer]:
+    """The thread by itself."""
+    monkeypatch.setattr(autosaving, "RETRY", 0.05)
+    writer = autosaving._Writer(
+        tmp_path / "recovery", lambda message, _: said.append(message), lambda: said.append("resumed")
+    )
+    writer.limit = 10**9
+    yield writer
+    writer.close()
+
+
+def post(writer: autosaving._Writer, key: str, document: Document) -> None:
+    writer.post(key, autosaving._Posted(document, key, None, None, 0, "Paint", 1000.0, ("", ""), None))
+
+
+def done(writer: autosaving._Writer) -> None:
+    writer.submit(lambda folder: None).result(10)
+
+
+def kept_states(home: Path) -> dict[str, Document]:
+    readers = [JournalReader(file) for file in journals(home)]
+    return {reader.snapshot.key: reader.load() for reader in readers}
+
+
+@pytest.fixture
+def bad(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Keys of documents that no journal takes."""
+    keys: set[str] = set()
+    write = Journal.write
+
+    def picky(journal: Journal, snapshot: Snapshot) -> None:
+        if snapshot.key in keys:
+            raise ValueError("nobody thought of this")
+        write(journal, snapshot)
+
+    monkeypatch.setattr(Journal, "write", picky)
+    return keys
+
+
+def test_a_question_that_nobody_waits_for_any_more_does_not_end_keeping(
+    writer: autosaving._Writer, tmp_path: Path
+) -> None:
+    asked, go_on = Event(), Event()
+
+    def slow(folder: recovery.RecoveryFolder) -> None:
+        asked.set()
+        go_on.wait(10)
+
+    writer.submit(slow)
+    assert asked.wait(10)
+    assert writer.submit(lambda folder: folder.left_behind()).cancel()
+    go_on.set()
+    post(writer, "a", random_picture(50))
+    done(writer)
+    assert list(kept_states(tmp_path)) == ["a"]
+
+
+def test_a_document_that_cannot_be_kept_does_not_keep_the_others_back(
+    writer: autosaving._Writer, said: list[str], bad: set[str], tmp_path: Path
+) -> None:
+    bad.add("bad")
+    states = [random_picture(50)]
+    post(writer, "bad", states[0])
+    for x in range(5):
+        post(writer, "good", states[-1])
+        done(writer)
+        assert plain(kept_states(tmp_path)["good"]) == plain(states[-1])
+        states.append(stroke(states[-1], x, x))
+    assert said == [
+        "Changes cannot be kept in case the program ends unexpectedly."
+    ]  # once, and nothing is said to be well
+    post(writer, "good", states[-1])
+    writer.close()
+    assert plain(kept_states(tmp_path)["good"]) == plain(states[-1])
+
+
+def test_at_the_end_every_document_is_tried(writer: autosaving._Writer, bad: set[str], tmp_path: Path) -> None:
+    asked, go_on = Event(), Event()
+
+    def slow(folder: recovery.RecoveryFolder) -> None:
+        asked.set()
+        go_on.wait(10)
+
+    writer.submit(slow)
+    assert asked.wait(10)
+    bad.add("bad")
+    for key in ("bad", "good", "other"):
+        post(writer, key, random_picture(50))
+    writer._closing = True
+    go_on.set()
+    writer.close()
+    assert sorted(kept_states(tmp_path)) == ["good", "other"]
+
+
+def test_after_a_failing_document_was_closed_the_next_one_is_kept_at_once(
+    writer: autosaving._Writer, bad: set[str], said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosaving, "RETRY", 1000.0)
+    bad.add("bad")
+    post(writer, "bad", random_picture(50))
+    done(writer)
+    assert len(said) == 1
+    writer.forget("bad")
+    done(writer)
+    post(writer, "good", random_picture(50))
+    done(writer)
+    assert list(kept_states(tmp_path)) == ["good"]
+
+
+def test_whatever_goes_wrong_in_the_thread_it_goes_on(
+    writer: autosaving._Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise RuntimeError("nobody thought of this")
+
+    writer.after_next("a", fails)
+    writer.forget("a")
+    done(writer)
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "_sync", fails)
+        post(writer, "b", random_picture(50))
+        done(writer)
+    post(writer, "c", random_picture(50))
+    done(writer)
+    assert sorted(kept_states(tmp_path)) == ["b", "c"]
+
+
+def test_questions_after_the_end_are_not_waited_for(writer: autosaving._Writer) -> None:
+    writer.close()
+    future = writer.submit(lambda folder: None)
+    writer.close()
+    assert future.cancelled()
+
+
+def test_a_clock_that_was_put_back_does_not_make_a_later_state_an_earlier_one(
+    died: Document, tell: Tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (file,) = journals(tmp_path)
+    before = JournalReader(file).snapshot.time
+
+    async def story(desk: Desk) -> None:
+        dialog = await offered(desk)
+        monkeypatch.setattr(autosaving.time, "time", lambda: 1000.0)
+        await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
+        await until(lambda: desk.application.sessions)
+        await paint(desk)
+        await settled(desk)
+
+    tell(story)
+    (file,) = journals(tmp_path)
+    assert before < JournalReader(file).snapshot.time < before + 60
+
+
+def test_undone_to_where_it_came_back_it_is_called_after_the_same_step(
+    died: Document, tell: Tell, tmp_path: Path
+) -> None:
+    async def story(desk: Desk) -> None:
+        dialog = await offered(desk)
+        await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
+        await until(lambda: desk.application.sessions)
+        session = desk.session
+        document = session.history.document
+        session.commit("Add", replace(stroke(document, 9, 9), next_id=document.next_id + 5))
+        session.undo()
+        assert session.history.document is not document  # ids do not go back
+        await settled(desk)
+        (file,) = journals(tmp_path)
+        assert JournalReader(file).snapshot.step == "Paint strength"
+
+    tell(story)
+
+
+def test_what_the_history_forgot_is_not_held(tell: Tell, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 255, (300, 400, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "one.png")
+
+    async def story(desk: Desk) -> None:
+        session = await desk.open(tmp_path / "one.png")
+        first = ref(session.history.document.layers[0].pixels)
+        session.history._budget = 1
+        session.commit("Replace", random_picture(300))
+        await paint(desk)
+        await settled(desk)
+        await until(lambda: first() is None, timeout=10)
 
     tell(story)
