@@ -35,7 +35,7 @@ from app.runner import Runner, RunsRequests
 from app.saving import note_state, save_session
 from app.settings import Settings
 from editor.document import Document
-from editor.errors import EditorError
+from editor.errors import EditorError, UnreadableFile
 from editor.io.files import state_of
 from editor.io.images import Picture, read_image
 from editor.models.inspect import inspect
@@ -57,6 +57,7 @@ T = TypeVar("T")
 MakeEngine = Callable[[Callable[[], Library]], RunsRequests]
 
 SAMPLE = "flower.jpg"
+UNEXPECTED = "Something unexpected happened while it was opened."
 
 
 class Application:
@@ -373,7 +374,11 @@ class Application:
         return self._start(self._offer_left_behind())
 
     async def _offer_left_behind(self) -> None:
-        documents = await asyncio.wrap_future(self.autosave.left_behind())
+        try:
+            documents = await asyncio.wrap_future(self.autosave.left_behind())
+        except OSError as error:
+            log.warning("What was left behind cannot be looked for: %s", error)
+            return  # where nothing can be kept either, that is said with the first document
         if not documents:
             return
         from app.recovery import RecoveryDialog, left_behind_thumbnail  # noqa: PLC0415  seldom needed
@@ -390,6 +395,8 @@ class Application:
                 dialog.show_picture(document, await asyncio.to_thread(left_behind_thumbnail, document))
             except EditorError as error:
                 dialog.show_refusal(document, error.message)
+            except Exception:  # it may be opened all the same, and the others have pictures
+                log.exception("No picture of %r", document.newest.snapshot.name)
 
     async def _get_back(self, document: LeftBehind, dialog: RecoveryDialog) -> None:
         from app.recovery import read_left_behind  # noqa: PLC0415
@@ -401,8 +408,11 @@ class Application:
         try:
             opened, in_file, notes = await asyncio.to_thread(read_left_behind, document)
         except EditorError as error:
-            dialog.show_refusal(document, f"{error.message} {error.advice}")
-            self._getting_back.discard(document)
+            self._refuse_back(document, dialog, error)
+            return
+        except Exception:
+            log.exception("%r could not be opened", snapshot.name)
+            self._refuse_back(document, dialog, UnreadableFile(UNEXPECTED, "The log has the details."))
             return
         session = self._add(
             opened, snapshot.project, snapshot.name, source=snapshot.source if in_file else None, left=document
@@ -420,8 +430,20 @@ class Application:
                 "Save it to keep it. Earlier steps cannot be undone.",
             )
         dialog.remove(document)
+        self._getting_back.discard(document)
+
+    def _refuse_back(self, document: LeftBehind, dialog: RecoveryDialog, error: EditorError) -> None:
+        """Say why it could not be opened. It stays: in the dialog, or for the next start where that was closed meanwhile."""
+        self._getting_back.discard(document)
+        if document in dialog.rows:
+            dialog.show_refusal(document, f"{error.message} {error.advice}")
+        else:
+            document.put_off()
+            self.window.notice(error.message, error.advice, error=True)
 
     def _discard(self, document: LeftBehind, dialog: RecoveryDialog) -> None:
+        if document in self._getting_back:
+            return
         document.discard()
         dialog.remove(document)
 

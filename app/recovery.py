@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QPushButton,
 from app.documents import read_document
 from editor.document import Document
 from editor.io.journal import Stamp
+from editor.io.limits import Mending
 from editor.io.recovery import LeftBehind
 from editor.thumbnails import document_thumbnail
 from widgets.controls.column_scroll import ColumnScroll
@@ -30,15 +31,17 @@ MAX_ROWS_SHOWN = 4
 WIDTH = 560
 
 
-def read_left_behind(document: LeftBehind) -> tuple[Document, bool, tuple[str, ...]]:
+def read_left_behind(left: LeftBehind) -> tuple[Document, bool, tuple[str, ...]]:
     """The document, whether its file holds it as it is, and what the person should know. Raises `UnreadableFile`."""
-    reader = document.newest
+    reader = left.newest
     snapshot = reader.snapshot
     in_file = snapshot.source is not None and snapshot.stamp == Stamp.of(snapshot.source)
     if reader.holds_document or snapshot.source is None:
-        return reader.load(), in_file, ()
-    read, notes = read_document(snapshot.source)
-    return read, True, notes
+        mending = Mending()
+        document = reader.load(mending)
+        return document, in_file, mending.notes
+    document, notes = read_document(snapshot.source)
+    return document, True, notes
 
 
 def left_behind_thumbnail(document: LeftBehind) -> NDArray[np.uint8]:

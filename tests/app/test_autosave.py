@@ -18,8 +18,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from app import autosave as autosaving
+from app import recovery as recovering
 from app.recovery import RecoveryDialog
 from editor.document import Document
+from editor.errors import UnreadableFile
 from editor.io import recovery
 from editor.io.journal import Journal, JournalReader, Snapshot
 from editor.io.project import load_project
@@ -652,5 +654,83 @@ def test_what_the_history_forgot_is_not_held(tell: Tell, tmp_path: Path) -> None
         await paint(desk)
         await settled(desk)
         await until(lambda: first() is None, timeout=10)
+
+    tell(story)
+
+
+def test_what_was_mended_while_it_was_opened_is_said(
+    tell: Tell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def long_name(desk: Desk) -> None:
+        session = await desk.open(photo)
+        document = session.history.document
+        session.commit("Rename", document.with_layer(replace(document.layers[0], name="x" * 1000)))
+        await settled(desk)
+
+    tell(long_name)
+
+    async def story(desk: Desk) -> None:
+        said: list[str] = []
+        monkeypatch.setattr(Session, "notice", lambda session, message, *_, **__: said.append(message))
+        dialog = await offered(desk)
+        await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
+        await until(lambda: len(said) == 2)
+        assert said[0] == "Names or words that were too long were cut."
+        assert "is back as it was" in said[1]
+
+    tell(story)
+
+
+@pytest.mark.parametrize("error", [UnreadableFile("It is damaged.", "Look."), RuntimeError("nobody thought of this")])
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_fails_while_it_is_opened_stays_and_can_be_tried_again(
+    closed: bool, error: Exception, died: Document, tell: Tell, *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on = Event(), Event()
+
+    def fails(left: recovery.LeftBehind) -> None:
+        asked.set()
+        go_on.wait(10)
+        raise error
+
+    async def story(desk: Desk) -> None:
+        said: list[str] = []
+        monkeypatch.setattr(desk.window, "notice", lambda message, *_, **__: said.append(message))
+        dialog = await offered(desk)
+        (row,) = dialog.rows.values()
+        await until(lambda: not row.picture.pixmap().isNull())
+        with monkeypatch.context() as patch:
+            patch.setattr(recovering, "read_left_behind", fails)
+            await by_hand(lambda: QTest.mouseClick(row.open, LEFT))
+            await until(asked.is_set)
+            if closed:
+                await by_hand(lambda: QTest.mouseClick(dialog.later, LEFT))
+                await until(lambda: dialog_of(desk) is None)
+            else:  # not in the middle of opening it
+                for _ in range(2):
+                    await by_hand(lambda: QTest.mouseClick(row.discard, LEFT))
+                assert len(journals(tmp_path)) == 1
+            go_on.set()
+            await until(lambda: said if closed else row.about.property("role") == "doubt")
+        if closed:
+            other = recovery.RecoveryFolder(tmp_path / "recovery")
+            (left,) = other.left_behind()  # it is not held any more
+            left.put_off()
+            other.close()
+        else:
+            await by_hand(lambda: QTest.mouseClick(row.open, LEFT))
+            await until(lambda: desk.application.sessions)
+            assert plain(desk.session.history.document) == plain(died)
+            assert not desk.application._getting_back
+
+    tell(story)
+
+
+def test_where_nothing_can_be_looked_for_the_start_goes_on(tell: Tell, tmp_path: Path) -> None:
+    (tmp_path / "recovery").write_text("in the way")
+
+    async def story(desk: Desk) -> None:
+        await desk.application.offer_left_behind()
+        assert dialog_of(desk) is None
 
     tell(story)
