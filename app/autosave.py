@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+_Question = tuple[
+    Callable[["RecoveryFolder"], object], Future[object], bool
+]  # whether it is answered in a thread apart
 
 QUIET_START = 2000  # milliseconds after opening until an unchanged document is written in full
 RETRY = 5.0  # seconds between tries while nothing can be written
@@ -96,7 +99,7 @@ class Autosave(QObject):
 
     def left_behind(self) -> Future[list[LeftBehind]]:
         """What earlier programs did not close, the newest first."""
-        return self._writer.submit(lambda folder: folder.left_behind())
+        return self._writer.submit(lambda folder: folder.left_behind(), apart=True)
 
     def settled(self) -> Future[None]:
         """Done when everything that was posted until now is kept, or cannot be."""
@@ -221,7 +224,7 @@ class _Writer:
         self._wake = threading.Condition()
         self._posted: dict[str, _Posted] = {}
         self._ended: list[str] = []
-        self._questions: list[tuple[Callable[[RecoveryFolder], object], Future[object]]] = []
+        self._questions: list[_Question] = []
         self._then: dict[str, Callable[[], None]] = {}
         self._closing = False
         # Of the thread alone:
@@ -229,6 +232,7 @@ class _Writer:
         self._journals: dict[str, Journal] = {}
         self._stamps: dict[str, tuple[Path, int, Stamp | None]] = {}
         self._failing: dict[str, float] = {}  # whose newest state cannot be written, and when to try again
+        self._helpers: list[threading.Thread] = []
         self._unsynced: set[str] = set()
         self._synced_at = 0.0
         self._thread = threading.Thread(target=self._run, name="autosave", daemon=True)
@@ -250,11 +254,11 @@ class _Writer:
             self._ended.append(key)
             self._wake.notify()
 
-    def submit(self, question: Callable[[RecoveryFolder], T]) -> Future[T]:
-        """Ask the folder something in the thread, after what was posted before."""
+    def submit(self, question: Callable[[RecoveryFolder], T], *, apart: bool = False) -> Future[T]:
+        """Ask the folder something in the thread, after what was posted before; `apart`: in another one, so that nothing waits for the answer."""
         future: Future[T] = Future()
         with self._wake:
-            self._questions.append((question, future))  # type: ignore[arg-type]  # a future of what the question answers
+            self._questions.append((question, future, apart))  # type: ignore[arg-type]  # a future of what the question answers
             self._wake.notify()
         return future
 
@@ -264,7 +268,7 @@ class _Writer:
             self._closing = True
             self._wake.notify()
         self._thread.join()
-        for _, future in self._questions:
+        for _, future, _ in self._questions:
             future.cancel()
 
     # In the thread
@@ -280,6 +284,8 @@ class _Writer:
                     time.sleep(RETRY)
             if closing:
                 break
+        for helper in self._helpers:
+            helper.join()
         if self._folder is not None:
             self._folder.close()
 
@@ -294,8 +300,8 @@ class _Writer:
         for key in ended:
             self._end(key)
         self._write_all(last=closing)
-        for question, future in questions:
-            self._answer(question, future)
+        while questions:
+            self._answer(questions.pop(0))  # an answer is not held here
         self._sync()
         return closing
 
@@ -396,13 +402,28 @@ class _Writer:
         if then is not None:
             then()
 
-    def _answer(self, question: Callable[[RecoveryFolder], object], future: Future[object]) -> None:
+    def _answer(self, asked: _Question) -> None:
+        question, future, apart = asked
         if not future.set_running_or_notify_cancel():  # nobody waits for it any more
             return
+
+        def answer() -> None:
+            try:
+                future.set_result(question(folder))
+            except Exception as error:  # it is the asker's
+                future.set_exception(error)
+
         try:
-            future.set_result(question(self._open_folder()))
-        except Exception as error:  # it is the asker's
+            folder = self._open_folder()
+        except Exception as error:
             future.set_exception(error)
+            return
+        if apart:
+            helper = threading.Thread(target=answer, name="autosave question", daemon=True)
+            self._helpers = [helper, *(other for other in self._helpers if other.is_alive())]
+            helper.start()
+        else:
+            answer()
 
     def _open_folder(self) -> RecoveryFolder:
         if self._folder is None:

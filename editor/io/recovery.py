@@ -81,7 +81,7 @@ class _HeldFolder:
 class RecoveryFolder:
     """The place of this program's journals below `root`. Raises `OSError` where there can be none, `Timeout` where others never let go of the root.
 
-    Use it from one thread.
+    Use it from one thread, but for `left_behind`, which may take a while and may be called from another.
     """
 
     def __init__(self, root: Path) -> None:
@@ -112,9 +112,11 @@ class RecoveryFolder:
     def size(self) -> int:
         """Bytes of everything below the root, also of what others keep there."""
         total = 0
-        for file in self._root.glob(f"*/*{SUFFIX}"):
-            with contextlib.suppress(OSError):
-                total += file.stat().st_size
+        for folder in self._root.iterdir():
+            with contextlib.suppress(OSError):  # it may be going just now
+                for file in folder.glob(f"*{SUFFIX}"):
+                    with contextlib.suppress(OSError):
+                        total += file.stat().st_size
         return total
 
     def room(self) -> int:

@@ -597,6 +597,23 @@ def test_whatever_goes_wrong_in_the_thread_it_goes_on(
     assert sorted(kept_states(tmp_path)) == ["b", "c"]
 
 
+def test_nothing_waits_while_what_was_left_behind_is_read(writer: autosaving._Writer, tmp_path: Path) -> None:
+    asked, go_on = Event(), Event()
+
+    def slow(folder: recovery.RecoveryFolder) -> list[recovery.LeftBehind]:
+        asked.set()
+        go_on.wait(10)
+        return folder.left_behind()
+
+    future = writer.submit(slow, apart=True)
+    assert asked.wait(10)
+    post(writer, "a", random_picture(50))
+    done(writer)
+    assert list(kept_states(tmp_path)) == ["a"]
+    go_on.set()
+    assert future.result(10) == []
+
+
 def test_questions_after_the_end_are_not_waited_for(writer: autosaving._Writer) -> None:
     writer.close()
     future = writer.submit(lambda folder: None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -148,6 +149,24 @@ def test_closing_in_good_order_leaves_nothing(tmp_path: Path) -> None:
     journal.remove()
     folder.close()
     assert [path.name for path in tmp_path.iterdir()] == [recovery.LOCK]
+
+
+def test_a_folder_that_goes_while_sizes_are_added_counts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = keep(tmp_path, photo(50))
+    folder = keep(tmp_path, photo(60))
+    expected = sum(file.stat().st_size for file in folder.path.iterdir())
+    glob = Path.glob
+
+    def vanishing(path: Path, pattern: str) -> Iterator[Path]:
+        if path == other.path:
+            raise FileNotFoundError(path)
+        return glob(path, pattern)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "glob", vanishing)
+        assert folder.size() == expected
 
 
 def test_files_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
