@@ -629,7 +629,7 @@ def test_a_clock_that_was_put_back_does_not_make_a_later_state_an_earlier_one(
 
     async def story(desk: Desk) -> None:
         dialog = await offered(desk)
-        monkeypatch.setattr(autosaving.time, "time", lambda: 1000.0)
+        monkeypatch.setattr("time.time", lambda: 1000.0)
         await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
         await until(lambda: desk.application.sessions)
         await paint(desk)

@@ -23,6 +23,7 @@ from editor.document import Document, Metadata
 from editor.errors import UnreadableFile
 from editor.geometry import Placement
 from editor.io import journal as journals
+from editor.io import records
 from editor.io.files import FileState
 from editor.io.journal import BegunOnly, Journal, JournalReader, Snapshot, Stamp
 from editor.io.limits import Mending
@@ -309,15 +310,14 @@ def test_a_file_that_somebody_deleted_is_written_anew(tmp_path: Path) -> None:
 
 def test_a_journal_of_one_state_is_compact(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "one")
-    assert journal.compact
-    states = [photo(100)]
-    states.append(stroke(states[0], 10, 10))
-    journal.write(snapshot(states[0]))
-    assert journal.compact
-    journal.write(snapshot(states[1]))
-    assert not journal.compact
-    journal.rewrite(snapshot(states[1]))
-    assert journal.compact
+    document = photo(100)
+    compact = [journal.compact]
+    for state in (document, stroke(document, 10, 10)):
+        journal.write(snapshot(state))
+        compact.append(journal.compact)
+    journal.rewrite(snapshot(document))
+    compact.append(journal.compact)
+    assert compact == [True, True, False, True]
 
 
 def test_few_differences_lead_to_a_plane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,14 +333,14 @@ def test_few_differences_lead_to_a_plane(tmp_path: Path, monkeypatch: pytest.Mon
     data[len(MAGIC) + 40] ^= 1  # in the first block of the picture, which all states need
     file.write_bytes(data)
     reads = 0
-    real = journals.payload
+    real = records.payload
 
     def counting(*arguments: Any) -> bytes:
         nonlocal reads
         reads += 1
         return real(*arguments)
 
-    monkeypatch.setattr(journals, "payload", counting)
+    monkeypatch.setattr("editor.io.journal.payload", counting)
     with pytest.raises(UnreadableFile, match="is damaged"):
         JournalReader(file)
     assert reads < 4 * len(states)
