@@ -344,7 +344,7 @@ class _Writer:
         journal = self._journals.get(key)
         if journal is None:
             journal = self._journals[key] = folder.journal()
-        if folder.size() <= self.limit:
+        if folder.size() <= self.limit or key in self._then:  # what it was got back from goes afterwards
             journal.write(snapshot)
         elif journal.compact:  # writing it again and again would not help
             raise _TooMuch(errno.EDQUOT, "the limit is reached")

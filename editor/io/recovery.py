@@ -41,7 +41,7 @@ class LeftBehind:
         """Delete what was kept of it: it is safe elsewhere, or not wanted. Does nothing once it was put off: others may hold it then."""
         if self not in self._folder.documents:
             return
-        for file in self._files:
+        for file in reversed(self._files):  # the newest is the last to go, whenever this is cut short
             with contextlib.suppress(OSError):
                 file.unlink(missing_ok=True)
         self._folder.drop(self)

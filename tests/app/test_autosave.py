@@ -29,6 +29,7 @@ from tests.app.conftest import Tell
 from tests.app.desk import LEFT, Desk, by_hand
 from tests.conftest import until
 from tests.editor.io.test_journal import photo as random_picture
+from tests.editor.io.test_journal import snapshot as random_snapshot
 from tests.editor.io.test_journal import stroke
 from tests.editor.io.test_project import plain
 from widgets.session import Session
@@ -612,6 +613,30 @@ def test_nothing_waits_while_what_was_left_behind_is_read(writer: autosaving._Wr
     assert list(kept_states(tmp_path)) == ["a"]
     go_on.set()
     assert future.result(10) == []
+
+
+def test_what_comes_back_takes_the_room_of_what_it_was_got_back_from(
+    writer: autosaving._Writer, said: list[str], tmp_path: Path
+) -> None:
+    states = [random_picture(200), random_picture(201)]
+    dead = recovery.RecoveryFolder(tmp_path / "recovery")
+    for key, state in zip("ab", states, strict=True):
+        dead.journal().write(replace(random_snapshot(state), key=key))
+    dead.close()
+    left = writer.submit(lambda folder: folder.left_behind()).result(10)
+    writer.limit = (
+        sum(file.stat().st_size for file in journals(tmp_path)) - 1000
+    )  # as full as it was when that program died
+    for document in left:
+        key = document.newest.snapshot.key
+        writer.after_next(key, document.discard)
+        post(writer, key, document.newest.load())
+    done(writer)
+    assert said == []
+    assert not dead.path.exists()
+    assert {key: plain(state) for key, state in kept_states(tmp_path).items()} == {
+        key: plain(state) for key, state in zip("ab", states, strict=True)
+    }
 
 
 def test_questions_after_the_end_are_not_waited_for(writer: autosaving._Writer) -> None:
