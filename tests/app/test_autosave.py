@@ -32,6 +32,7 @@ from tests.editor.io.test_journal import photo as random_picture
 from tests.editor.io.test_journal import snapshot as random_snapshot
 from tests.editor.io.test_journal import stroke
 from tests.editor.io.test_project import plain
+from widgets.running import run_again
 from widgets.session import Session
 
 
@@ -165,6 +166,43 @@ def test_after_a_death_the_document_is_offered_and_opened(died: Document, tell: 
         await paint(desk)
         await settled(desk)
         assert plain(kept(tmp_path)) == plain(session.history.document)
+
+    tell(story)
+
+
+def test_an_edit_that_was_being_run_again_goes_on_and_can_be_left(tell: Tell, photo: Path, tmp_path: Path) -> None:
+    before: list[Document] = []
+
+    async def running_again(desk: Desk) -> None:
+        session = await desk.open(photo)
+        session.set_draft(variations=1)
+        await paint(desk)
+        await desk.key(Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+        await desk.finished()
+        await desk.key(Qt.Key.Key_Return)
+        layer = session.history.document.layers[-1]
+        assert layer.recipe is not None
+        await paint(desk)
+        before.append(session.history.document)
+        await by_hand(lambda: run_again(session, layer.id))
+        assert session.history.document.rerun is not None
+        session.set_draft(prompt="a red boat")
+        await settled(desk)
+
+    tell(running_again)
+
+    async def story(desk: Desk) -> None:
+        dialog = await offered(desk)
+        await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
+        await until(lambda: desk.application.sessions)
+        session = desk.session
+        assert session.history.document.rerun is not None
+        assert session.draft.prompt == "a red boat"
+        await by_hand(session.leave_rerun)
+        await settled(desk)
+        for document in (session.history.document, kept(tmp_path)):
+            assert document.rerun is None
+            assert plain(replace(document, next_id=0)) == plain(replace(before[0], next_id=0))
 
     tell(story)
 
