@@ -278,9 +278,11 @@ class _JournalFile:
                 at = i * columns + j
                 numbers[at] = -1 if tiles.is_blank(block) else self._write_block(block)
                 changed.append(at)
+        places = np.array(changed, "<i4")
+        if base is not None and base.depth >= MAX_CHAIN:  # written out, though what is in it is known from the base
+            base, places = None, np.flatnonzero(numbers >= 0).astype("<i4")
         head = {"base": -1 if base is None else base.number, "shape": list(tiles.shape), "dtype": tiles.dtype.name}
         text = json.dumps(head).encode()
-        places = np.array(changed, "<i4")
         values = numbers[places].astype("<i4")
         number = self._append(PLANE_KIND, struct.pack("<I", len(text)) + text + places.tobytes() + values.tobytes())
         plane = _WrittenPlane(ref(tiles), number, numbers, 0 if base is None else base.depth + 1)
@@ -288,10 +290,7 @@ class _JournalFile:
         return plane
 
     def _nearest(self, tiles: Tiles) -> tuple[_WrittenPlane | None, tuple[tuple[Block, ...], ...]]:
-        """The plane of the state before that shares most rows with these tiles, and its rows.
-
-        None where none shares any, or where too many lead to it.
-        """
+        """The plane of the state before that shares most rows with these tiles, and its rows; none where none shares any."""
         best: _WrittenPlane | None = None
         best_rows: tuple[tuple[Block, ...], ...] = ()
         most = 0
@@ -302,7 +301,7 @@ class _JournalFile:
             shared = sum(mine is theirs for mine, theirs in zip(tiles.rows, candidate.rows, strict=True))
             if shared > most:
                 best, best_rows, most = plane, candidate.rows, shared
-        return (None, ()) if best is not None and best.depth >= MAX_CHAIN else (best, best_rows)
+        return best, best_rows
 
     def _write_block(self, block: Block) -> int:
         known = self._blocks.get(id(block))
