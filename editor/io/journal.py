@@ -433,7 +433,7 @@ class JournalReader:
             ) from error
         except _DAMAGED as error:
             if was_begun_only(self.path):
-                raise BegunOnly("Nothing was kept of a document yet.") from error
+                raise BegunOnly("Nothing was kept of a document yet.", "There is nothing to open.") from error
             raise UnreadableFile("What was kept of a document is damaged.", "Nothing of it can be opened.") from error
 
     def _newest(self, file: BinaryIO) -> tuple[dict[str, Any], Snapshot]:
