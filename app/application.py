@@ -404,16 +404,16 @@ class Application:
         if document in self._getting_back:
             return
         self._getting_back.add(document)
-        snapshot = document.newest.snapshot
         try:
             opened, in_file, notes = await asyncio.to_thread(read_left_behind, document)
         except EditorError as error:
             self._refuse_back(document, dialog, error)
             return
         except Exception:
-            log.exception("%r could not be opened", snapshot.name)
+            log.exception("%r could not be opened", document.newest.snapshot.name)
             self._refuse_back(document, dialog, UnreadableFile(UNEXPECTED, "The log has the details."))
             return
+        snapshot = document.newest.snapshot  # by now that of an earlier state, where the newest makes no sense
         session = self._add(
             opened, snapshot.project, snapshot.name, source=snapshot.source if in_file else None, left=document
         )

@@ -34,13 +34,13 @@ WIDTH = 560
 def read_left_behind(left: LeftBehind) -> tuple[Document, bool, tuple[str, ...]]:
     """The document, whether its file holds it as it is, and what the person should know. Raises `UnreadableFile`."""
     reader = left.newest
-    snapshot = reader.snapshot
-    in_file = snapshot.source is not None and snapshot.stamp == Stamp.of(snapshot.source)
-    if reader.holds_document or snapshot.source is None:
+    source = reader.snapshot.source
+    if reader.holds_document or source is None:
         mending = Mending()
         document = reader.load(mending)
-        return document, in_file, mending.notes
-    document, notes = read_document(snapshot.source)
+        source = reader.snapshot.source  # by now of an earlier state, where the newest makes no sense
+        return document, source is not None and reader.snapshot.stamp == Stamp.of(source), mending.notes
+    document, notes = read_document(source)
     return document, True, notes
 
 

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -43,6 +45,8 @@ from editor.io.project import HEAD, MOST_MANIFEST, upgraded
 from editor.io.records import NewerRecords, Record, RecordWriter, payload, scan
 from editor.io.safe_json import parse_json
 from editor.tiles import Block, Tiles
+
+log = logging.getLogger(__name__)
 
 SUFFIX: Final = ".journal"
 BLOCK_KIND, PLANE_KIND, EXTRA_KIND, STATE_KIND = b"BLCK", b"PLAN", b"XTRA", b"STAT"
@@ -398,6 +402,8 @@ class JournalReader:
                 self._records.setdefault(record.kind, []).append(record)
             self._intact: dict[tuple[bytes, int], bool] = {}
             self._changes: dict[int, _Changes] = {}
+            self._place, self._step = len(self._records.get(STATE_KIND, [])), 0
+            self._stepping = threading.Lock()
             self._state, self.snapshot = self._newest(file)
             self._changes.clear()
 
@@ -407,13 +413,34 @@ class JournalReader:
         return self._state["document"] is not None
 
     def load(self, mending: Mending | None = None) -> Document:
-        """The document of that state. What had to be mended is added to `mending`. Raises `UnreadableFile`."""
+        """The document of that state, or of an earlier one where that is whole but makes no sense; `snapshot` then is of the earlier one.
+
+        What had to be mended is added to `mending`. Raises `UnreadableFile`.
+        """
         with self._sentences(), self.path.open("rb") as file:
-            manifest = self._manifest(file, self._state)
-            icc, exif = (self._extra(file, manifest["extras"].get(name)) for name in EXTRAS)
-            fields = Fields(upgraded(Fields(manifest, "the journal"), manifest), "the journal")
-            planes = Planes(fields, lambda number, most: self._block(file, number, most))
-            return rebuild(fields, planes, icc, exif, mending)
+            while True:
+                state = self._state
+                try:
+                    return self._rebuild(file, state, mending)
+                except _DAMAGED as error:
+                    log.warning("A state in %s makes no sense: %s", self.path, error)
+                    with self._stepping:  # it may be loaded in two threads, one of which wants its picture only
+                        if state is self._state:
+                            self._step_back(file)
+
+    def _step_back(self, file: BinaryIO) -> None:
+        """Go to an earlier state, in ever larger steps: what makes no sense may be in very many of them. The first is not passed over."""
+        if self._place > 0:
+            self._place = max(self._place - self._step, 1)
+        self._step = 2 * self._step or 1
+        self._state, self.snapshot = self._newest(file)
+
+    def _rebuild(self, file: BinaryIO, state: dict[str, Any], mending: Mending | None) -> Document:
+        manifest = self._manifest(file, state)
+        icc, exif = (self._extra(file, manifest["extras"].get(name)) for name in EXTRAS)
+        fields = Fields(upgraded(Fields(manifest, "the journal"), manifest), "the journal")
+        planes = Planes(fields, lambda number, most: self._block(file, number, most))
+        return rebuild(fields, planes, icc, exif, mending)
 
     @contextlib.contextmanager
     def _sentences(self) -> Iterator[None]:
@@ -437,7 +464,11 @@ class JournalReader:
             raise UnreadableFile("What was kept of a document is damaged.", "Nothing of it can be opened.") from error
 
     def _newest(self, file: BinaryIO) -> tuple[dict[str, Any], Snapshot]:
-        for record in reversed(self._records.get(STATE_KIND, [])):
+        """The newest state before `_place`, which then is its place."""
+        states = self._records.get(STATE_KIND, [])
+        while self._place > 0:
+            self._place -= 1
+            record = states[self._place]
             try:
                 state = self._read_state(file, record)
                 snapshot = _snapshot(Fields(state, "the journal"))

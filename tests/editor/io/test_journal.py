@@ -416,3 +416,17 @@ def test_what_was_mended_is_said(tmp_path: Path) -> None:
     mending = Mending()
     assert len(newest(tmp_path).load(mending).layers[0].name) < 1000
     assert mending.notes == ("Names or words that were too long were cut.",)
+
+
+def test_where_the_newest_states_make_no_sense_an_earlier_one_is_loaded(tmp_path: Path) -> None:
+    document = photo(100)
+    journal = Journal(tmp_path, "one")
+    journal.write(snapshot(document, "Open"))
+    for number in range(10):
+        beyond = replace(document.layers[0], opacity=2.0 + number)  # nothing in the program does that
+        journal.write(snapshot(document.with_layer(beyond), "Beyond"))
+    reader = newest(tmp_path)
+    assert reader.snapshot.step == "Beyond"
+    assert plain(reader.load()) == plain(document)
+    assert reader.snapshot.step == "Open"
+    assert plain(reader.load()) == plain(document)
