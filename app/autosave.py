@@ -40,6 +40,11 @@ QUIET_START = 2000  # milliseconds after opening until an unchanged document is 
 RETRY = 5.0  # seconds between tries while nothing can be written
 SYNC_INTERVAL = 5.0  # seconds at least between two times of making sure against a power failure
 LEAST_STEP = 0.001  # seconds by which a later state of a document is later, also when the clock was put back
+SETTLE = 0.03  # seconds after a step until it is written: what it changed is painted first
+# While a hand is at work, a large state is written more slowly: after so many blocks, and for so many seconds in all.
+BLOCKS_AT_ONCE = 64
+HAND_RESTS = 0.1  # seconds without a move
+MAX_PAUSE = 3.0
 MIN_ROOM = 256 * 2**20  # bytes of the disk that are left free: a save must still find room
 
 
@@ -161,6 +166,7 @@ class _Follow(QObject):
         """Post the state if it is another than before, or `again`; not in the middle of a gesture."""
         session = self._session
         if session.in_gesture:
+            self._writer.hand_moved = time.monotonic()
             return
         history = session.history
         unsaved = history.unsaved
@@ -215,10 +221,11 @@ class _Posted:
 
 
 class _Writer:
-    """The thread. `limit`: bytes that may be used below the root, 0 to keep nothing."""
+    """The thread. `limit`: bytes that may be used below the root, 0 to keep nothing. `hand_moved`: when a gesture last went on, monotonic."""
 
     def __init__(self, root: Path, stopped: Callable[[str, str], None], resumed: Callable[[], None]) -> None:
         self.limit = 0
+        self.hand_moved = 0.0
         self._root = root
         self._stopped, self._resumed = stopped, resumed
         self._wake = threading.Condition()
@@ -235,6 +242,7 @@ class _Writer:
         self._helpers: list[threading.Thread] = []
         self._unsynced: set[str] = set()
         self._synced_at = 0.0
+        self._paused = 0.0  # seconds, in the state that is being written
         self._thread = threading.Thread(target=self._run, name="autosave", daemon=True)
         self._thread.start()
 
@@ -294,6 +302,10 @@ class _Writer:
         with self._wake:
             if not (self._closing or self._ended or self._questions):
                 self._wake.wait(self._patience())
+            waited_for = self._closing or self._questions
+        if not waited_for:
+            time.sleep(SETTLE)
+        with self._wake:
             ended, self._ended = self._ended, []
             questions, self._questions = self._questions, []
             closing = self._closing
@@ -340,10 +352,11 @@ class _Writer:
         folder = self._open_folder()
         if folder.room() < MIN_ROOM:
             raise OSError(errno.ENOSPC, "the disk is nearly full")
+        self._paused = 0.0
         snapshot = self._snapshot(key, posted)
         journal = self._journals.get(key)
         if journal is None:
-            journal = self._journals[key] = folder.journal()
+            journal = self._journals[key] = folder.journal(self._pause)
         if folder.size() <= self.limit or key in self._then:  # what it was got back from goes afterwards
             journal.write(snapshot)
         elif journal.compact:  # writing it again and again would not help
@@ -395,6 +408,18 @@ class _Writer:
         except Exception:  # the others must go on being kept
             log.exception("A journal could not be put away")
         self._failing.pop(key, None)
+
+    def _pause(self, count: int) -> None:
+        """Let a hand that is at work come first; not while the program waits for what was asked, or ends."""
+        while (
+            count > BLOCKS_AT_ONCE
+            and self._paused < MAX_PAUSE
+            and time.monotonic() - self.hand_moved < HAND_RESTS
+            and not self._closing
+            and not self._questions
+        ):
+            time.sleep(HAND_RESTS / 4)
+            self._paused += HAND_RESTS / 4
 
     def _do_then(self, key: str) -> None:
         with self._wake:

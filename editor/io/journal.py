@@ -23,7 +23,7 @@ import os
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -123,11 +123,12 @@ class Snapshot:
 class Journal:
     """Writes the states of one document below `folder`, in files called after `name`. Use it from one thread at a time.
 
-    `write` either writes a whole state or leaves the journal as it was. Raises `OSError`.
+    `write` either writes a whole state or leaves the journal as it was. Raises `OSError`. `pause`: called after every block of a large state, with
+    the number of blocks written so far; it may wait, so that whoever uses the machine just now comes first.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder, self._name = folder, name
+    def __init__(self, folder: Path, name: str, pause: Callable[[int], None] = lambda count: None) -> None:
+        self._folder, self._name, self._pause = folder, name, pause
         self._generation = 0
         self._file: _JournalFile | None = None
 
@@ -151,7 +152,7 @@ class Journal:
         """Begin a new file with this state, and remove the earlier one once it is on the disk."""
         path = self._folder / f"{self._name}-{self._generation:06d}{SUFFIX}"
         self._generation += 1
-        fresh = _JournalFile(path)
+        fresh = _JournalFile(path, self._pause)
         try:
             fresh.write(snapshot)
             if self._file is not None:
@@ -195,8 +196,10 @@ class _JournalFile:
     Tiles and blocks are known by identity, as long as they live; what is not known any more is written again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pause: Callable[[int], None]) -> None:
         self._writer = RecordWriter(path)
+        self._pause = pause
+        self._blocks_of_state = 0  # that is being written
         self._first_size = 0
         self._planes: dict[int, _WrittenPlane] = {}
         self._blocks: dict[int, tuple[ref[Block], int]] = {}
@@ -232,6 +235,7 @@ class _JournalFile:
     def write(self, snapshot: Snapshot) -> None:
         counts = dict(self._counts)
         self._state, self._state_arrays = {}, {}
+        self._blocks_of_state = 0
         try:
             self._append(STATE_KIND, self._packed_state(snapshot))
             self._writer.commit()
@@ -313,6 +317,8 @@ class _JournalFile:
             return known[1]
         number = self._append(BLOCK_KIND, pack(block))
         self._blocks[id(block)] = ref(block), number
+        self._blocks_of_state += 1
+        self._pause(self._blocks_of_state)
         return number
 
     def _write_extra(self, data: bytes | None) -> int | None:

@@ -12,7 +12,7 @@ import logging
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -94,10 +94,10 @@ class RecoveryFolder:
             self._lock = _lock(self.path)
             self._lock.acquire(timeout=0)
 
-    def journal(self) -> Journal:
-        """A new one."""
+    def journal(self, pause: Callable[[int], None] = lambda count: None) -> Journal:
+        """A new one. `pause`: as in `Journal`."""
         self._count += 1
-        return Journal(self.path, f"{self._count:04d}")
+        return Journal(self.path, f"{self._count:04d}", pause)
 
     def left_behind(self) -> list[LeftBehind]:
         """What programs that have ended did not close, the newest first. Each is held until something becomes of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -812,5 +813,26 @@ def test_where_nothing_can_be_looked_for_the_start_goes_on(tell: Tell, tmp_path:
     async def story(desk: Desk) -> None:
         await desk.application.offer_left_behind()
         assert dialog_of(desk) is None
+
+    tell(story)
+
+
+def test_a_large_state_lets_a_hand_at_work_come_first_but_not_for_ever(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosaving, "HAND_RESTS", 0.04)
+    monkeypatch.setattr(autosaving, "MAX_PAUSE", 0.05)
+
+    async def story(desk: Desk) -> None:
+        writer = desk.application.autosave._writer
+        writer.hand_moved = time.monotonic() + 1000
+        writer._pause(autosaving.BLOCKS_AT_ONCE)
+        assert writer._paused == 0  # a stroke is written at once
+        for count in range(3):
+            writer._pause(autosaving.BLOCKS_AT_ONCE + 1 + count)
+        assert writer._paused == pytest.approx(0.05)
+        writer._paused, writer.hand_moved = 0.0, 0.0
+        writer._pause(10_000)
+        assert writer._paused == 0
 
     tell(story)

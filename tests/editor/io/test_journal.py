@@ -98,6 +98,16 @@ def test_a_step_costs_what_it_changed(tmp_path: Path) -> None:
     assert journal.size - first - grown < 2 * 2_000  # undo and redo: nothing but two manifests
 
 
+def test_whoever_waits_is_asked_after_every_block(tmp_path: Path) -> None:
+    document = photo(300)
+    counts: list[int] = []
+    journal = Journal(tmp_path, "one", counts.append)
+    journal.write(snapshot(document))
+    assert counts == list(range(1, 10))
+    journal.write(snapshot(stroke(document, 100, 100)))
+    assert counts[9:] == [1, 2, 3, 4]  # a stroke is counted for itself
+
+
 def test_a_picture_on_the_canvas_is_written_once(tmp_path: Path) -> None:
     pixels = np.random.default_rng(5).integers(0, 256, (300, 200, 4), np.uint8)
     document = photo().adding_exemplar(Exemplar.of("cat", pixels, Placement(100, 100)))
