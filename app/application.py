@@ -375,10 +375,15 @@ class Application:
 
     async def _offer_left_behind(self) -> None:
         try:
-            documents = await asyncio.wrap_future(self.autosave.left_behind())
+            documents, damaged = await asyncio.wrap_future(self.autosave.left_behind())
         except OSError as error:
             log.warning("What was left behind cannot be looked for: %s", error)
             return  # where nothing can be kept either, that is said with the first document
+        if damaged:
+            what = "A document that was" if damaged == 1 else f"{damaged} documents that were"
+            self.window.notice(
+                f"{what} open cannot be got back: what was kept is damaged.", "The log has the details.", error=True
+            )
         if not documents:
             return
         from app.recovery import RecoveryDialog, left_behind_thumbnail  # noqa: PLC0415  seldom needed

@@ -102,9 +102,9 @@ class Autosave(QObject):
             follow.end()
             self._writer.forget(follow.key)
 
-    def left_behind(self) -> Future[list[LeftBehind]]:
-        """What earlier programs did not close, the newest first."""
-        return self._writer.submit(lambda folder: folder.left_behind(), apart=True)
+    def left_behind(self) -> Future[tuple[list[LeftBehind], int]]:
+        """What earlier programs did not close, the newest first, and how many documents cannot be read."""
+        return self._writer.submit(lambda folder: (folder.left_behind(), folder.damaged), apart=True)
 
     def settled(self) -> Future[None]:
         """Done when everything that was posted until now is kept, or cannot be."""
@@ -478,7 +478,9 @@ class _Writer:
         log.warning("Documents are not kept: %s", error, exc_info=error)
         if isinstance(error, _TooMuch):
             why = "Safety copies have reached the size that was set for them."
-            advice = "Save your work. Close documents, or allow more in the preferences."
+            advice = (
+                "Save your work. Close documents, open or discard what was put off, or allow more in the preferences."
+            )
         elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             why = "The disk is nearly full: changes are no longer kept in case the program ends unexpectedly."
             advice = "Save your work, and make room. Then it goes on by itself."

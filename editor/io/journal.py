@@ -54,6 +54,7 @@ EXTRAS: Final = ("icc", "exif")
 # A journal is rewritten when it is larger than this many times its first state, and at least this large.
 MAX_GROWTH = 3
 MIN_REWRITE = 64 * 2**20  # bytes
+MAX_TORN = 2**20  # bytes of one record that was not finished; before the first state there are blocks and planes
 MIN_STATE = 100  # bytes: a shorter file cannot hold one
 MIN_PURGE = 10_000  # known blocks, before those that are gone are looked for
 # Differences in a row that lead to a plane. Reading goes through all of them for every state it looks at, which are many where one is damaged.
@@ -381,6 +382,10 @@ class BegunOnly(UnreadableFile):
     """The program ended before the first state of a journal was whole."""
 
 
+class DamagedJournal(UnreadableFile):
+    """Something was kept in a journal, and none of it can be read."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Changes:
     """A `PLAN` record. `base`: the number of the plane that it differs from, negative where there is none; `places`, `values`: which blocks, by
@@ -467,7 +472,7 @@ class JournalReader:
         except _DAMAGED as error:
             if was_begun_only(self.path):
                 raise BegunOnly("Nothing was kept of a document yet.", "There is nothing to open.") from error
-            raise UnreadableFile("What was kept of a document is damaged.", "Nothing of it can be opened.") from error
+            raise DamagedJournal("What was kept of a document is damaged.", "Nothing of it can be opened.") from error
 
     def _newest(self, file: BinaryIO) -> tuple[dict[str, Any], Snapshot]:
         """The newest state before `_place`, which then is its place."""
@@ -562,7 +567,13 @@ def was_begun_only(path: Path) -> bool:
     """Whether the file never got as far as a state, so that nothing was ever kept in it. Not known is no."""
     try:
         with path.open("rb") as file:
-            return not any(record.kind == STATE_KIND for record in scan(file))
+            end = file.tell()
+            for record in scan(file):
+                if record.kind == STATE_KIND:
+                    return False
+                end = record.offset + record.length
+            # What was being written when the program ended is one record; more is what stands behind a damaged one.
+            return file.seek(0, os.SEEK_END) - end <= MAX_TORN
     except (OSError, NewerRecords):
         return False
     except Malformed:

@@ -12,6 +12,7 @@ import logging
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -19,11 +20,13 @@ from typing import Final
 from filelock import BaseFileLock, FileLock, Timeout
 
 from editor.errors import UnreadableFile
-from editor.io.journal import SUFFIX, BegunOnly, Journal, JournalReader
+from editor.io.journal import SUFFIX, BegunOnly, DamagedJournal, Journal, JournalReader
 
 log = logging.getLogger(__name__)
 
 LOCK: Final = "lock"
+DAMAGED: Final = ".damaged"
+DAMAGED_STAYS: Final = 30 * 24 * 3600  # seconds
 ROOT_PATIENCE: Final = 5.0  # seconds that another program may take to look around
 
 
@@ -82,6 +85,8 @@ class RecoveryFolder:
     """The place of this program's journals below `root`. Raises `OSError` where there can be none, `Timeout` where others never let go of the root.
 
     Use it from one thread, but for `left_behind`, which may take a while and may be called from another.
+
+    `damaged`: how many documents the last look for what was left behind could not read.
     """
 
     def __init__(self, root: Path) -> None:
@@ -89,6 +94,7 @@ class RecoveryFolder:
         root.mkdir(parents=True, exist_ok=True)
         self.path = root / secrets.token_hex(8)
         self._count = 0
+        self.damaged = 0
         with self._alone():
             self.path.mkdir(mode=0o700)
             self._lock = _lock(self.path)
@@ -100,14 +106,24 @@ class RecoveryFolder:
         return Journal(self.path, f"{self._count:04d}", pause)
 
     def left_behind(self) -> list[LeftBehind]:
-        """What programs that have ended did not close, the newest first. Each is held until something becomes of it."""
+        """What programs that have ended did not close, the newest first. Each is held until something becomes of it.
+
+        What cannot be read is counted in `damaged` and set aside for some weeks, so that it is counted once.
+        """
+        _clear_damaged(self._root)
         with self._alone():
             folders = [
                 held
                 for path in sorted(self._root.iterdir())
                 if path != self.path and path.is_dir() and not path.is_symlink() and (held := _held(path)) is not None
             ]
-        return _newest_lives([document for folder in folders for document in _left_in(folder)])
+        documents: list[LeftBehind] = []
+        self.damaged = 0
+        for folder in folders:
+            own, lost = _left_in(folder)
+            documents += own
+            self.damaged += lost
+        return _newest_lives(documents)
 
     def size(self) -> int:
         """Bytes of everything below the root, also of what others keep there."""
@@ -146,22 +162,37 @@ def _held(path: Path) -> _HeldFolder | None:
     return _HeldFolder(path, lock)
 
 
-def _left_in(folder: _HeldFolder) -> list[LeftBehind]:
+def _left_in(folder: _HeldFolder) -> tuple[list[LeftBehind], int]:
+    """Its documents, and how many of them are damaged throughout."""
     try:
         by_document = _by_document(folder.path)
     except OSError as error:
         log.info("%s cannot be looked through: %s", folder.path, error)
         by_document = {}
+    lost = 0
     for name, files in by_document.items():
-        newest = _newest(files)
-        if newest is None:
-            log.info("Nothing can be read of what was kept in %s", folder.path / name)
-            continue
-        folder.documents.add(LeftBehind(folder, newest, tuple(files)))
+        newest, damaged = _newest(files)
+        if newest is not None:
+            folder.documents.add(LeftBehind(folder, newest, tuple(files)))
+        elif damaged:
+            lost += 1
+            log.warning("Nothing can be read of what was kept in %s", folder.path / name)
+            for file in damaged:
+                with contextlib.suppress(OSError):
+                    file.replace(folder.path.parent / f"{folder.path.name}-{file.name}{DAMAGED}")
     documents = list(folder.documents)
     if not documents:
         folder.release()
-    return documents
+    return documents, lost
+
+
+def _clear_damaged(root: Path) -> None:
+    """Delete what was set aside long ago."""
+    with contextlib.suppress(OSError):
+        for file in root.glob(f"*{SUFFIX}{DAMAGED}"):
+            with contextlib.suppress(OSError):
+                if time.time() - file.lstat().st_mtime > DAMAGED_STAYS:
+                    file.unlink()
 
 
 def _by_document(path: Path) -> dict[str, list[Path]]:
@@ -173,18 +204,22 @@ def _by_document(path: Path) -> dict[str, list[Path]]:
     return files
 
 
-def _newest(files: list[Path]) -> JournalReader | None:
-    """That of the newest file with a whole state: a newer one may have been begun only."""
+def _newest(files: list[Path]) -> tuple[JournalReader | None, list[Path]]:
+    """The reader of the newest file with a whole state, a newer one may have been begun only; and files that are damaged throughout."""
+    damaged: list[Path] = []
     for file in files:
         try:
-            return JournalReader(file)
+            return JournalReader(file), damaged
         except BegunOnly:
             with contextlib.suppress(OSError):
                 file.unlink(missing_ok=True)
+        except DamagedJournal as error:
+            damaged.append(file)
+            log.info("%s: %s", file, error, exc_info=True)
         except Exception as error:  # whatever is wrong with one must not keep the others back
             level = logging.INFO if isinstance(error, UnreadableFile) else logging.ERROR
             log.log(level, "%s: %s", file, error, exc_info=True)
-    return None
+    return None, damaged
 
 
 def _newest_lives(documents: list[LeftBehind]) -> list[LeftBehind]:

@@ -258,6 +258,25 @@ def test_what_cannot_be_opened_says_so_in_its_row_and_stays(died: Document, tell
     tell(story)
 
 
+def test_what_is_damaged_throughout_is_said_once(died: Document, tell: Tell, tmp_path: Path) -> None:
+    (file,) = journals(tmp_path)
+    data = bytearray(file.read_bytes())
+    for at in range(100, len(data), 50):
+        data[at] ^= 1
+    file.write_bytes(data)
+    counts: list[int] = []
+
+    async def story(desk: Desk) -> None:
+        await asyncio.wrap_future(desk.application.autosave.left_behind())
+        await asyncio.sleep(0.1)
+        counts.append(len(desk.window.start_page.notices.messages))
+        assert dialog_of(desk) is None
+
+    tell(story)
+    tell(story)
+    assert counts == [1, 0]
+
+
 def test_a_saved_project_comes_back_as_saved(tell: Tell, photo: Path, tmp_path: Path) -> None:
     project = tmp_path / "mine.palimpsest"
 

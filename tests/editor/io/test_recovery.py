@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -16,6 +17,7 @@ from filelock import Timeout
 from editor.document import Document
 from editor.io import recovery
 from editor.io.journal import JournalReader
+from editor.io.records import MAGIC
 from editor.io.recovery import RecoveryFolder
 from tests.editor.io.test_journal import photo, snapshot, stroke
 from tests.editor.io.test_project import plain
@@ -104,10 +106,33 @@ def test_a_damaged_journal_does_not_keep_the_others_back(tmp_path: Path) -> None
     data[100] ^= 1
     file.write_bytes(data)
     die(dead)
-    (left,) = RecoveryFolder(tmp_path).left_behind()
+    folder = RecoveryFolder(tmp_path)
+    (left,) = folder.left_behind()
     assert left.newest.snapshot.key == "b"
+    assert folder.damaged == 1
     left.discard()
-    assert file.exists()
+    (aside,) = tmp_path.glob("*.damaged")
+    assert aside.read_bytes() == bytes(data)
+    assert folder.size() == 0
+    assert folder.left_behind() == []
+    assert folder.damaged == 0  # it was counted
+    assert aside.exists()
+    long_ago = time.time() - recovery.DAMAGED_STAYS - 60
+    os.utime(aside, (long_ago, long_ago))
+    folder.left_behind()
+    assert not aside.exists()
+
+
+def test_a_damaged_header_is_not_taken_for_an_unfinished_beginning(tmp_path: Path) -> None:
+    dead = keep(tmp_path, photo(700))  # with more behind the first block than one record can be
+    (file,) = dead.path.glob("*.journal")
+    data = bytearray(file.read_bytes())
+    data[len(MAGIC) + 5] ^= 1
+    file.write_bytes(data)
+    die(dead)
+    folder = RecoveryFolder(tmp_path)
+    assert folder.left_behind() == []
+    assert folder.damaged == 1
 
 
 def test_whatever_is_wrong_with_one_journal_does_not_keep_the_others_back(
