@@ -127,3 +127,13 @@ def test_what_was_offered_goes_when_something_runs(scene: Scene) -> None:
     scene.session.notice("Saved.")
     scene.session.run()
     assert scene.stage.notices.messages == ["Saved."]
+
+
+def test_news_wait_until_they_have_been_seen(scene: Scene, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("widgets.notices.LASTS", 30)
+    scene.stage.hide()  # another tab is in front
+    scene.session.notice("Rows are missing.")
+    qtbot.wait(90)
+    assert scene.stage.notices.messages == ["Rows are missing."]
+    scene.stage.show()
+    qtbot.waitUntil(lambda: not scene.stage.notices.messages)
