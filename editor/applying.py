@@ -29,7 +29,8 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
     blended exemplar is hidden, a scribble too, and the strength that took part is cleared (the layer's alpha still has it, and the whole of it
     as `painted`).
 
-    Where an edit was run again, the result takes the place of the layer that it had made, and what had been put away for it comes back.
+    Where an edit was run again, what had been put away for it comes back, and the result takes the place of the layer that it had made, if that is
+    still there.
     """
     recipe = result.recipe
     scribbled = any(asked.layer(each.id) is not None for each in recipe.subjects)
@@ -40,7 +41,7 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
     earlier = None if again is None else document.layer(again.layer)
     own_name = "" if earlier is None else _own_name(earlier, document, asked)
     unclear = region
-    if earlier is not None and document.rerun is not None and document.rerun.layer == earlier.id:
+    if again is not None and document.rerun is not None and document.rerun.layer == again.layer:
         document, kept = _out_of_rerun(document, asked, region)
         unclear = region if region in kept else None
     for subject in recipe.subjects:

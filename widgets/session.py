@@ -23,7 +23,7 @@ from editor.io.files import FileState
 from editor.io.images import Picture
 from editor.models.device import installed
 from editor.models.info import ModelInfo
-from editor.reopening import Reopened, draft_again, restored
+from editor.reopening import draft_again, restored
 from editor.report import Assessment, EditResult, Found, Masks, Recipe, Report
 from editor.request import Repair, SegmentRequest
 from widgets.job import MENDING, Asked, Candidate, Job, Mend
@@ -32,7 +32,7 @@ from widgets.worker import Worker
 
 SEEN = 1.0  # a seam is visible from here on
 OFFERED: tuple[Repair, ...] = ("poisson", "decoder")
-OUTDATED = "This was made from an earlier state."
+OUTDATED = "You have undone what this was made from."
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,13 +288,10 @@ class Session(Setup):
 
     # Running again
 
-    def reopen(self, label: str, reopened: Reopened) -> None:
-        """Go back to what an edit was made from, as one step, until its new result is accepted or `leave_rerun` is called."""
+    def reopen(self, label: str, reopened: Document) -> None:
+        """Go back to what an edit was made from, as one step, until its new result is accepted or `leave_rerun` is called. The draft follows."""
         self.discard()
-        if self._outside is None:
-            self._outside = self.draft
-        self.commit(label, reopened.document)
-        self._take_recipe(reopened.draft, reopened.model)
+        self.commit(label, reopened)
 
     def leave_rerun(self) -> None:
         """Do not run the reopened edit again: what was put away for it comes back, and the draft is as it was."""
@@ -316,21 +313,24 @@ class Session(Setup):
         """The draft goes with the document, into a rerun and out of it, also by undo and redo."""
         before, now = self._rerun, self.history.document.rerun
         self._rerun = now
-        if (before is None) == (now is None):
-            return
-        if now is None:
+        if before is not None and now is not None:
+            if before.layer != now.layer:  # from one to another; what was chosen outside of both stays noted
+                self._take_reopened()
+        elif now is None and before is not None:
             outside, self._outside = self._outside, None
             if outside is not None:
                 self.take_draft(self._as_it_can_be(outside))
-        elif self._outside is None:  # by redo
+        elif now is not None and self._outside is None:  # by redo
             self._enter_rerun()
 
     def _enter_rerun(self) -> None:
         """The document says that an edit is being run again: the draft is that of the edit."""
+        self._outside = self.draft
+        self._take_reopened()
+
+    def _take_reopened(self) -> None:
         with contextlib.suppress(InvalidRequest):  # its layer has been deleted
-            draft, model = draft_again(self.history.document)
-            self._outside = self.draft
-            self._take_recipe(draft, model)
+            self._take_recipe(*draft_again(self.history.document))
 
     def _take_recipe(self, draft: Draft, model: str) -> None:
         held = self.draft.model
