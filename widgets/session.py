@@ -26,6 +26,7 @@ from editor.models.info import ModelInfo
 from editor.reopening import draft_again, restored
 from editor.report import Assessment, EditResult, Found, Masks, Recipe, Report
 from editor.request import Repair, SegmentRequest
+from editor.rerun import Rerun
 from widgets.job import MENDING, Asked, Candidate, Job, Mend
 from widgets.setup import Setup
 from widgets.worker import Worker
@@ -78,6 +79,7 @@ class Session(Setup):
         self._accepted: dict[int, Candidate] = {}  # by the layer that each became
         self._used = ""  # the key of the model in use when this document looked last
         self._outside: Draft | None = None  # as it was before an edit was reopened
+        self._left: tuple[Rerun, Draft] | None = None  # how an edit was reopened, and the draft when that was left
         self._rerun = document.rerun
         self._first = self.draft
         self._last = last_edit(document)  # until it is known which models there are
@@ -317,6 +319,7 @@ class Session(Setup):
             if before.layer != now.layer:  # from one to another; what was chosen outside of both stays noted
                 self._take_reopened()
         elif now is None and before is not None:
+            self._left = before, self.draft
             outside, self._outside = self._outside, None
             if outside is not None:
                 self.take_draft(self._as_it_can_be(outside))
@@ -329,6 +332,11 @@ class Session(Setup):
         self._take_reopened()
 
     def _take_reopened(self) -> None:
+        if (
+            self._left is not None and self._left[0] is self.history.document.rerun
+        ):  # what was changed before leaving is not lost
+            self.take_draft(self._as_it_can_be(self._left[1]))
+            return
         with contextlib.suppress(InvalidRequest):  # its layer has been deleted
             self._take_recipe(*draft_again(self.history.document))
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QApplication, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from editor.compose import flatten
@@ -192,6 +193,19 @@ class TestRunningAgain:
         session.undo()
         assert session.draft == outside
 
+    def test_what_was_changed_before_leaving_comes_back_with_redo(self, session: Session) -> None:
+        outside = session.draft
+        again(session)
+        session.set_draft(prompt="a red boat", seed=77)
+        session.leave_rerun()
+        assert session.draft == outside
+        session.redo()
+        assert (session.draft.prompt, seed(session)) == ("a red boat", 77)
+        session.undo()
+        assert session.draft == outside
+        again(session)  # anew: as it was made
+        assert seed(session) == 5
+
     def test_a_result_whose_layer_is_gone_is_on_top_and_what_was_hidden_is_back(self, session: Session) -> None:
         again(session)
         session.run()
@@ -249,6 +263,20 @@ class TestSaying:
         bench = Workbench(Session(session.document, worker))
         qtbot.addWidget(bench)
         assert "is reopened." in bench.stage.notices.messages[0]
+
+    def test_escape_in_the_words_ends_the_typing_and_does_not_leave(self, session: Session, bench: Workbench) -> None:
+        words = bench.edit.findChild(QPlainTextEdit)
+        assert words is not None
+        again(session)
+        words.setVisible(True)
+        words.setFocus()
+        override = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
+        override.ignore()
+        QApplication.sendEvent(words, override)
+        assert override.isAccepted(), "else it would be the shortcut of the command that leaves"
+        QTest.keyClick(words, Qt.Key.Key_Escape)
+        assert reopened(session)
+        assert bench.focusWidget() is bench.canvas
 
 
 class TestUndone:
