@@ -19,6 +19,8 @@ from editor.request import BlendedSettings, Subject
 from editor.tiles import Tiles
 
 Map = NDArray[np.float32]
+FAINTEST = 0.5 / 255
+"""Strength below which nothing changes: the outermost rim of a soft brush. It is used up with the rest, else there would always be something left."""
 
 
 def apply_result(document: Document, result: EditResult, asked: Document) -> tuple[str, Document]:
@@ -157,6 +159,7 @@ def _without_used(now: Tiles, asked: Document, region: MapName, result: EditResu
 
     def clear(part: Rect, view: Map) -> None:
         used = result.pixels[part.within(result.rect).slices][..., 3] > 0
+        used |= view * recipe.strength < FAINTEST
         view[used & (view == then.read(part))] = 0
 
     def clear_seen(part: Rect, view: Map) -> None:
