@@ -137,3 +137,14 @@ def test_news_wait_until_they_have_been_seen(scene: Scene, qtbot: QtBot, monkeyp
     assert scene.stage.notices.messages == ["Rows are missing."]
     scene.stage.show()
     qtbot.waitUntil(lambda: not scene.stage.notices.messages)
+
+
+def test_the_strip_fits_into_the_narrowest_window(scene: Scene) -> None:
+    scene.stage.resize(468, 440)  # what the tools and the column leave of 800 pixels
+    scene.session.run()
+    for seed in range(3):
+        scene.session.job_result(result(seed))
+    scene.session.job_finished()
+    strip = scene.strip
+    assert strip.geometry().right() <= scene.stage.width()
+    assert strip.minimumSizeHint().width() <= strip.width(), "else its pictures lie over its words"
