@@ -19,6 +19,7 @@ from editor.planning import Draft
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.icons import IconButton
 from widgets.controls.section import FoldButton
+from widgets.controls.slider import Slider
 from widgets.guard import Guarded
 from widgets.job import Job
 from widgets.methods import method_of
@@ -41,7 +42,7 @@ TICK = 500  # milliseconds between two looks at the time left
 
 
 class EditPanel(Guarded, QFrame):
-    """Shows and changes the session's draft, and runs it. `let_go()`: its words or its button have the keyboard, and what comes next is elsewhere:
+    """Shows and changes the session's draft, and runs it. `let_go()`: something in it, or a slider, has the keyboard, and is done with it:
     the edit has begun, the typing is over, or there is nothing to press any more.
     """
 
@@ -193,7 +194,8 @@ class EditPanel(Guarded, QFrame):
         self._button.setToolTip(label if elided != label else "")
         usable = can_run and not (job is not None and job.state == "stopping")
         begun, self._busy = busy and not self._busy, busy
-        if begun and (self._prompt.hasFocus() or self._button.hasFocus()):
+        focus = self.window().focusWidget()
+        if begun and focus is not None and (self.isAncestorOf(focus) or isinstance(focus, Slider)):
             self.let_go.emit()  # arrows and Enter choose among the results, which no field should take for itself
         elif not usable and self._button.hasFocus():
             self.let_go.emit()  # else Qt would give the keyboard to whatever comes next, which closes the document
