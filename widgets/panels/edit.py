@@ -180,6 +180,10 @@ class EditPanel(Guarded, QFrame):
             self._advised = session.document, session.draft, advice(session.document, session.draft, session.plan)
         return self._advised[2]
 
+    def _takes_keys(self, focus: QWidget | None) -> bool:
+        """Whether what has the keyboard would take Enter and arrows for itself."""
+        return focus is not None and (self.isAncestorOf(focus) or isinstance(focus, Slider))
+
     def _show_job(self) -> None:
         job = self._session.job
         busy = job is not None and job.busy
@@ -194,8 +198,7 @@ class EditPanel(Guarded, QFrame):
         self._button.setToolTip(label if elided != label else "")
         usable = can_run and not (job is not None and job.state == "stopping")
         begun, self._busy = busy and not self._busy, busy
-        focus = self.window().focusWidget()
-        if begun and focus is not None and (self.isAncestorOf(focus) or isinstance(focus, Slider)):
+        if begun and self._takes_keys(self.window().focusWidget()):
             self.let_go.emit()  # arrows and Enter choose among the results, which no field should take for itself
         elif not usable and self._button.hasFocus():
             self.let_go.emit()  # else Qt would give the keyboard to whatever comes next, which closes the document

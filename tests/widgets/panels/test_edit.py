@@ -119,7 +119,9 @@ def test_no_slider_keeps_the_keyboard_when_something_runs(panel: EditPanel, sess
     strength = slider(panel, "Strength")
     strength.setFocus()
     QTest.keyClicks(strength, "40")
-    QTest.keyClick(strength.findChild(QLineEdit), Qt.Key.Key_Return)
+    field = strength.findChild(QLineEdit)
+    assert field is not None
+    QTest.keyClick(field, Qt.Key.Key_Return)
     assert panel.focusWidget() is strength
     session.run()
     assert given == [True], "Enter would open its field instead of keeping a result"
