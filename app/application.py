@@ -183,12 +183,17 @@ class Application:
         await self.open_all(paths or ())
 
     async def open_all(self, paths: Sequence[Path]) -> None:
-        """One after the other; one that cannot be opened does not keep back the rest."""
+        """One after the other; one that cannot be opened does not keep back the rest. What went wrong is said at the end, over what is in front by
+        then.
+        """
+        refusals: list[EditorError] = []
         for path in paths:
-            await asyncio.wait([self._start(self.open(path))])
+            await asyncio.wait([self._start(self.open(path, refusals.append))])
+        for error in refusals:
+            self._refuse(error)
 
-    async def open(self, path: Path) -> None:
-        """Open one picture or project; what goes wrong becomes a notice."""
+    async def open(self, path: Path, refuse: Callable[[EditorError], None] | None = None) -> None:
+        """Open one picture or project. What goes wrong is handed to `refuse`, or else becomes a notice."""
         path = path.absolute()
         if self._has_open(path):
             return
@@ -197,7 +202,7 @@ class Application:
             document, notes = await open_document(path)
         except EditorError as error:
             self.settings.forget(path)
-            self.window.notice(error.message, error.advice, error=True)
+            (refuse or self._refuse)(error)
             return
         if self._has_open(path):  # by now: it was asked for twice
             return
@@ -208,6 +213,9 @@ class Application:
             session.on_disk = state
             self._start(note_state(session, path, state))
         self._start(self._remember(path, document))
+
+    def _refuse(self, error: EditorError) -> None:
+        self.window.notice(error.message, error.advice, error=True)
 
     def _has_open(self, path: Path) -> bool:
         """Whether the project is open already; then it comes to the front."""
@@ -325,7 +333,7 @@ class Application:
                 session.notice(error.message, error.advice, error=True)
                 return
         if session.history.document.rerun is not None:
-            notes = (*notes, "What is hidden while an edit is run again is not in it.")
+            notes = (*notes, "What is hidden while an edit is reopened is not in it.")
         session.notice(" ".join((f"Exported {path.name}.", *notes)))
 
     async def _close(self, session: Session) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton, QWidget
 
 from editor.errors import readable
 
@@ -81,7 +81,7 @@ def ask_unsaved(parent: QWidget, name: str, answered: Callable[[Answer], None]) 
     save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
     discard = box.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
     cancel = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
-    discard.setProperty("role", "danger")
+    _redden(discard)
     box.setDefaultButton(save)
     box.setEscapeButton(cancel)
 
@@ -106,21 +106,29 @@ def ask_changed(parent: QWidget, name: str, answered: Callable[[Choice], None], 
     may = "may hold something else by now: nobody looked after it meanwhile"
     box.setText(f"“{readable(name)}” {was if known else may}.")
     box.setInformativeText(
-        "Keep both saves this one beside it, under another name. Open the other shows what the file holds now, beside this one, which then has "
-        "no file. Overwrite replaces what the file holds."
+        "“Keep both” saves this one beside it, under another name.\n"
+        "“Overwrite” replaces what the file holds now, which is lost.\n"
+        "“Open the other” opens what the file holds now in a tab of its own. This one stays open beside it, not saved."
     )
     box.setIcon(QMessageBox.Icon.NoIcon)
     both = box.addButton("Keep both", QMessageBox.ButtonRole.AcceptRole)
     reload = box.addButton("Open the other", QMessageBox.ButtonRole.ActionRole)
     overwrite = box.addButton("Overwrite", QMessageBox.ButtonRole.DestructiveRole)
     cancel = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
-    overwrite.setProperty("role", "danger")
+    _redden(overwrite)
     box.setDefaultButton(both)
     box.setEscapeButton(cancel)
     answers: dict[object, Choice] = {both: "both", reload: "reload", overwrite: "overwrite"}
     box.finished.connect(lambda: answered(answers.get(box.clickedButton(), "cancel")))
     box.open()
     return box
+
+
+def _redden(button: QPushButton) -> None:
+    """Show that it destroys something. A message box has given its buttons their looks already when it hands them out."""
+    button.setProperty("role", "danger")
+    button.style().unpolish(button)
+    button.style().polish(button)
 
 
 def _dialog(parent: QWidget, title: str, folder: Path | None) -> QFileDialog:

@@ -13,7 +13,7 @@ from editor.errors import EditorError
 from editor.io.files import FileState, changed_since, clear_leftovers, free_name, state_of
 from widgets.session import Session
 
-REOPENED = "An edit is being run again: that goes on when the project is opened."
+REOPENED = "An edit is reopened, and still is when the project is opened again."
 
 
 async def save_session(

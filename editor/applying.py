@@ -19,6 +19,8 @@ from editor.request import BlendedSettings, Subject
 from editor.tiles import Tiles
 
 Map = NDArray[np.float32]
+FAINTEST = 0.5 / 255
+"""Strength below which nothing changes: the outermost rim of a soft brush. It is used up with the rest, else there would always be something left."""
 
 
 def apply_result(document: Document, result: EditResult, asked: Document) -> tuple[str, Document]:
@@ -29,7 +31,8 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
     blended exemplar is hidden, a scribble too, and the strength that took part is cleared (the layer's alpha still has it, and the whole of it
     as `painted`).
 
-    Where an edit was run again, the result takes the place of the layer that it had made, and what had been put away for it comes back.
+    Where an edit was run again, what had been put away for it comes back, and the result takes the place of the layer that it had made, if that is
+    still there.
     """
     recipe = result.recipe
     scribbled = any(asked.layer(each.id) is not None for each in recipe.subjects)
@@ -40,7 +43,7 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
     earlier = None if again is None else document.layer(again.layer)
     own_name = "" if earlier is None else _own_name(earlier, document, asked)
     unclear = region
-    if earlier is not None and document.rerun is not None and document.rerun.layer == earlier.id:
+    if again is not None and document.rerun is not None and document.rerun.layer == again.layer:
         document, kept = _out_of_rerun(document, asked, region)
         unclear = region if region in kept else None
     for subject in recipe.subjects:
@@ -156,6 +159,7 @@ def _without_used(now: Tiles, asked: Document, region: MapName, result: EditResu
 
     def clear(part: Rect, view: Map) -> None:
         used = result.pixels[part.within(result.rect).slices][..., 3] > 0
+        used |= view * recipe.strength < FAINTEST
         view[used & (view == then.read(part))] = 0
 
     def clear_seen(part: Rect, view: Map) -> None:

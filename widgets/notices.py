@@ -1,8 +1,9 @@
-"""Passing messages over the canvas: news fade by themselves, errors stay until they are closed."""
+"""Passing messages over the canvas: news fade by themselves once they have been seen for a while, errors stay until they are closed."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from editor.errors import readable
@@ -83,7 +84,9 @@ class Notices(Guarded, QWidget):
         self.resized.emit()
 
 
-class _Card(QFrame):
+class _Card(Guarded, QFrame):
+    """`closed()` when the person has closed it, or it has been in sight for as long as it lasts: what is said of a document in another tab waits."""
+
     closed = Signal()
 
     def __init__(self, notice: Notice, parent: QWidget, *, fades: bool = True) -> None:
@@ -132,8 +135,17 @@ class _Card(QFrame):
             row.addStretch(1)
             words.addSpacing(4)
             words.addLayout(row)
-        if fades and not notice.error:
-            timer = QTimer(self)
-            timer.setSingleShot(True)
-            timer.timeout.connect(self.closed)
-            timer.start(LASTS_WITH_OFFERS if notice.offers else LASTS)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(LASTS_WITH_OFFERS if notice.offers else LASTS)
+        self._timer.timeout.connect(self.closed)
+        self._fades = fades and not notice.error
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._fades:
+            self._timer.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._timer.stop()

@@ -96,7 +96,7 @@ def why_not_again(session: Session, id: int) -> str:
     if session.job is not None and session.job.busy:
         return "An edit is running."
     if document.rerun is not None and document.rerun.layer == id:
-        return "It is being run again."
+        return "It is reopened already."
     return reopening.can_reopen(document, layer)
 
 
@@ -109,7 +109,7 @@ def run_again(session: Session, id: int) -> None:
     except InvalidRequest as error:
         session.notice(error.message, error.advice)
         return
-    session.reopen(f"Reopen: {'' if layer is None else layer.name}", reopened)
+    session.reopen(f"Reopen: {'' if layer is None else layer.name}", reopened.document)
 
 
 def can_leave(session: Session) -> bool:
@@ -125,7 +125,7 @@ def rerun_notice(session: Session) -> Notice | None:
     layer = document.layer(document.rerun.layer)
     name = "An edit" if layer is None else f"“{layer.name}”"
     return Notice(
-        f"{name} is being run again.",
-        "What came later is hidden until you accept a result or leave.",
+        f"{name} is reopened.",
+        "Change what you like, then run it again. What came later is hidden until you accept a result or leave.",
         offers=(("Leave (Esc)", session.leave_rerun),),
     )

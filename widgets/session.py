@@ -23,16 +23,17 @@ from editor.io.files import FileState
 from editor.io.images import Picture
 from editor.models.device import installed
 from editor.models.info import ModelInfo
-from editor.reopening import Reopened, draft_again, restored
+from editor.reopening import draft_again, restored
 from editor.report import Assessment, EditResult, Found, Masks, Recipe, Report
 from editor.request import Repair, SegmentRequest
+from editor.rerun import Rerun
 from widgets.job import MENDING, Asked, Candidate, Job, Mend
 from widgets.setup import Setup
 from widgets.worker import Worker
 
 SEEN = 1.0  # a seam is visible from here on
 OFFERED: tuple[Repair, ...] = ("poisson", "decoder")
-OUTDATED = "This was made from an earlier state."
+OUTDATED = "You have undone what this was made from."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Session(Setup):
         self._accepted: dict[int, Candidate] = {}  # by the layer that each became
         self._used = ""  # the key of the model in use when this document looked last
         self._outside: Draft | None = None  # as it was before an edit was reopened
+        self._left: tuple[Rerun, Draft] | None = None  # how an edit was reopened, and the draft when that was left
         self._rerun = document.rerun
         self._first = self.draft
         self._last = last_edit(document)  # until it is known which models there are
@@ -288,13 +290,10 @@ class Session(Setup):
 
     # Running again
 
-    def reopen(self, label: str, reopened: Reopened) -> None:
-        """Go back to what an edit was made from, as one step, until its new result is accepted or `leave_rerun` is called."""
+    def reopen(self, label: str, reopened: Document) -> None:
+        """Go back to what an edit was made from, as one step, until its new result is accepted or `leave_rerun` is called. The draft follows."""
         self.discard()
-        if self._outside is None:
-            self._outside = self.draft
-        self.commit(label, reopened.document)
-        self._take_recipe(reopened.draft, reopened.model)
+        self.commit(label, reopened)
 
     def leave_rerun(self) -> None:
         """Do not run the reopened edit again: what was put away for it comes back, and the draft is as it was."""
@@ -316,21 +315,30 @@ class Session(Setup):
         """The draft goes with the document, into a rerun and out of it, also by undo and redo."""
         before, now = self._rerun, self.history.document.rerun
         self._rerun = now
-        if (before is None) == (now is None):
-            return
-        if now is None:
+        if before is not None and now is not None:
+            if before.layer != now.layer:  # from one to another; what was chosen outside of both stays noted
+                self._take_reopened()
+        elif now is None and before is not None:
+            self._left = before, self.draft
             outside, self._outside = self._outside, None
             if outside is not None:
                 self.take_draft(self._as_it_can_be(outside))
-        elif self._outside is None:  # by redo
+        elif now is not None and self._outside is None:  # by redo
             self._enter_rerun()
 
     def _enter_rerun(self) -> None:
         """The document says that an edit is being run again: the draft is that of the edit."""
+        self._outside = self.draft
+        self._take_reopened()
+
+    def _take_reopened(self) -> None:
+        if (
+            self._left is not None and self._left[0] is self.history.document.rerun
+        ):  # what was changed before leaving is not lost
+            self.take_draft(self._as_it_can_be(self._left[1]))
+            return
         with contextlib.suppress(InvalidRequest):  # its layer has been deleted
-            draft, model = draft_again(self.history.document)
-            self._outside = self.draft
-            self._take_recipe(draft, model)
+            self._take_recipe(*draft_again(self.history.document))
 
     def _take_recipe(self, draft: Draft, model: str) -> None:
         held = self.draft.model

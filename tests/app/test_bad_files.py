@@ -145,6 +145,11 @@ def test_the_good_ones_among_the_bad_are_opened(tell: Tell, photo: Path, tmp_pat
         desk.application.open_paths([bad, tmp_path / "not there.png", photo])
         await until(lambda: desk.application.sessions)
         assert [session.name for session in desk.application.sessions] == ["flower"]
+        bench = desk.window.workbench
+        assert bench is not None
+        await until(lambda: len(bench.stage.notices.messages) == 2)
+        assert "bad.png" in bench.stage.notices.messages[0]
+        assert "not there.png" in bench.stage.notices.messages[1]
 
     tell(story)
 

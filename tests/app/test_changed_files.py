@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
+from pytestqt.qtbot import QtBot
 
+from app import dialogs
 from app.documents import read_document
 from editor.document import Document
 from editor.io.project import save_project
@@ -20,6 +23,7 @@ from tests.app.desk import Desk, by_hand
 from tests.conftest import until
 from widgets import running
 from widgets.session import Notice, Session
+from widgets.theme import DARK, Theme
 
 
 def grey(value: int, width: int = 640, height: int = 427) -> Document:
@@ -285,18 +289,33 @@ def test_saved_while_an_edit_is_run_again_it_goes_on_when_opened(tell: Tell, tmp
         notices = heard(session)
         await desk.do("file.save")
         await until(lambda: not session.history.unsaved)
-        assert "goes on when the project is opened" in notices[-1].advice
+        assert "still is when the project is opened" in notices[-1].advice
         await desk.do("file.close")
         await until(lambda: not desk.application.sessions)
         opened = await desk.open(path)
         assert [layer.visible for layer in opened.document.layers] == [True, False, False]
-        assert any("is being run again" in each for each in notices_on_screen(desk))
+        assert any("is reopened." in each for each in notices_on_screen(desk))
         await by_hand(desk.canvas.setFocus)
         await desk.key(Qt.Key.Key_Escape)
         assert [layer.visible for layer in opened.document.layers] == [layer.visible for layer in shown.layers]
         assert opened.document.rerun is None
 
     tell(story)
+
+
+def test_what_destroys_is_red(qapp: QApplication, qtbot: QtBot) -> None:
+    Theme(qapp, "dark")
+    window = QWidget()
+    qtbot.addWidget(window)
+    changed = dialogs.ask_changed(window, "cat", lambda _: None)
+    unsaved = dialogs.ask_unsaved(window, "cat", lambda _: None)
+    red = [
+        button.text()
+        for box in (changed, unsaved)
+        for button in box.buttons()
+        if button.palette().buttonText().color() == QColor(DARK.danger)
+    ]
+    assert red == ["Overwrite", "Discard"]
 
 
 def question(desk: Desk) -> str:

@@ -246,6 +246,16 @@ class TestApply:
         _, after = apply_result(document, answer(make_request(document, Draft(seed=3))), document)
         assert after.strength.blank
 
+    @pytest.mark.parametrize("overall", [1.0, 0.35])
+    def test_the_faint_rim_of_a_soft_brush_is_used_up_as_well(self, overall: float) -> None:
+        document = make_document()
+        soft = np.geomspace(1e-6, 1, 30, dtype=np.float32)[None].repeat(5, axis=0)
+        document = document.with_strength(document.strength.write(10, 10, soft))
+        result = answer(make_request(document, Draft(seed=3, strength=overall)))
+        assert not result.pixels[..., 3].all(), "some of it is too faint for 8 bits"
+        _, after = apply_result(document, result, document)
+        assert after.strength.blank
+
     def test_a_removed_item_leaves_the_list(self) -> None:
         document, item = with_item(make_document(), Rect(20, 10, 30, 20))
         request = make_request(document, Draft(seed=1), removal(item))

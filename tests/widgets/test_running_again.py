@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QApplication, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from editor.compose import flatten
@@ -169,13 +170,52 @@ class TestRunningAgain:
         accept(session, result(6))
         before = session.document
         again(session)
-        assert "being run again" in running.why_not_again(session, before.layers[1].id)
+        assert "reopened already" in running.why_not_again(session, before.layers[1].id)
         running.run_again(session, before.layers[-1].id)
         assert visible(session.document) == [True, True, True, False]
         session.leave_rerun()
         assert visible(session.document) == visible(before)
         assert session.document.strength is before.strength
         assert not reopened(session)
+
+    def test_the_draft_goes_from_one_reopened_edit_to_the_other_with_undo(self, session: Session) -> None:
+        session.commit("Paint", painted(session.document))
+        accept(session, result(6))
+        outside = session.draft
+        again(session)
+        running.run_again(session, session.document.layers[-1].id)
+        assert seed(session) == 6
+        session.undo()
+        assert seed(session) == 5
+        session.redo()
+        assert seed(session) == 6
+        session.undo()
+        session.undo()
+        assert session.draft == outside
+
+    def test_what_was_changed_before_leaving_comes_back_with_redo(self, session: Session) -> None:
+        outside = session.draft
+        again(session)
+        session.set_draft(prompt="a red boat", seed=77)
+        session.leave_rerun()
+        assert session.draft == outside
+        session.redo()
+        assert (session.draft.prompt, seed(session)) == ("a red boat", 77)
+        session.undo()
+        assert session.draft == outside
+        again(session)  # anew: as it was made
+        assert seed(session) == 5
+
+    def test_a_result_whose_layer_is_gone_is_on_top_and_what_was_hidden_is_back(self, session: Session) -> None:
+        again(session)
+        session.run()
+        session.job_result(green())
+        session.job_finished()
+        session.commit("Delete", session.document.without_layer(filled(session).id))
+        session.accept()
+        assert visible(session.document) == [True, True, True]
+        assert not reopened(session)
+        assert session.document.layers[-1].recipe == green().recipe
 
     def test_a_document_opened_in_the_middle_goes_on(self, session: Session, worker: Worker, qtbot: QtBot) -> None:
         again(session)
@@ -203,7 +243,7 @@ class TestSaying:
     def test_it_is_said_as_long_as_it_lasts_and_a_click_leaves(self, session: Session, bench: Workbench) -> None:
         name = filled(session).name
         again(session)
-        said = f"“{name}” is being run again."
+        said = f"“{name}” is reopened."
         assert bench.stage.notices.messages == [said]
         session.run()
         assert bench.stage.notices.messages == [said], "it clears what is past, and this is not"
@@ -222,7 +262,21 @@ class TestSaying:
         again(session)
         bench = Workbench(Session(session.document, worker))
         qtbot.addWidget(bench)
-        assert "is being run again." in bench.stage.notices.messages[0]
+        assert "is reopened." in bench.stage.notices.messages[0]
+
+    def test_escape_in_the_words_ends_the_typing_and_does_not_leave(self, session: Session, bench: Workbench) -> None:
+        words = bench.edit.findChild(QPlainTextEdit)
+        assert words is not None
+        again(session)
+        words.setVisible(True)
+        words.setFocus()
+        override = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
+        override.ignore()
+        QApplication.sendEvent(words, override)
+        assert override.isAccepted(), "else it would be the shortcut of the command that leaves"
+        QTest.keyClick(words, Qt.Key.Key_Escape)
+        assert reopened(session)
+        assert bench.focusWidget() is bench.canvas
 
 
 class TestUndone:

@@ -127,3 +127,24 @@ def test_what_was_offered_goes_when_something_runs(scene: Scene) -> None:
     scene.session.notice("Saved.")
     scene.session.run()
     assert scene.stage.notices.messages == ["Saved."]
+
+
+def test_news_wait_until_they_have_been_seen(scene: Scene, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("widgets.notices.LASTS", 30)
+    scene.stage.hide()  # another tab is in front
+    scene.session.notice("Rows are missing.")
+    qtbot.wait(90)
+    assert scene.stage.notices.messages == ["Rows are missing."]
+    scene.stage.show()
+    qtbot.waitUntil(lambda: not scene.stage.notices.messages)
+
+
+def test_the_strip_fits_into_the_narrowest_window(scene: Scene) -> None:
+    scene.stage.resize(468, 440)  # what the tools and the column leave of 800 pixels
+    scene.session.run()
+    for seed in range(3):
+        scene.session.job_result(result(seed))
+    scene.session.job_finished()
+    strip = scene.strip
+    assert strip.geometry().right() <= scene.stage.width()
+    assert strip.minimumSizeHint().width() <= strip.width(), "else its pictures lie over its words"

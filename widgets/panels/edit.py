@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFrame,
     QPlainTextEdit,
@@ -18,6 +19,8 @@ from editor.planning import Draft
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.icons import IconButton
 from widgets.controls.section import FoldButton
+from widgets.controls.slider import Slider
+from widgets.guard import Guarded
 from widgets.job import Job
 from widgets.methods import method_of
 from widgets.panels.aside import Aside
@@ -27,6 +30,7 @@ from widgets.panels.more import More
 from widgets.panels.overall import Overall
 from widgets.panels.region import RegionLine
 from widgets.panels.remarks import Remark, Remarks
+from widgets.running import can_leave
 from widgets.session import Session
 
 PROMPT_HEIGHT = 56
@@ -37,9 +41,9 @@ WORDS_INSTEAD = "Or say what should be there"
 TICK = 500  # milliseconds between two looks at the time left
 
 
-class EditPanel(QFrame):
-    """Shows and changes the session's draft, and runs it. `let_go()`: its words or its button have the keyboard, and what comes next is elsewhere:
-    the edit has begun, or there is nothing to press any more.
+class EditPanel(Guarded, QFrame):
+    """Shows and changes the session's draft, and runs it. `let_go()`: something in it, or a slider, has the keyboard, and is done with it:
+    the edit has begun, the typing is over, or there is nothing to press any more.
     """
 
     let_go = Signal()
@@ -93,6 +97,7 @@ class EditPanel(QFrame):
         self._timer.setInterval(TICK)
         self._timer.timeout.connect(self._show_job)
         self._prompt.textChanged.connect(self._prompt_typed)
+        self._prompt.installEventFilter(self)
         self._more_button.toggled.connect(self._unfold)
         self._button.clicked.connect(self._pressed)
         session.words_wanted.connect(self._ask_for_words)
@@ -108,6 +113,17 @@ class EditPanel(QFrame):
     def button(self) -> QPushButton:
         """The one primary button."""
         return self._button
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # Escape ends the typing first: while an edit is reopened it would leave that, and the words with it.
+        escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if watched is not self._prompt or not escape or not can_leave(self._session):
+            return False
+        if event.type() == QEvent.Type.ShortcutOverride:
+            event.accept()
+        elif event.type() == QEvent.Type.KeyPress:
+            self.let_go.emit()
+        return True
 
     def _pressed(self) -> None:
         job = self._session.job
@@ -164,6 +180,10 @@ class EditPanel(QFrame):
             self._advised = session.document, session.draft, advice(session.document, session.draft, session.plan)
         return self._advised[2]
 
+    def _takes_keys(self, focus: QWidget | None) -> bool:
+        """Whether what has the keyboard would take Enter and arrows for itself."""
+        return focus is not None and (self.isAncestorOf(focus) or isinstance(focus, Slider))
+
     def _show_job(self) -> None:
         job = self._session.job
         busy = job is not None and job.busy
@@ -178,7 +198,7 @@ class EditPanel(QFrame):
         self._button.setToolTip(label if elided != label else "")
         usable = can_run and not (job is not None and job.state == "stopping")
         begun, self._busy = busy and not self._busy, busy
-        if begun and (self._prompt.hasFocus() or self._button.hasFocus()):
+        if begun and self._takes_keys(self.window().focusWidget()):
             self.let_go.emit()  # arrows and Enter choose among the results, which no field should take for itself
         elif not usable and self._button.hasFocus():
             self.let_go.emit()  # else Qt would give the keyboard to whatever comes next, which closes the document

@@ -112,6 +112,21 @@ def test_while_variations_wait_the_accent_is_elsewhere(panel: EditPanel, session
     assert panel.button.property("role") == "primary"
 
 
+def test_no_slider_keeps_the_keyboard_when_something_runs(panel: EditPanel, session: Session) -> None:
+    given: list[bool] = []
+    panel.let_go.connect(lambda: given.append(True))
+    session.commit("Paint", painted(session.document))
+    strength = slider(panel, "Strength")
+    strength.setFocus()
+    QTest.keyClicks(strength, "40")
+    field = strength.findChild(QLineEdit)
+    assert field is not None
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert panel.focusWidget() is strength
+    session.run()
+    assert given == [True], "Enter would open its field instead of keeping a result"
+
+
 def test_what_went_wrong_is_said_beside_the_button(panel: EditPanel, session: Session) -> None:
     session.commit("Paint", painted(session.document))
     session.run()
