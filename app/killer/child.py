@@ -161,6 +161,8 @@ class Child:
 
     async def _save(self, application: Application, session: Session) -> None:
         key = application.autosave.key_of(session)
+        if not session.history.unsaved:
+            return  # when it would be done could not be told
         if session.path is None:
             session.path = project_path(self._home, key)  # as if it had been chosen in the dialog
         document = session.history.document
