@@ -161,14 +161,14 @@ class Child:
 
     async def _save(self, application: Application, session: Session) -> None:
         key = application.autosave.key_of(session)
-        if not session.history.unsaved:
+        if not _is_unsaved(session):
             return  # when it would be done could not be told
         if session.path is None:
             session.path = project_path(self._home, key)  # as if it had been chosen in the dialog
         document = session.history.document
         self._write("saving", key=key, digest=self._digests.of(document))
         await _by_hand(lambda: application.save(session))
-        while session.history.unsaved:
+        while _is_unsaved(session):
             # The program before was killed after it had saved and before it had noted so: the file may be somebody else's.
             for box in application.window.findChildren(QMessageBox):
                 for button in box.buttons() if box.isVisible() else ():
@@ -201,6 +201,10 @@ class Child:
 
     def _write(self, what: str, **facts: str) -> None:
         os.write(self._ledger, (json.dumps({"what": what, "time": time.time(), **facts}) + "\n").encode())
+
+
+def _is_unsaved(session: Session) -> bool:
+    return session.history.unsaved
 
 
 async def _by_hand(act: Callable[[], object]) -> None:

@@ -49,6 +49,9 @@ class ToolView(PanZoom):
         self._tool_name = session.options.tool
         self._tool = tools.get(self._tool_name)
         self._button = Qt.MouseButton.NoButton  # that began what the hand is doing; only this one ends it
+        self._pen = (
+            False  # whether it was a pen's; a mouse that is nudged meanwhile does nothing, and the other way round
+        )
         self._space = False
         self._on_stripe = False  # whether the pointer is over a stripe of a strength fan
         self._cursor: Point | None = None  # of the pointer, in picture pixels
@@ -141,29 +144,38 @@ class ToolView(PanZoom):
             self._press(event, event.button(), "double")
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if not made_by_pen(event):
+        if not made_by_pen(event) and not (self._busy and self._pen):
             if not event.buttons() & self._button:
                 self.finish()  # the release went elsewhere: to a menu, to a dialog
             self._move(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if not made_by_pen(event):
+        if not made_by_pen(event) and not (self._busy and self._pen):
             self._release(event)
 
     def tabletEvent(self, event: QTabletEvent) -> None:
         event.accept()  # Qt then makes no mouse event of it
+        if self._busy and not self._pen:
+            return
         match event.type():
             case QEvent.Type.TabletPress:
-                self._press(event, event.button(), "press")
+                self._press(event, event.button(), "press", pen=True)
             case QEvent.Type.TabletMove:
+                if not event.buttons() & self._button and event.pressure() == 0:
+                    self.finish()  # it hovers: the release went elsewhere
                 self._move(event)
             case QEvent.Type.TabletRelease:
                 self._release(event)
 
-    def _press(self, event: QSinglePointEvent, button: Qt.MouseButton, kind: Kind) -> None:
-        if self._hand.busy or self.panning or self._divider.held or self.framing.held:
+    @property
+    def _busy(self) -> bool:
+        """Whether the hand is doing anything."""
+        return self._hand.busy or self.panning or self._divider.held or self.framing.held
+
+    def _press(self, event: QSinglePointEvent, button: Qt.MouseButton, kind: Kind, *, pen: bool = False) -> None:
+        if self._busy:
             return
-        self._button = button
+        self._button, self._pen = button, pen
         left = button == Qt.MouseButton.LeftButton
         if left and self._divider.near(event.position()):
             self._divider.held = True
@@ -363,7 +375,7 @@ class ToolView(PanZoom):
 
     def finish(self) -> None:
         """End what the hand is doing where it is: what was painted stays."""
-        if not (self._hand.busy or self.panning or self._divider.held or self.framing.held):
+        if not self._busy:
             return
         self._divider.held = False
         if self.framing.held:

@@ -240,6 +240,32 @@ def test_the_barrel_button_of_the_pen_neither_ends_nor_drops_the_stroke(easel: E
     assert easel.session.history.entries[-1].label == "Note"
 
 
+def test_a_mouse_that_is_nudged_does_nothing_to_the_stroke_of_a_pen(easel: Easel) -> None:
+    pen = _pen(QPointingDevice.PointerType.Pen)
+    _tablet(easel, QEvent.Type.TabletPress, 0.3, pen)
+    _tablet(easel, QEvent.Type.TabletMove, 0.5, pen)
+    easel.point(MOVE, 140, 100, Qt.MouseButton.NoButton)
+    easel.point(PRESS, 140, 100)
+    easel.point(RELEASE, 140, 100)
+    assert easel.session.in_gesture
+    _tablet(easel, QEvent.Type.TabletMove, 0.7, pen)
+    _tablet(easel, QEvent.Type.TabletRelease, 0.0, pen)
+    assert easel.note.kinds == ["press", "move", "move", "release"]
+
+
+def test_a_pen_that_hovers_after_its_release_was_lost_ends_the_stroke(easel: Easel) -> None:
+    pen = _pen(QPointingDevice.PointerType.Pen)
+    _tablet(easel, QEvent.Type.TabletPress, 0.3, pen)
+    _tablet(easel, QEvent.Type.TabletMove, 0.7, pen)
+    at = QPointF(120, 100)
+    place = QPointF(easel.canvas.mapToGlobal(at.toPoint()))
+    none = Qt.MouseButton.NoButton
+    hover = QTabletEvent(QEvent.Type.TabletMove, pen, at, place, 0, 0, 0, 0, 0, 0, NONE, none, none)
+    QApplication.sendEvent(easel.canvas, hover)
+    assert not easel.session.in_gesture
+    assert easel.session.history.entries[-1].label == "Note"
+
+
 def test_the_turned_pen_erases(easel: Easel) -> None:
     pen = _pen(QPointingDevice.PointerType.Eraser)
     _tablet(easel, QEvent.Type.TabletPress, 0.5, pen)
