@@ -6,7 +6,7 @@ import asyncio
 import errno
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -277,8 +277,9 @@ def test_what_is_damaged_throughout_is_said_once(died: Document, tell: Tell, tmp
     assert counts == [1, 0]
 
 
-def test_a_saved_project_comes_back_as_saved(tell: Tell, photo: Path, tmp_path: Path) -> None:
-    project = tmp_path / "mine.palimpsest"
+def saved_and_died(tell: Tell, photo: Path, after: Sequence[tuple[float, float]] = ()) -> Path:
+    """The project file that a program saved before it died, with one more stroke through the points `after`."""
+    project = photo.parent / "mine.palimpsest"
 
     async def saving(desk: Desk) -> None:
         session = await desk.open(photo)
@@ -286,14 +287,27 @@ def test_a_saved_project_comes_back_as_saved(tell: Tell, photo: Path, tmp_path: 
         desk.application.save(session)
         await desk.choose_file(project)
         await until(lambda: session.path == project)
+        if after:
+            await desk.drag(after)
         await settled(desk)
 
     tell(saving)
+    return project
+
+
+async def all_opened(desk: Desk) -> RecoveryDialog:
+    """Take back everything that is offered."""
+    dialog = await offered(desk)
+    await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
+    await until(lambda: desk.application.sessions)
+    return dialog
+
+
+def test_a_saved_project_comes_back_as_saved(tell: Tell, photo: Path, tmp_path: Path) -> None:
+    project = saved_and_died(tell, photo)
 
     async def story(desk: Desk) -> None:
-        dialog = await offered(desk)
-        await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
-        await until(lambda: desk.application.sessions)
+        await all_opened(desk)
         assert desk.session.path == project
         assert not desk.session.history.unsaved
         assert plain(desk.session.history.document) == plain(load_project(project))
@@ -302,23 +316,11 @@ def test_a_saved_project_comes_back_as_saved(tell: Tell, photo: Path, tmp_path: 
 
 
 def test_where_the_file_changed_since_nothing_is_taken_for_saved(tell: Tell, photo: Path, tmp_path: Path) -> None:
-    project = tmp_path / "mine.palimpsest"
-
-    async def saving(desk: Desk) -> None:
-        session = await desk.open(photo)
-        await paint(desk)
-        desk.application.save(session)
-        await desk.choose_file(project)
-        await until(lambda: session.path == project)
-        await settled(desk)
-
-    tell(saving)
+    project = saved_and_died(tell, photo)
     project.write_bytes(b"somebody else's")
 
     async def story(desk: Desk) -> None:
-        dialog = await offered(desk)
-        await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
-        await until(lambda: desk.application.sessions)
+        await all_opened(desk)
         assert desk.session.history.unsaved
         assert desk.session.document.strength.any()
         assert project.read_bytes() == b"somebody else's"
@@ -330,25 +332,12 @@ def test_where_the_file_changed_since_nothing_is_taken_for_saved(tell: Tell, pho
 def test_saving_what_came_back_asks_only_where_somebody_else_wrote(
     changed: bool, tell: Tell, photo: Path, tmp_path: Path
 ) -> None:
-    project = tmp_path / "mine.palimpsest"
-
-    async def saving(desk: Desk) -> None:
-        session = await desk.open(photo)
-        await paint(desk)
-        desk.application.save(session)
-        await desk.choose_file(project)
-        await until(lambda: session.path == project)
-        await desk.drag([(300, 100), (350, 120)])
-        await settled(desk)
-
-    tell(saving)
+    project = saved_and_died(tell, photo, after=[(300, 100), (350, 120)])
     if changed:
         project.write_bytes(b"somebody else's")
 
     async def story(desk: Desk) -> None:
-        dialog = await offered(desk)
-        await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
-        await until(lambda: desk.application.sessions)
+        await all_opened(desk)
         session = desk.session
         assert session.history.unsaved
         await until(lambda: dialog_of(desk) is None)
@@ -727,9 +716,7 @@ def test_undone_to_where_it_came_back_it_is_called_after_the_same_step(
     died: Document, tell: Tell, tmp_path: Path
 ) -> None:
     async def story(desk: Desk) -> None:
-        dialog = await offered(desk)
-        await by_hand(lambda: QTest.mouseClick(dialog.open_all, LEFT))
-        await until(lambda: desk.application.sessions)
+        await all_opened(desk)
         session = desk.session
         document = session.history.document
         session.commit("Add", replace(stroke(document, 9, 9), next_id=document.next_id + 5))
