@@ -383,10 +383,11 @@ class Application:
 
     async def _offer_left_behind(self) -> None:
         try:
-            documents, damaged = await asyncio.wrap_future(self.autosave.left_behind())
+            left = await asyncio.wrap_future(self.autosave.left_behind())
         except OSError as error:
             log.warning("What was left behind cannot be looked for: %s", error)
             return  # where nothing can be kept either, that is said with the first document
+        documents, damaged = left
         if damaged:
             what = "A document that was" if damaged == 1 else f"{damaged} documents that were"
             self.window.notice(

@@ -27,7 +27,7 @@ from widgets.session import Session
 if TYPE_CHECKING:
     from editor.io.files import FileState
     from editor.io.journal import Journal, Snapshot, Stamp
-    from editor.io.recovery import LeftBehind, RecoveryFolder
+    from editor.io.recovery import LeftBehind, Leftovers, RecoveryFolder
 
 log = logging.getLogger(__name__)
 
@@ -102,9 +102,9 @@ class Autosave(QObject):
             follow.end()
             self._writer.forget(follow.key)
 
-    def left_behind(self) -> Future[tuple[list[LeftBehind], int]]:
-        """What earlier programs did not close, the newest first, and how many documents cannot be read."""
-        return self._writer.submit(lambda folder: (folder.left_behind(), folder.damaged), apart=True)
+    def left_behind(self) -> Future[Leftovers]:
+        """What earlier programs did not close."""
+        return self._writer.submit(lambda folder: folder.left_behind(), apart=True)
 
     def settled(self) -> Future[None]:
         """Done when everything that was posted until now is kept, or cannot be."""

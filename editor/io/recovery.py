@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from filelock import BaseFileLock, FileLock, Timeout
 
@@ -54,6 +54,13 @@ class LeftBehind:
         self._folder.drop(self)
 
 
+class Leftovers(NamedTuple):
+    """What was left behind: `documents`, the newest first, and how many more are `damaged` throughout."""
+
+    documents: list[LeftBehind]
+    damaged: int
+
+
 class _HeldFolder:
     """A left-behind folder whose lock is ours, until nothing of it is held any more; it goes when it is empty.
 
@@ -85,8 +92,6 @@ class RecoveryFolder:
     """The place of this program's journals below `root`. Raises `OSError` where there can be none, `Timeout` where others never let go of the root.
 
     Use it from one thread, but for `left_behind`, which may take a while and may be called from another.
-
-    `damaged`: how many documents the last look for what was left behind could not read.
     """
 
     def __init__(self, root: Path) -> None:
@@ -94,7 +99,6 @@ class RecoveryFolder:
         root.mkdir(parents=True, exist_ok=True)
         self.path = root / secrets.token_hex(8)
         self._count = 0
-        self.damaged = 0
         with self._alone():
             self.path.mkdir(mode=0o700)
             self._lock = _lock(self.path)
@@ -105,10 +109,10 @@ class RecoveryFolder:
         self._count += 1
         return Journal(self.path, f"{self._count:04d}", pause)
 
-    def left_behind(self) -> list[LeftBehind]:
-        """What programs that have ended did not close, the newest first. Each is held until something becomes of it.
+    def left_behind(self) -> Leftovers:
+        """What programs that have ended did not close. Each document is held until something becomes of it.
 
-        What cannot be read is counted in `damaged` and set aside for some weeks, so that it is counted once.
+        What cannot be read is set aside for some weeks, so that it is counted once.
         """
         _clear_damaged(self._root)
         with self._alone():
@@ -118,12 +122,12 @@ class RecoveryFolder:
                 if path != self.path and path.is_dir() and not path.is_symlink() and (held := _held(path)) is not None
             ]
         documents: list[LeftBehind] = []
-        self.damaged = 0
+        damaged = 0
         for folder in folders:
             own, lost = _left_in(folder)
             documents += own
-            self.damaged += lost
-        return _newest_lives(documents)
+            damaged += lost
+        return Leftovers(_newest_lives(documents), damaged)
 
     def size(self) -> int:
         """Bytes of everything below the root, also of what others keep there."""

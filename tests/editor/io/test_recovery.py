@@ -39,7 +39,7 @@ def test_what_was_left_behind_is_offered_the_newest_first(tmp_path: Path) -> Non
     documents = photo(50), stroke(photo(60), 5, 5)
     die(keep(tmp_path, *documents))
     folder = RecoveryFolder(tmp_path)
-    left = folder.left_behind()
+    left = folder.left_behind().documents
     assert [document.newest.snapshot.key for document in left] == ["b", "a"]
     assert [plain(document.newest.load()) for document in left] == [plain(documents[1]), plain(documents[0])]
 
@@ -47,32 +47,32 @@ def test_what_was_left_behind_is_offered_the_newest_first(tmp_path: Path) -> Non
 def test_nothing_is_offered_of_programs_that_run(tmp_path: Path) -> None:
     other = keep(tmp_path, photo(50))
     folder = RecoveryFolder(tmp_path)
-    assert folder.left_behind() == []
+    assert folder.left_behind().documents == []
     other.close()
     assert other.path.is_dir()  # closed without forgetting its document: as when the window was torn down
-    assert len(folder.left_behind()) == 1
+    assert len(folder.left_behind().documents) == 1
 
 
 def test_only_one_program_is_offered_a_document(tmp_path: Path) -> None:
     die(keep(tmp_path, photo(50), photo(60)))
     one, other = RecoveryFolder(tmp_path), RecoveryFolder(tmp_path)
-    left = one.left_behind()
+    left = one.left_behind().documents
     assert len(left) == 2
-    assert other.left_behind() == []
+    assert other.left_behind().documents == []
     left[0].put_off()
-    assert other.left_behind() == []  # the other document of that program is still held
+    assert other.left_behind().documents == []  # the other document of that program is still held
     left[1].put_off()
-    assert len(other.left_behind()) == 2
+    assert len(other.left_behind().documents) == 2
 
 
 def test_discarded_is_gone_and_the_rest_stays(tmp_path: Path) -> None:
     dead = keep(tmp_path, photo(50), photo(60))
     die(dead)
     one = RecoveryFolder(tmp_path)
-    first, second = one.left_behind()
+    first, second = one.left_behind().documents
     first.discard()
     second.put_off()
-    (again,) = RecoveryFolder(tmp_path).left_behind()
+    (again,) = RecoveryFolder(tmp_path).left_behind().documents
     assert again.newest.snapshot.key == second.newest.snapshot.key
     again.discard()
     assert not dead.path.exists()
@@ -86,7 +86,7 @@ def test_of_one_life_only_the_newest_is_offered(tmp_path: Path) -> None:
     other = RecoveryFolder(tmp_path)
     other.journal().write(replace(snapshot(newer), key="a", time=5000.0))
     die(other)
-    (left,) = RecoveryFolder(tmp_path).left_behind()
+    (left,) = RecoveryFolder(tmp_path).left_behind().documents
     assert plain(left.newest.load()) == plain(newer)
     assert not dead.path.exists()
 
@@ -95,7 +95,7 @@ def test_a_folder_in_which_nothing_was_kept_goes(tmp_path: Path) -> None:
     dead = keep(tmp_path)
     (dead.path / "0001-000000.journal").write_bytes(b"")  # killed while it was begun
     die(dead)
-    assert RecoveryFolder(tmp_path).left_behind() == []
+    assert RecoveryFolder(tmp_path).left_behind().documents == []
     assert not dead.path.exists()
 
 
@@ -107,15 +107,14 @@ def test_a_damaged_journal_does_not_keep_the_others_back(tmp_path: Path) -> None
     file.write_bytes(data)
     die(dead)
     folder = RecoveryFolder(tmp_path)
-    (left,) = folder.left_behind()
+    (left,), damaged = folder.left_behind()
     assert left.newest.snapshot.key == "b"
-    assert folder.damaged == 1
+    assert damaged == 1
     left.discard()
     (aside,) = tmp_path.glob("*.damaged")
     assert aside.read_bytes() == bytes(data)
     assert folder.size() == 0
-    assert folder.left_behind() == []
-    assert folder.damaged == 0  # it was counted
+    assert folder.left_behind() == ([], 0)  # it was counted
     assert aside.exists()
     long_ago = time.time() - recovery.DAMAGED_STAYS - 60
     os.utime(aside, (long_ago, long_ago))
@@ -131,8 +130,7 @@ def test_a_damaged_header_is_not_taken_for_an_unfinished_beginning(tmp_path: Pat
     file.write_bytes(data)
     die(dead)
     folder = RecoveryFolder(tmp_path)
-    assert folder.left_behind() == []
-    assert folder.damaged == 1
+    assert folder.left_behind() == ([], 1)
 
 
 def test_whatever_is_wrong_with_one_journal_does_not_keep_the_others_back(
@@ -150,19 +148,19 @@ def test_whatever_is_wrong_with_one_journal_does_not_keep_the_others_back(
 
     with monkeypatch.context() as patch:
         patch.setattr(recovery, "JournalReader", Fails)
-        (left,) = RecoveryFolder(tmp_path).left_behind()
+        (left,) = RecoveryFolder(tmp_path).left_behind().documents
     assert left.newest.snapshot.key == "b"
     left.put_off()
-    assert len(RecoveryFolder(tmp_path).left_behind()) == 2
+    assert len(RecoveryFolder(tmp_path).left_behind().documents) == 2
 
 
 def test_dropped_twice_it_lets_go_of_nothing_that_others_hold(tmp_path: Path) -> None:
     die(keep(tmp_path, photo(50)))
-    (left,) = RecoveryFolder(tmp_path).left_behind()
+    (left,) = RecoveryFolder(tmp_path).left_behind().documents
     left.put_off()
-    (other,) = RecoveryFolder(tmp_path).left_behind()
+    (other,) = RecoveryFolder(tmp_path).left_behind().documents
     left.put_off()
-    assert RecoveryFolder(tmp_path).left_behind() == []
+    assert RecoveryFolder(tmp_path).left_behind().documents == []
     other.put_off()
 
 
@@ -197,7 +195,7 @@ def test_a_folder_that_goes_while_sizes_are_added_counts_nothing(
 def test_files_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path.parent)
-    assert RecoveryFolder(tmp_path).left_behind() == []
+    assert RecoveryFolder(tmp_path).left_behind().documents == []
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert (tmp_path / "link").is_symlink()
 
@@ -223,9 +221,9 @@ def test_the_documents_of_a_killed_process_are_offered(tmp_path: Path) -> None:
     assert here.poll(60)
     here.recv()
     folder = RecoveryFolder(tmp_path)
-    assert folder.left_behind() == []
+    assert folder.left_behind().documents == []
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    (left,) = folder.left_behind()
+    (left,) = folder.left_behind().documents
     assert plain(left.newest.load()) == plain(photo(50))
