@@ -36,7 +36,7 @@ _Question = tuple[
     Callable[["RecoveryFolder"], object], Future[object], bool
 ]  # whether it is answered in a thread apart
 
-QUIET_START = 2000  # milliseconds after opening until an unchanged document is written in full
+QUIET_START = 1000  # milliseconds after opening until an unchanged document is written in full
 RETRY = 5.0  # seconds between tries while nothing can be written
 SYNC_INTERVAL = 5.0  # seconds at least between two times of making sure against a power failure
 LEAST_STEP = 0.001  # seconds by which a later state of a document is later, also when the clock was put back
@@ -44,7 +44,7 @@ SETTLE = 0.03  # seconds after a step until it is written: what it changed is pa
 # While a hand is at work, a large state is written more slowly: after so many blocks, and for so many seconds in all.
 BLOCKS_AT_ONCE = 64
 HAND_RESTS = 0.1  # seconds without a move
-MAX_PAUSE = 3.0
+MAX_PAUSE = 1.0
 MIN_ROOM = 256 * 2**20  # bytes of the disk that are left free: a save must still find room
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox
 from qasync import QEventLoop
 
 import resources
@@ -32,6 +32,7 @@ from widgets.session import Session
 from widgets.theme import Theme
 
 LARGE = (3000, 2000)  # pixels of the larger of the two pictures
+FIRST_LOOK = 1.0  # seconds until the first step: nobody paints before there was something to see
 PAUSES = (0.03, 0.3)  # seconds between two steps
 
 Action = Callable[[Application, Session], Coroutine[Any, Any, None]]
@@ -74,6 +75,7 @@ class Child:
             session.document_changed.connect(lambda *_, one=session: self._step(application, one))
             self._step(application, session)
         self._write("ready")
+        await asyncio.sleep(FIRST_LOOK)
         while True:
             await self._act(application)
             await asyncio.sleep(self._random.uniform(*PAUSES))
@@ -170,10 +172,9 @@ class Child:
         await _by_hand(lambda: application.save(session))
         while _is_unsaved(session):
             # The program before was killed after it had saved and before it had noted so: the file may be somebody else's.
-            for box in application.window.findChildren(QMessageBox):
-                for button in box.buttons() if box.isVisible() else ():
-                    if button.text() == "Overwrite":
-                        await _by_hand(button.click)
+            overwrite = _button(application, "Overwrite")
+            if overwrite is not None:
+                await _by_hand(overwrite.click)
             await asyncio.sleep(0.005)
         self._write("saved", key=key, digest=self._digests.of(document))
 
@@ -201,6 +202,12 @@ class Child:
 
     def _write(self, what: str, **facts: str) -> None:
         os.write(self._ledger, (json.dumps({"what": what, "time": time.time(), **facts}) + "\n").encode())
+
+
+def _button(application: Application, words: str) -> QAbstractButton | None:
+    """That of the question which is open."""
+    boxes = (box for box in application.window.findChildren(QMessageBox) if box.isVisible())
+    return next((button for box in boxes for button in box.buttons() if button.text() == words), None)
 
 
 def _is_unsaved(session: Session) -> bool:
