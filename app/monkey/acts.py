@@ -59,11 +59,12 @@ def file_question() -> QMessageBox | None:
     return box if isinstance(box, QMessageBox) and isinstance(box.parentWidget(), QFileDialog) else None
 
 
-def put_away() -> None:
-    """Close what waits for an answer just now: a menu, or a question."""
+def put_away() -> QWidget | None:
+    """Close what waits for an answer just now, a menu or a question, and say what it was."""
     widget = QApplication.activePopupWidget() or QApplication.activeModalWidget()
     if widget is not None:
         widget.close()
+    return widget
 
 
 class Hands:

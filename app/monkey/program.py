@@ -67,7 +67,7 @@ class Driver(QObject):
         if self._coming is None and not self._over.is_set():
             self._coming = self._following()
         if self._coming is None and self._depth:
-            put_away()  # nothing may be torn down around a loop that runs
+            log.info("Still open at the end: %s", put_away())  # nothing may be torn down around a loop that runs
             self._timer.start(NESTED)
             return
         if self._coming is None or self._over.is_set():
@@ -167,7 +167,9 @@ async def _main(folder: Path, theme: Theme, course: Course, written: TextIO) -> 
         if dialog is not None:
             dialog.reject()
     finally:
+        faulthandler.dump_traceback_later(HANG, exit=True)  # ending may hang as well
         await application.close()
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _drawn(chooser: Chooser, course: Course) -> Callable[[], tuple[float, Act] | None]:
