@@ -189,14 +189,18 @@ class Editing:
 
     async def close(self, session: Session | None = None) -> None:
         """Cancel what runs for one session, or for all, and wait until it has ended."""
+        while running := self._running(session):  # where more edits wait, the next begins when one is cancelled
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def _running(self, session: Session | None) -> list[asyncio.Task[None]]:
+        """What has not ended, for one session or for all."""
         owned = [
             (owner, task) for tasks in (self._edits, self._segmenting, self._assessing) for owner, task in tasks.items()
         ]
         owned += [(owner, task) for task, owner in self._reading.items()]
-        tasks = [task for owner, task in owned if session in (None, owner)]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        return [task for owner, task in owned if session in (None, owner) and not task.done()]
 
     def _start(self, work: Coroutine[Any, Any, None], failed: Callable[[EditorError], None]) -> asyncio.Task[None]:
         """`failed` hears of a mistake of ours in the coroutine, so that no job seems to run for ever."""

@@ -100,6 +100,29 @@ class TestRaces:
 
         tell(story, make_engine=lambda: engine)
 
+    def test_closing_with_edits_that_wait_begins_none_of_them(self, tell: Tell, photo: Path) -> None:
+        engine = OnDemand()
+
+        async def story(desk: Desk) -> None:
+            session = await desk.open(photo)
+            session.set_draft(variations=1)
+            paint(session)
+            session.run()
+            await until(lambda: session.job is not None and session.job.fraction > 0)
+            for left in (60, 100):
+                paint(session, left)
+                session.queue()
+            assert session.job is not None
+            assert len(session.job.waiting) == 2
+            desk.application.close_document(session)
+            await desk.answer("Discard")
+            await until(lambda: not desk.application.sessions)
+            await asyncio.sleep(0.1)
+            assert not desk.application._runner.editing
+            assert engine.started == engine.closed
+
+        tell(story, make_engine=lambda: engine)
+
     def test_a_double_press_starts_one_run(self, tell: Tell, photo: Path) -> None:
         engine = OnDemand()
 
