@@ -122,7 +122,8 @@ def job(session: Session) -> Job | None:
 def in_the_bar(desk: Desk, words: str) -> QPushButton:
     bar = desk.window.findChild(ContextualBar)
     assert bar is not None
-    return next(each for each in bar.findChildren(QPushButton) if each.text() == words)
+    # Of a page that was just replaced, the buttons are there until Qt's next turn.
+    return next(button for button in bar.findChildren(QPushButton) if button.text() == words and button.isVisible())
 
 
 def free(made: Job) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
