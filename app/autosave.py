@@ -26,7 +26,7 @@ from widgets.session import Session
 
 if TYPE_CHECKING:
     from editor.io.files import FileState
-    from editor.io.journal import Journal, Snapshot, Stamp
+    from editor.io.journal import Journal, Snapshot
     from editor.io.recovery import LeftBehind, Leftovers, RecoveryFolder
 
 log = logging.getLogger(__name__)
@@ -237,7 +237,7 @@ class _Writer:
         # Of the thread alone:
         self._folder: RecoveryFolder | None = None
         self._journals: dict[str, Journal] = {}
-        self._stamps: dict[str, tuple[Path, int, Stamp | None]] = {}
+        self._stamps: dict[str, tuple[Path, int, FileState | None]] = {}
         self._failing: dict[str, float] = {}  # whose newest state cannot be written, and when to try again
         self._helpers: list[threading.Thread] = []
         self._unsynced: set[str] = set()
@@ -369,7 +369,8 @@ class _Writer:
             self._do_then(key)
 
     def _snapshot(self, key: str, posted: _Posted) -> Snapshot:
-        from editor.io.journal import Snapshot, Stamp  # noqa: PLC0415  the window does not wait for it
+        from editor.io.files import state_of  # noqa: PLC0415  the window does not wait for these
+        from editor.io.journal import Snapshot  # noqa: PLC0415
 
         stamp = None
         if posted.source is not None:
@@ -378,7 +379,7 @@ class _Writer:
                 posted.source,
                 posted.saves,
             ):  # from when it was read or written; later ones may be others'
-                stamp = Stamp.of(posted.source)
+                stamp = state_of(posted.source, look_into=False)
                 self._stamps[key] = posted.source, posted.saves, stamp
         return Snapshot(
             posted.document,

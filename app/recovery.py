@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QPushButton,
 
 from app.documents import read_document
 from editor.document import Document
-from editor.io.journal import Stamp
+from editor.io.files import state_of
 from editor.io.limits import Mending
 from editor.io.recovery import LeftBehind
 from editor.thumbnails import document_thumbnail
@@ -39,7 +39,11 @@ def read_left_behind(left: LeftBehind) -> tuple[Document, bool, tuple[str, ...]]
         mending = Mending()
         document = reader.load(mending)
         source = reader.snapshot.source  # by now of an earlier state, where the newest makes no sense
-        return document, source is not None and reader.snapshot.stamp == Stamp.of(source), mending.notes
+        return (
+            document,
+            source is not None and reader.snapshot.stamp == state_of(source, look_into=False),
+            mending.notes,
+        )
     document, notes = read_document(source)
     return document, True, notes
 

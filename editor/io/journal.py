@@ -75,23 +75,6 @@ _DAMAGED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What tells whether a file was written since: its size in bytes and the time of its last change in nanoseconds."""
-
-    size: int
-    changed: int
-
-    @classmethod
-    def of(cls, path: Path) -> Stamp | None:
-        """That of the file now; None when it is not there."""
-        try:
-            status = path.stat()
-        except (OSError, ValueError):
-            return None
-        return cls(status.st_size, status.st_mtime_ns)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """One state of an open document.
@@ -101,7 +84,7 @@ class Snapshot:
     `name`: what its tab says.
     `project`: the project file that belongs to it, None while it has none.
     `source`: the picture or project file that holds this very state, None once it was changed.
-    `stamp`: of that file, as it was then.
+    `stamp`: what that file was like then; not looked into.
     `step`: the label of its newest step.
     `time`: when it was so, in seconds since 1970.
     `prompt`, `negative_prompt`: the words typed for the next edit.
@@ -113,7 +96,7 @@ class Snapshot:
     name: str
     project: Path | None
     source: Path | None
-    stamp: Stamp | None
+    stamp: FileState | None
     step: str
     time: float
     prompt: str = ""
@@ -336,18 +319,18 @@ class _JournalFile:
             manifest = {**HEAD, **describe(document, self)}
             manifest["planes"] = list(self._state)
             manifest["extras"] = {name: self._write_extra(getattr(document.metadata, name)) for name in EXTRAS}
-        stamp = snapshot.stamp
+        stamp, on_disk = snapshot.stamp, snapshot.on_disk
         state = {
             "key": snapshot.key,
             "name": snapshot.name,
             "project": None if snapshot.project is None else os.fspath(snapshot.project),
             "source": None if snapshot.source is None else os.fspath(snapshot.source),
-            "stamp": None if stamp is None else [stamp.size, stamp.changed],
+            "stamp": None if stamp is None else asdict(stamp),
             "step": snapshot.step,
             "time": snapshot.time,
             "prompt": snapshot.prompt,
             "negative_prompt": snapshot.negative_prompt,
-            "on_disk": None if snapshot.on_disk is None else asdict(snapshot.on_disk),
+            "on_disk": None if on_disk is None else asdict(on_disk),
             "document": manifest,
         }
         return zlib.compress(json.dumps(state, allow_nan=False).encode(), 1)
@@ -581,21 +564,24 @@ def was_begun_only(path: Path) -> bool:
 
 
 def _snapshot(fields: Fields) -> Snapshot:
-    stamp = Stamp(*fields.wholes("stamp", 2)) if fields.has("stamp") else None
     return Snapshot(
         None,
         fields.text("key"),
         fields.text("name")[:LONGEST_SHOWN],
         Path(fields.text("project")) if fields.has("project") else None,
         Path(fields.text("source")) if fields.has("source") else None,
-        stamp,
+        _file_state(fields, "stamp"),
         fields.text("step")[:LONGEST_SHOWN],
         min(max(fields.number("time"), 0.0), LATEST),
         fields.text("prompt"),
         fields.text("negative_prompt"),
-        _file_state(fields.group("on_disk")) if fields.has("on_disk") else None,
+        _file_state(fields, "on_disk"),
     )
 
 
-def _file_state(fields: Fields) -> FileState:
-    return FileState(fields.whole("modified"), fields.whole("size"), fields.whole("inode"), fields.text("digest"))
+def _file_state(fields: Fields, name: str) -> FileState | None:
+    """What a file was like, where it was noted."""
+    if not fields.has(name):
+        return None
+    state = fields.group(name)
+    return FileState(state.whole("modified"), state.whole("size"), state.whole("inode"), state.text("digest"))

@@ -16,7 +16,7 @@ import pytest
 
 from editor.compose import flatten
 from editor.io.files import FileState
-from editor.io.journal import BLOCK_KIND, PLANE_KIND, STATE_KIND, Journal, JournalReader, Snapshot, Stamp
+from editor.io.journal import BLOCK_KIND, PLANE_KIND, STATE_KIND, Journal, JournalReader, Snapshot
 from editor.io.limits import Mending
 from editor.io.project import load_project
 from editor.io.records import RecordWriter, payload, scan
@@ -41,7 +41,17 @@ def example() -> tuple[Part, ...]:
         painted = document.with_strength(document.strength.write(40, 50, np.full((30, 20), 0.5, np.float32)))
         again = painted.with_strength(painted.strength.write(90, 90, np.full((30, 20), 0.7, np.float32)))
         first = Snapshot(
-            document, "life", "a", project, project, Stamp(1, 2), "Open", 1e9, "words", "", FileState(1, 2, 3, "")
+            document,
+            "life",
+            "a",
+            project,
+            project,
+            FileState(1, 2, 3),
+            "Open",
+            1e9,
+            "words",
+            "",
+            FileState(1, 2, 3, ""),
         )
         journal = Journal(folder, "one")
         for state in (document, painted, again):

@@ -24,8 +24,8 @@ from editor.errors import UnreadableFile
 from editor.geometry import Placement
 from editor.io import journal as journals
 from editor.io import records
-from editor.io.files import FileState
-from editor.io.journal import BegunOnly, Journal, JournalReader, Snapshot, Stamp
+from editor.io.files import FileState, state_of
+from editor.io.journal import BegunOnly, Journal, JournalReader, Snapshot
 from editor.io.limits import Mending
 from editor.io.records import MAGIC, RecordWriter
 from editor.item import Exemplar, Item
@@ -34,7 +34,7 @@ from tests.editor.io.test_project import documents, plain
 
 
 def snapshot(document: Document | None, step: str = "Paint strength", source: Path | None = None) -> Snapshot:
-    stamp = None if source is None else Stamp.of(source)
+    stamp = None if source is None else state_of(source, look_into=False)
     where, on_disk = Path("/tmp/café.palimpsest"), FileState(10**18, 7, 2**40, "digest")
     return Snapshot(document, "life", "Café", where, source, stamp, step, 1_790_000_000.25, "a boat", "people", on_disk)
 
