@@ -121,7 +121,7 @@ class AboutBox(QMessageBox):
         self.setWindowTitle("About")
         self.setText("Palimpsest")
         self.setInformativeText(
-            "Change pictures by touching them: paint strength, drop exemplars, move items.\n\n"
+            "Change pictures by touching them: paint strength, drop reference pictures, move items.\n\n"
             "Icons by Lucide (ISC licence). Made with Qt (LGPL)."
         )
 

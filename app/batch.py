@@ -105,7 +105,9 @@ def edit_file(
         count, made = 1, drive(candidates(make_request(document, draft), 1), Engine())
     else:
         if kind is BlendedSettings and model.exemplars:
-            raise InvalidRequest("Edits by words take no exemplars.", "Leave them out, or use the method pixels.")
+            raise InvalidRequest(
+                "Edits by words take no reference pictures.", "Leave them out, or use the method pixels."
+            )
         for file, place, scale in model.exemplars:
             document = document.adding_exemplar(_exemplar(_read_beside(file, notes), place, scale, document.size))
         info = _named(model.library, model.model)
@@ -166,7 +168,7 @@ def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float 
     placement = Placement(x, y, scale, scale)
     if reachable(placement, Size(width, height)) != placement:
         raise InvalidRequest(
-            f"The exemplar “{picture.name}” would lie out of reach.",
+            f"The reference picture “{picture.name}” would lie out of reach.",
             "Give a place near the picture, and a smaller scale.",
         )
     return Exemplar.of(picture.name, pixels, placement)

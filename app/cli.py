@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _window(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="palimpsest",
-        description="Change pictures by touching them: paint strength, drop exemplars, move and remove items.",
+        description="Change pictures by touching them: paint strength, drop reference pictures, move and remove items.",
         epilog="Other words: edit, models, demo, bench, screenshots, practice-model, kill-test, monkey; "
         "each has its own --help.",
     )
@@ -82,7 +82,7 @@ def _edit(arguments: Sequence[str]) -> int:
     model.add_argument(
         "--method",
         choices=("pixels", "words"),
-        help="pixels (default): exemplars and painted strength; words: what the prompt says, within the region",
+        help="pixels (default): reference pictures and painted strength; words: what the prompt says, within the region",
     )
     model.add_argument("--prompt", help="what should be there")
     model.add_argument("--negative", help="what should not")
@@ -97,7 +97,7 @@ def _edit(arguments: Sequence[str]) -> int:
         type=_exemplar,
         action="append",
         default=[],
-        help="a picture to blend in; X, Y is where its middle goes (default: fitted into the middle)",
+        help="a reference picture to blend in; X, Y is where its middle goes (default: fitted into the middle)",
     )
     asked = parser.parse_args(arguments)
     if asked.model is None:

@@ -148,7 +148,7 @@ async def drop(session: Session, path: Path) -> None:
     stroke = Stroke(Tiles.filled(exemplar.size.shape, 0, np.float32), Brush(size=290, hardness=0.15), SetTo(1.0))
     stroke.add([Sample(200, 150), Sample(262, 168)])
     document = session.document.adding_exemplar(replace(exemplar, strength_map=stroke.finish()))
-    session.commit("Add exemplar", document)
+    session.commit("Add reference picture", document)
     session.activate(exemplar=document.exemplars[-1].id)
 
 

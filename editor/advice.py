@@ -56,12 +56,12 @@ def _by_words(document: Document, draft: Draft, planned: Plan, model: ModelInfo)
     if planned.region == "strength" and document.selection.any():
         return "What is painted counts, not the selection. Clear what is painted to use the selection."
     if any(each.visible for each in document.exemplars):
-        return "Exemplars take no part in this. To use them, blend and repaint."
+        return "Reference pictures take no part in this. To use them, blend and repaint."
     guidance = draft.guidance_on(model)
     if guidance <= NO_WORDS < model.own_guidance:
-        return f"With guidance {guidance:g} the words hardly count. About {model.own_guidance:g} suits the model."
+        return f"With “Follow the words” at {guidance:g} the words hardly count. About {model.own_guidance:g} suits the model."
     if guidance > max(HARSH, model.own_guidance):
-        return f"Guidance above {HARSH:g} looks harsh. About {model.own_guidance:g} suits the model."
+        return f"“Follow the words” above {HARSH:g} looks harsh. About {model.own_guidance:g} suits the model."
     return ""
 
 
@@ -74,13 +74,13 @@ def _repainting(document: Document, draft: Draft, planned: Plan, model: ModelInf
         return _few(running, steps)
     exemplars = [each for each in document.exemplars if each.id in planned.exemplars]
     if exemplars and draft.strength > LITTLE_LEFT and all(each.fidelity == 0 for each in exemplars):
-        return "At this strength little of an exemplar is left. Lower the strength, or raise its fidelity."
+        return "At this strength little of a reference picture is left. Lower the overall strength, or raise “Keep as it is”."
     soft = _softest(document, draft, planned, exemplars)
     if soft is not None:
         exemplar, factor = soft
         return f"“{exemplar.name}” is enlarged {factor:.1f} times and will stay soft. Make it smaller, or use a larger picture of it."
     if exemplars and draft.prompt.strip() and draft.guidance_on(model) > WORDS_WIN:
-        return f"With guidance above {WORDS_WIN:g} the words outweigh the exemplars."
+        return f"With “Follow the words” above {WORDS_WIN:g} the words outweigh the reference pictures."
     return ""
 
 

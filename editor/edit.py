@@ -252,7 +252,7 @@ def _why_nothing(document: Document, planned: Plan) -> tuple[str, str]:
     if not document.protect.blank:
         return "Everything this would change is protected.", "Unprotect some of it, or choose another region."
     if planned.exemplars:
-        return "The exemplar lets nothing in.", "Raise its strength, or move it onto the picture."
+        return "Nothing of the reference picture comes in.", "Raise its influence, or move it onto the picture."
     if planned.items:
         return "The item lies outside the picture.", "Move it back, or remove it from the list."
     return "Nothing may change yet.", "Paint where it may change, or raise the strength."

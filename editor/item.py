@@ -85,7 +85,7 @@ class Exemplar:
         shape = self.pixels.shape[:2]
         if self.pixels.shape != (*shape, 4) or self.pixels.dtype != np.uint8:
             raise ValueError(f"pixels {self.pixels.dtype} {self.pixels.shape} are not (h, w, 4) uint8")
-        maps = (("cut-out", self.cutout), ("strength", self.strength_map), ("fidelity", self.fidelity_map))
+        maps = (("cut-out", self.cutout), ("influence", self.strength_map), ("kept look", self.fidelity_map))
         for name, tiles in maps:
             if tiles.shape != shape or tiles.dtype != np.float32:
                 raise ValueError(f"{name} {tiles.dtype} {tiles.shape} does not fit {shape}")

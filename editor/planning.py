@@ -141,8 +141,8 @@ def _as(prompt: str) -> list[str]:
 
 def blending_label(names: list[str]) -> str:
     if not names:
-        return "Blend exemplars"
-    return f"Blend “{names[0]}”" if len(names) == 1 else f"Blend {len(names)} exemplars"
+        return "Blend reference pictures"
+    return f"Blend “{names[0]}”" if len(names) == 1 else f"Blend {len(names)} reference pictures"
 
 
 def _rearranging(document: Document, draft: Draft) -> Plan:
@@ -162,7 +162,7 @@ def _rearranging(document: Document, draft: Draft) -> Plan:
         return Plan("fill", "Fill selection", region="selection")
     shown = _shown(document)
     if shown:
-        label = "Blend exemplars" if len(shown) > 1 else "Blend exemplar"
+        label = blending_label([]) if len(shown) > 1 else "Blend reference picture"
         return Plan("blend", label, exemplars=tuple(each.id for each in shown))
     return Plan(None, "Fill", "Paint where it may change, or select an item.")
 

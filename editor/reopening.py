@@ -42,7 +42,7 @@ def can_reopen(document: Document, layer: Layer) -> str:
         case "move":
             return "What it moved has been set down."
         case "blend" if gone:
-            return "An exemplar it blended is gone."
+            return "A reference picture it blended is gone."
         case "fill" if gone:
             return "What it was made from is gone."
         case "fill" if layer.painted is None and not recipe.subjects:

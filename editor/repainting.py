@@ -230,7 +230,7 @@ def why_nothing(document: Document, draft: Draft, planned: Plan, nothing: Mask |
     if not document.protect.blank:
         return "Everything this would change is protected.", "Unprotect some of it, or choose another region."
     if planned.exemplars:
-        return "The exemplars let nothing in.", "Raise their strength, or move them onto the picture."
+        return "Nothing of the reference pictures comes in.", "Raise their influence, or move them onto the picture."
     if _outside(draft):
         return "Nothing is left around what should stay.", "Select less."
     return "Nothing may change yet.", "Paint where it may change, or raise the strength."

@@ -69,7 +69,11 @@ class QuickFillSettings:
     grow: Annotated[
         int,
         Range(0, 200, "px", 1),
-        Says("Grow items by", "Takes in shadows and fringes around an item; shown before anything runs.", "region"),
+        Says(
+            "Margin",
+            "How far around an item the picture is filled anew, for its shadow and fringes; the outline shows it.",
+            "region",
+        ),
     ] = 7
 
 
@@ -87,7 +91,9 @@ class PixelsSettings:
     passes: Annotated[
         Literal["together", "one_by_one"],
         Says(
-            "Exemplars", "All in one run, or one after the other, so that later ones react to earlier ones.", "quality"
+            "References",
+            "Reference pictures: all in one run, or one after the other, so that later ones react to earlier ones.",
+            "quality",
         ),
     ] = "together"
     match_tone: MatchTone = "auto"
@@ -95,7 +101,11 @@ class PixelsSettings:
     exemplar_prompt: Annotated[
         float,
         Range(0.0, 1.0, "%", 0.05),
-        Says("Exemplars as prompt", "How far the exemplars’ looks replace the words (Kandinsky only).", "quality"),
+        Says(
+            "References as words",
+            "How far the looks of reference pictures replace the words (Kandinsky only).",
+            "quality",
+        ),
     ] = 0.5
     feather: SoftEdge = 12.0
     thin_strokes: Annotated[
@@ -107,12 +117,12 @@ class PixelsSettings:
     ] = "hold"
     compose: Annotated[
         Literal["auto", "latents", "pixels"],
-        Says("Compose", "Whether exemplars are laid in before or after the model’s encoder.", "expert"),
+        Says("Compose", "Whether reference pictures are laid in before or after the model’s encoder.", "expert"),
     ] = "auto"
     map_scale: Annotated[
         Literal["index", "noise", "absolute"],
         Says(
-            "Strength counts", "Steps, the share of noise, or the same noise whatever the overall strength.", "expert"
+            "Count strength by", "Steps, the share of noise, or the same noise whatever the overall strength.", "expert"
         ),
     ] = "index"
     dither: Annotated[bool, Says("Dither levels", "Breaks up bands where few steps leave few levels.", "expert")] = (
@@ -120,7 +130,7 @@ class PixelsSettings:
     )
     noise: Annotated[
         Literal["shared", "independent"],
-        Says("Noise", "One noise for picture and exemplars, or one for each.", "expert"),
+        Says("Noise", "One noise for picture and reference pictures, or one for each.", "expert"),
     ] = "shared"
     fan: tuple[float, ...] = ()
 
@@ -285,11 +295,11 @@ class EditRequest:
             if item.matrix is not None and (item.matrix.shape != (2, 3) or not np.isfinite(item.matrix).all()):
                 raise InvalidRequest(f"The new place of “{item.name}” is not a plane transform.", "Put the item back.")
         for exemplar in self.exemplars:
-            _check(f"exemplar “{exemplar.name}”", exemplar.pixels, (*shape, 3), np.uint8)
+            _check(f"reference picture “{exemplar.name}”", exemplar.pixels, (*shape, 3), np.uint8)
             _check(f"cut-out of “{exemplar.name}”", exemplar.alpha, shape, np.float32, unit_range=True)
-            _check(f"strength of “{exemplar.name}”", exemplar.strength, shape, np.float32, unit_range=True)
-            _check(f"rim of “{exemplar.name}”", exemplar.rim, shape, np.float32, unit_range=True)
-            _check(f"fidelity of “{exemplar.name}”", exemplar.fidelity, shape, np.float32, unit_range=True)
+            _check(f"influence of “{exemplar.name}”", exemplar.strength, shape, np.float32, unit_range=True)
+            _check(f"blend width of “{exemplar.name}”", exemplar.rim, shape, np.float32, unit_range=True)
+            _check(f"kept look of “{exemplar.name}”", exemplar.fidelity, shape, np.float32, unit_range=True)
         if not 0 <= self.seed < 2**63:
             raise InvalidRequest("The seed must be a whole number from 0 to 2^63 - 1.")
         check_ranges(self)

@@ -227,7 +227,7 @@ def layer_to_exemplar(session: Session, id: int) -> None:
     made = document.adding_exemplar(exemplar)
     if len(document.layers) > 1:
         made = made.without_layer(id)
-    session.commit(f"Make exemplar “{layer.name}”", made)
+    session.commit(f"Make reference picture “{layer.name}”", made)
     session.activate(exemplar=made.exemplars[-1].id)
 
 

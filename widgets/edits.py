@@ -102,17 +102,17 @@ def rename_exemplar(session: Session, id: int, name: str) -> None:
 
 
 def set_exemplar_strength(session: Session, id: int, strength: float) -> None:
-    _exemplar(session, id, "Strength of", merge=("exemplar strength", id), strength=strength)
+    _exemplar(session, id, "Influence of", merge=("exemplar strength", id), strength=strength)
 
 
 def set_exemplar_fidelity(session: Session, id: int, fidelity: float) -> None:
     """How long a model holds on to it."""
-    _exemplar(session, id, "Fidelity of", merge=("exemplar fidelity", id), fidelity=fidelity)
+    _exemplar(session, id, "Keep the look of", merge=("exemplar fidelity", id), fidelity=fidelity)
 
 
 def set_exemplar_rim(session: Session, id: int, rim: float | None) -> None:
     """How far its surroundings may adapt, in picture pixels; None for what suits the model."""
-    _exemplar(session, id, "Rim of", merge=("exemplar rim", id), rim=rim)
+    _exemplar(session, id, "Blend width of", merge=("exemplar rim", id), rim=rim)
 
 
 def set_exemplar_weight(session: Session, id: int, weight: float) -> None:
@@ -134,7 +134,7 @@ def reorder_exemplars(session: Session, ids: Sequence[int]) -> None:
     """`ids`: all exemplars in the order in which they are laid, later ones on top."""
     document = session.history.document
     if list(ids) != [exemplar.id for exemplar in document.exemplars]:
-        session.commit("Reorder exemplars", document.with_exemplar_order(ids))
+        session.commit("Reorder reference pictures", document.with_exemplar_order(ids))
 
 
 def paint_cutout(session: Session, id: int) -> None:
@@ -163,7 +163,7 @@ def paint_exemplar_fidelity(session: Session, id: int) -> None:
     exemplar = session.history.document.exemplar(id)
     if exemplar is not None and exemplar.fidelity == 0:
         none = Tiles.filled(exemplar.fidelity_map.shape, 0, np.float32)
-        _exemplar(session, id, "Paint fidelity of", fidelity=1.0, fidelity_map=none)
+        _exemplar(session, id, "Paint the kept look of", fidelity=1.0, fidelity_map=none)
     session.activate(exemplar=id)
     session.set_options(tool="strength", strength_target="exemplar_fidelity", mode="set")
 

@@ -132,7 +132,7 @@ METHODS = (
     Method(
         PixelsSettings,
         "Blend and repaint · PIXELS",
-        "Repaints from exemplars and words.",
+        "Repaints from reference pictures and words.",
         "Pixel-wise strength on a diffusion model (PIXELS, Das Biswas et al., 2025).",
         (
             Preset("Harmonise", 0.25, "Fits light, colour and edges to each other; shapes stay as they are."),

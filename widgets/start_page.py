@@ -98,7 +98,7 @@ class StartPage(Guarded, QWidget):
             words.setProperty("role", "caption")
         self.models = QPushButton("Get a model")
         self.models.setProperty("role", "link")
-        self.models.setToolTip("A model repaints by words, and makes exemplars fit in.")
+        self.models.setToolTip("A model repaints by words, and makes pasted pictures fit in.")
         self.models.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         model_line = QHBoxLayout()
         model_line.setSpacing(4)

@@ -26,8 +26,8 @@ NOUNS: dict[Target, str] = {
     "selection": "selection",
     "item": "item",
     "cutout": "cut-out",
-    "exemplar_strength": "exemplar strength",
-    "exemplar_fidelity": "fidelity",
+    "exemplar_strength": "influence",
+    "exemplar_fidelity": "kept look",
 }
 
 
@@ -86,7 +86,7 @@ def surface(session: Session, target: Target, document: Document | None = None) 
             return _of_item(item)
         case "cutout" | "exemplar_strength" | "exemplar_fidelity":
             if exemplar is None:
-                raise InvalidRequest("No exemplar is active.", "Click on an exemplar first, or drop a picture.")
+                raise InvalidRequest("No reference picture is active.", "Click on one first, or drop a picture.")
             return _of_exemplar(exemplar, target)
 
 

@@ -113,8 +113,8 @@ class Workbench(Guarded, QWidget):
             LayersPanel(self.session),
         )
         panels["brush"] = "Brush", BrushPanel(self.session), ()
-        panels["items"] = "Regions", items, items.header_buttons
-        panels["exemplars"] = "Exemplars", exemplars, exemplars.header_buttons
+        panels["items"] = "Items", items, items.header_buttons
+        panels["exemplars"] = "Reference pictures", exemplars, exemplars.header_buttons
         panels["history"] = "History", HistoryPanel(self.session), ()
         scroll = ColumnScroll(layers)
         layers.rows.reached.connect(scroll.follow)

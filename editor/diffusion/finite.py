@@ -19,7 +19,7 @@ from editor.report import Reports
 
 T = TypeVar("T")
 
-TRY_OTHERS = "Choose another sampler or a lower guidance scale; if neither helps, use another model."
+TRY_OTHERS = "Choose another sampler, or follow the words less closely (guidance); if neither helps, use another model."
 OTHER_WORDS = "Try other words; if that does not help, use another model."
 ANOTHER = "Use another model, or a version of this one in full precision."
 NEVER = -1

@@ -70,7 +70,7 @@ class Mending:
         if self.cut:
             sentences.append("Names or words that were too long were cut.")
         if self.numbered:
-            sentences.append("Layers, items or exemplars had the same number; they were numbered anew.")
+            sentences.append("Layers, items or reference pictures had the same number; they were numbered anew.")
         return tuple(sentences)
 
 

@@ -83,7 +83,7 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
         "kandinsky-2.2",
         12,
         "Apache 2.0",
-        "Mixes what you write with what your exemplars show; comes in two halves, loaded together.",
+        "Mixes what you write with what your reference pictures show; comes in two halves, loaded together.",
     ),
     Suggestion(
         "stabilityai/stable-diffusion-xl-refiner-1.0",

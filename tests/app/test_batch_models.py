@@ -273,7 +273,7 @@ def test_what_only_a_model_understands_is_not_dropped_in_silence(
         (["--set", "grow=3"], "no setting “grow”"),
         (["--set", "scale=9"], "between 0.4 and 2"),
         (["--exemplar", "none.png"], "“none.png” is not there"),
-        (["--method", "words", "--exemplar", "cat.png"], "take no exemplars"),
+        (["--method", "words", "--exemplar", "cat.png"], "take no reference pictures"),
         (["--model", "ships"], "no model “ships”"),
         (["--model", "owner/ships"], "no model “owner/ships”"),
         (["--model", ""], "no model “”"),
@@ -296,7 +296,7 @@ def test_nothing_painted_and_nothing_laid_on(edit: Edit, capsys: Captured) -> No
 
 def test_an_exemplar_beside_the_picture(edit: Edit, cat: Path, capsys: Captured) -> None:
     assert edit("-", "--exemplar", f"{cat}@5000,5000") == 1
-    assert "let nothing in" in capsys.readouterr().err
+    assert "Nothing of the reference pictures comes in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("place", ["1e300,0", "0,-1e9,1", "40,40,1e300", "40,40,1e-300"])

@@ -60,7 +60,7 @@ def test_it_goes_on_with_method_and_model(tell: Tell, photo: Path, tmp_path: Pat
         session = await desk.open(project)
         await until(session.models)
         assert isinstance(session.draft.settings, PixelsSettings)
-        assert desk.says("Repaints from exemplars and words.")
+        assert desk.says("Repaints from reference pictures and words.")
         assert desk.edit.button.isVisible()
 
     tell(first)

@@ -278,7 +278,7 @@ def test_tab_goes_round_all_controls_and_past_the_canvas(window: MainWindow) -> 
         seen.append(name)
         QTest.keyClick(focus, Qt.Key.Key_Tab)
     assert seen[0] == "Strength brush"
-    stops = ("Size", "Brush, folded", "Regions", "History", "Layers", "More, folded", "Fill", "Menu", "All commands")
+    stops = ("Size", "Brush, folded", "Items", "History", "Layers", "More, folded", "Fill", "Menu", "All commands")
     assert [name for name in seen if name in stops] == list(stops)
     assert "Canvas" not in seen
 

@@ -126,7 +126,7 @@ def test_blend_two_exemplars_from_the_drop_to_the_same_bytes_again(
         await paint(desk)
         painted = session.document
         assert painted.strength.read()[380, 580] == 1
-        assert desk.edit.button.text() == "Blend 2 exemplars"
+        assert desk.edit.button.text() == "Blend 2 reference pictures"
 
         # Press the button; previews arrive, each within the frame, and the third step waits while it is stopped.
         previews = watch_previews(session)
@@ -188,7 +188,7 @@ def test_blend_two_exemplars_from_the_drop_to_the_same_bytes_again(
         await desk.do("run.again")
         session.set_draft(variations=1)  # as many as before are made otherwise
         assert session.draft.seed == first.recipe.seed
-        assert desk.edit.button.text() == "Blend 2 exemplars"
+        assert desk.edit.button.text() == "Blend 2 reference pictures"
         await desk.press_button()
         again = only_result(await desk.finished())
         assert again.recipe == first.recipe
@@ -378,8 +378,8 @@ def test_by_keyboard_alone(tell: Tell, photo: Path, tmp_path: Path) -> None:
         await tab_to("What should appear")
         for letter in (Qt.Key.Key_B, Qt.Key.Key_O, Qt.Key.Key_A, Qt.Key.Key_T):
             await typed(letter)
-        await tab_to("Strength")
-        while keyboard().accessibleName() != "Strength":  # past the ready-made ones
+        await tab_to("Overall strength")
+        while keyboard().accessibleName() != "Overall strength":  # past the ready-made ones
             await typed(Qt.Key.Key_Tab)
         await typed(Qt.Key.Key_Home)
         for _ in range(3):
@@ -408,7 +408,7 @@ def test_by_keyboard_alone(tell: Tell, photo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("boats")
-@pytest.mark.parametrize("place", ["Method", "Model", "What should appear", "Strength", "Try strengths"])
+@pytest.mark.parametrize("place", ["Method", "Model", "What should appear", "Overall strength", "Try strengths"])
 def test_control_enter_runs_wherever_the_keyboard_is(tell: Tell, photo: Path, place: str) -> None:
     async def story(desk: Desk) -> None:
         session = await begin(desk, photo)

@@ -40,7 +40,7 @@ def test_an_ordinary_edit_needs_no_advice() -> None:
     [
         ({"strength": 0.01}, "not one step"),
         ({"strength": 0.5, "steps": 4}, "Only 2 of 4"),
-        ({"strength": 0.95}, "little of an exemplar is left"),
+        ({"strength": 0.95}, "little of a reference picture is left"),
         ({"guidance_scale": 12.0, "prompt": "a dog"}, "words outweigh"),
     ],
 )
@@ -117,7 +117,7 @@ def test_what_goes_wrong_with_words_is_said(changes: dict[str, object], words: s
 
 def test_what_takes_no_part_is_said() -> None:
     assert "What is painted counts" in said(region("strength", region()), WORDS)
-    assert "Exemplars take no part" in said(region(found=document()), WORDS)
+    assert "Reference pictures take no part" in said(region(found=document()), WORDS)
 
 
 def test_a_scribble_that_the_frame_cuts_is_said() -> None:

@@ -47,7 +47,7 @@ def test_all_visible_exemplars_are_blended_whichever_is_active() -> None:
     document = document.with_exemplar(replace(hidden, visible=False))
     for active in (None, first.id, second.id, hidden.id):
         planned = plan(document, draft(exemplar=active))
-        assert (planned.label, planned.exemplars) == ("Blend 2 exemplars", (first.id, second.id))
+        assert (planned.label, planned.exemplars) == ("Blend 2 reference pictures", (first.id, second.id))
         assert planned.region is None
 
 

@@ -189,7 +189,9 @@ def test_why_a_layer_cannot_be_reopened() -> None:
     asked = two_exemplars(picture())
     _, document = apply_result(asked, answer(make_request(asked, draft())), asked)
     made = document.layers[-1]
-    assert can_reopen(document.without_exemplar(asked.exemplars[0].id), made) == "An exemplar it blended is gone."
+    assert (
+        can_reopen(document.without_exemplar(asked.exemplars[0].id), made) == "A reference picture it blended is gone."
+    )
     assert can_reopen(document, document.layers[0]) == "No edit made this layer."
     old = replace(document.layers[0], recipe=Recipe(QuickFillSettings(), "fill", document.rect, 3))
     assert "not kept" in can_reopen(document.with_layer(old), old)

@@ -185,7 +185,7 @@ def test_with_an_exemplar_active_its_own_strength_is_meant(qtbot: QtBot) -> None
     assert not session.document.exemplars[0].cutout.read().any()
     commands.clear_map(session, "cutout")
     assert session.document.exemplars[0].cutout.read().all()
-    assert labels(session) == ["Fill exemplar strength", "Invert cut-out", "Reset cut-out"]
+    assert labels(session) == ["Fill influence", "Invert cut-out", "Reset cut-out"]
 
 
 def test_a_result_gives_its_strength_back(session: Session) -> None:

@@ -121,7 +121,7 @@ def test_an_active_item_can_be_removed_and_its_hole_widened(
 ) -> None:
     session.set_options(tool="move")
     session.activate(item=session.document.items[0].id)
-    grow = slider(bar, "Grow hole")
+    grow = slider(bar, "Margin")
     drag(grow, QPointF(10, 14), QPointF(grow.width(), 14))
     assert session.draft.grow == 200
     assert not button(bar, "Put back").isEnabled()
@@ -135,7 +135,7 @@ def test_an_active_exemplar_can_be_weighed_flipped_and_blended(
     session.set_options(tool="move")
     session.activate(exemplar=session.document.exemplars[0].id)
     assert type(bar.page) is ExemplarPage
-    strength = slider(bar, "Strength")
+    strength = slider(bar, "Influence")
     drag(strength, QPointF(10, 14), QPointF(strength.width() / 2, 14))
     assert session.document.exemplars[0].strength == pytest.approx(0.5, abs=0.02)
     QTest.mouseClick(button(bar, "Flip top to bottom"), LEFT)
@@ -179,9 +179,9 @@ def test_a_cut_out_is_edited_until_done(bar: ContextualBar, session: Session) ->
     assert targets(session) == ("strength", "cutout", "cutout")
     QTest.mouseClick(button(bar, "Done"), LEFT)
     assert kind(bar) is ExemplarPage
-    QTest.mouseClick(button(bar, "Paint how much of it is let in"), LEFT)
+    QTest.mouseClick(button(bar, "Paint how much of it comes in"), LEFT)
     assert targets(session) == ("strength", "exemplar_strength", "selection")
-    assert slider(bar, "Strength").isVisible()
+    assert slider(bar, "Influence").isVisible()
 
 
 def with_a_model(session: Session, family: FamilyName = "stable-diffusion") -> Exemplar:
@@ -196,11 +196,11 @@ def with_a_model(session: Session, family: FamilyName = "stable-diffusion") -> E
 def test_fidelity_and_rim_are_there_for_methods_with_a_model(bar: ContextualBar, session: Session) -> None:
     session.set_options(tool="move")
     session.activate(exemplar=session.document.exemplars[0].id)
-    assert not slider(bar, "Fidelity").isVisible()
-    assert not slider(bar, "Rim").isVisible()
+    assert not slider(bar, "Keep as it is").isVisible()
+    assert not slider(bar, "Blend width").isVisible()
     with_a_model(session)
-    assert slider(bar, "Fidelity").isVisible()
-    assert slider(bar, "Rim").isVisible()
+    assert slider(bar, "Keep as it is").isVisible()
+    assert slider(bar, "Blend width").isVisible()
     assert not slider(bar, "As prompt").isVisible()
     with_a_model(session, "kandinsky-2.2")
     assert slider(bar, "As prompt").isVisible()
@@ -208,11 +208,11 @@ def test_fidelity_and_rim_are_there_for_methods_with_a_model(bar: ContextualBar,
 
 def test_fidelity_is_one_step_of_the_history(bar: ContextualBar, session: Session) -> None:
     with_a_model(session)
-    fidelity = slider(bar, "Fidelity")
+    fidelity = slider(bar, "Keep as it is")
     middle = fidelity.width() / 2
     drag(fidelity, QPointF(6, 14), QPointF(20, 14), QPointF(middle, 14))
     assert session.document.exemplars[0].fidelity == pytest.approx(0.5, abs=0.02)
-    assert [entry.label for entry in session.history.entries][1:] == ["Fidelity of “Boat”"]
+    assert [entry.label for entry in session.history.entries][1:] == ["Keep the look of “Boat”"]
     session.undo()
     assert fidelity.value == 0
 
@@ -221,7 +221,7 @@ def test_the_rim_is_automatic_until_touched_and_again_after_a_double_click(
     bar: ContextualBar, session: Session
 ) -> None:
     with_a_model(session)
-    rim = slider(bar, "Rim")
+    rim = slider(bar, "Blend width")
 
     def chosen() -> float | None:
         return session.document.exemplars[0].rim
@@ -249,9 +249,9 @@ def test_the_weight_of_an_exemplar_as_a_prompt(bar: ContextualBar, session: Sess
 
 def test_fidelity_is_painted_from_nothing(bar: ContextualBar, session: Session) -> None:
     with_a_model(session)
-    QTest.mouseClick(button(bar, "Paint how much of it is let in"), LEFT)
+    QTest.mouseClick(button(bar, "Paint how much of it comes in"), LEFT)
     assert bar.page is not None
-    choice = next(each for each in bar.page.findChildren(Choice) if "Fidelity" in words(each))
+    choice = next(each for each in bar.page.findChildren(Choice) if "Keep as it is" in words(each))
     assert choice.isVisible()
     control = choice.findChild(QToolButton)
     assert control is not None
@@ -260,8 +260,8 @@ def test_fidelity_is_painted_from_nothing(bar: ContextualBar, session: Session) 
     exemplar = session.document.exemplars[0]
     assert exemplar.fidelity == 1
     assert exemplar.fidelity_map.blank
-    assert shown_words(bar)[0] == "Boat · fidelity"
-    assert slider(bar, "Fidelity").isVisible()  # what the brush paints
+    assert shown_words(bar)[0] == "Boat · kept look"
+    assert slider(bar, "Keep as it is").isVisible()  # what the brush paints
     QTest.mouseClick(button(bar, "Done"), LEFT)
     assert kind(bar) is ExemplarPage
 
@@ -324,7 +324,7 @@ def test_with_nothing_to_move_it_says_how_to_come_by_something(qtbot: QtBot) -> 
     bar.show()
     assert "select something" in shown_words(bar)[0]
     session.commit("Add", with_items(session.document, "Cat"))
-    assert shown_words(bar) == ["Click on an item or an exemplar to move it"]
+    assert shown_words(bar) == ["Click on an item or a reference picture to move it"]
 
 
 def by_words(session: Session) -> None:

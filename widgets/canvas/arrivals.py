@@ -21,7 +21,7 @@ from widgets.session import Session
 Choice = Literal["exemplar", "layer", "document", "strength"]
 # The likely one first.
 CHOICES: tuple[tuple[Choice, str, str], ...] = (
-    ("exemplar", "Exemplar", "Lay it on and let in as much of it as you like"),
+    ("exemplar", "Reference picture", "Lay it on, and let in as much of it as you like"),
     ("layer", "Layer", "Put its pixels on a layer of their own"),
     ("document", "New document", "Open it beside this one"),
     ("strength", "Strength map", "Bright means free to change, dark means keep"),
@@ -36,7 +36,7 @@ def take(session: Session, choice: Choice, picture: Picture, at: Point, visible:
         case "exemplar":
             exemplar = Exemplar.of(name, picture.pixels, placement(picture_size(picture), at, visible))
             document = document.adding_exemplar(exemplar)
-            session.commit("Add exemplar", document)
+            session.commit("Add reference picture", document)
             session.activate(exemplar=document.exemplars[-1].id)
             session.set_options(tool="move")
         case "layer":

@@ -50,10 +50,10 @@ ITEM = Menu(
         Command("item.duplicate", "Duplicate the item", on_item(commands.duplicate_item), when=item, short="Duplicate"),
         Command(
             "item.select",
-            "Select the item’s region",
+            "Select what the item covers",
             on_item(commands.select_item),
             when=item,
-            short="Select its region",
+            short="Select what it covers",
         ),
         Command(
             "item.forget",
@@ -66,53 +66,53 @@ ITEM = Menu(
 )
 
 EXEMPLAR = Menu(
-    "Exemplar",
+    "Reference picture",
     (
         Command(
             "exemplar.flip",
-            "Flip the exemplar left to right",
+            "Flip the reference picture left to right",
             on_exemplar(edits.flip_exemplar),
             when=exemplar,
             short="Flip left to right",
         ),
         Command(
             "exemplar.flip_upright",
-            "Flip the exemplar top to bottom",
+            "Flip the reference picture top to bottom",
             on_exemplar(lambda session, id: edits.flip_exemplar(session, id, upright=True)),
             when=exemplar,
             short="Flip top to bottom",
         ),
         Command(
             "exemplar.cutout",
-            "Paint the exemplar’s cut-out",
+            "Paint the reference picture’s cut-out",
             on_exemplar(edits.paint_cutout),
             when=exemplar,
             short="Paint cut-out",
         ),
         Command(
             "exemplar.strength",
-            "Paint how much of the exemplar is let in",
+            "Paint how much of the reference picture comes in",
             on_exemplar(edits.paint_exemplar_strength),
             when=exemplar,
-            short="Paint strength",
+            short="Paint influence",
         ),
         Command(
             "exemplar.fidelity",
-            "Paint how firmly the exemplar keeps its look",
+            "Paint how firmly the reference picture keeps its look",
             on_exemplar(edits.paint_exemplar_fidelity),
             when=held,
-            short="Paint fidelity",
+            short="Paint what is kept",
         ),
         Command(
             "exemplar.duplicate",
-            "Duplicate the exemplar",
+            "Duplicate the reference picture",
             on_exemplar(commands.duplicate_exemplar),
             when=exemplar,
             short="Duplicate",
         ),
         Command(
             "exemplar.delete",
-            "Delete the exemplar",
+            "Delete the reference picture",
             on_exemplar(commands.delete_exemplar),
             when=exemplar,
             short="Delete",

@@ -33,7 +33,7 @@ def _strength(digit: int) -> Command:
     value = digit / 10 if digit else 1.0
     return Command(
         f"strength.set.{digit}",
-        f"Strength of the tool: {round(value * 100)} %",
+        f"Paint with {round(value * 100)} %",
         on_session(lambda session: session.set_options(value=value)),
         (str(digit),),
         when(_uses_value),

@@ -101,7 +101,7 @@ VIEW = Menu(
                 _overlay("contours", "contour lines"),
                 _overlay("grey", "grey"),
                 _overlay("outline", "outline"),
-                _overlay("cells", "the sampler’s steps"),
+                _overlay("cells", "steps that change a place"),
                 _overlay("off", "nothing"),
             ),
         ),

@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QWidget
 
+from editor.item import Exemplar
 from editor.request import BlendedSettings
 from widgets import commands, edits, running
 from widgets.controls.choice import Choice
@@ -31,13 +32,13 @@ TARGETS: tuple[tuple[Target, str, str], ...] = (
 OF_THINGS: dict[Target, str] = {
     "item": "outline",
     "cutout": "cut-out",
-    "exemplar_strength": "strength",
-    "exemplar_fidelity": "fidelity",
-    "strength": "strength",  # with an exemplar active that is the exemplar's
+    "exemplar_strength": "influence",
+    "exemplar_fidelity": "kept look",
+    "strength": "influence",  # with an exemplar active
 }
 MAPS_OF_EXEMPLAR: tuple[tuple[Target, str, str], ...] = (
-    ("exemplar_strength", "Strength", "How much of it is let in."),
-    ("exemplar_fidelity", "Fidelity", "How firmly it keeps its own look."),
+    ("exemplar_strength", "Influence", "How much of it comes in."),
+    ("exemplar_fidelity", "Keep as it is", "How firmly it keeps its own look (fidelity)."),
     ("cutout", "Cut-out", "What of it counts."),
 )
 COMBINE = (
@@ -154,6 +155,13 @@ class _ToolPage(Page):
         self._done.setVisible(thing is not None)
 
 
+def value_label(session: Session) -> str:
+    """What the value that tools write means: one word for one map."""
+    if session.options.strength_target == "exemplar_fidelity":
+        return "Keep as it is"
+    return "Influence" if isinstance(edits.edited_thing(session), Exemplar) else "Strength"
+
+
 class _BrushPage(_ToolPage):
     """Size and hardness of the brush in hand."""
 
@@ -187,7 +195,7 @@ class StrengthPage(_BrushPage):
         self._value = self.slider("Strength", 0, 1, 1)
         self._mode = self.listed("How it is laid on", self.MODES)
         self._target = self.listed("What the brush paints", TARGETS)
-        self._own = self.listed("What of the exemplar the brush paints", MAPS_OF_EXEMPLAR)
+        self._own = self.listed("What of the reference picture the brush paints", MAPS_OF_EXEMPLAR)
         self.add_done()
         self._value.setToolTip("0 % keeps, 100 % is free to change · digits 1 to 9, 0 for 100 %")
         self._value.changed.connect(lambda value: session.set_options(value=value))
@@ -201,7 +209,7 @@ class StrengthPage(_BrushPage):
         self._value.set_value(options.value)
         # Elsewhere a place is in or out.
         graded = options.strength_target not in ("protect", "avoid", "selection", "item", "cutout")
-        self._value.set_label("Fidelity" if options.strength_target == "exemplar_fidelity" else "Strength")
+        self._value.set_label(value_label(self.session))
         self._value.setVisible(graded)
         self._value.setEnabled(graded and options.mode not in ("smooth", "clear"))
         self._mode.set_value(options.mode)
@@ -244,6 +252,7 @@ class GradientPage(_ToolPage):
         options = self.session.options
         self._kind.set_value(options.gradient)
         self._value.set_value(options.value)
+        self._value.set_label(value_label(self.session))
         self._target.set_value(options.strength_target)
         self._target.setVisible(bool(self._target.value))
 

@@ -31,8 +31,10 @@ class ItemPage(Page):
         self._outline = self.button("Edit outline", "Paint or draw what belongs to it")
         self._words = Words(session)
         self.row.addWidget(self._words)
-        self._grow = self.slider("Grow hole", 0, 200, session.draft.grow, unit="px", step=1, curve=2)
-        self._grow.setToolTip("Takes in shadows and fringes around it.")
+        self._grow = self.slider("Margin", 0, 200, session.draft.grow, unit="px", step=1, curve=2)
+        self._grow.setToolTip(
+            "How far around it the picture is filled anew, for its shadow and fringes. The outline shows it."
+        )
         self._remove.clicked.connect(self._take_out)
         self._back.clicked.connect(self._put_back)
         self._outline.clicked.connect(self._edit_outline)
@@ -72,25 +74,25 @@ class ExemplarPage(Page):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._name = self.name()
-        self._strength = self.slider("Strength", 0, 1, 1)
-        self._fidelity = self.slider("Fidelity", 0, 1, 0)
-        self._rim = AutomaticSlider("Rim", 0, 256, 0, unit="px", step=1, curve=2)
+        self._strength = self.slider("Influence", 0, 1, 1)
+        self._fidelity = self.slider("Keep as it is", 0, 1, 0)
+        self._rim = AutomaticSlider("Blend width", 0, 256, 0, unit="px", step=1, curve=2)
         self._weight = self.slider("As prompt", 0, 1, 1)
         self._rim.setMinimumWidth(self._rim.sizeHint().width())
         self._rim.setMaximumWidth(max(SLIDER, self._rim.sizeHint().width()))
         self.row.insertWidget(self.row.indexOf(self._weight), self._rim)
-        self._strength.setToolTip("How much of it is let in.")
+        self._strength.setToolTip("How much of it comes in.")
         self._fidelity.setToolTip(
-            "How firmly the exemplar keeps its own look: 0 % it only starts from it, 100 % it stays as it is."
+            "How firmly it keeps its own look (fidelity): at 0 % the model only starts from it, at 100 % it stays as it is."
         )
-        self._rim.setToolTip("How far its surroundings may adapt. Double click: what suits the model.")
-        self._weight.setToolTip("How much its look counts as a prompt, beside the other exemplars.")
+        self._rim.setToolTip("How far around it the picture may adapt (rim). Double click: what suits the model.")
+        self._weight.setToolTip("How much its look counts as a prompt, beside the other reference pictures.")
         flip, upright = (
             self.icon("flip-vertical-2", "Flip left to right"),
             self.icon("flip-horizontal-2", "Flip top to bottom"),
         )
         brush, lasso = self.icon("scissors", "Paint its cut-out"), self.icon("lasso", "Draw its cut-out")
-        local = self.icon("spray-can", "Paint how much of it is let in")
+        local = self.icon("spray-can", "Paint how much of it comes in")
         blend = self.button("Blend", "Let it in · Ctrl+Enter")
         self._strength.changed.connect(
             lambda value: self._with(lambda id: edits.set_exemplar_strength(session, id, value))
@@ -144,6 +146,6 @@ class HintPage(Page):
     def show_state(self) -> None:
         document = self.session.document
         if document.items or document.exemplars:
-            self._hint.setText("Click on an item or an exemplar to move it")
+            self._hint.setText("Click on an item or a reference picture to move it")
         else:
             self._hint.setText("Nothing can be moved yet: select something and make it an item, or drop a picture")

@@ -23,7 +23,7 @@ class ExemplarsPanel(ListPanel[Exemplar]):
     """Choose, show, rename, reorder, weigh, flip, cut out and delete exemplars."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, "Exemplars", "Drop a picture onto the canvas.", drags=True)
+        super().__init__(session, "Reference pictures", "Drop a picture onto the canvas.", drags=True)
         self.rows.chosen.connect(lambda id: session.activate(exemplar=id))
         self.rows.renamed.connect(lambda id, name: edits.rename_exemplar(session, id, name))
         self.rows.deleted.connect(lambda id: commands.delete_exemplar(session, id))
@@ -53,10 +53,10 @@ class ExemplarsPanel(ListPanel[Exemplar]):
 class _ExemplarRow(Row):
     def __init__(self, session: Session, id: int) -> None:
         below = QWidget()
-        self._strength = Slider("Strength", 0, 1, 1, unit="%", step=0.01)
+        self._strength = Slider("Influence", 0, 1, 1, unit="%", step=0.01)
         flip = IconButton("flip-vertical-2", "Flip left to right")
         cut = IconButton("scissors", "Paint its cut-out")
-        delete = IconButton("trash-2", "Delete the exemplar", danger=True)
+        delete = IconButton("trash-2", "Delete the reference picture", danger=True)
         line = QHBoxLayout(below)
         line.setContentsMargins(0, 0, 4, 4)
         line.setSpacing(2)
@@ -76,8 +76,8 @@ class _ExemplarRow(Row):
     def show_exemplar(self, exemplar: Exemplar) -> None:
         self._visible = exemplar.visible
         self._strength.set_value(exemplar.strength)
-        words = f"Strength {round(exemplar.strength * 100)}\u202f%"
+        words = f"Influence {round(exemplar.strength * 100)}\u202f%"
         if exemplar.fidelity > 0:
-            words += f" · Fidelity {round(exemplar.fidelity * 100)}\u202f%"
+            words += f" · Kept {round(exemplar.fidelity * 100)}\u202f%"
         self.show_words(exemplar.name, words)
         show_eye(self._eye, exemplar.visible)

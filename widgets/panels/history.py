@@ -11,9 +11,7 @@ from widgets.session import Session
 from widgets.theme import colours
 
 LINE = 28
-KEPT = (
-    "A project keeps layers, strength, items and exemplars. The steps of the history last until the document is closed."
-)
+KEPT = "A project keeps layers, strength, items and reference pictures. The steps of the history last until the document is closed."
 LINES = 4  # always, so that what is below stays where it is while somebody paints
 
 

@@ -147,9 +147,9 @@ def recipe_words(recipe: Recipe) -> str:
         lines.append(f"Prompt: {recipe.prompt}")
     if recipe.negative_prompt:
         lines.append(f"Not: {recipe.negative_prompt}")
-    lines.append(f"Strength: {recipe.strength:.0%}, seed: {recipe.seed}")
+    lines.append(f"Overall strength: {recipe.strength:.0%}, seed: {recipe.seed}")
     if recipe.model:
-        lines.append(f"Steps: {recipe.steps}, guidance: {recipe.guidance_scale:g}")
+        lines.append(f"Steps: {recipe.steps}, follow the words (guidance): {recipe.guidance_scale:g}")
         lines.append(f"Sampler: {SAMPLERS[recipe.sampler]}")
     return "\n".join(lines + [_setting(spec, recipe.settings) for spec in field_specs(method.settings)])
 

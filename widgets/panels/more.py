@@ -84,8 +84,8 @@ class _Groups(QWidget):
             "The strength brush paints",
             [
                 ("strength", "Strength", "Paint where it may change."),
-                ("protect", "Protect", "Paint what must never change; it outranks everything."),
-                ("avoid", "Don’t copy", "Paint what nothing may be copied from."),
+                ("protect", "Protection", "Paint what must never change; it outranks everything."),
+                ("avoid", "Do not copy", "Paint what nothing may be copied from."),
             ],
         )
         layout = QVBoxLayout(self)
@@ -159,9 +159,9 @@ class _ModelControls(QWidget):
         self._negative.setAccessibleName("What should not appear")
         self._steps = Slider("Steps", 1, MOST_STEPS, 30, step=1, curve=2)
         self._steps.setToolTip("More take longer and are finer. A double click goes back to what suits the model.")
-        self._guidance = Slider("Guidance", 0, 30, 7, step=0.5, curve=2)
+        self._guidance = Slider("Follow the words", 0, 30, 7, step=0.5, curve=2)
         self._guidance.setToolTip(
-            "How closely the words are followed; too much looks harsh. A double click goes back to what suits the model."
+            "How closely the words are followed (guidance scale); too much looks harsh. A double click goes back to what suits the model."
         )
         offered = OFFERED if session.draft.sampler in OFFERED else (*OFFERED, session.draft.sampler)
         self._sampler = Choice("Sampler", [(each, SAMPLERS[each], "") for each in offered], as_list=True)

@@ -23,7 +23,7 @@ class Overall(QWidget):
         super().__init__(parent)
         self._session = session
         self._presets: dict[str, Presets] = {}
-        self._strength = Slider("Strength", 0, 1, 1, unit="%", step=0.01)
+        self._strength = Slider("Overall strength", 0, 1, 1, unit="%", step=0.01)
         self._fan = IconButton(
             "columns-4", "Try strengths", tip="Try strengths: stripes from weak to strong, to choose from"
         )
@@ -102,9 +102,9 @@ class Presets(QWidget):
         for row in (found[:half], found[half:]):
             if not row:
                 continue
-            label = "Strength" if row[0].settings is None else "Preset"
+            label = "Overall strength" if row[0].settings is None else "Preset"
             choice = Choice(
-                label, [(each.name, each.name, f"{each.about}\nStrength {each.strength:.0%}") for each in row]
+                label, [(each.name, each.name, f"{each.about}\nOverall strength {each.strength:.0%}") for each in row]
             )
             choice.changed.connect(self.changed)
             layout.addWidget(choice)

@@ -78,10 +78,8 @@ def _label(found: Surface, combine: Combine) -> str:
             return "Protect"
         case _, "avoid":
             return "Mark as do-not-copy"
-        case _, "strength" | "exemplar_strength":
-            return "Fill strength"
-        case _, "exemplar_fidelity":
-            return "Fill fidelity"
+        case _ if found.graded:
+            return f"Fill {found.noun}"
     return f"Add to {found.noun}"
 
 

@@ -58,7 +58,7 @@ def _label(mode: StrengthMode, found: Surface) -> str:
             return "Unprotect"
         case "avoid", "set":
             return "Mark as do-not-copy"
-    return LABELS[mode].format("strength" if found.target == "exemplar_strength" else found.noun)
+    return LABELS[mode].format(found.noun)
 
 
 def _paint(mode: StrengthMode, value: float, size: float) -> Paint:

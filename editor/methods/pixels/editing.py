@@ -52,7 +52,7 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
     pasted = [Pasted.bare(np.asarray(request.image / np.float32(255), np.float32))] * len(seeds)
     passes, lost = run.passes(), dict[int, NotFinite]()
     for number, (exemplars, strength) in enumerate(passes):
-        words = f" · exemplar {number + 1} of {len(passes)}" if len(passes) > 1 else ""
+        words = f" · reference picture {number + 1} of {len(passes)}" if len(passes) > 1 else ""
         once = run.once(exemplars, strength, pasted, [seed + number for seed in seeds])
         try:
             low, high = (READING + (1 - READING) * at / len(passes) for at in (number, number + 1))

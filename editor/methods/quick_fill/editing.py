@@ -87,7 +87,7 @@ def _blend(
     request: EditRequest, settings: QuickFillSettings, canvas: NDArray[np.uint8], changed: Mask
 ) -> Reports[None]:
     if not request.exemplars:
-        raise InvalidRequest("There is no exemplar to blend.", "Drop a picture onto the canvas.")
+        raise InvalidRequest("There is no reference picture to blend.", "Drop a picture onto the canvas.")
     count = len(request.exemplars)
     for done, exemplar in enumerate(request.exemplars):
         work = blend_exemplar(canvas, exemplar, settings.seam, settings.match_tone)
@@ -97,8 +97,8 @@ def _blend(
             yield _preview(request, canvas, rect, where)
     if settings.seam == "hard" and not changed.any():
         raise InvalidRequest(
-            "At this strength the hard seam shows nothing of the exemplar.",
-            "Raise its strength above a half, or choose the soft seam.",
+            "At this strength the hard seam shows nothing of the reference picture.",
+            "Raise its influence above a half, or choose the soft seam.",
         )
 
 

@@ -151,7 +151,7 @@ def test_reports_come_with_every_step_and_end_at_all(models: Models) -> None:
         assert 0.9 <= fractions[-1] <= 1
         words = [each.doing for each in seen if isinstance(each, Progress)]
         assert sum(each.startswith("Step") for each in words) == (6 if passes == 1 else 8)
-        assert any("exemplar 2 of 2" in each for each in words) == (passes == 2)
+        assert any("reference picture 2 of 2" in each for each in words) == (passes == 2)
 
 
 def test_a_prior_s_steps_are_reported_before_the_samplers(models: Models) -> None:

@@ -116,7 +116,7 @@ def test_enter_makes_an_exemplar_at_the_place(easel: Easel, boat: Path) -> None:
     _enter(easel, _file(boat), 100, 100)
     _drop(easel, _file(boat), 120, 90)
     chip = _chip(easel)
-    assert [button.text() for button in chip.buttons] == ["Exemplar", "Layer", "New document", "Strength map"]
+    assert [button.text() for button in chip.buttons] == ["Reference picture", "Layer", "New document", "Strength map"]
     assert easel.canvas.rect().contains(chip.geometry())
     QTest.keyClick(chip.buttons[0], Qt.Key.Key_Return)
     (exemplar,) = easel.session.document.exemplars
@@ -125,7 +125,7 @@ def test_enter_makes_an_exemplar_at_the_place(easel: Easel, boat: Path) -> None:
     assert np.array_equal(exemplar.pixels, noise(60, 40))
     assert easel.session.draft.exemplar == exemplar.id
     assert easel.session.options.tool == "move"
-    assert easel.session.history.entries[-1].label == "Add exemplar"
+    assert easel.session.history.entries[-1].label == "Add reference picture"
     assert _chips(easel) == 0
 
 

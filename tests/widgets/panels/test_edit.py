@@ -116,7 +116,7 @@ def test_no_slider_keeps_the_keyboard_when_something_runs(panel: EditPanel, sess
     given: list[bool] = []
     panel.let_go.connect(lambda: given.append(True))
     session.commit("Paint", painted(session.document))
-    strength = slider(panel, "Strength")
+    strength = slider(panel, "Overall strength")
     strength.setFocus()
     QTest.keyClicks(strength, "40")
     field = strength.findChild(QLineEdit)
@@ -142,7 +142,7 @@ def test_quick_fill_shows_no_prompt(panel: EditPanel) -> None:
 
 
 def test_strength_goes_into_the_draft_and_back(panel: EditPanel, session: Session) -> None:
-    strength = slider(panel, "Strength")
+    strength = slider(panel, "Overall strength")
     drag(strength, QPointF(10, 14), QPointF(strength.width() / 2, 14))
     assert session.draft.strength == pytest.approx(0.5, abs=0.01)
     session.set_draft(strength=0.2)
@@ -160,7 +160,7 @@ def test_more_unfolds_groups_that_change_the_draft(panel: EditPanel, session: Se
     assert "Expert" not in texts(panel)
     drag(slider(panel, "Variations"), QPointF(10, 14), QPointF(900, 14))
     assert session.draft.variations == 6
-    drag(slider(panel, "Grow items by"), QPointF(10, 14), QPointF(900, 14))
+    drag(slider(panel, "Margin"), QPointF(10, 14), QPointF(900, 14))
     assert isinstance(session.draft.settings, QuickFillSettings)
     assert session.draft.settings.grow == 200
     fixed = next(each for each in more.findChildren(QToolButton) if each.text() == "Fixed")
@@ -176,7 +176,7 @@ def test_more_unfolds_groups_that_change_the_draft(panel: EditPanel, session: Se
     fresh = next(each for each in more.findChildren(QToolButton) if each.text() == "New each time")
     QTest.mouseClick(fresh, LEFT)
     assert drawn(session) is None
-    protect = next(each for each in more.findChildren(QToolButton) if each.text() == "Protect")
+    protect = next(each for each in more.findChildren(QToolButton) if each.text() == "Protection")
     QTest.mouseClick(protect, LEFT)
     assert (session.options.strength_target, session.options.tool) == ("protect", "strength")
 

@@ -163,7 +163,7 @@ def test_an_exemplar_has_its_own_strength_one_step_for_a_drag(qtbot: QtBot, sess
     assert session.document.exemplars[1].placement.scale_x == -1
     QTest.mouseClick(button(moon, "Paint its cut-out"), LEFT)
     assert (session.options.tool, session.options.strength_target) == ("strength", "cutout")
-    QTest.mouseClick(button(moon, "Delete the exemplar"), LEFT)
+    QTest.mouseClick(button(moon, "Delete the reference picture"), LEFT)
     assert [each.name for each in session.document.exemplars] == ["Boat", "Sun"]
 
 
@@ -197,7 +197,7 @@ def test_a_recipe_can_be_read() -> None:
     words = recipe_words(result(42).recipe)
     assert words.splitlines()[0] == "Filled with Quick fill"
     assert "seed: 42" in words
-    assert "Grow items by: 7\u202fpx" in words
+    assert "Margin: 7\u202fpx" in words
     assert "Model" not in words
 
 
@@ -220,10 +220,10 @@ def test_a_recipe_with_a_model_says_what_it_was_given() -> None:
         "Model: sd15",
         "Prompt: a red boat",
         "Not: people",
-        "Strength: 45%, seed: 7",
-        "Steps: 25, guidance: 6.5",
+        "Overall strength: 45%, seed: 7",
+        "Steps: 25, follow the words (guidance): 6.5",
         "Sampler: DPM++ 2M",
-        "Exemplars: One by one",
+        "References: One by one",
     ]
 
 

@@ -107,7 +107,7 @@ class TestMethod:
         assert slider(panel, "Steps").value == 30
         session.choose_method(QuickFillSettings)
         assert "Expert" not in texts(panel)
-        assert slider(panel, "Grow items by").isVisible()
+        assert slider(panel, "Margin").isVisible()
         assert not [
             each for each in panel.findChildren(Slider) if each.accessibleName() == "Steps" and each.isVisible()
         ]
@@ -116,11 +116,11 @@ class TestMethod:
         session = panel._session
         unfold(panel)
         names = [each.accessibleName() for each in panel.findChildren(Slider) if each.isVisibleTo(panel)]
-        assert "Exemplars as prompt" not in names
+        assert "References as words" not in names
         worker.known.append(model("Kandinsky", "kandinsky-2.2"))
         session.follow_models()
         session.choose_model(worker.known[-1])
-        assert slider(panel, "Exemplars as prompt").isVisible()
+        assert slider(panel, "References as words").isVisible()
         assert slider(panel, "Steps").value == 50
 
 
@@ -156,12 +156,12 @@ class TestStrength:
             QTest.mouseClick(presets[name], LEFT)
             assert session.draft.strength == strength
             assert [other for other, each in presets.items() if each.isChecked()] == [name]
-            assert slider(panel, "Strength").value == strength
+            assert slider(panel, "Overall strength").value == strength
         session.set_draft(strength=0.6)
         assert not any(each.isChecked() for each in presets.values())
 
     def test_a_double_click_goes_back_to_what_suits_the_model(self, panel: EditPanel, session: Session) -> None:
-        strength = slider(panel, "Strength")
+        strength = slider(panel, "Overall strength")
         session.set_draft(strength=0.9)
         QTest.mouseDClick(strength, LEFT, NONE, QPoint(20, 14))
         assert session.draft.strength == 0.5
@@ -180,7 +180,7 @@ class TestStrength:
 class TestMore:
     def test_what_suits_the_model_is_shown_until_it_is_changed(self, panel: EditPanel, session: Session) -> None:
         unfold(panel)
-        for name, held in (("Steps", steps), ("Guidance", guidance)):
+        for name, held in (("Steps", steps), ("Follow the words", guidance)):
             control = slider(panel, name)
             suiting = control.value
             assert held(session) is None
@@ -190,7 +190,7 @@ class TestMore:
             assert held(session) is None
             assert control.value == suiting
         session.choose_model(session.models()[1])
-        assert slider(panel, "Guidance").value == 6
+        assert slider(panel, "Follow the words").value == 6
 
     def test_sampler_and_what_should_not_appear(self, panel: EditPanel, session: Session) -> None:
         unfold(panel)
@@ -315,7 +315,7 @@ class TestByWords:
         assert {"Keep what is there", "Free"} <= set(texts(panel))
         QTest.mouseClick(tool(panel, "Scribble"), LEFT)
         assert {"Keep my scribble", "Free"} <= set(texts(panel))
-        assert slider(panel, "Strength").value == 0.5
+        assert slider(panel, "Overall strength").value == 0.5
 
     def test_the_field_goes_on_being_typed_in_while_the_method_changes(
         self, panel: EditPanel, session: Session, worker: Worker

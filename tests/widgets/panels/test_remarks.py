@@ -103,7 +103,7 @@ def test_nothing_moves_while_regions_and_strength_change(bench: Workbench, sessi
     drag(bench.canvas, *(QPointF(each.x, each.y) for each in at))
     qtbot.waitUntil(lambda: says(bench.edit, THIN))
     assert places(bench.edit) == before
-    slider = next(each for each in bench.edit.findChildren(Slider) if each.accessibleName() == "Strength")
+    slider = next(each for each in bench.edit.findChildren(Slider) if each.accessibleName() == "Overall strength")
     drag(slider, QPointF(slider.width() * 0.9, 14), QPointF(slider.width() * 0.06, 14))
     assert says(bench.edit, "steps will run")
     assert {name: rect.topLeft() for name, rect in places(bench.edit).items()} == {

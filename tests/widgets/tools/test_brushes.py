@@ -179,7 +179,7 @@ def test_with_an_exemplar_active_its_own_strength_is_painted(qtbot: QtBot) -> No
     # Forty pixels above the middle is twenty to its left there; twenty to the left is ten below.
     assert np.allclose(changed.mean(axis=0) + 0.5, (30, 10), atol=0.6)
     assert np.ptp(changed[:, 0]) + 1 == pytest.approx(8, abs=1)  # 16 px on screen are 8 of its own
-    assert studio.labels == ["Paint strength"]
+    assert studio.labels == ["Paint influence"]
     assert studio.document.strength.blank
     studio.take("strength", strength_target="cutout", mode="clear")
     studio.drag((170, 100), (170, 101))
