@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QWidget
 
@@ -28,6 +28,11 @@ TARGETS: tuple[tuple[Target, str, str], ...] = (
     ("protect", "Protection", "What must never change; it outranks everything."),
     ("avoid", "Do not copy", "What nothing may be copied from."),
     ("selection", "Selection", "What is selected."),
+)
+# With a reference picture active, strength is painted into that.
+TARGETS_ON_EXEMPLAR: tuple[tuple[Target, str, str], ...] = (
+    ("strength", "Influence", "Say how much of it comes in."),
+    *TARGETS[1:],
 )
 OF_THINGS: dict[Target, str] = {
     "item": "outline",
@@ -162,6 +167,34 @@ def value_label(session: Session) -> str:
     return "Influence" if isinstance(edits.edited_thing(session), Exemplar) else "Strength"
 
 
+class _Targets(QWidget):
+    """What a tool writes into, as a list that calls each map what it is just now. `changed(target)` when the person chose one."""
+
+    changed = Signal(str)
+
+    def __init__(self, page: Page, label: str) -> None:
+        super().__init__()
+        self._session = page.session
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        self._lists = {on_exemplar: page.listed(label, options) for on_exemplar, options in _TARGETS.items()}
+        for choice in self._lists.values():
+            row.addWidget(choice)
+            choice.changed.connect(self.changed)
+        page.row.addWidget(self)
+
+    def show_state(self) -> None:
+        """Show where the tool writes; nothing where that is no map of the picture."""
+        on_exemplar = isinstance(edits.edited_thing(self._session), Exemplar)
+        for kind, choice in self._lists.items():
+            choice.set_value(self._session.options.strength_target)
+            choice.setVisible(kind == on_exemplar)
+        self.setVisible(bool(self._lists[on_exemplar].value))
+
+
+_TARGETS = {False: TARGETS, True: TARGETS_ON_EXEMPLAR}  # whether strength is that of a reference picture
+
+
 class _BrushPage(_ToolPage):
     """Size and hardness of the brush in hand."""
 
@@ -194,7 +227,7 @@ class StrengthPage(_BrushPage):
         super().__init__(session)
         self._value = self.slider("Strength", 0, 1, 1)
         self._mode = self.listed("How it is laid on", self.MODES)
-        self._target = self.listed("What the brush paints", TARGETS)
+        self._target = _Targets(self, "What the brush paints")
         self._own = self.listed("What of the reference picture the brush paints", MAPS_OF_EXEMPLAR)
         self.add_done()
         self._value.setToolTip("0 % keeps, 100 % is free to change · digits 1 to 9, 0 for 100 %")
@@ -213,8 +246,7 @@ class StrengthPage(_BrushPage):
         self._value.setVisible(graded)
         self._value.setEnabled(graded and options.mode not in ("smooth", "clear"))
         self._mode.set_value(options.mode)
-        self._target.set_value(options.strength_target)
-        self._target.setVisible(bool(self._target.value))
+        self._target.show_state()
         # What holds on to an exemplar is a model.
         self._own.set_value(options.strength_target)
         self._own.setVisible(bool(self._own.value) and self.session.draft.settings.needs_model)
@@ -241,7 +273,7 @@ class GradientPage(_ToolPage):
         self._kind = Choice("Gradient", kinds)
         self.row.addWidget(self._kind)
         self._value = self.slider("Strength", 0, 1, 1)
-        self._target = self.listed("What it is drawn into", TARGETS)
+        self._target = _Targets(self, "What it is drawn into")
         self.add_done()
         self._kind.changed.connect(lambda kind: session.set_options(gradient=kind))
         self._value.changed.connect(lambda value: session.set_options(value=value))
@@ -253,8 +285,7 @@ class GradientPage(_ToolPage):
         self._kind.set_value(options.gradient)
         self._value.set_value(options.value)
         self._value.set_label(value_label(self.session))
-        self._target.set_value(options.strength_target)
-        self._target.setVisible(bool(self._target.value))
+        self._target.show_state()
 
 
 class PaintPage(_BrushPage):
