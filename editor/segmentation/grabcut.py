@@ -33,6 +33,9 @@ BOX_MARGIN = 0.35  # how much around a box is looked at, in parts of its longer 
 LEAST_PART = 0.02  # of the largest part: smaller islands go, smaller holes are filled
 HOLE = 0.6  # of a guess: what it encloses may well belong to it, as the coffee to the cup
 CANDIDATES = 3
+LEAST_OF_BOX = 0.05  # a smaller part of a box is not what it was drawn around
+IN_BOX = 0.85  # of a region that a box is drawn around lie inside
+BOX_GRID = 5  # places along each side of a box that are looked at for a thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,15 @@ class GrabCut:
         found: list[tuple[float, Map]] = []
         if pointed.box is not None:
             yield Progress(0.1, "Looking into the box")
-            found.append((1.0, (yield from _cut_box(image, pointed, pointed.box))))
+            mask = yield from _cut_box(image, pointed, pointed.box)
+            if mask.sum() < LEAST_OF_BOX * pointed.box.size.area:
+                # What lies around the box looks like the thing in it, so colours alone cannot tell them apart.
+                yield Progress(0.6, "Looking for edges")
+                guess = _guess_in_box(image, pointed, pointed.box)
+                if guess is not None:
+                    mask = yield from _cut_guess(image, pointed, guess, BEST_ROUNDS)
+                    mask *= _inside(pointed.box, mask.shape)
+            found.append((1.0, mask))
         elif pointed.positive:
             yield Progress(0.05, "Looking for edges")
             guesses = _guesses(image, pointed)
@@ -94,13 +105,18 @@ def _pointed(request: SegmentRequest, width: int, height: int) -> _Pointed:
     )
 
 
-def _guesses(image: Pixels, pointed: _Pointed) -> list[tuple[float, Mask]]:
-    """Up to three guesses of what the positive points mean, best first, as masks of the picture reduced."""
+def _regions(image: Pixels) -> tuple[Regions, float, float]:
+    """The regions of the picture reduced, and its scale, across and down."""
     height, width = image.shape[:2]
     scale = min(1.0, math.sqrt(REGION_PIXELS / (height * width)))
     size = max(LEAST_SIDE, round(width * scale)), max(LEAST_SIDE, round(height * scale))
-    regions = Regions.of(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8))
-    across, down = size[0] / width, size[1] / height
+    reduced = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return Regions.of(reduced), size[0] / width, size[1] / height
+
+
+def _guesses(image: Pixels, pointed: _Pointed) -> list[tuple[float, Mask]]:
+    """Up to three guesses of what the positive points mean, best first, as masks of the picture reduced."""
+    regions, across, down = _regions(image)
     without = frozenset(regions.at(x * across, y * down) for x, y in pointed.negative)
     lists = []
     for x, y in pointed.positive:
@@ -143,6 +159,37 @@ def _cut_box(image: Pixels, pointed: _Pointed, box: Rect) -> Generator[Progress,
             inside = other[window.slices] & (seeds == cv2.GC_PR_FGD)
             seeds[inside] = cv2.GC_PR_BGD
     return (yield from _cut(image, window, seeds, pointed, BOX_ROUNDS))
+
+
+def _guess_in_box(image: Pixels, pointed: _Pointed, box: Rect) -> Mask | None:
+    """The thing that a box is drawn around, by its edges: of the regions that lie inside the likeliest, as a mask of the picture reduced."""
+    regions, across, down = _regions(image)
+    inside = _inside(box, image.shape[:2])
+    inside = cv2.resize(inside, regions.pieces.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
+    without = frozenset(regions.at(x * across, y * down) for x, y in pointed.negative)
+    best, likeliest = None, 0.0
+    shares = [(i + 0.5) / BOX_GRID for i in range(BOX_GRID)]
+    pieces = {
+        regions.at((box.left + u * box.width) * across, (box.top + v * box.height) * down)
+        for u in shares
+        for v in shares
+    }
+    for piece in sorted(pieces):
+        for _, node in regions.things(piece, without):
+            mask = regions.mask(node)
+            covered = float((mask & inside).sum())
+            # How much of it lies in the box, and how much of the box it takes: a box is drawn close around its thing.
+            share = covered / max(float(mask.sum()), 1.0)
+            if share >= IN_BOX and covered >= LEAST_OF_BOX * float(inside.sum()) and (fit := share * covered) > likeliest:
+                best, likeliest = mask, fit
+    return best
+
+
+def _inside(box: Rect, shape: tuple[int, ...]) -> Map:
+    """(h, w): 1 inside the box."""
+    mask = np.zeros(shape, np.float32)
+    mask[box.slices] = 1
+    return mask
 
 
 def _unwanted(image: Pixels, pointed: _Pointed, box: Rect) -> list[Mask]:

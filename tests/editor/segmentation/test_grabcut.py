@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
+import resources
 from editor.errors import InvalidRequest
 from editor.geometry import Rect
 from editor.report import Masks, Progress, Report
@@ -211,3 +213,19 @@ def test_regions_grow_into_one_another() -> None:
     barred = regions.things(line[0], frozenset({regions.at(5, 5)}))
     assert barred
     assert all(not regions.mask(node)[5, 5] for _, node in barred)
+
+
+def test_a_box_finds_its_thing_though_another_of_the_same_colours_lies_beside_it() -> None:
+    """Petals in the box, petals above it: colours alone say that nothing in the box stands out."""
+    with resources.photo("flower.jpg") as path, Image.open(path) as opened:
+        image = np.asarray(opened.convert("RGB"))
+    for box in (Rect(280, 352, 480, 426), Rect(300, 356, 470, 426)):
+        found, _ = run(request(image, box=box))
+        mask = found.masks[0] > 0.5
+        petals = (image[..., 0] > 150) & (image[..., 0].astype(int) - image[..., 2] > 60)
+        inside = np.zeros_like(mask)
+        inside[380:427, 310:430] = True
+        assert mask[petals & inside].mean() > 0.95
+        outside = np.ones_like(mask)
+        outside[box.slices] = False
+        assert not mask[outside].any()
