@@ -19,7 +19,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Never in a worker thread: what a test leaves behind may be Qt's (see `app.collector`).
 gc.disable()
 
-Play = Callable[[Coroutine[Any, Any, Any]], Any]
+Play = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
@@ -31,11 +31,15 @@ def garbage() -> Iterator[None]:
 
 @pytest.fixture
 def play(qapp: QApplication) -> Iterator[Play]:
-    """Run a coroutine to its end on Qt's loop, as the program does; it fails after a minute."""
+    """Run a coroutine to its end on Qt's loop, as the program does; it fails after `patience` seconds, a minute without."""
     qapp.setQuitOnLastWindowClosed(False)
     with QEventLoop(qapp) as loop:
         asyncio.set_event_loop(loop)
-        yield lambda story: loop.run_until_complete(asyncio.wait_for(story, 60))
+
+        def playing(story: Coroutine[Any, Any, Any], patience: float = 60) -> Any:
+            return loop.run_until_complete(asyncio.wait_for(story, patience))
+
+        yield playing
         asyncio.set_event_loop(None)
 
 

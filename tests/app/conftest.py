@@ -24,11 +24,11 @@ Story = Callable[[Desk], Coroutine[Any, Any, None]]
 
 @pytest.fixture
 def tell(play: Play, qapp: QApplication, tmp_path: Path) -> Tell:
-    """Tell a story on a fresh program; other keyword arguments go to `on_a_desk`."""
+    """Tell a story on a fresh program, within `patience` seconds; other keyword arguments go to `on_a_desk`."""
     theme = Theme(qapp, "dark")
 
-    def telling(story: Story, **more: Any) -> None:
-        play(on_a_desk(story, theme, tmp_path, **more))
+    def telling(story: Story, patience: float = 60, **more: Any) -> None:
+        play(on_a_desk(story, theme, tmp_path, **more), patience)
 
     return telling
 
