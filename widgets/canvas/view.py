@@ -177,7 +177,8 @@ class CanvasView(ToolView):
         """Strength is shown unless something else counts just now: an active item or exemplar, or a result to be judged."""
         session = self.session
         free, painting = session.draft.exemplar is None, session.options.target == "strength"
-        shown = free and (session.draft.item is None or painting) and not self._scene.reviewing
+        meant = painting or session.draft.item is None or session.plan.region == "strength"
+        shown = free and meant and not self._scene.reviewing
         return self._overlay.set_look(self._scene.overlay, session.view.overlay_opacity, strength_shown=shown)
 
     def _job_changed(self, job: Job | None) -> None:
