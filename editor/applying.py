@@ -203,9 +203,12 @@ def _without_used(now: Tiles, asked: Document, region: MapName, result: EditResu
 
     def clear(part: Rect, view: Map) -> None:
         used = result.pixels[part.within(result.rect).slices][..., 3] > 0
+        view[used & (view == then.read(part))] = 0
+
+    def clear_faint(part: Rect, view: Map) -> None:
+        # What was so little, at the overall strength, that nothing is seen of it; only what is wholly protected stays for later.
         protected = asked.protect.read(part)
-        # Also what took part with so little that nothing is seen of it; only what is wholly protected stays for later.
-        used |= (view * np.float32(recipe.strength) * (1 - protected) <= _ROUNDED) & (protected < 1)
+        used = (view * np.float32(recipe.strength) * (1 - protected) <= _ROUNDED) & (protected < 1)
         view[used & (view == then.read(part))] = 0
 
     def clear_seen(part: Rect, view: Map) -> None:
@@ -218,6 +221,7 @@ def _without_used(now: Tiles, asked: Document, region: MapName, result: EditResu
         if recipe.settings.needs_model
         else now.apply(result.rect, clear)
     )
+    cleared = cleared.apply(cleared.written(), clear_faint)
     return cleared if is_strength(cleared) else Tiles.filled(now.shape, 0, np.float32)
 
 

@@ -6,8 +6,6 @@ they strength, a frame and a button would stay for something that nothing comes 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,8 +20,8 @@ FAINTEST = 0.5 / 255
 
 
 def threshold(overall: float = 1.0) -> float:
-    """The painted value, 0 to 1 or infinite, up to which nothing is left at an overall strength of 0 to 1."""
-    return FAINTEST / overall if overall > 0 else math.inf
+    """The painted value up to which nothing is left at an overall strength of 0 to 1; above 1 where that leaves nothing of anything."""
+    return FAINTEST / overall if overall > FAINTEST else 1.0
 
 
 def is_strength(map: Tiles, overall: float = 1.0) -> bool:

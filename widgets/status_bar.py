@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
 from editor.errors import InvalidRequest
+from editor.faint import is_strength
 from editor.geometry import Point
 from widgets.controls.elided import ElidedLabel
 from widgets.job import Job
@@ -83,7 +84,7 @@ class StatusBar(QFrame):
             return ""
         if (value_at(document.protect, *point) or 0.0) >= 0.5:
             return "Protected"
-        painted = not document.strength.blank or session.options.tool in STRENGTHENING
+        painted = is_strength(document.strength) or session.options.tool in STRENGTHENING
         # Elsewhere it would read as "nothing happens here".
         return f"Strength {round(value * 100)}\u202f%" if painted else ""
 

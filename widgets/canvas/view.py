@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QStyle, QWidget
 
 from editor.document import Document
+from editor.faint import is_strength
 from editor.geometry import Point, Rect
 from widgets.canvas import overlays
 from widgets.canvas.drop import Dropper
@@ -302,7 +303,7 @@ class CanvasView(ToolView):
             view.legend
             and view.overlay not in ("off", "outline")
             and self._overlay.strength_shown
-            and (not self.session.document.strength.blank or self._tool_name in _PAINTING)
+            and (is_strength(self.session.document.strength) or self._tool_name in _PAINTING)
         )
 
     def _pointed(self) -> None:
