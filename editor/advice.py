@@ -53,8 +53,6 @@ def _by_words(document: Document, draft: Draft, planned: Plan, model: ModelInfo)
         painted = painted_rect(scribble)
         if painted.intersect(draft.frame) != painted:
             return "Part of the scribble lies outside the frame and will not be used. Move the frame, or let it go."
-    if planned.region == "strength" and document.selection.any():
-        return "What is painted counts, not the selection. Clear what is painted to use the selection."
     if any(each.visible for each in document.exemplars):
         return "Reference pictures take no part in this. To use them, blend and repaint."
     guidance = draft.guidance_on(model)

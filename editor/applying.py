@@ -8,28 +8,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.document import Document, MapName
+from editor.faint import FAINTEST, is_strength
 from editor.geometry import Placement, Rect, chain, invert, transform_point
 from editor.item import Item
 from editor.layer import Layer
 from editor.placing import item_matrix, moved_mask
-from editor.planning import blending_label, repainting_label, words_label
+from editor.planning import Plan, blending_label, named_by, repainting_label, words_label
 from editor.reopening import opened_map, restored
 from editor.report import EditResult, Recipe
 from editor.request import BlendedSettings, Subject
 from editor.tiles import Tiles
 
 Map = NDArray[np.float32]
-FAINTEST = 0.5 / 255
-"""Strength below which nothing changes: the outermost rim of a soft brush. It is used up with the rest, else there would always be something left."""
+
+# Share of an item from which on nothing of it is left to be seen.
+_WHOLLY = 0.95
+# As the faintest strength, with room for what multiplying rounds.
+_ROUNDED = FAINTEST * (1 + 1e-5)
 
 
-def apply_result(document: Document, result: EditResult, asked: Document) -> tuple[str, Document]:
+def apply_result(
+    document: Document, result: EditResult, asked: Document, planned: Plan | None = None
+) -> tuple[str, Document]:
     """The document with the result as a new layer on top, and the words for the history.
 
-    `asked` is the document that the request was made from. Whatever was painted or moved since stays so, and whatever is gone by now stays
-    gone. What the edit used up is put away: a removed item leaves the list, a moved one rests at its new place (or leaves, with the picture), a
-    blended exemplar is hidden, a scribble too, and the strength that took part is cleared (the layer's alpha still has it, and the whole of it
-    as `painted`).
+    `asked` is the document that the request was made from, `planned` what was planned of it (the usual, by default). Whatever was painted or moved
+    since stays so, and whatever is gone by now stays gone. What the edit used up is put away: a removed item leaves the list, a moved one rests at
+    its new place (or leaves, with the picture), a blended exemplar is hidden, a scribble too, and the map that said where is cleared as far as it
+    took part (the layer's alpha still has it, and the whole of it as `painted`).
 
     Where an edit was run again, what had been put away for it comes back, and the result takes the place of the layer that it had made, if that is
     still there.
@@ -37,11 +43,11 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
     recipe = result.recipe
     scribbled = any(asked.layer(each.id) is not None for each in recipe.subjects)
     name = _label(recipe, _names(document, asked, recipe), scribbled=scribbled)
-    region = _used(asked, recipe, scribbled=scribbled)
+    region = _used(asked, recipe, scribbled=scribbled) if planned is None else planned.region
     painted = None if region is None else asked.map(region)
     again = asked.rerun
     earlier = None if again is None else document.layer(again.layer)
-    own_name = "" if earlier is None else _own_name(earlier, document, asked)
+    is_own = earlier is not None and _has_own_name(earlier, document, asked)
     unclear = region
     if again is not None and document.rerun is not None and document.rerun.layer == again.layer:
         document, kept = _out_of_rerun(document, asked, region)
@@ -50,6 +56,7 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
         document = _with_subject_used(document, asked, recipe, subject)
     if unclear is not None:
         document = document.with_map(unclear, _without_used(document.map(unclear), asked, unclear, result))
+    document = _with_items_renewed(document, asked, result)
     pixels = Layer.empty(0, name, document.size).pixels.write(result.rect.left, result.rect.top, result.pixels)
     layer = Layer(0, name, pixels, recipe=recipe, doubt=result.doubt, painted=painted)
     if earlier is None:
@@ -57,7 +64,7 @@ def apply_result(document: Document, result: EditResult, asked: Document) -> tup
     layer = replace(
         layer,
         id=earlier.id,
-        name=name if earlier.name == own_name else earlier.name,
+        name=name if is_own else earlier.name,
         opacity=earlier.opacity or 1.0,
         blend=earlier.blend,
     )
@@ -77,12 +84,49 @@ def _names(document: Document, asked: Document, recipe: Recipe) -> list[str]:
     return [thing.name for thing in (*items, *exemplars) if thing is not None]
 
 
-def _own_name(layer: Layer, document: Document, asked: Document) -> str:
-    """What a layer is called as long as nobody has renamed it."""
+def _has_own_name(layer: Layer, document: Document, asked: Document) -> bool:
+    """Whether a layer is called what its edit called it: nobody has renamed it, though what it is about may have another name since."""
     if layer.recipe is None:
-        return ""
+        return False
     scribbled = any(asked.layer(each.id) is not None for each in layer.recipe.subjects)
-    return _label(layer.recipe, _names(document, asked, layer.recipe), scribbled=scribbled)
+    names = _names(document, asked, layer.recipe)
+    before, _, after = _label(layer.recipe, ["\0"] * len(names), scribbled=scribbled).partition("\0")
+    if not after:
+        return layer.name == before
+    return layer.name.startswith(before) and layer.name.endswith(after)
+
+
+def _with_items_renewed(document: Document, asked: Document, result: EditResult) -> Document:
+    """The document whose items are what they became by the edit.
+
+    An item that was repainted by words is called by them; its outline still says where it is. One that lay wholly under what was filled from its
+    surroundings, or under a picture that was let in, is not there any more and leaves the list, as if it had been removed. Anything less leaves an
+    item what it is: a mended scratch does not change what it is on, and without words nobody knows what became of it.
+    """
+    recipe = result.recipe
+    subjects = {each.id for each in recipe.subjects}
+    words = named_by(recipe.prompt) if recipe.action == "fill" and recipe.settings.reads_prompt else ""
+    inside = not (isinstance(recipe.settings, BlendedSettings) and recipe.settings.region == "outside")
+    covering = not recipe.settings.needs_model and recipe.action in ("fill", "blend")
+    for item in document.items:
+        was = asked.item(item.id)
+        if was is None or was.mask is not item.mask or item.placement is not None:
+            continue
+        if words and inside and (item.id in subjects or (not subjects and _covered_share(item, result) >= _WHOLLY)):
+            document = document.with_item(replace(item, name=words))
+        elif covering and item.id not in subjects and _covered_share(item, result) >= _WHOLLY:
+            document = document.without_item(item.id)
+    return document
+
+
+def _covered_share(item: Item, result: EditResult) -> float:
+    """0 to 1: how much of an item lies under what the result shows at least half of."""
+    part = item.rect.intersect(result.rect)
+    if part.empty:
+        return 0.0
+    whole = item.mask.read(item.rect)
+    over = result.pixels[part.within(result.rect).slices][..., 3] >= 128
+    return float(whole[part.within(item.rect).slices][over].sum() / max(whole.sum(), 1e-6))
 
 
 def _with_subject_used(document: Document, asked: Document, recipe: Recipe, subject: Subject) -> Document:
@@ -125,7 +169,7 @@ def with_repaired(document: Document, layer: Layer, result: EditResult) -> Docum
 
 def _used(asked: Document, recipe: Recipe, *, scribbled: bool) -> MapName | None:
     """The map that said where, of the document that was asked; None where something else did."""
-    painted = asked.strength.any()
+    painted = is_strength(asked.strength)
     if recipe.action == "fill" and (scribbled or not recipe.subjects):
         if painted:
             return "strength"
@@ -159,7 +203,12 @@ def _without_used(now: Tiles, asked: Document, region: MapName, result: EditResu
 
     def clear(part: Rect, view: Map) -> None:
         used = result.pixels[part.within(result.rect).slices][..., 3] > 0
-        used |= view * recipe.strength < FAINTEST
+        view[used & (view == then.read(part))] = 0
+
+    def clear_faint(part: Rect, view: Map) -> None:
+        # What was so little, at the overall strength, that nothing is seen of it; only what is wholly protected stays for later.
+        protected = asked.protect.read(part)
+        used = (view * np.float32(recipe.strength) * (1 - protected) <= _ROUNDED) & (protected < 1)
         view[used & (view == then.read(part))] = 0
 
     def clear_seen(part: Rect, view: Map) -> None:
@@ -172,7 +221,8 @@ def _without_used(now: Tiles, asked: Document, region: MapName, result: EditResu
         if recipe.settings.needs_model
         else now.apply(result.rect, clear)
     )
-    return cleared if cleared.any() else Tiles.filled(now.shape, 0, np.float32)
+    cleared = cleared.apply(cleared.written(), clear_faint)
+    return cleared if is_strength(cleared) else Tiles.filled(now.shape, 0, np.float32)
 
 
 def _inner(frame: Rect, whole: Rect) -> Rect:

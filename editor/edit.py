@@ -17,6 +17,7 @@ from editor.applying import apply_result, layer_of_result, with_repaired
 from editor.compose import flatten, on_white
 from editor.document import Document
 from editor.errors import InvalidRequest
+from editor.faint import drop_faint
 from editor.frame import Frame
 from editor.geometry import EMPTY, Rect
 from editor.item import Exemplar, Item
@@ -30,7 +31,7 @@ from editor.placing import (
     place_mask,
     within,
 )
-from editor.planning import Draft, Plan, draw_seed, plan, removal, varies, wanted
+from editor.planning import Draft, Plan, draw_seed, other_plan, plan, removal, varies, wanted
 from editor.repainting import (
     model_of,
     repaint_effect,
@@ -55,6 +56,7 @@ __all__ = [
     "frame_for",
     "layer_of_result",
     "make_request",
+    "other_plan",
     "plan",
     "reach",
     "removal",
@@ -227,7 +229,7 @@ def _effect(document: Document, draft: Draft, rect: Rect, planned: Plan, placed:
         np.maximum(view, each.alpha * each.strength * np.float32(draft.strength), out=view)
     if not document.protect.blank:
         found *= 1 - document.protect.read(rect)
-    return found
+    return drop_faint(found)
 
 
 def _full_frame(document: Document, outer: Rect, found: Map) -> Frame | None:
@@ -310,5 +312,6 @@ def _exemplar_input(
     strength = on_grid(placed.strength * np.float32(overall), placed.rect, rect)
     if not document.protect.blank:
         strength *= 1 - document.protect.read(rect)
+    drop_faint(strength)
     pixels, alpha = on_grid(placed.pixels, placed.rect, rect), on_grid(placed.alpha, placed.rect, rect)
     return ExemplarInput(exemplar.name, pixels, alpha, strength, np.zeros_like(alpha), alpha * strength)

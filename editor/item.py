@@ -113,12 +113,12 @@ class Exemplar:
         return found
 
 
-def covered(mask: Tiles) -> Rect:
-    """The tight rectangle of the elements above 0; empty if there is none. Looks only at blocks that could enlarge it."""
+def covered(mask: Tiles, above: float = 0.0) -> Rect:
+    """The tight rectangle of the elements larger than `above`; empty if there is none. Looks only at blocks that could enlarge it."""
     found = EMPTY
     for where, block in mask.blocks():
         if not mask.is_blank(block) and not (found.holds(where) and not found.empty):
-            found = found.unite(_moved(Rect.of_mask(block), where))
+            found = found.unite(_moved(Rect.of_mask(block > above if above else block), where))
     return found
 
 

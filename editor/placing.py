@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
+from editor.faint import drop_faint, strength_rect
 from editor.geometry import EMPTY, Placement, Rect, Size, chain, invert, pixel_matrix, transform_point
 from editor.item import Exemplar, Item, covered
 from editor.tiles import Tiles
@@ -108,7 +109,7 @@ def exemplar_extent(exemplar: Exemplar) -> Rect:
     """A close bound of what the exemplar lets in: what is neither cut away nor transparent nor painted out, where it lies."""
     if not exemplar.strength or not exemplar.placement.scale_x * exemplar.placement.scale_y:
         return EMPTY
-    own = covered(exemplar.cutout).intersect(covered(exemplar.strength_map))
+    own = covered(exemplar.cutout).intersect(strength_rect(exemplar.strength_map, exemplar.strength))
     own = _opaque(exemplar.pixels[..., 3], own)
     if own.empty:
         return EMPTY
@@ -154,7 +155,7 @@ def place_exemplar(exemplar: Exemplar, area: Rect) -> Placed:
             return np.zeros(part.size.shape, np.float32)
         return np.asarray(np.clip(laid(map.read(source)), 0, 1) * np.float32(factor), np.float32)
 
-    strength = laid_map(exemplar.strength_map, exemplar.strength)
+    strength = drop_faint(laid_map(exemplar.strength_map, exemplar.strength))
     fidelity = laid_map(exemplar.fidelity_map, exemplar.fidelity)
     coverage = exemplar.coverage(source)
     alpha = np.asarray(np.clip(laid(coverage), 0, 1), np.float32)

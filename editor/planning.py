@@ -1,11 +1,31 @@
-"""Planning: what has been said about the next edit, and what a press on the one button would make of it."""
+"""Planning: what has been said about the next edit, and what a press on the one button would make of it.
+
+A document can hold several wishes at once: painted strength, a selection, an active or moved item, exemplars, a scribble. What a hand was on last
+leads. The button names it, and where the next newest wish would be another edit, that is offered beside it.
+
+- Newest is what was last painted, selected, activated, moved, laid, shown or scribbled. Activating the same thing again counts again.
+- What is not there any more (a map that is empty, a thing that is gone or hidden) is no wish, and neither is an item that is neither active nor
+  moved. So undo needs no rule of its own: the next newest leads.
+- What a result uses up or puts away was touched by no hand.
+- Without a model every wish is an edit of its own. An active exemplar is blended alone, otherwise all that are shown.
+- With PIXELS, exemplars and painted strength are one wish: whoever lays a picture and paints around it wants both in one edit. A selection, or an
+  item, that is newer than both is an edit without them.
+- With words, a scribble and painted strength are one wish. While there is a scribble, the selection only says where one may paint. Exemplars take no
+  part.
+- Moved items are moved without a model. With a method that has one, that is offered after whatever the method itself could do.
+
+A document that was just opened has been touched by nobody: then there is a usual order, from what takes most deliberation to what takes least.
+"""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from editor.document import Document, MapName
+from editor.faint import is_strength, lets_in
 from editor.geometry import Rect
 from editor.item import Exemplar, Item
 from editor.models.info import ModelInfo
@@ -13,6 +33,33 @@ from editor.request import Action, BlendedSettings, MethodSettings, PixelsSettin
 
 # Characters of a prompt that fit on the button.
 _PROMPT = 24
+MOVING = "Move and heal"
+# Actions that are carried out without a model, whatever the method.
+_PLAIN = ("remove", "move")
+# The maps that say where, the usual one first.
+_WHERE: tuple[Literal["strength", "selection"], ...] = ("strength", "selection")
+# What of an exemplar a hand changes.
+_OF_EXEMPLAR = (
+    "pixels",
+    "cutout",
+    "strength_map",
+    "fidelity_map",
+    "placement",
+    "strength",
+    "fidelity",
+    "rim",
+    "prompt_weight",
+)
+# As many touches are remembered; those before them are of nothing that anybody still has in mind.
+_TOUCHES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Something that a hand was on: `what` it is; `id`: of the item or exemplar, or of the layer of a scribble, None for a map."""
+
+    what: Literal["strength", "selection", "item", "exemplar", "scribble"]
+    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +69,7 @@ class Draft:
     `strength`: 0 to 1, multiplies what is painted. `seed`: None draws a new one for every run. `variations`: how many results to make.
     `model`: what methods with a model use. `steps`, `guidance_scale`: None for what suits the model. `frame`: the part of the document that the
     model sees, in pixels; None lets `make_request` choose. `scribble`: the id of the layer whose colours are a hint, for methods that take one.
+    `touched`: what hands were on, each once, the newest last.
     """
 
     settings: MethodSettings = field(default_factory=QuickFillSettings)
@@ -38,6 +86,7 @@ class Draft:
     sampler: Sampler = ""
     frame: Rect | None = None
     scribble: int | None = None
+    touched: tuple[Touch, ...] = ()
 
     @classmethod
     def for_document(cls, document: Document) -> Draft:
@@ -52,6 +101,12 @@ class Draft:
     def guidance_on(self, model: ModelInfo) -> float:
         """The guidance scale of a run on this model, likewise."""
         return model.own_guidance if self.guidance_scale is None else self.guidance_scale
+
+    def touching(self, *touches: Touch) -> Draft:
+        """The draft after these were touched, the newest last; the draft itself where nothing is new about that."""
+        kept = tuple(touch for touch in self.touched if touch not in touches)
+        touched = (*kept, *touches)[-_TOUCHES:]
+        return self if touched == self.touched else replace(self, touched=touched)
 
     @property
     def grow(self) -> int:
@@ -83,18 +138,79 @@ class Plan:
 
 def plan(document: Document, draft: Draft) -> Plan:
     """The edit that the person most likely means; without an action where the method's model is missing."""
-    found = meant(document, draft)
-    if not draft.settings.needs_model or (draft.model is not None and draft.model.usable):
-        return found
+    return _with_model(meant(document, draft), draft)
+
+
+def other_plan(document: Document, draft: Draft) -> Plan | None:
+    """The edit that the person may mean just as well, to be offered beside `plan`; None where there is only one."""
+    others = (_with_model(each, draft) for each in readings(document, draft)[1:])
+    return next((each for each in others if each.action is not None), None)
+
+
+def _with_model(planned: Plan, draft: Draft) -> Plan:
+    if not draft.settings.needs_model or planned.action in _PLAIN:
+        return planned
+    if draft.model is not None and draft.model.usable:
+        return planned
     reason = "Get a model first." if draft.model is None else f"{draft.model.problem} Choose another model."
-    return replace(found, action=None, reason=reason, needs_model=True)
+    return replace(planned, action=None, reason=reason, needs_model=True)
 
 
 def meant(document: Document, draft: Draft) -> Plan:
-    """The same, whatever model there is."""
-    if isinstance(draft.settings, BlendedSettings):
-        return _by_words(document, draft, draft.settings)
-    return _repainting(document, draft) if draft.settings.needs_model else _rearranging(document, draft)
+    """The same as `plan`, whatever model there is."""
+    return readings(document, draft)[0]
+
+
+def readings(document: Document, draft: Draft) -> tuple[Plan, ...]:
+    """All the edits that could be meant, the likeliest first; at least one, which has no action where there is nothing to do."""
+    found: list[Plan] = []
+    for touch in (*reversed(draft.touched), *_usual(document, draft)):
+        reading = _reading(document, draft, touch)
+        if reading is not None and not any(_same_edit(reading, each) for each in found):
+            found.append(reading)
+    if len({each.label for each in found}) < len(found):
+        found = [_told_apart(each, draft) for each in found]
+    if not found:
+        found = [_nothing(document, draft)]
+    moved = _moved(document) if draft.settings.needs_model else ()
+    if moved:
+        found.append(Plan("move", MOVING, items=moved))
+    return tuple(found)
+
+
+def touches(before: Document, after: Document, scribble: int | None = None) -> tuple[Touch, ...]:
+    """What a hand was on, from the documents before and after. `scribble`: the layer whose colours are a hint.
+
+    Names do not count, and neither does what was only put away: hidden, deleted, cleared or put back.
+    """
+    found = [Touch(name) for name in _WHERE if after.map(name) is not before.map(name) and is_strength(after.map(name))]
+    hint = None if scribble is None else after.layer(scribble)
+    was = None if hint is None else before.layer(hint.id)
+    if hint is not None and (was is None or was.pixels is not hint.pixels) and hint.pixels.any():
+        found.append(Touch("scribble", hint.id))
+    if after.items is not before.items:
+        items = {item.id: item for item in before.items}
+        found += [Touch("item", item.id) for item in after.items if _is_new_item(items.get(item.id), item)]
+    if after.exemplars is not before.exemplars:
+        laid = {exemplar.id: exemplar for exemplar in before.exemplars}
+        found += [Touch("exemplar", each.id) for each in after.exemplars if _is_new_exemplar(laid.get(each.id), each)]
+    return tuple(found)
+
+
+def _is_new_item(before: Item | None, after: Item) -> bool:
+    if before is after or not after.visible:
+        return False
+    if before is None or not before.visible:
+        return True
+    return before.mask is not after.mask or after.placement not in (None, before.placement)
+
+
+def _is_new_exemplar(before: Exemplar | None, after: Exemplar) -> bool:
+    if before is after or not after.visible:
+        return False
+    if before is None or not before.visible:
+        return True
+    return any(getattr(before, name) is not getattr(after, name) for name in _OF_EXEMPLAR)
 
 
 def removal(item: Item) -> Plan:
@@ -118,24 +234,30 @@ def draw_seed() -> int:
     return secrets.randbelow(2**31)
 
 
-def repainting_label(prompt: str, name: str = "") -> str:
-    """What a repainting is called. `name`: of the item that it is about, if it is about one."""
-    return " ".join(["Repaint", *([f"“{name}”"] if name else []), *_as(prompt)])
+def repainting_label(prompt: str, name: str = "", *, where: str = "") -> str:
+    """What a repainting is called. `name`: of the item that it is about, if it is about one. `where`: what says where, if that is to be told."""
+    return " ".join(["Repaint", *([f"“{name}”"] if name else [where] if where else []), *_as(prompt)])
 
 
-def words_label(settings: BlendedSettings, prompt: str, name: str = "", *, scribbled: bool = False) -> str:
-    """What an edit by words is called. `name`: of the item that it is about, if it is about one."""
+def words_label(
+    settings: BlendedSettings, prompt: str, name: str = "", *, scribbled: bool = False, where: str = ""
+) -> str:
+    """What an edit by words is called. `name`, `where`: as for `repainting_label`."""
     if settings.region == "outside":
-        return " ".join(["Repaint background", *_as(prompt)])
+        return " ".join(["Repaint", *(["around", where] if where else ["background"]), *_as(prompt)])
     if scribbled:
         return " ".join(["Paint the scribble", *_as(prompt)])
-    return repainting_label(prompt, name)
+    return repainting_label(prompt, name, where=where)
+
+
+def named_by(prompt: str) -> str:
+    """A name from the words that say what something is: as many as fit."""
+    words = " ".join(prompt.split())
+    return words if len(words) <= _PROMPT else words[: _PROMPT - 1].rstrip() + "…"
 
 
 def _as(prompt: str) -> list[str]:
-    words = " ".join(prompt.split())
-    if len(words) > _PROMPT:
-        words = words[: _PROMPT - 1].rstrip() + "…"
+    words = named_by(prompt)
     return [f"as “{words}”"] if words else []
 
 
@@ -145,76 +267,195 @@ def blending_label(names: list[str]) -> str:
     return f"Blend “{names[0]}”" if len(names) == 1 else f"Blend {len(names)} reference pictures"
 
 
-def _rearranging(document: Document, draft: Draft) -> Plan:
-    """Without a model: from what is active, moved, painted, selected and laid on, in this order."""
+def _usual(document: Document, draft: Draft) -> Iterator[Touch]:
+    """What would be meant if nobody had touched anything yet, the likeliest first."""
     moved = _moved(document)
-    exemplar = None if draft.exemplar is None else document.exemplar(draft.exemplar)
-    if exemplar is not None and exemplar.visible:
-        return Plan("blend", f"Blend “{exemplar.name}”", exemplars=(exemplar.id,))
-    item = None if draft.item is None else document.item(draft.item)
-    if moved and (item is None or item.id in moved):
-        return Plan("move", "Move and heal", items=moved)
-    if item is not None and not item.empty:
-        return Plan("remove", f"Remove “{item.name}”", items=(item.id,))
-    if document.strength.any():
-        return Plan("fill", "Fill", region="strength")
-    if document.selection.any():
-        return Plan("fill", "Fill selection", region="selection")
+    exemplars = [Touch("exemplar", exemplar.id) for exemplar in _shown(document)]
+    item = [] if draft.item is None else [Touch("item", draft.item)]
+    where = [Touch(name) for name in _WHERE]
+    if isinstance(draft.settings, BlendedSettings):
+        scribble = [] if draft.scribble is None else [Touch("scribble", draft.scribble)]
+        yield from (*scribble, *where, *item)
+    elif draft.settings.needs_model:
+        yield from (*exemplars, *where, *item)
+    else:
+        active = [] if draft.exemplar is None else [Touch("exemplar", draft.exemplar)]
+        gone = [Touch("item", id) for id in moved[:1]]
+        yield from (*active, *((*item, *gone) if draft.item not in moved else gone), *where, *exemplars)
+
+
+def _reading(document: Document, draft: Draft, touch: Touch) -> Plan | None:
+    """The edit that somebody means who has just touched this; None where it is not there (any more), or no reason for an edit."""
+    if isinstance(draft.settings, BlendedSettings):
+        return _by_words(document, draft, draft.settings, touch)
+    return _repainting(document, draft, touch) if draft.settings.needs_model else _rearranging(document, draft, touch)
+
+
+def _rearranging(document: Document, draft: Draft, touch: Touch) -> Plan | None:
+    """Without a model."""
+    match touch.what:
+        case "strength" | "selection":
+            label = "Fill" if touch.what == "strength" else "Fill selection"
+            return _where(document, draft, touch.what, label)
+        case "item":
+            item = None if touch.id is None else _there(document, touch.id)
+            moved = _moved(document)
+            if item is None or item.id in moved:
+                return None if item is None else Plan("move", MOVING, items=moved)
+            return Plan("remove", f"Remove “{item.name}”", items=(item.id,)) if item.id == draft.item else None
+        case "exemplar":
+            shown = {exemplar.id: exemplar for exemplar in _shown(document)}
+            if touch.id not in shown:
+                return None
+            if touch.id == draft.exemplar:
+                return _blend([shown[touch.id]], f"Blend “{shown[touch.id].name}”", draft.strength)
+            label = blending_label([]) if len(shown) > 1 else "Blend reference picture"
+            return _blend(shown.values(), label, draft.strength)
+        case "scribble":
+            return None
+
+
+def _repainting(document: Document, draft: Draft, touch: Touch) -> Plan | None:
+    """With a model: exemplars and painted strength together, or what is selected or active."""
     shown = _shown(document)
-    if shown:
-        label = blending_label([]) if len(shown) > 1 else "Blend reference picture"
-        return Plan("blend", label, exemplars=tuple(each.id for each in shown))
-    return Plan(None, "Fill", "Paint where it may change, or select an item.")
+    match touch.what:
+        case "strength" if not shown:
+            return _where(document, draft, "strength", repainting_label(draft.prompt))
+        case "strength" | "exemplar":
+            painted = is_strength(document.strength)
+            if not (painted if touch.what == "strength" else touch.id in {each.id for each in shown}):
+                return None
+            planned = _blend(shown, blending_label([each.name for each in shown]))
+            return replace(planned, action="blend", reason="", region="strength") if painted else planned
+        case "selection":
+            return _where(document, draft, "selection", repainting_label(draft.prompt))
+        case "item":
+            item = _resting(document, draft, touch)
+            if item is None:
+                return None
+            return _repaint_item(item, draft, repainting_label(draft.prompt, item.name))
+        case "scribble":
+            return None
 
 
-def _repainting(document: Document, draft: Draft) -> Plan:
-    """With a model: from the exemplars laid on, and what is painted, selected and active, in this order."""
-    shown = _shown(document)
-    painted = document.strength.any()
-    if shown:
-        label = blending_label([each.name for each in shown])
-        return Plan("blend", label, exemplars=tuple(each.id for each in shown), region="strength" if painted else None)
-    label = repainting_label(draft.prompt)
-    if painted:
-        return Plan("fill", label, region="strength")
-    if document.selection.any():
-        return Plan("fill", label, region="selection")
-    moved = _moved(document)
-    item = None if draft.item is None else document.item(draft.item)
-    if item is not None and not item.empty and item.id not in moved:
-        return Plan("fill", repainting_label(draft.prompt, item.name), items=(item.id,))
-    if moved:
-        return Plan(None, label, "Quick fill moves things. To repaint, paint where it may change.")
-    return Plan(None, label, "Paint where it may change, or drop a picture onto the canvas.")
-
-
-def _by_words(document: Document, draft: Draft, settings: BlendedSettings) -> Plan:
-    """With a model and words: from what is scribbled, painted, selected and active, in this order. Exemplars take no part; with a scribble, neither
-    does the selection, which only says where one may paint.
-    """
+def _by_words(document: Document, draft: Draft, settings: BlendedSettings, touch: Touch) -> Plan | None:
+    """With a model and words: a scribble and painted strength together, or what is selected or active."""
     outside = settings.region == "outside"
-    layer = None if draft.scribble is None else document.layer(draft.scribble)
-    region: MapName | None = None
-    if document.strength.any():
-        region = "strength"
-    elif document.selection.any():
-        region = "selection"
-    if layer is not None and not outside:
-        label = words_label(settings, draft.prompt, scribbled=True)
-        if not layer.pixels.any():
-            return Plan(None, label, "Paint rough colours where it should appear.")
-        return Plan("fill", label, region="strength" if region == "strength" else None, scribble=layer.id)
-    item = None if draft.item is None else document.item(draft.item)
-    if region is None and item is not None and not item.empty and item.placement is None:
-        return Plan("fill", words_label(settings, draft.prompt, item.name), items=(item.id,))
-    label = words_label(settings, draft.prompt)
-    if region is not None:
-        return Plan("fill", label, region=region)
-    return Plan(None, label, "Select what should stay." if outside else "Paint or select where it should happen.")
+    layer = None if draft.scribble is None or outside else document.layer(draft.scribble)
+    match touch.what:
+        case "scribble" | "strength" if layer is not None:
+            if touch.what == "scribble" and touch.id != layer.id:
+                return None
+            painted = is_strength(document.strength)
+            if touch.what == "strength" and not painted:
+                return None
+            label = words_label(settings, draft.prompt, scribbled=True)
+            if not layer.pixels.any():
+                return Plan(None, label, "Paint rough colours where it should appear.")
+            planned = Plan("fill", label, region="strength" if painted else None, scribble=layer.id)
+            return _loud(planned, draft.strength, enough=draft.strength > 0)
+        case "scribble":
+            return None
+        case "strength":
+            return _where(document, draft, "strength", words_label(settings, draft.prompt))
+        case "selection":
+            return (
+                None if layer is not None else _where(document, draft, "selection", words_label(settings, draft.prompt))
+            )
+        case "item":
+            item = _resting(document, draft, touch)
+            if item is None:
+                return None
+            return _repaint_item(item, draft, words_label(settings, draft.prompt, item.name))
+        case "exemplar":
+            return None
+
+
+def _nothing(document: Document, draft: Draft) -> Plan:
+    """Nothing has been said yet."""
+    settings = draft.settings
+    if isinstance(settings, BlendedSettings):
+        reason = "Paint or select where it should happen."
+        if settings.region == "outside":
+            reason = "Select what should stay."
+        return Plan(None, words_label(settings, draft.prompt), reason)
+    if not settings.needs_model:
+        return Plan(None, "Fill", "Paint where it may change, or select an item.")
+    reason = "Paint where it may change, or drop a picture onto the canvas."
+    if _moved(document):
+        reason = "Quick fill moves things. To repaint, paint where it may change."
+    return Plan(None, repainting_label(draft.prompt), reason)
+
+
+def _where(document: Document, draft: Draft, name: Literal["strength", "selection"], label: str) -> Plan | None:
+    """To change what a map says; None where it says nothing."""
+    map = document.map(name)
+    if not is_strength(map):
+        return None
+    return _loud(Plan("fill", label, region=name), draft.strength, enough=is_strength(map, draft.strength))
+
+
+def _repaint_item(item: Item, draft: Draft, label: str) -> Plan:
+    return _loud(Plan("fill", label, items=(item.id,)), draft.strength, enough=is_strength(item.mask, draft.strength))
+
+
+def _loud(planned: Plan, overall: float, *, enough: bool) -> Plan:
+    """The plan; without an action where the overall strength leaves nothing of it."""
+    if enough:
+        return planned
+    percent = f"{100 * overall:.3g}\u202f%"
+    return replace(planned, action=None, reason=f"At {percent} overall strength nothing changes. Raise it.")
+
+
+def _blend(exemplars: Iterable[Exemplar], label: str, overall: float = 1.0) -> Plan:
+    """To let these in; without an action where nothing of any of them is let in at this overall strength."""
+    exemplars = tuple(exemplars)
+    planned = Plan("blend", label, exemplars=tuple(each.id for each in exemplars))
+    if any(lets_in(each, overall) for each in exemplars):
+        return planned
+    if any(lets_in(each) for each in exemplars):
+        return _loud(planned, overall, enough=False)
+    return replace(
+        planned, action=None, reason="Nothing of the reference picture comes in. Raise its influence, or paint it in."
+    )
+
+
+def _told_apart(planned: Plan, draft: Draft) -> Plan:
+    """With a label that says what says where."""
+    if planned.region is None or planned.exemplars or planned.scribble is not None or not draft.settings.needs_model:
+        return planned
+    where = "selection" if planned.region == "selection" else "painted area"
+    if isinstance(draft.settings, BlendedSettings):
+        return replace(planned, label=words_label(draft.settings, draft.prompt, where=where))
+    return replace(planned, label=repainting_label(draft.prompt, where=where))
+
+
+def _same_edit(one: Plan, other: Plan) -> bool:
+    return (one.region, one.items, one.exemplars, one.scribble) == (
+        other.region,
+        other.items,
+        other.exemplars,
+        other.scribble,
+    )
+
+
+def _there(document: Document, id: int) -> Item | None:
+    """An item that is shown, and covers something."""
+    item = document.item(id)
+    return item if item is not None and item.visible and not item.empty else None
+
+
+def _resting(document: Document, draft: Draft, touch: Touch) -> Item | None:
+    """The active item, where it was touched and lies where it rests."""
+    if touch.id is None or touch.id != draft.item:
+        return None
+    item = _there(document, touch.id)
+    return item if item is not None and item.placement is None else None
 
 
 def _moved(document: Document) -> tuple[int, ...]:
-    return tuple(item.id for item in document.items if item.placement is not None and not item.empty)
+    """The shown items that are on their way to another place."""
+    return tuple(item.id for item in document.items if item.placement is not None and item.visible and not item.empty)
 
 
 def _shown(document: Document) -> list[Exemplar]:

@@ -13,7 +13,7 @@ from editor.document import Document, MapName
 from editor.errors import InvalidRequest
 from editor.item import Exemplar
 from editor.layer import Layer
-from editor.planning import Draft, meant
+from editor.planning import Draft, Touch, meant
 from editor.report import Recipe
 from editor.rerun import Rerun
 from editor.tiles import Tiles
@@ -141,6 +141,9 @@ def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Docume
     if recipe.action == "blend" or recipe.settings.needs_model:
         exemplars = tuple(replace(each, visible=each.id in subjects) for each in document.exemplars)
         found = replace(found, exemplars=exemplars)
+    if any(not each.visible and each.id in subjects for each in found.items):
+        items = (replace(each, visible=each.visible or each.id in subjects) for each in found.items)
+        found = replace(found, items=tuple(items))
     return found, _draft(document, layer, recipe)
 
 
@@ -172,4 +175,14 @@ def _draft(document: Document, layer: Layer, recipe: Recipe) -> Draft:
         sampler=recipe.sampler,
         frame=recipe.rect if own else None,
         scribble=scribble,
+        touched=_touched(document, subjects),
     )
+
+
+def _touched(document: Document, subjects: Sequence[int]) -> tuple[Touch, ...]:
+    """What the edit was about, as what a hand was on last; without any things of its own it was about what is painted."""
+    found = [Touch("strength")]
+    found += [Touch("item", id) for id in subjects if document.item(id) is not None]
+    found += [Touch("exemplar", id) for id in subjects if document.exemplar(id) is not None]
+    found += [Touch("scribble", id) for id in subjects if document.layer(id) is not None]
+    return tuple(found)

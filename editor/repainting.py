@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from editor import masks
 from editor.document import Document
 from editor.errors import InvalidRequest, ModelUnavailable
+from editor.faint import drop_faint, strength_rect
 from editor.frame import Frame, choose_frame, frame_at
 from editor.geometry import EMPTY, Rect
-from editor.item import Exemplar, covered
+from editor.item import Exemplar
 from editor.models.info import ModelInfo
 from editor.placing import Placed, exemplar_extent, on_grid, place_exemplar
 from editor.planning import Draft, Plan
@@ -136,11 +137,12 @@ def _change(
         np.maximum(found, made.rim, out=found)
         np.multiply(made.rim, free, out=made.rim)
         _close(made.rim, rect, frame.rect, document.rect)
+        drop_faint(made.rim)
         if made.rim.any():
             exemplars[exemplar.id] = made
     found *= free
     _close(found, rect, frame.rect, document.rect)
-    return found, exemplars
+    return drop_faint(found), exemplars
 
 
 def _laid(exemplar: Exemplar, rect: Rect, rim: float, document: Document) -> ExemplarInput | None:
@@ -206,7 +208,7 @@ def _asked(document: Document, draft: Draft, planned: Plan) -> Rect:
     if _outside(draft):
         return document.rect
     scribble = scribble_of(document, draft)
-    found = EMPTY if planned.region is None else covered(document.map(planned.region))
+    found = EMPTY if planned.region is None else strength_rect(document.map(planned.region), draft.strength)
     for id in planned.items:
         item = document.item(id)
         found = found if item is None else found.unite(item.rect)

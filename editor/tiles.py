@@ -30,13 +30,16 @@ class Tiles:
     Make one with `filled` or `of`; `write` and `apply` return a new one. Blocks are read-only arrays, shared between versions.
     """
 
-    __slots__ = ("__weakref__", "_any", "_blank", "_origin", "_rows", "_untouched", "dtype", "shape")
+    __slots__ = ("__weakref__", "_any", "_blank", "_most", "_origin", "_rows", "_untouched", "dtype", "shape")
 
     def __init__(self, rows: Rows, shape: tuple[int, ...], dtype: np.dtype[Any], blank: tuple[Block, ...]) -> None:
         self._rows = rows
         self._blank = blank
         self._untouched = False
-        self._any: bool | None = None  # asked for after every change of a document, by several widgets
+        self._any: dict[
+            float, bool
+        ] = {}  # by threshold; asked for after every change of a document, by several widgets
+        self._most: float | None = None
         # The version it was made from, as long as that lives, and a rectangle outside which both are equal.
         self._origin: tuple[ref[Tiles], Rect] | None = None
         self.shape = shape
@@ -102,17 +105,27 @@ class Tiles:
                 block = row[j]
                 yield Rect.at(j * BLOCK, i * BLOCK, block.shape[1], block.shape[0]), block
 
-    def any(self) -> bool:
-        """Whether any element is not 0."""
-        if self._any is None:
-            self._any = not self._untouched and self._look()
-        return self._any
+    def any(self, above: float = 0) -> bool:
+        """Whether any element is larger than `above`, which is not negative; none of them is either."""
+        if above not in self._any:
+            self._any[above] = not self._untouched and self._look(above)
+        return self._any[above]
 
-    def _look(self) -> bool:
+    def _look(self, above: float) -> bool:
+        def shows(block: Block) -> bool:
+            return bool(block.any() if above == 0 else (block > above).any())
+
         # Most often it was just written to: looking there first answers at once, as long as a stroke goes on.
-        if self._origin is not None and any(block.any() for _, block in self.blocks(self._origin[1])):
+        if self._origin is not None and any(shows(block) for _, block in self.blocks(self._origin[1])):
             return True
-        return any(block.any() for row in self._rows for block in row if not self.is_blank(block))
+        return any(shows(block) for row in self._rows for block in row if not self.is_blank(block))
+
+    def largest(self) -> float:
+        """The largest element."""
+        if self._most is None:
+            distinct = {id(block): block for row in self._rows for block in row if block.size}
+            self._most = max((float(block.max()) for block in distinct.values()), default=0.0)
+        return self._most
 
     def written(self) -> Rect:
         """The rectangle of the blocks that are no longer blank; a bound of everything that was ever written."""

@@ -60,10 +60,13 @@ def selection_to_item(session: Session, name: str | None = None) -> None:
 
 
 def remove_selection(session: Session) -> None:
-    """Take what is selected out of the picture. It becomes an item first, so that its hole is grown past the fringe, and shown."""
+    """Take what is selected out of the picture. It becomes an item first, so that its hole is grown past the fringe, and shown; where nothing
+    comes of that, it is selected again.
+    """
+    before = session.draft
     item = _make_item(session, None)
     if item is not None:
-        session.run(removal(item))
+        session.run(removal(item), before=before)
 
 
 def _make_item(session: Session, name: str | None) -> Item | None:

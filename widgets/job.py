@@ -93,7 +93,8 @@ class Job:
     0 to 1 of all of them. `candidates`: what is finished and neither accepted nor dropped; those of one edit best first as far as that is
     known, then in the order of making. `chosen`: which one is to be kept, `stripe`: which of its stripes, where it has some; `touched`: whether
     somebody chose it. `peeked`: the result that is looked at just now, and its stripe; it is shown instead. `held`: somebody's hand is over the
-    candidates, so that their order stays as it is.
+    candidates, so that their order stays as it is. `aside`: somebody changes the picture meanwhile, and is to see what they do: nothing that was made
+    lies over it until a result is chosen or looked at, or the job is finished.
     """
 
     asked: Asked
@@ -109,6 +110,7 @@ class Job:
     touched: bool = False
     peeked: tuple[EditResult, int] | None = None
     held: bool = False
+    aside: bool = False
     error: EditorError | None = None
     started: float = field(default_factory=time.monotonic)
 
@@ -213,9 +215,14 @@ class Job:
         return None if self.candidate is None else self.candidate.result
 
     @property
+    def laid(self) -> EditResult | None:
+        """The result that lies over the picture just now, if any does."""
+        return None if self.aside and self.peeked is None else self.shown
+
+    @property
     def seen(self) -> bool:
         """Whether the canvas shows a preview or a candidate; nothing should then lie over it."""
-        return self.preview is not None or bool(self.candidates)
+        return self.laid is not None or (self.preview is not None and not self.aside)
 
     @property
     def offers(self) -> bool:
@@ -306,6 +313,7 @@ class Job:
             doing="Waiting",
             fraction=0.0,
             preview=None,
+            aside=False,
             started=time.monotonic(),
         )
 

@@ -8,7 +8,9 @@ from typing import Literal
 
 from editor import reopening
 from editor.errors import InvalidRequest
+from editor.faint import is_strength
 from editor.fan import FAN
+from editor.planning import Touch
 from editor.request import BlendedSettings, PixelsSettings
 from widgets.edits import edited_thing
 from widgets.job import Asked
@@ -37,14 +39,18 @@ def can_repaint(session: Session) -> bool:
     """Whether there is something that words could be about, and a model that reads them."""
     document, draft = session.document, session.draft
     free = session.job is None or not session.job.busy
-    about = draft.item is not None or document.selection.any() or document.strength.any()
+    about = draft.item is not None or is_strength(document.selection) or is_strength(document.strength)
     return free and bool(about) and draft.model is not None
 
 
-def repaint(session: Session, region: Literal["inside", "outside"]) -> None:
-    """Repaint by words what is painted, selected or active, or everything else; where nothing has been said yet, ask for the words."""
+def repaint(session: Session, region: Literal["inside", "outside"], about: Touch | None = None) -> None:
+    """Repaint by words what is painted, selected or active, or everything else; where nothing has been said yet, ask for the words. `about`: which of
+    them, where that has been said.
+    """
     if session.job is not None and session.job.busy:
         return
+    if about is not None:
+        session.set_draft(touched=session.draft.touching(about).touched)
     session.choose_method(BlendedSettings)
     settings = session.draft.settings
     presets = method_of(settings).presets

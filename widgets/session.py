@@ -7,7 +7,7 @@ they never reach for one another.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from PySide6.QtCore import Signal
 
 from editor.advice import beyond_toys
-from editor.document import Document
+from editor.document import MAPS, Document, picture_changes
 from editor.edit import Draft, Plan, apply_result, layer_of_result, with_repaired
 from editor.errors import EditorError, InvalidRequest
 from editor.history import DEFAULT_BUDGET
@@ -23,6 +23,7 @@ from editor.io.files import FileState
 from editor.io.images import Picture
 from editor.models.device import installed
 from editor.models.info import ModelInfo
+from editor.planning import touches
 from editor.reopening import draft_again, restored
 from editor.report import Assessment, EditResult, Found, Masks, Recipe, Report
 from editor.request import Repair, SegmentRequest
@@ -34,6 +35,7 @@ from widgets.worker import Worker
 SEEN = 1.0  # a seam is visible from here on
 OFFERED: tuple[Repair, ...] = ("poisson", "decoder")
 OUTDATED = "You have undone what this was made from."
+ASIDE = "Out of sight while you change the picture.\nPoint at one to see it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,17 @@ class Notice:
     advice: str = ""
     error: bool = False
     offers: tuple[tuple[str, Callable[[], None]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """What is undone where nothing comes of an edit. `step`: the number of the step of the history that prepared it; `draft`: as it was before
+    that, `prepared`: as it was after it.
+    """
+
+    step: int
+    draft: Draft
+    prepared: Draft
 
 
 class Session(Setup):
@@ -77,6 +90,7 @@ class Session(Setup):
         self.job: Job | None = None
         self._worker = worker
         self._accepted: dict[int, Candidate] = {}  # by the layer that each became
+        self._back: _Back | None = None  # how it was before what runs now was asked for
         self._used = ""  # the key of the model in use when this document looked last
         self._outside: Draft | None = None  # as it was before an edit was reopened
         self._left: tuple[Rerun, Draft] | None = None  # how an edit was reopened, and the draft when that was left
@@ -144,7 +158,7 @@ class Session(Setup):
         nothing but toys for this picture.
         """
         last, self._last = self._last, None
-        untouched = replace(self._first, model=self.draft.model) == self.draft
+        untouched = replace(self._first, model=self.draft.model, touched=self.draft.touched) == self.draft
         if last is None or not last.settings.needs_model or not untouched or not installed():
             return
         own = self.model_of(last.model)
@@ -155,19 +169,25 @@ class Session(Setup):
 
     # The edit and its job
 
-    def run(self, planned: Plan | None = None) -> None:
-        """Start the edit, unless one is running; candidates that were not accepted are discarded."""
+    def run(self, planned: Plan | None = None, *, before: Draft | None = None) -> None:
+        """Start the edit, unless one is running; candidates that were not accepted are discarded. `before`: the draft to go back to if nothing comes
+        of it; the last step of the history, which prepared the edit, is undone then.
+        """
         if self.job is not None and self.job.busy:
             return
         self.stepping.emit()  # what is being painted counts
         asked = self._asked(planned or self.plan)
         if asked is not None:
             self.start(asked)
+            if before is not None and self.job is not None:
+                self._back = _Back(self.history.number, before, self.draft)
 
     def start(self, asked: Asked) -> None:
         """Start exactly this edit in place of whatever there is."""
         asked = self._from_here(asked)
-        self.discard()
+        self._drop_job()
+        if self._back is not None and self._back.step != self.history.number:
+            self._back = None
         self._set_job(Job(asked))
         self._worker.run(self, asked)
 
@@ -218,7 +238,7 @@ class Session(Setup):
         """Show another of the job's choices."""
         if self.job is not None and 0 <= index < len(self.job.choices):
             chosen, stripe = self.job.choices[index]
-            self._set_job(replace(self.job, chosen=chosen, stripe=stripe, touched=True, peeked=None))
+            self._set_job(replace(self.job, chosen=chosen, stripe=stripe, touched=True, peeked=None, aside=False))
 
     def step(self, by: int) -> None:
         """Choose the one that many places on from what is shown, round and round."""
@@ -235,6 +255,27 @@ class Session(Setup):
             peeked = self.job.results[at], stripe
         if peeked != self.job.peeked:
             self._set_job(replace(self.job, peeked=peeked))
+
+    def show(self, document: Document) -> None:
+        """As of any open document; results lie over nothing that is being painted or moved."""
+        if document is not self.history.document:
+            self._step_aside(document)
+        super().show(document)
+
+    def commit(self, label: str, document: Document, merge: Hashable | None = None, *, by_hand: bool = True) -> None:
+        if by_hand:
+            self._step_aside(document)
+        super().commit(label, document, merge, by_hand=by_hand)
+
+    def _step_aside(self, document: Document) -> None:
+        job, before = self.job, self.document
+        if job is None or not job.seen or not looks_different(before, document):
+            return
+        if not job.candidates:
+            self.notice(
+                "The preview is out of sight while you change the picture.", "You see the result when it is done."
+            )
+        self._set_job(replace(job, aside=True, peeked=None))
 
     def hold(self, held: bool) -> None:
         """While a hand is over the candidates, they stay where they are."""
@@ -261,20 +302,25 @@ class Session(Setup):
         if self.job is None or self.job.candidate is None:
             return
         candidate, whole = self.job.candidate, self.job.whole
+        self._back = None
         if whole is not None:
             self.set_draft(strength=whole.draft.strength)
             self._let_go(candidate, whole)
             return
         self._let_go(candidate)
         self.stepping.emit()
-        label, document = apply_result(self.history.document, candidate.result, candidate.asked.document)
+        asked = candidate.asked
+        label, document = apply_result(self.history.document, candidate.result, asked.document, asked.planned)
         layer = layer_of_result(document, candidate.result).id
         if self._outside is not None and document.rerun is None:
             # What was chosen for this edit stays chosen, as after any other, but for the seed: with it the next would come out the same.
             self._outside = replace(self.draft, seed=self._outside.seed)
-        self.commit(label, document)
+        self.commit(label, document, by_hand=False)
         self._remember(layer, candidate)
         self.activate_layer(layer)
+        active = None if self.draft.exemplar is None else document.exemplar(self.draft.exemplar)
+        if active is not None and not active.visible:
+            self.activate()  # it is part of the picture now, and nobody sees it: the next stroke is for the picture
         if self.draft.frame != document.rect:
             self.set_draft(frame=None)  # it was drawn for this edit; the next one is elsewhere
 
@@ -293,7 +339,7 @@ class Session(Setup):
     def reopen(self, label: str, reopened: Document) -> None:
         """Go back to what an edit was made from, as one step, until its new result is accepted or `leave_rerun` is called. The draft follows."""
         self.discard()
-        self.commit(label, reopened)
+        self.commit(label, reopened, by_hand=False)
 
     def leave_rerun(self) -> None:
         """Do not run the reopened edit again: what was put away for it comes back, and the draft is as it was."""
@@ -304,7 +350,7 @@ class Session(Setup):
         if index > 0 and entries[index - 1].document.rerun is None:  # nothing has been changed since
             self.undo()
         else:
-            self.commit("Leave “Run again”", restored(self.history.document))
+            self.commit("Leave “Run again”", restored(self.history.document), by_hand=False)
 
     def _arrive(self) -> None:
         super()._arrive()
@@ -388,6 +434,8 @@ class Session(Setup):
             self.notice("The edit was stopped: what it was made from has been undone.", "Run it again from here.")
         elif any(each.outdated for each in after.candidates) and after.candidates != job.candidates:
             self.notice(OUTDATED, "Accept what is shown all the same, or discard it.")
+        if ends:
+            self._back = None
         if ends and after.waiting:
             self._begin_next(after)
         elif ends:
@@ -413,11 +461,29 @@ class Session(Setup):
             self._set_job(job)
 
     def discard(self) -> None:
-        """Drop the candidates, or the message of a failed job; the document stays as it is. Anything still running is stopped."""
+        """Drop the candidates, or the message of a failed job; the document stays as it is, or is as it was before the edit was prepared. Anything
+        still running is stopped.
+        """
+        self._drop_job()
+        self._go_back()
+
+    def _drop_job(self) -> None:
         if self.job is not None:
             if self.job.busy:
                 self._worker.stop(self)
             self._set_job(None)
+
+    def _go_back(self) -> None:
+        """Nothing comes of the edit: undo what only prepared it, unless more was done since."""
+        back, self._back = self._back, None
+        if back is None:
+            return
+        untouched = self.draft.item == back.prepared.item and self.draft.exemplar == back.prepared.exemplar
+        if self.history.number == back.step and self.history.can_undo and not self.in_gesture:
+            self.undo()
+        if untouched:
+            before = self._as_it_can_be(back.draft)
+            self.set_draft(item=before.item, exemplar=before.exemplar, touched=before.touched)
 
     def _remember(self, layer: int, candidate: Candidate) -> None:
         """What a layer was made from, as long as it could be mended; where its edge shows, that is offered."""
@@ -462,7 +528,7 @@ class Session(Setup):
         before = self.history.document
         layer = before.layer(mend.layer)
         if layer is not None:
-            self.commit(f"{MENDING[mend.how]}: {layer.name}", with_repaired(before, layer, result))
+            self.commit(f"{MENDING[mend.how]}: {layer.name}", with_repaired(before, layer, result), by_hand=False)
 
     def job_finished(self) -> None:
         """Nothing more will come of this edit: what waits begins, or the candidates wait for a choice."""
@@ -470,8 +536,12 @@ class Session(Setup):
             return
         if self.job.waiting:
             self._begin_next(self.job)
+        elif self.job.candidates:
+            aside = self.job.aside and self.in_gesture
+            self._set_job(replace(self.job, state="ready", preview=None, aside=aside))
         else:
-            self._set_job(replace(self.job, state="ready", preview=None) if self.job.candidates else None)
+            self._set_job(None)
+            self._go_back()
 
     def job_cancelled(self) -> None:
         """It was stopped. Finished candidates can still be chosen."""
@@ -483,6 +553,7 @@ class Session(Setup):
                 self.job_finished()
             else:
                 self._set_job(replace(self.job, state="failed", error=error, preview=None))
+                self._go_back()
         self.notice(error.message, error.advice, error=True)
 
     def _asked(self, planned: Plan) -> Asked | None:
@@ -500,6 +571,12 @@ class Session(Setup):
     def _set_job(self, job: Job | None) -> None:
         self.job = job
         self.job_changed.emit(job)
+
+
+def looks_different(before: Document, after: Document) -> bool:
+    """Whether somebody who changes one into the other would want to see it: pixels, maps, and things where they are shown."""
+    maps = any(before.map(name) is not after.map(name) for name in MAPS)
+    return maps or bool(touches(before, after)) or bool(picture_changes(before, after))
 
 
 def last_edit(document: Document) -> Recipe | None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from PySide6.QtCore import Signal
 
 from editor.document import Document
-from editor.edit import Draft, Plan, plan
+from editor.edit import Draft, Plan, other_plan, plan
 from editor.models.info import ModelInfo
+from editor.planning import Touch, touches
 from editor.request import BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings
 from widgets.methods import Preset, first_strength, method_of, with_preset
 from widgets.open_document import OpenDocument
 from widgets.options import ToolName, ToolOptions, ViewOptions
 from widgets.scribbling import layer_to_scribble_on, only_just_begun, with_scribble
+
+# What becomes active by the draft.
+_ACTIVE: tuple[Literal["item", "exemplar", "scribble"], ...] = ("item", "exemplar", "scribble")
 
 
 class Setup(OpenDocument):
@@ -26,7 +31,7 @@ class Setup(OpenDocument):
     def __init__(self, document: Document, budget: int) -> None:
         super().__init__(document, budget)
         self.draft = Draft.for_document(document)
-        self._planned: tuple[Document, Draft, Plan] | None = None
+        self._planned: tuple[Document, Draft, Plan, Plan | None] | None = None
         self.options = ToolOptions()
         self.view = ViewOptions()
         self.active_layer: int | None = document.layers[-1].id if document.layers else None
@@ -100,15 +105,34 @@ class Setup(OpenDocument):
 
     @property
     def plan(self) -> Plan:
-        """What the one button would do now."""
+        """What the one button would do now. What a gesture under way touches counts already."""
+        return self._plans()[0]
+
+    @property
+    def other_plan(self) -> Plan | None:
+        """What may be meant just as well, if anything."""
+        return self._plans()[1]
+
+    def _plans(self) -> tuple[Plan, Plan | None]:
         document, draft = self.document, self.draft
         if self._planned is None or self._planned[0] is not document or self._planned[1] is not draft:
-            self._planned = document, draft, plan(document, draft)  # several widgets ask after every change
-        return self._planned[2]
+            now = draft.touching(*touches(self.history.document, document, draft.scribble))
+            # Several widgets ask after every change.
+            self._planned = document, draft, plan(document, now), other_plan(document, now)
+        return self._planned[2:]
+
+    def commit(self, label: str, document: Document, merge: Hashable | None = None, *, by_hand: bool = True) -> None:
+        """As of any open document; what a hand has changed is what the next edit is about. `by_hand`: not where a result does it."""
+        if by_hand:
+            self.draft = self.draft.touching(*touches(self.history.document, document, self.draft.scribble))
+        super().commit(label, document, merge)
 
     def set_draft(self, **changes: Any) -> None:
         """Replace fields of the draft of the next edit. When another thing becomes active, tools let go of the earlier one."""
         before = self.draft
+        if "touched" not in changes:
+            found = [Touch(name, changes[name]) for name in _ACTIVE if changes.get(name) is not None]
+            changes["touched"] = before.touching(*found).touched
         after = replace(before, **changes)
         if (after.item, after.exemplar) != (before.item, before.exemplar):
             self.options = self.options.let_go

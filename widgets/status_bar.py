@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
+from editor.errors import InvalidRequest
+from editor.faint import is_strength
 from editor.geometry import Point
 from widgets.controls.elided import ElidedLabel
 from widgets.job import Job
 from widgets.methods import method_of
 from widgets.panels.edit import progress_words
 from widgets.session import Session
-from widgets.surface import value_at
+from widgets.surface import surface, value_at
 
 HEIGHT = 24
 STRENGTHENING = ("strength", "gradient")  # tools
+# What the value under the cursor is called where the tool in hand writes to a part of something.
+WORDS: dict[str, str] = {
+    "exemplar_strength": "Let in",
+    "exemplar_fidelity": "Keep as it is",
+    "cutout": "Cut-out",
+    "item": "Outline",
+}
 
 
 class StatusBar(QFrame):
@@ -43,6 +52,7 @@ class StatusBar(QFrame):
         layout.addWidget(self._computes)
         session.document_changed.connect(self._show)
         session.active_changed.connect(self._show_method)
+        session.active_changed.connect(self._show)
         session.job_changed.connect(self._show_job)
         self._show_method()
         self._show()
@@ -55,18 +65,28 @@ class StatusBar(QFrame):
     def _show(self) -> None:
         document = self._session.document
         self._size.setText(f"{document.size.width} × {document.size.height}\u202fpx")
-        value = None if self._point is None else value_at(document.strength, *self._point)
-        if self._point is None or value is None:
-            self._value.setText("")
-            self._place.setText("")
-            return
-        protected = value_at(document.protect, *self._point) or 0.0
-        painted = not document.strength.blank or self._session.options.tool in STRENGTHENING
-        strength = (
-            f"Strength {round(value * 100)}\u202f%" if painted else ""
-        )  # elsewhere it would read as "nothing happens here"
-        self._value.setText("Protected" if protected >= 0.5 else strength)
-        self._place.setText(f"{int(self._point.x)}, {int(self._point.y)}")
+        inside = self._point is not None and document.rect.covers(*self._point)
+        self._value.setText("" if self._point is None else self._words(self._point))
+        self._place.setText(f"{int(self._point.x)}, {int(self._point.y)}" if self._point is not None and inside else "")
+
+    def _words(self, point: Point) -> str:
+        """What the tool in hand would change there; with any other tool, how much the picture may change."""
+        session, document, target = self._session, self._session.document, self._session.options.target
+        try:
+            found = None if target is None else surface(session, target)
+        except InvalidRequest:
+            return ""  # that it is missing, or hidden, is said to whoever paints
+        if found is not None and found.target in WORDS:
+            value = found.value(*point)
+            return "" if value is None else f"{WORDS[found.target]} {round(value * 100)}\u202f%"
+        value = value_at(document.strength, *point)
+        if value is None:
+            return ""
+        if (value_at(document.protect, *point) or 0.0) >= 0.5:
+            return "Protected"
+        painted = is_strength(document.strength) or session.options.tool in STRENGTHENING
+        # Elsewhere it would read as "nothing happens here".
+        return f"Strength {round(value * 100)}\u202f%" if painted else ""
 
     def _show_method(self) -> None:
         draft = self._session.draft

@@ -67,7 +67,7 @@ class Surface:
 def surface(session: Session, target: Target, document: Document | None = None) -> Surface:
     """What `target` means just now in `document` (the one shown, by default). With an exemplar active, "strength" is the exemplar's own.
 
-    Raises `InvalidRequest` when the active thing that it needs is missing.
+    Raises `InvalidRequest` when the active thing that it needs is missing, or hidden: nobody would see what is painted on it.
     """
     document = document or session.document
     draft = session.draft
@@ -83,10 +83,12 @@ def surface(session: Session, target: Target, document: Document | None = None) 
             item = None if draft.item is None else document.item(draft.item)
             if item is None:
                 raise InvalidRequest("No item is active.", "Click on an item first, or make one from a selection.")
+            _check_seen(item)
             return _of_item(item)
         case "cutout" | "exemplar_strength" | "exemplar_fidelity":
             if exemplar is None:
                 raise InvalidRequest("No reference picture is active.", "Click on one first, or drop a picture.")
+            _check_seen(exemplar)
             return _of_exemplar(exemplar, target)
 
 
@@ -120,6 +122,12 @@ def with_mask(item: Item, mask: Tiles, rect: Rect) -> Item:
         return replace(item, mask=mask, rect=rect, placement=None)
     centre = transform_point(item_matrix(item), *rect.centre)
     return replace(item, mask=mask, rect=rect, placement=replace(item.placement, x=centre.x, y=centre.y))
+
+
+def _check_seen(thing: Item | Exemplar) -> None:
+    if not thing.visible:
+        advice = "Show it to paint on it, or choose something else."
+        raise InvalidRequest(f"“{thing.name}” is hidden.", advice)
 
 
 def _of_item(item: Item) -> Surface:

@@ -15,7 +15,7 @@ from editor.thumbnails import result_thumbnail
 from widgets.guard import Guarded
 from widgets.job import Candidate, Job
 from widgets.qimage import to_qimage
-from widgets.session import OUTDATED, Session
+from widgets.session import ASIDE, OUTDATED, Session
 from widgets.variation_cards import CAPTION, CARD, GAP, PICTURE, Card, Face, Pending, RowScroll
 
 WORDS = 176  # the room for what is said on the right
@@ -264,6 +264,8 @@ def _use(level: float) -> str:
 
 def sentence(job: Job) -> str:
     """What is there, or what to do about it."""
+    if job.aside and job.candidates:
+        return ASIDE
     if job.busy:
         return f"{len(job.candidates)} of {job.wanted} ready"
     if job.whole is not None:

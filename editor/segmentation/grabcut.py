@@ -180,7 +180,11 @@ def _guess_in_box(image: Pixels, pointed: _Pointed, box: Rect) -> Mask | None:
             covered = float((mask & inside).sum())
             # How much of it lies in the box, and how much of the box it takes: a box is drawn close around its thing.
             share = covered / max(float(mask.sum()), 1.0)
-            if share >= IN_BOX and covered >= LEAST_OF_BOX * float(inside.sum()) and (fit := share * covered) > likeliest:
+            if (
+                share >= IN_BOX
+                and covered >= LEAST_OF_BOX * float(inside.sum())
+                and (fit := share * covered) > likeliest
+            ):
                 best, likeliest = mask, fit
     return best
 

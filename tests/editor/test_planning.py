@@ -30,7 +30,7 @@ def test_exemplars_come_first_then_paint_then_the_selection_then_the_item() -> N
     exemplar = document.exemplars[0]
     assert plan(document, chosen) == Plan("blend", "Blend “boat”", exemplars=(exemplar.id,), region="strength")
     document = document.with_exemplar(replace(exemplar, visible=False))
-    assert plan(document, chosen) == Plan("fill", "Repaint", region="strength")
+    assert plan(document, chosen) == Plan("fill", "Repaint painted area", region="strength")
     document = document.with_strength(document.empty_map())
     assert plan(document, chosen) == Plan("fill", "Repaint", region="selection")
     document = document.with_map("selection", document.empty_map())

@@ -20,7 +20,7 @@ from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.io.project import load_project, save_project
 from editor.layer import Layer
-from editor.planning import plan, removal
+from editor.planning import meant, plan, removal
 from editor.reopening import can_reopen, draft_again, reopen, restored
 from editor.report import Recipe
 from editor.request import EditRequest, PixelsSettings, QuickFillSettings
@@ -199,14 +199,24 @@ def test_why_a_layer_cannot_be_reopened() -> None:
         reopen(document, 99)
 
 
-def test_moved_items_are_in_the_way_of_quick_fill_only() -> None:
+def test_moved_items_are_in_the_way_of_nothing_else() -> None:
     for chosen in (Draft(seed=1), draft()):
         asked = painted(picture(), Rect(60, 50, 130, 110))
         _, document = apply_result(asked, answer(make_request(asked, chosen)), asked)
         document, item = with_item(document, Rect(5, 5, 25, 25))
         document = document.with_item(replace(item, placement=Placement(200, 100)))
-        reason = can_reopen(document, document.layers[-1])
-        assert ("Moved items" in reason) is not chosen.settings.needs_model
+        assert can_reopen(document, document.layers[-1]) == ""
+        reopened = reopen(document, document.layers[-1].id)
+        assert meant(reopened.document, reopened.draft).label == meant(asked, chosen).label
+
+
+def test_an_item_that_is_on_its_way_elsewhere_is_not_removed_again() -> None:
+    asked, item = with_item(picture(), Rect(5, 5, 25, 25))
+    chosen = Draft(seed=1, item=item.id)
+    result = answer(make_request(asked, chosen, removal(item)))
+    _, document = apply_result(asked, result, asked)
+    document = replace(document, items=(replace(item, placement=Placement(200, 100)),))
+    assert "Moved items" in can_reopen(document, document.layers[-1])
 
 
 def test_a_fan_is_reopened_as_one_picture() -> None:

@@ -273,7 +273,9 @@ class TestNothing:
         with pytest.raises(InvalidRequest, match="transparent here"):
             make_request(painted(self.half(), Rect(200, 50, 250, 150)), draft())
 
-    @pytest.mark.parametrize(("changes", "message"), [({"strength": 0.0}, "Nothing may change"), ({}, "protected")])
+    @pytest.mark.parametrize(
+        ("changes", "message"), [({"strength": 0.0}, "overall strength nothing changes"), ({}, "protected")]
+    )
     def test_why_nothing_may_change(self, changes: dict[str, float], message: str) -> None:
         document = painted(picture(), AREA)
         document = document.with_map("protect", Tiles.filled(document.size.shape, 1, np.float32))
@@ -283,7 +285,7 @@ class TestNothing:
 
     def test_exemplars_that_let_nothing_in(self) -> None:
         document, exemplar = with_exemplar(picture(), Placement(150, 100))
-        with pytest.raises(InvalidRequest, match="let nothing in"):
+        with pytest.raises(InvalidRequest, match="lets nothing in"):
             make_request(document.with_exemplar(replace(exemplar, strength=0.0)), draft())
 
 

@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QWidget
 
 from editor.document import Document
 from editor.edit import CONTEXT, LEAST_CONTEXT, Draft, Plan, frame_for, reach
+from editor.faint import strength_rect
 from editor.frame import Frame
 from editor.geometry import Rect, Size
-from editor.item import covered
 from widgets.canvas import overlays
 from widgets.canvas.viewport import Viewport
 from widgets.session import Session
@@ -282,7 +282,7 @@ def _frame(document: Document, draft: Draft, planned: Plan) -> Frame | None:
         return frame_for(document, draft, planned)
     tight = reach(document, draft, planned)
     if planned.region is not None:
-        tight = covered(document.map(planned.region))
+        tight = strength_rect(document.map(planned.region), draft.strength)
     if tight.empty:
         return None
     margin = max(LEAST_CONTEXT, math.ceil(CONTEXT * max(tight.size)))

@@ -69,10 +69,10 @@ class Scene:
     def document(self) -> Document:
         """The document whose picture is shown: with the candidate, if there is one, as its topmost layer."""
         document, job = self._session.document, self._session.job
-        if job is None or job.shown is None:
+        if job is None or job.laid is None:
             self._candidate = None
             return document
-        result = job.shown
+        result = job.laid
         if self._candidate is None or self._candidate[0] is not document.layers or self._candidate[1] is not result:
             self._candidate = document.layers, result, _with_candidate(document, result)
         return replace(document, layers=self._candidate[2].layers)
@@ -151,7 +151,7 @@ class Scene:
     def draw_under(self, painter: QPainter, lens: Lens, table: Words) -> None:
         """What lies under the strength overlay, in device pixels: preview, exemplars, moved items."""
         session, job = self._session, self._session.job
-        if job is not None and job.preview is not None and job.shown is None:
+        if job is not None and job.preview is not None and job.shown is None and job.seen:
             self._draw_preview(painter, lens, job.preview)
         if self.reviewing:
             return

@@ -18,7 +18,7 @@ _ROOM = 4.0  # between two tags
 
 def stripes_of(job: Job | None) -> tuple[Stripe, ...]:
     """Those of the result that is shown."""
-    return () if job is None or job.shown is None else job.shown.stripes
+    return () if job is None or job.laid is None else job.laid.stripes
 
 
 def choice_at(job: Job | None, x: float, y: float) -> int | None:

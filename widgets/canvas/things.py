@@ -63,8 +63,10 @@ class Things:
         self._shown: dict[int, _Shown] = {}
 
     def draw_items(self, painter: QPainter, document: Document, lens: Lens) -> None:
-        """The moved items at their new places, in device pixels. What stays where it is has no ghost."""
-        moved = {item.id: item for item in document.items if item.placement is not None and not item.empty}
+        """The visible moved items at their new places, in device pixels. What stays where it is has no ghost."""
+        moved = {
+            item.id: item for item in document.items if item.placement is not None and item.visible and not item.empty
+        }
         self._ghosts = {id: ghost for id, ghost in self._ghosts.items() if id in moved}
         for id, item in moved.items():
             ghost = self._ghost(id, item, document, lens)

@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QStyle, QWidget
 
 from editor.document import Document
+from editor.faint import is_strength
 from editor.geometry import Point, Rect
 from widgets.canvas import overlays
 from widgets.canvas.drop import Dropper
@@ -177,7 +178,8 @@ class CanvasView(ToolView):
         """Strength is shown unless something else counts just now: an active item or exemplar, or a result to be judged."""
         session = self.session
         free, painting = session.draft.exemplar is None, session.options.target == "strength"
-        shown = free and (session.draft.item is None or painting) and not self._scene.reviewing
+        meant = painting or session.draft.item is None or session.plan.region == "strength"
+        shown = free and meant and not self._scene.reviewing
         return self._overlay.set_look(self._scene.overlay, session.view.overlay_opacity, strength_shown=shown)
 
     def _job_changed(self, job: Job | None) -> None:
@@ -301,7 +303,7 @@ class CanvasView(ToolView):
             view.legend
             and view.overlay not in ("off", "outline")
             and self._overlay.strength_shown
-            and (not self.session.document.strength.blank or self._tool_name in _PAINTING)
+            and (is_strength(self.session.document.strength) or self._tool_name in _PAINTING)
         )
 
     def _pointed(self) -> None:

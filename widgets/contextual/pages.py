@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from editor.item import Exemplar
+from editor.planning import Touch
 from editor.request import BlendedSettings
 from widgets import commands, edits, running
 from widgets.controls.choice import Choice
@@ -377,7 +379,7 @@ class _WithSelection(Page):
         super().__init__(session)
         self._item = self.button("Make item", "Name it, move it, remove it · Ctrl+J")
         self._fill = self.button("Set strength", "Let the selection change · Ctrl+Shift+F")
-        self._words = Words(session)
+        self._words = Words(session, "selection")
         self.row.addWidget(self._words)
         self._item.clicked.connect(lambda: commands.selection_to_item(session))
         self._fill.clicked.connect(lambda: commands.selection_to_strength(session))
@@ -390,14 +392,19 @@ class _WithSelection(Page):
 
 
 class Words(Page):
-    """What words can be about, while they are what changes the picture."""
+    """What words can be about, while they are what changes the picture. `about`: what of it the buttons stand beside."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, about: Literal["item", "selection"]) -> None:
         super().__init__(session)
+        self._about = about
         inside = self.button("Repaint inside", "Put there what you say · Ctrl+Enter")
         outside = self.button("Repaint background", "Keep it, and repaint everything else as you say")
-        inside.clicked.connect(lambda: running.repaint(session, "inside"))
-        outside.clicked.connect(lambda: running.repaint(session, "outside"))
+        inside.clicked.connect(lambda: self._repaint("inside"))
+        outside.clicked.connect(lambda: self._repaint("outside"))
+
+    def _repaint(self, region: Literal["inside", "outside"]) -> None:
+        item = self.session.draft.item if self._about == "item" else None
+        running.repaint(self.session, region, Touch(self._about, item))
 
     def show_state(self) -> None:
         self.setVisible(isinstance(self.session.draft.settings, BlendedSettings))

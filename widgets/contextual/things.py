@@ -8,7 +8,7 @@ from dataclasses import replace
 from PySide6.QtWidgets import QLabel
 
 from editor.edit import Draft, removal
-from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
+from editor.request import QuickFillSettings
 from widgets import commands, edits
 from widgets.contextual.pages import SLIDER, Page, Words
 from widgets.controls.automatic import AutomaticSlider
@@ -29,7 +29,7 @@ class ItemPage(Page):
         self._remove = self.button("Remove", "Take it out of the picture and heal the hole · Delete")
         self._back = self.button("Put back", "Show it where it was")
         self._outline = self.button("Edit outline", "Paint or draw what belongs to it")
-        self._words = Words(session)
+        self._words = Words(session, "item")
         self.row.addWidget(self._words)
         self._grow = self.slider("Margin", 0, 200, session.draft.grow, unit="px", step=1, curve=2)
         self._grow.setToolTip(
@@ -124,8 +124,8 @@ class ExemplarPage(Page):
         self._weight.setVisible(takes_pictures(draft))
 
     def _blend(self) -> None:
-        if isinstance(self.session.draft.settings, BlendedSettings):
-            self.session.choose_method(PixelsSettings)  # words alone take no exemplars
+        # Its own button is about nothing else; words alone take no exemplars, and the method changes.
+        self.session.activate(exemplar=self.session.draft.exemplar)
         self.session.run()
 
     def _with(self, change: Callable[[int], object]) -> None:

@@ -1,4 +1,4 @@
-"""What can be done beside the one button: keep what is there, queue another, run smaller."""
+"""What can be done beside the one button: the other edit that may be meant, keep what is there, queue another, run smaller."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from widgets import running
 from widgets.job import Job
 from widgets.panels.memory import MemoryLine
 from widgets.session import Session
+
+MOST = 200  # logical pixels of the words for another edit, where it is not known yet how wide it will be
 
 
 class Aside(QWidget):
@@ -33,6 +35,7 @@ class Aside(QWidget):
             "Queue another", "Run this edit as well, after the one that runs (Ctrl+Enter)", session.queue
         )
         self._smaller = self._link("Run smaller", "Run it at the largest working size that fits", memory.run_smaller)
+        self._other = self._link("", "", self._run_other)
         self._get = self._link("Get a real model", "Models that know photographs", session.show_models)
         self._row.addStretch(1)
 
@@ -46,8 +49,24 @@ class Aside(QWidget):
         self._get.setVisible(
             idle and session.draft.settings.needs_model and beyond_toys(session.document, session.draft)
         )
-        links = (self._keep, self._queue, self._smaller, self._get)
+        other = None if job is not None and job.state != "failed" else session.other_plan
+        self._other.setVisible(other is not None)
+        if other is not None:
+            self._name_other(other.label)
+        links = (self._keep, self._queue, self._smaller, self._get, self._other)
         self.setVisible(any(not link.isHidden() for link in links))
+
+    def _name_other(self, label: str) -> None:
+        words = f"Or: {label}"
+        fitted = self._other.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, max(MOST, self.width()))
+        self._other.setText(fitted.replace("&", "&&"))
+        self._other.setAccessibleName(words)
+        self._other.setToolTip(f"{label}: what you touched before that")
+
+    def _run_other(self) -> None:
+        other = self._session.other_plan
+        if other is not None:
+            self._session.run(other)
 
     def _link(self, words: str, tip: str, do: Callable[[], object]) -> QPushButton:
         link = QPushButton(words)

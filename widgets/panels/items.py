@@ -52,7 +52,7 @@ class ItemsPanel(ListPanel[Item]):
         return item_thumbnail(self.session.history.document, thing, side)
 
     def picture_key(self, thing: Item) -> object:
-        return thing.mask
+        return thing.mask, self.session.history.document.layers  # it shows what is seen there now
 
 
 class _ItemRow(Row):

@@ -68,13 +68,16 @@ class ListPanel(QWidget, Generic[T]):
         raise NotImplementedError
 
     def picture_key(self, thing: T) -> object:
-        """Something whose identity changes when the thumbnail is out of date."""
+        """Something that is not equal any more when the thumbnail is out of date; cheap to compare."""
         raise NotImplementedError
 
     def refresh(self) -> None:
         if self.session.in_gesture:
             return
         things = self.things(self.session.document)
+        for id in self._pictured.keys() - {thing.id for thing in things}:
+            # Its row goes, and its picture with it: should the thing come back, it has a row of its own.
+            del self._pictured[id]
         rows = [self.rows.row(thing.id) or self.make_row(thing) for thing in things]
         self.rows.arrange(rows)
         for row, thing in zip(rows, things, strict=True):
@@ -82,7 +85,7 @@ class ListPanel(QWidget, Generic[T]):
                 self.show_row(row, thing)
         self._shown = {thing.id: thing for thing in things}
         self._show_active()
-        if any(self._pictured.get(thing.id) is not self.picture_key(thing) for thing in things):
+        if any(self._pictured.get(thing.id) != self.picture_key(thing) for thing in things):
             self._timer.start()
 
     def _show_active(self) -> None:
@@ -96,7 +99,6 @@ class ListPanel(QWidget, Generic[T]):
     def _picture(self) -> None:
         for thing in self._shown.values():
             key, row = self.picture_key(thing), self.rows.row(thing.id)
-            if row is not None and self._pictured.get(thing.id) is not key:
+            if row is not None and self._pictured.get(thing.id) != key:
                 row.thumbnail.show_pixels(self.thumbnail(thing, row.thumbnail.device_side))
                 self._pictured[thing.id] = key
-        self._pictured = {id: key for id, key in self._pictured.items() if id in self._shown}

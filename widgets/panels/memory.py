@@ -53,7 +53,7 @@ class MemoryLine(Remark):
             return
         things = (document.strength, document.selection, document.items, document.exemplars)
         subject = (
-            *map(id, things), draft.model.key, draft.settings, draft.guidance_scale, draft.frame, draft.item, draft.exemplar
+            *map(id, things), draft.model.key, draft.settings, draft.guidance_scale, draft.frame, session.plan
         )  # fmt: skip
         if subject != self._subject:
             self._subject = subject

@@ -41,7 +41,7 @@ class RegionLine(Remark):
             return
         hint = None if draft.scribble is None else document.layer(draft.scribble)
         maps = document.strength, document.selection, document.protect
-        subject = (*maps, document.items, hint, draft.model, draft.settings, draft.frame, draft.item, draft.strength)
+        subject = (*maps, document.items, hint, draft.model, draft.settings, draft.frame, session.plan, draft.strength)
         if subject != self._subject:
             self._subject = subject
             self._timer.start()

@@ -39,12 +39,13 @@ class Hold:
 
 
 def active(session: Session) -> Thing | None:
-    """The active item or exemplar, as it is shown."""
+    """The active item or exemplar, as it is shown; what is hidden cannot be taken hold of."""
     draft, document = session.draft, session.document
     if draft.exemplar is not None:
-        return document.exemplar(draft.exemplar)
+        exemplar = document.exemplar(draft.exemplar)
+        return exemplar if exemplar is not None and exemplar.visible else None
     item = None if draft.item is None else document.item(draft.item)
-    return item if item is not None and not item.empty else None
+    return item if item is not None and item.visible and not item.empty else None
 
 
 def activate(session: Session, thing: Thing) -> None:

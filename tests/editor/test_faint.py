@@ -1,0 +1,186 @@
+"""Strength that rounds to nothing is nothing: for the plan, the frame, the request and what is left after the edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from editor import masks
+from editor.applying import apply_result
+from editor.brush import Brush, Sample, SetTo, Stroke
+from editor.document import Document
+from editor.edit import effect, frame_for, make_request, plan, reach
+from editor.errors import InvalidRequest
+from editor.faint import FAINTEST, is_strength, lets_in, strength_rect
+from editor.geometry import Placement, Rect
+from editor.methods.quick_fill import edit
+from editor.planning import Draft, Touch
+from editor.report import EditResult
+from editor.request import BlendedSettings, EditRequest, MethodSettings, PixelsSettings, QuickFillSettings
+from editor.tiles import Tiles
+from tests.editor.repaint_cases import MODEL, answer, painted, picture, with_exemplar, with_item
+from tests.editor.strategies import Map, quick
+
+METHODS: tuple[MethodSettings, ...] = (QuickFillSettings(), PixelsSettings(), BlendedSettings())
+AREA = Rect(60, 50, 130, 110)
+
+
+def brushed(document: Document) -> Document:
+    stroke = Stroke(document.strength, Brush(size=50, hardness=0.0, smoothing=0.0), SetTo(1.0))
+    stroke.add([Sample(120, 90), Sample(160, 110)])
+    return document.with_strength(stroke.finish())
+
+
+def feathered(document: Document) -> Document:
+    return document.with_strength(Tiles.of(masks.feather(painted(document, AREA).strength.read(), 25)))
+
+
+def blurred(document: Document) -> Document:
+    """Feathered outwards: it fades over many pixels, and far beyond what can be seen."""
+    return document.with_strength(Tiles.of(masks.feather(painted(document, AREA).strength.read(), 25, inward=False)))
+
+
+def straight(document: Document) -> Document:
+    return document.with_strength(Tiles.of(masks.linear_gradient(document.rect, (40, 20), (220, 90))))
+
+
+def round_(document: Document) -> Document:
+    return document.with_strength(Tiles.of(masks.radial_gradient(document.rect, (150, 100), 80)))
+
+
+SOFT = (brushed, feathered, blurred, straight, round_)
+
+
+def draft(settings: MethodSettings, overall: float = 1.0) -> Draft:
+    return Draft(settings, model=MODEL, prompt="a boat", strength=overall, seed=5)
+
+
+def whole(document: Document, chosen: Draft) -> Map:
+    return effect(document, chosen, document.rect)
+
+
+@pytest.mark.parametrize("settings", METHODS, ids=lambda each: type(each).__name__)
+class TestEverywhere:
+    @pytest.mark.parametrize("value", [0.2 / 255, 0.49 / 255])
+    def test_what_rounds_to_nothing_is_nothing(self, settings: MethodSettings, value: float) -> None:
+        document, chosen = painted(picture(), AREA, value), draft(settings)
+        planned = plan(document, chosen)
+        assert planned.action is None
+        assert planned == plan(picture(), chosen), "it is as if nothing had been painted"
+        assert not whole(document, chosen).any()
+        assert frame_for(document, chosen, replace(planned, action="fill", region="strength")) is None
+        with pytest.raises(InvalidRequest):
+            make_request(document, chosen)
+
+    def test_what_rounds_to_something_is_something(self, settings: MethodSettings) -> None:
+        document, chosen = painted(picture(), AREA, 0.51 / 255), draft(settings)
+        assert plan(document, chosen).action == "fill"
+        assert Rect.of_mask(whole(document, chosen)) == AREA
+        assert make_request(document, chosen).strength.any()
+
+    def test_the_overall_strength_counts(self, settings: MethodSettings) -> None:
+        document = painted(picture(), AREA, 0.19)
+        assert plan(document, draft(settings)).action == "fill"
+        planned = plan(document, draft(settings, 0.01))
+        assert (planned.action, planned.region) == (None, "strength")
+        assert planned.reason == "At 1\u202f% overall strength nothing changes. Raise it."
+        assert not whole(document, draft(settings, 0.01)).any()
+        assert plan(document, draft(settings, 0.0)).action is None
+        assert plan(painted(picture(), AREA, 0.2), draft(settings, 0.01)).action == "fill"
+
+    @pytest.mark.parametrize("overall", [1.0, 0.3, 0.01])
+    @pytest.mark.parametrize("soft", SOFT)
+    def test_all_agree_on_where_a_soft_edge_ends(
+        self, settings: MethodSettings, soft: Callable[[Document], Document], overall: float
+    ) -> None:
+        document, chosen = soft(picture()), draft(settings, overall)
+        strength = document.strength.read() * np.float32(overall)
+        seen = np.where(strength > FAINTEST, strength, 0)
+        found = whole(document, chosen)
+        assert np.array_equal(found > 0, seen > 0)
+        request = make_request(document, chosen)
+        assert not ((request.strength > 0) & (request.strength <= FAINTEST)).any()
+        assert np.array_equal(request.strength, found[request.frame.rect.slices])
+        tight = strength_rect(document.strength, overall)
+        assert tight == Rect.of_mask(seen)
+        assert reach(document, chosen, plan(document, chosen)).holds(tight)
+        frame = frame_for(document, chosen)
+        assert frame is not None
+        assert frame.rect == request.frame.rect
+
+    @pytest.mark.parametrize("overall", [1.0, 0.3, 0.01])
+    @pytest.mark.parametrize("soft", SOFT)
+    def test_nothing_is_left_of_it_afterwards(
+        self, settings: MethodSettings, soft: Callable[[Document], Document], overall: float
+    ) -> None:
+        document, chosen = soft(picture()), draft(settings, overall)
+        chosen = chosen.touching(Touch("strength"))
+        request = make_request(document, chosen)
+        result = answer(request)
+        if not settings.needs_model:
+            result = made(request)
+        _, after = apply_result(document, result, document, plan(document, chosen))
+        assert after.strength.blank
+        assert plan(after, chosen).action is None
+        selected = after.with_map("selection", painted(after, AREA).strength)
+        assert plan(selected, chosen).region == "selection", "a new selection is heard"
+
+
+def made(request: EditRequest) -> EditResult:
+    """What quick fill makes of it."""
+    reports = edit(request)
+    while True:
+        try:
+            next(reports)
+        except StopIteration as stop:
+            result: EditResult = stop.value
+            return result
+
+
+@quick
+@given(st.floats(0, 1, width=32), st.floats(0, 1))
+def test_a_map_counts_as_long_as_one_value_does(value: float, overall: float) -> None:
+    map = painted(picture(), AREA, value).strength
+    assert is_strength(map, overall) == (not strength_rect(map, overall).empty)
+    if value * overall > FAINTEST * 1.001:
+        assert is_strength(map, overall)
+    if value * overall < FAINTEST * 0.999:
+        assert not is_strength(map, overall)
+
+
+def test_an_exemplar_that_lets_nothing_in_is_nothing() -> None:
+    document, exemplar = with_exemplar(picture(), Placement(150, 100))
+    for quiet in (
+        replace(exemplar, strength=0.4 / 255),
+        replace(exemplar, strength_map=Tiles.filled((30, 30), 0.001, np.float32)),
+        replace(exemplar, strength_map=Tiles.filled((30, 30), 0.03, np.float32), strength=0.05),
+    ):
+        laid = document.with_exemplar(quiet)
+        assert not lets_in(quiet)
+        for settings in (QuickFillSettings(), PixelsSettings()):
+            assert plan(laid, draft(settings)).reason.startswith("The reference lets nothing in.")
+            assert not effect(
+                laid, draft(settings), laid.rect, replace(plan(laid, draft(settings)), action="blend")
+            ).any()
+    assert plan(document, draft(QuickFillSettings(), 0.001)).reason.startswith("At 0.1\u202f% overall strength")
+
+
+def test_what_is_protected_but_for_a_trace_is_used_up_and_what_is_wholly_protected_stays() -> None:
+    document = painted(picture(), AREA)
+    shield = document.protect.write(60, 50, np.full((60, 20), 0.9999, np.float32))
+    shield = shield.write(80, 50, np.full((60, 20), 1, np.float32))
+    document = document.with_map("protect", shield)
+    chosen = draft(QuickFillSettings())
+    _, after = apply_result(document, made(make_request(document, chosen)), document)
+    assert Rect.of_mask(after.strength.read()) == Rect(80, 50, 100, 110)
+
+
+def test_an_item_without_a_model_is_removed_whatever_the_overall_strength() -> None:
+    document, item = with_item(picture(), AREA)
+    assert plan(document, replace(draft(QuickFillSettings(), 0.0), item=item.id)).action == "remove"
+    assert plan(document, replace(draft(PixelsSettings(), 0.001), item=item.id)).action is None
