@@ -156,8 +156,10 @@ class MainWindow(Guarded, QMainWindow):
         """Open a tab for it and bring it to the front."""
         bench = Workbench(session)
         bench.set_folded(self._settings.values.folded)
+        bench.show_tab(self._settings.values.tab)
         bench.show_panels(self.panels_shown)
         bench.folded.connect(self._remember_folded)
+        bench.tab_chosen.connect(self._remember_tab)
         bench.canvas.viewport_changed.connect(self._refresh_zoom)
         session.document_changed.connect(self._session_changed)
         session.active_changed.connect(self._session_changed)
@@ -264,6 +266,11 @@ class MainWindow(Guarded, QMainWindow):
         self._settings.set(folded=(*others, name) if folded else others)
         for bench in self._benches:
             bench.set_folded(self._settings.values.folded)
+
+    def _remember_tab(self, name: str) -> None:
+        self._settings.set(tab=name)
+        for bench in self._benches:
+            bench.show_tab(name)
 
     def _restore(self) -> None:
         geometry = QByteArray.fromBase64(self._settings.values.geometry.encode("ascii", "ignore"))

@@ -15,6 +15,8 @@ from app.main_window import MainWindow
 from app.settings import Settings
 from tests.widgets.desk_stub import CTRL, NONE, SHIFT, Services, Worker, painted, picture, result, with_items
 from widgets import commands
+from widgets.column import Column
+from widgets.controls.icons import IconButton
 from widgets.controls.section import Section
 from widgets.controls.slider import Slider
 from widgets.job import Job
@@ -41,7 +43,7 @@ def window(services: Services, settings: Settings, qapp: QApplication, qtbot: Qt
     made = MainWindow(services, settings, theme)
     theme.setParent(made)
     qtbot.addWidget(made, before_close_func=lambda window: window.shut())
-    made.resize(1366, 768)
+    made.resize(1600, 1000)  # high enough for panels without tabs
     made.show()
     qtbot.waitExposed(made)
     made.activateWindow()
@@ -293,6 +295,20 @@ def test_folded_panels_are_remembered_for_every_document(window: MainWindow, set
     assert [each.is_open for each in window.findChildren(Section) if header(each).text() == "Layers"] == [False] * 2
     QTest.mouseClick(header(layers), LEFT)
     assert settings.values.folded == ("brush",)
+
+
+def test_the_chosen_tab_is_remembered_for_every_document(window: MainWindow, settings: Settings) -> None:
+    window.resize(1280, 720)
+    for name in ("cat", "dog"):
+        add(window, name)
+        window.bring_to_front(window.sessions[0])
+    column = next(each for each in window.findChildren(Column) if each.isVisible())
+    assert column.tabbed
+    tab = next(each for each in column.findChildren(IconButton) if each.accessibleName() == "History")
+    QTest.mouseClick(tab, LEFT)
+    assert settings.values.tab == "history"
+    window.next_document(1)
+    assert [each.title for each in window.findChildren(Section) if each.isVisible()] == ["History"]
 
 
 def header(section: Section) -> QToolButton:

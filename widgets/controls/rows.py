@@ -14,7 +14,9 @@ from widgets.controls.thumbnail import SIDE, Thumbnail
 from widgets.guard import Guarded
 from widgets.theme import colours
 
-HEIGHT = 44
+HEIGHT = 44  # of a row
+BELOW = 36  # more while it is the active one
+END = 8  # below the last
 
 
 class NameEdit(Guarded, QLineEdit):
@@ -215,7 +217,7 @@ class Rows(Guarded, QWidget):
         self._hint.setFixedHeight(28)
         self._hint.setContentsMargins(12, 0, 12, 0)
         self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 8)
+        self._layout.setContentsMargins(0, 0, 0, END)
         self._layout.setSpacing(0)
         self._layout.addWidget(self._hint)
         self.setAccessibleName(label)

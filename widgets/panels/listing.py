@@ -36,6 +36,7 @@ class ListPanel(QWidget, Generic[T]):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.rows)
+        layout.addStretch(1)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(THUMBNAIL_DELAY)
