@@ -30,12 +30,14 @@ from app.editing import Editing
 from app.first_sight import FirstSight, folder, settings_path
 from app.main_window import MainWindow
 from app.models import Models
+from app.new_document import Background, NewDocumentDialog, new_document
 from app.practice_room import PracticeRoom
 from app.runner import Runner, RunsRequests
 from app.saving import note_state, save_session
 from app.settings import Settings
 from editor.document import Document
 from editor.errors import EditorError, UnreadableFile
+from editor.geometry import Size
 from editor.io.files import state_of
 from editor.io.images import Picture, read_image
 from editor.models.inspect import inspect
@@ -104,6 +106,16 @@ class Application:
         self.window = MainWindow(self, settings, theme)
 
     # Opening
+
+    def new_document(self) -> None:
+        front = self.window.session
+        dialog = NewDocumentDialog(self.window, None if front is None else front.document.size)
+        dialog.wanted.connect(lambda size, background: self._start(self._begin_new(size, background)))
+        dialog.open()
+
+    async def _begin_new(self, size: Size, background: Background) -> None:
+        document = await asyncio.to_thread(new_document, size, background)
+        self._add(document, None, "Untitled")
 
     def open_dialog(self) -> None:
         self._start(self._open_chosen())

@@ -11,9 +11,10 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, Q
 from app.about import AboutBox, PreferencesDialog, ShortcutsDialog
 from app.settings import Settings
 from editor.errors import readable
-from widgets.actions import Actions, Canvas
+from widgets.actions import Actions, Canvas, Command
 from widgets.adjust import Adjustment
 from widgets.command_table import MENUS, OTHERS
+from widgets.command_table.conditions import always
 from widgets.guard import Guarded
 from widgets.palette import CommandPalette
 from widgets.services import Services
@@ -47,18 +48,21 @@ class MainWindow(Guarded, QMainWindow):
         self._stack = QStackedWidget()
         self._start = StartPage(services)
         self._stack.addWidget(self._start)
-        self._recent = QMenu("Open recent", self)
-        self._recent.aboutToShow.connect(self._fill_recent)
+        self._recent, self._practice = QMenu("Open recent", self), QMenu("Practice scenes", self)
         self._actions = Actions(self, self, MENUS, OTHERS)
-        menu, zoom_menu = QMenu(self), QMenu(self)
-        self._actions.fill(menu, recent=self._recent)
+        menu, new_menu, zoom_menu = QMenu(self), QMenu(self), QMenu(self)
+        self._actions.fill(menu, {"file.open": self._recent, "file.sample": self._practice})
+        self._fill_new(new_menu)
+        for each in (menu, new_menu):
+            each.aboutToShow.connect(self._fill_documents)
         for id in ("view.fit", "view.full", "view.double", "view.in", "view.out"):
             zoom_menu.addAction(self._actions.action(id))
-        self._top = TopBar(menu, zoom_menu)
+        self._top = TopBar(menu, new_menu, zoom_menu)
         self._top.document_chosen.connect(self._show_document)
         self._top.close_wanted.connect(lambda at: services.close_document(self._benches[at].session))
         self._top.compared.connect(self._compare)
         self._top.palette_wanted.connect(self.show_palette)
+        self._top.dropped.connect(services.open_paths)
         body = QWidget()
         layout = QVBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -127,7 +131,7 @@ class MainWindow(Guarded, QMainWindow):
         self._actions.refresh()
 
     def show_palette(self) -> None:
-        self._palette.open(self._actions.possible())
+        self._palette.open([*self._actions.possible(), *self._recent_documents(), *self._practice_scenes()])
 
     def show_shortcuts(self) -> None:
         ShortcutsDialog(self._actions.commands, self).open()
@@ -250,14 +254,54 @@ class MainWindow(Guarded, QMainWindow):
         bench = self.workbench
         self._top.show_zoom(None if bench is None else bench.canvas.viewport.zoom)
 
-    def _fill_recent(self) -> None:
-        self._recent.clear()
-        for recent in self._services.recent():
-            action = self._recent.addAction(readable(recent.path.name).replace("&", "&&"))
-            action.setToolTip(readable(str(recent.path)))
-            action.triggered.connect(lambda _=False, path=recent.path: self._services.open_paths([path]))
+    def _fill_new(self, menu: QMenu) -> None:
+        """What the plus beside the tabs offers."""
+        for id in ("file.new", "file.paste", "file.open"):
+            menu.addAction(self._actions.action(id))
+        menu.addMenu(self._recent)
+        menu.addSeparator()
+        menu.addAction(self._actions.action("file.sample"))
+        menu.addMenu(self._practice)
+
+    def _fill_documents(self) -> None:
+        """Bring the menus of recent documents and of practice scenes up to date."""
+        for menu, commands in ((self._recent, self._recent_documents()), (self._practice, self._practice_scenes())):
+            menu.clear()
+            for command in commands:
+                action = menu.addAction(command.short.replace("&", "&&"))
+                action.setToolTip(command.tip)
+                action.triggered.connect(lambda _=False, command=command: self._actions.run(command))
         if self._recent.isEmpty():
             self._recent.addAction("Nothing yet").setEnabled(False)
+        self._recent.setToolTipsVisible(True)
+        self._practice.menuAction().setVisible(not self._practice.isEmpty())
+
+    def _recent_documents(self) -> list[Command]:
+        """Opens each of them; the newest first."""
+        return [
+            Command(
+                f"file.recent.{at}",
+                f"Open recent: {readable(recent.path.name)}",
+                lambda _, path=recent.path: self._services.open_paths([path]),
+                when=always,
+                short=readable(recent.path.name),
+                tip=readable(str(recent.path)),
+            )
+            for at, recent in enumerate(self._services.recent())
+        ]
+
+    def _practice_scenes(self) -> list[Command]:
+        """Opens each of them, where there are any."""
+        return [
+            Command(
+                f"file.practice.{at}",
+                f"Practise: {scene.name}",
+                lambda _, name=scene.name: self._services.open_practice(name),
+                when=always,
+                short=scene.name,
+            )
+            for at, scene in enumerate(self._services.practice())
+        ]
 
     # Memory and closing
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QPushButton, QTabBar, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.about import AboutBox, PreferencesDialog, ShortcutsDialog
 from app.main_window import MainWindow
+from app.new_document import NewDocumentDialog, new_document
 from app.settings import Settings
+from editor.geometry import Size
 from tests.widgets.desk_stub import CTRL, NONE, SHIFT, Services, Worker, painted, picture, result, with_items
 from widgets import commands
 from widgets.column import Column
@@ -20,9 +24,12 @@ from widgets.controls.icons import IconButton
 from widgets.controls.section import Section
 from widgets.controls.slider import Slider
 from widgets.job import Job
+from widgets.local_files import url_of
 from widgets.palette import CommandPalette
+from widgets.services import Practice, Recent
 from widgets.session import Session
 from widgets.theme import Theme
+from widgets.top_bar import TopBar
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -140,12 +147,91 @@ def test_file_commands_reach_the_services(window: MainWindow, services: Services
         (Qt.Key.Key_S, CTRL | SHIFT),
         (Qt.Key.Key_E, CTRL),
         (Qt.Key.Key_O, CTRL),
+        (Qt.Key.Key_N, CTRL),
         (Qt.Key.Key_N, CTRL | SHIFT),
         (Qt.Key.Key_W, CTRL),
         (Qt.Key.Key_Q, CTRL),
     ):
         key(window, which, modifiers)
-    assert services.calls == ["save cat", "save as cat", "export cat", "open", "paste", "close cat", "quit"]
+    assert services.calls == ["save cat", "save as cat", "export cat", "open", "new", "paste", "close cat", "quit"]
+
+
+def plus(window: MainWindow) -> QToolButton:
+    return next(each for each in window.findChildren(QToolButton) if each.accessibleName() == "Another document")
+
+
+def texts(menu: QMenu) -> list[str]:
+    return [each.text() for each in menu.actions() if each.isVisible() and not each.isSeparator()]
+
+
+def test_the_plus_beside_the_tabs_begins_another_document(window: MainWindow, services: Services) -> None:
+    services.recents = [Recent(Path("/pictures/a&b.png")), Recent(Path("/pictures/cat.jpg"))]
+    services.scenes = [Practice("Duck for a pond", np.zeros((2, 2, 4), np.uint8))]
+    add(window)
+    tabs = window.findChild(QTabBar)
+    assert isinstance(tabs, QTabBar)
+    gap = plus(window).mapTo(window, QPoint()).x() - tabs.mapTo(window, tabs.tabRect(tabs.count() - 1).topRight()).x()
+    assert 0 < gap < 40
+    menu = plus(window).menu()
+    menu.aboutToShow.emit()
+    beside = ["New…", "New from clipboard", "Open…", "Open recent", "Open the sample picture", "Practice scenes"]
+    assert texts(menu) == beside
+    inner = {each.text(): each.menu() for each in menu.actions() if each.menu() is not None}
+    assert texts(inner["Open recent"]) == ["a&&b.png", "cat.jpg"]
+    inner["Open recent"].actions()[1].trigger()
+    inner["Practice scenes"].actions()[0].trigger()
+    menu.actions()[0].trigger()
+    assert services.calls == ["open cat.jpg", "practise Duck for a pond", "new"]
+    services.scenes, services.recents = [], []
+    menu.aboutToShow.emit()
+    assert texts(menu) == beside[:-1]
+    assert not inner["Open recent"].actions()[0].isEnabled()
+
+
+def test_the_palette_has_recent_documents_and_practice_scenes(window: MainWindow, services: Services) -> None:
+    services.recents = [Recent(Path("/pictures/cat.jpg"))]
+    services.scenes = [Practice("Duck for a pond", np.zeros((2, 2, 4), np.uint8))]
+    add(window)
+    palette = window.findChild(CommandPalette)
+    assert isinstance(palette, CommandPalette)
+    for words, call in (("recent cat", "open cat.jpg"), ("practise duck", "practise Duck for a pond")):
+        key(window, Qt.Key.Key_K, CTRL)
+        QTest.keyClicks(palette.field, words)
+        QTest.keyClick(palette.field, Qt.Key.Key_Return)
+        assert services.calls[-1] == call
+
+
+def test_files_dropped_beside_the_tabs_are_opened(window: MainWindow, services: Services) -> None:
+    add(window)
+    bar = window.findChild(TopBar)
+    assert isinstance(bar, TopBar)
+    data = QMimeData()
+    data.setUrls([url_of(Path("/pictures") / name) for name in ("a.png", "b.jpg")])
+    at, none = QPoint(500, 10), Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(at, Qt.DropAction.CopyAction, data, LEFT, none)
+    QApplication.sendEvent(bar, enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(bar, QDropEvent(QPointF(at), Qt.DropAction.CopyAction, data, LEFT, none))
+    assert services.calls == ["open a.png b.jpg"]
+
+
+@pytest.mark.parametrize("background", ["White", "Transparent"])
+def test_a_new_picture_has_the_size_and_background_that_were_asked_for(
+    window: MainWindow, background: str, qtbot: QtBot
+) -> None:
+    dialog = NewDocumentDialog(window, Size(300, 9000))
+    dialog.open()
+    wide, high = dialog.findChildren(Slider)
+    assert (wide.value, high.value) == (300, 8192)
+    high.set_value(200)
+    choose = next(each for each in dialog.findChildren(QToolButton) if each.text() == background)
+    QTest.mouseClick(choose, LEFT)
+    create = next(each for each in dialog.findChildren(QPushButton) if each.text() == "Create")
+    with qtbot.waitSignal(dialog.wanted) as asked:
+        QTest.mouseClick(create, LEFT)
+    document = new_document(*asked.args)
+    assert document.size == Size(300, 200)
+    assert np.unique(document.layers[0].pixels.read()).tolist() == [255 if background == "White" else 0]
 
 
 def test_letters_take_tools_and_digits_set_strength(window: MainWindow) -> None:
