@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from PySide6.QtCore import QMimeData, QPointF, QRect, Qt, QTimer
 from PySide6.QtGui import (
-    QCursor,
     QDragEnterEvent,
     QDragLeaveEvent,
     QDragMoveEvent,
@@ -365,16 +364,12 @@ class CanvasView(ToolView):
         self._dropper.drop(event.position())
 
     def paste(self, data: QMimeData | None = None, at: Point | None = None) -> None:
-        """Ask what a copied picture becomes. `data`: the clipboard by default. `at`: logical pixels; the pointer by default, or the
-        middle when it is elsewhere.
-        """
+        """Ask what a copied picture becomes. `data`: the clipboard by default. `at`: logical pixels; the middle of what is seen by default."""
         data = data or on_clipboard()
         if data is None or not self._dropper.carries(data):
             self.session.notice("There is no picture on the clipboard.", "Copy one, then paste again.")
             return
-        place = QPointF(self.mapFromGlobal(QCursor.pos())) if at is None else QPointF(at.x, at.y)
-        if not self.rect().contains(place.toPoint()):
-            place = QPointF(self.rect().center())
+        place = self._dropper.middle() if at is None else QPointF(at.x, at.y)
         self._dropper.enter(data, place)
         self._dropper.drop(place)
 
@@ -383,8 +378,8 @@ class CanvasView(ToolView):
             super().keyPressEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        # A press beside the chip puts the picture away; it is not meant for the tool as well.
-        if not self._dropper.cancel():
+        # As long as it is asked what a picture becomes, a press beside is not meant for the tool.
+        if event.button() != Qt.MouseButton.LeftButton or not self._dropper.keep():
             super().mousePressEvent(event)
 
 
