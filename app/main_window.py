@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
@@ -13,8 +13,11 @@ from app.settings import Settings
 from editor.errors import readable
 from widgets.actions import Actions, Canvas, Command
 from widgets.adjust import Adjustment
+from widgets.canvas.subject import Subject
 from widgets.command_table import MENUS, OTHERS
 from widgets.command_table.conditions import always
+from widgets.command_table.context import CONTEXT, WHOLE
+from widgets.controls.rows import Row
 from widgets.guard import Guarded
 from widgets.palette import CommandPalette
 from widgets.services import Services
@@ -164,6 +167,7 @@ class MainWindow(Guarded, QMainWindow):
         bench.show_panels(self.panels_shown)
         bench.folded.connect(self._remember_folded)
         bench.tab_chosen.connect(self._remember_tab)
+        bench.menu_wanted.connect(self._show_context)
         bench.canvas.viewport_changed.connect(self._refresh_zoom)
         session.document_changed.connect(self._session_changed)
         session.active_changed.connect(self._session_changed)
@@ -233,6 +237,18 @@ class MainWindow(Guarded, QMainWindow):
         if isinstance(session, Session) and session.in_gesture:
             return  # nothing that menus or tabs show changes before the hand lets go
         self._refresh()
+
+    def _show_context(self, subject: Subject, at: QPoint, row: Row | None) -> None:
+        """The menu about what lies under the pointer."""
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        menu.aboutToHide.connect(menu.deleteLater)
+        self._actions.refresh()
+        if row is not None:
+            menu.addAction("Rename\tF2").triggered.connect(row.rename)
+            menu.addSeparator()
+        self._actions.add(menu, CONTEXT[subject], WHOLE)
+        menu.popup(at)
 
     # What menus, tabs and title show
 

@@ -5,7 +5,7 @@ The commands themselves stand in `widgets.command_table`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -162,6 +162,22 @@ class Actions(QObject):
             inner = menu.addMenu(each.title)
             inner.setToolTipsVisible(any(command.tip for command in each.commands()))
             self._fill(inner, each, after)
+
+    def add(self, menu: QMenu, ids: Sequence[str | None], whole: Container[str] = ()) -> None:
+        """Add these commands to a menu that is shown once; None is a line between groups. `whole`: those that say it in full, since their own menu
+        would say half of it.
+        """
+        commands = {command.id: command for command in self.commands}
+        for id in ids:
+            if id is None:
+                menu.addSeparator()
+            elif id in whole:
+                command = commands[id]
+                action = menu.addAction(f"{command.text}\t{shortcut_words(command)}")
+                action.setEnabled(command.when(self._desk))
+                action.triggered.connect(lambda _=False, command=command: self.run(command))
+            else:
+                menu.addAction(self._actions[id])
 
     def _fill(self, target: QMenu, menu: Menu, after: Mapping[str, QMenu]) -> None:
         for entry in menu.entries:

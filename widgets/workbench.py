@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractButton, QGridLayout, QHBoxLayout, QWidget
 
 from widgets.adjust import Adjustment
+from widgets.canvas.subject import Subject
 from widgets.canvas.view import CanvasView
 from widgets.column import Column
 from widgets.contextual.bar import ContextualBar
@@ -32,11 +33,13 @@ from widgets.variations import Variations
 
 class Workbench(Guarded, QWidget):
     """Tool bar, canvas, panels and status line of one document. `folded(name, bool)` when a panel was folded or opened, `tab_chosen(name)`
-    when one was chosen where only one has room.
+    when one was chosen where only one has room. `menu_wanted(subject, point, row)`: a menu about what lies under the pointer, at a point of the
+    screen; `row` is that of a list, or None.
     """
 
     folded = Signal(str, bool)
     tab_chosen = Signal(str)
+    menu_wanted = Signal(str, QPoint, object)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -64,6 +67,7 @@ class Workbench(Guarded, QWidget):
         layout.addWidget(self._column, 0, 1, 2, 1)
         layout.setColumnStretch(0, 1)
         layout.setRowStretch(0, 1)
+        self.canvas.menu_wanted.connect(lambda subject, at: self.menu_wanted.emit(subject, at, None))
         self.canvas.cursor_moved.connect(self._status.where)
         for panel in (self.edit, strip):
             panel.let_go.connect(lambda: self.canvas.setFocus(Qt.FocusReason.OtherFocusReason))
@@ -117,6 +121,10 @@ class Workbench(Guarded, QWidget):
     def _make_column(self) -> Column:
         brush, items = BrushPanel(self.session), ItemsPanel(self.session)
         exemplars, layers = ExemplarsPanel(self.session), LayersPanel(self.session)
+        panels: dict[Subject, ItemsPanel | ExemplarsPanel | LayersPanel]
+        panels = {"item": items, "exemplar": exemplars, "layer": layers}
+        for subject, panel in panels.items():
+            panel.menu_wanted.connect(lambda row, at, subject=subject: self.menu_wanted.emit(subject, at, row))
         one, open = HEIGHT + END, HEIGHT + BELOW + END  # heights of a list of one row, and of one that is open
         self._sections = {
             "brush": Section("Brush", ColumnScroll(brush), icon="brush", least=LEAST_BRUSH),
