@@ -42,6 +42,7 @@ from editor.io.files import state_of
 from editor.io.images import Picture, read_image
 from editor.models.inspect import inspect
 from editor.models.library import Library
+from widgets.controls.icons import program_icon
 from widgets.methods import METHODS
 from widgets.models_page import ModelsPage
 from widgets.qimage import from_qimage
@@ -550,6 +551,7 @@ def run(qt: QApplication, sight: FirstSight, pictures: Sequence[Path]) -> int:
     """The program, with these pictures, until its window is closed; `sight` stands until then. Returns the exit status."""
     settings = Settings(settings_path())
     theme = Theme(qt, settings.values.theme)
+    qt.setWindowIcon(program_icon())
     with QEventLoop(qt) as loop:
         logs.watch(loop)
         loop.run_until_complete(_main(settings, theme, sight, pictures))

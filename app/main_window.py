@@ -17,6 +17,7 @@ from widgets.canvas.subject import Subject
 from widgets.command_table import MENUS, OTHERS
 from widgets.command_table.conditions import always
 from widgets.command_table.context import CONTEXT, WHOLE
+from widgets.controls.icons import program_icon
 from widgets.controls.rows import Row
 from widgets.guard import Guarded
 from widgets.palette import CommandPalette
@@ -43,6 +44,7 @@ class MainWindow(Guarded, QMainWindow):
     def __init__(self, services: Services, settings: Settings, theme: Theme) -> None:
         super().__init__()
         self.setWindowTitle(TITLE)
+        self.setWindowIcon(program_icon())
         self.setMinimumSize(800, 560)
         self._services, self._settings, self._theme = services, settings, theme
         self._benches: list[Workbench] = []

@@ -403,6 +403,17 @@ def header(section: Section) -> QToolButton:
     return found
 
 
+def test_the_window_and_the_about_box_show_our_own_icon(window: MainWindow) -> None:
+    assert {each.width() for each in window.windowIcon().availableSizes()} == {16, 24, 32, 48, 64, 128, 256}
+    shown = window.windowIcon().pixmap(64, 64).toImage()
+    assert shown.pixelColor(2, 2).alpha() == 0  # round corners
+    blue = shown.pixelColor(27, 39)
+    assert blue.blue() > 200 > blue.red()
+    box = AboutBox(window)
+    assert box.iconPixmap().toImage().pixelColor(27, 39) == blue
+    box.deleteLater()
+
+
 def test_the_palette_runs_a_command(window: MainWindow) -> None:
     session = add(window)
     key(window, Qt.Key.Key_K, CTRL)
