@@ -21,11 +21,13 @@ from app.settings import LEAST_AUTOSAVE, LEAST_BUDGET, MOST_AUTOSAVE, Settings
 from widgets.actions import Command, shortcut_words
 from widgets.controls.check import Check
 from widgets.controls.choice import Choice
+from widgets.controls.icons import PROGRAM, pixmap
 from widgets.controls.slider import Slider
 from widgets.theme import Choice as ThemeChoice
 
 GIGABYTE = 1024**3
 MOST_BUDGET = 16
+ICON = 64
 
 
 class PreferencesDialog(QDialog):
@@ -119,6 +121,7 @@ class AboutBox(QMessageBox):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("About")
+        self.setIconPixmap(pixmap(PROGRAM, "#000000", ICON, self.devicePixelRatioF()))
         self.setText("Palimpsest")
         self.setInformativeText(
             "Change pictures by touching them: paint strength, drop reference pictures, move items.\n\n"

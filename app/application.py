@@ -30,16 +30,19 @@ from app.editing import Editing
 from app.first_sight import FirstSight, folder, settings_path
 from app.main_window import MainWindow
 from app.models import Models
+from app.new_document import Background, NewDocumentDialog, new_document
 from app.practice_room import PracticeRoom
 from app.runner import Runner, RunsRequests
 from app.saving import note_state, save_session
 from app.settings import Settings
 from editor.document import Document
 from editor.errors import EditorError, UnreadableFile
+from editor.geometry import Size
 from editor.io.files import state_of
 from editor.io.images import Picture, read_image
 from editor.models.inspect import inspect
 from editor.models.library import Library
+from widgets.controls.icons import program_icon
 from widgets.methods import METHODS
 from widgets.models_page import ModelsPage
 from widgets.qimage import from_qimage
@@ -104,6 +107,16 @@ class Application:
         self.window = MainWindow(self, settings, theme)
 
     # Opening
+
+    def new_document(self) -> None:
+        front = self.window.session
+        dialog = NewDocumentDialog(self.window, None if front is None else front.document.size)
+        dialog.wanted.connect(lambda size, background: self._start(self._begin_new(size, background)))
+        dialog.open()
+
+    async def _begin_new(self, size: Size, background: Background) -> None:
+        document = await asyncio.to_thread(new_document, size, background)
+        self._add(document, None, "Untitled")
 
     def open_dialog(self) -> None:
         self._start(self._open_chosen())
@@ -538,6 +551,7 @@ def run(qt: QApplication, sight: FirstSight, pictures: Sequence[Path]) -> int:
     """The program, with these pictures, until its window is closed; `sight` stands until then. Returns the exit status."""
     settings = Settings(settings_path())
     theme = Theme(qt, settings.values.theme)
+    qt.setWindowIcon(program_icon())
     with QEventLoop(qt) as loop:
         logs.watch(loop)
         loop.run_until_complete(_main(settings, theme, sight, pictures))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from app.about import AboutBox, PreferencesDialog, ShortcutsDialog
 from app.settings import Settings
 from editor.errors import readable
-from widgets.actions import Actions, Canvas
+from widgets.actions import Actions, Canvas, Command
 from widgets.adjust import Adjustment
+from widgets.canvas.subject import Subject
 from widgets.command_table import MENUS, OTHERS
+from widgets.command_table.conditions import always
+from widgets.command_table.context import CONTEXT, WHOLE
+from widgets.controls.icons import program_icon
+from widgets.controls.rows import Row
 from widgets.guard import Guarded
 from widgets.palette import CommandPalette
 from widgets.services import Services
@@ -39,6 +44,7 @@ class MainWindow(Guarded, QMainWindow):
     def __init__(self, services: Services, settings: Settings, theme: Theme) -> None:
         super().__init__()
         self.setWindowTitle(TITLE)
+        self.setWindowIcon(program_icon())
         self.setMinimumSize(800, 560)
         self._services, self._settings, self._theme = services, settings, theme
         self._benches: list[Workbench] = []
@@ -47,18 +53,21 @@ class MainWindow(Guarded, QMainWindow):
         self._stack = QStackedWidget()
         self._start = StartPage(services)
         self._stack.addWidget(self._start)
-        self._recent = QMenu("Open recent", self)
-        self._recent.aboutToShow.connect(self._fill_recent)
+        self._recent, self._practice = QMenu("Open recent", self), QMenu("Practice scenes", self)
         self._actions = Actions(self, self, MENUS, OTHERS)
-        menu, zoom_menu = QMenu(self), QMenu(self)
-        self._actions.fill(menu, recent=self._recent)
+        menu, new_menu, zoom_menu = QMenu(self), QMenu(self), QMenu(self)
+        self._actions.fill(menu, {"file.open": self._recent, "file.sample": self._practice})
+        self._fill_new(new_menu)
+        for each in (menu, new_menu):
+            each.aboutToShow.connect(self._fill_documents)
         for id in ("view.fit", "view.full", "view.double", "view.in", "view.out"):
             zoom_menu.addAction(self._actions.action(id))
-        self._top = TopBar(menu, zoom_menu)
+        self._top = TopBar(menu, new_menu, zoom_menu)
         self._top.document_chosen.connect(self._show_document)
         self._top.close_wanted.connect(lambda at: services.close_document(self._benches[at].session))
         self._top.compared.connect(self._compare)
         self._top.palette_wanted.connect(self.show_palette)
+        self._top.dropped.connect(services.open_paths)
         body = QWidget()
         layout = QVBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -127,7 +136,7 @@ class MainWindow(Guarded, QMainWindow):
         self._actions.refresh()
 
     def show_palette(self) -> None:
-        self._palette.open(self._actions.possible())
+        self._palette.open([*self._actions.possible(), *self._recent_documents(), *self._practice_scenes()])
 
     def show_shortcuts(self) -> None:
         ShortcutsDialog(self._actions.commands, self).open()
@@ -156,8 +165,11 @@ class MainWindow(Guarded, QMainWindow):
         """Open a tab for it and bring it to the front."""
         bench = Workbench(session)
         bench.set_folded(self._settings.values.folded)
+        bench.show_tab(self._settings.values.tab)
         bench.show_panels(self.panels_shown)
         bench.folded.connect(self._remember_folded)
+        bench.tab_chosen.connect(self._remember_tab)
+        bench.menu_wanted.connect(self._show_context)
         bench.canvas.viewport_changed.connect(self._refresh_zoom)
         session.document_changed.connect(self._session_changed)
         session.active_changed.connect(self._session_changed)
@@ -228,6 +240,18 @@ class MainWindow(Guarded, QMainWindow):
             return  # nothing that menus or tabs show changes before the hand lets go
         self._refresh()
 
+    def _show_context(self, subject: Subject, at: QPoint, row: Row | None) -> None:
+        """The menu about what lies under the pointer."""
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        menu.aboutToHide.connect(menu.deleteLater)
+        self._actions.refresh()
+        if row is not None:
+            menu.addAction("Rename\tF2").triggered.connect(row.rename)
+            menu.addSeparator()
+        self._actions.add(menu, CONTEXT[subject], WHOLE)
+        menu.popup(at)
+
     # What menus, tabs and title show
 
     def _refresh(self) -> None:
@@ -248,14 +272,54 @@ class MainWindow(Guarded, QMainWindow):
         bench = self.workbench
         self._top.show_zoom(None if bench is None else bench.canvas.viewport.zoom)
 
-    def _fill_recent(self) -> None:
-        self._recent.clear()
-        for recent in self._services.recent():
-            action = self._recent.addAction(readable(recent.path.name).replace("&", "&&"))
-            action.setToolTip(readable(str(recent.path)))
-            action.triggered.connect(lambda _=False, path=recent.path: self._services.open_paths([path]))
+    def _fill_new(self, menu: QMenu) -> None:
+        """What the plus beside the tabs offers."""
+        for id in ("file.new", "file.paste", "file.open"):
+            menu.addAction(self._actions.action(id))
+        menu.addMenu(self._recent)
+        menu.addSeparator()
+        menu.addAction(self._actions.action("file.sample"))
+        menu.addMenu(self._practice)
+
+    def _fill_documents(self) -> None:
+        """Bring the menus of recent documents and of practice scenes up to date."""
+        for menu, commands in ((self._recent, self._recent_documents()), (self._practice, self._practice_scenes())):
+            menu.clear()
+            for command in commands:
+                action = menu.addAction(command.short.replace("&", "&&"))
+                action.setToolTip(command.tip)
+                action.triggered.connect(lambda _=False, command=command: self._actions.run(command))
         if self._recent.isEmpty():
             self._recent.addAction("Nothing yet").setEnabled(False)
+        self._recent.setToolTipsVisible(True)
+        self._practice.menuAction().setVisible(not self._practice.isEmpty())
+
+    def _recent_documents(self) -> list[Command]:
+        """Opens each of them; the newest first."""
+        return [
+            Command(
+                f"file.recent.{at}",
+                f"Open recent: {readable(recent.path.name)}",
+                lambda _, path=recent.path: self._services.open_paths([path]),
+                when=always,
+                short=readable(recent.path.name),
+                tip=readable(str(recent.path)),
+            )
+            for at, recent in enumerate(self._services.recent())
+        ]
+
+    def _practice_scenes(self) -> list[Command]:
+        """Opens each of them, where there are any."""
+        return [
+            Command(
+                f"file.practice.{at}",
+                f"Practise: {scene.name}",
+                lambda _, name=scene.name: self._services.open_practice(name),
+                when=always,
+                short=scene.name,
+            )
+            for at, scene in enumerate(self._services.practice())
+        ]
 
     # Memory and closing
 
@@ -264,6 +328,11 @@ class MainWindow(Guarded, QMainWindow):
         self._settings.set(folded=(*others, name) if folded else others)
         for bench in self._benches:
             bench.set_folded(self._settings.values.folded)
+
+    def _remember_tab(self, name: str) -> None:
+        self._settings.set(tab=name)
+        for bench in self._benches:
+            bench.show_tab(name)
 
     def _restore(self) -> None:
         geometry = QByteArray.fromBase64(self._settings.values.geometry.encode("ascii", "ignore"))

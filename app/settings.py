@@ -30,7 +30,7 @@ MAX_LISTED = 1000
 class Preferences:
     """`theme`: dark, light or as the system. `undo_budget`: bytes one document's history may hold. `geometry`: Qt's, base64.
 
-    `folded`: names of the panels that are folded. `recent`: paths, the newest first.
+    `folded`: names of the panels that are folded; `tab`: the one that is shown where there is room for one. `recent`: paths, the newest first.
 
     Models: `model_folder` is where downloads go, empty for the program's own place; `model_folders` are searched as well, `models` are
     single ones. `hub`: the address of a mirror, empty for the usual one. `model`: the key of the one in use. `ranker`: the folder of the one that
@@ -43,6 +43,7 @@ class Preferences:
     undo_budget: int = DEFAULT_BUDGET
     geometry: str = ""
     folded: tuple[str, ...] = ("brush",)  # the contextual bar has what is needed first
+    tab: str = "layers"
     recent: tuple[str, ...] = ()
     model_folder: str = ""
     model_folders: tuple[str, ...] = ()
@@ -141,7 +142,7 @@ def _sane(name: str, raw: Any) -> Any:
         case "autosave_limit":
             whole = isinstance(raw, int) and not isinstance(raw, bool)
             return min(max(raw, LEAST_AUTOSAVE), MOST_AUTOSAVE) if whole else None
-        case "geometry" | "model_folder" | "hub" | "model" | "ranker" | "method":
+        case "geometry" | "tab" | "model_folder" | "hub" | "model" | "ranker" | "method":
             return text(raw)
         case _:
             most = MOST_RECENT if name == "recent" else MAX_LISTED

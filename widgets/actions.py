@@ -5,7 +5,7 @@ The commands themselves stand in `widgets.command_table`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -156,24 +156,40 @@ class Actions(QObject):
             if command.on is not None:
                 action.setChecked(command.on(self._desk))
 
-    def fill(self, menu: QMenu, *, recent: QMenu | None = None) -> None:
-        """Put all menus into one; `recent` goes behind the command "file.open"."""
+    def fill(self, menu: QMenu, after: Mapping[str, QMenu]) -> None:
+        """Put all menus into one; `after`: what goes behind the commands of these ids."""
         for each in self._menus:
             inner = menu.addMenu(each.title)
             inner.setToolTipsVisible(any(command.tip for command in each.commands()))
-            self._fill(inner, each, recent)
+            self._fill(inner, each, after)
 
-    def _fill(self, target: QMenu, menu: Menu, recent: QMenu | None) -> None:
+    def add(self, menu: QMenu, ids: Sequence[str | None], whole: Container[str] = ()) -> None:
+        """Add these commands to a menu that is shown once; None is a line between groups. `whole`: those that say it in full, since their own menu
+        would say half of it.
+        """
+        commands = {command.id: command for command in self.commands}
+        for id in ids:
+            if id is None:
+                menu.addSeparator()
+            elif id in whole:
+                command = commands[id]
+                action = menu.addAction(f"{command.text}\t{shortcut_words(command)}")
+                action.setEnabled(command.when(self._desk))
+                action.triggered.connect(lambda _=False, command=command: self.run(command))
+            else:
+                menu.addAction(self._actions[id])
+
+    def _fill(self, target: QMenu, menu: Menu, after: Mapping[str, QMenu]) -> None:
         for entry in menu.entries:
             match entry:
                 case None:
                     target.addSeparator()
                 case Menu():
-                    self._fill(target.addMenu(entry.title), entry, recent)
+                    self._fill(target.addMenu(entry.title), entry, after)
                 case Command():
                     target.addAction(self._actions[entry.id])
-                    if entry.id == "file.open" and recent is not None:
-                        target.addMenu(recent)
+                    if entry.id in after:
+                        target.addMenu(after[entry.id])
 
     def _action(self, command: Command) -> QAction:
         words = command.short or command.text

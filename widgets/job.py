@@ -16,6 +16,7 @@ from editor.report import EditResult, Found, Match, Preview, Progress, Report, S
 from editor.request import BlendedSettings, PixelsSettings, Repair
 
 SEEDS = 2**63  # as many as there are
+DOUBTFUL = 0.5  # of what a method says of its result; from here on it is to be looked at closely
 
 MENDING: dict[Repair, str] = {
     "poisson": "Even out the edge",
@@ -80,6 +81,16 @@ class Candidate:
         return isinstance(self.asked.draft.settings, BlendedSettings)
 
     @property
+    def doubtful(self) -> bool:
+        """Whether it is to be looked at closely."""
+        return self.result.doubt is not None and self.result.doubt >= DOUBTFUL
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Higher is better: what is clean before what is doubtful, then what fits the words."""
+        return not self.doubtful, self.similarity
+
+    @property
     def similarity(self) -> float:
         """To the words; of what was not told, less than of anything that was."""
         return -math.inf if self.match is None else self.match.similarity
@@ -90,11 +101,11 @@ class Job:
     """From the press of the button through the wait in the queue to the choice among the results.
 
     `asked`: what is being made now, `made` of its results are finished. `waiting`: what was asked for since and comes after it. `fraction`:
-    0 to 1 of all of them. `candidates`: what is finished and neither accepted nor dropped; those of one edit best first as far as that is
-    known, then in the order of making. `chosen`: which one is to be kept, `stripe`: which of its stripes, where it has some; `touched`: whether
-    somebody chose it. `peeked`: the result that is looked at just now, and its stripe; it is shown instead. `held`: somebody's hand is over the
-    candidates, so that their order stays as it is. `aside`: somebody changes the picture meanwhile, and is to see what they do: nothing that was made
-    lies over it until a result is chosen or looked at, or the job is finished.
+    0 to 1 of all of them. `candidates`: what is finished and neither accepted nor dropped; those of one edit clean ones first, the best of them
+    first as far as that is known, then in the order of making. `chosen`: which one is to be kept, `stripe`: which of its stripes, where it has
+    some; `touched`: whether somebody chose it. `peeked`: the result that is looked at just now, and its stripe; it is shown instead. `held`:
+    somebody's hand is over the candidates, so that their order stays as it is. `aside`: somebody changes the picture meanwhile, and is to see what
+    they do: nothing that was made lies over it until a result is chosen or looked at, or the job is finished.
     """
 
     asked: Asked
@@ -201,7 +212,7 @@ class Job:
         """Of the edit whose candidate is shown, the one that fits the words best, where there is more than one to compare."""
         shown = self.candidate
         told = [each for each in self._of(shown.asked) if each.match is not None] if shown is not None else []
-        return max(told, key=lambda each: each.similarity) if len(told) > 1 else None
+        return max(told, key=lambda each: each.rank) if len(told) > 1 else None
 
     @property
     def best_first(self) -> bool:
@@ -261,7 +272,7 @@ class Job:
         at = mine[-1] + 1 if mine else len(self.candidates)
         candidates = (*self.candidates[:at], candidate, *self.candidates[at:])
         chosen = self.chosen + (at <= self.chosen and bool(self.candidates))
-        return replace(self, candidates=candidates, made=self.made + 1, preview=None, chosen=chosen)
+        return replace(self, candidates=candidates, made=self.made + 1, preview=None, chosen=chosen)._ranked()
 
     def with_match(self, seed: int, match: Match) -> Job:
         told = tuple(
@@ -284,12 +295,14 @@ class Job:
         return self if same else replace(self, candidates=candidates)
 
     def _ranked(self) -> Job:
-        """Those of the edit made last in order of fit, what was not told last. What somebody chose stays chosen; else it is the best."""
+        """Those of the edit made last with clean ones first, in order of fit, what was not told last. What somebody chose stays chosen; else it is
+        the best.
+        """
         mine = self._places(self.asked)
         if self.held or not mine:
             return self
         places = list(range(len(self.candidates)))
-        order = sorted(mine, key=lambda at: self.candidates[at].similarity, reverse=True)
+        order = sorted(mine, key=lambda at: self.candidates[at].rank, reverse=True)
         for at, best in zip(mine, order, strict=True):
             places[at] = best
         chosen = places.index(self.chosen) if self.touched or self.chosen not in mine else mine[0]

@@ -32,6 +32,9 @@ class Practice:
 class Services(Protocol):
     """Files, documents and the program itself; everything that asks the person first is asked without blocking."""
 
+    def new_document(self) -> None:
+        """Let the person begin an empty picture."""
+
     def open_dialog(self) -> None:
         """Let the person choose files to open."""
 

@@ -33,7 +33,7 @@ TOOLS: tuple[tuple[ToolWords, ...], ...] = (
             "Move",
             "V",
             "move",
-            "Drag a thing, or its handles. Outside a corner turns; arrows nudge, Delete removes.",
+            "Drag a thing, or its handles. The round one turns, as do the corners from outside; arrows nudge, Delete removes.",
         ),
     ),
     (
@@ -61,7 +61,7 @@ TOOLS: tuple[tuple[ToolWords, ...], ...] = (
         ToolWords(
             "ellipse",
             "Ellipse",
-            "E",
+            "O",
             "circle",
             "Drag out an ellipse. Shift adds, Alt takes away; pressed later, they round and centre it.",
         ),
@@ -93,7 +93,7 @@ TOOLS: tuple[tuple[ToolWords, ...], ...] = (
         ToolWords(
             "paint", "Paint", "P", "paintbrush", "Paint colour on the layer. Right-drag resizes, Alt picks the colour."
         ),
-        ToolWords("erase", "Erase", "X", "eraser", "Rub the layer out. Right-drag resizes."),
+        ToolWords("erase", "Erase", "E", "eraser", "Rub the layer out. Right-drag resizes."),
     ),
     (
         ToolWords("hand", "Hand", "H", "hand", "Drag the view. Holding Space does it from any tool."),

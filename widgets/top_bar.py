@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy, QTabBar, QToolButton, QWidget
 
 from widgets.controls.icons import IconButton
+from widgets.dragged import files_of
+from widgets.guard import Guarded
 
 HEIGHT = 36
 
 
-class TopBar(QFrame):
-    """`menu`: all menus; `zoom_menu`: behind the zoom. Signals: `document_chosen(index)`, `close_wanted(index)`, `compared(bool)`,
-    `palette_wanted()`.
+class TopBar(Guarded, QFrame):
+    """`menu`: all menus; `new_menu`: ways to begin another document; `zoom_menu`: behind the zoom. Signals: `document_chosen(index)`,
+    `close_wanted(index)`, `compared(bool)`, `palette_wanted()`, `dropped(paths)`.
     """
 
     document_chosen = Signal(int)
     close_wanted = Signal(int)
     compared = Signal(bool)
     palette_wanted = Signal()
+    dropped = Signal(list)
 
-    def __init__(self, menu: QMenu, zoom_menu: QMenu, parent: QWidget | None = None) -> None:
+    def __init__(self, menu: QMenu, new_menu: QMenu, zoom_menu: QMenu, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("topBar")
         self.setFixedHeight(HEIGHT)
@@ -34,8 +38,11 @@ class TopBar(QFrame):
         self.tabs.setElideMode(Qt.TextElideMode.ElideMiddle)
         self.tabs.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.tabs.setAccessibleName("Documents")
-        self.tabs.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.tabs.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.tabs.setMinimumWidth(0)
+        self._new = IconButton("plus", "Another document", tip="Another document: new, open, recent, practice")
+        self._new.setMenu(new_menu)
+        self._new.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._zoom = QToolButton()
         self._zoom.setProperty("role", "text")
         self._zoom.setFixedHeight(28)
@@ -55,14 +62,26 @@ class TopBar(QFrame):
         layout.setContentsMargins(8, 0, 8, 1)
         layout.setSpacing(4)
         layout.addWidget(self._menu)
-        layout.addWidget(self.tabs, 1)
-        layout.addStretch(0)
+        layout.addWidget(self.tabs)
+        layout.addWidget(self._new)
+        layout.addStretch(1)
         layout.addWidget(self._zoom)
         layout.addWidget(self._compare)
         layout.addWidget(self._palette)
         self.tabs.currentChanged.connect(self.document_chosen)
         self._compare.clicked.connect(self.compared)
         self._palette.clicked.connect(self.palette_wanted)
+        self.setAcceptDrops(True)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if files_of(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        files = files_of(event.mimeData())
+        if files:
+            event.acceptProposedAction()
+            self.dropped.emit(files)
 
     def add_document(self, name: str) -> int:
         at = self.tabs.addTab(_whole(name))

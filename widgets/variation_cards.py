@@ -21,10 +21,11 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QScrollArea, QToolButton, QWidget
 
 from widgets.controls.icons import draw
+from widgets.controls.tips import show_beside
 from widgets.fitting import fit_tip, fit_words
 from widgets.guard import Guarded
 from widgets.job import Candidate, Job
-from widgets.panels.layers import DOUBT_WORDS, DOUBTFUL
+from widgets.panels.layers import DOUBT_WORDS
 from widgets.session import OUTDATED
 from widgets.theme import colours
 
@@ -35,6 +36,7 @@ GAP = 8
 LEAST_CARDS = 2  # in a narrow window; the rest scrolls
 RADIUS = 5
 CAPTION_PIXELS = 11
+SEED_DIGITS = 5
 MARK = 11.0  # of the best one
 BAR = 120  # at most, of what is being made
 
@@ -55,23 +57,54 @@ class Face:
         at, stripe = job.choices[number]
         candidate = job.candidates[at]
         result = candidate.result
-        doubtful = result.doubt is not None and result.doubt >= DOUBTFUL
+        doubtful = candidate.doubtful
         if result.stripes:
             caption = f"{round(result.stripes[stripe].level * 100)}\u202f%"
             heading = name = f"Strength {caption}"
         else:
-            caption = _fit(job, candidate)
+            caption = captions(job)[at]
             heading = name = f"Variation {number + 1}"
             if candidate.match is not None:
-                heading += f" · {caption} ({candidate.match.similarity:.2f})"
+                heading += f" · {_fit(job, candidate)} ({candidate.match.similarity:.2f})"
         best = candidate is job.best
         said = [name, *(["best"] if best else []), *([caption.lower()] if candidate.ranks and caption else [])]
         said += ["look closely"] if doubtful else []
-        fits = [fit_tip(candidate.match)] if candidate.ranks and caption else []
+        fits = [fit_tip(candidate.match)] if candidate.ranks and _fit(job, candidate) else []
         fits += [DOUBT_WORDS] if doubtful else []
         fits += [OUTDATED] if candidate.outdated else []
-        tip = [heading, *fits, f"Seed {result.recipe.seed} · right-click to use it again"]
+        strength = f"Strength {round(result.recipe.strength * 100)}\u202f%"
+        tip = [heading, *fits, strength, f"Seed {result.recipe.seed} · right-click to use it again"]
         return cls(", ".join(said), caption, "\n".join(tip), best, doubtful)
+
+
+def captions(job: Job) -> list[str]:
+    """What each candidate's card says of it, in few words: how it fits, and as much as tells it from the others. Empty where there is one alone."""
+    fits = [_fit(job, each) for each in job.candidates]
+    if len(fits) < 2:
+        return fits
+    said = []
+    for candidate, words in zip(job.candidates, fits, strict=True):
+        alike = [each for each, other in zip(job.candidates, fits, strict=True) if other == words]
+        if words and len(alike) == 1:
+            said.append(words)
+        elif candidate.match is not None and len({_score(each) for each in alike}) == len(alike):
+            said.append(f"{words} {_score(candidate)}")
+        else:
+            said.append(_seed(candidate))
+    if len({round(each.result.recipe.strength, 2) for each in job.candidates}) > 1:
+        levels = (f"{round(each.result.recipe.strength * 100)}\u202f%" for each in job.candidates)
+        said = [f"{level} · {words}" for level, words in zip(levels, said, strict=True)]
+    return said
+
+
+def _score(candidate: Candidate) -> str:
+    return "" if candidate.match is None else f"{candidate.match.similarity:.2f}"
+
+
+def _seed(candidate: Candidate) -> str:
+    """Short ones in full; of long ones the end, which differs where the beginning may not."""
+    seed = str(candidate.result.recipe.seed)
+    return f"Seed {seed}" if len(seed) <= SEED_DIGITS else f"Seed …{seed[-SEED_DIGITS:]}"
 
 
 def _fit(job: Job, candidate: Candidate) -> str:
@@ -116,6 +149,13 @@ class Card(Guarded, QToolButton):
         self.setAccessibleName(face.name)
         self.setToolTip(face.tip)
         self.update()
+
+    def event(self, event: QEvent) -> bool:
+        # Where Qt would show it, it covers the buttons that accept and discard.
+        if event.type() == QEvent.Type.ToolTip:
+            show_beside(self, self.face.tip)
+            return True
+        return super().event(event)
 
     def nextCheckState(self) -> None:
         """Being chosen is said by the job."""

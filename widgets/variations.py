@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QEnterEvent, QPixmap
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
@@ -12,6 +12,7 @@ from editor.geometry import Rect
 from editor.report import EditResult
 from editor.request import BlendedSettings
 from editor.thumbnails import result_thumbnail
+from widgets.controls.tips import show_beside
 from widgets.guard import Guarded
 from widgets.job import Candidate, Job
 from widgets.qimage import to_qimage
@@ -64,6 +65,7 @@ class Variations(Guarded, QFrame):
             button.setMinimumWidth(button.sizeHint().width())
         for button in (self._more, self._discard, self._accept):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            button.installEventFilter(self)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 8, 12, 8)
         layout.setSpacing(12)
@@ -104,6 +106,12 @@ class Variations(Guarded, QFrame):
     def pending(self) -> Pending:
         """Of what is to come."""
         return self._pending
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(watched, QWidget):
+            show_beside(watched, watched.toolTip())
+            return True
+        return False
 
     # What is done with them
 
@@ -181,7 +189,8 @@ class Variations(Guarded, QFrame):
         choices = job.choices
         to_come = max(0, job.wanted - len(job.candidates)) if job.busy else 0
         ranks = isinstance(job.asked.draft.settings, BlendedSettings)
-        captioned = ranks or any(each.ranks or each.result.stripes for each in job.candidates)
+        several = len(choices) + to_come > 1
+        captioned = several or ranks or any(each.ranks or each.result.stripes for each in job.candidates)
         height = CARD + (CAPTION if captioned else 0)
         self._fit_cards(len(choices))
         self._scroll.fit(len(choices) + to_come, height)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractButton, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QGridLayout, QHBoxLayout, QWidget
 
 from widgets.adjust import Adjustment
+from widgets.canvas.subject import Subject
 from widgets.canvas.view import CanvasView
 from widgets.column import Column
 from widgets.contextual.bar import ContextualBar
 from widgets.controls.column_scroll import ColumnScroll
+from widgets.controls.rows import BELOW, END, HEIGHT
 from widgets.controls.section import Section
 from widgets.guard import Guarded
-from widgets.panels.brush import BrushPanel
+from widgets.panels.brush import LEAST_BRUSH, BrushPanel
 from widgets.panels.edit import EditPanel
 from widgets.panels.exemplars import ExemplarsPanel
-from widgets.panels.history import HistoryPanel
+from widgets.panels.history import LEAST_HISTORY, HistoryPanel
 from widgets.panels.items import ItemsPanel
 from widgets.panels.layers import LayersPanel
 from widgets.session import Session
@@ -30,9 +32,14 @@ from widgets.variations import Variations
 
 
 class Workbench(Guarded, QWidget):
-    """Tool bar, canvas, panels and status line of one document. `folded(name, bool)` when a panel was folded or opened."""
+    """Tool bar, canvas, panels and status line of one document. `folded(name, bool)` when a panel was folded or opened, `tab_chosen(name)`
+    when one was chosen where only one has room. `menu_wanted(subject, point, row)`: a menu about what lies under the pointer, at a point of the
+    screen; `row` is that of a list, or None.
+    """
 
     folded = Signal(str, bool)
+    tab_chosen = Signal(str)
+    menu_wanted = Signal(str, QPoint, object)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,6 +54,7 @@ class Workbench(Guarded, QWidget):
         self._status = StatusBar(session)
         self._sections: dict[str, Section] = {}
         self._column = self._make_column()
+        self._column.chosen.connect(self.tab_chosen)
         middle = QHBoxLayout()
         middle.setSpacing(0)
         middle.addWidget(self._tools)
@@ -59,6 +67,7 @@ class Workbench(Guarded, QWidget):
         layout.addWidget(self._column, 0, 1, 2, 1)
         layout.setColumnStretch(0, 1)
         layout.setRowStretch(0, 1)
+        self.canvas.menu_wanted.connect(lambda subject, at: self.menu_wanted.emit(subject, at, None))
         self.canvas.cursor_moved.connect(self._status.where)
         for panel in (self.edit, strip):
             panel.let_go.connect(lambda: self.canvas.setFocus(Qt.FocusReason.OtherFocusReason))
@@ -70,6 +79,10 @@ class Workbench(Guarded, QWidget):
         """Fold these panels, open the others."""
         for name, section in self._sections.items():
             section.set_open(name not in names)
+
+    def show_tab(self, name: str) -> None:
+        """Which panel is shown where only one has room."""
+        self._column.show_tab(name)
 
     def show_panels(self, shown: bool) -> None:
         for panel in (self._tools, self._status, self._column):
@@ -105,33 +118,32 @@ class Workbench(Guarded, QWidget):
                 return True
         return False
 
-    def _make_column(self) -> QWidget:
-        panels: dict[str, tuple[str, QWidget, tuple[QWidget, ...]]] = {}
-        items, exemplars, layers = (
-            ItemsPanel(self.session),
-            ExemplarsPanel(self.session),
-            LayersPanel(self.session),
-        )
-        panels["brush"] = "Brush", BrushPanel(self.session), ()
-        panels["items"] = "Items", items, items.header_buttons
-        panels["exemplars"] = "Reference pictures", exemplars, exemplars.header_buttons
-        panels["history"] = "History", HistoryPanel(self.session), ()
-        scroll = ColumnScroll(layers)
-        layers.rows.reached.connect(scroll.follow)
-        panels["layers"] = "Layers", scroll, layers.header_buttons
-        body = QWidget()
-        body.setObjectName("columnBody")
-        stack = QVBoxLayout(body)
-        stack.setContentsMargins(0, 0, 0, 0)
-        stack.setSpacing(0)
-        for name, (title, panel, buttons) in panels.items():
-            section = Section(title, panel, *buttons)
+    def _make_column(self) -> Column:
+        brush, items = BrushPanel(self.session), ItemsPanel(self.session)
+        exemplars, layers = ExemplarsPanel(self.session), LayersPanel(self.session)
+        panels: dict[Subject, ItemsPanel | ExemplarsPanel | LayersPanel]
+        panels = {"item": items, "exemplar": exemplars, "layer": layers}
+        for subject, panel in panels.items():
+            panel.menu_wanted.connect(lambda row, at, subject=subject: self.menu_wanted.emit(subject, at, row))
+        one, open = HEIGHT + END, HEIGHT + BELOW + END  # heights of a list of one row, and of one that is open
+        self._sections = {
+            "brush": Section("Brush", ColumnScroll(brush), icon="brush", least=LEAST_BRUSH),
+            "items": Section("Items", _listed(items), *items.header_buttons, icon="shapes", least=one),
+            "exemplars": Section(
+                "Reference pictures", _listed(exemplars), *exemplars.header_buttons, icon="image", least=one
+            ),
+            "history": Section("History", HistoryPanel(self.session), icon="history", least=LEAST_HISTORY),
+            "layers": Section("Layers", _listed(layers), *layers.header_buttons, icon="layers", least=HEIGHT + open),
+        }
+        for name, section in self._sections.items():
             section.folded.connect(lambda folded, name=name: self.folded.emit(name, folded))
-            self._sections[name] = section
-            if name != "layers":
-                stack.addWidget(section)
-        stack.addStretch(1)
-        return Column(ColumnScroll(body), self._sections["layers"], self.edit)
+        return Column(self._sections, self.edit, "layers")
+
+
+def _listed(panel: ItemsPanel | ExemplarsPanel | LayersPanel) -> ColumnScroll:
+    scroll = ColumnScroll(panel)
+    panel.rows.reached.connect(scroll.follow)
+    return scroll
 
 
 def _holds(widget: QWidget, inner: QWidget | None) -> bool:

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QPushButton, QTabBar, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.about import AboutBox, PreferencesDialog, ShortcutsDialog
 from app.main_window import MainWindow
+from app.new_document import NewDocumentDialog, new_document
 from app.settings import Settings
+from editor.geometry import Size
 from tests.widgets.desk_stub import CTRL, NONE, SHIFT, Services, Worker, painted, picture, result, with_items
 from widgets import commands
+from widgets.column import Column
+from widgets.controls.icons import IconButton
 from widgets.controls.section import Section
 from widgets.controls.slider import Slider
 from widgets.job import Job
+from widgets.local_files import url_of
 from widgets.palette import CommandPalette
+from widgets.services import Practice, Recent
 from widgets.session import Session
 from widgets.theme import Theme
+from widgets.top_bar import TopBar
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -41,7 +50,7 @@ def window(services: Services, settings: Settings, qapp: QApplication, qtbot: Qt
     made = MainWindow(services, settings, theme)
     theme.setParent(made)
     qtbot.addWidget(made, before_close_func=lambda window: window.shut())
-    made.resize(1366, 768)
+    made.resize(1600, 1000)  # high enough for panels without tabs
     made.show()
     qtbot.waitExposed(made)
     made.activateWindow()
@@ -138,12 +147,91 @@ def test_file_commands_reach_the_services(window: MainWindow, services: Services
         (Qt.Key.Key_S, CTRL | SHIFT),
         (Qt.Key.Key_E, CTRL),
         (Qt.Key.Key_O, CTRL),
+        (Qt.Key.Key_N, CTRL),
         (Qt.Key.Key_N, CTRL | SHIFT),
         (Qt.Key.Key_W, CTRL),
         (Qt.Key.Key_Q, CTRL),
     ):
         key(window, which, modifiers)
-    assert services.calls == ["save cat", "save as cat", "export cat", "open", "paste", "close cat", "quit"]
+    assert services.calls == ["save cat", "save as cat", "export cat", "open", "new", "paste", "close cat", "quit"]
+
+
+def plus(window: MainWindow) -> QToolButton:
+    return next(each for each in window.findChildren(QToolButton) if each.accessibleName() == "Another document")
+
+
+def texts(menu: QMenu) -> list[str]:
+    return [each.text() for each in menu.actions() if each.isVisible() and not each.isSeparator()]
+
+
+def test_the_plus_beside_the_tabs_begins_another_document(window: MainWindow, services: Services) -> None:
+    services.recents = [Recent(Path("/pictures/a&b.png")), Recent(Path("/pictures/cat.jpg"))]
+    services.scenes = [Practice("Duck for a pond", np.zeros((2, 2, 4), np.uint8))]
+    add(window)
+    tabs = window.findChild(QTabBar)
+    assert isinstance(tabs, QTabBar)
+    gap = plus(window).mapTo(window, QPoint()).x() - tabs.mapTo(window, tabs.tabRect(tabs.count() - 1).topRight()).x()
+    assert 0 < gap < 40
+    menu = plus(window).menu()
+    menu.aboutToShow.emit()
+    beside = ["New…", "New from clipboard", "Open…", "Open recent", "Open the sample picture", "Practice scenes"]
+    assert texts(menu) == beside
+    inner = {each.text(): each.menu() for each in menu.actions() if each.menu() is not None}
+    assert texts(inner["Open recent"]) == ["a&&b.png", "cat.jpg"]
+    inner["Open recent"].actions()[1].trigger()
+    inner["Practice scenes"].actions()[0].trigger()
+    menu.actions()[0].trigger()
+    assert services.calls == ["open cat.jpg", "practise Duck for a pond", "new"]
+    services.scenes, services.recents = [], []
+    menu.aboutToShow.emit()
+    assert texts(menu) == beside[:-1]
+    assert not inner["Open recent"].actions()[0].isEnabled()
+
+
+def test_the_palette_has_recent_documents_and_practice_scenes(window: MainWindow, services: Services) -> None:
+    services.recents = [Recent(Path("/pictures/cat.jpg"))]
+    services.scenes = [Practice("Duck for a pond", np.zeros((2, 2, 4), np.uint8))]
+    add(window)
+    palette = window.findChild(CommandPalette)
+    assert isinstance(palette, CommandPalette)
+    for words, call in (("recent cat", "open cat.jpg"), ("practise duck", "practise Duck for a pond")):
+        key(window, Qt.Key.Key_K, CTRL)
+        QTest.keyClicks(palette.field, words)
+        QTest.keyClick(palette.field, Qt.Key.Key_Return)
+        assert services.calls[-1] == call
+
+
+def test_files_dropped_beside_the_tabs_are_opened(window: MainWindow, services: Services) -> None:
+    add(window)
+    bar = window.findChild(TopBar)
+    assert isinstance(bar, TopBar)
+    data = QMimeData()
+    data.setUrls([url_of(Path("/pictures") / name) for name in ("a.png", "b.jpg")])
+    at, none = QPoint(500, 10), Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(at, Qt.DropAction.CopyAction, data, LEFT, none)
+    QApplication.sendEvent(bar, enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(bar, QDropEvent(QPointF(at), Qt.DropAction.CopyAction, data, LEFT, none))
+    assert services.calls == ["open a.png b.jpg"]
+
+
+@pytest.mark.parametrize("background", ["White", "Transparent"])
+def test_a_new_picture_has_the_size_and_background_that_were_asked_for(
+    window: MainWindow, background: str, qtbot: QtBot
+) -> None:
+    dialog = NewDocumentDialog(window, Size(300, 9000))
+    dialog.open()
+    wide, high = dialog.findChildren(Slider)
+    assert (wide.value, high.value) == (300, 8192)
+    high.set_value(200)
+    choose = next(each for each in dialog.findChildren(QToolButton) if each.text() == background)
+    QTest.mouseClick(choose, LEFT)
+    create = next(each for each in dialog.findChildren(QPushButton) if each.text() == "Create")
+    with qtbot.waitSignal(dialog.wanted) as asked:
+        QTest.mouseClick(create, LEFT)
+    document = new_document(*asked.args)
+    assert document.size == Size(300, 200)
+    assert np.unique(document.layers[0].pixels.read()).tolist() == [255 if background == "White" else 0]
 
 
 def test_letters_take_tools_and_digits_set_strength(window: MainWindow) -> None:
@@ -295,10 +383,35 @@ def test_folded_panels_are_remembered_for_every_document(window: MainWindow, set
     assert settings.values.folded == ("brush",)
 
 
+def test_the_chosen_tab_is_remembered_for_every_document(window: MainWindow, settings: Settings) -> None:
+    window.resize(1280, 720)
+    for name in ("cat", "dog"):
+        add(window, name)
+        window.bring_to_front(window.sessions[0])
+    column = next(each for each in window.findChildren(Column) if each.isVisible())
+    assert column.tabbed
+    tab = next(each for each in column.findChildren(IconButton) if each.accessibleName() == "History")
+    QTest.mouseClick(tab, LEFT)
+    assert settings.values.tab == "history"
+    window.next_document(1)
+    assert [each.title for each in window.findChildren(Section) if each.isVisible()] == ["History"]
+
+
 def header(section: Section) -> QToolButton:
     found = section.findChild(QToolButton)
     assert isinstance(found, QToolButton)
     return found
+
+
+def test_the_window_and_the_about_box_show_our_own_icon(window: MainWindow) -> None:
+    assert {each.width() for each in window.windowIcon().availableSizes()} == {16, 24, 32, 48, 64, 128, 256}
+    shown = window.windowIcon().pixmap(64, 64).toImage()
+    assert shown.pixelColor(2, 2).alpha() == 0  # round corners
+    blue = shown.pixelColor(27, 39)
+    assert blue.blue() > 200 > blue.red()
+    box = AboutBox(window)
+    assert box.iconPixmap().toImage().pixelColor(27, 39) == blue
+    box.deleteLater()
 
 
 def test_the_palette_runs_a_command(window: MainWindow) -> None:

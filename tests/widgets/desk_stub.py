@@ -84,6 +84,9 @@ class Services:
     recents: list[Recent] = field(default_factory=list)
     scenes: list[Practice] = field(default_factory=list)
 
+    def new_document(self) -> None:
+        self.calls.append("new")
+
     def open_dialog(self) -> None:
         self.calls.append("open")
 

@@ -1,4 +1,4 @@
-"""The column of panels: in low windows the layers keep about three rows in sight, and the rest scrolls."""
+"""The column of panels: each shows some of its rows, behind tabs where the window is low; the one button is always in sight."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QListView, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from editor.request import BlendedSettings
-from tests.widgets.desk_stub import Worker, drag, model, painted, picture, with_items
-from widgets.column import LAYERS, OTHERS, Column, shares
+from editor.request import BlendedSettings, QuickFillSettings
+from tests.widgets.desk_stub import Worker, drag, model, painted, picture, with_exemplars, with_items
+from widgets.column import Column, shares
+from widgets.controls.icons import IconButton
 from widgets.controls.rows import Row
+from widgets.controls.section import Section
+from widgets.controls.slider import Slider
 from widgets.panels.edit import EditPanel
 from widgets.panels.layers import LayersPanel
 from widgets.session import Session
@@ -21,14 +24,20 @@ from widgets.workbench import Workbench
 
 LEFT = Qt.MouseButton.LeftButton
 TOP = 36  # the line above the workbench
-SCREENS = {"1366 x 768": (1366, 768), "1280 x 720": (1280, 720), "1920 x 1080": (1920, 1080)}
+SCREENS = {
+    "1366 x 768": (1366, 768),
+    "1280 x 720": (1280, 720),
+    "1600 x 1000": (1600, 1000),
+    "1920 x 1080": (1920, 1080),
+}
 
 
 @pytest.fixture
 def session(worker: Worker) -> Session:
-    """Edited by words, which is the highest edit panel, with five layers."""
+    """Edited by words, which is the highest edit panel, with six layers, two items and four exemplars."""
     worker.known.append(model())
-    made = Session(painted(with_items(picture(), "Cat", "Dog")), worker)
+    document = with_exemplars(with_items(picture(), "Cat", "Dog"), "One", "Two", "Three", "Four")
+    made = Session(painted(document), worker)
     made.choose_method(BlendedSettings)
     return made
 
@@ -36,7 +45,7 @@ def session(worker: Worker) -> Session:
 @pytest.fixture
 def bench(bench: Workbench) -> Workbench:
     bench.activateWindow()
-    for _ in range(4):
+    for _ in range(5):
         QTest.mouseClick(button(bench, "Add a layer"), LEFT)
     return bench
 
@@ -67,32 +76,111 @@ def place(widget: QWidget) -> QRect:
     return QRect(widget.mapTo(widget.window(), QPoint(0, 0)), widget.size())
 
 
+def chosen(bench: Workbench, name: str) -> QWidget:
+    """Press the tab of a panel, where there are tabs; what it shows then."""
+    QApplication.processEvents()  # what was opened or resized may have brought the tabs
+    column = bench.findChild(Column)
+    assert isinstance(column, Column)
+    if column.tabbed:
+        tabs = (each for each in column.findChildren(IconButton) if each.isCheckable())
+        tab = next(each for each in tabs if each.accessibleName() == name)
+        assert not tab.visibleRegion().isEmpty()
+        QTest.mouseClick(tab, LEFT)
+    QApplication.processEvents()
+    return next(each for each in bench.findChildren(Section) if each.title == name)
+
+
+def whole(widget: QWidget) -> bool:
+    return widget.visibleRegion().boundingRect() == widget.rect()
+
+
+LEAST = {"Brush": 1, "Regions": 1, "Exemplars": 1, "Layers": 2}  # rows that are whole, whatever is open
+
+
+@pytest.mark.parametrize("more", [False, True], ids=["plain", "More open"])
 @pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
-def test_three_layers_are_in_sight_whatever_the_screen(bench: Workbench, screen: tuple[int, int], qtbot: QtBot) -> None:
+def test_every_panel_shows_some_of_its_rows_on_every_screen(
+    bench: Workbench, screen: tuple[int, int], more: bool, qtbot: QtBot
+) -> None:
+    bench.set_folded([])
     bench.resize(screen[0], screen[1] - TOP)
-    qtbot.waitUntil(lambda: rows(bench)[:3] == [True] * 3)
+    if more:
+        QTest.mouseClick(button(bench, "More"), LEFT)
+    for name, least in LEAST.items():
+        section = chosen(bench, name)
+        kind = Slider if name == "Brush" else Row
+
+        def seen(section: QWidget = section, kind: type[QWidget] = kind) -> int:
+            return sum(whole(each) for each in section.findChildren(kind) if each.isVisible())
+
+        qtbot.waitUntil(lambda seen=seen, least=least: seen() >= least)
+        assert in_sight_of_button(bench)
+    chosen(bench, "History")
+    steps = next(each for each in bench.findChildren(QListView) if each.accessibleName() == "History")
+    current = steps.visualRect(steps.currentIndex())
+    assert steps.currentIndex().row() == bench.session.history.index > 3
+    assert steps.viewport().visibleRegion().contains(current)
     assert in_sight_of_button(bench)
-    assert not button(bench, "Brush").visibleRegion().isEmpty()
 
 
-@pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
-def test_more_gives_way_to_the_layers(bench: Workbench, screen: tuple[int, int], qtbot: QtBot) -> None:
-    bench.resize(screen[0], screen[1] - TOP)
+def test_what_is_open_is_all_there_on_a_large_screen(bench: Workbench) -> None:
+    bench.resize(2560, 1440 - TOP)
+    column = bench.findChild(Column)
+    assert isinstance(column, Column)
     QTest.mouseClick(button(bench, "More"), LEFT)
-    qtbot.waitUntil(lambda: rows(bench)[:2] == [True] * 2)
-    assert in_sight_of_button(bench)
-    assert not button(bench, "Brush").visibleRegion().isEmpty()
+    QApplication.processEvents()
+    assert not column.tabbed
+    assert rows(bench)[:2] == [True, True]
+
+
+@pytest.mark.parametrize(("screen", "tabbed"), [((1366, 768), True), ((1600, 1000), False), ((1920, 1080), False)])
+def test_tabs_take_the_place_of_panels_that_would_be_too_low(
+    bench: Workbench, session: Session, screen: tuple[int, int], tabbed: bool
+) -> None:
+    bench.resize(screen[0], screen[1] - TOP)
+    column = bench.findChild(Column)
+    assert isinstance(column, Column)
+    for kind in (BlendedSettings, QuickFillSettings):
+        session.choose_method(kind)
+        QApplication.processEvents()
+        assert column.tabbed is tabbed
+
+
+def test_a_panel_behind_a_tab_is_open_though_it_was_folded_and_folded_again_afterwards(bench: Workbench) -> None:
+    bench.resize(1920, 1080 - TOP)
+    bench.set_folded(["brush"])
+    QApplication.processEvents()
+    preview = next(each for each in bench.findChildren(QWidget) if each.accessibleName() == "Brush preview")
+    assert not preview.isVisible()
+    bench.resize(1280, 720 - TOP)
+    chosen(bench, "Brush")
+    assert whole(preview)
+    bench.resize(1920, 1080 - TOP)
+    QApplication.processEvents()
+    assert not preview.isVisible()
+
+
+def test_the_tab_that_was_chosen_is_said_and_can_be_chosen_from_outside(bench: Workbench) -> None:
+    bench.resize(1280, 720 - TOP)
+    said: list[str] = []
+    bench.tab_chosen.connect(said.append)
+    chosen(bench, "History")
+    assert said == ["history"]
+    bench.show_tab("exemplars")
+    bench.show_tab("of a later version")
+    QApplication.processEvents()
+    assert [each.title for each in bench.findChildren(Section) if each.isVisible()] == ["Exemplars"]
+    assert said == ["history"]
 
 
 def in_sight_of_button(bench: Workbench) -> bool:
-    pressed = bench.edit.button
-    return pressed.visibleRegion().boundingRect() == pressed.rect()
+    return whole(bench.edit.button)
 
 
 def test_the_active_layer_comes_into_sight(bench: Workbench, session: Session, qtbot: QtBot) -> None:
     assert rows(bench)[0]
     assert not rows(bench)[-1]
-    for _ in range(4):
+    for _ in range(5):
         QTest.keyClick(panel(bench).rows, Qt.Key.Key_Down)
     assert session.active_layer == session.document.layers[0].id
     qtbot.waitUntil(lambda: rows(bench)[-1])
@@ -117,19 +205,10 @@ def test_nothing_moves_while_somebody_paints(bench: Workbench, session: Session)
 
 @given(
     room=st.integers(0, 1500),
-    others=st.integers(0, 900),
-    layers=st.integers(33, 900),
-    least=st.integers(200, 500),
-    more=st.integers(0, 400),
+    ranges=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 600)).map(sorted).map(tuple), min_size=1, max_size=6),
 )
-def test_all_the_room_is_given_out_and_none_twice(room: int, others: int, layers: int, least: int, more: int) -> None:
-    found = shares(room, others, layers, least, least + more)
-    assert min(found) >= 0
-    assert found[0] <= others
-    assert found[1] <= layers
-    assert least <= found[2] <= least + more
-    assert sum(found) <= max(room, least)
-    assert sum(found) >= min(room, others + layers + least + more)
-    if room >= least + LAYERS + OTHERS:
-        assert found[1] >= min(layers, LAYERS)
-        assert found[0] >= min(others, OTHERS)
+def test_all_the_room_is_given_out_and_none_twice(room: int, ranges: list[tuple[int, int]]) -> None:
+    given = shares(room, ranges)
+    assert all(least <= height <= most for height, (least, most) in zip(given, ranges, strict=True))
+    least, most = (sum(each[end] for each in ranges) for end in (0, 1))
+    assert sum(given) == max(least, min(room, most))

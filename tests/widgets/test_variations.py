@@ -116,10 +116,10 @@ def test_doubt_is_marked_and_said_in_words(strip: Variations, session: Session) 
     session.run()
     session.job_result(result(1, doubt=0.7))
     session.job_result(result(2, doubt=0.2))
-    assert strip.cards[0].face.doubtful
-    assert "Look closely" in strip.cards[0].toolTip()
-    assert not strip.cards[1].face.doubtful
-    assert "Look closely" not in strip.cards[1].toolTip()
+    assert strip.cards[1].face.doubtful
+    assert "Look closely" in strip.cards[1].toolTip()
+    assert not strip.cards[0].face.doubtful
+    assert "Look closely" not in strip.cards[0].toolTip()
 
 
 def test_the_pictures_show_the_results(strip: Variations, session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Literal
@@ -26,6 +27,7 @@ CHOICES: tuple[tuple[Choice, str, str], ...] = (
     ("document", "New document", "Open it beside this one"),
     ("strength", "Strength map", "Bright means free to change, dark means keep"),
 )
+BESIDE = 0.9  # of its place that one of several takes at most
 SHARE = 0.5  # of what is visible that an exemplar takes at most, along each side
 
 
@@ -65,6 +67,18 @@ def placement(size: Size, at: Point, visible: Rect) -> Placement:
     """Centred at the point; in its own size, or smaller where that would cover too much of what is visible."""
     scale = min(1.0, SHARE * visible.width / size.width, SHARE * visible.height / size.height)
     return Placement(at.x, at.y, max(scale, 1 / max(size)), max(scale, 1 / max(size)))
+
+
+def side_by_side(visible: Rect, count: int) -> list[tuple[Point, Rect]]:
+    """Where so many pictures lie at once over what is visible: for each the place and the room for `placement`, row by row, in picture pixels."""
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    width, height = visible.width / columns, visible.height / rows
+    room = Rect.of_size(Size(max(1, round(width * BESIDE / SHARE)), max(1, round(height * BESIDE / SHARE))))
+    return [
+        (Point(visible.left + (at % columns + 0.5) * width, visible.top + (at // columns + 0.5) * height), room)
+        for at in range(count)
+    ]
 
 
 def with_layer(document: Document, name: str, pixels: NDArray[np.uint8], at: Point) -> Document:

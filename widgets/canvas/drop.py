@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, QRect, QRectF, Qt, Signal
+from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from editor.geometry import Point, Rect
 from editor.io.images import READ_KINDS, Picture
 from widgets.canvas import overlays
-from widgets.canvas.arrivals import CHOICES, Choice, picture_size, placement, take, title
+from widgets.canvas.arrivals import CHOICES, Choice, picture_size, placement, side_by_side, take, title
 from widgets.canvas.pan_zoom import PanZoom
+from widgets.controls.icons import IconButton
 from widgets.dragged import files_of
 from widgets.guard import Guarded
 from widgets.qimage import from_qimage, to_qimage
@@ -21,22 +24,23 @@ from widgets.session import Notice, Session
 SUFFIXES = tuple(suffix for kind in READ_KINDS for suffix in kind.suffixes)
 _BYTES = ("image/png", "image/jpeg", "image/webp", "image/tiff")
 _PLACEHOLDER = 180, 120  # logical pixels, until the picture is known
+AGAIN = 100  # milliseconds
 _GHOST = 1024  # pixels of the longer side that a ghost needs at most
 
 
 class DropChip(Guarded, QFrame):
-    """Asks what a picture becomes. `chosen(choice)` with one of `CHOICES`' names, or None when it is put away.
+    """Asks what a picture becomes, or several do. `chosen(choice)` with one of `CHOICES`' names, or None when it is put away.
 
     Arrow keys move, Enter takes the one in focus (the likely one at first), Escape puts it away.
     """
 
     chosen = Signal(object)
 
-    def __init__(self, name: str, parent: QWidget) -> None:
+    def __init__(self, name: str, parent: QWidget, *, several: bool = False) -> None:
         super().__init__(parent)
         self.setObjectName("floating")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setAccessibleName(f"What “{name}” becomes")
+        self.setAccessibleName(f"What {name} become" if several else f"What “{name}” becomes")
         label = QLabel()
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setText(label.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 140))
@@ -48,6 +52,8 @@ class DropChip(Guarded, QFrame):
         layout.addSpacing(8)
         self.buttons: list[QPushButton] = []
         for i, (choice, words, tip) in enumerate(CHOICES):
+            if several and choice == "strength":
+                continue  # there is one
             button = QPushButton(words)
             button.setToolTip(tip)
             button.setAutoDefault(True)
@@ -56,6 +62,9 @@ class DropChip(Guarded, QFrame):
             button.clicked.connect(lambda _=False, choice=choice: self.chosen.emit(choice))
             layout.addWidget(button)
             self.buttons.append(button)
+        away = IconButton("x", "Put it away", tip="Put it away · Esc", side=24)
+        away.clicked.connect(lambda: self.chosen.emit(None))
+        layout.addWidget(away)
         self.adjustSize()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -74,12 +83,14 @@ class DropChip(Guarded, QFrame):
 
 
 class Arrival:
-    """One picture on its way in: where it is over the canvas, and its pixels once they are decoded."""
+    """One picture on its way in: where it is over the canvas, and its pixels once they are decoded. `others`: files that come along; what it
+    becomes, they become.
+    """
 
-    def __init__(self, name: str, at: QPointF, left_out: int = 0) -> None:
+    def __init__(self, name: str, at: QPointF, others: Sequence[Path] = ()) -> None:
         self.name = name
         self.at = at
-        self.left_out = left_out  # further pictures that were dragged along
+        self.others = others
         self.dropped = False
         self.picture: Picture | None = None
         self.ghost: QImage | None = None
@@ -133,10 +144,6 @@ class Dropper(QObject):
             return  # there was only an address, or it could not be read
         self.move(at)
         self._arrival.dropped = True
-        if self._arrival.left_out:
-            self._session.notice(
-                f"Only “{self._arrival.name}” was taken.", "Drop pictures one by one, or open them all with Ctrl+O."
-            )
         if self._arrival.picture is not None:
             self._ask()
 
@@ -158,7 +165,7 @@ class Dropper(QObject):
                     "The browser gave only the picture's address.", "Copy the picture itself there, and paste it here."
                 )
             return
-        self._arrival = arrival = Arrival(source.name, at, max(len(_files(data)) - 1, 0))
+        self._arrival = arrival = Arrival(source.name, at, _files(data)[1:])
         self.changed.emit(self.area())
         if source.image is not None:
             self._decoded(arrival, Picture(from_qimage(source.image), source.name))
@@ -184,7 +191,9 @@ class Dropper(QObject):
         if arrival is None:
             return
         canvas = self._canvas
-        chip = self.chip = DropChip(title(arrival.name), canvas)
+        several = bool(arrival.others)
+        name = f"{len(arrival.others) + 1} pictures" if several else title(arrival.name)
+        chip = self.chip = DropChip(name, canvas, several=several)
         chip.chosen.connect(self._chosen)
         x = min(max(round(arrival.at.x()) - 24, 8), max(canvas.width() - chip.width() - 8, 8))
         y = min(max(round(arrival.at.y()) + 16, 8), max(canvas.height() - chip.height() - 8, 8))
@@ -196,8 +205,40 @@ class Dropper(QObject):
     def _chosen(self, choice: Choice | None) -> None:
         arrival = self._arrival
         self.cancel()
-        if choice is not None and arrival is not None and arrival.picture is not None:
+        if choice is None or arrival is None or arrival.picture is None:
+            return
+        if not arrival.others:
             take(self._session, choice, arrival.picture, self._point(arrival), self._visible())
+            return
+        places = side_by_side(self._visible(), len(arrival.others) + 1)
+        take(self._session, choice, arrival.picture, *places[0])
+        for file, place in zip(arrival.others, places[1:], strict=True):
+            self._session.read(file, file.name, partial(self._take_along, choice, place))
+        if choice != "document":
+            self._session.notice(
+                f"{len(places)} pictures come in, each as one step.", "Undo takes them back one by one."
+            )
+
+    def _take_along(self, choice: Choice, place: tuple[Point, Rect], picture: Picture) -> None:
+        if self._session.in_gesture:  # the hand comes first
+            QTimer.singleShot(AGAIN, self, partial(self._take_along, choice, place, picture))
+        else:
+            take(self._session, choice, picture, *place)
+
+    def keep(self) -> bool:
+        """Bring the question back to the hand that went elsewhere; whether one is asked."""
+        if self.chip is None:
+            return False
+        self.chip.buttons[0].setFocus(Qt.FocusReason.OtherFocusReason)
+        return True
+
+    def middle(self) -> QPointF:
+        """The middle of what is seen of the picture, in logical pixels; that of the canvas where nothing is."""
+        seen = self._canvas.viewport.visible().intersect(self._session.document.rect)
+        if seen.empty:
+            return QPointF(self._canvas.rect().center())
+        at = self._canvas.viewport.to_screen(*seen.centre)
+        return QPointF(at.x, at.y)
 
     def _close_chip(self) -> None:
         if self.chip is not None:

@@ -23,6 +23,8 @@ _LINE_LIGHT, _LINE_DARK = word((255, 255, 255), 0.92), word((0, 0, 0), 0.6)
 # Stripes lean the one way where nothing may change, the other way where nothing may be copied from.
 _PROTECT = (word((255, 255, 255), 0.8), word((0, 0, 0), 0.38))
 _AVOID = (word((255, 176, 64), 0.85), word((0, 0, 0), 0.3))
+# With lines around what may change: middle strengths have the greys of many pictures.
+_LINED: tuple[OverlayMode, ...] = ("heat", "contours", "outline")
 _STRIPE = 8  # logical pixels from stripe to stripe
 
 
@@ -91,7 +93,7 @@ class StrengthOverlay:
     @property
     def margin(self) -> int:
         """How many pixels around a change may look different, at most."""
-        return 2 if self._mode in ("contours", "outline") else 0
+        return 2 if self._mode in _LINED else 0
 
     def strength(self, lens: Lens, area: Rect) -> Pixels:
         """(h, w) uint8, 255 for 1: the strength as it is drawn inside `area` of the screen."""
@@ -127,14 +129,16 @@ class StrengthOverlay:
         bands = np.asarray(cv2.LUT(values, _BANDS if self._mode == "contours" else _ANY), np.uint8)
         side = 2 * reach + 1
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-        here = bands[inner]
-        found[here < np.asarray(cv2.dilate(bands, kernel))[inner]] = _LINE_DARK
-        found[here > np.asarray(cv2.erode(bands, kernel))[inner]] = _LINE_LIGHT
+        least = np.asarray(cv2.erode(bands, kernel))[inner]
+        # Of a whole screen lines are few, and only they cost more than a look.
+        lines = np.flatnonzero(np.asarray(cv2.dilate(bands, kernel))[inner] != least)
+        above = bands[inner].ravel()[lines] > least.ravel()[lines]
+        found.ravel()[lines] = np.where(above, _LINE_LIGHT, _LINE_DARK)
         return found
 
     def _reach(self, lens: Lens) -> int:
         """Half the width of a line, in device pixels; 0 when no lines are drawn."""
-        if self._mode not in ("contours", "outline"):
+        if self._mode not in _LINED:
             return 0
         return 1 if lens.viewport.ratio < 1.5 else 2
 

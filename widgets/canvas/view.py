@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from PySide6.QtCore import QMimeData, QPointF, QRect, Qt, QTimer
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
-    QCursor,
+    QContextMenuEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
     QDragMoveEvent,
@@ -18,7 +18,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
 )
-from PySide6.QtWidgets import QStyle, QWidget
+from PySide6.QtWidgets import QApplication, QStyle, QWidget
 
 from editor.document import Document
 from editor.faint import is_strength
@@ -32,6 +32,7 @@ from widgets.canvas.scene import POINTING, Scene
 from widgets.canvas.screen import Screen, Shade, to_device, to_logical, worth
 from widgets.canvas.sight import Changes, Sight
 from widgets.canvas.strength_overlay import StrengthOverlay
+from widgets.canvas.subject import subject_at, subject_of_keyboard
 from widgets.canvas.tool_view import ToolView
 from widgets.dragged import on_clipboard
 from widgets.job import Job
@@ -49,13 +50,19 @@ _PAINTING = ("strength", "gradient")
 
 
 class CanvasView(ToolView):
-    """Shows the session's document, hands pointer events to the tool in hand, and takes pictures that are dropped or pasted."""
+    """Shows the session's document, hands pointer events to the tool in hand, and takes pictures that are dropped or pasted.
+
+    `menu_wanted(subject, point)`: a menu about what lies there (see `widgets.command_table.context`), at a point of the screen.
+    """
+
+    menu_wanted = Signal(str, QPoint)
 
     def __init__(self, session: Session, tools: Mapping[ToolName, Tool], parent: QWidget | None = None) -> None:
         super().__init__(session, tools, parent)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAcceptDrops(True)
         self.setMinimumSize(160, 120)
+        self._asked_at: QPointF | None = None  # where the right button went down
         self._dropper = Dropper(self, session)
         self._dropper.changed.connect(self._mark)
         self._selection_area = QRect()
@@ -367,16 +374,12 @@ class CanvasView(ToolView):
         self._dropper.drop(event.position())
 
     def paste(self, data: QMimeData | None = None, at: Point | None = None) -> None:
-        """Ask what a copied picture becomes. `data`: the clipboard by default. `at`: logical pixels; the pointer by default, or the
-        middle when it is elsewhere.
-        """
+        """Ask what a copied picture becomes. `data`: the clipboard by default. `at`: logical pixels; the middle of what is seen by default."""
         data = data or on_clipboard()
         if data is None or not self._dropper.carries(data):
             self.session.notice("There is no picture on the clipboard.", "Copy one, then paste again.")
             return
-        place = QPointF(self.mapFromGlobal(QCursor.pos())) if at is None else QPointF(at.x, at.y)
-        if not self.rect().contains(place.toPoint()):
-            place = QPointF(self.rect().center())
+        place = self._dropper.middle() if at is None else QPointF(at.x, at.y)
         self._dropper.enter(data, place)
         self._dropper.drop(place)
 
@@ -385,9 +388,27 @@ class CanvasView(ToolView):
             super().keyPressEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        # A press beside the chip puts the picture away; it is not meant for the tool as well.
-        if not self._dropper.cancel():
+        self._asked_at = event.position() if event.button() == Qt.MouseButton.RightButton and not self._busy else None
+        # As long as it is asked what a picture becomes, a press beside is not meant for the tool.
+        if event.button() != Qt.MouseButton.LeftButton or not self._dropper.keep():
             super().mousePressEvent(event)
+
+    # The menu under the pointer
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        # A drag with the right button belongs to the tool, so the menu waits for the release.
+        at, self._asked_at = self._asked_at, None
+        if event.button() != Qt.MouseButton.RightButton or at is None:
+            return
+        if (event.position() - at).manhattanLength() < QApplication.startDragDistance():
+            place = self._viewport.to_document(event.position().x(), event.position().y())
+            self.menu_wanted.emit(subject_at(self.session, *place), event.globalPosition().toPoint())
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if event.reason() == QContextMenuEvent.Reason.Keyboard:
+            subject, at = subject_of_keyboard(self.session, self._viewport)
+            self.menu_wanted.emit(subject, self.mapToGlobal(at.toPoint()))
 
 
 def _timer(parent: CanvasView, interval: int, act: object, *, single: bool = True) -> QTimer:

@@ -12,6 +12,7 @@ from widgets.session import Session
 FILE = Menu(
     "File",
     (
+        Command("file.new", "New…", lambda desk: desk.services.new_document(), ("Ctrl+N",), always),
         Command("file.paste", "New from clipboard", lambda desk: desk.services.paste(), ("Ctrl+Shift+N",), always),
         Command("file.open", "Open…", lambda desk: desk.services.open_dialog(), ("Ctrl+O",), always),
         Command("file.sample", "Open the sample picture", lambda desk: desk.services.open_sample(), when=always),

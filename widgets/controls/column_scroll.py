@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QScrollBar, QWidget
+from shiboken6 import isValid
 
 from widgets.guard import Guarded
 
@@ -31,7 +32,7 @@ class ColumnScroll(Guarded, QScrollArea):
         inner.rangeChanged.connect(self._follow)
         inner.valueChanged.connect(self._bar.setValue)
         self._bar.valueChanged.connect(inner.setValue)
-        self._wanted: QWidget | None = None
+        self._wanted: QWidget | None = None  # stays in sight when the height changes
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
@@ -59,11 +60,15 @@ class ColumnScroll(Guarded, QScrollArea):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._follow()
+        if event.size().height() != event.oldSize().height():
+            self._soon.start()
 
     def _show_wanted(self) -> None:
-        widget, self._wanted = self._wanted, None
-        if widget is not None and self._body.isAncestorOf(widget):
+        widget = self._wanted
+        if widget is not None and isValid(widget) and self._body.isAncestorOf(widget):
             self.ensureWidgetVisible(widget, 0, 0)
+        else:
+            self._wanted = None
 
     def _follow(self) -> None:
         inner = self.verticalScrollBar()

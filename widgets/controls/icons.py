@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from PySide6.QtCore import QByteArray, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPixmap
+from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QToolButton, QWidget
 
@@ -16,6 +16,8 @@ from widgets.theme import colours
 ICON = 16
 TOOL_ICON = 20
 CONTROL = 28
+PROGRAM = "palimpsest"
+SIDES = (16, 24, 32, 48, 64, 128, 256)  # pixels
 TOOL_BUTTON = 36
 
 
@@ -28,6 +30,14 @@ def pixmap(name: str, colour: str, side: int = ICON, ratio: float = 1.0) -> QPix
     painter.end()
     made.setDevicePixelRatio(ratio)
     return made
+
+
+def program_icon() -> QIcon:
+    """The program's own drawing, in the sizes that desktops ask for."""
+    icon = QIcon()
+    for side in SIDES:
+        icon.addPixmap(pixmap(PROGRAM, "#000000", side))
+    return icon
 
 
 def draw(painter: QPainter, name: str, colour: str, where: QRectF) -> None:

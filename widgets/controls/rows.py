@@ -14,7 +14,9 @@ from widgets.controls.thumbnail import SIDE, Thumbnail
 from widgets.guard import Guarded
 from widgets.theme import colours
 
-HEIGHT = 44
+HEIGHT = 44  # of a row
+BELOW = 36  # more while it is the active one
+END = 8  # below the last
 
 
 class NameEdit(Guarded, QLineEdit):
@@ -192,9 +194,9 @@ class Row(Guarded, QFrame):
 
 class Rows(Guarded, QWidget):
     """Signals name rows by id: `chosen(id)`, `renamed(id, name)`, `deleted(id)`, `ordered(ids)` from the top down. `reached(row)`: another row is
-    the active one.
+    the active one. `menu_wanted(row, point)`: the menu of a row, at a point of the screen.
 
-    The keyboard: arrows choose, F2 renames, Delete deletes, Ctrl with arrows moves a row.
+    The keyboard: arrows choose, F2 renames, Delete deletes, Ctrl with arrows moves a row, the menu key opens its menu.
     """
 
     chosen = Signal(int)
@@ -203,6 +205,7 @@ class Rows(Guarded, QWidget):
     ordered = Signal(list)
     hovered = Signal(int, bool)
     reached = Signal(QWidget)
+    menu_wanted = Signal(QWidget, QPoint)
 
     def __init__(self, label: str, empty: str, parent: QWidget | None = None, *, drags: bool = False) -> None:
         super().__init__(parent)
@@ -215,7 +218,7 @@ class Rows(Guarded, QWidget):
         self._hint.setFixedHeight(28)
         self._hint.setContentsMargins(12, 0, 12, 0)
         self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 8)
+        self._layout.setContentsMargins(0, 0, 0, END)
         self._layout.setSpacing(0)
         self._layout.addWidget(self._hint)
         self.setAccessibleName(label)
@@ -259,6 +262,12 @@ class Rows(Guarded, QWidget):
         row.dragged.connect(self._drag)
         row.returned.connect(self.setFocus)
         row.dropped.connect(lambda: self._drop(row))
+        row.menu_wanted.connect(lambda point: self.menu_wanted.emit(row, point))
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        row = None if self._active is None else self.row(self._active)
+        if event.reason() == QContextMenuEvent.Reason.Keyboard and row is not None:
+            self.menu_wanted.emit(row, row.mapToGlobal(QPoint(16, row.thumbnail.geometry().bottom())))
 
     def _drag(self, point: QPoint) -> None:
         self._line = sum(point.y() > row.geometry().center().y() for row in self._rows)

@@ -14,6 +14,7 @@ from widgets.session import Session
 from widgets.theme import colours
 
 PREVIEW = 56
+LEAST_BRUSH = PREVIEW + 36  # pixels: what the brush looks like, and its size
 
 
 class BrushPanel(QWidget):
@@ -60,6 +61,7 @@ class BrushPanel(QWidget):
         pens.addWidget(self._switches["pressure_flow"])
         layout.addLayout(pens)
         layout.addWidget(self._switches["build_up"])
+        layout.addStretch(1)
         for name, switch in self._switches.items():
             switch.clicked.connect(lambda on, name=name: session.set_brush(**{name: on}))
         self._size.changed.connect(lambda value: session.set_brush(size=value))

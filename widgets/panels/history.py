@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt
-from PySide6.QtGui import QColor, QStandardItem, QStandardItemModel
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt
+from PySide6.QtGui import QColor, QResizeEvent, QShowEvent, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QListView, QVBoxLayout, QWidget
 
 from editor.history import Entry
+from widgets.guard import Guarded
 from widgets.session import Session
 from widgets.theme import colours
 
 LINE = 28
 KEPT = "A project keeps layers, strength, items and reference pictures. The steps of the history last until the document is closed."
-LINES = 4  # always, so that what is below stays where it is while somebody paints
+LINES = 4  # wanted always, so that what is below stays where it is while somebody paints
+LEAST_LINES = 2
+MARGIN = 8  # below them
+LEAST_HISTORY = LINE * LEAST_LINES + MARGIN
 
 
 class HistoryPanel(QWidget):
@@ -24,18 +28,18 @@ class HistoryPanel(QWidget):
         self._entries: tuple[Entry, ...] = ()
         self._index = -1
         self._model = QStandardItemModel(self)
-        self.list = QListView()
+        self.list = _Steps()
         self.list.setModel(self._model)
         self.list.setUniformItemSizes(True)
+        self.list.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.list.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
-        self.list.setFixedHeight(LINE * LINES)
         self.list.setAccessibleName("History")
         self.list.setToolTip(KEPT)
         self.list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 0, 4, 8)
+        layout.setContentsMargins(4, 0, 4, MARGIN)
         layout.addWidget(self.list)
         self.list.selectionModel().currentChanged.connect(self._go)
         session.document_changed.connect(self._show)
@@ -66,3 +70,21 @@ class HistoryPanel(QWidget):
     def _go(self, current: QModelIndex) -> None:
         if current.isValid() and current.row() != self._session.history.index:
             self._session.go_to(current.row())
+
+
+class _Steps(Guarded, QListView):
+    """A list whose current step is in sight however high it is."""
+
+    def sizeHint(self) -> QSize:
+        return QSize(super().sizeHint().width(), LINE * LINES)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, LINE)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.scrollTo(self.currentIndex())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.scrollTo(self.currentIndex())

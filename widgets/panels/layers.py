@@ -22,12 +22,11 @@ from widgets.controls.icons import IconButton
 from widgets.controls.rows import Row, eye_button, show_eye
 from widgets.controls.slider import Slider
 from widgets.form import choice_words
-from widgets.job import MENDING
+from widgets.job import DOUBTFUL, MENDING
 from widgets.methods import SAMPLERS, method_of
 from widgets.panels.listing import ListPanel
 from widgets.session import OFFERED, Session
 
-DOUBTFUL = 0.5
 DOUBT_WORDS = "Look closely: this part was hard to fill, and may not look right."
 
 

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QPoint, QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from editor.document import Document
@@ -22,10 +22,13 @@ THUMBNAIL_DELAY = 60  # milliseconds; thumbnails wait until a burst of changes i
 
 
 class ListPanel(QWidget, Generic[T]):
-    """One row for each thing of the document. Subclasses say which things, and what a row shows.
+    """One row for each thing of the document. Subclasses say which things, and what a row shows. `menu_wanted(row, point)`: the menu of the active
+    one, at a point of the screen.
 
     While a gesture is under way nothing is refreshed: the hand comes first.
     """
+
+    menu_wanted = Signal(QWidget, QPoint)
 
     def __init__(self, session: Session, label: str, empty: str, *, drags: bool = False) -> None:
         super().__init__()
@@ -36,10 +39,12 @@ class ListPanel(QWidget, Generic[T]):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.rows)
+        layout.addStretch(1)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(THUMBNAIL_DELAY)
         self._timer.timeout.connect(self._picture)
+        self.rows.menu_wanted.connect(self.menu_wanted)
         session.document_changed.connect(self.refresh)
         session.active_changed.connect(self._show_active)
         self.refresh()

@@ -12,6 +12,7 @@ from editor.document import Document
 from editor.geometry import Placement, invert, transform_point
 from editor.item import Exemplar, Item
 from editor.placing import item_matrix, reachable
+from widgets.canvas.viewport import Viewport
 from widgets.session import Session
 from widgets.surface import value_at
 from widgets.tools import marks
@@ -19,20 +20,25 @@ from widgets.tools.tool import PointerEvent
 
 Thing = Item | Exemplar
 Grip = tuple[int, int]
+Stem = tuple[tuple[float, float], tuple[float, float]]  # a line on screen from a box to its handle
 
 REACH = 12.0  # screen pixels around a grip that take hold of it: an area of 24 px
 TURN_REACH = 30.0  # around a corner, outside the box: turning
+STEM = 28.0  # screen pixels from the box to the handle that turns it
 HOME = 5.0  # screen pixels: this near to where it rests, an item falls back into its place
 STEP = 15.0  # degrees that Shift snaps to
 ROOM = 36.0  # a side shorter than this on screen shows no grip in its middle
 
 # Corners and sides as the thing itself sees them; x and y are -1, 0 or 1. Corners go as in `Placement.corners`.
+HANDLE: Grip = (0, -2)  # what turns
 CORNERS: tuple[Grip, ...] = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What a press takes hold of: the inside (moves), a grip (resizes), or the space outside a corner (turns)."""
+    """What a press takes hold of: the inside (moves), a grip (resizes), or the handle that turns and the space outside a corner, where `grip` is
+    `HANDLE` or nothing.
+    """
 
     kind: Literal["inside", "grip", "turn"]
     grip: Grip = (0, 0)
@@ -101,6 +107,26 @@ def grips(corners: list[tuple[float, float]]) -> dict[Grip, tuple[float, float]]
     return found
 
 
+def turning_handle(corners: list[tuple[float, float]], viewport: Viewport) -> Stem:
+    """Where the handle that turns a thing stands: outside the side that looks up, or the opposite one where that is out of the window.
+
+    `corners`: on screen. A box out of which neither comes into the window has it beside its upper side.
+    """
+    middle = sum(x for x, _ in corners) / 4, sum(y for _, y in corners) / 4
+    sides = [((a[0] + b[0]) / 2, (a[1] + b[1]) / 2) for a, b in ((corners[0], corners[1]), (corners[2], corners[3]))]
+    stems = [_stem(side, middle) for side in sorted(sides, key=lambda side: (side[1], side[0]))]
+    window = (0, viewport.width), (0, viewport.height)
+    seen = (each for each in stems if all(low <= at <= high for at, (low, high) in zip(each[1], window, strict=True)))
+    return next(seen, stems[0])
+
+
+def _stem(side: tuple[float, float], middle: tuple[float, float]) -> Stem:
+    """From the middle of a side straight outwards; upwards from a box without height."""
+    length = marks.distance(side, middle)
+    along = ((side[0] - middle[0]) / length, (side[1] - middle[1]) / length) if length > 0 else (0.0, -1.0)
+    return side, (side[0] + STEM * along[0], side[1] + STEM * along[1])
+
+
 def hold_at(thing: Thing, event: PointerEvent) -> Hold | None:
     """What the pointer would take hold of; None when it is away from the thing."""
     corners = marks.on_screen(event.viewport, placement_of(thing).corners(thing.size))
@@ -113,6 +139,8 @@ def hold_at(thing: Thing, event: PointerEvent) -> Hold | None:
     nearest = min(found, key=lambda grip: marks.distance(found[grip], pointer))
     if marks.distance(found[nearest], pointer) <= reach:
         return Hold("grip", nearest)
+    if marks.distance(turning_handle(corners, event.viewport)[1], pointer) <= REACH:
+        return Hold("turn", HANDLE)
     if inside:
         return Hold("inside")
     if min(marks.distance(corner, pointer) for corner in corners) <= TURN_REACH:

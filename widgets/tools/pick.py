@@ -11,13 +11,13 @@ from PySide6.QtGui import QKeyEvent, QPainter
 
 from editor.document import Document
 from editor.errors import InvalidRequest
-from editor.geometry import Point, Rect, chain
+from editor.geometry import Point, Rect, chain, invert, transform_point
 from editor.layer import Layer
 from editor.report import Masks
 from editor.request import SegmentRequest
 from editor.tiles import Tiles
 from widgets.canvas.viewport import Viewport
-from widgets.options import OF_EXEMPLAR, Combine
+from widgets.options import OF_EXEMPLAR, Combine, Target
 from widgets.session import Session
 from widgets.surface import Surface, surface
 from widgets.tools import marks
@@ -31,7 +31,7 @@ TOLERANCE = 24  # of colours that count as the same, to begin with; 0 to 255
 class PickTool(Tool):
     """A click means "this thing": it is selected. Shift+click adds to it, Alt+click takes away what should not belong; a drag puts a box
     around it. `[` and `]` take a smaller or a larger part of what was found. Ctrl+click takes what has the same colour and hangs together;
-    dragged to the right it takes more, to the left less.
+    dragged to the right it takes more, to the left less. On the active exemplar it makes the cut-out.
     """
 
     def __init__(self, session: Session) -> None:
@@ -39,6 +39,7 @@ class PickTool(Tool):
         self._clicks: tuple[Click, ...] = ()  # what was said about the present thing, in picture pixels
         self._box: Rect | None = None
         self._drawn: tuple[Point, Point] | None = None  # the box under way
+        self._target: Target = "selection"  # what the present thing becomes part of
         self._combine: Combine = "replace"
         self._base: Tiles | None = None  # the target before the present thing
         self._made: Tiles | None = None  # the target with it
@@ -58,8 +59,9 @@ class PickTool(Tool):
     def _same_colour(self, press: PointerEvent) -> Gesture:
         session = self.session
         self._forget()
+        self._target = self._target_at(press)
         try:
-            target = surface(session, session.options.shape_target)
+            target = surface(session, self._target)
             look = self._look(target, ((press.x, press.y, True),), None, press.viewport)
         except InvalidRequest as wrong:
             session.notice(wrong.message, wrong.advice)
@@ -96,6 +98,7 @@ class PickTool(Tool):
         going_on = self._going_on() and drawn is None
         if not (going_on and (press.shift or press.alt)):
             self._begin(combine_of(self.session, press))
+            self._target = self._target_at(press)
             going_on = False
         if drawn is None:
             self._clicks += ((press.x, press.y, not (press.alt and going_on)),)
@@ -103,12 +106,21 @@ class PickTool(Tool):
             self._box = Rect.around(drawn).intersect(self.session.document.rect)
         self._ask(press.viewport)
 
+    def _target_at(self, press: PointerEvent) -> Target:
+        """What a thing at this place is for: on the active exemplar, whose picture lies over everything, it is the cut-out."""
+        session, target = self.session, self.session.options.shape_target
+        exemplar = None if session.draft.exemplar is None else session.document.exemplar(session.draft.exemplar)
+        if target != "selection" or exemplar is None or not exemplar.visible:
+            return target
+        own = transform_point(invert(exemplar.placement.matrix(exemplar.size)), press.x, press.y)
+        return "cutout" if Rect.of_size(exemplar.size).covers(own.x, own.y) else target
+
     def _going_on(self) -> bool:
         """Whether the target still is what this tool made of it, or waits to be."""
         if not self._clicks and self._box is None:
             return False
         try:
-            tiles = surface(self.session, self.session.options.shape_target).tiles
+            tiles = surface(self.session, self._target).tiles
         except InvalidRequest:
             return False
         return tiles is (self._base if self._made is None else self._made)
@@ -124,7 +136,7 @@ class PickTool(Tool):
     def _ask(self, viewport: Viewport) -> None:
         session = self.session
         try:
-            target = surface(session, session.options.shape_target)
+            target = surface(session, self._target)
             if self._base is None:
                 self._base = target.tiles
             request = self._request(target, viewport)
@@ -185,7 +197,7 @@ class PickTool(Tool):
         if self._found is None or base is None:
             return
         try:
-            target = surface(session, session.options.shape_target, session.history.document)
+            target = surface(session, self._target, session.history.document)
         except InvalidRequest:
             return  # the item or exemplar it was for is gone
         if target.tiles.shape != base.shape:
@@ -194,7 +206,7 @@ class PickTool(Tool):
         matrix = self._to_target(target, matrix_of(mask.shape, self._found.rect))
         area, shape = placed(mask, matrix, target.tiles.rect)
         commit_shape(session, replace(target, tiles=base), shape, area, self._combine, merge=("segment", self._turn))
-        self._made = surface(session, session.options.shape_target).tiles
+        self._made = surface(session, self._target).tiles
 
     # Keys and drawing
 

@@ -28,9 +28,9 @@ CURSORS = (
 
 
 class PlaceTool(Tool):
-    """A click picks what lies on top, a drag moves it. Corners keep the ratio unless Shift is held, Alt resizes about the centre;
-    outside a corner a drag turns, with Shift in steps of 15°. Arrows nudge by 1 px, with Shift by 10. Delete removes an item from
-    the picture and takes an exemplar away.
+    """A click picks what lies on top, a drag moves it. Corners keep the ratio unless Shift is held, Alt resizes about the centre; the round
+    handle above the box turns it, as does a drag outside a corner, with Shift in steps of 15°. Arrows nudge by 1 px, with Shift by 10. Delete
+    removes an item from the picture and takes an exemplar away.
     """
 
     def __init__(self, session: Session) -> None:
@@ -130,7 +130,7 @@ class PlaceTool(Tool):
     def holds(self, event: PointerEvent) -> bool:
         thing = self._shown()
         hold = None if thing is None else grips.hold_at(thing, event)
-        return hold is not None and hold.kind == "grip"
+        return hold is not None and (hold.kind == "grip" or hold.grip == grips.HANDLE)
 
     def leave(self) -> None:
         self._pointer = self._hold = self._over = None
@@ -158,7 +158,10 @@ class PlaceTool(Tool):
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         corners = self._corners(thing, viewport)
+        side, handle = grips.turning_handle(corners, viewport)
+        marks.two_tone(painter, marks.path_of([side, handle], closed=False))
         marks.two_tone(painter, marks.path_of(corners, closed=True))
+        marks.handle(painter, *handle, round_=True)
         for x, y in grips.grips(corners).values():
             marks.handle(painter, x, y)
         turning = self._turning(thing, viewport)
@@ -170,7 +173,8 @@ class PlaceTool(Tool):
         thing = self._shown()
         if thing is None:
             return QRect()
-        found = marks.around(self._corners(thing, viewport), marks.HANDLE)
+        corners = self._corners(thing, viewport)
+        found = marks.around([*corners, grips.turning_handle(corners, viewport)[1]], marks.HANDLE)
         turning = self._turning(thing, viewport)
         return found if turning is None else found.united(marks.around([turning[:2]], 20))
 

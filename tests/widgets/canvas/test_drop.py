@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from editor.document import Document
 from editor.errors import UnreadableFile
 from editor.geometry import Placement, Point, Rect, Size
 from tests.widgets.canvas.easel import LEFT, NONE, Easel, noise
-from widgets.canvas.arrivals import as_strength, placement, title, with_layer
+from widgets.canvas.arrivals import as_strength, placement, side_by_side, title, with_layer
 from widgets.canvas.drop import DropChip, Dropper
+from widgets.controls.icons import IconButton
 from widgets.dragged import files_of
 from widgets.qimage import to_qimage
 from widgets.session import Notice
@@ -157,7 +159,7 @@ def test_a_strength_map_is_as_bright_as_the_picture(easel: Easel, boat: Path) ->
     assert 0 <= found.min() <= found.max() <= 1
 
 
-@pytest.mark.parametrize("way", ["escape", "press"])
+@pytest.mark.parametrize("way", ["escape", "cross"])
 def test_it_can_be_put_away(easel: Easel, boat: Path, way: str) -> None:
     before = easel.session.document
     _bring(easel, _file(boat), 120, 90)
@@ -165,10 +167,22 @@ def test_it_can_be_put_away(easel: Easel, boat: Path, way: str) -> None:
     if way == "escape":
         QTest.keyClick(chip.buttons[0], Qt.Key.Key_Escape)
     else:
-        easel.drag((300, 250), (310, 250))
+        cross = next(each for each in chip.findChildren(IconButton) if each.accessibleName() == "Put it away")
+        QTest.mouseClick(cross, LEFT)
     assert _chips(easel) == 0
     assert easel.session.document is before
-    assert set(easel.note.kinds) <= {"hover"}  # the press was meant for the chip alone
+
+
+def test_a_click_beside_the_question_does_not_throw_the_picture_away(easel: Easel, boat: Path) -> None:
+    before, empty = easel.session.document, easel.seen()
+    _bring(easel, _file(boat), 120, 90)
+    easel.drag((300, 250), (310, 250))
+    assert _chips(easel) == 1
+    assert (easel.seen() != empty).any()
+    assert easel.session.document is before
+    assert set(easel.note.kinds) <= {"hover"}  # the press was not meant for the tool
+    QTest.keyClick(_chip(easel).buttons[0], Qt.Key.Key_Return)
+    assert easel.session.document.exemplars[-1].placement == Placement(120, 90)
 
 
 def test_what_cannot_be_read_leaves_nothing_behind(easel: Easel, tmp_path: Path) -> None:
@@ -190,21 +204,62 @@ def test_a_file_that_is_no_picture_is_left_to_the_window(easel: Easel, tmp_path:
     assert not _enter(easel, QMimeData(), 100, 100)
 
 
-def test_of_several_pictures_the_first_is_taken_and_the_person_is_told(
-    easel: Easel, boat: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def fleet(boat: Path, tmp_path: Path) -> QMimeData:
+    """Three pictures and a text."""
+    files = [boat, tmp_path / "notes.txt", tmp_path / "blue boat.png", tmp_path / "ship.png"]
+    for file in files[2:]:
+        file.write_bytes(boat.read_bytes())
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(file)) for file in files])
+    return data
+
+
+def test_several_pictures_are_all_taken_side_by_side_each_as_one_step(easel: Easel, fleet: QMimeData) -> None:
     heard: list[Notice] = []
     easel.session.noticed.connect(heard.append)
-    other = tmp_path / "blue boat.png"
-    other.write_bytes(boat.read_bytes())
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path)) for path in (boat, tmp_path / "notes.txt", other)])
-    _bring(easel, data, 300, 200)
-    assert _chips(easel) == 1
-    assert [notice.message for notice in heard] == ["Only “red boat.png” was taken."]
-    heard.clear()
-    _bring(easel, _file(boat), 300, 200)
-    assert heard == []
+    _bring(easel, fleet, 300, 200)
+    chip = _chip(easel)
+    assert chip.accessibleName() == "What 3 pictures become"
+    assert [button.text() for button in chip.buttons] == ["Exemplar", "Layer", "New document"]
+    QTest.keyClick(chip.buttons[0], Qt.Key.Key_Return)
+    exemplars = easel.session.document.exemplars
+    assert [each.name for each in exemplars] == ["red boat", "blue boat", "ship"]
+    boxes = [each.bounds for each in exemplars]
+    assert all(a.intersect(b).empty for a, b in combinations(boxes, 2))
+    assert all(easel.session.document.rect.holds(box) for box in boxes)
+    assert [each.label for each in easel.session.history.entries[1:]] == ["Add exemplar"] * 3
+    assert [notice.message for notice in heard] == ["3 pictures come in, each as one step."]
+
+
+def test_several_pictures_are_opened_beside_this_one(easel: Easel, fleet: QMimeData) -> None:
+    _bring(easel, fleet, 300, 200)
+    QTest.mouseClick(_chip(easel).buttons[2], LEFT)
+    assert [picture.name for picture in easel.desk.opened] == ["red boat.png", "blue boat.png", "ship.png"]
+
+
+def test_what_comes_along_waits_for_the_hand(easel: Easel, fleet: QMimeData, qtbot: QtBot) -> None:
+    session = easel.session
+    _bring(easel, fleet, 300, 200)
+    easel.desk.slow = True
+    QTest.keyClick(_chip(easel).buttons[0], Qt.Key.Key_Return)
+    session.show(session.document.with_strength(session.document.empty_map()))
+    while easel.desk.waiting:
+        easel.desk.waiting.pop(0)()
+    assert len(session.history.document.exemplars) == 1
+    session.revert()
+    qtbot.waitUntil(lambda: len(session.history.document.exemplars) == 3)
+
+
+def test_large_pictures_side_by_side_fit_into_what_is_seen() -> None:
+    seen = Rect(100, 50, 700, 350)
+    for count in (2, 3, 5, 12):
+        for at, room in side_by_side(seen, count):
+            scale = placement(Size(4000, 3000), at, room).scale_x
+            box = Rect.around(
+                [Point(at.x + x * scale * 2000, at.y + y * scale * 1500) for x in (-1, 1) for y in (-1, 1)]
+            )
+            assert seen.holds(box)
 
 
 def test_a_picture_from_a_browser_comes_as_bytes_or_as_an_image(easel: Easel, boat: Path) -> None:
@@ -234,13 +289,20 @@ def test_an_address_alone_is_answered_with_what_to_do(easel: Easel) -> None:
     assert _chips(easel) == 0
 
 
-def test_paste_takes_the_clipboard_to_the_middle_or_a_place(easel: Easel) -> None:
+def test_paste_takes_the_clipboard_to_a_place_or_the_middle_of_what_is_seen(easel: Easel) -> None:
     clipboard = QApplication.clipboard()
     clipboard.setImage(QImage(to_qimage(noise(30, 20))))
     easel.canvas.paste(at=Point(50, 60))
     QTest.keyClick(_chip(easel).buttons[0], Qt.Key.Key_Return)
     placed = easel.session.document.exemplars[-1].placement
     assert (placed.x, placed.y) == (50, 60)
+    easel.look(zoom=4.0, x=0, y=0)  # the upper left corner of the picture is in the middle of the canvas
+    clipboard.setImage(QImage(to_qimage(noise(300, 200))))
+    easel.canvas.paste()
+    QTest.keyClick(_chip(easel).buttons[0], Qt.Key.Key_Return)
+    exemplar = easel.session.document.exemplars[-1]
+    assert (exemplar.placement.x, exemplar.placement.y) == (37.5, 25)
+    assert easel.canvas.viewport.visible().holds(exemplar.bounds)
     heard: list[Notice] = []
     easel.session.noticed.connect(heard.append)
     clipboard.setText("no picture")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtGui import QHelpEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPlainTextEdit
+from PySide6.QtWidgets import QApplication, QPlainTextEdit, QToolTip
 
 from editor.report import Match, Scored
 from editor.request import QuickFillSettings
 from tests.widgets.choosing.hand import REDS, button, captions, give, job, make, move, point, seeds, seen, wheel
-from tests.widgets.desk_stub import with_exemplars
+from tests.widgets.desk_stub import result, with_exemplars
 from widgets.fitting import fit_tip, fit_words
 from widgets.session import Session
 from widgets.variation_cards import CAPTION, CARD, GAP
@@ -198,7 +199,7 @@ class TestOrder:
         assert [card.face.best for card in strip.cards] == [True, False, False]
         assert strip.cards[0].accessibleName() == "Variation 1, best, closer"
         assert strip.cards[0].toolTip() == (
-            "Variation 1 · Closer (0.40)\nMuch closer to your words than the picture was\nSeed 2 · right-click to use it again"
+            "Variation 1 · Closer (0.40)\nMuch closer to your words than the picture was\nStrength 100\u202f%\nSeed 2 · right-click to use it again"
         )
         assert sentence(job(session)) == "Best first.\nEnter keeps the one shown."
         assert seen(bench) == 2
@@ -218,7 +219,7 @@ class TestOrder:
         give(session, seed1=None, seed2=None)
         point(strip, 0)
         session.report(Scored(2, Match(0.4, 4)))
-        assert (seeds(session), captions(strip), seen(bench)) == ([1, 2], ["", "Closer"], 1)
+        assert (seeds(session), captions(strip), seen(bench)) == ([1, 2], ["Seed 1", "Closer"], 1)
         give(session, seed3=0.5)
         assert seeds(session) == [1, 2, 3]
         move(button(strip, "Accept"), QPoint(10, 10))
@@ -266,20 +267,53 @@ class TestOrder:
     ) -> None:
         session.run()
         give(session, seed1=None, seed2=None)
-        assert captions(strip) == ["", ""]  # it may still be told
+        assert captions(strip) == ["Seed 1", "Seed 2"]  # it may still be told
         session.job_finished()
-        assert captions(strip) == ["Unranked", "Unranked"]
+        assert captions(strip) == ["Seed 1", "Seed 2"]
         assert "no model here does that" in strip.cards[0].toolTip()
         assert sentence(job(session)) == "Enter keeps the one shown."
         QTest.mouseClick(strip.cards[1], LEFT)
         QTest.mouseClick(button(strip, "Accept"), LEFT)
         assert seen(bench) == 2
 
-    def test_methods_that_do_not_rank_say_nothing(self, strip: Variations, session: Session) -> None:
+    def test_methods_that_do_not_rank_say_what_tells_them_apart(self, strip: Variations, session: Session) -> None:
         session.choose_method(QuickFillSettings)
         make(session, seed1=None, seed2=None)
-        assert captions(strip) == ["", ""]
-        assert strip.cards[0].height() == CARD
+        assert captions(strip) == ["Seed 1", "Seed 2"]
+        assert "Strength 100\u202f%" in strip.cards[0].toolTip()
+
+    def test_what_fits_alike_is_told_apart_by_the_number(self, strip: Variations, session: Session) -> None:
+        make(session, seed1=0.41, seed2=0.45, seed3=0.01)
+        assert captions(strip) == ["Closer 0.45", "Closer 0.41", "No closer"]
+
+    def test_long_seeds_show_their_end(self, strip: Variations, session: Session) -> None:
+        session.choose_method(QuickFillSettings)
+        session.run()
+        for seed in (900000000001, 900000000002):
+            session.job_result(result(seed))
+        assert captions(strip) == ["Seed …00001", "Seed …00002"]
+
+    def test_clean_ones_come_before_those_that_are_doubted(self, strip: Variations, session: Session) -> None:
+        session.choose_method(QuickFillSettings)
+        session.run()
+        for seed, doubt in ((1, 0.9), (2, 0.1), (3, 0.7), (4, None)):
+            session.job_result(result(seed, doubt))
+        session.job_finished()
+        assert seeds(session) == [2, 4, 1, 3]
+        assert [card.face.doubtful for card in strip.cards] == [False, False, True, True]
+        assert strip.cards[0].isChecked()
+
+    def test_tips_cover_no_button(self, strip: Variations, bench: Workbench, session: Session) -> None:
+        session.run()
+        give(session, seed1=None, seed2=None)
+        session.job_finished()
+        frame = QRect(strip.mapToGlobal(QPoint(0, 0)), strip.size())
+        for each in (*strip.cards, button(strip, "Accept"), button(strip, "Discard")):
+            at = each.rect().center()
+            QApplication.sendEvent(each, QHelpEvent(QEvent.Type.ToolTip, at, each.mapToGlobal(at)))
+            tip = next(one for one in QApplication.topLevelWidgets() if one.inherits("QTipLabel") and one.isVisible())
+            assert not tip.geometry().intersects(frame)
+        QToolTip.hideText()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from editor.item import Exemplar
 from editor.report import EditResult, Masks, Recipe
 from editor.request import QuickFillSettings
 from tests.widgets.tools.studio import ALT, CTRL, NONE, SHIFT, Studio, plain, with_item
-from widgets.options import Combine
+from widgets.options import Combine, Target
 from widgets.tools.seen import MOST_PIXELS, reduced_picture
 
 ONE, TWO = (80.0, 100.0), (220.0, 100.0)
@@ -181,18 +181,33 @@ def test_a_click_can_be_painted_as_strength(studio: Studio) -> None:
     assert studio.labels == ["Fill strength"]
 
 
-def test_a_click_cuts_an_exemplar_out(qtbot: QtBot) -> None:
-    """The exemplar's own picture is looked at, wherever and however it lies."""
+@pytest.mark.parametrize("target", ["cutout", "selection"])
+def test_a_click_cuts_an_exemplar_out(qtbot: QtBot, target: Target) -> None:
+    """The exemplar's own picture is looked at, wherever and however it lies; also where nobody said that shapes are for cut-outs."""
     exemplar = Exemplar.of("discs", discs(), Placement(150, 100, 0.5, 0.5, 90))
     studio = Studio(qtbot, plain().adding_exemplar(exemplar))
     studio.session.activate(exemplar=studio.document.exemplars[0].id)
-    studio.take("segment", shape_target="cutout")
+    studio.take("segment", shape_target=target)
     studio.click(150, 65)  # 35 px above the middle: 70 px to its left
     found = studio.document.exemplars[0].cutout.read()
     rows, columns = np.mgrid[:200, :300] + 0.5
     wanted = np.hypot(columns - ONE[0], rows - ONE[1]) < 40
     assert ((found >= 0.5) & wanted).sum() > 0.9 * ((found >= 0.5) | wanted).sum()
     assert studio.labels == ["Cut out"]
+
+
+def test_beside_the_active_exemplar_a_click_selects_in_the_picture(qtbot: QtBot) -> None:
+    exemplar = Exemplar.of("discs", discs(), Placement(*TWO, 0.3, 0.3))
+    studio = Studio(qtbot, Document.of_picture(discs()).adding_exemplar(exemplar))
+    studio.session.activate(exemplar=studio.document.exemplars[0].id)
+    studio.take("segment")
+    studio.click(*ONE)
+    assert studio.labels == ["Select"]
+    assert studio.document.exemplars[0].cutout is exemplar.cutout
+    hidden = replace(studio.document.exemplars[0], visible=False)
+    studio.session.commit("Hide", studio.document.with_exemplar(hidden))
+    studio.click(*TWO)
+    assert studio.labels == ["Select", "Hide", "Select"]
 
 
 def test_a_click_redraws_a_moved_item(qtbot: QtBot) -> None:

@@ -158,6 +158,35 @@ def test_pulling_through_the_other_side_mirrors_and_never_vanishes(studio: Studi
     assert abs(studio.document.exemplars[0].placement.scale_x) >= 1 / 60
 
 
+def handle_of(studio: Studio) -> Point:
+    """The handle that turns the exemplar, in picture pixels."""
+    exemplar, viewport = studio.document.exemplars[0], studio.canvas.viewport
+    corners = [viewport.to_screen(*corner) for corner in exemplar.placement.corners(exemplar.size)]
+    x, y = grips.turning_handle([(each.x, each.y) for each in corners], viewport)[1]
+    return viewport.to_document(x, y)
+
+
+def test_turning_by_the_handle_above_the_box(studio: Studio) -> None:
+    studio.click(220, 100)
+    handle = handle_of(studio)
+    assert handle.x == pytest.approx(220)
+    assert 80 - handle.y == pytest.approx(grips.STEM / studio.canvas.viewport.scale)
+    studio.drag((handle.x, handle.y), (240, 60), (290, 100))  # from above to the right
+    turned = studio.document.exemplars[0].placement
+    assert turned.rotation == pytest.approx(90, abs=1)
+    assert (turned.x, turned.y, turned.scale_x) == (220, 100, 1)
+    assert studio.labels == ["Turn “boat”"]
+    assert studio.session.draft.exemplar == studio.document.exemplars[0].id
+
+
+def test_the_turning_handle_is_above_flipped_things_and_below_those_at_the_upper_edge() -> None:
+    box = [(100.0, 80.0), (160.0, 80.0), (160.0, 120.0), (100.0, 120.0)]
+    upright, flipped = grips.turning_handle(box, VIEW), grips.turning_handle([box[i] for i in (3, 2, 1, 0)], VIEW)
+    assert upright == flipped == ((130, 80), (130, 80 - grips.STEM))
+    high = [(x, y - 75) for x, y in box]
+    assert grips.turning_handle(high, VIEW)[1] == (130, 45 + grips.STEM)
+
+
 def test_turning_outside_a_corner(studio: Studio) -> None:
     studio.click(220, 100)
     start = math.degrees(math.atan2(34, 44))

@@ -1,0 +1,41 @@
+"""What a menu asked for over the canvas is about."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from PySide6.QtCore import QPointF
+
+from editor.item import Item
+from widgets.canvas.viewport import Viewport
+from widgets.session import Session
+from widgets.surface import value_at
+from widgets.tools import grips, marks
+
+Subject = Literal["item", "exemplar", "layer", "selection", "result", "canvas"]
+
+
+def subject_at(session: Session, x: float, y: float) -> Subject:
+    """At a point of the picture. A thing that lies there becomes the active one."""
+    if session.job is not None and session.job.seen:
+        return "result"
+    document = session.document
+    thing = grips.thing_at(document, x, y)
+    if thing is not None:
+        grips.activate(session, thing)
+        return "item" if isinstance(thing, Item) else "exemplar"
+    return "selection" if (value_at(document.selection, x, y) or 0.0) >= 0.5 else "canvas"
+
+
+def subject_of_keyboard(session: Session, viewport: Viewport) -> tuple[Subject, QPointF]:
+    """Of the menu key, and where the menu belongs, in logical pixels: what is active comes first, then what is selected."""
+    middle = QPointF(viewport.width / 2, viewport.height / 2)
+    if session.job is not None and session.job.seen:
+        return "result", middle
+    thing = grips.active(session)
+    if thing is not None:
+        corners = marks.on_screen(viewport, grips.placement_of(thing).corners(thing.size))
+        at = QPointF(sum(x for x, _ in corners) / 4, sum(y for _, y in corners) / 4)
+        inside = 0 <= at.x() < viewport.width and 0 <= at.y() < viewport.height
+        return ("item" if isinstance(thing, Item) else "exemplar"), at if inside else middle
+    return ("canvas" if session.document.selection.blank else "selection"), middle
