@@ -9,9 +9,10 @@ from PySide6.QtCore import Signal
 
 from editor.document import Document
 from editor.edit import Draft, Plan, plan
+from editor.first_strength import first_strength
 from editor.models.info import ModelInfo
 from editor.request import BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings
-from widgets.methods import Preset, first_strength, method_of, with_preset
+from widgets.methods import Preset, method_of, with_preset
 from widgets.open_document import OpenDocument
 from widgets.options import ToolName, ToolOptions, ViewOptions
 from widgets.scribbling import layer_to_scribble_on, only_just_begun, with_scribble

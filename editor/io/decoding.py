@@ -40,9 +40,9 @@ def turned(pixels: Pixels, orientation: int) -> Pixels:
 
 
 class Decoded(NamedTuple):
-    """`pixels`: (H, W, 4), as stored, not turned. `icc`: the space they are in, None for sRGB or where nothing is said. `converted`: they were brought
-    to sRGB from something else. `levels`: (H, W) of a grey picture, before its greys were converted; None where they were not. `notes`: what was
-    changed on the way.
+    """`pixels`: (H, W, 4), as stored, not turned. `icc`: the space they are in, None for sRGB or where nothing is said. `converted`: they were
+    brought to sRGB from something else. `levels`: (H, W) of a grey picture, before its greys were converted; None where they were not.
+    `notes`: what was changed on the way.
     """
 
     pixels: Pixels

@@ -71,10 +71,13 @@ _DAMAGED = (
     zlib.error,
 )
 # Kinds people drop that are not read, so that the sentence can name them.
-_OTHERS = (
+_OTHER_PICTURES = (
     (b"GIF8", "a GIF"),
     (b"BM", "a BMP"),
     (b"8BPS", "a Photoshop file"),
+)
+_OTHERS = (
+    *_OTHER_PICTURES,
     (b"%PDF", "a PDF"),
     (b"PK\x03\x04", "an archive"),
     (b"<", "a web page or a drawing"),
@@ -255,6 +258,28 @@ def check_size(size: tuple[int, int], called: str, most_pixels: int = MOST_PIXEL
         raise _too_large(called, size)
 
 
+def begins_picture(head: bytes) -> bool:
+    """Whether a file that begins with `head`, 16 bytes of it, is of a kind that is read here."""
+    return _plugin(head) is not None
+
+
+def begins_project(head: bytes) -> bool:
+    """Whether a file that begins with `head`, 100 bytes of it, is a project of ours."""
+    return head.startswith(b"PK") and b"manifest.json" in head
+
+
+def may_be_picture(path: Path) -> bool:
+    """Whether there is any use in reading the file as a picture: by its content it is one, also of kinds that are not read here, or by its name."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError:
+        head = b""
+    other = any(head.startswith(start) for start, _ in _OTHER_PICTURES) or head[4:8] == b"ftyp"
+    named = any(path.suffix.lower() in kind.suffixes for kind in READ_KINDS)
+    return begins_picture(head) or other or named
+
+
 def _contents(path: Path) -> bytes:
     with opened(path) as file:
         data = file.read(MOST_BYTES + 1)
@@ -269,17 +294,8 @@ def _with_header(data: bytes, called: str) -> ImageFile:
     The decoders are called by themselves and not through `Image.open`, whose guard against oversized pictures can only be set for the
     whole program at once.
     """
-    head = data[:16]
-    plugin: type[ImageFile]
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        plugin = PngImagePlugin.PngImageFile
-    elif head.startswith(b"\xff\xd8\xff"):
-        plugin = JpegImagePlugin.JpegImageFile
-    elif head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        plugin = WebPImagePlugin.WebPImageFile
-    elif head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        plugin = TiffImagePlugin.TiffImageFile
-    else:
+    plugin = _plugin(data[:16])
+    if plugin is None:
         raise _unknown(data, called)
     try:
         image = plugin(io.BytesIO(data))
@@ -295,6 +311,18 @@ def _with_header(data: bytes, called: str) -> ImageFile:
     if min(image.size) < 1 or (plugin is JpegImagePlugin.JpegImageFile and data.count(b"\xff\xda") > _MAX_SCANS):
         raise _damaged(called)
     return image
+
+
+def _plugin(head: bytes) -> type[ImageFile] | None:
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PngImagePlugin.PngImageFile
+    if head.startswith(b"\xff\xd8\xff"):
+        return JpegImagePlugin.JpegImageFile
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return WebPImagePlugin.WebPImageFile
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return TiffImagePlugin.TiffImageFile
+    return None
 
 
 def _tiff_exif(image: TiffImagePlugin.TiffImageFile) -> bytes | None:
@@ -336,6 +364,10 @@ def _unknown(data: bytes, called: str) -> UnreadableFile:
     what = next((f"is {what}" for start, what in _OTHERS if data.lstrip()[:8].startswith(start)), "is not a picture")
     if data[4:8] == b"ftyp":
         what = "is a HEIC, an AVIF or a film"
+    if begins_project(data[:100]):
+        return UnreadableFile(
+            f"“{called}” is a Palimpsest project, and not a picture.", "Open it, export the picture, and take that."
+        )
     return UnreadableFile(
         f"“{called}” {what}; Palimpsest opens PNG, JPEG, WebP and TIFF.", "Save it as one of these, then open it again."
     )

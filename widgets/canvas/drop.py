@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
+from editor.errors import UnreadableFile
 from editor.geometry import Point, Rect
-from editor.io.images import READ_KINDS, Picture
+from editor.io.images import Picture
 from widgets.canvas import overlays
 from widgets.canvas.arrivals import CHOICES, Choice, picture_size, placement, take, title
 from widgets.canvas.pan_zoom import PanZoom
-from widgets.dragged import files_of
 from widgets.guard import Guarded
-from widgets.qimage import from_qimage, to_qimage
+from widgets.incoming import picture_of, pictures_of, source_of
+from widgets.qimage import to_qimage
 from widgets.session import Notice, Session
 
-SUFFIXES = tuple(suffix for kind in READ_KINDS for suffix in kind.suffixes)
-_BYTES = ("image/png", "image/jpeg", "image/webp", "image/tiff")
 _PLACEHOLDER = 180, 120  # logical pixels, until the picture is known
 _GHOST = 1024  # pixels of the longer side that a ghost needs at most
 
@@ -109,7 +106,7 @@ class Dropper(QObject):
         """Whether there is a picture in it, or an address of one."""
         if data is None:
             return False
-        return _source(data) is not None or any(not url.isLocalFile() for url in data.urls())
+        return source_of(data) is not None or any(not url.isLocalFile() for url in data.urls())
 
     def enter(self, data: QMimeData, at: QPointF) -> None:
         self.cancel()
@@ -151,17 +148,22 @@ class Dropper(QObject):
         return True
 
     def _begin(self, data: QMimeData, at: QPointF) -> None:
-        source = _source(data)
+        source = source_of(data)
         if source is None:
             if data.hasUrls():
                 self._session.notice(
                     "The browser gave only the picture's address.", "Copy the picture itself there, and paste it here."
                 )
             return
-        self._arrival = arrival = Arrival(source.name, at, max(len(_files(data)) - 1, 0))
+        self._arrival = arrival = Arrival(source.name, at, max(len(pictures_of(data)) - 1, 0))
         self.changed.emit(self.area())
         if source.image is not None:
-            self._decoded(arrival, Picture(from_qimage(source.image), source.name))
+            try:
+                picture = picture_of(source.image, source.name)
+            except UnreadableFile as error:
+                self._session.notice(error.message, error.advice, error=True)
+            else:
+                self._decoded(arrival, picture)
         elif source.file is not None:
             self._session.read(source.file, source.name, lambda picture: self._decoded(arrival, picture))
 
@@ -254,34 +256,3 @@ class Dropper(QObject):
         document = self._session.document.rect
         seen = self._canvas.viewport.visible().intersect(document)
         return document if seen.empty else seen
-
-
-class _Source:
-    """Where a picture comes from: a file (or a file's bytes), or an image that Qt holds already."""
-
-    def __init__(self, name: str, file: Path | bytes | None = None, image: QImage | None = None) -> None:
-        self.name = name
-        self.file = file
-        self.image = image
-
-
-def _files(data: QMimeData) -> list[Path]:
-    """The picture files in what was dropped or copied."""
-    return [path for path in files_of(data) if path.suffix.lower() in SUFFIXES]
-
-
-def _source(data: QMimeData) -> _Source | None:
-    """The first picture in what was dropped or copied; None when there is none."""
-    files = _files(data)
-    if files:
-        return _Source(files[0].name, files[0])
-    # Whoever drags a picture out of a browser gives its address as well: the only name there is.
-    name = next((url.fileName() for url in data.urls() if url.fileName()), "Picture")
-    for kind in _BYTES:
-        if data.hasFormat(kind):
-            return _Source(name, bytes(data.data(kind).data()))
-    if data.hasImage():
-        image = data.imageData()
-        if isinstance(image, QImage) and not image.isNull():
-            return _Source(name, image=image)
-    return None

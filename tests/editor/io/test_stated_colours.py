@@ -175,7 +175,7 @@ def test_a_picture_lies_as_its_file_says(kind: str, orientation: int) -> None:
     stored = np.ascontiguousarray(turns[orientation])
     deep = stored.astype(np.uint16) * 257
     block = exif(orientation)
-    text = "\nexif\n%8d\n%s\n" % (len(block), block.hex())
+    text = f"\nexif\n{len(block):8d}\n{block.hex()}\n"
     data = {
         "PNG": lambda: png(stored, [(b"eXIf", block[6:])]),
         "PNG behind": lambda: png(stored, behind=[(b"eXIf", block[6:])]),
