@@ -7,6 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import Signal
 
+from editor.colour import convert_one
 from editor.document import Document
 from editor.edit import Draft, Plan, plan
 from editor.first_strength import first_strength
@@ -28,7 +29,8 @@ class Setup(OpenDocument):
         super().__init__(document, budget)
         self.draft = Draft.for_document(document)
         self._planned: tuple[Document, Draft, Plan] | None = None
-        self.options = ToolOptions()
+        first = ToolOptions()
+        self.options = replace(first, colour=convert_one(first.colour, None, document.metadata.icc))
         self.view = ViewOptions()
         self.active_layer: int | None = document.layers[-1].id if document.layers else None
         self._kept: dict[

@@ -218,6 +218,12 @@ def _to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
     """The image in sRGB, alpha kept; None when the profile does not fit or is broken."""
     alpha = image.getchannel("A") if "A" in image.getbands() else None
     base = image if alpha is None else image.convert("L" if image.mode == "LA" else "RGB")
+    flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
+    levels: Pixels | None = None
+    if base.mode == "L":
+        # Between greys Little CMS interpolates too coarsely in the darks; all there are, without its short cuts, take no time.
+        flags |= ImageCms.Flags.NOOPTIMIZE
+        levels, base = np.asarray(base), Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         found = ImageCms.profileToProfile(
@@ -226,10 +232,12 @@ def _to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
             ImageCms.createProfile("sRGB"),
             ImageCms.Intent.RELATIVE_COLORIMETRIC,
             "RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            flags=flags,
         )
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
+    if found is not None and levels is not None:
+        found = Image.fromarray(np.asarray(found)[0][levels])
     if found is not None and alpha is not None:
         found.putalpha(alpha)
     return found

@@ -78,7 +78,7 @@ def grey_profile(name: str, curve: Curve) -> bytes:
 def _colourants(primaries: Primaries) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """White, (3,), and the three lights as columns, (3, 3): both in XYZ, the lights adapted to D50."""
     xs, ys = np.array(primaries, np.float64).T
-    if not (np.isfinite(xs).all() and np.isfinite(ys).all() and ys.min() > 1e-4):
+    if not (np.isfinite(xs).all() and np.isfinite(ys).all() and ys.min() >= 1e-4):
         raise ValueError(f"{primaries} are no chromaticities")
     white, *lights = np.stack([xs / ys, np.ones(4), (1 - xs - ys) / ys], axis=1)
     matrix = np.array(lights).T

@@ -6,6 +6,7 @@ from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, QRect, QRectF, Q
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
+from editor.colour import convert
 from editor.errors import UnreadableFile
 from editor.geometry import Point, Rect
 from editor.io.images import Picture
@@ -15,6 +16,7 @@ from widgets.canvas.pan_zoom import PanZoom
 from widgets.guard import Guarded
 from widgets.incoming import picture_of, pictures_of, source_of
 from widgets.qimage import to_qimage
+from widgets.screen_colour import screen_profile
 from widgets.session import Notice, Session
 
 _PLACEHOLDER = 180, 120  # logical pixels, until the picture is known
@@ -81,10 +83,11 @@ class Arrival:
         self.picture: Picture | None = None
         self.ghost: QImage | None = None
 
-    def arrived(self, picture: Picture) -> None:
+    def arrived(self, picture: Picture, screen: bytes | None) -> None:
+        """`screen`: the ICC profile of what it is drawn on, None for sRGB."""
         self.picture = picture
         step = max(1, max(picture_size(picture)) // _GHOST)
-        self.ghost = to_qimage(picture.pixels[::step, ::step])
+        self.ghost = to_qimage(convert(picture.pixels[::step, ::step], picture.metadata.icc, screen))
 
 
 class Dropper(QObject):
@@ -171,7 +174,7 @@ class Dropper(QObject):
         if arrival is not self._arrival:
             return  # put away meanwhile
         before = self.area()
-        arrival.arrived(picture)
+        arrival.arrived(picture, screen_profile(self._canvas))
         self.changed.emit(before.united(self.area()))
         if arrival.dropped:
             self._ask()
