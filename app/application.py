@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QStandardPaths
-from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog
 from qasync import QEventLoop
 
@@ -42,10 +42,12 @@ from editor.io.files import state_of
 from editor.io.images import Picture, read_image
 from editor.models.inspect import inspect
 from editor.models.library import Library
+from widgets.canvas.arrivals import title
 from widgets.controls.icons import program_icon
+from widgets.dragged import on_clipboard
+from widgets.incoming import Source, picture_of, source_of
 from widgets.methods import METHODS
 from widgets.models_page import ModelsPage
-from widgets.qimage import from_qimage
 from widgets.services import Practice, Recent
 from widgets.session import Session
 from widgets.theme import Theme
@@ -132,11 +134,11 @@ class Application:
         session.history.mark_unsaved()
 
     def paste(self) -> None:
-        image = QGuiApplication.clipboard().image()
-        if image.isNull():
+        source = source_of(on_clipboard(), "Pasted")
+        if source is None:
             self.window.notice("There is no picture on the clipboard.", "Copy one, then paste again.")
-            return
-        self.open_picture(Picture(from_qimage(image), "Pasted"))
+        else:
+            self._start(self._open_source(source))
 
     def recent(self) -> Sequence[Recent]:
         paths = [Path(each) for each in self.settings.values.recent]
@@ -210,7 +212,8 @@ class Application:
         path = path.absolute()
         if self._has_open(path):
             return
-        state = await asyncio.to_thread(state_of, path, look_into=False) if is_project(path) else None
+        project = await asyncio.to_thread(is_project, path)
+        state = await asyncio.to_thread(state_of, path, look_into=False) if project else None
         try:
             document, notes = await open_document(path)
         except EditorError as error:
@@ -219,7 +222,7 @@ class Application:
             return
         if self._has_open(path):  # by now: it was asked for twice
             return
-        session = self._add(document, path if is_project(path) else None, path.stem, source=path)
+        session = self._add(document, path if project else None, path.stem, source=path)
         for note in notes:
             session.notice(note)
         if session.path is not None:
@@ -236,6 +239,21 @@ class Application:
         if found is not None:
             self.window.bring_to_front(found)
         return found is not None
+
+    async def _open_source(self, source: Source) -> None:
+        """Open what was copied as a new document."""
+        try:
+            if source.file is not None:
+                picture = await asyncio.to_thread(read_image, source.file, source.name)
+            else:
+                assert source.image is not None
+                picture = picture_of(source.image, source.name)
+        except EditorError as error:
+            self._refuse(error)
+            return
+        self.open_picture(replace(picture, name=title(picture.name)))
+        for note in picture.notes:
+            self.window.notice(note)
 
     async def _open_sample(self) -> None:
         with resources.photo(SAMPLE) as path:

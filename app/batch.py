@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
-import numpy as np
-
 from editor.compose import flatten
 from editor.document import Document
 from editor.edit import Draft, apply_result, candidates, make_request
 from editor.engine import Engine
 from editor.errors import EditorError, InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go
 from editor.fields import FieldSpec, field_specs
+from editor.first_strength import first_strength
 from editor.geometry import Placement, Rect, Size
 from editor.io.images import Picture, export_kind, read_image, write_image
+from editor.io.mask_pictures import read_mask
 from editor.item import Exemplar
 from editor.models.info import ModelInfo
 from editor.models.library import Library
@@ -98,7 +97,7 @@ def edit_file(
     notes = list(opened.notes)
     document = Document.of_picture(opened.pixels, metadata=opened.metadata)
     if strength is not None:
-        document = document.with_strength(_painted(_read_beside(strength, notes), opened))
+        document = document.with_strength(_painted(strength, document.size, notes))
     draft = replace(Draft.for_document(document), seed=seed)
     if model is None:
         draft = replace(draft, settings=replace(draft.settings, **chosen))
@@ -117,7 +116,7 @@ def edit_file(
             model=info,
             prompt=model.prompt,
             negative_prompt=model.negative_prompt,
-            strength=_first_strength(kind, info) if model.overall is None else model.overall,
+            strength=first_strength(kind(**chosen), info) if model.overall is None else model.overall,
             steps=model.steps,
             guidance_scale=model.guidance_scale,
             sampler=model.sampler,
@@ -136,11 +135,6 @@ def edit_file(
     return tuple(notes)
 
 
-def _first_strength(kind: type, info: ModelInfo) -> float:
-    """Words begin with three quarters of the noise (Blended Latent Diffusion specification, section 4.3); else as suits the model."""
-    return 0.75 if kind is BlendedSettings else info.traits.strength
-
-
 def _read_beside(file: Path, notes: list[str]) -> Picture:
     """A picture that goes with the one to change; what there is to know about it is added to the notes, with its name."""
     picture = read_image(file)
@@ -148,15 +142,10 @@ def _read_beside(file: Path, notes: list[str]) -> Picture:
     return picture
 
 
-def _painted(map: Picture, opened: Picture) -> Tiles:
-    if map.pixels.shape != opened.pixels.shape:
-        raise InvalidRequest(
-            f"The strength picture is {map.pixels.shape[1]} × {map.pixels.shape[0]} pixels, the picture "
-            f"{opened.pixels.shape[1]} × {opened.pixels.shape[0]}.",
-            "Give both the same size.",
-        )
-    grey = np.asarray(cv2.cvtColor(map.pixels, cv2.COLOR_RGBA2GRAY)).astype(np.float32) / np.float32(255)
-    return Tiles.of(grey)
+def _painted(file: Path, size: Size, notes: list[str]) -> Tiles:
+    mask = read_mask(file, size)
+    notes += [f"{file.name}: {note}" for note in mask.notes]
+    return mask.tiles
 
 
 def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float | None, canvas: Size) -> Exemplar:

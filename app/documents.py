@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.colour import to_srgb
 from editor.compose import flatten
-from editor.document import Document
+from editor.document import Document, Metadata
 from editor.errors import EditorError
-from editor.io.images import Picture, read_image, write_image
+from editor.io.images import Picture, begins_picture, begins_project, read_image, write_image
 from editor.io.project import SUFFIX, open_project, save_project
 from editor.thumbnails import document_thumbnail
 
@@ -51,7 +52,13 @@ async def export_picture(path: Path, document: Document) -> tuple[str, ...]:
 
 
 def is_project(path: Path) -> bool:
-    return path.suffix.lower() == SUFFIX
+    """Whether the file is to be opened as a project: its content decides, and its name where that says nothing."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(100)
+    except OSError:
+        head = b""
+    return not begins_picture(head[:16]) and (path.suffix.lower() == SUFFIX or begins_project(head))
 
 
 class Thumbnails:
@@ -66,7 +73,8 @@ class Thumbnails:
         if not file.is_file():
             return None
         try:
-            return read_image(file).pixels
+            picture = read_image(file)
+            return to_srgb(picture.pixels, picture.metadata.icc)
         except EditorError as error:
             log.info("No thumbnail for %s: %s", path, error)
             return None
@@ -74,7 +82,7 @@ class Thumbnails:
     def write(self, path: Path, document: Document) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_image(self._file(path), document_thumbnail(document, THUMBNAIL), document.metadata)
+            write_image(self._file(path), document_thumbnail(document, THUMBNAIL), Metadata())
         except (OSError, EditorError) as error:
             log.info("No thumbnail for %s: %s", path, error)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from editor.document import Document
+from editor.first_strength import first_strength
 from editor.request import BlendedSettings, PixelsSettings
-from widgets.methods import first_strength
 from widgets.services import Practice
 
 if TYPE_CHECKING:

@@ -105,7 +105,7 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    """Takes alpha away from (H, W, 4) uint8 pixels; the colours under it stay."""
+    """Takes alpha away from (H, W, 4) uint8 pixels. Where nothing of it is left the colours go too, so that no file gives away what was erased."""
 
 
 Paint = SetTo | Lighten | Darken | Smooth | Colour | Erase
@@ -219,6 +219,7 @@ class Stroke:
                 _colour(base, rgb, cover, out)
             case Erase():
                 out[..., 3] = np.rint(base[..., 3] * (1 - cover))
+                out[(out[..., 3] == 0) & (cover > 0)] = 0
         return block
 
     def _mean(self, key: Key, radius: float) -> Map:

@@ -17,7 +17,7 @@ Pixels = NDArray[np.uint8]
 def flatten(document: Document, rect: Rect | None = None) -> Pixels:
     """(h, w, 4) uint8, straight alpha: what the visible layers show inside `rect` (all by default), a fresh array.
 
-    Where only one opaque layer shows, its bytes come back unchanged. Raises `ValueError` outside the picture.
+    Where only one layer shows as it is, its bytes come back unchanged, colours under alpha 0 too. Raises `ValueError` outside the picture.
     """
     area = document.rect if rect is None else rect
     if not document.rect.holds(area):
@@ -30,9 +30,12 @@ def thinned(document: Document, rect: Rect, step: int, first: Size = NO_STEP) ->
     `flatten`, in the time that so few pixels take.
     """
     found = np.zeros((*thinned_shape(rect, step, first), 4), np.uint8)
-    for layer in document.layers:
-        if layer.visible and layer.opacity > 0:
-            for where, sample in layer.pixels.samples(rect, step, first):
+    shown = [layer for layer in document.layers if layer.visible and layer.opacity > 0]
+    for number, layer in enumerate(shown):
+        for where, sample in layer.pixels.samples(rect, step, first):
+            if number == 0 and layer.opacity == 1:
+                found[where] = sample  # on nothing every blend mode gives the layer itself
+            else:
                 lay(found[where], sample, layer.opacity, layer.blend)
     return found
 

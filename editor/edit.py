@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from editor import masks
 from editor.applying import apply_result, layer_of_result, with_repaired
+from editor.colour import to_srgb
 from editor.compose import flatten, on_white
 from editor.document import Document
 from editor.errors import InvalidRequest
@@ -194,12 +195,13 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
     else:
         plain, hint = without_scribble(document, scribble), on_white(flatten(document, frame.rect))
     seen = flatten(plain, frame.rect)
+    icc = document.metadata.icc
     nothing = seen[..., 3] == 0 if seen[..., 3].min() == 0 else None
     strength, exemplars = repaint_inputs(document, draft, frame, planned, nothing)
     # Where no exemplar reaches into the frame, there is nothing to blend.
     action = "fill" if planned.action == "blend" and not exemplars else planned.action
     return EditRequest(
-        image=on_white(seen),
+        image=to_srgb(on_white(seen), icc),
         strength=strength,
         frame=frame,
         settings=draft.settings,
@@ -214,7 +216,8 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
         guidance_scale=draft.guidance_on(model),
         sampler=draft.sampler,
         overall=draft.strength,
-        scribble=hint,
+        scribble=None if hint is None else to_srgb(hint, icc),
+        icc=icc,
     )
 
 

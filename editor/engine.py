@@ -9,15 +9,16 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
+from editor.colour import convert, same_space
 from editor.errors import ModelUnavailable, NotFinite, OutOfMemory, let_go
 from editor.methods import METHODS, MODEL_METHODS
 from editor.models.device import INSTALL, NOT_INSTALLED
 from editor.models.info import ModelInfo
 from editor.models.library import Library
 from editor.models.rankers import ranker_for
-from editor.phases import found, part, passed, quietly
+from editor.phases import brought_back, found, part, passed, quietly
 from editor.report import Assessment, EditResult, FinishEarly, Found, Masks, Progress, Report, Reports
 from editor.request import AssessRequest, BlendedSettings, CandidatesRequest, EditRequest, RepairRequest, SegmentRequest
 from editor.segmentation.grabcut import GrabCut
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from editor.diffusion.shelf import Shelf
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LOADING = 0.25  # of the whole, where a model must be loaded first
 
@@ -73,11 +76,11 @@ class Engine:
             case AssessRequest():
                 return self._assess(request)
             case RepairRequest():
-                return self._repair(request)
+                return _in_space(self._repair(request), request.request.icc)
             case CandidatesRequest():
-                return self._candidates(request)
+                return _in_space(self._candidates(request), request.request.icc)
             case EditRequest():
-                return self._single(request)
+                return _in_space(self._single(request), request.icc)
 
     def _single(self, request: EditRequest) -> Reports[EditResult]:
         (result,) = yield from quietly(self._candidates(CandidatesRequest(request, (request.seed,)), ranked=False))
@@ -195,6 +198,17 @@ class Engine:
                 raise ModelUnavailable(NOT_INSTALLED, INSTALL) from error
             self._shelf = Shelf()
         return self._shelf
+
+
+def _in_space(reports: Reports[T], icc: bytes | None) -> Reports[T]:
+    """What comes out of a method that works in sRGB, in the colour space of the document."""
+    if same_space(icc, None):
+        return reports
+    return brought_back(
+        reports,
+        lambda result: replace(result, pixels=convert(result.pixels, None, icc)),
+        lambda preview: replace(preview, pixels=convert(preview.pixels, None, icc)),
+    )
 
 
 class _Watched:

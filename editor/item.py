@@ -60,7 +60,7 @@ class Item:
 class Exemplar:
     """A picture laid onto the canvas, to be let in by strength. Make one with `Exemplar.of`.
 
-    `pixels`: (h, w, 4) uint8 sRGB, straight alpha, read-only. `cutout`: (h, w) float32 in [0, 1], the part that counts.
+    `pixels`: (h, w, 4) uint8, straight alpha, read-only, in the document's colour space. `cutout`: (h, w) float32 in [0, 1], the part that counts.
     `strength_map`: (h, w) float32 in [0, 1], painted, in the exemplar's own pixels so that it moves along; `strength` in [0, 1]
     multiplies it. `fidelity_map`, `fidelity`: likewise, how long a diffusion model holds it: 0 = it only starts from it, 1 = it comes
     out unchanged. `rim`: how far its surroundings may adapt, in document pixels; None for what suits the model. `prompt_weight`: its

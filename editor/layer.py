@@ -17,7 +17,7 @@ BLENDS: tuple[Blend, ...] = ("normal", "multiply", "screen", "overlay")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """`pixels`: (H, W, 4) uint8 sRGB, straight alpha, of the document's size. `opacity`: 0 to 1.
+    """`pixels`: (H, W, 4) uint8, straight alpha, of the size and in the colour space of the document. `opacity`: 0 to 1.
 
     `id` stays the same through every change of the layer. `recipe`: the edit that made it, or None. `doubt`: as in `EditResult`.
     `painted`: (H, W) float32 in [0, 1], the strength or the selection that this edit used up, so that it can be run again; None when it

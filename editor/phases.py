@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from editor.report import EditResult, FinishEarly, Found, Preview, Progress, Report, Reports
 
@@ -70,3 +70,31 @@ def part(reports: Reports[T], low: float, high: float, dx: int = 0, dy: int = 0,
                 return report
 
     return passed(reports, fitted)
+
+
+def brought_back(
+    reports: Reports[T], back: Callable[[EditResult], EditResult], shown: Callable[[Preview], Preview]
+) -> Reports[T]:
+    """The same with every result as `back` makes it, also in what is returned, and every preview as `shown` does."""
+    known: dict[int, tuple[EditResult, EditResult]] = {}  # a result is reported, and then returned
+
+    def once(result: EditResult) -> EditResult:
+        if id(result) not in known:
+            known[id(result)] = result, back(result)
+        return known[id(result)][1]
+
+    def passing(report: Report) -> Report:
+        match report:
+            case Found(result):
+                return Found(once(result))
+            case Preview():
+                return shown(report)
+            case _:
+                return report
+
+    outcome: Any = yield from passed(reports, passing)
+    if isinstance(outcome, EditResult):
+        outcome = once(outcome)
+    elif isinstance(outcome, tuple):
+        outcome = tuple(once(each) for each in outcome)
+    return cast("T", outcome)

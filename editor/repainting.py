@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
+from editor.colour import to_srgb
 from editor.document import Document
 from editor.errors import InvalidRequest, ModelUnavailable
 from editor.faint import drop_faint, strength_rect
@@ -162,7 +163,7 @@ def _laid(exemplar: Exemplar, rect: Rect, rim: float, document: Document) -> Exe
         strength *= 1 - document.protect.read(rect)
     return ExemplarInput(
         exemplar.name,
-        on_grid(placed.pixels, placed.rect, rect),
+        to_srgb(on_grid(placed.pixels, placed.rect, rect), document.metadata.icc),
         on_grid(placed.alpha, placed.rect, rect),
         strength,
         on_grid(placed.fidelity, placed.rect, rect),

@@ -246,7 +246,8 @@ class ExemplarInput:
 class EditRequest:
     """One edit. Past construction its values can be trusted; the arrays are read-only.
 
-    `image`: (H, W, 3) uint8 sRGB, the flattened picture inside `frame.rect`, at the document's resolution.
+    `image`: (H, W, 3) uint8, the flattened picture inside `frame.rect`, at the document's resolution; sRGB for methods with a model, else in the
+    document's own colour space, and the exemplars and the scribble likewise.
     `strength`: (H, W) float32 in [0, 1]; 0 keep, 1 free. It covers everything that may change, the items' holes and the exemplars
     too: where it is 0 the result is transparent.
     `avoid`: (H, W) bool, where nothing may be copied from; None for nowhere.
@@ -257,6 +258,7 @@ class EditRequest:
     `overall`: the overall strength, which `strength` already contains; kept for the recipe.
     `scribble`: (H, W, 3) uint8 sRGB, the picture with the colours that were painted as a hint of what shall be there; the model starts from it,
     but the result is laid over `image`. None for no hint.
+    `icc`: the profile of the document, where the request is sRGB and the result is to be in the document's colour space; None where both are one.
     `seed`: drawn before the request is built, so that a request always means the same picture.
 
     Raises `InvalidRequest` for wrong shapes, types and ranges.
@@ -280,6 +282,7 @@ class EditRequest:
     sampler: Sampler = ""
     overall: Annotated[float, Range(0.0, 1.0)] = 1.0
     scribble: Pixels | None = None
+    icc: bytes | None = None
 
     def __post_init__(self) -> None:
         shape = self.frame.rect.size.shape

@@ -1,4 +1,4 @@
-"""Small pictures of large things, made by looking only at as many pixels as are shown."""
+"""Small pictures of large things, made by looking only at as many pixels as are shown. They are sRGB, whatever the document is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.colour import to_srgb
 from editor.compose import lay, thinned
 from editor.document import Document
 from editor.geometry import Rect
@@ -23,14 +24,14 @@ Pixels = NDArray[np.uint8]
 OVERSAMPLE = 2
 
 
-def layer_thumbnail(layer: Layer, side: int) -> Pixels:
-    """(h, w, 4) uint8 straight alpha, the longer side `side` pixels, like all of these."""
-    return _shrunk(_sampled(layer.pixels, layer.pixels.rect, side), side)
+def layer_thumbnail(layer: Layer, side: int, icc: bytes | None = None) -> Pixels:
+    """(h, w, 4) uint8 sRGB, straight alpha, the longer side `side` pixels, like all of these. `icc`: the profile of the document."""
+    return to_srgb(_shrunk(_sampled(layer.pixels, layer.pixels.rect, side), side), icc)
 
 
 def document_thumbnail(document: Document, side: int, rect: Rect | None = None) -> Pixels:
     """What `rect` of the document (all of it by default) shows."""
-    return _shrunk(_flat(document, rect or document.rect, side), side)
+    return to_srgb(_shrunk(_flat(document, rect or document.rect, side), side), document.metadata.icc)
 
 
 def item_thumbnail(document: Document, item: Item, side: int) -> Pixels:
@@ -41,17 +42,17 @@ def item_thumbnail(document: Document, item: Item, side: int) -> Pixels:
     pixels = _flat(document, area, side)
     mask = _sampled(item.mask, area, side)
     pixels[..., 3] = (pixels[..., 3] * mask).astype(np.uint8)
-    return _shrunk(pixels, side)
+    return to_srgb(_shrunk(pixels, side), document.metadata.icc)
 
 
-def exemplar_thumbnail(exemplar: Exemplar, side: int) -> Pixels:
-    """The exemplar inside its cut-out."""
+def exemplar_thumbnail(exemplar: Exemplar, side: int, icc: bytes | None = None) -> Pixels:
+    """The exemplar inside its cut-out. `icc`: the profile of the document."""
     step = _step(exemplar.cutout.rect, side)
     first = middle_of(exemplar.cutout.rect, step)
     pixels = exemplar.pixels[first.height :: step, first.width :: step].copy()
     cutout = _sampled(exemplar.cutout, exemplar.cutout.rect, side)
     pixels[..., 3] = (pixels[..., 3] * cutout).astype(np.uint8)
-    return _shrunk(pixels, side)
+    return to_srgb(_shrunk(pixels, side), icc)
 
 
 def result_thumbnail(document: Document, result: EditResult, rect: Rect, side: int) -> Pixels:
@@ -61,7 +62,7 @@ def result_thumbnail(document: Document, result: EditResult, rect: Rect, side: i
     pixels = _flat(document, area, side)
     part = area.intersect(result.rect)
     if part.empty:
-        return _shrunk(pixels, side)
+        return to_srgb(_shrunk(pixels, side), document.metadata.icc)
     first = middle_of(area, step)
     rows = np.arange(area.top + first.height, area.bottom, step)
     columns = np.arange(area.left + first.width, area.right, step)
@@ -75,7 +76,7 @@ def result_thumbnail(document: Document, result: EditResult, rect: Rect, side: i
     if under.size:
         lay(under, np.ascontiguousarray(over), 1.0, "normal")
         pixels[window] = under
-    return _shrunk(pixels, side)
+    return to_srgb(_shrunk(pixels, side), document.metadata.icc)
 
 
 def _flat(document: Document, rect: Rect, side: int) -> Pixels:
@@ -99,4 +100,11 @@ def _shrunk(pixels: Pixels, side: int) -> Pixels:
         return np.ascontiguousarray(pixels)
     # At most `side`: what should come out as `side` exactly may come out a trifle larger.
     size = min(side, math.ceil(width * scale)), min(side, math.ceil(height * scale))
-    return np.asarray(cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA), np.uint8)
+    if pixels[..., 3].min() == 255:
+        return np.asarray(cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA), np.uint8)
+    # What is transparent must not count as colour.
+    weighted = pixels.astype(np.float32)
+    weighted[..., :3] *= weighted[..., 3:] * np.float32(1 / 255)
+    small = np.asarray(cv2.resize(weighted, size, interpolation=cv2.INTER_AREA), np.float32)
+    small[..., :3] *= 255 / np.maximum(small[..., 3:], 1e-3)
+    return np.clip(np.rint(small), 0, 255).astype(np.uint8)

@@ -17,14 +17,14 @@ from editor.item import Exemplar, Item, covered
 from editor.layer import Blend, Layer
 from editor.tiles import Tiles
 from widgets.options import OF_EXEMPLAR
-from widgets.qimage import to_qimage
+from widgets.qimage import tagged
 from widgets.session import Session
 
 # The picture
 
 
 def copy_picture(session: Session) -> None:
-    """Put what is seen onto the clipboard: inside the selection when there is one, everything otherwise."""
+    """Put what is seen onto the clipboard: inside the selection when there is one, everything otherwise. It goes with its colour space."""
     document = session.history.document
     area = document.rect if document.selection.blank else covered(document.selection)
     if area.empty:
@@ -33,7 +33,8 @@ def copy_picture(session: Session) -> None:
     pixels = flatten(document, area)
     if not document.selection.blank:
         pixels[..., 3] = np.rint(pixels[..., 3] * document.selection.read(area)).astype(np.uint8)
-    QGuiApplication.clipboard().setImage(to_qimage(pixels))
+        pixels[pixels[..., 3] == 0] = 0  # what was not selected must not go along unseen
+    QGuiApplication.clipboard().setImage(tagged(pixels, document.metadata.icc))
 
 
 # Layers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from editor.models.info import ModelInfo
+from editor.first_strength import BACKGROUND, NEW_OBJECT
 from editor.planning import Draft
 from editor.request import BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings, Sampler
 
@@ -87,7 +87,7 @@ METHODS = (
         (
             Preset(
                 "New object",
-                0.95,
+                NEW_OBJECT,
                 "Something that was not there.",
                 BlendedSettings(),
                 "Say what should be there, such as “a red boat”",
@@ -95,7 +95,7 @@ METHODS = (
             ),
             Preset(
                 "Background",
-                0.9,
+                BACKGROUND,
                 "Keeps the selection, repaints everything else.",
                 BlendedSettings(region="outside"),
                 "Say what should be around it, such as “a snowy mountain range”",
@@ -165,13 +165,3 @@ OFFERED: tuple[Sampler, ...] = ("", "euler", "euler_a", "ddim", "dpmpp_2m", "uni
 
 def method_of(settings: MethodSettings) -> Method:
     return next(method for method in METHODS if isinstance(settings, method.settings))
-
-
-def first_strength(settings: type[MethodSettings], model: ModelInfo | None) -> float:
-    """The overall strength, 0 to 1, that a method begins with: all of it where nothing is invented, that of a preset, or what suits the model."""
-    if not settings.needs_model:
-        return 1.0
-    first = next((preset for method in METHODS if method.settings is settings for preset in method.presets), None)
-    if first is not None and first.settings is not None:
-        return first.strength
-    return model.traits.strength if model is not None else 0.5

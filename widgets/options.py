@@ -32,7 +32,7 @@ Combine = Literal["replace", "add", "subtract", "intersect"]
 
 @dataclass(frozen=True, slots=True)
 class ToolOptions:
-    """`tool`: which one is in hand. `value`: the strength that is painted, 0 to 1. `colour`: sRGB, 0 to 255.
+    """`tool`: which one is in hand. `value`: the strength that is painted, 0 to 1. `colour`: 0 to 255, in the document's colour space.
 
     `strength_target`: what the strength tools and the gradient write to; `shape_target`: what a drawn shape becomes. `combine`: what it
     does to what is there already, unless Shift (add) or Alt (subtract) is held.

@@ -11,7 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QColorSpace, QImage
+
+from editor.colour import to_srgb
 
 Pixels = NDArray[np.uint8]
 
@@ -47,6 +49,22 @@ def to_qimage(pixels: Pixels) -> QImage:
     elif pixels.shape[2] == 3:
         pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA), np.uint8)
     return wrap(premultiplied(np.ascontiguousarray(pixels))).copy()
+
+
+def tagged(pixels: Pixels, icc: bytes | None) -> QImage:
+    """A QImage of its own from (h, w, 4) RGBA, alpha kept straight, that knows its colour space. `icc`: None for sRGB."""
+    space = QColorSpace(QColorSpace.NamedColorSpace.SRgb)
+    if icc is not None:
+        own = QColorSpace.fromIccProfile(icc)
+        if own.isValid():
+            space = own
+        else:  # Qt knows fewer kinds of profiles
+            pixels = to_srgb(pixels, icc)
+    pixels = np.ascontiguousarray(pixels)
+    height, width = pixels.shape[:2]
+    image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBA8888).copy()
+    image.setColorSpace(space)
+    return image
 
 
 def from_qimage(image: QImage) -> Pixels:

@@ -8,12 +8,14 @@ from typing import Any, Literal
 
 from PySide6.QtCore import Signal
 
+from editor.colour import convert_one
 from editor.document import Document
 from editor.edit import Draft, Plan, other_plan, plan
+from editor.first_strength import first_strength
 from editor.models.info import ModelInfo
 from editor.planning import Touch, touches
 from editor.request import BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings
-from widgets.methods import Preset, first_strength, method_of, with_preset
+from widgets.methods import Preset, method_of, with_preset
 from widgets.open_document import OpenDocument
 from widgets.options import ToolName, ToolOptions, ViewOptions
 from widgets.scribbling import layer_to_scribble_on, only_just_begun, with_scribble
@@ -32,7 +34,8 @@ class Setup(OpenDocument):
         super().__init__(document, budget)
         self.draft = Draft.for_document(document)
         self._planned: tuple[Document, Draft, Plan, Plan | None] | None = None
-        self.options = ToolOptions()
+        first = ToolOptions()
+        self.options = replace(first, colour=convert_one(first.colour, None, document.metadata.icc))
         self.view = ViewOptions()
         self.active_layer: int | None = document.layers[-1].id if document.layers else None
         self._kept: dict[

@@ -16,6 +16,7 @@ from widgets.controls.tips import show_beside
 from widgets.guard import Guarded
 from widgets.job import Candidate, Job
 from widgets.qimage import to_qimage
+from widgets.screen_colour import on_screen
 from widgets.session import ASIDE, OUTDATED, Session
 from widgets.variation_cards import CAPTION, CARD, GAP, PICTURE, Card, Face, Pending, RowScroll
 
@@ -249,7 +250,7 @@ class Variations(Guarded, QFrame):
         result, document = candidate.result, candidate.asked.document
         area = _inside(result.stripes[stripe].rect) if result.stripes else _around(result.rect, document.rect)
         side = round(PICTURE * self.devicePixelRatioF())
-        return QPixmap.fromImage(to_qimage(result_thumbnail(document, result, area, side)))
+        return QPixmap.fromImage(to_qimage(on_screen(result_thumbnail(document, result, area, side), self)))
 
 
 def _around(rect: Rect, whole: Rect) -> Rect:

@@ -2,7 +2,7 @@
 
 A picture whose colour profile is not sRGB keeps its numbers and its profile: it is edited in its own colour space, and the profile goes
 back into the file that is written, so that nothing is lost to a conversion nobody asked for. Only what cannot stay as it is (printing
-colours, grey and Lab profiles) is converted to sRGB, and said so.
+colours, grey and Lab profiles, profiles that only lead one way, HDR) is converted to sRGB, and said so.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 from PIL.ImageFile import ImageFile
 
+from editor import colour
 from editor.compose import lay
 from editor.document import Metadata
 from editor.errors import UnreadableFile, UnwritableFile
 from editor.io.decoding import decode, turned
 from editor.io.exif import ORIENTATION, PREFIX, upright
 from editor.io.files import opened, written_beside
+from editor.io.stated import raw_exif, stated_by_exif, stated_space
 
 MOST_PIXELS = 400_000_000
 # Decoders keep an address for every row, and everything here a block for each 128: a strip one pixel wide takes far more than its pixels.
@@ -69,10 +71,13 @@ _DAMAGED = (
     zlib.error,
 )
 # Kinds people drop that are not read, so that the sentence can name them.
-_OTHERS = (
+_OTHER_PICTURES = (
     (b"GIF8", "a GIF"),
     (b"BM", "a BMP"),
     (b"8BPS", "a Photoshop file"),
+)
+_OTHERS = (
+    *_OTHER_PICTURES,
     (b"%PDF", "a PDF"),
     (b"PK\x03\x04", "an archive"),
     (b"<", "a web page or a drawing"),
@@ -102,13 +107,15 @@ _HIGHEST_DPI = 65_535
 class Picture:
     """A picture as read. `pixels`: (H, W, 4) uint8, straight alpha, read-only, upright; sRGB unless `metadata.icc` says otherwise.
 
-    `notes`: what a person should know about the reading, each a sentence ("16 bits per channel were reduced to 8").
+    `notes`: what a person should know about the reading, each a sentence ("16 bits per channel were reduced to 8"). `levels`: (H, W) uint8, the
+    greys of a grey picture as the file has them, where they are not those of the pixels; for masks, in which a number is no colour.
     """
 
     pixels: NDArray[np.uint8]
     name: str
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
+    levels: NDArray[np.uint8] | None = None
 
 
 def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_PIXELS) -> Picture:
@@ -125,8 +132,8 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
         orientation = image.tag_v2.get(ORIENTATION, 1)
         if orientation in (5, 6, 7, 8):  # Pillow already tells the size after turning
             stored = stored[1], stored[0]
-    if stored[0] * stored[1] > most_pixels or max(stored) > MAX_SIDE:
-        raise _too_large(called, stored)
+    check_size(stored, called, most_pixels)
+    stated = stated_space(image, data)
     exif, broken = None, False
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         # A TIFF's directory is read before its pixels, everyone else's EXIF after them, since it may stand behind.
@@ -135,7 +142,7 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
         except _DAMAGED:
             broken = True
     try:
-        pixels, icc, notes = decode(image, data, stored)
+        pixels, icc, converted, levels, notes = decode(image, data, stored, stated.icc)
     except NotImplementedError as error:
         raise UnreadableFile(f"“{called}” {error}, which Palimpsest cannot read.", _SAVE_PLAINLY) from error
     except MemoryError as error:
@@ -147,24 +154,36 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
         raise _damaged(called) from error
     if broken:
         notes.append(_BROKEN_EXIF)
-    block = image.info.get("exif")
+    block = image.info.get("exif") or raw_exif(image)
     if exif is None and block:
         exif, orientation = upright(block if block.startswith(PREFIX) else PREFIX + block)
     if exif is not None and len(exif) > _MAX_EXTRA:
         exif = None
         notes.append("The camera's data (EXIF) is far too long and was left out.")
+    if not stated.said and not converted and exif is not None:
+        icc = stated_by_exif(exif).icc
+    if stated.note:
+        notes.append(stated.note)
     if icc is not None and len(icc) > _MAX_EXTRA:
         icc = None
         notes.append("The colour profile is far too long and was left out.")
+    if icc is not None and (stated.only_read or not colour.can_be_edited_in(icc)):
+        if colour.can_be_read(icc):
+            pixels = colour.to_srgb(pixels, icc)
+            notes.append("The colours were converted from the file's own profile to sRGB.")
+        else:
+            notes.append("The file's colour profile is broken, so its colours are taken for sRGB.")
+        icc = None
     pixels = turned(pixels, orientation)
     pixels.setflags(write=False)
+    levels = None if levels is None else turned(levels, orientation)
     dpi = _dpi(image.info.get("dpi"))
     if dpi is not None and orientation in (5, 6, 7, 8):
         dpi = dpi[1], dpi[0]
     if getattr(image, "is_animated", False):
         notes.append("The file holds several pictures; the first was opened.")
     title = name or (source.stem if isinstance(source, Path) else "Picture")
-    return Picture(pixels, title, Metadata(icc, exif, dpi), tuple(notes))
+    return Picture(pixels, title, Metadata(icc, exif, dpi), tuple(notes), levels)
 
 
 def write_image(
@@ -233,6 +252,34 @@ def export_kind(path: Path) -> str:
     )
 
 
+def check_size(size: tuple[int, int], called: str, most_pixels: int = MOST_PIXELS) -> None:
+    """Raises `UnreadableFile` for more pixels than are opened. `size`: width and height; `called`: what the picture is called."""
+    if size[0] * size[1] > most_pixels or max(size) > MAX_SIDE:
+        raise _too_large(called, size)
+
+
+def begins_picture(head: bytes) -> bool:
+    """Whether a file that begins with `head`, 16 bytes of it, is of a kind that is read here."""
+    return _plugin(head) is not None
+
+
+def begins_project(head: bytes) -> bool:
+    """Whether a file that begins with `head`, 100 bytes of it, is a project of ours."""
+    return head.startswith(b"PK") and b"manifest.json" in head
+
+
+def may_be_picture(path: Path) -> bool:
+    """Whether there is any use in reading the file as a picture: by its content it is one, also of kinds that are not read here, or by its name."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError:
+        head = b""
+    other = any(head.startswith(start) for start, _ in _OTHER_PICTURES) or head[4:8] == b"ftyp"
+    named = any(path.suffix.lower() in kind.suffixes for kind in READ_KINDS)
+    return begins_picture(head) or other or named
+
+
 def _contents(path: Path) -> bytes:
     with opened(path) as file:
         data = file.read(MOST_BYTES + 1)
@@ -247,17 +294,8 @@ def _with_header(data: bytes, called: str) -> ImageFile:
     The decoders are called by themselves and not through `Image.open`, whose guard against oversized pictures can only be set for the
     whole program at once.
     """
-    head = data[:16]
-    plugin: type[ImageFile]
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        plugin = PngImagePlugin.PngImageFile
-    elif head.startswith(b"\xff\xd8\xff"):
-        plugin = JpegImagePlugin.JpegImageFile
-    elif head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        plugin = WebPImagePlugin.WebPImageFile
-    elif head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        plugin = TiffImagePlugin.TiffImageFile
-    else:
+    plugin = _plugin(data[:16])
+    if plugin is None:
         raise _unknown(data, called)
     try:
         image = plugin(io.BytesIO(data))
@@ -273,6 +311,18 @@ def _with_header(data: bytes, called: str) -> ImageFile:
     if min(image.size) < 1 or (plugin is JpegImagePlugin.JpegImageFile and data.count(b"\xff\xda") > _MAX_SCANS):
         raise _damaged(called)
     return image
+
+
+def _plugin(head: bytes) -> type[ImageFile] | None:
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PngImagePlugin.PngImageFile
+    if head.startswith(b"\xff\xd8\xff"):
+        return JpegImagePlugin.JpegImageFile
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return WebPImagePlugin.WebPImageFile
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return TiffImagePlugin.TiffImageFile
+    return None
 
 
 def _tiff_exif(image: TiffImagePlugin.TiffImageFile) -> bytes | None:
@@ -314,6 +364,10 @@ def _unknown(data: bytes, called: str) -> UnreadableFile:
     what = next((f"is {what}" for start, what in _OTHERS if data.lstrip()[:8].startswith(start)), "is not a picture")
     if data[4:8] == b"ftyp":
         what = "is a HEIC, an AVIF or a film"
+    if begins_project(data[:100]):
+        return UnreadableFile(
+            f"“{called}” is a Palimpsest project, and not a picture.", "Open it, export the picture, and take that."
+        )
     return UnreadableFile(
         f"“{called}” {what}; Palimpsest opens PNG, JPEG, WebP and TIFF.", "Save it as one of these, then open it again."
     )

@@ -237,7 +237,9 @@ def test_pixels_are_laid_over_one_another(seed: int, brush: Brush, way: list[Sam
         part = (share[..., None] * paint.rgb + before[..., :3] * (alpha * (1 - share))[..., None])[seen]
         assert np.abs(after[..., :3][seen] - part / result[seen][:, None]).max() <= 0.52
     else:
-        assert np.array_equal(after[..., :3], before[..., :3])
+        left = (after[..., 3] > 0) | (share == 0)
+        assert np.array_equal(after[left], np.dstack([before[..., :3], after[..., 3]])[left])
+        assert not after[~left].any()
         assert np.abs(after[..., 3] - 255 * alpha * (1 - share)).max() <= 0.51
 
 
@@ -297,3 +299,13 @@ def test_blocks_beside_the_stroke_are_shared() -> None:
     assert after.rows[0][1:] == BLANK.rows[0][1:]
     assert after.rows[1:] == BLANK.rows[1:]
     assert not after.is_blank(after.rows[0][0])
+
+
+def test_what_is_erased_leaves_no_colours_behind() -> None:
+    base = Tiles.of(np.full((40, 40, 4), (10, 200, 30, 255), np.uint8))
+    stroke = Stroke(base, Brush(size=12, hardness=1.0), Erase())
+    stroke.add([Sample(20, 20)])
+    found = stroke.finish().read()
+    assert found[20, 20].tolist() == [0, 0, 0, 0]
+    assert (found[found[..., 3] > 0][:, :3] == (10, 200, 30)).all()
+    assert (found[found[..., 3] == 0] == 0).all()

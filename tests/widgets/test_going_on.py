@@ -9,13 +9,13 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from editor.document import Document
+from editor.first_strength import first_strength
 from editor.geometry import Rect
 from editor.layer import Layer
 from editor.models.info import ModelInfo
 from editor.report import Recipe
 from editor.request import Action, BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings
 from tests.widgets.desk_stub import Worker, model, picture
-from widgets.methods import first_strength
 from widgets.session import Notice, Session
 
 BOATS, SEAS = model("boats"), model("seas")

@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.colour import convert
 from editor.document import Document
+from editor.errors import InvalidRequest
 from editor.geometry import Placement, Point, Rect, Size
 from editor.io.images import Picture
+from editor.io.mask_pictures import mask_of
 from editor.item import Exemplar
 from editor.layer import Layer
-from editor.tiles import Tiles
 from widgets.session import Session
 
 Choice = Literal["exemplar", "layer", "document", "strength"]
@@ -32,26 +34,38 @@ SHARE = 0.5  # of what is visible that an exemplar takes at most, along each sid
 
 
 def take(session: Session, choice: Choice, picture: Picture, at: Point, visible: Rect) -> None:
-    """Make it so, as one step of the history. `at`: where it was dropped, `visible`: what is seen, both in picture pixels."""
+    """Make it so, as one step of the history, in the document's colour space. `at`: where it was dropped, `visible`: what is seen, both in picture
+    pixels.
+    """
     document, name = session.document, title(picture.name)
     match choice:
         case "exemplar":
-            exemplar = Exemplar.of(name, picture.pixels, placement(picture_size(picture), at, visible))
+            exemplar = Exemplar.of(name, pixels_for(document, picture), placement(picture_size(picture), at, visible))
             document = document.adding_exemplar(exemplar)
             session.commit("Add reference picture", document)
             session.activate(exemplar=document.exemplars[-1].id)
             session.set_options(tool="move")
         case "layer":
-            document = with_layer(document, name, picture.pixels, at)
+            document = with_layer(document, name, pixels_for(document, picture), at)
             session.commit("Add layer", document)
             session.activate_layer(document.layers[-1].id)
         case "document":
             session.open_picture(picture)
         case "strength":
-            session.commit(
-                "Strength from a picture", document.with_strength(as_strength(picture.pixels, document.size))
-            )
+            try:
+                mask = mask_of(picture, document.size)
+            except InvalidRequest as error:
+                session.notice(error.message, error.advice, error=True)
+                return
+            session.commit("Strength from a picture", document.with_strength(mask.tiles))
             session.activate()
+            for note in mask.notes:
+                session.notice(note)
+
+
+def pixels_for(document: Document, picture: Picture) -> NDArray[np.uint8]:
+    """The picture's pixels in the document's colour space."""
+    return convert(picture.pixels, picture.metadata.icc, document.metadata.icc)
 
 
 def title(name: str) -> str:
@@ -92,14 +106,6 @@ def with_layer(document: Document, name: str, pixels: NDArray[np.uint8], at: Poi
         left, top = (document.size.width - size[0]) // 2, (document.size.height - size[1]) // 2
     layer = Layer.empty(0, name, document.size)
     return document.adding_layer(replace(layer, pixels=layer.pixels.write(left, top, pixels)))
-
-
-def as_strength(pixels: NDArray[np.uint8], size: Size) -> Tiles:
-    """(H, W) float32: how bright the picture is, stretched over `size`; what is transparent counts as dark."""
-    bright = cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    bright *= pixels[..., 3] * np.float32(1 / 255**2)
-    way = cv2.INTER_AREA if bright.size > size.area else cv2.INTER_LINEAR
-    return Tiles.of(np.clip(np.asarray(cv2.resize(bright, tuple(size), interpolation=way), np.float32), 0, 1))
 
 
 def _resized(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:

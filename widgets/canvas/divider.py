@@ -29,16 +29,18 @@ class Divider(QObject):
         self._canvas, self._session = canvas, session
         self.original: Sight | None = None
         self.screen: Screen | None = None
+        self.profile: bytes | None = None  # of what it is drawn on
         self.held = self.over = False
         self._share = 0.5  # where the line stands, 0 to 1 of the canvas's width
 
     def follow(self, lens: Lens) -> None:
         """The view's options, the original or what is looked at may have changed."""
         view, original = self._session.view, self._session.original
-        if self.original is not None and self.original.document is not original:
+        seen = self.original
+        if seen is not None and (seen.document is not original or seen.screen != self.profile):
             self.original = self.screen = None
         if self.original is None and (view.original or view.divider) and original.size == lens.size:
-            self.original = Sight(original)
+            self.original = Sight(original, self.profile)
         if not view.divider or self.original is None:
             self.screen = None
             self.held = self.over = False

@@ -10,19 +10,20 @@ from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, QRect, QRectF, Q
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
+from editor.colour import convert
+from editor.errors import UnreadableFile
 from editor.geometry import Point, Rect
-from editor.io.images import READ_KINDS, Picture
+from editor.io.images import Picture
 from widgets.canvas import overlays
 from widgets.canvas.arrivals import CHOICES, Choice, picture_size, placement, side_by_side, take, title
 from widgets.canvas.pan_zoom import PanZoom
 from widgets.controls.icons import IconButton
-from widgets.dragged import files_of
 from widgets.guard import Guarded
-from widgets.qimage import from_qimage, to_qimage
+from widgets.incoming import picture_of, pictures_of, source_of
+from widgets.qimage import to_qimage
+from widgets.screen_colour import screen_profile
 from widgets.session import Notice, Session
 
-SUFFIXES = tuple(suffix for kind in READ_KINDS for suffix in kind.suffixes)
-_BYTES = ("image/png", "image/jpeg", "image/webp", "image/tiff")
 _PLACEHOLDER = 180, 120  # logical pixels, until the picture is known
 AGAIN = 100  # milliseconds
 _GHOST = 1024  # pixels of the longer side that a ghost needs at most
@@ -95,10 +96,11 @@ class Arrival:
         self.picture: Picture | None = None
         self.ghost: QImage | None = None
 
-    def arrived(self, picture: Picture) -> None:
+    def arrived(self, picture: Picture, screen: bytes | None) -> None:
+        """`screen`: the ICC profile of what it is drawn on, None for sRGB."""
         self.picture = picture
         step = max(1, max(picture_size(picture)) // _GHOST)
-        self.ghost = to_qimage(picture.pixels[::step, ::step])
+        self.ghost = to_qimage(convert(picture.pixels[::step, ::step], picture.metadata.icc, screen))
 
 
 class Dropper(QObject):
@@ -120,7 +122,7 @@ class Dropper(QObject):
         """Whether there is a picture in it, or an address of one."""
         if data is None:
             return False
-        return _source(data) is not None or any(not url.isLocalFile() for url in data.urls())
+        return source_of(data) is not None or any(not url.isLocalFile() for url in data.urls())
 
     def enter(self, data: QMimeData, at: QPointF) -> None:
         self.cancel()
@@ -158,17 +160,22 @@ class Dropper(QObject):
         return True
 
     def _begin(self, data: QMimeData, at: QPointF) -> None:
-        source = _source(data)
+        source = source_of(data)
         if source is None:
             if data.hasUrls():
                 self._session.notice(
                     "The browser gave only the picture's address.", "Copy the picture itself there, and paste it here."
                 )
             return
-        self._arrival = arrival = Arrival(source.name, at, _files(data)[1:])
+        self._arrival = arrival = Arrival(source.name, at, pictures_of(data)[1:])
         self.changed.emit(self.area())
         if source.image is not None:
-            self._decoded(arrival, Picture(from_qimage(source.image), source.name))
+            try:
+                picture = picture_of(source.image, source.name)
+            except UnreadableFile as error:
+                self._session.notice(error.message, error.advice, error=True)
+            else:
+                self._decoded(arrival, picture)
         elif source.file is not None:
             self._session.read(source.file, source.name, lambda picture: self._decoded(arrival, picture))
 
@@ -176,7 +183,7 @@ class Dropper(QObject):
         if arrival is not self._arrival:
             return  # put away meanwhile
         before = self.area()
-        arrival.arrived(picture)
+        arrival.arrived(picture, screen_profile(self._canvas))
         self.changed.emit(before.united(self.area()))
         if arrival.dropped:
             self._ask()
@@ -295,34 +302,3 @@ class Dropper(QObject):
         document = self._session.document.rect
         seen = self._canvas.viewport.visible().intersect(document)
         return document if seen.empty else seen
-
-
-class _Source:
-    """Where a picture comes from: a file (or a file's bytes), or an image that Qt holds already."""
-
-    def __init__(self, name: str, file: Path | bytes | None = None, image: QImage | None = None) -> None:
-        self.name = name
-        self.file = file
-        self.image = image
-
-
-def _files(data: QMimeData) -> list[Path]:
-    """The picture files in what was dropped or copied."""
-    return [path for path in files_of(data) if path.suffix.lower() in SUFFIXES]
-
-
-def _source(data: QMimeData) -> _Source | None:
-    """The first picture in what was dropped or copied; None when there is none."""
-    files = _files(data)
-    if files:
-        return _Source(files[0].name, files[0])
-    # Whoever drags a picture out of a browser gives its address as well: the only name there is.
-    name = next((url.fileName() for url in data.urls() if url.fileName()), "Picture")
-    for kind in _BYTES:
-        if data.hasFormat(kind):
-            return _Source(name, bytes(data.data(kind).data()))
-    if data.hasImage():
-        image = data.imageData()
-        if isinstance(image, QImage) and not image.isNull():
-            return _Source(name, image=image)
-    return None

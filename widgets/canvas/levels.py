@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.colour import convert
 from editor.compose import flatten, thinned
 from editor.document import Document
 from editor.geometry import Rect, Size
@@ -44,10 +45,14 @@ def from_level(rect: Rect, level: int) -> Rect:
     return Rect(*(side << level for side in rect))
 
 
-def picture_at(document: Document, level: int, rect: Rect) -> Pixels:
-    """(h, w, 4) uint8 BGRA premultiplied: the flattened picture inside `rect` of the level, every pixel an average."""
+def picture_at(document: Document, level: int, rect: Rect, screen: bytes | None = None) -> Pixels:
+    """(h, w, 4) uint8 BGRA premultiplied: the flattened picture inside `rect` of the level, every pixel an average.
+
+    screen: the ICC profile of what it is drawn on, None for sRGB
+    """
+    icc = document.metadata.icc
     if level == 0:
-        return premultiplied(flatten(document, rect))
+        return premultiplied(convert(flatten(document, rect), icc, screen))
     found = np.empty((rect.height, rect.width, 4), np.uint8)
     step = max(_CHUNK >> level, 1)
     for top in range(rect.top, rect.bottom, step):
@@ -58,19 +63,19 @@ def picture_at(document: Document, level: int, rect: Rect) -> Pixels:
             flat = flatten(document, source) if single is None else single
             small = _shrunk(flat, level)
             # What is transparent must not count as colour.
-            small = premultiplied(small) if opaque(small) else _shrunk(premultiplied(flat), level)
-            found[part.within(rect).slices] = small
+            shown = convert(small if opaque(small) else flat, icc, screen)
+            laid = premultiplied(shown)
+            found[part.within(rect).slices] = laid if opaque(small) else _shrunk(laid, level)
     return found
 
 
-def sketch_at(document: Document, level: int, rect: Rect) -> Pixels:
+def sketch_at(document: Document, level: int, rect: Rect, screen: bytes | None = None) -> Pixels:
     """The same from one source pixel for each level pixel: quick and rough."""
     source = from_level(rect, level).intersect(document.rect)
     step = 1 << level
     single = _single(document, source)
-    if single is not None:
-        return premultiplied(np.ascontiguousarray(single[::step, ::step]))
-    return premultiplied(thinned(document, source, step))
+    sample = thinned(document, source, step) if single is None else np.ascontiguousarray(single[::step, ::step])
+    return premultiplied(convert(sample, document.metadata.icc, screen))
 
 
 def map_at(tiles: Tiles, level: int, rect: Rect) -> Pixels:

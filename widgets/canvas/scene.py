@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from PySide6.QtCore import QRect, QRectF, Qt
 from PySide6.QtGui import QImage, QPainter, QPainterPath, QTransform
 
+from editor.colour import convert
 from editor.document import Document
 from editor.edit import Plan
 from editor.frame import Frame
@@ -59,6 +60,13 @@ class Scene:
         self.hovered: int | None = None
         self.labels: list[tuple[float, float, str]] = []
         self.phase = 0
+        self._screen: bytes | None = None
+
+    def set_screen(self, profile: bytes | None) -> None:
+        """The ICC profile of what is drawn on, None for sRGB."""
+        if profile != self._screen:
+            self._screen, self._preview = profile, None
+            self._things.set_screen(profile)
 
     @property
     def reviewing(self) -> bool:
@@ -197,7 +205,8 @@ class Scene:
 
     def _draw_preview(self, painter: QPainter, lens: Lens, preview: Preview) -> None:
         if self._preview is None or self._preview[0] is not preview:
-            self._preview = preview, to_qimage(preview.pixels)
+            icc = self._session.document.metadata.icc
+            self._preview = preview, to_qimage(convert(preview.pixels, icc, self._screen))
         painter.save()
         painter.setTransform(lens.to_device, True)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)

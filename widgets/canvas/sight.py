@@ -19,10 +19,11 @@ _CHANGED = word((255, 0, 200), 0.8)
 
 
 class Sight:
-    """A document's picture at the levels that are looked at."""
+    """A document's picture at the levels that are looked at. `screen`: the ICC profile of what it is drawn on, None for sRGB."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, screen: bytes | None = None) -> None:
         self.document = document
+        self.screen = screen
         self.deadline: float | None = None
         self.rough = False  # whether anything was sketched since this was last set to false
         self.cache = TileCache(document.size, self._exact, self._sketch)
@@ -40,10 +41,10 @@ class Sight:
         return pixels
 
     def _exact(self, level: int, rect: Rect) -> Pixels:
-        return picture_at(self.document, level, rect)
+        return picture_at(self.document, level, rect, self.screen)
 
     def _sketch(self, level: int, rect: Rect) -> Pixels:
-        return sketch_at(self.document, level, rect)
+        return sketch_at(self.document, level, rect, self.screen)
 
 
 class Changes:

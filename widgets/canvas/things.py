@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QPainter, QTransform
 
+from editor.colour import convert
 from editor.document import Document
 from editor.geometry import Placement, Rect, Size
 from editor.item import Exemplar, Item
@@ -59,8 +60,15 @@ class Things:
     """Draws the ghosts of moved items and the exemplars of a document, and keeps what it has cut out for the next time."""
 
     def __init__(self) -> None:
+        self._screen: bytes | None = None
         self._ghosts: dict[int, _Ghost] = {}
         self._shown: dict[int, _Shown] = {}
+
+    def set_screen(self, profile: bytes | None) -> None:
+        """The ICC profile of what is drawn on, None for sRGB."""
+        if profile != self._screen:
+            self._screen = profile
+            self._ghosts, self._shown = {}, {}
 
     def draw_items(self, painter: QPainter, document: Document, lens: Lens) -> None:
         """The visible moved items at their new places, in device pixels. What stays where it is has no ghost."""
@@ -80,7 +88,8 @@ class Things:
         visible = {exemplar.id: exemplar for exemplar in document.exemplars if exemplar.visible}
         self._shown = {id: shown for id, shown in self._shown.items() if id in visible}
         for id, exemplar in visible.items():
-            shown = self._exemplar(id, exemplar, lens, heat if heat is not None and id == heat.exemplar else None)
+            look = heat if heat is not None and id == heat.exemplar else None
+            shown = self._exemplar(id, exemplar, document.metadata.icc, lens, look)
             step = float(1 << shown.level)
             transform = QTransform.fromScale(step, step) * matrix_of(exemplar.placement, exemplar.size)
             shown.sprite.draw(painter, transform * lens.to_device)
@@ -93,13 +102,13 @@ class Things:
         if known is not None and known.mask is item.mask and known.layers is document.layers and known.level == level:
             return known
         rect = to_level(item.rect, level)
-        pixels = picture_at(document, level, rect)
+        pixels = picture_at(document, level, rect, self._screen)
         _cover(pixels, map_at(item.mask, level, rect))
         made = _Ghost(item.mask, document.layers, level, from_level(rect, level), Sprite(pixels))
         self._ghosts[id] = made
         return made
 
-    def _exemplar(self, id: int, exemplar: Exemplar, lens: Lens, look: Heat | None) -> _Shown:
+    def _exemplar(self, id: int, exemplar: Exemplar, icc: bytes | None, lens: Lens, look: Heat | None) -> _Shown:
         level = _level(exemplar.placement, lens)
         known = self._shown.get(id)
         pixels: Pixels | None = None
@@ -110,7 +119,7 @@ class Things:
                 return known
         rect = to_level(Rect.of_size(exemplar.size), level)
         if pixels is None:
-            pixels = _shrunk(exemplar.pixels, level)
+            pixels = _shrunk(convert(exemplar.pixels, icc, self._screen), level)
         weights = map_at(exemplar.cutout, level, rect)
         strength = map_at(exemplar.strength_map, level, rect)
         strength = np.asarray(cv2.convertScaleAbs(strength, alpha=exemplar.strength), np.uint8)

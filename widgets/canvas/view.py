@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QDragEnterEvent,
@@ -37,6 +37,7 @@ from widgets.canvas.tool_view import ToolView
 from widgets.dragged import on_clipboard
 from widgets.job import Job
 from widgets.options import ToolName
+from widgets.screen_colour import screen_profile
 from widgets.session import Session
 from widgets.surface import value_at
 from widgets.tools import grips
@@ -71,6 +72,7 @@ class CanvasView(ToolView):
         self._lens = Lens(self._viewport, session.document.size)
         self._screen = Screen(self._lens, session.view.surround)
         self._scene = Scene(session)
+        self._profile: bytes | None = None  # of the screen
         self._start(session.document)
         self._refining = _timer(self, 0, self._refine, single=False)
         self._idle = _timer(self, _IDLE, self._settle)
@@ -84,7 +86,7 @@ class CanvasView(ToolView):
         self._idle.start()
 
     def _start(self, document: Document) -> None:
-        self._sight = Sight(document)
+        self._sight = Sight(document, self._profile)
         self._changes: Changes | None = None
         self._overlay = StrengthOverlay(document)
         self._overlay_look()
@@ -93,6 +95,25 @@ class CanvasView(ToolView):
     def refining(self) -> bool:
         """Whether some of what is on screen is still a sketch."""
         return self._refining.isActive()
+
+    def _follow_screen(self) -> None:
+        """The window has come onto a screen, or onto another one: colours may have to be others there."""
+        profile = screen_profile(self)
+        if profile == self._profile:
+            return
+        self._profile = self._divider.profile = profile
+        self._scene.set_screen(profile)
+        self._sight = Sight(self._scene.document(), profile)
+        self._divider.follow(self._lens)
+        self._screen.picture_changed()
+        if self._divider.screen is not None:
+            self._divider.screen.picture_changed()
+        self.update()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.Show, QEvent.Type.ScreenChangeInternal):
+            self._follow_screen()
+        return super().event(event)
 
     # What has changed
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QWidget
 
+from editor.colour import convert_one
 from editor.item import Exemplar
 from editor.planning import Touch
 from editor.request import BlendedSettings
@@ -311,20 +312,26 @@ class PaintPage(_BrushPage):
         super().show_state()
         options = self.session.options
         self._opacity.set_value(options.brush.opacity)
-        self._colour.show_colour(options.colour)
+        self._colour.show_colour(self._in_srgb())
         draft = self.session.draft
         scribbling = draft.scribble is not None and draft.scribble == self.session.active_layer
         self._scribble.setVisible(scribbling and self.session.plan.action is None)
         self._colour.setVisible(options.tool == "paint")
 
     def _choose_colour(self) -> None:
-        dialog = QColorDialog(QColor(*self.session.options.colour), self)
+        dialog = QColorDialog(QColor(*self._in_srgb()), self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.colorSelected.connect(self._take_colour)
         dialog.open()
 
     def _take_colour(self, chosen: QColor) -> None:
-        self.session.set_options(colour=(chosen.red(), chosen.green(), chosen.blue()))
+        srgb = chosen.red(), chosen.green(), chosen.blue()
+        if srgb != self._in_srgb():  # else a colour that sRGB does not have would become the nearest that it has
+            self.session.set_options(colour=convert_one(srgb, None, self.session.document.metadata.icc))
+
+    def _in_srgb(self) -> tuple[int, int, int]:
+        """The colour in hand."""
+        return convert_one(self.session.options.colour, self.session.document.metadata.icc, None)
 
 
 class SelectBrushPage(_BrushPage):
@@ -411,7 +418,7 @@ class Words(Page):
 
 
 class ColourButton(Guarded, QToolButton):
-    """Shows the colour in hand."""
+    """Shows the colour in hand, in sRGB."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from widgets.guard import Guarded
 from widgets.qimage import to_qimage
+from widgets.screen_colour import on_screen
 from widgets.theme import colours
 
 Pixels = NDArray[np.uint8]
@@ -32,8 +33,8 @@ class Thumbnail(Guarded, QWidget):
         return round(max(self.width(), self.height()) * self.devicePixelRatioF())
 
     def show_pixels(self, pixels: Pixels | None) -> None:
-        """(h, w, 4) uint8 straight alpha; None shows nothing."""
-        self._pixmap = None if pixels is None else QPixmap.fromImage(to_qimage(pixels))
+        """(h, w, 4) uint8 sRGB, straight alpha; None shows nothing."""
+        self._pixmap = None if pixels is None else QPixmap.fromImage(to_qimage(on_screen(pixels, self)))
         self.update()
 
     def sizeHint(self) -> QSize:

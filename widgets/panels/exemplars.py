@@ -44,7 +44,7 @@ class ExemplarsPanel(ListPanel[Exemplar]):
         return self.session.draft.exemplar
 
     def thumbnail(self, thing: Exemplar, side: int) -> NDArray[np.uint8]:
-        return exemplar_thumbnail(thing, side)
+        return exemplar_thumbnail(thing, side, self.session.document.metadata.icc)
 
     def picture_key(self, thing: Exemplar) -> object:
         return thing.cutout

@@ -69,7 +69,7 @@ class LayersPanel(ListPanel[Layer]):
             row.show_mend(self.session.can_mend(active))
 
     def thumbnail(self, thing: Layer, side: int) -> NDArray[np.uint8]:
-        return layer_thumbnail(thing, side)
+        return layer_thumbnail(thing, side, self.session.document.metadata.icc)
 
     def picture_key(self, thing: Layer) -> object:
         return thing.pixels

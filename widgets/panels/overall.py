@@ -5,12 +5,13 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from editor.first_strength import first_strength
 from editor.request import PixelsSettings
 from widgets import running
 from widgets.controls.choice import Choice
 from widgets.controls.icons import IconButton
 from widgets.controls.slider import Slider
-from widgets.methods import METHODS, Method, first_strength, method_of
+from widgets.methods import METHODS, Method, method_of
 from widgets.session import Session
 
 IN_A_ROW = 4

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
+from editor.colour import to_srgb
 from editor.compose import on_white, thinned
 from editor.document import Document
 from editor.geometry import Rect, Size, invert, pixel_matrix, transform_point
@@ -57,13 +58,13 @@ def nearby(whole: Rect, clicks: tuple[Click, ...], box: Rect | None, viewport: V
 
 
 def reduced_picture(document: Document, rect: Rect) -> Pixels:
-    """(h, w, 3) uint8: what the document shows inside `rect`, on white, in at most `MOST_PIXELS`."""
+    """(h, w, 3) uint8 sRGB: what the document shows inside `rect`, on white, in at most `MOST_PIXELS`."""
     if rect.empty:
         return np.zeros((0, 0, 3), np.uint8)
     factor = _factor(rect.size)
     # Half of the reduction leaves pixels out, which is quick; the other half averages, so that grain is not taken for detail.
     step = math.ceil(factor / 2)
-    return reduced(on_white(thinned(document, rect, step, middle_of(rect, step))))
+    return to_srgb(reduced(on_white(thinned(document, rect, step, middle_of(rect, step)))), document.metadata.icc)
 
 
 def reduced(pixels: Pixels) -> Pixels:

@@ -17,8 +17,10 @@ from pytestqt.qtbot import QtBot
 from editor.document import Document
 from editor.errors import UnreadableFile
 from editor.geometry import Placement, Point, Rect, Size
+from editor.io.images import Picture
+from editor.io.mask_pictures import mask_of
 from tests.widgets.canvas.easel import LEFT, NONE, Easel, noise
-from widgets.canvas.arrivals import as_strength, placement, side_by_side, title, with_layer
+from widgets.canvas.arrivals import placement, side_by_side, title, with_layer
 from widgets.canvas.drop import DropChip, Dropper
 from widgets.controls.icons import IconButton
 from widgets.dragged import files_of
@@ -339,6 +341,6 @@ def test_a_layer_larger_than_the_picture_is_made_to_fit() -> None:
 def test_transparent_parts_of_a_strength_map_keep() -> None:
     pixels = np.full((10, 10, 4), 255, np.uint8)
     pixels[:, :5, 3] = 0
-    found = as_strength(pixels, Size(10, 10)).read()
+    found = mask_of(Picture(pixels, "map"), Size(10, 10)).tiles.read()
     assert (found[:, :5] == 0).all()
     assert found[:, 5:] == pytest.approx(1)
