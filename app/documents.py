@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.compose import flatten
-from editor.document import Document
+from editor.document import Document, Metadata
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image, write_image
 from editor.io.project import SUFFIX, open_project, save_project
@@ -74,7 +74,9 @@ class Thumbnails:
     def write(self, path: Path, document: Document) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_image(self._file(path), document_thumbnail(document, THUMBNAIL), document.metadata)
+            # The colours only: where and by whom it was taken is nobody's business there.
+            colours = Metadata(document.metadata.icc)
+            write_image(self._file(path), document_thumbnail(document, THUMBNAIL), colours)
         except (OSError, EditorError) as error:
             log.info("No thumbnail for %s: %s", path, error)
 
