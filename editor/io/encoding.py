@@ -163,15 +163,15 @@ def resampled(pixels: Pixels, size: Size, *, stopped: Callable[[], bool] = lambd
     alpha, cover = None, None
     if (pixels[..., 3] < 255).any():
         alpha = pixels[..., 3].astype(np.float32) / np.float32(255)
-        cover = resized(alpha).clip(0, 1)
-        target[..., 3] = np.rint(cover * 255)
+        cover = resized(alpha)
+        target[..., 3] = np.rint(cover.clip(0, 1) * 255)
     for channel in range(3):
-        plane = light[pixels[..., channel]]
+        plane: NDArray[np.float32] = light[pixels[..., channel]]
         if alpha is not None:
             plane *= alpha  # what is transparent has no colour that could bleed
         plane = resized(plane)
         if cover is not None:
-            plane /= np.maximum(cover, np.float32(1e-6))
+            plane = np.divide(plane, cover.clip(1e-3), dtype=np.float32)
         for top in range(0, size.height, _STRIP):
             strip = plane[top : top + _STRIP].clip(0, 1)
             values = _from_light(strip) if smaller else strip
