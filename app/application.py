@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +27,7 @@ from app.documents import (
     open_document,
 )
 from app.editing import Editing
+from app.export_dialog import Export, ExportDialog
 from app.first_sight import FirstSight, folder, settings_path
 from app.main_window import MainWindow
 from app.models import Models
@@ -38,8 +39,9 @@ from app.settings import Settings
 from editor.document import Document
 from editor.errors import EditorError, UnreadableFile
 from editor.geometry import Size
+from editor.io.encoding import KINDS, options_from
 from editor.io.files import state_of
-from editor.io.images import Picture, read_image
+from editor.io.images import Picture, export_kind, read_image
 from editor.models.inspect import inspect
 from editor.models.library import Library
 from widgets.canvas.arrivals import title
@@ -354,18 +356,35 @@ class Application:
 
     async def _export(self, session: Session) -> None:
         suggestion = session.path or self._folder() / session.name
-        path: Path | None = await _answer(lambda chosen: dialogs.ask_export(self.window, suggestion, chosen))
+        before = self._exported()
+        how: Export | None = await _answer(
+            lambda chosen: _opened(ExportDialog(self.window, session.document, before, chosen))
+        )
+        if how is None:
+            return
+        self.settings.set(
+            export_kind=how.kind, exports={kind: asdict(options) for kind, options in how.options.items()}
+        )
+        path: Path | None = await _answer(lambda chosen: dialogs.ask_export(self.window, suggestion, chosen, how.kind))
         if path is None:
             return
         async with self._saving:
             try:
-                notes = await export_picture(path, session.history.document)
+                # The name may ask for another kind than was chosen before; that kind has choices of its own.
+                options = how.options[export_kind(path)]
+                notes = await export_picture(path, session.history.document, options)
             except EditorError as error:
                 session.notice(error.message, error.advice, error=True)
                 return
         if session.history.document.rerun is not None:
             notes = (*notes, "What is hidden while an edit is reopened is not in it.")
         session.notice(" ".join((f"Exported {path.name}.", *notes)))
+
+    def _exported(self) -> Export:
+        """How pictures were exported before."""
+        values = self.settings.values
+        kind = next((kind for kind in KINDS if kind == values.export_kind), KINDS[0])
+        return Export(kind, {kind: options_from(values.exports.get(kind)) for kind in KINDS})
 
     async def _close(self, session: Session) -> bool:
         """Whether it was closed. Asked for twice, it still is one question."""
@@ -556,6 +575,11 @@ async def _answer(ask: Callable[[Callable[[T], None]], QDialog]) -> T | None:
     dialog = ask(settle)
     dialog.finished.connect(lambda: loop.call_soon(settle, None))  # an answer given while it closes comes first
     return await future
+
+
+def _opened(dialog: QDialog) -> QDialog:
+    dialog.open()
+    return dialog
 
 
 def load_engine(library: Callable[[], Library], learned: Path | None = None) -> RunsRequests:

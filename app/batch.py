@@ -17,6 +17,7 @@ from editor.errors import EditorError, InvalidRequest, ModelUnavailable, NotFini
 from editor.fields import FieldSpec, field_specs
 from editor.first_strength import first_strength
 from editor.geometry import Placement, Rect, Size
+from editor.io.encoding import ExportOptions
 from editor.io.images import Picture, export_kind, read_image, write_image
 from editor.io.mask_pictures import read_mask
 from editor.item import Exemplar
@@ -83,12 +84,13 @@ def edit_file(
     seed: int | None,
     settings: Sequence[str],
     model: WithModel | None = None,
+    export: ExportOptions | None = None,
 ) -> tuple[str, ...]:
     """Change `picture` where the grey picture `strength` is above black, and write the flattened outcome to `output`.
 
     Without a model by quick fill, with one as it says. `settings` are "name=value" pairs of the method's settings. Of several variations the
-    second goes to a file beside `output` whose name ends in "-2", and so on. Returns what the person should know, each a sentence.
-    Raises `EditorError` kinds; of these, `SomeMissing` after some of several variations were written.
+    second goes to a file beside `output` whose name ends in "-2", and so on. `export`: how they are written. Returns what the person should
+    know, each a sentence. Raises `EditorError` kinds; of these, `SomeMissing` after some of several variations were written.
     """
     export_kind(output)  # before the work, not after it
     kind = QuickFillSettings if model is None else METHODS[model.method]
@@ -126,7 +128,7 @@ def edit_file(
     for number, (result, match) in enumerate(made.results, 1):
         _, changed = apply_result(document, result, document)
         file = output if number == 1 else output.with_stem(f"{output.stem}-{number}")
-        notes += write_image(file, flatten(changed), changed.metadata)
+        notes += write_image(file, flatten(changed), changed.metadata, export or ExportOptions())
         if count > 1:
             told = "unranked" if match is None else f"similarity {match.similarity:.3f}"
             notes.append(f"{file.name}: seed {result.recipe.seed}, {told}.")

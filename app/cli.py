@@ -9,8 +9,12 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from editor.io.encoding import ExportOptions
 
 WORDS = ("edit", "models", "demo", "bench", "screenshots", "practice-model", "kill-test", "monkey")
 MOST = 64  # variations
@@ -77,6 +81,7 @@ def _edit(arguments: Sequence[str]) -> int:
     parser.add_argument("output", type=Path, help="where to write the result")
     parser.add_argument("--seed", type=int, default=None, help="the same seed gives the same picture (default: drawn)")
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a setting of the method")
+    _add_export(parser)
     model = parser.add_argument_group("with a diffusion model", "Without --model, quick fill does it.")
     model.add_argument("--model", help="its name, its path or its id on the hub")
     model.add_argument(
@@ -131,7 +136,15 @@ def _edit(arguments: Sequence[str]) -> int:
         )
     status = 0
     try:
-        notes = edit_file(asked.picture, strength, asked.output, seed=asked.seed, settings=asked.set, model=chosen)
+        notes = edit_file(
+            asked.picture,
+            strength,
+            asked.output,
+            seed=asked.seed,
+            settings=asked.set,
+            model=chosen,
+            export=_export(asked),
+        )
     except SomeMissing as error:
         notes, status = (*error.notes, str(error)), SOME
     except EditorError as error:
@@ -139,6 +152,51 @@ def _edit(arguments: Sequence[str]) -> int:
     for note in notes:
         sys.stderr.write(f"{note}\n")
     return status
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how the result is written", "What a kind of file does not know is passed over.")
+    group.add_argument("--quality", type=_within(1, 100), metavar="N", help="1 to 100, of JPEG and WebP (default 92)")
+    group.add_argument(
+        "--chroma", choices=("full", "half", "quarter"), help="detail of a JPEG's colours (default full)"
+    )
+    group.add_argument("--lossless", action="store_true", help="an exact WebP")
+    group.add_argument("--compression", type=_within(0, 9), metavar="N", help="0 to 9, of PNG (default 3)")
+    group.add_argument("--tiff", choices=("none", "lzw", "deflate"), help="compression of a TIFF (default none)")
+    size = group.add_mutually_exclusive_group()
+    size.add_argument(
+        "--longest-side",
+        dest="longest",
+        type=_within(1, 65_535),
+        metavar="PIXELS",
+        help="scale to this longest side; smaller in linear light, larger in the values as they are, by a Lanczos filter",
+    )
+    size.add_argument("--percent", type=_within(1, 400), metavar="N", help="scale by so many percent, likewise")
+    group.add_argument(
+        "--drop-information",
+        action="store_true",
+        help="write nothing of what is known about the picture (camera, place, author)",
+    )
+
+
+def _within(low: int, high: int) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"“{text}” must be a whole number from {low} to {high}")
+        return int(text)
+
+    return whole
+
+
+def _export(asked: argparse.Namespace) -> ExportOptions:
+    """How the result is written, by what was asked for."""
+    from editor.io.encoding import options_from  # noqa: PLC0415
+
+    names = ("quality", "chroma", "compression", "tiff", "longest", "percent")
+    values = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
+    scaling = next((name for name in ("longest", "percent") if name in values), "full")
+    more = {"lossless": asked.lossless, "scaling": scaling, "keep_information": not asked.drop_information}
+    return options_from({**values, **more})
 
 
 def _models(arguments: Sequence[str]) -> int:

@@ -12,6 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton, QWidget
 
 from editor.errors import readable
+from editor.io.encoding import KindName
 
 Answer = Literal["save", "discard", "cancel"]
 Choice = Literal["both", "overwrite", "reload", "cancel"]
@@ -49,15 +50,19 @@ def ask_save(parent: QWidget, suggestion: Path, chosen: Callable[[Path], None]) 
     return dialog
 
 
-def ask_export(parent: QWidget, suggestion: Path, chosen: Callable[[Path], None]) -> QFileDialog:
-    """Where to write the picture; the chosen kind gives the ending when the name has none of a picture."""
+def ask_export(
+    parent: QWidget, suggestion: Path, chosen: Callable[[Path], None], kind: KindName = "PNG"
+) -> QFileDialog:
+    """Where to write the picture; the chosen kind, first `kind`, gives the ending when the name has none of a picture."""
+    first = next(words for words in EXPORT_FILTERS if words.startswith(kind))
     dialog = _dialog(parent, "Export picture", suggestion.parent)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setNameFilters(list(EXPORT_FILTERS))
+    dialog.selectNameFilter(first)
     # So that the dialog asks before it replaces `cat.png`, also when only `cat` was typed.
-    dialog.setDefaultSuffix(".png")
+    dialog.setDefaultSuffix(EXPORT_FILTERS[first])
     dialog.filterSelected.connect(lambda kind: dialog.setDefaultSuffix(EXPORT_FILTERS.get(kind, ".png")))
-    dialog.selectFile(_named(suggestion, ".png"))
+    dialog.selectFile(_named(suggestion, EXPORT_FILTERS[first]))
 
     def picked(name: str) -> None:
         path = Path(name)

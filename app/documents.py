@@ -15,6 +15,7 @@ from editor.colour import to_srgb
 from editor.compose import flatten
 from editor.document import Document, Metadata
 from editor.errors import EditorError
+from editor.io.encoding import ExportOptions
 from editor.io.images import Picture, begins_picture, begins_project, read_image, write_image
 from editor.io.project import SUFFIX, open_project, save_project
 from editor.thumbnails import document_thumbnail
@@ -46,9 +47,10 @@ async def save_document(path: Path, document: Document) -> None:
     await asyncio.to_thread(save_project, path, document)
 
 
-async def export_picture(path: Path, document: Document) -> tuple[str, ...]:
+async def export_picture(path: Path, document: Document, options: ExportOptions | None = None) -> tuple[str, ...]:
     """Write the picture as seen; returns what the person should know. Raises `UnwritableFile`; an earlier file is then still there."""
-    return await asyncio.to_thread(lambda: write_image(path, flatten(document), document.metadata))
+    how = options or ExportOptions()
+    return await asyncio.to_thread(lambda: write_image(path, flatten(document), document.metadata, how))
 
 
 def is_project(path: Path) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import typing
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from app import preferences_file
 from app.preferences_file import text
 from editor.errors import EditorError
 from editor.history import DEFAULT_BUDGET
+from editor.io.encoding import KINDS, options_from
 from editor.io.files import written_beside
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,8 @@ class Preferences:
     single ones. `hub`: the address of a mirror, empty for the usual one. `model`: the key of the one in use. `ranker`: the folder of the one that
     ranks variations, empty for whichever is there. `method`: the settings class of the one that was used last, empty for quick fill.
 
+    `export_kind`: the kind of file that was exported last, empty for none. `exports`: how, for each kind, as `ExportOptions` names it.
+
     `autosave`: whether open documents are kept in case the program ends unexpectedly; `autosave_limit`: bytes that this may take.
     """
 
@@ -52,6 +56,8 @@ class Preferences:
     model: str = ""
     ranker: str = ""
     method: str = ""
+    export_kind: str = ""
+    exports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     autosave: bool = True
     autosave_limit: int = 4 * 1024**3
 
@@ -142,6 +148,12 @@ def _sane(name: str, raw: Any) -> Any:
         case "autosave_limit":
             whole = isinstance(raw, int) and not isinstance(raw, bool)
             return min(max(raw, LEAST_AUTOSAVE), MOST_AUTOSAVE) if whole else None
+        case "export_kind":
+            return raw if raw in KINDS else None
+        case "exports":
+            if not isinstance(raw, dict):
+                return None
+            return {kind: asdict(options_from(raw[kind])) for kind in KINDS if kind in raw}
         case "geometry" | "tab" | "model_folder" | "hub" | "model" | "ranker" | "method":
             return text(raw)
         case _:

@@ -23,11 +23,19 @@ MAPS: tuple[MapName, ...] = ("strength", "protect", "avoid", "selection")
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What came with the file and goes back into it. `icc`: the colour profile, `exif`: raw EXIF, both as stored; `dpi`: dots per inch."""
+    """What came with the file and goes back into it. `icc`: the colour profile, `exif`: raw EXIF, both as stored; `dpi`: dots per inch.
+
+    `xmp`: the packet, well-formed UTF-8. `iptc`: records as stored. `comment`: that of a JPEG or GIF, or a PNG's text of that name. `texts`: keyword
+    and text of those that a PNG had.
+    """
 
     icc: bytes | None = None
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    comment: str = ""
+    texts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 PREFIX = b"Exif\0\0"  # how a JPEG introduces the block; `Metadata.exif` always starts with it
 
 ORIENTATION = 0x0112
+WIDTH, HEIGHT, EXIF_DIRECTORY, EXIF_WIDTH, EXIF_HEIGHT = 0x0100, 0x0101, 0x8769, 0xA002, 0xA003
 THUMBNAIL_OFFSET, THUMBNAIL_LENGTH = 0x0201, 0x0202
 SHORT, LONG = 3, 4
 ENTRY = 12
@@ -46,6 +47,31 @@ def upright(exif: bytes) -> tuple[bytes, int]:
     if following:
         _drop_preview(block, following, next_at, order)
     return PREFIX + bytes(block), orientation if 1 <= orientation <= 8 else 1
+
+
+def sized(exif: bytes, width: int, height: int) -> bytes:
+    """The block with the size of the picture where it says one. A block that cannot be read comes back as it is."""
+    start = len(PREFIX) if exif.startswith(PREFIX) else 0
+    block = bytearray(exif[start:])
+    try:
+        order = {b"II": "<", b"MM": ">"}[bytes(block[:2])]
+        first = struct.unpack_from(order + "I", block, 4)[0]
+        entries, _ = _directory(block, first, order)
+        _put(block, entries, {WIDTH: width, HEIGHT: height}, order)
+        if EXIF_DIRECTORY in entries:
+            entries, _ = _directory(block, entries[EXIF_DIRECTORY].value, order)
+            _put(block, entries, {EXIF_WIDTH: width, EXIF_HEIGHT: height}, order)
+    except (KeyError, struct.error):
+        return exif
+    return exif[:start] + bytes(block)
+
+
+def _put(block: bytearray, entries: dict[int, _Entry], values: dict[int, int], order: str) -> None:
+    """Write whole numbers as long ones, for which every entry has room."""
+    for tag, value in values.items():
+        if tag in entries:
+            at = entries[tag].at
+            struct.pack_into(order + "HII", block, at - 6, LONG, 1, value)
 
 
 def _drop_preview(block: bytearray, directory: int, link: int, order: str) -> None:

@@ -8,11 +8,9 @@ colours, grey and Lab profiles, profiles that only lead one way, HDR) is convert
 from __future__ import annotations
 
 import io
-import struct
-import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +18,14 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPIma
 from PIL.ImageFile import ImageFile
 
 from editor import colour
-from editor.compose import lay
 from editor.document import Metadata
 from editor.errors import UnreadableFile, UnwritableFile
 from editor.io.decoding import decode, turned
+from editor.io.encoding import BROKEN_EXIF, ExportOptions, encode, sensible_dpi
 from editor.io.exif import ORIENTATION, PREFIX, upright
 from editor.io.files import opened, written_beside
+from editor.io.limits import MOST_BYTES_OF
+from editor.io.metadata import DAMAGED, information, without_texts
 from editor.io.stated import raw_exif, stated_by_exif, stated_space
 
 MOST_PIXELS = 400_000_000
@@ -55,21 +55,6 @@ READ_KINDS = (
     Kind("TIFF", (".tif", ".tiff")),
 )
 
-# What a decoder of a library says when the bytes make no sense.
-_DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    RuntimeError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
 # Kinds people drop that are not read, so that the sentence can name them.
 _OTHER_PICTURES = (
     (b"GIF8", "a GIF"),
@@ -93,14 +78,8 @@ _DESCRIPTIVE_TAGS = (
 )  # what, made by, model, program, when, who, rights
 _EXIF_AND_GPS = (0x8769, 0x8825)
 _SAVE_PLAINLY = "Save it as an ordinary TIFF or PNG of 8 or 16 bits per channel in the program it came from."
-# Far above what cameras and programs write, and well below what a project takes back.
-_MAX_EXTRA = 16 * 2**20
 # A decoder goes over the whole picture for each; programs write about ten.
 _MAX_SCANS = 200
-_BROKEN_EXIF = "The camera's data (EXIF) is broken and was left out."
-_LONGEST_SIDE = {"JPEG": 65_535, "WebP": 16_383}
-_LONGEST_JPEG_EXIF = 65_533
-_HIGHEST_DPI = 65_535
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +118,7 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
         # A TIFF's directory is read before its pixels, everyone else's EXIF after them, since it may stand behind.
         try:
             exif = _tiff_exif(image)
-        except _DAMAGED:
+        except DAMAGED:
             broken = True
     try:
         pixels, icc, converted, levels, notes = decode(image, data, stored, stated.icc)
@@ -150,21 +129,23 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
             f"“{called}” ({stored[0]} × {stored[1]}) does not fit into memory.",
             "Close other pictures or programs, then open it again.",
         ) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise _damaged(called) from error
     if broken:
-        notes.append(_BROKEN_EXIF)
-    block = image.info.get("exif") or raw_exif(image)
+        notes.append(BROKEN_EXIF)
+    known, lost = information(image, data)
+    notes += lost
+    block = image.info.get("exif") or known.exif or raw_exif(image)
     if exif is None and block:
         exif, orientation = upright(block if block.startswith(PREFIX) else PREFIX + block)
-    if exif is not None and len(exif) > _MAX_EXTRA:
+    if exif is not None and len(exif) > MOST_BYTES_OF["exif"]:
         exif = None
         notes.append("The camera's data (EXIF) is far too long and was left out.")
     if not stated.said and not converted and exif is not None:
         icc = stated_by_exif(exif).icc
     if stated.note:
         notes.append(stated.note)
-    if icc is not None and len(icc) > _MAX_EXTRA:
+    if icc is not None and len(icc) > MOST_BYTES_OF["icc"]:
         icc = None
         notes.append("The colour profile is far too long and was left out.")
     if icc is not None and (stated.only_read or not colour.can_be_edited_in(icc)):
@@ -177,67 +158,29 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
     pixels = turned(pixels, orientation)
     pixels.setflags(write=False)
     levels = None if levels is None else turned(levels, orientation)
-    dpi = _dpi(image.info.get("dpi"))
+    dpi = sensible_dpi(image.info.get("dpi"))
     if dpi is not None and orientation in (5, 6, 7, 8):
         dpi = dpi[1], dpi[0]
     if getattr(image, "is_animated", False):
         notes.append("The file holds several pictures; the first was opened.")
     title = name or (source.stem if isinstance(source, Path) else "Picture")
-    return Picture(pixels, title, Metadata(icc, exif, dpi), tuple(notes), levels)
+    return Picture(pixels, title, replace(known, icc=icc, exif=exif, dpi=dpi), tuple(notes), levels)
 
 
 def write_image(
-    path: Path, pixels: NDArray[np.uint8], metadata: Metadata, *, quality: int = 92, lossless: bool = False
+    path: Path,
+    pixels: NDArray[np.uint8],
+    metadata: Metadata,
+    options: ExportOptions = ExportOptions(),  # noqa: B008  it is a value
 ) -> tuple[str, ...]:
     """Write (H, W, 4) uint8 straight alpha; the ending of `path` chooses the kind, one of `EXPORT_KINDS`.
 
-    `quality`: 1 to 100, for JPEG and WebP; `lossless` makes a WebP exact. PNG and TIFF always are. Returns what could not be kept,
-    each a sentence. Written beside and renamed. Raises `UnwritableFile`.
+    Returns what could not be kept, each a sentence. Written beside and renamed. Raises `UnwritableFile`.
     """
-    kind = export_kind(path)
-    height, width = pixels.shape[:2]
-    longest = _LONGEST_SIDE.get(kind, max(width, height))
-    if max(width, height) > longest:
-        raise UnwritableFile(
-            f"A {kind} file can be at most {longest} pixels wide and high; this picture has {width} × {height}.",
-            "Choose PNG or TIFF.",
-        )
-    notes: list[str] = []
-    opaque = bool((pixels[..., 3] == 255).all())
-    if kind == "JPEG" and not opaque:
-        pixels = _on_white(pixels)
-        notes.append("JPEG knows no transparency; the picture was laid on white.")
-    image = Image.fromarray(np.ascontiguousarray(pixels if not opaque and kind != "JPEG" else pixels[..., :3]))
-    exif = metadata.exif
-    if kind == "JPEG" and exif is not None and len(exif) > _LONGEST_JPEG_EXIF:
-        exif = None
-        notes.append("The camera's data (EXIF) is too long for a JPEG file and was left out.")
-    kept = {"exif": exif, "icc_profile": metadata.icc, "dpi": _dpi(metadata.dpi)}
-    options: dict[str, Any] = {key: value for key, value in kept.items() if value is not None}
-    match kind:
-        case "JPEG":
-            options |= {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
-        case "WebP":
-            # Without loss, Pillow takes the quality for the time to be spent. Method 2 is three times as fast as the usual 4.
-            effort = 50 if lossless else quality
-            options |= {"quality": effort, "lossless": lossless, "exact": lossless, "method": 2}
-        case "PNG":
-            options["compress_level"] = 3  # half the time of the usual 6, an eighth larger
-        case "TIFF":
-            pass  # uncompressed: only so does Pillow keep the EXIF directories
-    encoded = io.BytesIO()
-    try:
-        image.save(encoded, kind, **options)
-    except _DAMAGED:
-        if options.pop("exif", None) is None:
-            raise
-        # A TIFF takes the EXIF apart, so one that is broken cannot go into it.
-        encoded = io.BytesIO()
-        image.save(encoded, kind, **options)
-        notes.append(_BROKEN_EXIF)
+    data, notes = encode(pixels, metadata, export_kind(path), options)
     with written_beside(path) as file:
-        file.write(encoded.getbuffer())
-    return tuple(notes)
+        file.write(data)
+    return notes
 
 
 def export_kind(path: Path) -> str:
@@ -298,12 +241,12 @@ def _with_header(data: bytes, called: str) -> ImageFile:
     if plugin is None:
         raise _unknown(data, called)
     try:
-        image = plugin(io.BytesIO(data))
+        image = plugin(io.BytesIO(without_texts(data)))
     except Image.DecompressionBombError as error:
         raise UnreadableFile(
             f"“{called}” is too large to open.", "Make it smaller in the program it came from."
         ) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         if plugin is TiffImagePlugin.TiffImageFile:
             what = f"“{called}” is damaged or incomplete, or a kind of TIFF that Palimpsest cannot read."
             raise UnreadableFile(what, _SAVE_PLAINLY) from error
@@ -338,24 +281,6 @@ def _tiff_exif(image: TiffImagePlugin.TiffImageFile) -> bytes | None:
         if directory:
             kept[tag] = directory
     return kept.tobytes() if len(kept) else None
-
-
-def _dpi(found: object) -> tuple[float, float] | None:
-    """Dots per inch as floats; None for what is missing or meaningless (files say 0 or 1 when they do not know)."""
-    if not isinstance(found, tuple) or len(found) != 2:
-        return None
-    try:
-        x, y = (round(float(each), 2) for each in found)  # rounded, since a PNG counts per metre
-    except (TypeError, ValueError, ArithmeticError):
-        return None
-    return (x, y) if min(x, y) > 1 and max(x, y) <= _HIGHEST_DPI else None
-
-
-def _on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    white = np.full_like(pixels, 255)
-    for top in range(0, len(pixels), 256):  # in strips, since laying works in floats
-        lay(white[top : top + 256], pixels[top : top + 256], 1.0, "normal")
-    return white
 
 
 def _unknown(data: bytes, called: str) -> UnreadableFile:

@@ -40,6 +40,7 @@ from editor.io.fields import Fields, Malformed
 from editor.io.files import FileState
 from editor.io.limits import MOST, Mending
 from editor.io.manifest import describe, rebuild
+from editor.io.metadata import EXTRAS, pack_extras
 from editor.io.planes import Planes, block_count
 from editor.io.project import HEAD, MOST_MANIFEST, upgraded
 from editor.io.records import NewerRecords, Record, RecordWriter, payload, scan
@@ -50,7 +51,6 @@ log = logging.getLogger(__name__)
 
 SUFFIX: Final = ".journal"
 BLOCK_KIND, PLANE_KIND, EXTRA_KIND, STATE_KIND = b"BLCK", b"PLAN", b"XTRA", b"STAT"
-EXTRAS: Final = ("icc", "exif")
 # A journal is rewritten when it is larger than this many times its first state, and at least this large.
 MAX_GROWTH = 3
 MIN_REWRITE = 64 * 2**20  # bytes
@@ -318,7 +318,8 @@ class _JournalFile:
         if document is not None:
             manifest = {**HEAD, **describe(document, self)}
             manifest["planes"] = list(self._state)
-            manifest["extras"] = {name: self._write_extra(getattr(document.metadata, name)) for name in EXTRAS}
+            blocks = pack_extras(document.metadata)
+            manifest["extras"] = {name: self._write_extra(blocks.get(name)) for name in EXTRAS}
         stamp, on_disk = snapshot.stamp, snapshot.on_disk
         state = {
             "key": snapshot.key,
@@ -431,10 +432,10 @@ class JournalReader:
 
     def _rebuild(self, file: BinaryIO, state: dict[str, Any], mending: Mending | None) -> Document:
         manifest = self._manifest(file, state)
-        icc, exif = (self._extra(file, manifest["extras"].get(name)) for name in EXTRAS)
+        extras = {name: self._extra(file, manifest["extras"].get(name)) for name in EXTRAS}
         fields = Fields(upgraded(Fields(manifest, "the journal"), manifest), "the journal")
         planes = Planes(fields, lambda number, most: self._block(file, number, most))
-        return rebuild(fields, planes, icc, exif, mending)
+        return rebuild(fields, planes, extras, mending)
 
     @contextlib.contextmanager
     def _sentences(self) -> Iterator[None]:

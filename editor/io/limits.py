@@ -28,6 +28,16 @@ MOST: Final[dict[str, int]] = {
 # Words, in characters; longer ones are cut.
 LONGEST: Final[dict[str, int]] = {"name": 200, "prompt": 10_000, "negative_prompt": 10_000, "model": 4096}
 LONGEST_WORD = 200  # of any other text: a choice
+# What comes with a picture, in bytes; longer ones are left out. Far above what cameras and programs write, and below what a project takes back.
+MOST_BYTES_OF: Final[dict[str, int]] = {
+    "icc": 16 * 2**20,
+    "exif": 16 * 2**20,
+    "xmp": 8 * 2**20,
+    "iptc": 2**20,
+    "texts": 4 * 2**20,
+}
+MOST_TEXTS = 1000  # of one picture
+LONGEST_KEYWORD = 79  # characters, as PNG has it
 
 MOST_ID = 2**53  # what JSON of any program keeps exactly
 MOST_SEED = 2**64 - 1
@@ -57,6 +67,7 @@ class Mending:
     cut: int = 0  # texts
     numbered: int = 0  # ids
     maps: int = 0  # planes
+    lost: list[str] = field(default_factory=list)  # kinds of information about the picture
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -69,6 +80,10 @@ class Mending:
             sentences.append("Some maps held values that are no strength; they were brought back between 0 and 100 %.")
         if self.cut:
             sentences.append("Names or words that were too long were cut.")
+        if self.lost:
+            sentences.append(
+                f"Some information about the picture ({', '.join(dict.fromkeys(self.lost))}) is broken and was left out."
+            )
         if self.numbered:
             sentences.append("Layers, items or reference pictures had the same number; they were numbered anew.")
         return tuple(sentences)

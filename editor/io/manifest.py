@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from editor.document import MAPS, Document, Metadata
+from editor.document import MAPS, Document
 from editor.errors import InvalidRequest
 from editor.fields import check_ranges, field_specs
 from editor.geometry import Placement, Rect, Size
 from editor.io.fields import Fields, Malformed
 from editor.io.limits import LONGEST, LONGEST_WORD, MOST, RANGES, Mending, numbered, placed, sensible_rect
+from editor.io.metadata import unpack_extras
 from editor.io.planes import Planes, TileStore
 from editor.item import Exemplar, Item
 from editor.layer import BLENDS, Layer
@@ -80,9 +81,9 @@ def size_of(fields: Fields) -> Size:
 
 
 def rebuild(
-    fields: Fields, planes: Planes, icc: bytes | None, exif: bytes | None, mending: Mending | None = None
+    fields: Fields, planes: Planes, extras: Mapping[str, bytes | None], mending: Mending | None = None
 ) -> Document:
-    """The document of a manifest. What had to be mended is added to `mending`. Raises `Malformed`."""
+    """The document of a manifest. `extras`: as `pack_extras` names them. What had to be mended is added to `mending`. Raises `Malformed`."""
     size = size_of(fields)
     mending = Mending() if mending is None else mending
 
@@ -97,6 +98,8 @@ def rebuild(
     if fields.has("dpi"):
         pair = Fields(dict(zip("xy", fields.values("dpi", 2), strict=False)), "the resolution")
         dpi = pair.number("x", *RANGES["dpi"]), pair.number("y", *RANGES["dpi"])
+    metadata, lost = unpack_extras(extras, dpi)
+    mending.lost += lost
 
     def layer(group: Fields) -> Layer:
         return Layer(
@@ -145,7 +148,7 @@ def rebuild(
         tuple(item(group) for group in fields.groups("items", MOST["items"])),
         tuple(_exemplar(group, planes, size, mending) for group in fields.groups("exemplars", MOST["exemplars"])),
         _whole(fields, "next_id"),
-        Metadata(icc, exif, dpi),
+        metadata,
         rerun(fields.group("rerun")) if fields.has("rerun") else None,
     )
     mending.maps += planes.brought_back

@@ -4,7 +4,8 @@
 |---|---|
 | `manifest.json` | format, version, and all of the document but its pixels (`editor.io.manifest`) |
 | `blocks/0`, `blocks/1`, … | one block of pixels or of a map, as `editor.io.blocks` packs it; equal blocks are kept once |
-| `icc`, `exif` | as in `Metadata`, if there |
+| `icc`, `exif`, `xmp`, `iptc` | as in `Metadata`, if there |
+| `texts` | comment and texts of `Metadata` as JSON, if there |
 | `thumbnail.png` | the flattened picture, at most 512 pixels |
 
 A plane in the manifest is one `Tiles`: shape, type, and for every block its number, -1 where nothing was ever written. Members are
@@ -35,6 +36,7 @@ from editor.io.files import opened, written_beside
 from editor.io.images import MAX_SIDE, MOST_PIXELS, read_image
 from editor.io.limits import Mending
 from editor.io.manifest import describe, rebuild, size_of
+from editor.io.metadata import EXTRAS, pack_extras
 from editor.io.migrations import with_models
 from editor.io.planes import MOST_UNPACKED, Planes, Shelf, member, threads
 from editor.io.safe_json import BadJson, parse_json
@@ -52,7 +54,7 @@ HEAD: Final[dict[str, Any]] = {"format": FORMAT, "version": VERSION, "block": BL
 
 THUMBNAIL = 512
 MOST_MANIFEST = 64 * 2**20
-MOST_EXTRA = 64 * 2**20  # of ICC and EXIF, and of the thumbnail
+MOST_EXTRA = 64 * 2**20  # of ICC, EXIF and the like, and of the thumbnail
 
 # What `zipfile`, `zlib` and `json` say when the bytes make no sense; `Malformed` is a `ValueError`.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, ValueError, OverflowError)
@@ -75,9 +77,8 @@ def save_project(path: Path, document: Document) -> None:
     ):
         archive.writestr("manifest.json", json.dumps(manifest, allow_nan=False), zipfile.ZIP_DEFLATED)
         archive.writestr("thumbnail.png", _thumbnail(document))
-        for name, extra in (("icc", document.metadata.icc), ("exif", document.metadata.exif)):
-            if extra is not None:
-                archive.writestr(name, extra)
+        for name, extra in pack_extras(document.metadata).items():
+            archive.writestr(name, extra)
         for i, packed in enumerate(pool.map(pack, shelf.blocks)):
             archive.writestr(f"blocks/{i}", packed)
 
@@ -98,10 +99,8 @@ def open_project(path: Path) -> tuple[Document, tuple[str, ...]]:
             if min(size) < 1 or size.area > MOST_PIXELS or max(size) > MAX_SIDE:
                 raise Malformed(f"it says it has {size.width} × {size.height} pixels")
             planes = Planes(fields, lambda number, most: member(archive, f"blocks/{number}", most))
-            icc, exif = (
-                member(archive, name, MOST_EXTRA) if name in archive.NameToInfo else None for name in ("icc", "exif")
-            )
-            return rebuild(fields, planes, icc, exif, mending), mending.notes
+            extras = {name: _extra(archive, name, mending) for name in EXTRAS if name in archive.NameToInfo}
+            return rebuild(fields, planes, extras, mending), mending.notes
     except MemoryError as error:
         raise UnreadableFile(
             f"“{path.name}” does not fit into memory.", "Close other pictures or programs, then open it again."
@@ -114,6 +113,19 @@ def open_project(path: Path) -> tuple[Document, tuple[str, ...]]:
                 f"“{path.name}” is not a Palimpsest project.", "Open a picture, or a file that ends in .palimpsest."
             ) from error
         raise _damaged(path, "parts of it are missing or wrong") from error
+
+
+def _extra(archive: zipfile.ZipFile, name: str, mending: Mending) -> bytes | None:
+    """What a project keeps of the information about its picture. Only the colour profile is worth refusing the whole for: without it all
+    colours would be wrong.
+    """
+    try:
+        return member(archive, name, MOST_EXTRA)
+    except _DAMAGED:
+        if name == "icc":
+            raise
+        mending.lost.append(name if name == "texts" else name.upper())
+        return None
 
 
 def read_thumbnail(path: Path) -> NDArray[np.uint8] | None:

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.application import Application, load_engine
+from app.export_dialog import ExportDialog
 from app.runner import RunsRequests
 from app.settings import Settings
 from editor.item import Exemplar
@@ -219,6 +220,16 @@ class Desk:
         job = self.session.job
         assert job is not None
         return job
+
+    async def go_on_exporting(self) -> None:
+        """Press the button of the export dialog that is open."""
+        dialog = await self.export_dialog()
+        await by_hand(lambda: QTest.mouseClick(dialog.go_on, LEFT))
+
+    async def export_dialog(self) -> ExportDialog:
+        """The export dialog, as soon as it is open."""
+        await until(lambda: any(dialog.isVisible() for dialog in self.window.findChildren(ExportDialog)))
+        return next(dialog for dialog in self.window.findChildren(ExportDialog) if dialog.isVisible())
 
     async def choose_file(self, path: Path) -> None:
         """Answer the file dialog that is open."""

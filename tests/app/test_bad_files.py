@@ -235,6 +235,7 @@ def test_a_disk_that_fills_up_while_exporting(tell: Tell, photo: Path, tmp_path:
         with pytest.MonkeyPatch.context() as patch:
             fill_the_disk(patch, room=5_000)
             desk.application.export(session)
+            await desk.go_on_exporting()
             await desk.choose_file(path)
             await until(lambda: noticed)
         assert "not enough room to save “out.png”. Nothing was written." in noticed[0].message

@@ -20,6 +20,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from editor.document import Metadata
 from editor.errors import UnwritableFile
+from editor.io.encoding import ExportOptions
 from editor.io.exif import PREFIX, upright
 from editor.io.images import EXPORT_KINDS, READ_KINDS, read_image, write_image
 
@@ -104,7 +105,7 @@ def test_lossless_kinds_give_back_every_pixel_and_what_came_along(
     pixels = noise(*shape)
     if not transparent:
         pixels[..., 3] = 255
-    assert write_image(path, pixels, metadata, lossless=True) == ()
+    assert write_image(path, pixels, metadata, ExportOptions(lossless=True)) == ()
     found = read_image(path)
     assert np.array_equal(found.pixels, pixels)
     assert not found.pixels.flags.writeable
@@ -122,7 +123,7 @@ def test_lossless_kinds_give_back_every_pixel_and_what_came_along(
 def test_lossy_kinds_stay_close_and_keep_what_came_along(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"lossy{suffix}"
     pixels = opaque(smooth(64, 48))
-    assert write_image(path, pixels, Metadata(srgb(), camera_exif(), (300.0, 300.0)), quality=95) == ()
+    assert write_image(path, pixels, Metadata(srgb(), camera_exif(), (300.0, 300.0)), ExportOptions(quality=95)) == ()
     found = read_image(path)
     assert np.abs(found.pixels.astype(int) - pixels).max() <= 6
     assert found.metadata.icc == srgb()
@@ -131,8 +132,8 @@ def test_lossy_kinds_stay_close_and_keep_what_came_along(tmp_path: Path, suffix:
 
 def test_quality_decides_the_size(tmp_path: Path) -> None:
     low, high = tmp_path / "low.jpg", tmp_path / "high.jpg"
-    write_image(low, opaque(noise(64, 64, 3)), Metadata(), quality=20)
-    write_image(high, opaque(noise(64, 64, 3)), Metadata(), quality=95)
+    write_image(low, opaque(noise(64, 64, 3)), Metadata(), ExportOptions(quality=20))
+    write_image(high, opaque(noise(64, 64, 3)), Metadata(), ExportOptions(quality=95))
     assert low.stat().st_size < high.stat().st_size / 2
 
 
@@ -140,7 +141,7 @@ def test_a_transparent_picture_goes_onto_white_in_a_jpeg(tmp_path: Path) -> None
     path = tmp_path / "white.jpg"
     pixels = np.zeros((300, 32, 4), np.uint8)
     pixels[:, 16:] = (0, 0, 0, 128)
-    notes = write_image(path, pixels, Metadata(), quality=100)
+    notes = write_image(path, pixels, Metadata(), ExportOptions(quality=100))
     assert len(notes) == 1
     assert "white" in notes[0]
     found = read_image(path).pixels
