@@ -164,6 +164,7 @@ def make_request(document: Document, draft: Draft, planned: Plan | None = None) 
         prompt=draft.prompt,
         negative_prompt=draft.negative_prompt,
         overall=draft.strength,
+        revision=draft.revision,
     )
 
 
@@ -213,6 +214,7 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
         sampler=draft.sampler,
         overall=draft.strength,
         scribble=hint,
+        revision=draft.revision,
     )
 
 

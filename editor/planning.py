@@ -9,7 +9,15 @@ from editor.document import Document, MapName
 from editor.geometry import Rect
 from editor.item import Exemplar, Item
 from editor.models.info import ModelInfo
-from editor.request import Action, BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings, Sampler
+from editor.request import (
+    REVISION,
+    Action,
+    BlendedSettings,
+    MethodSettings,
+    PixelsSettings,
+    QuickFillSettings,
+    Sampler,
+)
 
 # Characters of a prompt that fit on the button.
 _PROMPT = 24
@@ -22,6 +30,7 @@ class Draft:
     `strength`: 0 to 1, multiplies what is painted. `seed`: None draws a new one for every run. `variations`: how many results to make.
     `model`: what methods with a model use. `steps`, `guidance_scale`: None for what suits the model. `frame`: the part of the document that the
     model sees, in pixels; None lets `make_request` choose. `scribble`: the id of the layer whose colours are a hint, for methods that take one.
+    `revision`: by which rules the request is made; older ones are for running again what they made.
     """
 
     settings: MethodSettings = field(default_factory=QuickFillSettings)
@@ -38,6 +47,7 @@ class Draft:
     sampler: Sampler = ""
     frame: Rect | None = None
     scribble: int | None = None
+    revision: int = REVISION
 
     @classmethod
     def for_document(cls, document: Document) -> Draft:

@@ -172,4 +172,5 @@ def _draft(document: Document, layer: Layer, recipe: Recipe) -> Draft:
         sampler=recipe.sampler,
         frame=recipe.rect if own else None,
         scribble=scribble,
+        revision=recipe.revision,
     )
