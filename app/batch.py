@@ -9,21 +9,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
-import numpy as np
-
+from editor import masks
 from editor.compose import flatten
 from editor.document import Document
 from editor.edit import Draft, apply_result, candidates, make_request
 from editor.engine import Engine
 from editor.errors import EditorError, InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go
 from editor.fields import FieldSpec, field_specs
-from editor.geometry import Placement, Rect, Size
+from editor.geometry import Placement, Size
 from editor.io.images import Picture, export_kind, read_image, write_image
 from editor.item import Exemplar
 from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.placing import reachable
+from editor.placing import fitted, reachable
 from editor.report import EditResult, Found, Match, Progress, Scored
 from editor.request import (
     BlendedSettings,
@@ -84,8 +82,10 @@ def edit_file(
     seed: int | None,
     settings: Sequence[str],
     model: WithModel | None = None,
+    white_keeps: bool = False,
 ) -> tuple[str, ...]:
-    """Change `picture` where the grey picture `strength` is above black, and write the flattened outcome to `output`.
+    """Change `picture` where the grey picture `strength` is above black, or with `white_keeps` below white, and write the flattened outcome to
+    `output`.
 
     Without a model by quick fill, with one as it says. `settings` are "name=value" pairs of the method's settings. Of several variations the
     second goes to a file beside `output` whose name ends in "-2", and so on. Returns what the person should know, each a sentence.
@@ -98,7 +98,7 @@ def edit_file(
     notes = list(opened.notes)
     document = Document.of_picture(opened.pixels, metadata=opened.metadata)
     if strength is not None:
-        document = document.with_strength(_painted(_read_beside(strength, notes), opened))
+        document = document.with_strength(_painted(_read_beside(strength, notes), opened, white_keeps=white_keeps))
     draft = replace(Draft.for_document(document), seed=seed)
     if model is None:
         draft = replace(draft, settings=replace(draft.settings, **chosen))
@@ -146,24 +146,22 @@ def _read_beside(file: Path, notes: list[str]) -> Picture:
     return picture
 
 
-def _painted(map: Picture, opened: Picture) -> Tiles:
+def _painted(map: Picture, opened: Picture, *, white_keeps: bool) -> Tiles:
     if map.pixels.shape != opened.pixels.shape:
         raise InvalidRequest(
             f"The strength picture is {map.pixels.shape[1]} × {map.pixels.shape[0]} pixels, the picture "
             f"{opened.pixels.shape[1]} × {opened.pixels.shape[0]}.",
             "Give both the same size.",
         )
-    grey = np.asarray(cv2.cvtColor(map.pixels, cv2.COLOR_RGBA2GRAY)).astype(np.float32) / np.float32(255)
-    return Tiles.of(grey)
+    return Tiles.of(masks.of_picture(map.pixels, white_keeps=white_keeps))
 
 
 def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float | None, canvas: Size) -> Exemplar:
     pixels = picture.pixels
     height, width = pixels.shape[:2]
-    fitted = min(canvas.width / width, canvas.height / height)
-    x, y = Rect.of_size(canvas).centre if place is None else place
-    scale = fitted if scale is None else scale
-    placement = Placement(x, y, scale, scale)
+    fit = fitted(Size(width, height), canvas)
+    x, y = (fit.x, fit.y) if place is None else place
+    placement = Placement(x, y, scale or fit.scale_x, scale or fit.scale_y)
     if reachable(placement, Size(width, height)) != placement:
         raise InvalidRequest(
             f"The exemplar “{picture.name}” would lie out of reach.",

@@ -47,6 +47,12 @@ def reachable(placement: Placement, size: Size) -> Placement:
     )
 
 
+def fitted(size: Size, canvas: Size) -> Placement:
+    """A thing of `size` upright in the middle of `canvas`, as large as all of it fits in; one of the same shape covers it."""
+    scale = min(canvas.width / size.width, canvas.height / size.height)
+    return Placement(*Rect.of_size(canvas).centre, scale, scale)
+
+
 def hole(item: Item, rect: Rect, grow: int) -> NDArray[np.bool_]:
     """(h, w) bool: the item's mask inside `rect`, grown by `grow` pixels, also from what lies just outside `rect`."""
     found = np.zeros(rect.size.shape, np.bool_)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor import masks
 from editor.document import Document
 from editor.geometry import Placement, Point, Rect, Size
 from editor.io.images import Picture
@@ -18,13 +19,14 @@ from editor.layer import Layer
 from editor.tiles import Tiles
 from widgets.session import Session
 
-Choice = Literal["exemplar", "layer", "document", "strength"]
+Choice = Literal["exemplar", "layer", "document", "strength", "keep"]
 # The likely one first.
 CHOICES: tuple[tuple[Choice, str, str], ...] = (
     ("exemplar", "Exemplar", "Lay it on and let in as much of it as you like"),
     ("layer", "Layer", "Put its pixels on a layer of their own"),
     ("document", "New document", "Open it beside this one"),
     ("strength", "Strength map", "Bright means free to change, dark means keep"),
+    ("keep", "Keep map", "Bright means keep, dark means free to change, as in PIXELS’ own files"),
 )
 SHARE = 0.5  # of what is visible that an exemplar takes at most, along each side
 
@@ -45,10 +47,9 @@ def take(session: Session, choice: Choice, picture: Picture, at: Point, visible:
             session.activate_layer(document.layers[-1].id)
         case "document":
             session.open_picture(picture)
-        case "strength":
-            session.commit(
-                "Strength from a picture", document.with_strength(as_strength(picture.pixels, document.size))
-            )
+        case "strength" | "keep":
+            map = as_strength(picture.pixels, document.size, white_keeps=choice == "keep")
+            session.commit("Strength from a picture", document.with_strength(map))
             session.activate()
 
 
@@ -68,10 +69,10 @@ def placement(size: Size, at: Point, visible: Rect) -> Placement:
 
 
 def with_layer(document: Document, name: str, pixels: NDArray[np.uint8], at: Point) -> Document:
-    """A new layer on top with the pixels centred at the point; what is larger than the picture is made to fit it."""
+    """A new layer on top with the pixels centred at the point; what is as large as the picture lies on it, and what is larger is made to fit it."""
     height, width = pixels.shape[:2]
     scale = min(1.0, document.size.width / width, document.size.height / height)
-    left, top = round(at.x - width / 2), round(at.y - height / 2)
+    left, top = (0, 0) if (width, height) == document.size else (round(at.x - width / 2), round(at.y - height / 2))
     if scale < 1:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         pixels = _resized(pixels, Size(*size))
@@ -80,10 +81,11 @@ def with_layer(document: Document, name: str, pixels: NDArray[np.uint8], at: Poi
     return document.adding_layer(replace(layer, pixels=layer.pixels.write(left, top, pixels)))
 
 
-def as_strength(pixels: NDArray[np.uint8], size: Size) -> Tiles:
-    """(H, W) float32: how bright the picture is, stretched over `size`; what is transparent counts as dark."""
-    bright = cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    bright *= pixels[..., 3] * np.float32(1 / 255**2)
+def as_strength(pixels: NDArray[np.uint8], size: Size, *, white_keeps: bool = False) -> Tiles:
+    """(H, W) float32: how bright the picture is, or with `white_keeps` how dark, stretched over `size`; what is transparent is kept."""
+    bright = masks.of_picture(pixels, white_keeps=white_keeps)
+    if bright.shape == size.shape:
+        return Tiles.of(bright)
     way = cv2.INTER_AREA if bright.size > size.area else cv2.INTER_LINEAR
     return Tiles.of(np.clip(np.asarray(cv2.resize(bright, tuple(size), interpolation=way), np.float32), 0, 1))
 
