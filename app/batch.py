@@ -16,14 +16,14 @@ from editor.engine import Engine
 from editor.errors import EditorError, InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go
 from editor.fields import FieldSpec, field_specs
 from editor.first_strength import first_strength
-from editor.geometry import Placement, Rect, Size
+from editor.geometry import Placement, Size
 from editor.io.encoding import ExportOptions
 from editor.io.images import Picture, export_kind, read_image, write_image
 from editor.io.mask_pictures import read_mask
 from editor.item import Exemplar
 from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.placing import reachable
+from editor.placing import fitted, reachable
 from editor.report import EditResult, Found, Match, Progress, Scored
 from editor.request import (
     BlendedSettings,
@@ -85,8 +85,10 @@ def edit_file(
     settings: Sequence[str],
     model: WithModel | None = None,
     export: ExportOptions | None = None,
+    white_keeps: bool = False,
 ) -> tuple[str, ...]:
-    """Change `picture` where the grey picture `strength` is above black, and write the flattened outcome to `output`.
+    """Change `picture` where the grey picture `strength` is above black, or with `white_keeps` below white, and write the flattened outcome to
+    `output`.
 
     Without a model by quick fill, with one as it says. `settings` are "name=value" pairs of the method's settings. Of several variations the
     second goes to a file beside `output` whose name ends in "-2", and so on. `export`: how they are written. Returns what the person should
@@ -99,7 +101,7 @@ def edit_file(
     notes = list(opened.notes)
     document = Document.of_picture(opened.pixels, metadata=opened.metadata)
     if strength is not None:
-        document = document.with_strength(_painted(strength, document.size, notes))
+        document = document.with_strength(_painted(strength, document.size, notes, white_keeps=white_keeps))
     draft = replace(Draft.for_document(document), seed=seed)
     if model is None:
         draft = replace(draft, settings=replace(draft.settings, **chosen))
@@ -144,8 +146,8 @@ def _read_beside(file: Path, notes: list[str]) -> Picture:
     return picture
 
 
-def _painted(file: Path, size: Size, notes: list[str]) -> Tiles:
-    mask = read_mask(file, size)
+def _painted(file: Path, size: Size, notes: list[str], *, white_keeps: bool) -> Tiles:
+    mask = read_mask(file, size, white_keeps=white_keeps)
     notes += [f"{file.name}: {note}" for note in mask.notes]
     return mask.tiles
 
@@ -153,10 +155,9 @@ def _painted(file: Path, size: Size, notes: list[str]) -> Tiles:
 def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float | None, canvas: Size) -> Exemplar:
     pixels = picture.pixels
     height, width = pixels.shape[:2]
-    fitted = min(canvas.width / width, canvas.height / height)
-    x, y = Rect.of_size(canvas).centre if place is None else place
-    scale = fitted if scale is None else scale
-    placement = Placement(x, y, scale, scale)
+    fit = fitted(Size(width, height), canvas)
+    x, y = (fit.x, fit.y) if place is None else place
+    placement = Placement(x, y, scale or fit.scale_x, scale or fit.scale_y)
     if reachable(placement, Size(width, height)) != placement:
         raise InvalidRequest(
             f"The reference picture “{picture.name}” would lie out of reach.",

@@ -76,9 +76,16 @@ def _edit(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("picture", type=Path)
     parser.add_argument(
-        "strength", type=Path, help="a grey picture of the same size: black keeps, white may change; - for none"
+        "strength",
+        type=Path,
+        help="a grey picture of the same size: black keeps, white may change (see --white-keeps); - for none",
     )
     parser.add_argument("output", type=Path, help="where to write the result")
+    parser.add_argument(
+        "--white-keeps",
+        action="store_true",
+        help="the strength picture the other way round, as in PIXELS’ own files: white keeps, black may change",
+    )
     parser.add_argument("--seed", type=int, default=None, help="the same seed gives the same picture (default: drawn)")
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a setting of the method")
     _add_export(parser)
@@ -117,6 +124,8 @@ def _edit(arguments: Sequence[str]) -> int:
     from editor.errors import EditorError  # noqa: PLC0415
 
     strength = None if str(asked.strength) == "-" else asked.strength
+    if strength is None and asked.white_keeps:
+        parser.error("--white-keeps says how to read the strength picture, and none is given")
     chosen = None
     if asked.model is not None:
         from app.models_cli import known_models  # noqa: PLC0415
@@ -144,6 +153,7 @@ def _edit(arguments: Sequence[str]) -> int:
             settings=asked.set,
             model=chosen,
             export=_export(asked),
+            white_keeps=asked.white_keeps,
         )
     except SomeMissing as error:
         notes, status = (*error.notes, str(error)), SOME

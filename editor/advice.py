@@ -11,7 +11,7 @@ from editor.hold import free_steps
 from editor.item import Exemplar
 from editor.models.info import ModelInfo
 from editor.planning import Draft, Plan
-from editor.repainting import repaint_frame
+from editor.repainting import kept_out, most_freed, repaint_frame
 from editor.request import BlendedSettings
 from editor.scribble import painted_rect, scribble_of
 from editor.shrinking import skipped_steps
@@ -65,7 +65,15 @@ def _by_words(document: Document, draft: Draft, planned: Plan, model: ModelInfo)
 
 def _repainting(document: Document, draft: Draft, planned: Plan, model: ModelInfo) -> str:
     steps = draft.steps_on(model)
-    running = free_steps(draft.strength, steps)
+    out = kept_out(document, draft, planned)
+    if out is not None:
+        return (
+            f"The strength is nowhere 100\u202f%, so “{out.name}” is not let in. Paint 100\u202f% where it should show."
+        )
+    freed = most_freed(document, draft, planned)
+    running = free_steps(draft.strength * freed, steps)
+    if running == 0 and free_steps(draft.strength, steps) > 0:
+        return "So little is let in that not one step runs. Let in more, or raise the strength."
     if running == 0:
         return "At this strength not one step runs. Raise the strength, or the number of steps."
     if running < FEW_STEPS and steps > running:

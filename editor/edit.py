@@ -167,6 +167,7 @@ def make_request(document: Document, draft: Draft, planned: Plan | None = None) 
         prompt=draft.prompt,
         negative_prompt=draft.negative_prompt,
         overall=draft.strength,
+        revision=draft.revision,
     )
 
 
@@ -218,6 +219,7 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
         overall=draft.strength,
         scribble=None if hint is None else to_srgb(hint, icc),
         icc=icc,
+        revision=draft.revision,
     )
 
 

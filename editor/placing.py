@@ -48,6 +48,12 @@ def reachable(placement: Placement, size: Size) -> Placement:
     )
 
 
+def fitted(size: Size, canvas: Size) -> Placement:
+    """A thing of `size` upright in the middle of `canvas`, as large as all of it fits in; one of the same shape covers it."""
+    scale = min(canvas.width / size.width, canvas.height / size.height)
+    return Placement(*Rect.of_size(canvas).centre, scale, scale)
+
+
 def hole(item: Item, rect: Rect, grow: int) -> NDArray[np.bool_]:
     """(h, w) bool: the item's mask inside `rect`, grown by `grow` pixels, also from what lies just outside `rect`."""
     found = np.zeros(rect.size.shape, np.bool_)
@@ -89,7 +95,8 @@ def moved_mask(item: Item) -> Tiles:
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
     """An exemplar on the document's grid, as far as it covers `rect`: `pixels` (h, w, 3) uint8; `alpha`, `strength` and `fidelity` (h, w)
-    float32 in [0, 1], what was painted times the exemplar's own sliders.
+    float32 in [0, 1], what was painted times the exemplar's own sliders. `painted`: (h, w), the strength that was painted, without the slider and
+    continued beyond the exemplar's edge, so that it does not fade where the exemplar ends.
     """
 
     rect: Rect
@@ -97,6 +104,7 @@ class Placed:
     alpha: Map
     strength: Map
     fidelity: Map
+    painted: Map
 
 
 def exemplar_reach(exemplar: Exemplar) -> Rect:
@@ -135,7 +143,7 @@ def place_exemplar(exemplar: Exemplar, area: Rect) -> Placed:
         source = _needed(matrix, part, source)
     if part.empty or source.empty or shrink == 0:
         shape = part.size.shape
-        return Placed(part, np.zeros((*shape, 3), np.uint8), *(np.zeros(shape, np.float32) for _ in range(3)))
+        return Placed(part, np.zeros((*shape, 3), np.uint8), *(np.zeros(shape, np.float32) for _ in range(4)))
     matrix = chain(matrix, np.array([[1.0, 0.0, source.left], [0.0, 1.0, source.top]]))
     size = source.size
     if shrink < 1:
@@ -156,6 +164,9 @@ def place_exemplar(exemplar: Exemplar, area: Rect) -> Placed:
         return np.asarray(np.clip(laid(map.read(source)), 0, 1) * np.float32(factor), np.float32)
 
     strength = drop_faint(laid_map(exemplar.strength_map, exemplar.strength))
+    painted = exemplar.strength_map.read(source)
+    low, high = painted.min(), painted.max()
+    painted = np.full(part.size.shape, low) if low == high else np.clip(laid(painted, cv2.BORDER_REPLICATE), low, high)
     fidelity = laid_map(exemplar.fidelity_map, exemplar.fidelity)
     coverage = exemplar.coverage(source)
     alpha = np.asarray(np.clip(laid(coverage), 0, 1), np.float32)
@@ -165,7 +176,7 @@ def place_exemplar(exemplar: Exemplar, area: Rect) -> Placed:
     else:
         weighted = laid(colours[..., :3].astype(np.float32) * coverage[..., None])
         placed = np.clip(np.rint(weighted / np.maximum(alpha, 1e-4)[..., None]), 0, 255)
-    return Placed(part, np.asarray(placed, np.uint8), alpha, strength, fidelity)
+    return Placed(part, np.asarray(placed, np.uint8), alpha, strength, fidelity, np.asarray(painted, np.float32))
 
 
 def _opaque(alpha: NDArray[np.uint8], within: Rect) -> Rect:

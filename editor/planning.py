@@ -29,7 +29,15 @@ from editor.faint import is_strength, lets_in
 from editor.geometry import Rect
 from editor.item import Exemplar, Item
 from editor.models.info import ModelInfo
-from editor.request import Action, BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings, Sampler
+from editor.request import (
+    REVISION,
+    Action,
+    BlendedSettings,
+    MethodSettings,
+    PixelsSettings,
+    QuickFillSettings,
+    Sampler,
+)
 
 # Characters of a prompt that fit on the button.
 _PROMPT = 24
@@ -70,6 +78,7 @@ class Draft:
     `model`: what methods with a model use. `steps`, `guidance_scale`: None for what suits the model. `frame`: the part of the document that the
     model sees, in pixels; None lets `make_request` choose. `scribble`: the id of the layer whose colours are a hint, for methods that take one.
     `touched`: what hands were on, each once, the newest last.
+    `revision`: by which rules the request is made; older ones are for running again what they made.
     """
 
     settings: MethodSettings = field(default_factory=QuickFillSettings)
@@ -87,6 +96,7 @@ class Draft:
     frame: Rect | None = None
     scribble: int | None = None
     touched: tuple[Touch, ...] = ()
+    revision: int = REVISION
 
     @classmethod
     def for_document(cls, document: Document) -> Draft:

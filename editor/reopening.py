@@ -176,6 +176,7 @@ def _draft(document: Document, layer: Layer, recipe: Recipe) -> Draft:
         frame=recipe.rect if own else None,
         scribble=scribble,
         touched=_touched(document, subjects),
+        revision=recipe.revision,
     )
 
 

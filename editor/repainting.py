@@ -2,11 +2,23 @@
 
 Three things say how far: what is painted (or selected, or an item), each exemplar where it lies, and a rim around each exemplar in which its
 surroundings may adapt.
+
+The rule for exemplars (PIXELS specification, section 5.2, 6a and 6b). Of an exemplar a = coverage x painted strength is let in. The picture under
+it is freed for min(1, 2 a) of what the overall strength frees: not at all at 0, next to nothing at 2 %, and in full from a half on, since there
+the exemplar takes over a cell of the model, and a cell that shows it is free but for its fidelity. From there on a only says how much of the
+exemplar the run begins with. So nothing jumps, and more strength never changes less. Around it the picture may adapt by the same share, which
+falls to 0 over the rim. What is painted on the picture itself frees it for just as much as it says; of the two the larger counts.
+
+An exemplar that covers the whole picture would free all of it, so that a map painted for the picture said nothing. There the map alone counts: it
+says how far each pixel may change, and the exemplar is let in where it says all (a pair of the published scripts: source, exemplar and map).
+
+Recipes of revision 1 were made by another rule: every exemplar that let anything in freed all under and around it.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +29,9 @@ from editor.document import Document
 from editor.errors import InvalidRequest, ModelUnavailable
 from editor.faint import drop_faint, strength_rect
 from editor.frame import Frame, choose_frame, frame_at
-from editor.geometry import EMPTY, Rect
-from editor.item import Exemplar
+from editor.geometry import EMPTY, Rect, invert, transform_point
+from editor.hold import DEAD_BAND
+from editor.item import Exemplar, covered
 from editor.models.info import ModelInfo
 from editor.placing import Placed, exemplar_extent, on_grid, place_exemplar
 from editor.planning import Draft, Plan
@@ -27,6 +40,12 @@ from editor.scribble import scribble_of, scribble_reach, scribble_region
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+
+PROPORTIONAL = 2  # the revision since which an exemplar frees the picture by how much of it is let in
+OWNING = 2.0  # times what is let in is freed: all of it from a half on, where an exemplar owns a cell
+CORE = 0.5  # of a pixel that an exemplar covers: the rim is measured from those
+EDGES = 16  # a rim around many strengths is made of so many steps
+NEARLY_ON = 1.0  # document pixel by which an exemplar that covers the picture may miss its corners
 
 
 def model_of(draft: Draft) -> ModelInfo:
@@ -47,7 +66,7 @@ def repaint_frame(document: Document, draft: Draft, planned: Plan) -> Frame | No
         return None
     scale = draft.settings.scale if isinstance(draft.settings, PixelsSettings | BlendedSettings) else 1.0
     tight = _asked(document, draft, planned)
-    for exemplar in _exemplars(document, planned):
+    for exemplar in _freeing(document, draft, planned):
         # A rim of the model's own is some share of the frame, and smaller than the frame's margin.
         tight = tight.unite(exemplar_extent(exemplar).grow(math.ceil(exemplar.rim or 0)))
     tight = tight.intersect(document.rect)
@@ -65,7 +84,7 @@ def repaint_reach(document: Document, draft: Draft, planned: Plan) -> Rect:
     if frame is None:
         return EMPTY
     found = _asked(document, draft, planned)
-    for exemplar in _exemplars(document, planned):
+    for exemplar in _freeing(document, draft, planned):
         found = found.unite(exemplar_extent(exemplar).grow(math.ceil(rim_of(exemplar, draft, frame))))
     return found.intersect(frame.rect)
 
@@ -130,11 +149,16 @@ def _change(
     free: Map = np.full((1, 1), draft.strength, np.float32)
     if not document.protect.blank:
         free = free * (1 - document.protect.read(rect))
+    given = found.copy() if _map_given(draft, planned) else None
     exemplars = {}
     for exemplar in _exemplars(document, planned):
-        made = _laid(exemplar, rect, rim_of(exemplar, draft, frame), document)
+        made = _laid(exemplar, rect, rim_of(exemplar, draft, frame), document, draft)
         if made is None:
             continue
+        if given is not None and _covers(exemplar, document):
+            made = _by_the_map(made, given, draft)
+            if not (made.alpha * made.strength).any():
+                continue
         np.maximum(found, made.rim, out=found)
         np.multiply(made.rim, free, out=made.rim)
         _close(made.rim, rect, frame.rect, document.rect)
@@ -146,7 +170,7 @@ def _change(
     return drop_faint(found), exemplars
 
 
-def _laid(exemplar: Exemplar, rect: Rect, rim: float, document: Document) -> ExemplarInput | None:
+def _laid(exemplar: Exemplar, rect: Rect, rim: float, document: Document, draft: Draft) -> ExemplarInput | None:
     """The exemplar on the grid of `rect`, its rim not yet multiplied by anything; None where it has nothing there."""
     around = rect.grow(math.ceil(rim)).intersect(document.rect)
     near = exemplar_extent(exemplar).intersect(around)
@@ -161,15 +185,80 @@ def _laid(exemplar: Exemplar, rect: Rect, rim: float, document: Document) -> Exe
     strength = on_grid(placed.strength, placed.rect, rect)
     if not document.protect.blank:
         strength *= 1 - document.protect.read(rect)
+    freed = (
+        _freed(placed, exemplar.strength, part, rim)
+        if draft.revision >= PROPORTIONAL
+        else _freed_in_full(placed, part, rim)
+    )
     return ExemplarInput(
         exemplar.name,
         to_srgb(on_grid(placed.pixels, placed.rect, rect), document.metadata.icc),
         on_grid(placed.alpha, placed.rect, rect),
         strength,
         on_grid(placed.fidelity, placed.rect, rect),
-        on_grid(_rim(placed, part, rim), part, rect),
+        on_grid(freed, part, rect),
         exemplar.prompt_weight,
     )
+
+
+def _map_given(draft: Draft, planned: Plan) -> bool:
+    """Whether the person says by a map how far the picture may change, which an exemplar that covers it all does not outvote."""
+    return draft.revision >= PROPORTIONAL and (planned.region is not None or bool(planned.items))
+
+
+def _freeing(document: Document, draft: Draft, planned: Plan) -> list[Exemplar]:
+    """The exemplars that free the picture where they lie: all of the plan's, but for those that leave that to a map."""
+    given = _map_given(draft, planned)
+    return [each for each in _exemplars(document, planned) if not (given and _covers(each, document))]
+
+
+def most_freed(document: Document, draft: Draft, planned: Plan) -> float:
+    """A bound of how much of what the overall strength frees is freed anywhere, 0 to 1. Cheap: no map is looked at."""
+    freeing = _freeing(document, draft, planned)
+    if not freeing or planned.region is not None or planned.items or draft.revision < PROPORTIONAL:
+        return 1.0
+    return min(1.0, OWNING * max(each.strength for each in freeing))
+
+
+def kept_out(document: Document, draft: Draft, planned: Plan) -> Exemplar | None:
+    """An exemplar that covers the picture, of which nothing is let in because the map given for the picture nowhere says all; None for none."""
+    if planned.region is None or not isinstance(draft.settings, PixelsSettings) or draft.settings.rule != "hold":
+        return None
+    freeing = _freeing(document, draft, planned)
+    covering = [each for each in _exemplars(document, planned) if each not in freeing]
+    if not covering or planned.items:
+        return None
+    map = document.map(planned.region)
+    return None if any(block.max() > 1 - DEAD_BAND for _, block in map.blocks()) else covering[0]
+
+
+def _covers(exemplar: Exemplar, document: Document) -> bool:
+    """Whether the exemplar lies over the whole picture, is let in everywhere, and hides all that is below it. Seldom dear: it mostly shows at the
+    corners whether it does.
+    """
+    at = exemplar.placement
+    if not exemplar.strength or not at.scale_x * at.scale_y:
+        return False
+    own = covered(exemplar.cutout).intersect(covered(exemplar.strength_map))
+    back = invert(at.matrix(exemplar.size))
+    left, top, right, bottom = document.rect
+    near = NEARLY_ON / abs(at.scale_x), NEARLY_ON / abs(at.scale_y)
+    for x, y in ((left, top), (right, top), (left, bottom), (right, bottom)):
+        u, v = transform_point(back, x, y)
+        if not (own.left - near[0] <= u <= own.right + near[0] and own.top - near[1] <= v <= own.bottom + near[1]):
+            return False
+    blocks = {id(block): block for _, block in exemplar.cutout.blocks()}.values()  # most are one and the same
+    return all(float(block.min()) >= CORE for block in blocks) and int(exemplar.pixels[..., 3].min()) >= CORE * 255
+
+
+def _by_the_map(exemplar: ExemplarInput, map: Map, draft: Draft) -> ExemplarInput:
+    """One that covers the picture, as a given `map` has it: let in where that says all, and freeing what it frees.
+
+    The published scripts lay in all of it, and use it where nothing holds the picture, by a rule of their own.
+    """
+    own = not isinstance(draft.settings, PixelsSettings) or draft.settings.rule == "hold"
+    alpha = exemplar.alpha * (map > 1 - DEAD_BAND) if own else exemplar.alpha
+    return replace(exemplar, alpha=np.asarray(alpha, np.float32), rim=map.copy())
 
 
 def _close(map: Map, rect: Rect, frame: Rect, whole: Rect) -> None:
@@ -187,17 +276,54 @@ def _close(map: Map, rect: Rect, frame: Rect, whole: Rect) -> None:
         map[-1] = 0
 
 
-def _rim(placed: Placed, part: Rect, rim: float) -> Map:
-    """(h, w) of `part`: 1 on the exemplar, half-covered pixels and all, from there a smooth ramp to 0 over `rim` pixels."""
+def _freed(placed: Placed, slider: float, part: Rect, rim: float) -> Map:
+    """(h, w) of `part`: on the exemplar min(1, 2 a) for what is let in, a; from there it falls to 0 over `rim` pixels. See the module's words.
+
+    `slider`: 0 to 1, the exemplar's own strength, by which all that was painted on it is multiplied. The rim of several strengths is the largest of
+    theirs. Where very many were painted, they are taken together in steps of the painted strength, the lowest of each: by the slider nothing jumps.
+    """
+    whole = part.unite(placed.rect)
+    painted = placed.painted
+    found = on_grid(_share(placed.alpha * painted * np.float32(slider)), placed.rect, whole)
+    core = placed.alpha >= CORE
+    if rim > 0 and core.any():
+        values = painted[core]
+        levels = values[:1] if values.min() == values.max() else np.unique(values)
+        if len(levels) > EDGES:
+            levels = np.arange(1, EDGES + 1, dtype=np.float32) / EDGES
+        shares = _share(levels * np.float32(slider))
+        saturated = False
+        for level, share in zip(levels, shares, strict=True):  # rising: each is a part of the one before
+            on = core & (painted >= level)
+            if share <= 0 or saturated or not on.any():
+                continue
+            saturated = bool(share >= 1)
+            off = ~on_grid(on, placed.rect, whole)
+            if off.any():
+                np.maximum(found, share * _falling(off, rim), out=found)
+    return np.ascontiguousarray(found[part.within(whole).slices])
+
+
+def _share(let_in: Map) -> Map:
+    """How much of what is below is freed by what is let in."""
+    return np.minimum(np.float32(OWNING) * let_in, np.float32(1))
+
+
+def _freed_in_full(placed: Placed, part: Rect, rim: float) -> Map:
+    """The same of revision 1: 1 on whatever is let in, half-covered pixels and all."""
     whole = part.unite(placed.rect)
     on = np.minimum(2 * placed.alpha * (placed.strength > 0), 1).astype(np.float32)
     found = on_grid(on, placed.rect, whole)
     off = found < 1
     if rim > 0 and not off.all():
-        away = masks.distance(off)
-        share = np.clip(1 - away / np.float32(rim + 1), 0, 1)
-        np.maximum(found, share * share * (3 - 2 * share), out=found)
+        np.maximum(found, _falling(off, rim), out=found)
     return np.ascontiguousarray(found[part.within(whole).slices])
+
+
+def _falling(off: Mask, rim: float) -> Map:
+    """1 where `off` is false, from there a smooth ramp to 0 over `rim` pixels."""
+    share = np.clip(1 - masks.distance(off) / np.float32(rim + 1), 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
 
 
 def _outside(draft: Draft) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.geometry import Rect
-from editor.request import Action, EditRequest, MethodSettings, PixelsSettings, Sampler, Subject
+from editor.request import REVISION, Action, EditRequest, MethodSettings, PixelsSettings, Sampler, Subject
 
 T = TypeVar("T")
 
@@ -55,6 +55,7 @@ class Recipe:
     guidance_scale: float = 0.0
     sampler: Sampler = ""
     strength: float = 1.0
+    revision: int = REVISION
 
     @classmethod
     def of(cls, request: EditRequest) -> Recipe:
@@ -74,6 +75,7 @@ class Recipe:
             request.guidance_scale,
             request.sampler,
             request.overall,
+            request.revision,
         )
 
 

@@ -6,7 +6,7 @@ The limits and words of settings stand beside each field; see `editor.fields`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,13 @@ from editor.errors import InvalidRequest
 from editor.fields import Range, Says, check_ranges
 from editor.frame import Frame
 from editor.geometry import Placement, Rect, Size
+
+REVISION: Final = 2
+"""The newest rules by which a document becomes a request. Recipes name theirs, so that what was made by older ones is made again by them.
+
+1: an exemplar that lets anything in frees the picture under and around it in full, and one that covers the picture outvotes what is painted.
+2: it does so by how much of it is let in, and what is painted goes before what covers everything (`editor.repainting`).
+"""
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float32]
@@ -229,8 +236,8 @@ class ExemplarInput:
 
     `pixels`: (H, W, 3) uint8 sRGB. `alpha`: (H, W) float32 in [0, 1], its cut-out. `strength`: (H, W) float32 in [0, 1], how much
     of it is let in. `fidelity`: (H, W) float32 in [0, 1], how long a diffusion model holds it: 0 = it only starts from it, 1 = it comes out
-    unchanged. `rim`: (H, W) float32 in [0, 1], how far the picture may adapt because of it: the overall strength within its cut-out, fading
-    to 0 around it. `prompt_weight`: its share among the exemplars, where a model takes pictures as prompts.
+    unchanged. `rim`: (H, W) float32 in [0, 1], how far the picture may adapt because of it: on it by how much of it is let in, times the
+    overall strength, fading to 0 around it. `prompt_weight`: its share among the exemplars, where a model takes pictures as prompts.
     """
 
     name: str
@@ -260,6 +267,7 @@ class EditRequest:
     but the result is laid over `image`. None for no hint.
     `icc`: the profile of the document, where the request is sRGB and the result is to be in the document's colour space; None where both are one.
     `seed`: drawn before the request is built, so that a request always means the same picture.
+    `revision`: of the rules that it was made by, 1 to `REVISION`.
 
     Raises `InvalidRequest` for wrong shapes, types and ranges.
     """
@@ -283,6 +291,7 @@ class EditRequest:
     overall: Annotated[float, Range(0.0, 1.0)] = 1.0
     scribble: Pixels | None = None
     icc: bytes | None = None
+    revision: Annotated[int, Range(1, REVISION)] = REVISION
 
     def __post_init__(self) -> None:
         shape = self.frame.rect.size.shape

@@ -18,7 +18,8 @@ from editor.edit import removal
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.item import Exemplar, Item, covered
-from editor.placing import moved_mask
+from editor.layer import Layer
+from editor.placing import fitted, moved_mask
 from editor.tiles import Tiles
 from widgets.options import OF_EXEMPLAR, Target
 from widgets.session import Session
@@ -181,15 +182,37 @@ def curve_map(
 
 
 def strength_from_layer(session: Session, id: int) -> None:
-    """Take a layer's alpha as the strength: an edit's result gives back the region it was made with."""
+    """Take a layer as the strength. Its alpha, so that an edit's result gives back the region it was made with; where it has none, as a grey map
+    that was brought in, how bright it is.
+    """
     document = session.history.document
     layer = document.layer(id)
     if layer is None:
         return
     area = layer.pixels.written()
-    alpha = layer.pixels.read(area)[..., 3] * np.float32(1 / 255)
-    strength = document.empty_map().write(area.left, area.top, alpha.astype(np.float32))
-    session.commit(f"Strength from “{layer.name}”", document.with_strength(strength))
+    pixels = layer.pixels.read(area)
+    grey = area == document.rect and bool((pixels[..., 3] == 255).all())
+    strength = masks.of_picture(pixels) if grey else np.asarray(pixels[..., 3] / np.float32(255), np.float32)
+    _take_strength(session, layer, strength, area)
+    if grey:
+        session.notice(
+            "The brightness of the layer was taken: white may change, black is kept.",
+            "Where white means keep, use “Take strength from the layer, white keeps”.",
+        )
+
+
+def strength_from_keep_map(session: Session, id: int) -> None:
+    """Take a layer as the strength where white means keep, as in the files of the published PIXELS. What is transparent is kept."""
+    layer = session.history.document.layer(id)
+    if layer is not None:
+        area = layer.pixels.written()
+        _take_strength(session, layer, masks.of_picture(layer.pixels.read(area), white_keeps=True), area)
+
+
+def _take_strength(session: Session, layer: Layer, strength: Map, area: Rect) -> None:
+    document = session.history.document
+    map = document.empty_map().write(area.left, area.top, strength)
+    session.commit(f"Strength from “{layer.name}”", document.with_strength(map))
 
 
 # Layers
@@ -277,6 +300,15 @@ def duplicate_exemplar(session: Session, id: int) -> None:
     made = document.adding_exemplar(copy)
     session.commit(f"Duplicate “{exemplar.name}”", made)
     session.activate(exemplar=made.exemplars[-1].id)
+
+
+def lay_over_all(session: Session, id: int) -> None:
+    """Put an exemplar upright over the middle, as large as it fits: one of the picture's own shape then covers it, pixel by pixel."""
+    document = session.history.document
+    exemplar = document.exemplar(id)
+    if exemplar is not None:
+        placed = replace(exemplar, placement=fitted(exemplar.size, document.size))
+        session.commit(f"Lay “{exemplar.name}” over the picture", document.with_exemplar(placed))
 
 
 def delete_exemplar(session: Session, id: int) -> None:

@@ -313,8 +313,9 @@ class Session(Setup):
         label, document = apply_result(self.history.document, candidate.result, asked.document, asked.planned)
         layer = layer_of_result(document, candidate.result).id
         if self._outside is not None and document.rerun is None:
-            # What was chosen for this edit stays chosen, as after any other, but for the seed: with it the next would come out the same.
-            self._outside = replace(self.draft, seed=self._outside.seed)
+            # What was chosen for this edit stays chosen, as after any other, but for the seed, with which the next would come out the same, and the
+            # rules that it was made by, which may be older ones.
+            self._outside = replace(self.draft, seed=self._outside.seed, revision=self._outside.revision)
         self.commit(label, document, by_hand=False)
         self._remember(layer, candidate)
         self.activate_layer(layer)

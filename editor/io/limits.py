@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from editor.document import Document
 from editor.geometry import Placement, Rect, Size
 from editor.placing import FARTHEST, reachable
+from editor.request import REVISION
 
 # Lists, in entries; one more is refused.
 MOST: Final[dict[str, int]] = {
@@ -48,6 +49,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "seed": (0, MOST_SEED),
     "steps": (0, 10_000),
     "guidance_scale": (-1000, 1000),
+    "revision": (1, REVISION),
     "opacity": (0, 1),
     "strength": (0, 1),
     "fidelity": (0, 1),

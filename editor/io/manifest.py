@@ -194,6 +194,7 @@ def _describe_recipe(recipe: Recipe) -> dict[str, Any]:
         "guidance_scale": float(recipe.guidance_scale),
         "sampler": recipe.sampler,
         "strength": float(recipe.strength),
+        "revision": int(recipe.revision),
     }
 
 
@@ -258,6 +259,7 @@ def _recipe(group: Fields, mending: Mending) -> Recipe:
         _number(group, "guidance_scale"),
         _one_of(group, "sampler", SAMPLERS),
         _number(group, "strength"),
+        _whole(group, "revision"),
     )
 
 

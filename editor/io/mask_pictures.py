@@ -22,11 +22,12 @@ class Mask(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def mask_of(picture: Picture, size: Size) -> Mask:
+def mask_of(picture: Picture, size: Size, *, white_keeps: bool = False) -> Mask:
     """Grey times alpha: white is 1, black is 0, and so is what is transparent. Greys count as the file has them, whatever its colour profile.
 
     picture: stretched where it has the shape of `size`, to within a pixel, and only another size
     size: of the document
+    white_keeps: the other way round, as in the files of the published PIXELS and Differential Diffusion: black is 1
 
     Raises `InvalidRequest` for a picture of another shape.
     """
@@ -36,7 +37,10 @@ def mask_of(picture: Picture, size: Size) -> Mask:
             f"The strength picture is {width} × {height} pixels, the picture {size.width} × {size.height}.",
             "Give both the same size, or at least the same shape.",
         )
-    bright = _grey(picture) * picture.pixels[..., 3] / np.float32(255**2)  # divided, so that white is 1 exactly
+    grey = _grey(picture)
+    if white_keeps:
+        grey = 255 - grey
+    bright = grey * picture.pixels[..., 3] / np.float32(255**2)  # divided, so that white is 1 exactly
     if (width, height) == size:
         return Mask(Tiles.of(np.clip(bright, 0, 1)))
     way = cv2.INTER_AREA if width * height > size.area else cv2.INTER_LINEAR
@@ -45,10 +49,10 @@ def mask_of(picture: Picture, size: Size) -> Mask:
     return Mask(Tiles.of(np.clip(stretched, 0, 1)), (note,))
 
 
-def read_mask(source: Path | bytes, size: Size, name: str = "") -> Mask:
+def read_mask(source: Path | bytes, size: Size, name: str = "", *, white_keeps: bool = False) -> Mask:
     """The mask in a file or in a file's bytes. Raises `UnreadableFile`, and `InvalidRequest` for one of another shape."""
     picture = read_image(source, name)
-    mask = mask_of(picture, size)
+    mask = mask_of(picture, size, white_keeps=white_keeps)
     return mask._replace(notes=(*picture.notes, *mask.notes))
 
 

@@ -30,3 +30,13 @@ def with_models(manifest: dict[str, Any]) -> dict[str, Any]:
         for each in manifest["layers"]
     ]
     return {**manifest, "exemplars": exemplars, "layers": layers}
+
+
+def with_revisions(manifest: dict[str, Any]) -> dict[str, Any]:
+    """From version 4 to 5, whose recipes say by which rules they were made: those of version 4 by the first. Raises `Malformed`."""
+    Fields(manifest, "the project").groups("layers")  # otherwise not a list of groups
+    layers = [
+        {**each, "recipe": {**each["recipe"], "revision": 1}} if isinstance(each.get("recipe"), dict) else each
+        for each in manifest["layers"]
+    ]
+    return {**manifest, "layers": layers}

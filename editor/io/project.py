@@ -37,7 +37,7 @@ from editor.io.images import MAX_SIDE, MOST_PIXELS, read_image
 from editor.io.limits import Mending
 from editor.io.manifest import describe, rebuild, size_of
 from editor.io.metadata import EXTRAS, pack_extras
-from editor.io.migrations import with_models
+from editor.io.migrations import with_models, with_revisions
 from editor.io.planes import MOST_UNPACKED, Planes, Shelf, member, threads
 from editor.io.safe_json import BadJson, parse_json
 from editor.thumbnails import document_thumbnail
@@ -45,10 +45,15 @@ from editor.tiles import BLOCK
 
 SUFFIX: Final = ".palimpsest"
 FORMAT: Final = "palimpsest"
-VERSION: Final = 4
+VERSION: Final = 5
 # From a version to the next: takes the older manifest, gives the newer one. 3 only knows one method more in recipes, which 2 calls damaged; 4 says
-# which edit is being run again, whose layers 3 would leave hidden.
-MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: with_models, 2: dict, 3: dict}
+# which edit is being run again, whose layers 3 would leave hidden; 5 by which rules a recipe was made, which 4 would run again by its own.
+MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    1: with_models,
+    2: dict,
+    3: dict,
+    4: with_revisions,
+}
 
 HEAD: Final[dict[str, Any]] = {"format": FORMAT, "version": VERSION, "block": BLOCK}
 

@@ -48,6 +48,14 @@ def test_what_goes_wrong_is_said(changes: dict[str, object], words: str) -> None
     assert words in said(document(), replace(DRAFT, **changes))  # type: ignore[arg-type]
 
 
+def test_so_little_let_in_that_no_step_runs_is_said() -> None:
+    (cat,) = document().exemplars
+    weak = document().with_exemplar(replace(cat, strength=0.01))
+    assert "So little is let in" in said(weak, DRAFT)
+    assert "Only 2 of 30" in said(document().with_exemplar(replace(cat, strength=0.05)), replace(DRAFT, strength=0.6))
+    assert said(document().with_exemplar(replace(cat, strength=0.3)), DRAFT) == ""
+
+
 def test_on_a_photograph_a_model_of_toys_says_that_it_knows_nothing_else() -> None:
     toys = replace(MODEL, name="Practice model", toys=True)
     assert "knows nothing but its toys" in said(document(), replace(DRAFT, model=toys))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,16 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from editor.advice import advice
 from editor.applying import apply_result
 from editor.compose import flatten
 from editor.document import Document
 from editor.edit import effect, frame_for, make_request, plan, reach
 from editor.errors import InvalidRequest
+from editor.frame import Frame
 from editor.geometry import Placement, Rect, Size
+from editor.hold import DEAD_BAND, counts_of, owners, run_length
+from editor.item import Exemplar
 from editor.layer import Layer
 from editor.placing import exemplar_extent, place_exemplar
 from editor.request import PixelsSettings
 from editor.tiles import Tiles
+from editor.working import Working
 from tests.editor.repaint_cases import MODEL, answer, draft, painted, picture, selected, with_exemplar, with_item
 from tests.editor.strategies import Map, quick
 
@@ -337,3 +343,186 @@ class TestUsedUp:
         # On the frame's own edge nothing changes, so that the rest goes on without a gap.
         assert (left[AREA.top : AREA.bottom, frame.right - 1 : AREA.right] == 1).all()
         assert not left[AREA.top + 10 : AREA.bottom, AREA.left : frame.right - 1].any()
+
+
+class TestHowMuchIsLetIn:
+    """What is painted on an exemplar says how far the picture under it, and around it, may change."""
+
+    def laid(self, let_in: float, at: Placement | None = None) -> Document:
+        document, exemplar = with_exemplar(picture(), at or Placement(150, 100), side=40)
+        return document.with_exemplar(replace(exemplar, strength=let_in, rim=20.0))
+
+    def free(self, document: Document, **changes: object) -> Map:
+        return effect(document, draft(**changes), document.rect)
+
+    def test_the_picture_is_freed_by_twice_what_is_let_in_until_a_half(self) -> None:
+        for let_in in (0.0, 0.02, 0.1, 0.3, 0.5, 0.6, 1.0):
+            found = self.free(self.laid(let_in), strength=0.5)
+            assert found[100, 150] == pytest.approx(0.5 * min(1, 2 * let_in))
+            assert found.max() == found[100, 150]
+
+    def test_a_selection_of_strengths_is_freed_as_painted(self) -> None:
+        document, exemplar = with_exemplar(picture(), Placement(150, 100), side=40)
+        part = exemplar.strength_map.write(0, 0, np.full((40, 20), 0.1, np.float32))
+        found = self.free(document.with_exemplar(replace(exemplar, strength_map=part, rim=0.0)))
+        assert (found[80:120, 130:150] == np.float32(0.2)).all()
+        assert (found[80:120, 151:170] == 1).all()
+        assert Rect.of_mask(found) == Rect(130, 80, 170, 120)
+
+    def test_the_rim_is_in_proportion(self) -> None:
+        whole = self.free(self.laid(1.0))
+        for let_in in (0.02, 0.1, 0.3, 0.49):
+            assert np.allclose(self.free(self.laid(let_in)), 2 * let_in * whole, atol=1e-6)
+        for let_in in (0.5, 0.8):
+            assert np.array_equal(self.free(self.laid(let_in)), whole)
+
+    def test_at_full_strength_it_is_as_it_was(self) -> None:
+        for at in (Placement(150, 100), Placement(140.3, 90.7, 1.3, 0.8, 33)):
+            document = self.laid(1.0, at)
+            assert np.array_equal(self.free(document), self.free(document, revision=1))
+            now, then = (make_request(document, draft(revision=revision)) for revision in (2, 1))
+            assert np.array_equal(now.strength, then.strength)
+            assert np.array_equal(now.exemplars[0].rim, then.exemplars[0].rim)
+
+    def test_at_nothing_nothing_may_change(self) -> None:
+        assert not self.free(self.laid(0.0)).any()
+        assert frame_for(self.laid(0.0), draft()) is None
+
+    @quick
+    @given(
+        st.floats(0, 1, width=32),
+        st.floats(0, 1, width=32),
+        st.integers(0, 2**31),
+        st.sampled_from(["whole", "two", "soft"]),
+        st.floats(0, 40),
+    )
+    def test_nothing_jumps_and_more_never_changes_less(
+        self, one: float, other: float, seed: int, kind: str, rim: float
+    ) -> None:
+        document, exemplar = with_exemplar(picture(), Placement(140.3, 90.7, 1.3, 0.8, 33), side=40)
+        random = np.random.default_rng(seed)
+        painted = {
+            "whole": np.ones((40, 40)),
+            "two": np.where(np.indices((40, 40))[1] < 17, random.random(), random.random()),
+            "soft": random.random((40, 40)),
+        }[kind].astype(np.float32)
+        exemplar = replace(exemplar, strength_map=Tiles.of(painted), rim=rim)
+        less, more = (
+            self.free(document.with_exemplar(replace(exemplar, strength=let_in))) for let_in in sorted((one, other))
+        )
+        assert (more - less >= -1e-6).all()
+        assert (more - less).max() <= 2 * abs(one - other) + 1e-6
+
+    @quick
+    @given(st.floats(0, 1, width=32), st.floats(0, 1, width=32))
+    def test_nor_does_it_by_what_is_painted(self, one: float, other: float) -> None:
+        document, exemplar = with_exemplar(picture(), Placement(150, 100, 1.2, 1.2, 20), side=40)
+        less, more = (
+            self.free(
+                document.with_exemplar(
+                    replace(exemplar, strength_map=Tiles.filled((40, 40), let_in, np.float32), rim=15.0)
+                )
+            )
+            for let_in in sorted((one, other))
+        )
+        assert (more - less >= -1e-6).all()
+        assert (more - less).max() <= 2 * abs(one - other) + 1e-6
+
+    def test_the_cells_of_the_model_are_let_go_in_proportion_too(self) -> None:
+        """Beside something that is free for the whole run, so that its steps do not depend on the exemplar."""
+        document = painted(picture(), Rect(10, 10, 60, 60))
+        document, exemplar = with_exemplar(document, Placement(200, 100), side=80)
+        held, steps = [], 30
+        for let_in in (np.arange(0, 101) / 100).tolist():
+            weak = replace(exemplar, strength=let_in, rim=30.0)
+            request = make_request(document.with_exemplar(weak), draft(frame=document.rect))
+            working = Working.of(request.frame, MODEL)
+            held.append(counts_of(PixelsSettings(), request.exemplars, request.strength, working, steps))
+        fewer = np.stack(held[:-1]) - np.stack(held[1:])
+        assert fewer.min() >= 0
+        assert fewer.max() <= 1  # 1 % lets go of 2 % of 30 steps at most
+        row, column = (
+            math.floor(at * scale / 8) for at, scale in zip((100, 200), request.frame.scale[::-1], strict=True)
+        )
+        assert [counts[row, column] for counts in held][::10] == [30, 24, 18, 12, 6, 0, 0, 0, 0, 0, 0]
+
+
+class TestAFullFrameExemplar:
+    """Source, exemplar and map of one size, as the published scripts take them."""
+
+    def triple(self, map: Map) -> Document:
+        height, width = map.shape
+        document = picture(width, height).with_strength(Tiles.of(map.copy()))
+        pixels = np.random.default_rng(7).integers(0, 256, (height, width, 4)).astype(np.uint8)
+        pixels[..., 3] = 255
+        return document.adding_exemplar(Exemplar.of("other", pixels, Placement(width / 2, height / 2)))
+
+    def greys(self) -> Map:
+        map = np.zeros((200, 300), np.float32)
+        map[40:160, 60:240] = 0.6
+        map[80:120, 100:200] = 1
+        map[100, 150] = 252 / 255  # as JPEG has it
+        return map
+
+    def test_the_map_says_how_far_everything_may_change(self) -> None:
+        document, map = self.triple(self.greys()), self.greys()
+        request = make_request(document, draft(strength=0.45))
+        seen = map[request.frame.rect.slices]
+        assert np.allclose(request.strength, 0.45 * seen)
+        assert np.allclose(effect(document, draft(strength=0.45), document.rect), 0.45 * map)
+        (made,) = request.exemplars
+        assert np.array_equal(made.alpha, (seen > 0.98).astype(np.float32))
+        assert np.array_equal(made.rim, request.strength)
+        assert request.action == "blend"
+        planned = plan(document, draft())
+        assert reach(document, draft(), planned) == Rect(60, 40, 240, 160)
+        assert frame_for(document, draft()) == request.frame
+
+    @pytest.mark.parametrize("overall", [1.0, 0.6])
+    def test_steps_are_held_as_published(self, overall: float) -> None:
+        """All cells: round(m T), where the map says all 0, so that what shows the exemplar is free from the start."""
+        map = np.repeat(np.repeat(np.linspace(0, 1, 24 * 32, dtype=np.float32).reshape(24, 32), 8, 0), 8, 1)
+        document = self.triple(map)
+        request = make_request(document, draft(strength=overall, frame=document.rect))
+        working = Working(Frame.full_size(document.rect), document.size, 8)
+        steps = run_length(PixelsSettings(), request.strength, 40)
+        assert steps == round(40 * overall)
+        held = counts_of(PixelsSettings(), request.exemplars, request.strength, working, steps)
+        keep = 1 - map[::8, ::8].astype(np.float64)
+        inner = (keep > 0.02) & (keep < 0.98)
+        inner[:, -1] = inner[-1] = False  # nothing changes on an edge of the frame that is not one of the picture
+        assert (np.abs(held - keep * steps)[inner] <= 0.5 + 1e-4).all()
+        assert np.array_equal(owners(request.exemplars, working) == 0, keep < DEAD_BAND)
+        settings = PixelsSettings(rule="reference")
+        published = make_request(document, draft(settings=settings, strength=overall))
+        assert (
+            published.exemplars[0].alpha == 1
+        ).all()  # their rule lays in all of it, and shows it where nothing holds the picture
+
+    def test_without_a_map_it_is_let_in_everywhere(self) -> None:
+        found = effect(self.triple(np.zeros((200, 300), np.float32)), draft(), Rect(0, 0, 300, 200))
+        assert (found == 1).all()
+
+    def test_one_with_holes_or_that_does_not_reach_is_one_as_any(self) -> None:
+        document = self.triple(self.greys())
+        (exemplar,) = document.exemplars
+        holes = exemplar.cutout.write(10, 10, np.zeros((20, 20), np.float32))
+        pixels = exemplar.pixels.copy()
+        pixels[10:30, 10:30, 3] = 0
+        half = exemplar.strength_map.write(0, 0, np.zeros((200, 150), np.float32))
+        for other in (
+            replace(exemplar, cutout=holes),
+            replace(exemplar, pixels=pixels),
+            replace(exemplar, strength_map=half),
+            replace(exemplar, placement=Placement(140, 100)),
+        ):
+            found = effect(document.with_exemplar(other), draft(), document.rect)
+            assert found[100, 250] == 1
+        for other in (replace(exemplar, placement=Placement(150, 100, -1, 1)), replace(exemplar, strength=0.4)):
+            assert np.allclose(effect(document.with_exemplar(other), draft(), document.rect), self.greys())
+
+    def test_a_map_that_nowhere_says_all_lets_none_of_it_in(self) -> None:
+        document = self.triple(np.full((200, 300), 0.6, np.float32))
+        request = make_request(document, draft())
+        assert (request.exemplars, request.action) == ((), "fill")
+        assert "nowhere 100\u202f%" in advice(document, draft(), plan(document, draft()))

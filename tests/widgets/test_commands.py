@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from editor.document import Document
 from editor.geometry import Placement, Rect
+from editor.item import Exemplar
 from editor.layer import Layer
 from tests.widgets.tools.studio import Desk, plain, with_exemplar, with_item
 from widgets import commands
@@ -200,6 +201,47 @@ def test_a_result_gives_its_strength_back(session: Session) -> None:
     assert Rect.of_mask(found) == Rect(40, 50, 70, 70)
     assert found.max() == pytest.approx(0.2)
     assert labels(session)[-1] == "Strength from “Fill”"
+
+
+def test_a_layer_without_alpha_gives_its_brightness_as_strength(session: Session, notices: list[Notice]) -> None:
+    document = session.document
+    height, width = document.size.shape
+    greys = np.linspace(0, 255, width).astype(np.uint8)
+    map = np.dstack([np.repeat(greys[None, :, None], height, 0)] * 3 + [np.full((height, width), 255, np.uint8)])
+    layer = Layer.empty(0, "Map", document.size)
+    made = document.adding_layer(replace(layer, pixels=layer.pixels.write(0, 0, map)))
+    session.commit("Map", made)
+    commands.strength_from_layer(session, made.layers[-1].id)
+    assert session.document.strength.read()[3] == pytest.approx(greys / 255)
+    (notice,) = notices
+    assert "white may change, black is kept" in notice.message
+    assert "white keeps" in notice.advice
+    commands.strength_from_keep_map(session, made.layers[-1].id)
+    assert session.document.strength.read()[3] == pytest.approx(1 - greys / 255)
+    assert labels(session)[-2:] == ["Strength from “Map”"] * 2
+
+
+def test_what_is_transparent_on_a_keep_map_is_kept(session: Session) -> None:
+    document = session.document
+    layer = Layer.empty(0, "Map", document.size)
+    black = np.zeros((20, 30, 4), np.uint8)
+    black[..., 3] = 255
+    made = document.adding_layer(replace(layer, pixels=layer.pixels.write(40, 50, black)))
+    session.commit("Map", made)
+    commands.strength_from_keep_map(session, made.layers[-1].id)
+    found = session.document.strength.read()
+    assert Rect.of_mask(found) == Rect(40, 50, 70, 70)
+    assert found.max() == 1
+
+
+def test_an_exemplar_is_laid_over_the_whole_picture(session: Session) -> None:
+    document = session.document
+    pixels = np.zeros((document.size.height // 2, document.size.width // 2, 4), np.uint8)
+    made = document.adding_exemplar(Exemplar.of("other", pixels, Placement(3, 4, -0.2, 0.7, 30)))
+    session.commit("Add", made)
+    commands.lay_over_all(session, made.exemplars[-1].id)
+    assert session.document.exemplars[-1].placement == Placement(*document.rect.centre, 2, 2)
+    assert labels(session)[-1] == "Lay “other” over the picture"
 
 
 def test_layers_are_duplicated_and_deleted(session: Session, notices: list[Notice]) -> None:

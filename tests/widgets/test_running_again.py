@@ -18,7 +18,7 @@ from editor.edit import removal
 from editor.geometry import Rect
 from editor.layer import Layer
 from editor.report import EditResult, Progress
-from editor.request import Subject
+from editor.request import REVISION, Subject
 from tests.widgets.desk_stub import Worker, painted, picture, result, with_items
 from widgets import edits, running
 from widgets.job import Job
@@ -116,6 +116,23 @@ class TestRunningAgain:
         assert visible(session.document) == [True, False, False]
         session.undo()
         assert session.document.same_as(before)
+
+    def test_an_edit_of_older_rules_runs_by_them_and_what_comes_after_it_does_not(
+        self, session: Session, worker: Worker
+    ) -> None:
+        layer, document = filled(session), session.history.document
+        assert layer.recipe is not None
+        old = replace(layer, recipe=replace(layer.recipe, revision=1))
+        session.commit("Older", document.with_layer(old))
+        again(session)
+        session.run()
+        assert worker.asked[-1].draft.revision == 1
+        session.job_result(green())
+        session.job_finished()
+        session.accept()
+        assert session.draft.revision == REVISION
+        again(session)
+        assert session.draft.revision == REVISION  # of the new result
 
     def test_left_unchanged_it_is_as_if_nothing_had_been(self, session: Session) -> None:
         before, draft = session.document, session.draft

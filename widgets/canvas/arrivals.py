@@ -21,13 +21,14 @@ from editor.item import Exemplar
 from editor.layer import Layer
 from widgets.session import Session
 
-Choice = Literal["exemplar", "layer", "document", "strength"]
+Choice = Literal["exemplar", "layer", "document", "strength", "keep"]
 # The likely one first.
 CHOICES: tuple[tuple[Choice, str, str], ...] = (
     ("exemplar", "Reference picture", "Lay it on, and let in as much of it as you like"),
     ("layer", "Layer", "Put its pixels on a layer of their own"),
     ("document", "New document", "Open it beside this one"),
     ("strength", "Strength map", "Bright means free to change, dark means keep"),
+    ("keep", "Keep map", "Bright means keep, dark means free to change, as in PIXELS’ own files"),
 )
 BESIDE = 0.9  # of its place that one of several takes at most
 SHARE = 0.5  # of what is visible that an exemplar takes at most, along each side
@@ -51,9 +52,9 @@ def take(session: Session, choice: Choice, picture: Picture, at: Point, visible:
             session.activate_layer(document.layers[-1].id)
         case "document":
             session.open_picture(picture)
-        case "strength":
+        case "strength" | "keep":
             try:
-                mask = mask_of(picture, document.size)
+                mask = mask_of(picture, document.size, white_keeps=choice == "keep")
             except InvalidRequest as error:
                 session.notice(error.message, error.advice, error=True)
                 return
@@ -96,10 +97,10 @@ def side_by_side(visible: Rect, count: int) -> list[tuple[Point, Rect]]:
 
 
 def with_layer(document: Document, name: str, pixels: NDArray[np.uint8], at: Point) -> Document:
-    """A new layer on top with the pixels centred at the point; what is larger than the picture is made to fit it."""
+    """A new layer on top with the pixels centred at the point; what is as large as the picture lies on it, and what is larger is made to fit it."""
     height, width = pixels.shape[:2]
     scale = min(1.0, document.size.width / width, document.size.height / height)
-    left, top = round(at.x - width / 2), round(at.y - height / 2)
+    left, top = (0, 0) if (width, height) == document.size else (round(at.x - width / 2), round(at.y - height / 2))
     if scale < 1:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         pixels = _resized(pixels, Size(*size))

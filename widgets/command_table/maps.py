@@ -145,6 +145,13 @@ STRENGTH = Menu(
             when=layer,
             short="From layer",
         ),
+        Command(
+            "strength.from_keep_map",
+            "Take strength from the layer, white keeps",
+            on_layer(commands.strength_from_keep_map),
+            when=layer,
+            short="From layer, white keeps",
+        ),
         None,
         Command(
             "strength.unprotect",

@@ -83,6 +83,13 @@ EXEMPLAR = Menu(
             short="Flip top to bottom",
         ),
         Command(
+            "exemplar.fit",
+            "Lay the reference over the whole picture",
+            on_exemplar(commands.lay_over_all),
+            when=exemplar,
+            short="Lay over the picture",
+        ),
+        Command(
             "exemplar.cutout",
             "Paint the reference picture’s cut-out",
             on_exemplar(edits.paint_cutout),

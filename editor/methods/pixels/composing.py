@@ -15,7 +15,7 @@ from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Rect
 from editor.hold import counts_of, owners
-from editor.request import ExemplarInput, Map, PixelsSettings
+from editor.request import REVISION, ExemplarInput, Map, PixelsSettings
 from editor.working import Working
 
 # Above this share of half-covered pixels the edges of an exemplar count as soft.
@@ -26,7 +26,7 @@ TRAIN_STEPS = 1000
 @dataclass(frozen=True, slots=True, eq=False)
 class Pass:
     """One run of the sampler. `strength`: (H, W) of the frame, what may change in it. `sources`: one working canvas, or one for each picture of
-    the batch.
+    the batch. `revision`: of the request's rules.
     """
 
     settings: PixelsSettings
@@ -35,6 +35,7 @@ class Pass:
     sources: Sequence[Image]
     working: Working
     backend: Backend
+    revision: int = REVISION
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +100,7 @@ def _composed(
     amounts = [each.alpha * each.strength for each in of.exemplars]
     images = [working.weighted(each.pixels, amount) for each, amount in zip(of.exemplars, amounts, strict=True)]
     canvases = [working.map(amount)[..., None] for amount in amounts]
-    if of.settings.compose == "pixels" or (of.settings.compose == "auto" and _mixes(amounts)):
+    if of.settings.compose == "pixels" or (of.settings.compose == "auto" and _mixes(amounts, of.revision)):
         laid = list(of.sources)
         for image, amount in zip(images, canvases, strict=True):
             laid = [amount * image + (1 - amount) * below for below in laid]
@@ -112,11 +113,12 @@ def _composed(
     return composite, owner
 
 
-def _mixes(amounts: Sequence[Map]) -> bool:
-    """Whether composing in pixels is better: with several exemplars, or where one is let in by halves."""
+def _mixes(amounts: Sequence[Map], revision: int) -> bool:
+    """Whether composing in pixels is better: with several exemplars, or where one is let in by halves, however little that is."""
     if len(amounts) > 1:
         return True
-    covered = amounts[0] > 0.02
+    # In revision 1 what is let in by less than this was left out altogether.
+    covered = amounts[0] > 0.02 * (1 if revision < 2 else float(amounts[0].max()))
     soft = covered & (amounts[0] < 0.98)
     return int(soft.sum()) > SOFT * int(covered.sum())
 

@@ -140,7 +140,9 @@ class _Run:
         alike = all(each is pasted[0] for each in pasted)
         sources = [working.image(each.image) for each in (pasted[:1] if alike else pasted)]
         noise = Noise(seeds)
-        begun = start(Pass(settings, exemplars, strength, sources, working, backend), schedule, noise)
+        begun = start(
+            Pass(settings, exemplars, strength, sources, working, backend, self.request.revision), schedule, noise
+        )
         alpha = paste_alpha(strength, settings.feather * backend.info.shrinking / working.scale)
         show = Previews(LatentColours(begun.sources[:1], sources[0]), working, alpha, pasted[0])
         sampled = yield from part(

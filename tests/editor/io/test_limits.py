@@ -172,6 +172,7 @@ def recipe(rect: tuple[int, ...] = (0, 0, 9, 9), **more: object) -> dict[str, ob
         "guidance_scale": 0.0,
         "sampler": "",
         "strength": 1.0,
+        "revision": 1,
     }
     return {**usual, **more}
 
@@ -179,6 +180,8 @@ def recipe(rect: tuple[int, ...] = (0, 0, 9, 9), **more: object) -> dict[str, ob
 HUGE = 10**400
 NONSENSE: list[Callable[[Any], object]] = [
     lambda m: m["layers"][0].update(id=HUGE),
+    lambda m: m["layers"][0].update(recipe=recipe(revision=3)),
+    lambda m: m["layers"][0].update(recipe=recipe(revision=0)),
     lambda m: m["layers"][0].update(id=-1),
     lambda m: m.update(next_id=HUGE),
     lambda m: m["items"][0].update(rect=[HUGE, 0, 0, 0]),

@@ -16,16 +16,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from editor.document import MAPS, Document, Metadata
+from editor.edit import make_request
 from editor.geometry import Placement, Rect, Size
 from editor.io.blocks import pack, unpack
 from editor.io.manifest import ACTIONS, SAMPLERS, SETTINGS
 from editor.io.project import load_project, read_thumbnail, save_project
 from editor.item import Exemplar, Item
 from editor.layer import BLENDS, Layer
+from editor.reopening import reopen
 from editor.report import Recipe
-from editor.request import BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings, Subject
+from editor.request import REVISION, BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings, Subject
 from editor.rerun import Rerun
 from editor.tiles import BLOCK, Tiles
+from tests.editor.repaint_cases import MODEL
 
 unit = st.floats(0, 1)
 anywhere = st.floats(-1e6, 1e6)
@@ -97,6 +100,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
         draw(st.floats(0, 30)),
         draw(st.sampled_from(SAMPLERS)),
         draw(unit),
+        draw(st.integers(1, REVISION)),
     )
 
 
@@ -339,7 +343,7 @@ def test_the_manifest_is_plain_json(tmp_path: Path) -> None:
         assert archive.testzip() is None
         manifest = json.loads(archive.read("manifest.json"))
     assert manifest["format"] == "palimpsest"
-    assert manifest["version"] == 4
+    assert manifest["version"] == 5
     assert manifest["size"] == [2 * BLOCK, BLOCK + 3]
     assert manifest["layers"][0]["name"] == "Background"
 
@@ -349,7 +353,8 @@ def test_a_project_of_the_first_format_opens() -> None:
     (background, fill), (chair,), (dog,) = document.layers, document.items, document.exemplars
     assert (background.name, background.recipe, background.painted) == ("Background", None, None)
     assert background.pixels.read()[19, 29].tolist() == [232, 228, 48, 255]
-    assert fill.recipe == Recipe(QuickFillSettings(grow=11), "fill", Rect(0, 0, 20, 15), 1234, (Subject(7),), steps=0)
+    told = Recipe(QuickFillSettings(grow=11), "fill", Rect(0, 0, 20, 15), 1234, (Subject(7),), steps=0)
+    assert fill.recipe == replace(told, revision=1)
     assert (fill.doubt, fill.painted, chair.rect) == (0.25, None, Rect(4, 5, 11, 11))
     assert document.strength.read()[5, 4] == 0.5
     assert (dog.name, dog.strength, dog.placement) == ("Dog", 1.0, Placement(13, 4, 0.5, 0.5))
@@ -368,7 +373,33 @@ def test_a_project_of_the_second_format_opens(tmp_path: Path) -> None:
             if name == "manifest.json":
                 data = json.dumps({**json.loads(data), "version": 2}).encode()
             written.writestr(name, data)
-    assert load_project(old).layers[0].recipe == recipe
+    assert load_project(old).layers[0].recipe == replace(recipe, revision=1)
+
+
+def test_what_a_project_of_the_fourth_format_was_made_of_is_asked_for_again_bit_for_bit(tmp_path: Path) -> None:
+    """Made by the program of that time, with an exemplar that lets in 2 % and one that is painted in parts: its edit still runs by those rules."""
+    here = Path(__file__).parent
+    document = load_project(here / "version_4.palimpsest")
+    recipe = document.layers[-1].recipe
+    assert recipe is not None
+    assert recipe.revision == 1
+    path = tmp_path / "again.palimpsest"
+    save_project(path, document)
+    for each in (document, load_project(path)):
+        opened = reopen(each, each.layers[-1].id)
+        request = make_request(opened.document, replace(opened.draft, model=MODEL))
+        with np.load(here / "version_4_request.npz") as arrays:
+            assert tuple(arrays["frame"]) == request.frame.rect
+            assert np.array_equal(arrays["strength"], request.strength)
+            for number, exemplar in enumerate(request.exemplars):
+                for name in ("alpha", "strength", "fidelity", "rim"):
+                    assert np.array_equal(arrays[f"{name}_{number}"], getattr(exemplar, name))
+        assert len(request.exemplars) == 2
+        assert Recipe.of(request) == recipe
+        # What is asked for anew goes by the rules of today: 2 % of an exemplar frees next to nothing.
+        anew = make_request(opened.document, replace(opened.draft, model=MODEL, revision=REVISION))
+        assert request.strength[40, 40] == np.float32(0.6)
+        assert anew.strength[40, 40] == pytest.approx(0.04 * 0.6)
 
 
 def test_ids_that_recipes_still_name_are_not_given_again(tmp_path: Path) -> None:

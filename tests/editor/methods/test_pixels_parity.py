@@ -14,9 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.noise import Noise
-from editor.geometry import Size
+from editor.document import Document
+from editor.edit import Draft, make_request
+from editor.frame import Frame
+from editor.geometry import Placement, Size
+from editor.item import Exemplar
 from editor.phases import unreported
 from editor.request import EditRequest, PixelsSettings, Sampler
+from editor.tiles import Tiles
 from tests.editor.methods import pixels_oracle, pixels_stock
 from tests.editor.methods.pixels_stage import (
     CELLS,
@@ -141,6 +146,35 @@ def test_differential_is_the_published_algorithm_without_an_exemplar(
     e = noise(request.seed)
     expected, _ = _oracle(models, stocks, run_of, request, request.image, e, e)
     assert torch.equal(latents_of(request, models(run_of[0])), expected)
+
+
+@pytest.mark.parametrize("run_of", RUNS[4:6])
+def test_reference_from_a_document_is_the_published_algorithm_on_a_source_an_exemplar_and_a_map(
+    models: Models, stocks: Stocks, run_of: tuple[str, Sampler, int, float]
+) -> None:
+    """The exemplar covers the picture, and does not outvote the map."""
+    name, sampler, steps, overall = run_of
+    whole, map = exemplar(2), 1 - greys(3, int(steps * overall))
+    document = Document.of_picture(np.dstack([ask().image, np.full(SIDE.shape, 255, np.uint8)]))
+    pixels = np.dstack([whole.pixels, np.full(SIDE.shape, 255, np.uint8)])
+    document = document.adding_exemplar(Exemplar.of("other", pixels, Placement(*document.rect.centre)))
+    told = Draft(
+        _settings("reference"),
+        prompt=PROMPT,
+        negative_prompt=NEGATIVE,
+        strength=overall,
+        seed=11,
+        model=models(name).backend.info,
+        steps=steps,
+        guidance_scale=5.0,
+        sampler=sampler,
+        frame=document.rect,
+    )
+    made = make_request(document.with_strength(Tiles.of(map)), told)
+    request = replace(made, frame=Frame.full_size(document.rect))
+    e = noise(request.seed)
+    expected, _ = _oracle(models, stocks, run_of, request, whole.pixels, e, e)
+    assert torch.equal(latents_of(request, models(name)), expected)
 
 
 @pytest.mark.parametrize("name", ["sdxl", "kandinsky"])

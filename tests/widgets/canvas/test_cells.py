@@ -88,6 +88,24 @@ def test_cells_of_an_exemplar_are_held_by_its_fidelity() -> None:
         assert cells.held_at(352, 352) == held
 
 
+@pytest.mark.parametrize(("let_in", "held"), [(0.02, 10), (0.1, 8), (0.3, 4), (0.5, 0), (1.0, 0)])
+def test_how_much_of_an_exemplar_is_let_in_says_how_long_its_cells_are_held(let_in: float, held: int) -> None:
+    """Beside something that is free for all of the run; what is seen is what runs, also where it is looked at smaller."""
+    document = with_exemplar(picture())
+    document = document.with_exemplar(replace(document.exemplars[0], strength=let_in))
+    seen = _seen(document, draft())
+    assert (seen.steps, seen.held_at(352, 352)) == (10, held)
+    assert np.array_equal(seen.held, _real(document, draft()))
+    reaching = adapting(document, draft(), plan(document, draft()), frame_for(document, draft()))
+    assert reaching is not None
+    assert reaching.values[352, 352] == pytest.approx(255 * 0.5 * min(1, 2 * let_in), abs=1)
+    large = Document.of_picture(np.full((2048, 2048, 4), 255, np.uint8))
+    leaf = Exemplar.of("leaf", np.full((600, 600, 4), 255, np.uint8), Placement(1200, 1200))
+    large = large.adding_exemplar(replace(leaf, strength=let_in))
+    asked = draft(frame=large.rect)
+    assert np.abs(_seen(large, asked).held - _real(large, asked)).max() <= 1
+
+
 def test_painted_fidelity_counts_where_it_was_painted() -> None:
     document = with_exemplar(picture(), 1.0)
     exemplar = document.exemplars[0]

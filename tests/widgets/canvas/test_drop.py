@@ -120,7 +120,13 @@ def test_enter_makes_an_exemplar_at_the_place(easel: Easel, boat: Path) -> None:
     _enter(easel, _file(boat), 100, 100)
     _drop(easel, _file(boat), 120, 90)
     chip = _chip(easel)
-    assert [button.text() for button in chip.buttons] == ["Reference picture", "Layer", "New document", "Strength map"]
+    assert [button.text() for button in chip.buttons] == [
+        "Reference picture",
+        "Layer",
+        "New document",
+        "Strength map",
+        "Keep map",
+    ]
     assert easel.canvas.rect().contains(chip.geometry())
     QTest.keyClick(chip.buttons[0], Qt.Key.Key_Return)
     (exemplar,) = easel.session.document.exemplars
@@ -338,9 +344,13 @@ def test_a_layer_larger_than_the_picture_is_made_to_fit() -> None:
     assert not found[60:].any()
 
 
-def test_transparent_parts_of_a_strength_map_keep() -> None:
-    pixels = np.full((10, 10, 4), 255, np.uint8)
+@pytest.mark.parametrize("white_keeps", [False, True])
+def test_transparent_parts_of_a_strength_map_keep(white_keeps: bool) -> None:
+    pixels = np.full((10, 10, 4), 0 if white_keeps else 255, np.uint8)
+    pixels[..., 3] = 255
     pixels[:, :5, 3] = 0
-    found = mask_of(Picture(pixels, "map"), Size(10, 10)).tiles.read()
-    assert (found[:, :5] == 0).all()
-    assert found[:, 5:] == pytest.approx(1)
+    for size in (Size(10, 10), Size(20, 20)):
+        found = mask_of(Picture(pixels, "map"), size, white_keeps=white_keeps).tiles.read()
+        half = size.width // 2
+        assert (found[:, : half - 1] == 0).all()
+        assert found[:, half + 1 :] == pytest.approx(1)
