@@ -164,8 +164,10 @@ def _cut_box(image: Pixels, pointed: _Pointed, box: Rect) -> Generator[Progress,
 def _guess_in_box(image: Pixels, pointed: _Pointed, box: Rect) -> Mask | None:
     """The thing that a box is drawn around, by its edges: of the regions that lie inside the likeliest, as a mask of the picture reduced."""
     regions, across, down = _regions(image)
-    inside = _inside(box, image.shape[:2])
-    inside = cv2.resize(inside, regions.pieces.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
+    inside = np.asarray(
+        cv2.resize(_inside(box, image.shape[:2]), regions.pieces.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5,
+        np.bool_,
+    )
     without = frozenset(regions.at(x * across, y * down) for x, y in pointed.negative)
     best, likeliest = None, 0.0
     shares = [(i + 0.5) / BOX_GRID for i in range(BOX_GRID)]
