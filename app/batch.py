@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from editor.advice import NOTHING_ADVICE, NOTHING_CAME, asked_for_little, came_to_nothing
 from editor.compose import flatten
 from editor.document import Document
 from editor.edit import Draft, apply_result, candidates, make_request
@@ -105,7 +106,8 @@ def edit_file(
     draft = replace(Draft.for_document(document), seed=seed)
     if model is None:
         draft = replace(draft, settings=replace(draft.settings, **chosen))
-        count, made = 1, drive(candidates(make_request(document, draft), 1), Engine())
+        count, request = 1, make_request(document, draft)
+        made = drive(candidates(request, 1), Engine())
     else:
         if kind is BlendedSettings and model.exemplars:
             raise InvalidRequest(
@@ -125,8 +127,12 @@ def edit_file(
             guidance_scale=model.guidance_scale,
             sampler=model.sampler,
         )
-        count = model.variations
-        made = drive(candidates(make_request(document, draft), count), Engine(lambda: model.library))
+        count, request = model.variations, make_request(document, draft)
+        made = drive(candidates(request, count), Engine(lambda: model.library))
+    little = asked_for_little(request)
+    if not little and any(came_to_nothing(document, result) for result, _ in made.results):
+        little = f"{NOTHING_CAME} {NOTHING_ADVICE}"
+    notes += [little] if little else []
     for number, (result, match) in enumerate(made.results, 1):
         _, changed = apply_result(document, result, document)
         file = output if number == 1 else output.with_stem(f"{output.stem}-{number}")

@@ -1,4 +1,4 @@
-"""Advice: what the next edit would do less well than the person may expect, said before it runs."""
+"""Advice: what the next edit would do less well than the person may expect, said before it runs; and that a result is no other than the picture."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import math
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
+from editor.compose import flatten, lay
 from editor.document import Document
-from editor.hold import free_steps
+from editor.geometry import Rect
+from editor.hold import free_steps, run_length
 from editor.item import Exemplar
 from editor.models.info import ModelInfo
 from editor.planning import Draft, Plan
 from editor.repainting import kept_out, most_freed, repaint_frame
-from editor.request import BlendedSettings
+from editor.report import EditResult
+from editor.request import Action, BlendedSettings, EditRequest, MethodSettings, PixelsSettings
 from editor.scribble import painted_rect, scribble_of
 from editor.shrinking import skipped_steps
 
@@ -21,15 +26,22 @@ MUCH_ENLARGED = 2.0
 WORDS_WIN = 8.0
 LITTLE_LEFT = 0.85
 FEW_STEPS = 3
+LITTLE_SEEN, LITTLE_CHANGED = 0.05, 0.1  # strength, without a model and with one
 NO_PROMPT = "Say what should be there."
+NO_STEP = "At this strength not one step runs. Raise the strength, or the number of steps."
+NOTHING_CAME = "The result looks just like the picture."
+NOTHING_ADVICE = "Raise the strength, or change more of it."
 NO_WORDS, HARSH = 1.0, 15.0  # guidance
 TELLING, EXAMPLES = 4, 8  # letters of a word that tells what it is about, and how many of those are named
+_ROWS = 256  # that are compared at a time
 TOYS_SIDE = 256  # pixels: practice scenes and what is made of them are smaller, photographs are not
 
 
 def advice(document: Document, draft: Draft, planned: Plan) -> str:
     """One sentence or two, the weightiest first; empty when there is nothing to say. Cheap: no pixel of the picture is looked at."""
     model = draft.model
+    if planned.action in ("fill", "blend") and not draft.settings.needs_model:
+        return _little_seen(strongest(document, draft, planned), planned.action)
     if model is None or not draft.settings.needs_model or planned.action is None:
         return ""
     if beyond_toys(document, draft):
@@ -41,13 +53,83 @@ def advice(document: Document, draft: Draft, planned: Plan) -> str:
     return _repainting(document, draft, planned, model)
 
 
+def asked_for_little(request: EditRequest) -> str:
+    """Of a finished request: that hardly anything, or nothing, can come of it, and what to do about that. The words of `advice`, but where few steps
+    are what somebody chose who knows how many there are.
+    """
+    most = float(request.strength.max(initial=0))
+    if request.settings.needs_model:
+        words = _few_steps(request.settings, most, request.steps)
+        return words if most < LITTLE_CHANGED or words == NO_STEP else ""
+    return _little_seen(most, request.action) if request.action in ("fill", "blend") else ""
+
+
+def came_to_nothing(document: Document, result: EditResult) -> bool:
+    """Whether the document looks the same with the result as without. Quick where it does not."""
+    rect = result.rect.intersect(document.rect)
+    for top in range(rect.top, rect.bottom, _ROWS):
+        part = Rect(rect.left, top, rect.right, min(top + _ROWS, rect.bottom))
+        over = np.ascontiguousarray(result.pixels[part.within(result.rect).slices])
+        if over[..., 3].any():
+            before = flatten(document, part)
+            after = before.copy()
+            lay(after, over, 1.0, "normal")
+            if not np.array_equal(before, after):
+                return False
+    return True
+
+
+def strongest(document: Document, draft: Draft, planned: Plan) -> float:
+    """0 to 1: how much any pixel may change by this plan, at most. Cheap: from what is painted, not from where it lies."""
+    settings, most = draft.settings, 0.0
+    if planned.region is not None:
+        most = document.map(planned.region).largest()
+    if settings.needs_model:
+        if planned.exemplars:
+            most = max(most, most_freed(document, draft, planned))
+        if planned.scribble is not None:
+            most = 1.0  # the picture adapts to a scribble as much as the overall strength says
+        if isinstance(settings, BlendedSettings) and settings.region == "outside":
+            most = 1.0
+        items = (document.item(id) for id in planned.items)
+        most = max(most, *(item.mask.largest() for item in items if item is not None), 0.0)
+    else:
+        exemplars = (document.exemplar(id) for id in planned.exemplars)
+        most = max(most, *(each.strength_map.largest() * each.strength for each in exemplars if each is not None), 0.0)
+    return most * draft.strength
+
+
+def _few_steps(settings: MethodSettings, most: float, steps: int) -> str:
+    """That few steps run, or none, at this strength of what may change most."""
+    if isinstance(settings, BlendedSettings):
+        running = steps - skipped_steps(most, steps)
+    elif isinstance(settings, PixelsSettings):
+        running = run_length(settings, np.full((1, 1), most, np.float32), steps)
+    else:
+        return ""
+    if running == 0:
+        return NO_STEP
+    return _few(running, steps) if running < FEW_STEPS and steps > running else ""
+
+
+def _little_seen(most: float, action: Action) -> str:
+    """That hardly anything shows of an edit that needs no model."""
+    if most >= LITTLE_SEEN:
+        return ""
+    percent = f"{100 * most:.2g}\u202f%"
+    if action == "blend":
+        return f"At most {percent} of it comes in, so hardly anything will be seen. Raise its influence, or the overall strength."
+    return (
+        f"At most {percent} may change, so hardly anything will be seen. Paint stronger, or raise the overall strength."
+    )
+
+
 def _by_words(document: Document, draft: Draft, planned: Plan, model: ModelInfo) -> str:
     if not draft.prompt.strip():
         return NO_PROMPT
-    steps = draft.steps_on(model)
-    running = steps - skipped_steps(draft.strength, steps)
-    if running < FEW_STEPS and steps > running:
-        return _few(running, steps)
+    few = _few_steps(draft.settings, strongest(document, draft, planned), draft.steps_on(model))
+    if few:
+        return few
     scribble = scribble_of(document, draft)
     if scribble is not None and planned.scribble is not None and draft.frame is not None:
         painted = painted_rect(scribble)
@@ -64,20 +146,15 @@ def _by_words(document: Document, draft: Draft, planned: Plan, model: ModelInfo)
 
 
 def _repainting(document: Document, draft: Draft, planned: Plan, model: ModelInfo) -> str:
-    steps = draft.steps_on(model)
     out = kept_out(document, draft, planned)
     if out is not None:
-        return (
-            f"The strength is nowhere 100\u202f%, so “{out.name}” is not let in. Paint 100\u202f% where it should show."
-        )
-    freed = most_freed(document, draft, planned)
-    running = free_steps(draft.strength * freed, steps)
-    if running == 0 and free_steps(draft.strength, steps) > 0:
-        return "So little is let in that not one step runs. Let in more, or raise the strength."
-    if running == 0:
-        return "At this strength not one step runs. Raise the strength, or the number of steps."
-    if running < FEW_STEPS and steps > running:
-        return _few(running, steps)
+        return f"The strength is nowhere 100\u202f%, so nothing of “{out.name}” comes in. Paint 100\u202f% where it should show."
+    steps = draft.steps_on(model)
+    few = _few_steps(draft.settings, strongest(document, draft, planned), steps)
+    if few == NO_STEP and planned.exemplars and free_steps(draft.strength, steps) > 0:
+        return "So little comes in that not one step runs. Raise the influence, or the overall strength."
+    if few:
+        return few
     exemplars = [each for each in document.exemplars if each.id in planned.exemplars]
     if exemplars and draft.strength > LITTLE_LEFT and all(each.fidelity == 0 for each in exemplars):
         return "At this strength little of a reference picture is left. Lower the overall strength, or raise “Keep as it is”."

@@ -21,7 +21,9 @@ FAINTEST = 0.5 / 255
 
 def threshold(overall: float = 1.0) -> float:
     """The painted value up to which nothing is left at an overall strength of 0 to 1; above 1 where that leaves nothing of anything."""
-    return FAINTEST / overall if overall > FAINTEST else 1.0
+    if overall <= FAINTEST:
+        return 1.0
+    return FAINTEST / overall if overall > FAINTEST else FAINTEST  # what is no number is refused with the request
 
 
 def is_strength(map: Tiles, overall: float = 1.0) -> bool:

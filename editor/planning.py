@@ -414,7 +414,7 @@ def _loud(planned: Plan, overall: float, *, enough: bool) -> Plan:
     if enough:
         return planned
     percent = f"{100 * overall:.3g}\u202f%"
-    return replace(planned, action=None, reason=f"At {percent} overall strength nothing changes. Raise it.")
+    return replace(planned, action=None, reason=f"At {percent} overall strength nothing changes. Raise the strength.")
 
 
 def _blend(exemplars: Iterable[Exemplar], label: str, overall: float = 1.0) -> Plan:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 
 from PySide6.QtCore import Signal
 
-from editor.advice import beyond_toys
+from editor.advice import NOTHING_ADVICE, NOTHING_CAME, beyond_toys, came_to_nothing
 from editor.document import MAPS, Document, picture_changes
 from editor.edit import Draft, Plan, apply_result, layer_of_result, with_repaired
 from editor.errors import EditorError, InvalidRequest
@@ -91,6 +91,7 @@ class Session(Setup):
         self._worker = worker
         self._accepted: dict[int, Candidate] = {}  # by the layer that each became
         self._back: _Back | None = None  # how it was before what runs now was asked for
+        self._told_of: object = None  # the edit of which somebody was told that nothing came of it
         self._used = ""  # the key of the model in use when this document looked last
         self._outside: Draft | None = None  # as it was before an edit was reopened
         self._left: tuple[Rerun, Draft] | None = None  # how an edit was reopened, and the draft when that was left
@@ -518,7 +519,11 @@ class Session(Setup):
             if result.stripes:  # the one shown first is nearest to what was set
                 nearest = min(result.stripes, key=lambda each: abs(each.level - self.draft.strength))
                 job = replace(job, stripe=result.stripes.index(nearest))
+            asked = self.job.asked
             self._set_job(job)
+            if asked.edit is not self._told_of and came_to_nothing(asked.document, result):
+                self._told_of = asked.edit  # once for all that are made of it
+                self.notice(NOTHING_CAME, NOTHING_ADVICE)
 
     def job_mended(self, result: EditResult) -> None:
         """The edge is mended: the layer takes the result, wherever it stands by now."""

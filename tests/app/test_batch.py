@@ -69,6 +69,21 @@ def test_half_strength_lets_in_half(photo: Path, tmp_path: Path) -> None:
     assert part == pytest.approx((before + full) / 2, abs=3)
 
 
+@pytest.mark.parametrize(("value", "percent"), [(1, "0.39"), (8, "3.1")])
+def test_a_mask_that_is_hardly_above_black_is_said_to_be(photo: Path, tmp_path: Path, value: int, percent: str) -> None:
+    notes = edit_file(photo, painted(tmp_path, value=value), tmp_path / "out.png", seed=1, settings=["fill=smooth"])
+    assert notes == (
+        f"At most {percent}\u202f% may change, so hardly anything will be seen. Paint stronger, or raise the overall strength.",
+    )
+
+
+def test_a_result_that_is_no_other_than_the_picture_is_said_to_be(tmp_path: Path) -> None:
+    Image.new("RGB", (240, 160), (90, 120, 60)).save(tmp_path / "plain.png")
+    notes = edit_file(tmp_path / "plain.png", painted(tmp_path), tmp_path / "out.png", seed=1, settings=["fill=smooth"])
+    assert notes == ("The result looks just like the picture. Raise the strength, or change more of it.",)
+    assert np.array_equal(pixels_of(tmp_path / "plain.png"), pixels_of(tmp_path / "out.png"))
+
+
 def test_notes_are_handed_on(photo: Path, tmp_path: Path) -> None:
     pixels = pixels_of(photo).copy()
     pixels[:20, :20, 3] = 0

@@ -128,6 +128,16 @@ def test_the_model_can_be_named_by_its_path(edit: Edit, strength: Path, tmp_path
     assert np.array_equal(a, c)
 
 
+@pytest.mark.parametrize(("method", "words"), [("pixels", "not one step runs"), ("words", "Only 1 of 4 steps")])
+def test_a_mask_that_gives_no_step_is_said_to(
+    edit: Edit, strength: Path, tmp_path: Path, capsys: Captured, *, method: str, words: str
+) -> None:
+    Image.fromarray(pixels_of(strength)[..., 0] // 50).save(strength)  # 2 % at most
+    assert edit(strength, "--method", method, "--prompt", "red boat") == 0
+    assert words in capsys.readouterr().err
+    assert (tmp_path / "out.png").exists()
+
+
 def test_words_change_what_is_white_and_nothing_else(edit: Edit, strength: Path, tmp_path: Path) -> None:
     assert edit(strength, "--method", "words", "--prompt", "red boat") == 0
     touched, white = changed(tmp_path), pixels_of(strength)[..., 0] == 255

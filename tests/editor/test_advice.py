@@ -7,14 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from editor.advice import advice
+from editor.advice import advice, asked_for_little, came_to_nothing
+from editor.compose import flatten
 from editor.document import Document, MapName
+from editor.edit import make_request
 from editor.geometry import Placement, Rect
 from editor.item import Exemplar
 from editor.layer import Layer
 from editor.planning import Draft, plan
-from editor.request import BlendedSettings, PixelsSettings
-from tests.editor.repaint_cases import MODEL, picture
+from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
+from tests.editor.repaint_cases import MODEL, answer, picture, with_item
 
 SIDE = 1024
 
@@ -132,3 +134,69 @@ def test_a_scribble_that_the_frame_cuts_is_said() -> None:
     assert said(scribbled(), draft) == ""
     assert said(scribbled(), replace(draft, frame=Rect(100, 100, 400, 400))) == ""
     assert "Part of the scribble" in said(scribbled(), replace(draft, frame=Rect(100, 100, 310, 400)))
+
+
+# Nothing, or hardly anything, comes of it
+
+QUICK = Draft(QuickFillSettings(), seed=1)
+
+
+def faintly(value: float) -> Document:
+    found = picture(300, 200)
+    return found.with_strength(found.empty_map().write(60, 50, np.full((60, 70), value, np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("value", "changes", "words"),
+    [
+        (1.0, {}, ""),
+        (0.05, {}, ""),
+        (0.03, {}, "At most 3\u202f% may change"),
+        (1 / 255, {}, "At most 0.39\u202f% may change"),
+        (0.5, {"strength": 0.02}, "At most 1\u202f% may change"),
+        (0.02, {"settings": PixelsSettings(), "steps": 20}, "not one step runs"),
+        (0.06, {"settings": PixelsSettings(), "steps": 20}, "Only 1 of 20"),
+        (0.2, {"settings": PixelsSettings(), "steps": 20, "strength": 0.1}, "not one step runs"),
+        (1.0, {"settings": PixelsSettings(), "steps": 20}, ""),
+        (0.05, {"settings": BlendedSettings(), "steps": 20}, "Only 1 of 20"),
+        (0.9, {"settings": BlendedSettings(), "steps": 20}, ""),
+    ],
+)
+def test_what_little_comes_of_is_said_before_it_runs_and_with_the_request(
+    value: float, changes: dict[str, object], words: str
+) -> None:
+    document, draft = faintly(value), replace(QUICK, model=MODEL, prompt="a boat", **changes)  # type: ignore[arg-type]
+    before = said(document, draft)
+    assert words in before
+    assert bool(before) == bool(words)
+    assert asked_for_little(make_request(document, draft)) == before
+
+
+def test_an_exemplar_that_is_hardly_let_in_says_so() -> None:
+    cat = Exemplar.of("cat", np.full((60, 60, 4), 255, np.uint8), Placement(100, 100))
+    document = picture(300, 200).adding_exemplar(replace(cat, strength=0.02))
+    assert said(document, QUICK).startswith("At most 2\u202f% is let in")
+    assert asked_for_little(make_request(document, QUICK)) == said(document, QUICK)
+
+
+def test_an_item_that_is_removed_needs_no_strength() -> None:
+    document, item = with_item(picture(), Rect(60, 50, 130, 110))
+    draft = replace(QUICK, item=item.id, strength=0.01)
+    assert said(document, draft) == ""
+    assert asked_for_little(make_request(document, draft)) == ""
+
+
+def test_a_result_that_is_no_other_than_the_picture_is_known() -> None:
+    document = faintly(1.0)
+    request = make_request(document, QUICK)
+    result = answer(request)
+    assert not came_to_nothing(document, result)
+    same = result.pixels.copy()
+    same[..., :3] = flatten(document, result.rect)[..., :3]
+    assert came_to_nothing(document, replace(result, pixels=same))
+    unseen = result.pixels.copy()
+    unseen[..., 3] = 0
+    assert came_to_nothing(document, replace(result, pixels=unseen))
+    last = same.copy()
+    last[-1, -1] = (255 - last[-1, -1, 0], 0, 0, 255)
+    assert not came_to_nothing(document, replace(result, pixels=last)), "one pixel is something"

@@ -88,7 +88,7 @@ class TestEverywhere:
         assert plan(document, draft(settings)).action == "fill"
         planned = plan(document, draft(settings, 0.01))
         assert (planned.action, planned.region) == (None, "strength")
-        assert planned.reason == "At 1\u202f% overall strength nothing changes. Raise it."
+        assert planned.reason == "At 1\u202f% overall strength nothing changes. Raise the strength."
         assert not whole(document, draft(settings, 0.01)).any()
         assert plan(document, draft(settings, 0.0)).action is None
         assert plan(painted(picture(), AREA, 0.2), draft(settings, 0.01)).action == "fill"
