@@ -20,7 +20,7 @@ from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.io.project import load_project, save_project
 from editor.layer import Layer
-from editor.planning import plan, removal
+from editor.planning import removal
 from editor.reopening import can_reopen, draft_again, reopen, restored
 from editor.report import Recipe
 from editor.request import EditRequest, PixelsSettings, QuickFillSettings
@@ -205,15 +205,6 @@ def test_moved_items_are_in_the_way_of_quick_fill_only() -> None:
         document = document.with_item(replace(item, placement=Placement(200, 100)))
         reason = can_reopen(document, document.layers[-1])
         assert ("Moved items" in reason) is not chosen.settings.needs_model
-
-
-def test_a_fan_is_reopened_as_one_picture() -> None:
-    asked = painted(picture(), Rect(60, 50, 130, 110))
-    request = make_request(asked, draft(settings=PixelsSettings(fan=(0.2, 0.6))))
-    _, document = apply_result(asked, answer(request), asked)
-    reopened = reopen(document, document.layers[-1].id)
-    assert reopened.draft.settings == PixelsSettings()
-    assert plan(reopened.document, replace(reopened.draft, model=MODEL)).label == "Repaint"
 
 
 class TestOutOfIt:
