@@ -11,20 +11,22 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.runner import Runner, internal_error, out_of_memory
-from editor.edit import candidates, frame_for, make_request, repair
+from editor.edit import at_strengths, candidates, frame_for, make_request, repair
 from editor.errors import EditorError
 from editor.io.images import Picture, read_image
 from editor.models.info import ModelInfo
 from editor.report import Assessment, FinishEarly, Masks, Report
-from editor.request import AssessRequest, CandidatesRequest, RepairRequest, SegmentRequest
+from editor.request import AssessRequest, CandidatesRequest, RepairRequest, SegmentRequest, StrengthsRequest
 from widgets.job import Asked, Mend
 from widgets.session import Session
 
 log = logging.getLogger(__name__)
 
 
-def request(asked: Asked) -> CandidatesRequest:
+def request(asked: Asked) -> CandidatesRequest | StrengthsRequest:
     """For all the results that are wanted. Raises `InvalidRequest`."""
+    if asked.strengths:
+        return at_strengths(asked.document, asked.draft, asked.strengths, asked.planned)
     return candidates(make_request(asked.document, asked.draft, asked.planned), asked.wanted)
 
 

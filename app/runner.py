@@ -13,11 +13,18 @@ from PySide6.QtCore import QObject, QThread, Signal, Slot
 
 from editor.errors import EditorError, InternalError, OutOfMemory, let_go
 from editor.report import Assessment, EditResult, FinishEarly, Found, Masks, Preview, Report, Reports, Scored
-from editor.request import AssessRequest, CandidatesRequest, EditRequest, RepairRequest, SegmentRequest
+from editor.request import (
+    AssessRequest,
+    CandidatesRequest,
+    EditRequest,
+    RepairRequest,
+    SegmentRequest,
+    StrengthsRequest,
+)
 
 log = logging.getLogger(__name__)
 
-Request = EditRequest | CandidatesRequest | RepairRequest | SegmentRequest | AssessRequest
+Request = EditRequest | CandidatesRequest | StrengthsRequest | RepairRequest | SegmentRequest | AssessRequest
 
 # Seconds between two of a kind: more often nobody sees it, and the window would do nothing but draw.
 PREVIEW_INTERVAL = 0.2
@@ -160,7 +167,8 @@ class Runner(QObject):
     @property
     def editing(self) -> bool:
         """Whether an edit runs or waits."""
-        return any(isinstance(work.request, EditRequest | CandidatesRequest | RepairRequest) for work in self._pending)
+        kinds = EditRequest | CandidatesRequest | StrengthsRequest | RepairRequest
+        return any(isinstance(work.request, kinds) for work in self._pending)
 
     @overload
     async def run(
@@ -171,7 +179,10 @@ class Runner(QObject):
     ) -> EditResult: ...
     @overload
     async def run(
-        self, request: CandidatesRequest, report: Callable[[Report], None], early: threading.Event | None = None
+        self,
+        request: CandidatesRequest | StrengthsRequest,
+        report: Callable[[Report], None],
+        early: threading.Event | None = None,
     ) -> tuple[EditResult, ...]: ...
     @overload
     async def run(self, request: SegmentRequest, report: Callable[[Report], None]) -> Masks: ...

@@ -7,6 +7,7 @@ the outcome onto the document as it is by then.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,7 +43,16 @@ from editor.repainting import (
     why_nothing,
 )
 from editor.report import EditResult
-from editor.request import CandidatesRequest, EditRequest, ExemplarInput, ItemInput, Repair, RepairRequest, Subject
+from editor.request import (
+    CandidatesRequest,
+    EditRequest,
+    ExemplarInput,
+    ItemInput,
+    Repair,
+    RepairRequest,
+    StrengthsRequest,
+    Subject,
+)
 from editor.scribble import scribble_of, without_scribble
 
 __all__ = [
@@ -51,6 +61,7 @@ __all__ = [
     "Draft",
     "Plan",
     "apply_result",
+    "at_strengths",
     "candidates",
     "draw_seed",
     "effect",
@@ -181,6 +192,15 @@ def repair(request: EditRequest, result: EditResult, how: Repair) -> RepairReque
 def candidates(request: EditRequest, count: int) -> CandidatesRequest:
     """The same request with `count` seeds in a row, its own first."""
     return CandidatesRequest(request, tuple((request.seed + i) % 2**63 for i in range(count)))
+
+
+def at_strengths(
+    document: Document, draft: Draft, levels: Sequence[float], planned: Plan | None = None
+) -> StrengthsRequest:
+    """The planned edit at several overall strengths, each just as `make_request` makes it; all have one seed, drawn when the draft has none."""
+    seed = draw_seed() if draft.seed is None else draft.seed
+    drafts = (replace(draft, strength=level, seed=seed) for level in levels)
+    return StrengthsRequest(tuple(make_request(document, each, planned) for each in drafts))
 
 
 def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditRequest:

@@ -20,7 +20,15 @@ from editor.models.library import Library
 from editor.models.rankers import ranker_for
 from editor.phases import brought_back, found, part, passed, quietly
 from editor.report import Assessment, EditResult, FinishEarly, Found, Masks, Progress, Report, Reports
-from editor.request import AssessRequest, BlendedSettings, CandidatesRequest, EditRequest, RepairRequest, SegmentRequest
+from editor.request import (
+    AssessRequest,
+    BlendedSettings,
+    CandidatesRequest,
+    EditRequest,
+    RepairRequest,
+    SegmentRequest,
+    StrengthsRequest,
+)
 from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.segmenter import Segmenter
 
@@ -58,13 +66,14 @@ class Engine:
     @overload
     def run(self, request: EditRequest | RepairRequest) -> Reports[EditResult]: ...
     @overload
-    def run(self, request: CandidatesRequest) -> Reports[tuple[EditResult, ...]]: ...
+    def run(self, request: CandidatesRequest | StrengthsRequest) -> Reports[tuple[EditResult, ...]]: ...
     @overload
     def run(self, request: SegmentRequest) -> Reports[Masks]: ...
     @overload
     def run(self, request: AssessRequest) -> Reports[Assessment]: ...
     def run(
-        self, request: EditRequest | RepairRequest | CandidatesRequest | SegmentRequest | AssessRequest
+        self,
+        request: EditRequest | RepairRequest | CandidatesRequest | StrengthsRequest | SegmentRequest | AssessRequest,
     ) -> Reports[EditResult] | Reports[tuple[EditResult, ...]] | Reports[Masks] | Reports[Assessment]:
         """The request's generator: it yields reports and returns the outcome. Closing it early cancels the work.
 
@@ -79,12 +88,36 @@ class Engine:
                 return _in_space(self._repair(request), request.request.icc)
             case CandidatesRequest():
                 return _in_space(self._candidates(request), request.request.icc)
+            case StrengthsRequest():
+                return _in_space(self._strengths(request), request.requests[0].icc)
             case EditRequest():
                 return _in_space(self._single(request), request.icc)
 
     def _single(self, request: EditRequest) -> Reports[EditResult]:
         (result,) = yield from quietly(self._candidates(CandidatesRequest(request, (request.seed,)), ranked=False))
         return result
+
+    def _strengths(self, request: StrengthsRequest) -> Reports[tuple[EditResult, ...]]:
+        """One after the other; each is reported as `Found`. One that comes to nothing is raised at the end, after the others."""
+        results: list[EditResult] = []
+        lost: NotFinite | None = None
+        count = len(request.requests)
+        for number, each in enumerate(request.requests):
+            run = _Watched(self._candidates(CandidatesRequest(each, (each.seed,)), ranked=False))
+            words = f" · strength {number + 1} of {count}" if count > 1 else ""
+            try:
+                results += yield from part(run.reports(), number / count, (number + 1) / count, more=words)
+            except NotFinite as error:
+                let_go(error)
+                lost = error
+            except FinishEarly:
+                if not results:
+                    raise  # there is nothing yet
+            if run.early:
+                break
+        if lost is not None:
+            raise lost
+        return tuple(results)
 
     def _candidates(self, request: CandidatesRequest, *, ranked: bool = True) -> Reports[tuple[EditResult, ...]]:
         if type(request.request.settings) in METHODS:

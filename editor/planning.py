@@ -34,7 +34,6 @@ from editor.request import (
     Action,
     BlendedSettings,
     MethodSettings,
-    PixelsSettings,
     QuickFillSettings,
     Sampler,
 )
@@ -68,6 +67,10 @@ class Touch:
 
     what: Literal["strength", "selection", "item", "exemplar", "scribble"]
     id: int | None = None
+
+
+STRENGTHS = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
+"""The overall strengths that are tried where several are to be compared, weakest first, which are the quickest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +237,8 @@ def varies(draft: Draft, planned: Plan) -> bool:
 
 
 def wanted(draft: Draft, planned: Plan) -> int:
-    """How many results to make: one where the seed changes nothing, since all would be the same, and one strength fan."""
-    fan = isinstance(draft.settings, PixelsSettings) and draft.settings.fan
-    return draft.variations if varies(draft, planned) and not fan else 1
+    """How many results to make: one where the seed changes nothing, since all would be the same."""
+    return draft.variations if varies(draft, planned) else 1
 
 
 def draw_seed() -> int:

@@ -287,10 +287,10 @@ def _freed(placed: Placed, slider: float, part: Rect, rim: float) -> Map:
     found = on_grid(_share(placed.alpha * painted * np.float32(slider)), placed.rect, whole)
     core = placed.alpha >= CORE
     if rim > 0 and core.any():
-        values = painted[core]
-        levels = values[:1] if values.min() == values.max() else np.unique(values)
+        values: Map = painted[core]
+        levels: Map = values[:1] if values.min() == values.max() else np.unique(values)
         if len(levels) > EDGES:
-            levels = np.arange(1, EDGES + 1, dtype=np.float32) / EDGES
+            levels = np.asarray(np.arange(1, EDGES + 1) / EDGES, np.float32)
         shares = _share(levels * np.float32(slider))
         saturated = False
         for level, share in zip(levels, shares, strict=True):  # rising: each is a part of the one before
@@ -306,7 +306,7 @@ def _freed(placed: Placed, slider: float, part: Rect, rim: float) -> Map:
 
 def _share(let_in: Map) -> Map:
     """How much of what is below is freed by what is let in."""
-    return np.minimum(np.float32(OWNING) * let_in, np.float32(1))
+    return np.asarray(np.minimum(OWNING * let_in, 1), np.float32)
 
 
 def _freed_in_full(placed: Placed, part: Rect, rim: float) -> Map:

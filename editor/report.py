@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from editor.geometry import Rect
-from editor.request import REVISION, Action, EditRequest, MethodSettings, PixelsSettings, Sampler, Subject
+from editor.request import REVISION, Action, EditRequest, MethodSettings, Sampler, Subject
 
 T = TypeVar("T")
 
@@ -39,8 +39,7 @@ class FinishEarly(Exception):
 class Recipe:
     """How a layer was made: the request without its arrays, so that it can be read, shown and run again.
 
-    `rect`: the frame, in document pixels. `strength`: `EditRequest.overall`. The rest is as in `EditRequest`; a fan is not kept, since
-    running again makes one picture.
+    `rect`: the frame, in document pixels. `strength`: `EditRequest.overall`. The rest is as in `EditRequest`.
     """
 
     settings: MethodSettings
@@ -59,11 +58,8 @@ class Recipe:
 
     @classmethod
     def of(cls, request: EditRequest) -> Recipe:
-        settings = request.settings
-        if isinstance(settings, PixelsSettings):
-            settings = replace(settings, fan=())
         return cls(
-            settings,
+            request.settings,
             request.action,
             request.frame.rect,
             request.seed,
@@ -77,14 +73,6 @@ class Recipe:
             request.overall,
             request.revision,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Stripe:
-    """One part of a strength fan: what lies inside `rect` was made with the overall strength `level`, in (0, 1]."""
-
-    rect: Rect
-    level: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +90,7 @@ class EditResult:
     """The outcome of one edit.
 
     `pixels`: (h, w, 4) uint8 with straight alpha, in the colour space of the document, for `rect` of it; alpha is 0 wherever strength was 0.
-    `doubt`: 0 = looks sound, 1 = look closely; None when the method cannot tell. `stripes`: the parts of a strength fan, in document pixels.
+    `doubt`: 0 = looks sound, 1 = look closely; None when the method cannot tell.
     `latents`: (C, h, w) float32, what the model ended with, for a `RepairRequest`; None where that makes no sense. `seam`: how visible the edge
     is, 0 = not at all, from 1 on it is; None where nobody looked.
     """
@@ -111,7 +99,6 @@ class EditResult:
     pixels: NDArray[np.uint8]
     recipe: Recipe
     doubt: float | None = None
-    stripes: tuple[Stripe, ...] = ()
     latents: NDArray[np.float32] | None = None
     seam: float | None = None
 

@@ -88,8 +88,7 @@ class QuickFillSettings:
 class PixelsSettings:
     """PIXELS: exemplars and painted strength on a diffusion model (arXiv 2501.09826; see `editor.methods.pixels`).
 
-    `rule`: "hold" is ours; "reference" and "differential" are the published algorithms, for comparison. `fan`: levels of overall strength,
-    shown side by side as stripes of one picture; empty for a plain run.
+    `rule`: "hold" is ours; "reference" and "differential" are the published algorithms, for comparison.
     """
 
     needs_model: ClassVar[bool] = True
@@ -139,7 +138,6 @@ class PixelsSettings:
         Literal["shared", "independent"],
         Says("Noise", "One noise for picture and reference pictures, or one for each.", "expert"),
     ] = "shared"
-    fan: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +331,21 @@ class CandidatesRequest:
             raise InvalidRequest("Seeds must be whole numbers from 0 to 2^63 - 1, at least one.")
         if len(set(self.seeds)) < len(self.seeds):
             raise InvalidRequest("The same seed twice makes the same picture twice.", "Give each its own.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StrengthsRequest:
+    """Ask for the same edit at several overall strengths, to compare. `requests`: one for each, alike in all else, the seed too.
+
+    They are made one after the other: each runs another number of steps from another level of noise, so that no step is common to two.
+    """
+
+    requests: tuple[EditRequest, ...]
+
+    def __post_init__(self) -> None:
+        levels = [each.overall for each in self.requests]
+        if not levels or len(set(levels)) < len(levels):
+            raise InvalidRequest("Strengths to try must differ, and be at least one.")
 
 
 Repair = Literal["poisson", "decoder", "latents"]

@@ -13,7 +13,7 @@ from editor.edit import Draft, Plan, reach, varies, wanted
 from editor.errors import EditorError
 from editor.geometry import Rect
 from editor.report import EditResult, Found, Match, Preview, Progress, Report, Scored
-from editor.request import BlendedSettings, PixelsSettings, Repair
+from editor.request import BlendedSettings, Repair
 
 SEEDS = 2**63  # as many as there are
 DOUBTFUL = 0.5  # of what a method says of its result; from here on it is to be looked at closely
@@ -32,7 +32,8 @@ class Asked:
 
     `rect`: the part of the document that may change, in pixels. `wanted`: how many results it is to make. `edit`: whose results they are; those of
     one edit are alternatives to each other, whenever they were asked for. `mend`: it is no new edit, but the edge of a finished one. `step`: the
-    number of the step of the history that was the current one.
+    number of the step of the history that was the current one. `strengths`: the overall strengths of the results, where they differ in nothing else;
+    otherwise they have other seeds.
     """
 
     planned: Plan
@@ -43,10 +44,12 @@ class Asked:
     edit: object = field(default_factory=object)
     mend: Mend | None = None
     step: int = 0
+    strengths: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, planned: Plan, document: Document, draft: Draft) -> Asked:
-        return cls(planned, document, draft, reach(document, draft, planned), wanted(draft, planned))
+    def of(cls, planned: Plan, document: Document, draft: Draft, strengths: tuple[float, ...] = ()) -> Asked:
+        count = len(strengths) or wanted(draft, planned)
+        return cls(planned, document, draft, reach(document, draft, planned), count, strengths=strengths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +94,11 @@ class Candidate:
         return not self.doubtful, self.similarity
 
     @property
+    def strength(self) -> float | None:
+        """The overall strength by which it differs from the others of its edit; None where it does not."""
+        return self.result.recipe.strength if self.asked.strengths else None
+
+    @property
     def similarity(self) -> float:
         """To the words; of what was not told, less than of anything that was."""
         return -math.inf if self.match is None else self.match.similarity
@@ -102,10 +110,10 @@ class Job:
 
     `asked`: what is being made now, `made` of its results are finished. `waiting`: what was asked for since and comes after it. `fraction`:
     0 to 1 of all of them. `candidates`: what is finished and neither accepted nor dropped; those of one edit clean ones first, the best of them
-    first as far as that is known, then in the order of making. `chosen`: which one is to be kept, `stripe`: which of its stripes, where it has
-    some; `touched`: whether somebody chose it. `peeked`: the result that is looked at just now, and its stripe; it is shown instead. `held`:
-    somebody's hand is over the candidates, so that their order stays as it is. `aside`: somebody changes the picture meanwhile, and is to see what
-    they do: nothing that was made lies over it until a result is chosen or looked at, or the job is finished.
+    first as far as that is known, then in the order of making; several strengths from weak to strong. `chosen`: which one is to be kept; `touched`:
+    whether somebody chose it. `peeked`: the result that is looked at just now; it is shown instead. `held`: somebody's hand is over the candidates,
+    so that their order stays as it is. `aside`: somebody changes the picture meanwhile, and is to see what they do: nothing that was made lies over
+    it until a result is chosen or looked at, or the job is finished.
     """
 
     asked: Asked
@@ -117,9 +125,8 @@ class Job:
     preview: Preview | None = None
     candidates: tuple[Candidate, ...] = ()
     chosen: int = 0
-    stripe: int = 0
     touched: bool = False
-    peeked: tuple[EditResult, int] | None = None
+    peeked: EditResult | None = None
     held: bool = False
     aside: bool = False
     error: EditorError | None = None
@@ -158,46 +165,27 @@ class Job:
         return self.state == "running" and self.preview is not None and self.asked.draft.settings.needs_model
 
     @property
-    def place(self) -> tuple[int, int]:
-        """The number of the candidate that is shown, and of its stripe: what is looked at just now, or else what was chosen."""
-        if self.peeked is not None:
-            result, stripe = self.peeked
-            return next(
-                ((at, stripe) for at, each in enumerate(self.results) if each is result), (self.chosen, self.stripe)
-            )
-        return self.chosen, self.stripe
+    def place(self) -> int:
+        """The number of the candidate that is shown: what is looked at just now, or else what was chosen."""
+        return next((at for at, each in enumerate(self.results) if each is self.peeked), self.chosen)
 
     @property
     def candidate(self) -> Candidate | None:
         """What is shown and would be accepted, if something is finished."""
-        return self.candidates[self.place[0]] if self.candidates else None
+        return self.candidates[self.place] if self.candidates else None
 
     @property
-    def choices(self) -> tuple[tuple[int, int], ...]:
-        """What can be chosen among, in order: the number of a candidate, and of its stripe where it has some (0 otherwise)."""
-        return tuple(
-            (at, stripe) for at, result in enumerate(self.results) for stripe in range(max(1, len(result.stripes)))
-        )
-
-    @property
-    def whole(self) -> Asked | None:
-        """The edit that a strength fan was made for: all of it as its chosen stripe is, with the same seed. None without a fan."""
+    def strength(self) -> float | None:
+        """The overall strength of the candidate that is shown, where it is one of several to choose from."""
         candidate = self.candidate
-        if candidate is None or not candidate.result.stripes:
-            return None
-        draft, settings, stripe = candidate.asked.draft, candidate.asked.draft.settings, self.place[1]
-        if isinstance(settings, PixelsSettings):
-            settings = replace(settings, fan=())
-        level, seed = candidate.result.stripes[stripe].level, candidate.result.recipe.seed
-        draft = replace(draft, settings=settings, strength=level, seed=seed)
-        return replace(candidate.asked, draft=draft, wanted=1, edit=object())
+        return None if candidate is None else candidate.strength
 
     @property
     def more(self) -> Asked | None:
         """As many again of the edit whose candidate is shown, with the seeds that follow its fixed one, or new ones. None while something is made,
         and where every seed gives the same."""
         candidate = self.candidate
-        if self.busy or candidate is None or candidate.result.stripes:
+        if self.busy or candidate is None or candidate.asked.strengths:
             return None
         asked, first = candidate.asked, candidate.asked.draft.seed
         if not varies(asked.draft, asked.planned):
@@ -272,7 +260,17 @@ class Job:
         at = mine[-1] + 1 if mine else len(self.candidates)
         candidates = (*self.candidates[:at], candidate, *self.candidates[at:])
         chosen = self.chosen + (at <= self.chosen and bool(self.candidates))
-        return replace(self, candidates=candidates, made=self.made + 1, preview=None, chosen=chosen)._ranked()
+        job = replace(self, candidates=candidates, made=self.made + 1, preview=None, chosen=chosen)
+        if not self.asked.strengths:
+            return job._ranked()
+        return job if self.touched else job._nearest()
+
+    def _nearest(self) -> Job:
+        """With the one chosen, of several strengths, that is nearest to what was set."""
+        mine, wish = self._places(self.asked), self.asked.draft.strength
+        if self.chosen not in mine:
+            return self  # of another edit
+        return replace(self, chosen=min(mine, key=lambda at: abs(self.results[at].recipe.strength - wish)))
 
     def with_match(self, seed: int, match: Match) -> Job:
         told = tuple(
@@ -299,7 +297,7 @@ class Job:
         the best.
         """
         mine = self._places(self.asked)
-        if self.held or not mine:
+        if self.held or not mine or self.asked.strengths:
             return self
         places = list(range(len(self.candidates)))
         order = sorted(mine, key=lambda at: self.candidates[at].rank, reverse=True)
@@ -344,4 +342,4 @@ class Job:
         before = sum(map(other, self.candidates[: self.candidates.index(accepted)]))
         chosen = min(before, max(0, len(left) - 1))
         asked = self.asked if self.busy or not left else left[chosen].asked
-        return replace(self, asked=asked, candidates=left, chosen=chosen, stripe=0, touched=False, peeked=None)
+        return replace(self, asked=asked, candidates=left, chosen=chosen, touched=False, peeked=None)

@@ -9,8 +9,7 @@ from typing import Literal
 from editor import reopening
 from editor.errors import InvalidRequest
 from editor.faint import is_strength
-from editor.fan import FAN
-from editor.planning import Touch
+from editor.planning import STRENGTHS, Touch
 from editor.request import BlendedSettings, PixelsSettings
 from widgets.edits import edited_thing
 from widgets.job import Asked
@@ -21,18 +20,16 @@ LEAST_SCALE = 0.4
 SHRINK = 0.75
 
 
-def can_fan(session: Session) -> bool:
+def can_try_strengths(session: Session) -> bool:
     """Whether several strengths could be tried now."""
     free = session.job is None or not session.job.busy
     return free and isinstance(session.draft.settings, PixelsSettings) and session.plan.action is not None
 
 
 def try_strengths(session: Session) -> None:
-    """Run the planned edit once as stripes of rising strength, to choose one."""
-    settings = session.draft.settings
-    if isinstance(settings, PixelsSettings) and can_fan(session):
-        draft = replace(session.draft, settings=replace(settings, fan=FAN), strength=1.0)
-        session.start(Asked.of(session.plan, session.document, draft))
+    """Run the planned edit at several overall strengths, all else alike, to choose one."""
+    if can_try_strengths(session):
+        session.start(Asked.of(session.plan, session.document, session.draft, STRENGTHS))
 
 
 def can_repaint(session: Session) -> bool:

@@ -236,25 +236,23 @@ class Session(Setup):
         self._worker.open_picture(picture)
 
     def choose(self, index: int) -> None:
-        """Show another of the job's choices."""
-        if self.job is not None and 0 <= index < len(self.job.choices):
-            chosen, stripe = self.job.choices[index]
-            self._set_job(replace(self.job, chosen=chosen, stripe=stripe, touched=True, peeked=None, aside=False))
+        """Show another of the job's candidates."""
+        if self.job is not None and 0 <= index < len(self.job.candidates):
+            self._set_job(replace(self.job, chosen=index, touched=True, peeked=None, aside=False))
 
     def step(self, by: int) -> None:
         """Choose the one that many places on from what is shown, round and round."""
-        if self.job is not None and self.job.choices:
-            self.choose((self.job.choices.index(self.job.place) + by) % len(self.job.choices))
+        if self.job is not None and self.job.candidates:
+            self.choose((self.job.place + by) % len(self.job.candidates))
 
     def peek(self, index: int | None) -> None:
-        """Show one of the job's choices for a moment, without choosing it; None shows the chosen one again."""
+        """Show one of the job's candidates for a moment, without choosing it; None shows the chosen one again."""
         if self.job is None:
             return
         peeked = None
-        if index is not None and 0 <= index < len(self.job.choices):
-            at, stripe = self.job.choices[index]
-            peeked = self.job.results[at], stripe
-        if peeked != self.job.peeked:
+        if index is not None and 0 <= index < len(self.job.candidates):
+            peeked = self.job.results[index]
+        if peeked is not self.job.peeked:
             self._set_job(replace(self.job, peeked=peeked))
 
     def show(self, document: Document) -> None:
@@ -298,17 +296,15 @@ class Session(Setup):
         """Keep the candidate that is shown: it becomes a layer. The rest of its edit is stopped; what changes other parts of the picture stays
         to be chosen, and other edits go on.
 
-        Of a strength fan, the chosen stripe's strength is kept, and the edit made with it next.
+        Of several strengths, the one that is kept is set for what comes next.
         """
         if self.job is None or self.job.candidate is None:
             return
-        candidate, whole = self.job.candidate, self.job.whole
+        candidate = self.job.candidate
         self._back = None
-        if whole is not None:
-            self.set_draft(strength=whole.draft.strength)
-            self._let_go(candidate, whole)
-            return
         self._let_go(candidate)
+        if candidate.strength is not None:
+            self.set_draft(strength=candidate.strength)
         self.stepping.emit()
         asked = candidate.asked
         label, document = apply_result(self.history.document, candidate.result, asked.document, asked.planned)
@@ -445,13 +441,11 @@ class Session(Setup):
         elif after is not job:
             self._set_job(after)
 
-    def _let_go(self, candidate: Candidate, then: Asked | None = None) -> None:
-        """Go on without a candidate and its alternatives; `then` is to be made next."""
+    def _let_go(self, candidate: Candidate) -> None:
+        """Go on without a candidate and its alternatives."""
         if self.job is None:
             return
         job = self.job.without(candidate)
-        if then is not None:
-            job = replace(job, waiting=(then, *job.waiting))
         ended = job.asked.edit is candidate.asked.edit or not job.busy
         if ended and job.busy:
             self._worker.stop(self)
@@ -515,12 +509,8 @@ class Session(Setup):
     def job_result(self, result: EditResult) -> None:
         """One more candidate is finished."""
         if self.job is not None and self.job.busy:
-            job = self.job.with_result(result)
-            if result.stripes:  # the one shown first is nearest to what was set
-                nearest = min(result.stripes, key=lambda each: abs(each.level - self.draft.strength))
-                job = replace(job, stripe=result.stripes.index(nearest))
             asked = self.job.asked
-            self._set_job(job)
+            self._set_job(self.job.with_result(result))
             if asked.edit is not self._told_of and came_to_nothing(asked.document, result):
                 self._told_of = asked.edit  # once for all that are made of it
                 self.notice(NOTHING_CAME, NOTHING_ADVICE)

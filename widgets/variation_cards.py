@@ -53,16 +53,15 @@ class Face:
 
     @classmethod
     def of(cls, job: Job, number: int) -> Face:
-        """Of one of the job's choices."""
-        at, stripe = job.choices[number]
-        candidate = job.candidates[at]
+        """Of one of the job's candidates."""
+        candidate = job.candidates[number]
         result = candidate.result
         doubtful = candidate.doubtful
-        if result.stripes:
-            caption = f"{round(result.stripes[stripe].level * 100)}\u202f%"
-            heading = name = f"Strength {caption}"
+        if candidate.strength is not None:
+            caption = f"{round(candidate.strength * 100)}\u202f%"
+            heading = name = f"Overall strength {caption}"
         else:
-            caption = captions(job)[at]
+            caption = captions(job)[number]
             heading = name = f"Variation {number + 1}"
             if candidate.match is not None:
                 heading += f" · {_fit(job, candidate)} ({candidate.match.similarity:.2f})"

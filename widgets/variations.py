@@ -40,8 +40,8 @@ class Variations(Guarded, QFrame):
         self.setAccessibleName("Variations")
         self._session = session
         self._cards: list[Card] = []
-        self._pictures: dict[tuple[EditResult, int], QPixmap] = {}
-        self._chosen: tuple[EditResult, int] | None = None  # scrolled to when it changes
+        self._pictures: dict[EditResult, QPixmap] = {}
+        self._chosen: EditResult | None = None  # scrolled to when it changes
         self._showing = False
         self._after = QTimer(self)
         self._after.setSingleShot(True)
@@ -128,7 +128,7 @@ class Variations(Guarded, QFrame):
         job = self._session.job
         if job is None:
             return
-        candidate = job.candidates[job.choices[self._cards.index(card)][0]]
+        candidate = job.candidates[self._cards.index(card)]
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addAction("Use this seed").triggered.connect(lambda: self._session.use_seed(candidate))
@@ -170,7 +170,7 @@ class Variations(Guarded, QFrame):
         self._session.step(by)
         job = self._session.job
         if job is not None:
-            self._cards[job.choices.index(job.place)].setFocus()
+            self._cards[job.place].setFocus()
 
     # How they are shown
 
@@ -187,30 +187,28 @@ class Variations(Guarded, QFrame):
             self._yield_keys(self)
             self.hide()
             return
-        choices = job.choices
-        to_come = max(0, job.wanted - len(job.candidates)) if job.busy else 0
+        count = len(job.candidates)
+        to_come = max(0, job.wanted - count) if job.busy else 0
         ranks = isinstance(job.asked.draft.settings, BlendedSettings)
-        several = len(choices) + to_come > 1
-        captioned = several or ranks or any(each.ranks or each.result.stripes for each in job.candidates)
+        several = count + to_come > 1
+        captioned = several or ranks or any(each.ranks for each in job.candidates)
         height = CARD + (CAPTION if captioned else 0)
-        self._fit_cards(len(choices))
-        self._scroll.fit(len(choices) + to_come, height)
+        self._fit_cards(count)
+        self._scroll.fit(count + to_come, height)
         known, self._pictures = self._pictures, {}
-        for number, (card, (at, stripe)) in enumerate(zip(self._cards, choices, strict=True)):
-            key = job.results[at], stripe
-            self._pictures[key] = known.get(key) or self._picture(job.candidates[at], stripe)
+        for at, (card, result) in enumerate(zip(self._cards, job.results, strict=True)):
+            self._pictures[result] = known.get(result) or self._picture(job.candidates[at])
             card.set_captioned(captioned)
-            card.show_face(Face.of(job, number), self._pictures[key], shown=(at, stripe) == job.place)
-            card.setChecked((at, stripe) == (job.chosen, job.stripe))
-            if card.isChecked() and key != self._chosen:
-                self._chosen = key
+            card.show_face(Face.of(job, at), self._pictures[result], shown=at == job.place)
+            card.setChecked(at == job.chosen)
+            if card.isChecked() and result is not self._chosen:
+                self._chosen = result
                 self._scroll.ensureWidgetVisible(card, GAP, 0)
         self._pending.show_progress(to_come, job.done, height)
         self._words.setText(sentence(job))
         self._accept.setEnabled(bool(job.candidates))
-        level = None if job.whole is None else job.whole.draft.strength
-        self._accept.setText("Accept" if level is None else _use(level))
-        self._accept.setToolTip("Enter" if level is None else "Make the whole edit with this strength (Enter)")
+        self._accept.setText("Accept" if job.strength is None else _use(job.strength))
+        self._accept.setToolTip("Enter")
         if job.more is None:
             self._yield_keys(self._more)
         else:
@@ -246,9 +244,9 @@ class Variations(Guarded, QFrame):
         if focus is not None and (focus is going or going.isAncestorOf(focus)):
             self.let_go.emit()
 
-    def _picture(self, candidate: Candidate, stripe: int) -> QPixmap:
+    def _picture(self, candidate: Candidate) -> QPixmap:
         result, document = candidate.result, candidate.asked.document
-        area = _inside(result.stripes[stripe].rect) if result.stripes else _around(result.rect, document.rect)
+        area = _around(result.rect, document.rect)
         side = round(PICTURE * self.devicePixelRatioF())
         return QPixmap.fromImage(to_qimage(on_screen(result_thumbnail(document, result, area, side), self)))
 
@@ -262,12 +260,6 @@ def _around(rect: Rect, whole: Rect) -> Rect:
     return Rect.at(left, top, side, side)
 
 
-def _inside(rect: Rect) -> Rect:
-    """The square in the middle of a stripe: nothing of its neighbours."""
-    side = min(rect.size)
-    return Rect.at(round(rect.centre.x - side / 2), round(rect.centre.y - side / 2), side, side)
-
-
 def _use(level: float) -> str:
     return f"Use {round(level * 100)}\u202f%"
 
@@ -278,7 +270,7 @@ def sentence(job: Job) -> str:
         return ASIDE
     if job.busy:
         return f"{len(job.candidates)} of {job.wanted} ready"
-    if job.whole is not None:
+    if job.strength is not None:
         return "Which strength?"
     if job.candidate is not None and job.candidate.outdated:
         return OUTDATED

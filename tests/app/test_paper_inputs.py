@@ -33,7 +33,7 @@ SIZE = 96, 64
 def files(tmp_path: Path) -> tuple[Path, Path, Path]:
     """Source, exemplar, and a map in which white keeps, with the noise of a JPEG in its black."""
     random = np.random.default_rng(4)
-    paths = tuple(tmp_path / f"{name}.png" for name in ("source", "exemplar", "map"))
+    paths = tmp_path / "source.png", tmp_path / "exemplar.png", tmp_path / "map.png"
     keep = np.full(SIZE[::-1], 255, np.uint8)
     keep[8:56, 8:88] = 102
     keep[16:48, 24:72] = random.integers(0, 4, (32, 48))
@@ -70,15 +70,10 @@ def by_command_line(monkeypatch: pytest.MonkeyPatch, files: tuple[Path, Path, Pa
 
     monkeypatch.setattr(batch, "drive", caught)
     monkeypatch.setattr(batch, "_named", named)
-    source, exemplar, map = map_to_text(files)
+    source, exemplar, map = (str(each) for each in files)
     told = ["--model", "Small", "--exemplar", exemplar, "--prompt", "a boat", "--strength", "0.45", "--seed", "5"]
     assert main(["edit", source, map, str(output), "--white-keeps", *told]) == 0
     return asked[0].request
-
-
-def map_to_text(files: tuple[Path, Path, Path]) -> tuple[str, str, str]:
-    source, exemplar, keep = files
-    return str(source), str(exemplar), str(keep)
 
 
 def test_both_ways_ask_for_the_same(

@@ -1,4 +1,4 @@
-"""Exemplars on the bundled practice model: how much of one is let in says how much of the picture changes."""
+"""PIXELS on the bundled practice model: how much of an exemplar is let in says how much changes; several strengths are several runs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ import torch
 import resources
 from app.practice.examples import EXAMPLES
 from app.practice.world import World
+from editor.applying import apply_result
 from editor.compose import flatten, with_result
 from editor.document import Document
-from editor.edit import Draft, candidates, make_request
+from editor.edit import Draft, at_strengths, candidates, make_request
 from editor.engine import Engine
-from editor.errors import InvalidRequest
+from editor.errors import InvalidRequest, NotFinite
 from editor.models.info import ModelInfo
 from editor.models.library import Library
 from editor.phases import unreported
 from editor.placing import on_grid, place_exemplar
-from editor.request import PixelsSettings
+from editor.reopening import reopen
+from editor.report import EditResult, FinishEarly, Found, Preview, Progress, Report, Reports
+from editor.request import CandidatesRequest, PixelsSettings
 
 MODELS = Path(resources.__file__).parent / "models"
 
@@ -71,3 +74,94 @@ def test_the_more_of_an_exemplar_is_let_in_the_more_changes(library: Library) ->
     assert nothing == 0
     assert least < most / 20  # at 2 % next to nothing
     assert more > most / 2
+
+
+class TestStrengths:
+    """Several overall strengths of one edit: each is the plain run with it."""
+
+    @pytest.fixture
+    def document(self) -> Document:
+        return EXAMPLES[-1].document(World())
+
+    def asked(self, library: Library) -> Draft:
+        model = library.find(str(MODELS / "practice"))
+        return Draft(PixelsSettings(), model=model, seed=3, strength=0.45, steps=8, prompt="a duck")
+
+    def test_each_is_the_plain_run_bit_for_bit(self, library: Library, document: Document) -> None:
+        engine, draft, levels = Engine(lambda: library), self.asked(library), (0.25, 0.5, 0.9)
+        reports: list[Report] = []
+        results = outcome(engine.run(at_strengths(document, draft, levels)), reports)
+        assert [each.recipe.strength for each in results] == list(levels)
+        assert [each.result for each in reports if isinstance(each, Found)] == list(results)
+        fractions = [each.fraction for each in reports if isinstance(each, Progress)]
+        assert fractions == sorted(fractions)
+        for level, result in zip(levels, results, strict=True):
+            alone = unreported(engine.run(make_request(document, replace(draft, strength=level))))
+            assert result.rect == alone.rect
+            assert result.pixels.tobytes() == alone.pixels.tobytes()
+            assert result.recipe == alone.recipe
+            _, after = apply_result(document, result, document)
+            opened = reopen(after, after.layers[-1].id)
+            again = make_request(opened.document, replace(opened.draft, model=draft.model))
+            assert unreported(engine.run(again)).pixels.tobytes() == result.pixels.tobytes()
+        # Each shows all of the region: what the weakest changes least, the strongest changes most.
+        seen = [result.pixels[..., 3] > 0 for result in results]
+        assert all(np.array_equal(each, seen[0]) for each in seen)
+
+    def test_one_seed_is_drawn_for_all(self, library: Library, document: Document) -> None:
+        request = at_strengths(document, replace(self.asked(library), seed=None), (0.2, 0.4))
+        first, second = request.requests
+        assert first.seed == second.seed
+        assert (first.overall, second.overall) == (0.2, 0.4)
+        with pytest.raises(InvalidRequest, match="must differ"):
+            at_strengths(document, self.asked(library), (0.2, 0.2))
+
+    def test_finishing_early_keeps_what_there_is_and_makes_no_more(self, library: Library, document: Document) -> None:
+        engine, request = Engine(lambda: library), at_strengths(document, self.asked(library), (0.25, 0.5, 0.9))
+        results = hurried(engine.run(request))
+        assert [each.recipe.strength for each in results] == [0.25, 0.5]
+        first = engine.run(request)
+        while not isinstance(next(first), Found):
+            pass
+        first.close()  # cancelled: what is finished has been told
+
+    def test_one_that_comes_to_nothing_is_said_after_the_others(
+        self, library: Library, document: Document, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        engine = Engine(lambda: library)
+        whole = engine._candidates
+
+        def broken(request: CandidatesRequest, *, ranked: bool = True) -> Reports[tuple[EditResult, ...]]:
+            if request.request.overall == 0.5:
+                raise NotFinite("Nothing came of it.", "Try other settings.")
+            return (yield from whole(request, ranked=ranked))
+
+        monkeypatch.setattr(engine, "_candidates", broken)
+        reports: list[Report] = []
+        with pytest.raises(NotFinite):
+            outcome(engine.run(at_strengths(document, self.asked(library), (0.25, 0.5, 0.9))), reports)
+        assert [each.result.recipe.strength for each in reports if isinstance(each, Found)] == [0.25, 0.9]
+
+
+def hurried(reports: Reports[tuple[EditResult, ...]]) -> tuple[EditResult, ...]:
+    """The results, where somebody asks to finish early at the first preview of the second."""
+    one = False
+    try:
+        report = next(reports)
+        while not (one and isinstance(report, Preview)):
+            one = one or isinstance(report, Found)
+            report = next(reports)
+        reports.throw(FinishEarly())
+    except StopIteration:
+        raise AssertionError("it ended before") from None
+    return unreported(reports)
+
+
+def outcome(reports: Reports[tuple[EditResult, ...]], seen: list[Report]) -> tuple[EditResult, ...]:
+    """The results; the reports are added to those that were seen."""
+    try:
+        while True:
+            seen.append(next(reports))
+    except StopIteration as stop:
+        found: tuple[EditResult, ...] = stop.value
+        return found

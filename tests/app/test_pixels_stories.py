@@ -17,8 +17,8 @@ from app.documents import read_document
 from editor.compose import flatten
 from editor.document import Document
 from editor.edit import make_request
-from editor.fan import FAN
 from editor.geometry import Rect
+from editor.planning import STRENGTHS
 from editor.report import EditResult, Preview
 from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
 from tests.app.conftest import Tell
@@ -254,28 +254,32 @@ def test_keep_what_is_there(tell: Tell, photo: Path, watched: Watched) -> None:
 
 
 @pytest.mark.usefixtures("boats")
-def test_a_stripe_of_the_strength_fan_is_the_strength_of_the_run(tell: Tell, photo: Path) -> None:
+def test_each_of_several_strengths_is_the_run_with_it(tell: Tell, photo: Path) -> None:
     async def story(desk: Desk) -> None:
         session = await begin(desk, photo)
         await paint(desk)
+        session.set_draft(seed=8)
         await desk.do("run.strengths")
         job = await desk.finished()
-        assert [each.level for each in only_result(job).stripes] == list(FAN)
-        assert FAN[job.stripe] == min(FAN, key=lambda level: abs(level - session.draft.strength))
+        results = job.results
+        assert [each.recipe.strength for each in results] == list(STRENGTHS)
+        assert job.strength == min(STRENGTHS, key=lambda level: abs(level - session.draft.strength))
         strip = desk.window.findChild(Variations)
         assert strip is not None
-        cards = strip.cards
-        assert len(cards) == len(FAN)
-        await desk.click(cards[3])
-        await desk.key(Qt.Key.Key_Return)
-        assert session.job is not None
-        assert session.job.busy
-        result = only_result(await desk.finished())
-        assert result.recipe.strength == session.draft.strength == FAN[3]
-        assert result.stripes == ()
+        assert len(strip.cards) == len(STRENGTHS)
+        await desk.click(strip.cards[3])
         before = session.document
         await desk.key(Qt.Key.Key_Return)
+        assert session.job is None
         assert len(session.document.layers) == len(before.layers) + 1
+        kept = session.document.layers[-1].recipe
+        assert kept is not None
+        assert kept.strength == session.draft.strength == STRENGTHS[3]
+        session.undo()
+        await desk.do("run.run")  # plainly, with the strength that was kept
+        alone = only_result(await desk.finished())
+        assert same_bytes(alone, results[3])
+        assert alone.recipe == kept
 
     tell(story)
 

@@ -11,7 +11,7 @@ from editor.edit import make_request
 from editor.errors import InvalidRequest, ModelUnavailable
 from editor.geometry import Placement, Rect
 from editor.planning import Draft, Plan, plan, wanted
-from editor.request import PixelsSettings, QuickFillSettings
+from editor.request import QuickFillSettings
 from tests.editor.repaint_cases import MODEL, draft, painted, picture, selected, with_exemplar, with_item
 
 AREA = Rect(60, 50, 130, 110)
@@ -108,7 +108,6 @@ def test_how_many_results_are_wanted() -> None:
     fill, blend = Plan("fill", ""), Plan("blend", "")
     for planned in (fill, blend):
         assert wanted(draft(variations=4), planned) == 4
-        assert wanted(draft(variations=4, settings=PixelsSettings(fan=(0.2, 0.5))), planned) == 1
     assert wanted(Draft(variations=4), fill) == 4
     assert wanted(Draft(variations=4), blend) == 1
 

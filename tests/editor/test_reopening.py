@@ -20,7 +20,7 @@ from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.io.project import load_project, save_project
 from editor.layer import Layer
-from editor.planning import meant, plan, removal
+from editor.planning import meant, removal
 from editor.reopening import can_reopen, draft_again, reopen, restored
 from editor.report import Recipe
 from editor.request import EditRequest, PixelsSettings, QuickFillSettings
@@ -217,15 +217,6 @@ def test_an_item_that_is_on_its_way_elsewhere_is_not_removed_again() -> None:
     _, document = apply_result(asked, result, asked)
     document = replace(document, items=(replace(item, placement=Placement(200, 100)),))
     assert "Moved items" in can_reopen(document, document.layers[-1])
-
-
-def test_a_fan_is_reopened_as_one_picture() -> None:
-    asked = painted(picture(), Rect(60, 50, 130, 110))
-    request = make_request(asked, draft(settings=PixelsSettings(fan=(0.2, 0.6))))
-    _, document = apply_result(asked, answer(request), asked)
-    reopened = reopen(document, document.layers[-1].id)
-    assert reopened.draft.settings == PixelsSettings()
-    assert plan(reopened.document, replace(reopened.draft, model=MODEL)).label == "Repaint"
 
 
 class TestOutOfIt:

@@ -9,9 +9,9 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from editor.errors import InternalError, OutOfMemory
-from editor.fan import FAN
 from editor.geometry import Rect
-from editor.report import EditResult, Found, Match, Preview, Progress, Scored, Stripe
+from editor.planning import STRENGTHS
+from editor.report import EditResult, Found, Match, Preview, Progress, Scored
 from editor.request import PixelsSettings
 from tests.widgets.desk_stub import Worker, model, painted, picture, result
 from widgets import running
@@ -197,19 +197,6 @@ class TestAccepting:
         assert seeds(session) == [3]
         assert (job(session).made, job(session).wanted, job(session).done) == (2, 3, 0.5)
 
-    def test_the_strength_of_a_fan_is_used_before_what_waits(self, session: Session, worker: Worker) -> None:
-        session.choose_method(PixelsSettings)
-        running.try_strengths(session)
-        session.set_draft(prompt="late")
-        session.queue()
-        session.queue()
-        session.job_result(replace(there(1, 50), stripes=(Stripe(Rect(50, 50, 70, 90), 0.5),)))
-        session.job_finished()
-        session.accept()
-        assert (worker.stopped, len(worker.asked)) == (0, 2)
-        assert [each.draft.prompt for each in job(session).waiting] == ["", "late"]
-        assert (job(session).waiting[0].draft.strength, job(session).candidates) == (0.5, ())
-
     def test_discard_drops_all(self, session: Session, worker: Worker) -> None:
         session.run()
         session.queue()
@@ -258,36 +245,65 @@ class TestKeeping:
 
 
 class TestStrengths:
-    def test_choosing_a_stripe_runs_the_edit_with_it_and_the_same_seed(self, session: Session, worker: Worker) -> None:
+    def strength(self, at: float, seed: int = 77) -> EditResult:
+        made = result(seed)
+        return replace(made, recipe=replace(made.recipe, strength=at))
+
+    def test_the_edit_is_made_with_each_and_the_one_nearest_to_what_was_set_is_shown(
+        self, session: Session, worker: Worker
+    ) -> None:
         session.choose_method(PixelsSettings)
-        session.set_draft(variations=4)
+        session.set_draft(variations=4, strength=0.5)
         running.try_strengths(session)
         asked = worker.asked[0]
-        assert isinstance(asked.draft.settings, PixelsSettings)
-        assert asked.draft.settings.fan == FAN
-        assert (asked.wanted, asked.draft.strength) == (1, 1.0)
-        stripes = tuple(
-            Stripe(Rect(50 + 10 * at, 50, 60 + 10 * at, 90), level) for at, level in enumerate((0.2, 0.4, 0.6))
-        )
-        session.job_result(replace(result(77), stripes=stripes))
+        assert (asked.strengths, asked.wanted, asked.draft.strength) == (STRENGTHS, len(STRENGTHS), 0.5)
+        for number, level in enumerate(STRENGTHS, 1):
+            assert job(session).busy
+            session.job_result(self.strength(level))
+            assert len(job(session).candidates) == number
+            best = min(STRENGTHS[:number], key=lambda each: abs(each - 0.5))
+            assert job(session).strength == best
         session.job_finished()
-        assert len(job(session).choices) == 3
+        assert job(session).state == "ready"
+        assert job(session).more is None
+
+    def test_the_one_that_is_kept_is_a_layer_at_once_and_its_strength_is_set(
+        self, session: Session, worker: Worker
+    ) -> None:
+        session.choose_method(PixelsSettings)
+        session.set_draft(strength=0.5)
+        running.try_strengths(session)
+        for level in STRENGTHS[:4]:
+            session.job_result(self.strength(level))
         session.choose(1)
-        assert (job(session).chosen, job(session).stripe) == (0, 1)
+        session.job_result(self.strength(STRENGTHS[4]))
+        assert job(session).strength == STRENGTHS[1]  # what somebody chose stays chosen
         layers = len(session.document.layers)
         session.accept()
-        assert len(session.document.layers) == layers
-        asked = worker.asked[1]
-        assert isinstance(asked.draft.settings, PixelsSettings)
-        assert (asked.draft.settings.fan, asked.draft.strength, asked.draft.seed, asked.wanted) == ((), 0.4, 77, 1)
-        assert (session.draft.strength, session.draft.seed) == (0.4, None)
+        assert len(session.document.layers) == layers + 1
+        recipe = session.document.layers[-1].recipe
+        assert recipe is not None
+        assert (recipe.strength, recipe.seed) == (STRENGTHS[1], 77)
+        assert (session.draft.strength, session.draft.seed) == (STRENGTHS[1], None)
+        assert (worker.stopped, len(worker.asked), session.job) == (1, 1, None)
+
+    def test_stopped_on_the_way_those_that_are_finished_stay(self, session: Session, worker: Worker) -> None:
+        session.choose_method(PixelsSettings)
+        running.try_strengths(session)
+        session.job_result(self.strength(STRENGTHS[0]))
+        session.stop()
+        session.job_cancelled()
+        assert worker.stopped == 1
+        assert (job(session).state, job(session).strength) == ("ready", STRENGTHS[0])
+        session.accept()
+        assert session.document.layers[-1].recipe is not None
 
     def test_not_without_a_model_or_anything_to_change(self, session: Session, worker: Worker) -> None:
-        assert not running.can_fan(session)
+        assert not running.can_try_strengths(session)
         session.choose_method(PixelsSettings)
-        assert running.can_fan(session)
+        assert running.can_try_strengths(session)
         session.commit("Clear", session.document.with_strength(session.document.empty_map()))
-        assert not running.can_fan(session)
+        assert not running.can_try_strengths(session)
         running.try_strengths(session)
         assert worker.asked == []
 

@@ -11,12 +11,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
-from editor.fan import FAN
 from editor.geometry import Rect
-from editor.report import EditResult, Progress, Recipe, Stripe
-from editor.request import QuickFillSettings
-from tests.widgets.desk_stub import Worker, painted, picture, result
+from editor.planning import STRENGTHS
+from editor.report import EditResult, Progress, Recipe
+from editor.request import PixelsSettings, QuickFillSettings
+from tests.widgets.desk_stub import Worker, model, painted, picture, result
 from widgets import notices as notices_module
+from widgets import running
 from widgets.notices import MOST, Notices
 from widgets.session import Notice, Session
 from widgets.variations import Variations
@@ -209,41 +210,45 @@ def test_messages_do_not_pile_up(qtbot: QtBot) -> None:
     assert notices.messages[-1] == "Number 4"
 
 
-def fan() -> EditResult:
-    """Six stripes, from black to red."""
+def at_strength(level: float) -> EditResult:
+    """All of the region the redder, the stronger."""
     made = result(5)
-    stripes = tuple(Stripe(Rect(50 + 6 * at, 50, 56 + 6 * at, 90), level) for at, level in enumerate(FAN))
     pixels = made.pixels.copy()
-    for at in range(6):
-        pixels[:, 6 * at : 6 * at + 6, 0] = 50 * at
-    return replace(made, pixels=pixels, stripes=stripes)
+    pixels[..., 0] = round(250 * level)
+    return replace(made, pixels=pixels, recipe=replace(made.recipe, strength=level))
 
 
-def test_the_stripes_of_a_fan_are_cards_with_their_strength(strip: Variations, session: Session) -> None:
-    session.set_draft(variations=1)
-    session.run()
-    session.job_result(fan())
+def test_cards_of_several_strengths_show_the_whole_region_at_each(strip: Variations, session: Session) -> None:
+    session.choose_method(PixelsSettings)
+    session.set_draft(model=model(), strength=0.45)
+    running.try_strengths(session)
+    for level in STRENGTHS:
+        session.job_result(at_strength(level))
     session.job_finished()
-    assert [card.accessibleName() for card in strip.cards] == [f"Strength {level * 100:.0f}\u202f%" for level in FAN]
-    for at, card in enumerate(strip.cards):
+    names = [card.accessibleName() for card in strip.cards]
+    assert names == [f"Overall strength {level * 100:.0f}\u202f%" for level in STRENGTHS]
+    for level, card in zip(STRENGTHS, strip.cards, strict=True):
+        assert card.face.caption == f"{level * 100:.0f}\u202f%"
         image = card.grab().toImage()
-        for x in (6, image.width() // 2, image.width() - 7):  # nothing of its neighbours
-            assert image.pixelColor(x, 20).red() == pytest.approx(50 * at, abs=12)
+        for x in (image.width() // 3, image.width() // 2, 2 * image.width() // 3):
+            assert image.pixelColor(x, 42).red() == pytest.approx(250 * level, abs=12)
+    assert [card.isChecked() for card in strip.cards] == [level == 0.45 for level in STRENGTHS]
     width = strip.sizeHint().width()
     for at, card in enumerate(strip.cards):
         card.setFocus()
         QTest.keyClick(card, Qt.Key.Key_Space)
         assert session.job is not None
-        assert (session.job.place, strip.sizeHint().width()) == ((0, at), width)
+        assert (session.job.place, strip.sizeHint().width()) == (at, width)
     QTest.mouseClick(strip.cards[3], LEFT)
     assert [card.isChecked() for card in strip.cards] == [at == 3 for at in range(6)]
     assert not [
         each for each in strip.findChildren(QPushButton) if each.text() == "More variations" and not each.isHidden()
     ]
+    layers = len(session.document.layers)
     press(strip, "Use 60\u202f%")
-    assert session.job is not None
-    assert session.job.busy
-    assert session.draft.strength == FAN[3]
+    assert session.job is None
+    assert len(session.document.layers) == layers + 1
+    assert session.draft.strength == STRENGTHS[3]
 
 
 def test_more_than_fit_are_scrolled_to(strip: Variations, session: Session) -> None:

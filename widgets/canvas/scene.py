@@ -17,13 +17,12 @@ from editor.item import Exemplar, Item
 from editor.layer import Layer
 from editor.report import EditResult, Preview
 from editor.tiles import Tiles
-from widgets.canvas import overlays, stripes
+from widgets.canvas import overlays
 from widgets.canvas.adapting import Adapting, Reducer, adapting
 from widgets.canvas.cells import Cells, cells_of
 from widgets.canvas.lens import Lens
 from widgets.canvas.outlines import outline, part_of
 from widgets.canvas.palette import Words
-from widgets.canvas.stripes import stripes_of
 from widgets.canvas.things import Heat, Things, matrix_of
 from widgets.options import OverlayMode
 from widgets.qimage import to_qimage
@@ -197,9 +196,6 @@ class Scene:
             used.add("selection")
             overlays.marching(painter, lens.viewport.transform().map(path), self.phase)
         self._traced = {key: traced for key, traced in self._traced.items() if key in used}
-        job = session.job
-        if job is not None and stripes_of(job):
-            stripes.draw(painter, lens, stripes_of(job), job.place[1])
         if view.overlay == "contours" and not self.reviewing:
             overlays.labels(painter, self.labels)
 

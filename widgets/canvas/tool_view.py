@@ -14,7 +14,6 @@ from widgets.canvas.divider import Divider
 from widgets.canvas.framing import Framing
 from widgets.canvas.pan_zoom import PanZoom
 from widgets.canvas.pointing import Hand, Kind, made_by_pen, pointer_event
-from widgets.canvas.stripes import choice_at
 from widgets.options import ToolName
 from widgets.session import Session
 from widgets.tools.tool import PointerEvent, Tool
@@ -53,7 +52,6 @@ class ToolView(PanZoom):
             False  # whether it was a pen's; a mouse that is nudged meanwhile does nothing, and the other way round
         )
         self._space = False
-        self._on_stripe = False  # whether the pointer is over a stripe of a strength fan
         self._cursor: Point | None = None  # of the pointer, in picture pixels
         self._decoration = QRect()
         self._marked: list[QRect] | None = None
@@ -120,8 +118,6 @@ class ToolView(PanZoom):
             shape = Qt.CursorShape.SplitHCursor
         elif self.framing.held or self.framing.over is not None:
             shape = self.framing.cursor()
-        elif self._on_stripe:
-            shape = Qt.CursorShape.PointingHandCursor
         elif self.panning:
             shape = Qt.CursorShape.ClosedHandCursor
         elif self._space or self._tool_name == "hand":
@@ -180,7 +176,7 @@ class ToolView(PanZoom):
         if left and self._divider.near(event.position()):
             self._divider.held = True
             return
-        if left and (self._takes_frame(event, kind) or self._takes_stripe(event)):
+        if left and self._takes_frame(event, kind):
             self._update_cursor()
             return
         if button == Qt.MouseButton.MiddleButton or (left and (self._space or self._tool_name == "hand")):
@@ -206,7 +202,7 @@ class ToolView(PanZoom):
         if self.framing.held:
             self.framing.drag(event.position(), keep_ratio=bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
             return
-        if not busy and (self._over_divider(event) or self._over_frame(event) or self._over_stripe(event)):
+        if not busy and (self._over_divider(event) or self._over_frame(event)):
             return
         found = self._translated("move" if busy else "hover", event)
         self._cursor = Point(found.x, found.y)
@@ -244,25 +240,6 @@ class ToolView(PanZoom):
         if self._elsewhere(event):
             return False
         return self.framing.double(event.position()) if kind == "double" else self.framing.press(event.position())
-
-    def _choice(self, event: QSinglePointEvent) -> int | None:
-        """The number of the stripe of a strength fan under the pointer."""
-        if self._space or self._tool_name in ("hand", "zoom"):
-            return None
-        place = event.position()
-        return choice_at(self.session.job, *self._viewport.to_document(place.x(), place.y()))
-
-    def _over_stripe(self, event: QSinglePointEvent) -> bool:
-        before, self._on_stripe = self._on_stripe, self._choice(event) is not None
-        self._rest(before, self._on_stripe)
-        return self._on_stripe
-
-    def _takes_stripe(self, event: QSinglePointEvent) -> bool:
-        """Whether a press chooses a stripe."""
-        choice = self._choice(event)
-        if choice is not None:
-            self.session.choose(choice)
-        return choice is not None
 
     def _elsewhere(self, event: QSinglePointEvent) -> bool:
         """Whether a press would pan, or take hold of something of the tool's own: that lies over the frame."""

@@ -57,7 +57,9 @@ RUN = Menu(
             short="Repaint background",
         ),
         Command("run.scribble", "Scribble what should be there", on_session(running.scribble), when=when(_readable)),
-        Command("run.strengths", "Try strengths", on_session(running.try_strengths), when=when(running.can_fan)),
+        Command(
+            "run.strengths", "Try strengths", on_session(running.try_strengths), when=when(running.can_try_strengths)
+        ),
         Command(
             "run.again", "Run the layer’s edit again with changes", on_layer(running.run_again), when=when(_repeatable)
         ),

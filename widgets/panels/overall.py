@@ -25,8 +25,8 @@ class Overall(QWidget):
         self._session = session
         self._presets: dict[str, Presets] = {}
         self._strength = Slider("Overall strength", 0, 1, 1, unit="%", step=0.01)
-        self._fan = IconButton(
-            "columns-4", "Try strengths", tip="Try strengths: stripes from weak to strong, to choose from"
+        self._several = IconButton(
+            "columns-4", "Try strengths", tip="Try strengths: the same edit from weak to strong, to choose from"
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -39,7 +39,7 @@ class Overall(QWidget):
         row = QHBoxLayout()
         row.setSpacing(4)
         row.addWidget(self._strength, 1)
-        row.addWidget(self._fan)
+        row.addWidget(self._several)
         layout.addLayout(row)
         self._ends = QWidget()
         ends = QHBoxLayout(self._ends)
@@ -51,8 +51,8 @@ class Overall(QWidget):
         self._most.setAlignment(Qt.AlignmentFlag.AlignRight)
         layout.addWidget(self._ends)
         self._strength.changed.connect(lambda value: session.set_draft(strength=value))
-        self._fan.clicked.connect(lambda: running.try_strengths(session))
-        session.job_changed.connect(self._show_fan)
+        self._several.clicked.connect(lambda: running.try_strengths(session))
+        session.job_changed.connect(self._show_several)
         session.document_changed.connect(self._document_changed)
 
     def show_draft(self) -> None:
@@ -72,7 +72,7 @@ class Overall(QWidget):
         for label, words in zip((self._least, self._most), ends, strict=True):
             label.setText(words)
         self._ends.setVisible(any(ends))
-        self._show_fan()
+        self._show_several()
 
     def _choose(self, name: str) -> None:
         presets = method_of(self._session.draft.settings).presets
@@ -80,11 +80,11 @@ class Overall(QWidget):
 
     def _document_changed(self) -> None:
         if not self._session.in_gesture:
-            self._show_fan()
+            self._show_several()
 
-    def _show_fan(self) -> None:
-        self._fan.setVisible(isinstance(self._session.draft.settings, PixelsSettings))
-        self._fan.setEnabled(running.can_fan(self._session))
+    def _show_several(self) -> None:
+        self._several.setVisible(isinstance(self._session.draft.settings, PixelsSettings))
+        self._several.setEnabled(running.can_try_strengths(self._session))
 
 
 class Presets(QWidget):

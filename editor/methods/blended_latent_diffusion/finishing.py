@@ -13,7 +13,7 @@ from editor import seam
 from editor.diffusion.backend import Backend, Image
 from editor.diffusion.finite import finite
 from editor.diffusion.fits import FitStore, content_key
-from editor.methods.blended_latent_diffusion.poisson import poisson
+from editor.methods.blended_latent_diffusion.poisson import evened, poisson
 from editor.methods.blended_latent_diffusion.refinement import DOING, OUTSIDE, RATES, STEPS, Learns, refined
 from editor.methods.blended_latent_diffusion.starting import Region
 from editor.paste_back import Pasted, matched, paste_alpha, result_of
@@ -21,6 +21,8 @@ from editor.phases import part
 from editor.report import EditResult, FinishEarly, Progress, Reports
 from editor.request import BlendedSettings, EditRequest
 
+BAND = 32.0  # of the model's pixels, less for models of small pictures: so far from its edge an even edge changes the region
+BANDED = 2  # the revision of the request's rules since which that is so; before, all of the region took the colours around it
 HALF = 0.5  # of a pixel must be edited for it to count as edited
 LEARNS: Mapping[str, Learns] = {"decoder": "decoder", "latents": "latents"}
 LEARNING = 0.95  # of the time of a finish that learns
@@ -71,6 +73,11 @@ class Finish:
         return cls(request, settings, region, backend, alpha, fits)
 
     @property
+    def banded(self) -> bool:
+        """Whether evening out ends within a band along the edge; the published scripts and older recipes even out all of the region."""
+        return self.request.revision >= BANDED and self.settings.rule == "canonical"
+
+    @property
     def learns(self) -> Learns | None:
         """What learns the surroundings; None where the settings want none of it, or there are none."""
         return None if (self.region.soft >= HALF).all() else LEARNS.get(self.settings.finish)
@@ -85,14 +92,18 @@ class Finish:
     def laid(self, image: Image, seed: int) -> Reports[EditResult]:
         """`image`, (canvas height, canvas width, 3) in [0, 1], laid over the picture."""
         request, working, soft = self.request, self.region.working, self.region.soft
-        evened = self.settings.finish == "poisson"
-        if self.settings.match_tone == "on" or not evened:  # what is evened out needs no shift
+        even = self.settings.finish == "poisson"
+        if self.banded or not even or self.settings.match_tone == "on":  # what is evened out everywhere needs no shift
             image = self._matched(image)
         original = np.asarray(request.image / np.float32(255), np.float32)
         whole = found = working.back(image)
         alpha = self.alpha
-        if evened:
-            exact = yield from poisson(whole, original, soft > 0)
+        if even:
+            band = BAND * self.backend.info.shrinking / working.scale
+            if self.banded:
+                exact = yield from evened(whole, original, soft > 0, band)
+            else:
+                exact = yield from poisson(whole, original, soft > 0)
             found, alpha = np.asarray(np.clip(exact, 0, 1), np.float32), soft  # it meets the picture
         pasted = Pasted.bare(original).over(found, alpha)
         return replace(result_of(request, seed, pasted), seam=seam.visibility(original, whole, pasted.image, alpha))

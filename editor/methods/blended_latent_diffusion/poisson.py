@@ -2,6 +2,9 @@
 
 It is solved for the correction that must be added, which is harmonic: known at the pixels around the region, smooth inside. So there is no shift,
 no rounding on the way, and nothing to solve where both pictures agree.
+
+The whole region takes the colours at its edge that way: where something stands at a part of the edge that was not there before, its colour runs
+far into the region. So evening out an edge ends the correction within a band along it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor import masks
 from editor.geometry import Rect
 from editor.phases import part
 from editor.report import FinishEarly, Progress, Reports
@@ -41,12 +45,28 @@ def poisson(made: Image, source: Image, region: Mask) -> Reports[Image]:
     """
     if region.all() or not region.any():
         return made
+    return (yield from _corrected(made, source, region, region))
+
+
+def evened(made: Image, source: Image, region: Mask, band: float) -> Reports[Image]:
+    """(H, W, 3): the same near the edge of `region` only. The correction has ended `band` pixels from it; further inside it is `made`, bit for bit.
+
+    Where the region is nowhere as deep as that, it is all of `poisson`.
+    """
+    if region.all() or not region.any():
+        return made
+    return (yield from _corrected(made, source, region, region & (masks.distance(region) <= band)))
+
+
+def _corrected(made: Image, source: Image, region: Mask, unknown: Mask) -> Reports[Image]:
+    """With the correction that is known around the region, and 0 in what of the region is not `unknown`."""
     height, width = region.shape
     near = Rect.of_mask(region).grow(1).intersect(Rect(0, 0, width, height)).slices
-    inside = region[near]
-    correction = yield from harmonic(np.asarray(source[near] - made[near], np.float32), inside)
+    solved = unknown[near]
+    difference = np.where(region[near][..., None], np.float32(0), source[near] - made[near])
+    correction = yield from harmonic(np.asarray(difference, np.float32), solved)
     found = made.copy()
-    found[near][inside] += correction[inside]
+    found[near][solved] += correction[solved]
     return found
 
 

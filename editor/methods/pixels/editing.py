@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,12 +16,11 @@ from editor.diffusion.noise import Noise
 from editor.diffusion.previews import LatentColours, Previews
 from editor.diffusion.schedule import Schedule
 from editor.errors import NotFinite
-from editor.fan import fanned, stripes
 from editor.hold import run_length
 from editor.methods.pixels.composing import Pass, picture_prompts, start
 from editor.paste_back import Pasted, matched, paste_alpha, result_of
 from editor.phases import found, part, quietly
-from editor.report import EditResult, FinishEarly, Progress, Reports, Stripe
+from editor.report import EditResult, FinishEarly, Progress, Reports
 from editor.request import EditRequest, ExemplarInput, Map, PixelsSettings
 from editor.working import Working
 
@@ -91,7 +90,6 @@ class _Run:
     settings: PixelsSettings
     backend: Backend
     working: Working
-    stripes: tuple[Stripe, ...]
     denoiser: Denoiser
 
     @classmethod
@@ -104,17 +102,11 @@ class _Run:
         denoiser = yield from told(
             backend, request, seeds, working.canvas, pictures=pictures, picture_share=settings.exemplar_prompt
         )
-        levels = stripes(request.strength, request.frame.rect, settings.fan) if settings.fan else ()
-        return cls(request, settings, backend, working, levels, denoiser)
+        return cls(request, settings, backend, working, denoiser)
 
     def passes(self) -> list[tuple[tuple[ExemplarInput, ...], Map]]:
         """The exemplars of each pass and what may change in it: all at once, or one after the other."""
-        request, exemplars = self.request, self.request.exemplars
-        strength = (
-            fanned(request.strength, request.frame.rect, self.stripes, request.overall)
-            if self.stripes
-            else request.strength
-        )
+        exemplars, strength = self.request.exemplars, self.request.strength
         if self.settings.passes == "together" or len(exemplars) < 2:
             return [(exemplars, strength)]
         # What no exemplar accounts for was painted, and belongs to the first pass.
@@ -180,4 +172,4 @@ class _Run:
         return _Done(made, early, lost)
 
     def result(self, seed: int, pasted: Pasted) -> EditResult:
-        return replace(result_of(self.request, seed, pasted), stripes=self.stripes)
+        return result_of(self.request, seed, pasted)

@@ -413,7 +413,7 @@ def test_ids_that_recipes_still_name_are_not_given_again(tmp_path: Path) -> None
 
 def test_a_strength_fan_is_not_kept(tmp_path: Path) -> None:
     document = small_document()
-    recipe = Recipe(PixelsSettings(scale=0.5, fan=(0.2, 0.4)), "fill", document.rect, 7, sampler="ddim", strength=0.3)
+    recipe = Recipe(PixelsSettings(scale=0.5), "fill", document.rect, 7, sampler="ddim", strength=0.3)
     save_project(tmp_path / "fan.palimpsest", document.with_layer(replace(document.layers[0], recipe=recipe)))
     found = load_project(tmp_path / "fan.palimpsest").layers[0].recipe
     assert found == replace(recipe, settings=PixelsSettings(scale=0.5))

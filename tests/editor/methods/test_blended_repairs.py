@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from editor import masks
 from editor.diffusion.fits import FitStore
 from editor.engine import Engine
 from editor.errors import InvalidRequest
@@ -52,6 +53,27 @@ def test_a_repair_is_the_edit_asked_to_finish_so(models: Models, how: Repair, fe
     assert repaired.latents is not None
     assert (repaired.latents == made.latents).all()
     assert (repaired.pixels != made.pixels).any() or repaired.pixels.shape != made.pixels.shape
+
+
+@pytest.mark.parametrize("tone", ["off", "auto"])
+def test_an_even_edge_changes_nothing_far_from_it(models: Models, tone: Any) -> None:
+    """Of a model of small pictures, whose band is narrower than half of the region."""
+    model = Model.of(models("sd").folder, native=128)
+    band = finishing.BAND * model.backend.info.shrinking
+    assert band == 8
+    scene = Scene.of(model, match_tone=tone)
+    before = shown(scene.request, scene.finished()).astype(int)
+    repaired = drive(repair(scene.asked("poisson"), model.backend))
+    after = shown(scene.request, repaired).astype(int)
+    depth = masks.distance(scene.region)
+    assert (depth > band).sum() > 500
+    assert np.abs(after - before)[depth > band].max() <= 1
+    assert np.abs(after - before)[scene.region & (depth <= band)].max() > 20
+    # What was made before there was a band is made again without one.
+    old = replace(scene, request=replace(scene.request, revision=1))
+    whole = drive(repair(old.asked("poisson"), model.backend))
+    assert np.abs(shown(scene.request, whole).astype(int) - before)[depth > band].max() > 10
+    assert whole.recipe.revision == 1
 
 
 @pytest.mark.parametrize("how", LEARNS)

@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 
 from editor.errors import InvalidRequest
-from editor.fan import FAN
 from editor.frame import Frame
 from editor.geometry import Rect, Size
 from editor.methods import MODEL_METHODS
@@ -332,35 +331,6 @@ def test_two_edits_at_once_do_not_disturb_each_other(models: Models) -> None:
     found.sort(key=lambda each: each.recipe.seed)
     for first, second in zip(found, alone, strict=True):
         assert first.pixels.tobytes() == second.pixels.tobytes()
-
-
-def test_a_strength_fan_rises_from_stripe_to_stripe(models: Models) -> None:
-    """Held for fewer and fewer steps; each stripe is recorded with its level, and the recipe runs plain."""
-    request = ask(None, settings=PixelsSettings(fan=FAN, match_tone="off"), steps=20, guidance_scale=1.0)
-    frame = Frame.full_size(Rect.at(10, 20, *SIDE))
-    request = replace(request, frame=frame)
-    result, _, recorded = run(request, models("kandinsky"))
-    assert [each.level for each in result.stripes] == list(FAN)
-    assert all(frame.rect.holds(each.rect) for each in result.stripes)
-    assert len(recorded.inputs) == 18  # of the greatest level
-    assert isinstance(result.recipe.settings, PixelsSettings)
-    assert result.recipe.settings.fan == ()
-    source = models("kandinsky").backend.encode((request.image / np.float32(255)).astype(np.float32))
-    schedule = models("kandinsky").backend.schedule(20, first=2)
-    noise = recorded.inputs[0][:1]
-    held = []
-    for stripe in result.stripes:
-        part = stripe.rect.within(frame.rect)
-        inner = slice(-(-part.left // 8), part.right // 8)
-        first = (noise - schedule.noised(source, torch.zeros_like(source), 0)) / schedule.level(0)
-        at = [
-            torch.allclose(seen[:1, :, :, inner], schedule.noised(source, first, i)[..., inner], atol=1e-4)
-            for i, seen in enumerate(recorded.inputs)
-        ]
-        held.append(at.index(False) if False in at else len(at))
-    assert held == sorted(held, reverse=True)
-    assert held == pytest.approx([18 * (1 - level / 0.9) for level in FAN], abs=1.01)
-    assert held[-1] <= 1
 
 
 def test_what_a_sampler_cannot_do_is_said_in_words(models: Models) -> None:

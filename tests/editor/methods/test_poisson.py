@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from editor.methods.blended_latent_diffusion.poisson import harmonic, poisson
+from editor import masks
+from editor.methods.blended_latent_diffusion.poisson import evened, harmonic, poisson
 from tests.editor.methods.pixels_stage import drive
 
 Image = NDArray[np.float32]
@@ -96,3 +97,55 @@ def test_poisson_without_surroundings_or_region_changes_nothing() -> None:
     made, source = a_picture(1), a_picture(2)
     for region in (np.ones((45, 70), np.bool_), np.zeros((45, 70), np.bool_)):
         assert (drive(poisson(made, source, region)) == made).all()
+
+
+BAND = 24.0
+
+
+def beside_a_wall() -> tuple[Image, Image, NDArray[np.bool_]]:
+    """A blue ground beside a yellow wall, another blue with a red ball made in front of both, and the region."""
+    rows, columns = np.indices((240, 260))
+    source = np.full((240, 260, 3), (0.35, 0.55, 0.85), np.float32)
+    source[100:, :90] = (0.9, 0.8, 0.2)
+    made = np.full_like(source, (0.33, 0.52, 0.8))
+    made[np.hypot(rows - 125, columns - 150) < 30] = (0.85, 0.2, 0.2)
+    return made, source, np.hypot(rows - 125, columns - 145) < 85
+
+
+def steps(image: Image, source: Image, region: NDArray[np.bool_]) -> float:
+    """The mean step of colour across the edge of the region, from the picture outside to what is inside."""
+    laid = np.where(region[..., None], image, source)
+    across = [np.abs(laid[:, 1:] - laid[:, :-1])[region[:, 1:] != region[:, :-1]]]
+    across.append(np.abs(laid[1:] - laid[:-1])[region[1:] != region[:-1]])
+    return float(np.concatenate(across).mean())
+
+
+def test_an_even_edge_leaves_what_is_far_from_it_alone() -> None:
+    made, source, region = beside_a_wall()
+    found = drive(evened(made, source, region, BAND))
+    deep = region & (masks.distance(region) > BAND)
+    assert deep.sum() > 10_000
+    assert np.array_equal(found[deep], made[deep])
+    assert np.array_equal(found[~region], made[~region])
+    everywhere = drive(poisson(made, source, region))
+    assert np.abs(everywhere - made)[deep].max() > 30 / 255  # there the wall's yellow is in the blue
+    assert steps(made, source, region) > 20 / 255
+    # The step at the edge is gone but for what a slope over the band leaves in a pixel; away from the wall all of it.
+    assert steps(found, source, region) < steps(everywhere, source, region) + 2.5 / 255
+    right = region & (np.indices(region.shape)[1] > 150)
+    edge = right & (masks.distance(region) <= 1)
+    assert np.abs(found - source)[edge].max() < 1 / 255
+
+
+def test_an_even_edge_of_a_thin_region_is_all_of_poisson() -> None:
+    made, source, region = beside_a_wall()
+    region = region & (np.abs(np.indices(region.shape)[0] - 125) < 0.9 * BAND)
+    assert np.array_equal(drive(evened(made, source, region, BAND)), drive(poisson(made, source, region)))
+
+
+@pytest.mark.parametrize("name", REGIONS)
+def test_an_even_edge_changes_nothing_where_both_pictures_agree(name: str) -> None:
+    region, source = REGIONS[name], a_picture(1)
+    assert np.abs(drive(evened(source, source, region, 6)) - source).max() < 1e-6
+    made = a_picture(2)
+    assert (drive(evened(made, source, region, 6))[~region] == made[~region]).all()

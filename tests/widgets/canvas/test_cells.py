@@ -1,4 +1,4 @@
-"""What the sampler will use, how far exemplars reach, and the stripes of a strength fan, on the canvas."""
+"""What the sampler will use, and how far exemplars reach, on the canvas."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent
 from pytestqt.qtbot import QtBot
 
 from editor.document import Document
 from editor.edit import Draft, frame_for, make_request, plan
 from editor.errors import InvalidRequest
-from editor.fan import FAN, stripes
 from editor.geometry import Placement, Rect
 from editor.hold import counts_of, hold_counts, run_length
 from editor.item import Exemplar
@@ -237,39 +236,6 @@ def test_the_reach_goes_while_an_exemplar_is_dragged_and_comes_back(easel: Easel
     qtbot.waitUntil(lambda: easel.canvas._scene.adapting is not None)
 
 
-def test_a_click_on_a_stripe_chooses_it(easel: Easel) -> None:
-    session = easel.session
-    _fan(easel)
-    assert session.job is not None
-    assert session.job.stripe == 2  # 45 %, nearest to what is set
-    for index in (3, 5, 1):
-        part = session.job.candidates[0].result.stripes[index].rect
-        x, y = at(easel, *part.centre)
-        easel.point(MOVE, x, y)
-        assert easel.canvas.cursor().shape() == Qt.CursorShape.PointingHandCursor
-        easel.drag((x, y), (x + 3, y))
-        assert session.job is not None
-        assert session.job.stripe == index
-    assert easel.note.kinds.count("press") == 0
-    easel.drag(at(easel, 20, 20), at(easel, 30, 20))
-    assert easel.note.kinds.count("press") == 1
-
-
-def test_the_chosen_stripe_is_brought_out(easel: Easel) -> None:
-    session = easel.session
-    _fan(easel)
-    before = easel.seen().astype(int)
-    session.choose(4)
-    after = easel.seen().astype(int)
-    assert session.job is not None
-    changed = np.argwhere((before != after).any(axis=2))
-    first, fifth = (session.job.candidates[0].result.stripes[index].rect for index in (0, 4))
-    left = at(easel, first.left, 0)[0] - 20
-    assert len(changed)
-    assert left <= changed[:, 1].min()
-    assert changed[:, 1].max() <= at(easel, fifth.right, 0)[0] + 20
-
-
 def test_from_preview_to_result_nothing_flashes(easel: Easel) -> None:
     """The result shows in the first picture after the preview, and outside the change nothing ever moves."""
     session = easel.session
@@ -318,17 +284,6 @@ def _plain(easel: Easel) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     easel.session.set_view(overlay="cells")
     easel.canvas._settle()
     return found
-
-
-def _fan(easel: Easel) -> None:
-    session = easel.session
-    session.run()
-    strength = session.document.strength.read(AREA)
-    pixels = np.full((*AREA.size.shape, 4), 255, np.uint8)
-    cut = stripes(strength, AREA, FAN)
-    assert len(cut) == 6
-    session.job_result(EditResult(AREA, pixels, Recipe(PixelsSettings(), "fill", AREA, 1), stripes=cut))
-    session.job_finished()
 
 
 def by_words(**changes: object) -> Draft:

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from editor.errors import InternalError, OutOfMemory
 from editor.geometry import Rect
+from editor.planning import STRENGTHS
 from editor.report import Assessment, Preview, Progress
 from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
 from tests.widgets.desk_stub import NONE, Worker, drag, model, painted, picture
@@ -167,14 +168,12 @@ class TestStrength:
         assert session.draft.strength == 0.5
 
     def test_strengths_can_be_tried(self, panel: EditPanel, session: Session, worker: Worker) -> None:
-        fan = tool(panel, "Try strengths")
-        QTest.mouseClick(fan, LEFT)
-        settings = worker.asked[0].draft.settings
-        assert isinstance(settings, PixelsSettings)
-        assert settings.fan
-        assert not fan.isEnabled()
+        several = tool(panel, "Try strengths")
+        QTest.mouseClick(several, LEFT)
+        assert worker.asked[0].strengths == STRENGTHS
+        assert not several.isEnabled()
         session.choose_method(QuickFillSettings)
-        assert not fan.isVisible()
+        assert not several.isVisible()
 
 
 class TestMore:
