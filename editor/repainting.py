@@ -28,6 +28,12 @@ Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
+TRANSPARENT = (
+    "The picture is transparent here.",
+    "Choose a place where it shows something, or turn on “Fill transparent areas” under More.",
+)
+
+
 def model_of(draft: Draft) -> ModelInfo:
     """The draft's model. Raises `ModelUnavailable`."""
     if draft.model is None:
@@ -227,7 +233,7 @@ def why_nothing(document: Document, draft: Draft, planned: Plan, nothing: Mask |
     if draft.frame is not None:
         return "Nothing inside the frame may change.", "Move the frame over what should change, or let it go."
     if nothing is not None and nothing.any():
-        return "The picture is transparent here.", "Choose a place where it shows something."
+        return TRANSPARENT
     if not document.protect.blank:
         return "Everything this would change is protected.", "Unprotect some of it, or choose another region."
     if planned.exemplars:

@@ -46,6 +46,16 @@ WorkingSize = Annotated[
 ]
 
 
+FillTransparent = Annotated[
+    bool,
+    Says(
+        "Fill transparent areas",
+        "Where the picture is transparent or translucent it becomes opaque, as far as it may change. Else it stays as it is.",
+        "region",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class QuickFillSettings:
     """Quick fill: shift-map graph cuts and Poisson fusion; no model (see `editor.methods.quick_fill`)."""
@@ -71,6 +81,7 @@ class QuickFillSettings:
         Range(0, 200, "px", 1),
         Says("Grow items by", "Takes in shadows and fringes around an item; shown before anything runs.", "region"),
     ] = 7
+    fill_transparent: FillTransparent = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +134,7 @@ class PixelsSettings:
         Says("Noise", "One noise for picture and exemplars, or one for each.", "expert"),
     ] = "shared"
     fan: tuple[float, ...] = ()
+    fill_transparent: FillTransparent = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +195,7 @@ class BlendedSettings:
         Says("Rule", "The first is ours; the others are the published scripts, for comparison.", "expert"),
     ] = "canonical"
     pixel_blending: Annotated[float, Range(0.0, 1.0)] = 0.0
+    fill_transparent: FillTransparent = False
 
 
 MethodSettings = QuickFillSettings | PixelsSettings | BlendedSettings
@@ -249,6 +262,7 @@ class EditRequest:
     `scribble`: (H, W, 3) uint8 sRGB, the picture with the colours that were painted as a hint of what shall be there; the model starts from it,
     but the result is laid over `image`. None for no hint.
     `icc`: the profile of the document, where the request is sRGB and the result is to be in the document's colour space; None where both are one.
+    `alpha`: (H, W) uint8, how opaque the picture is, where the result is to be as translucent; None where it is opaque, or shall become so.
     `seed`: drawn before the request is built, so that a request always means the same picture.
 
     Raises `InvalidRequest` for wrong shapes, types and ranges.
@@ -273,6 +287,7 @@ class EditRequest:
     overall: Annotated[float, Range(0.0, 1.0)] = 1.0
     scribble: Pixels | None = None
     icc: bytes | None = None
+    alpha: Pixels | None = None
 
     def __post_init__(self) -> None:
         shape = self.frame.rect.size.shape
@@ -280,6 +295,8 @@ class EditRequest:
         _check("strength map", self.strength, shape, np.float32, unit_range=True)
         if self.scribble is not None:
             _check("scribble", self.scribble, (*shape, 3), np.uint8)
+        if self.alpha is not None:
+            _check("alpha of the picture", self.alpha, shape, np.uint8)
         if self.avoid is not None:
             _check("do-not-copy map", self.avoid, shape, np.bool_)
         for item in self.items:

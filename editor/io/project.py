@@ -43,10 +43,10 @@ from editor.tiles import BLOCK
 
 SUFFIX: Final = ".palimpsest"
 FORMAT: Final = "palimpsest"
-VERSION: Final = 4
+VERSION: Final = 5
 # From a version to the next: takes the older manifest, gives the newer one. 3 only knows one method more in recipes, which 2 calls damaged; 4 says
-# which edit is being run again, whose layers 3 would leave hidden.
-MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: with_models, 2: dict, 3: dict}
+# which edit is being run again, whose layers 3 would leave hidden; 5 has layers that stay inside what lies below, which 4 would show whole.
+MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: with_models, 2: dict, 3: dict, 4: dict}
 
 HEAD: Final[dict[str, Any]] = {"format": FORMAT, "version": VERSION, "block": BLOCK}
 

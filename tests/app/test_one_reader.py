@@ -25,7 +25,8 @@ from editor.io import images
 from editor.io.images import Picture, read_image
 from editor.io.project import save_project
 from editor.models.info import ModelInfo
-from editor.request import BlendedSettings, EditRequest, PixelsSettings, QuickFillSettings
+from editor.models.library import Library
+from editor.request import BlendedSettings, CandidatesRequest, EditRequest, PixelsSettings, QuickFillSettings
 from tests.editor.io.colour_files import adobe_rgb, display_p3, exif, gama, iccp, linear_grey, patches, png, saved, tiff
 from tests.widgets.canvas.easel import Easel
 from tests.widgets.desk_stub import model
@@ -68,7 +69,7 @@ def by_command_line(path: Path, monkeypatch: pytest.MonkeyPatch, strength: Path 
     """What the method would be asked, with the picture or the mask from the file."""
     seen: list[EditRequest] = []
 
-    def drive(request: images.Any, engine: object) -> batch.Made:
+    def drive(request: CandidatesRequest, engine: object) -> batch.Made:
         seen.append(request.request)
         return batch.Made([])
 
@@ -293,7 +294,7 @@ def test_the_first_strength_is_one(
     photo.write_bytes(png(np.full((24, 32, 3), 90, np.uint8)))
     chosen = None
     if settings is not None:
-        chosen = batch.WithModel(batch.Library(), "any", "pixels" if kind is PixelsSettings else "words")
+        chosen = batch.WithModel(Library(), "any", "pixels" if kind is PixelsSettings else "words")
     pairs = ["region=outside"] if isinstance(settings, BlendedSettings) and settings.region == "outside" else []
     with pytest.raises(InvalidRequest, match="enough"):
         batch.edit_file(photo, photo, tmp_path / "out.png", seed=1, settings=pairs, model=chosen)

@@ -339,7 +339,7 @@ def test_the_manifest_is_plain_json(tmp_path: Path) -> None:
         assert archive.testzip() is None
         manifest = json.loads(archive.read("manifest.json"))
     assert manifest["format"] == "palimpsest"
-    assert manifest["version"] == 4
+    assert manifest["version"] == 5
     assert manifest["size"] == [2 * BLOCK, BLOCK + 3]
     assert manifest["layers"][0]["name"] == "Background"
 
