@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from editor.colour import convert
 from editor.compose import flatten
 from editor.document import Document
 from editor.edit import Draft, apply_result, candidates, make_request
@@ -106,7 +107,7 @@ def edit_file(
         if kind is BlendedSettings and model.exemplars:
             raise InvalidRequest("Edits by words take no exemplars.", "Leave them out, or use the method pixels.")
         for file, place, scale in model.exemplars:
-            document = document.adding_exemplar(_exemplar(_read_beside(file, notes), place, scale, document.size))
+            document = document.adding_exemplar(_exemplar(_read_beside(file, notes), place, scale, document))
         info = _named(model.library, model.model)
         draft = replace(
             draft,
@@ -146,8 +147,8 @@ def _painted(file: Path, size: Size, notes: list[str]) -> Tiles:
     return mask.tiles
 
 
-def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float | None, canvas: Size) -> Exemplar:
-    pixels = picture.pixels
+def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float | None, document: Document) -> Exemplar:
+    pixels, canvas = convert(picture.pixels, picture.metadata.icc, document.metadata.icc), document.size
     height, width = pixels.shape[:2]
     fitted = min(canvas.width / width, canvas.height / height)
     x, y = Rect.of_size(canvas).centre if place is None else place

@@ -299,3 +299,31 @@ def test_the_first_strength_is_one(
     with pytest.raises(InvalidRequest, match="enough"):
         batch.edit_file(photo, photo, tmp_path / "out.png", seed=1, settings=pairs, model=chosen)
     assert drafts[0].strength == session.draft.strength == first_strength(settings or QuickFillSettings(), info)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [(adobe_rgb(), None), (None, display_p3()), (display_p3(), display_p3())]
+)
+def test_an_exemplar_has_the_pictures_colours_by_every_way_in(
+    easel: Easel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: bytes | None, target: bytes | None
+) -> None:
+    photo, other = tmp_path / "photo.png", tmp_path / "other.png"
+    photo.write_bytes(png(np.full((24, 32, 3), 90, np.uint8), [] if target is None else [iccp(target)]))
+    other.write_bytes(png(np.full((24, 32, 3), (60, 200, 60), np.uint8), [] if source is None else [iccp(source)]))
+    documents: list[Document] = []
+
+    def make_request(document: Document, draft: Draft) -> EditRequest:
+        documents.append(document)
+        raise InvalidRequest("enough")
+
+    monkeypatch.setattr(batch, "make_request", make_request)
+    monkeypatch.setattr(batch, "_named", lambda library, name: model())
+    chosen = batch.WithModel(Library(), "any", exemplars=((other, None, None),))
+    with pytest.raises(InvalidRequest, match="enough"):
+        batch.edit_file(photo, None, tmp_path / "out.png", seed=1, settings=[], model=chosen)
+    session = Session(read_document(photo)[0], easel.desk)
+    take(session, "exemplar", read_image(other), Point(16, 12), SEEN)
+    (by_hand,), (by_command,) = session.document.exemplars, documents[0].exemplars
+    assert np.array_equal(by_hand.pixels, by_command.pixels)
+    if source == adobe_rgb():
+        assert by_hand.pixels[0, 0].tolist() == [0, 201, 37, 255]
