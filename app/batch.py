@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from editor.advice import NOTHING_ADVICE, NOTHING_CAME, asked_for_little, came_to_nothing
+from editor.colour import convert
 from editor.compose import flatten
 from editor.document import Document
 from editor.edit import Draft, apply_result, candidates, make_request
@@ -114,7 +115,7 @@ def edit_file(
                 "Edits by words take no reference pictures.", "Leave them out, or use the method pixels."
             )
         for file, place, scale in model.exemplars:
-            document = document.adding_exemplar(_exemplar(_read_beside(file, notes), place, scale, document.size))
+            document = document.adding_exemplar(_exemplar(_read_beside(file, notes), place, scale, document))
         info = _named(model.library, model.model)
         draft = replace(
             draft,
@@ -158,8 +159,8 @@ def _painted(file: Path, size: Size, notes: list[str], *, white_keeps: bool) -> 
     return mask.tiles
 
 
-def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float | None, canvas: Size) -> Exemplar:
-    pixels = picture.pixels
+def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float | None, document: Document) -> Exemplar:
+    pixels, canvas = convert(picture.pixels, picture.metadata.icc, document.metadata.icc), document.size
     height, width = pixels.shape[:2]
     fit = fitted(Size(width, height), canvas)
     x, y = (fit.x, fit.y) if place is None else place

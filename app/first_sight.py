@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QRect, QSize, QStandardPaths, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QImage, QImageReader, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QColorSpace, QGuiApplication, QImage, QImageReader, QPainter, QPaintEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app import log as logs
@@ -121,5 +121,7 @@ def _scaled(path: Path, room: QSize) -> QImage:
     if fitted.width() < upright.width():
         reader.setScaledSize(fitted.transposed() if turned else fitted)
     found = reader.read()
+    if found.colorSpace().isValid():
+        found.convertToColorSpace(QColorSpace(QColorSpace.NamedColorSpace.SRgb))
     found.setDevicePixelRatio(found.width() / max(shown.width(), 1))
     return found

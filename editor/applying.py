@@ -58,7 +58,7 @@ def apply_result(
         document = document.with_map(unclear, _without_used(document.map(unclear), asked, unclear, result))
     document = _with_items_renewed(document, asked, result)
     pixels = Layer.empty(0, name, document.size).pixels.write(result.rect.left, result.rect.top, result.pixels)
-    layer = Layer(0, name, pixels, recipe=recipe, doubt=result.doubt, painted=painted)
+    layer = Layer(0, name, pixels, recipe=recipe, doubt=result.doubt, painted=painted, clip=result.clip)
     if earlier is None:
         return name, document.adding_layer(layer)
     layer = replace(
@@ -164,7 +164,9 @@ def _out_of_rerun(document: Document, asked: Document, region: MapName | None) -
 def with_repaired(document: Document, layer: Layer, result: EditResult) -> Document:
     """The document with the layer's pixels made anew; all else about the layer stays."""
     pixels = Layer.empty(0, "", document.size).pixels.write(result.rect.left, result.rect.top, result.pixels)
-    return document.with_layer(replace(layer, pixels=pixels, recipe=result.recipe, doubt=result.doubt))
+    return document.with_layer(
+        replace(layer, pixels=pixels, recipe=result.recipe, doubt=result.doubt, clip=result.clip)
+    )
 
 
 def _used(asked: Document, recipe: Recipe, *, scribbled: bool) -> MapName | None:

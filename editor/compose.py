@@ -31,12 +31,13 @@ def thinned(document: Document, rect: Rect, step: int, first: Size = NO_STEP) ->
     """
     found = np.zeros((*thinned_shape(rect, step, first), 4), np.uint8)
     shown = [layer for layer in document.layers if layer.visible and layer.opacity > 0]
-    for number, layer in enumerate(shown):
+    lowest = next((layer for layer in shown if not layer.clip), None)
+    for layer in shown:
         for where, sample in layer.pixels.samples(rect, step, first):
-            if number == 0 and layer.opacity == 1:
+            if layer is lowest and layer.opacity == 1:
                 found[where] = sample  # on nothing every blend mode gives the layer itself
             else:
-                lay(found[where], sample, layer.opacity, layer.blend)
+                lay(found[where], sample, layer.opacity, layer.blend, clip=layer.clip)
     return found
 
 
@@ -56,11 +57,14 @@ def on_white(flat: Pixels) -> Pixels:
     return np.asarray(cv2.cvtColor(flat, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
-def lay(under: Pixels, over: Pixels, opacity: float, blend: Blend) -> None:
-    """Lay `over` onto `under` in place; both (h, w, 4) uint8 straight alpha. Where `over` is transparent no byte changes."""
+def lay(under: Pixels, over: Pixels, opacity: float, blend: Blend, *, clip: bool = False) -> None:
+    """Lay `over` onto `under` in place; both (h, w, 4) uint8 straight alpha. Where `over` is transparent no byte changes.
+
+    clip: nothing becomes more opaque, and what is transparent stays as it is
+    """
     alpha = over[..., 3]
     lowest = int(alpha.min())
-    if lowest == 255 and opacity == 1.0 and blend == "normal":
+    if lowest == 255 and not clip and opacity == 1.0 and blend == "normal":
         under[...] = over
         return
     if lowest == 0 and not alpha.any():
@@ -69,6 +73,12 @@ def lay(under: Pixels, over: Pixels, opacity: float, blend: Blend) -> None:
     source = over[..., :3].astype(np.float32)
     backdrop = under[..., :3].astype(np.float32)
     backdrop_opaque = bool((under[..., 3] == 255).all())
+    if clip and not backdrop_opaque:
+        mixed = source if blend == "normal" else _blended(backdrop, source, blend)
+        colour = np.rint(backdrop + (mixed - backdrop) * source_alpha)
+        seen = under[..., 3] > 0
+        under[..., :3][seen] = colour[seen].astype(np.uint8)
+        return
     if backdrop_opaque:
         mixed = source if blend == "normal" else _blended(backdrop, source, blend)
         # Interpolating from the backdrop keeps its bytes exactly where alpha is 0.

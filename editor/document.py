@@ -187,6 +187,10 @@ def _ordered(things: tuple[_T, ...], ids: Iterable[int]) -> tuple[_T, ...]:
     return tuple(by_id[id] for id in wanted)
 
 
+def _look(layer: Layer) -> tuple[object, ...]:
+    return layer.opacity, layer.blend, layer.visible, layer.clip
+
+
 def picture_changes(before: Document, after: Document) -> list[Rect]:
     """Where the flattened picture may look different: the blocks of layers that differ, or everything after a restack."""
     if before.layers is after.layers:
@@ -204,7 +208,7 @@ def picture_changes(before: Document, after: Document) -> list[Rect]:
         was = old.get(layer.id)
         if was is None:
             found.append(layer.pixels.written() if layer.visible else Rect(0, 0, 0, 0))
-        elif (was.opacity, was.blend, was.visible) != (layer.opacity, layer.blend, layer.visible):
+        elif _look(was) != _look(layer):
             found += [layer.pixels.written(), was.pixels.written()]
         elif layer.visible:
             found += changed(was.pixels, layer.pixels)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +22,7 @@ from editor.document import Document
 from editor.errors import InvalidRequest
 from editor.faint import drop_faint
 from editor.frame import Frame
-from editor.geometry import EMPTY, Rect
+from editor.geometry import EMPTY, Rect, pixel_matrix
 from editor.item import Exemplar, Item
 from editor.placing import (
     Placed,
@@ -35,6 +36,7 @@ from editor.placing import (
 )
 from editor.planning import Draft, Plan, draw_seed, other_plan, plan, removal, varies, wanted
 from editor.repainting import (
+    TRANSPARENT,
     model_of,
     repaint_effect,
     repaint_frame,
@@ -149,12 +151,13 @@ def make_request(document: Document, draft: Draft, planned: Plan | None = None) 
     strength = on_grid(found, outer, rect)
     seen = flatten(document, rect)
     nothing = seen[..., 3] == 0 if seen[..., 3].min() == 0 else None
-    if nothing is not None and planned.action in ("fill", "remove"):
-        strength[nothing] = 0  # what is transparent has nothing to fill, and stays so
+    kept = None if draft.settings.fill_transparent else nothing
+    if kept is not None and planned.action in ("fill", "remove"):
+        strength[kept] = 0  # what is transparent has nothing to fill, and stays so
         if not strength.any():
-            raise InvalidRequest("The picture is transparent here.", "Choose a place where it shows something.")
+            raise InvalidRequest(*TRANSPARENT)
     items = tuple(
-        _item_input(item, rect, draft.grow, document, nothing, moved=planned.action == "move")
+        _item_input(item, rect, draft.grow, document, kept, moved=planned.action == "move")
         for item in _items(document, planned)
     )
     exemplars = tuple(
@@ -179,6 +182,7 @@ def make_request(document: Document, draft: Draft, planned: Plan | None = None) 
         negative_prompt=draft.negative_prompt,
         overall=draft.strength,
         revision=draft.revision,
+        alpha=_kept_alpha(seen, draft, strength, [each.alpha * each.strength > 0 for each in exemplars] + _set(items)),
     )
 
 
@@ -218,7 +222,8 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
     seen = flatten(plain, frame.rect)
     icc = document.metadata.icc
     nothing = seen[..., 3] == 0 if seen[..., 3].min() == 0 else None
-    strength, exemplars = repaint_inputs(document, draft, frame, planned, nothing)
+    kept = None if draft.settings.fill_transparent else nothing
+    strength, exemplars = repaint_inputs(document, draft, frame, planned, kept)
     # Where no exemplar reaches into the frame, there is nothing to blend.
     action = "fill" if planned.action == "blend" and not exemplars else planned.action
     return EditRequest(
@@ -240,6 +245,7 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
         scribble=None if hint is None else to_srgb(hint, icc),
         icc=icc,
         revision=draft.revision,
+        alpha=_kept_alpha(seen, draft, strength, [each.alpha * each.strength > 0 for each in exemplars.values()]),
     )
 
 
@@ -265,6 +271,28 @@ def _full_frame(document: Document, outer: Rect, found: Map) -> Frame | None:
     tight = tight.moved(outer.left, outer.top)
     margin = max(LEAST_CONTEXT, math.ceil(CONTEXT * max(tight.size)))
     return Frame.full_size(tight.grow(margin).intersect(document.rect))
+
+
+def _kept_alpha(seen: NDArray[np.uint8], draft: Draft, strength: Map, laid: list[Mask]) -> NDArray[np.uint8] | None:
+    """How translucent the picture is, where the result must be so too; None where all that changes is opaque, or shall become so.
+
+    laid: where exemplars and moved items come to lie; when that is where the picture is not opaque, they lie over it, and are not cut to it
+    """
+    alpha = seen[..., 3]
+    if draft.settings.fill_transparent or not ((alpha < 255) & (strength > 0)).any():
+        return None
+    if any(((alpha < 255) & each).any() for each in laid):
+        return None
+    return np.ascontiguousarray(alpha)
+
+
+def _set(items: tuple[ItemInput, ...]) -> list[Mask]:
+    """Where moved items are set down."""
+    return [
+        np.asarray(cv2.warpAffine(item.mask, pixel_matrix(item.matrix), item.mask.shape[::-1]) > 0)
+        for item in items
+        if item.matrix is not None
+    ]
 
 
 def _avoided(document: Document, rect: Rect, nothing: Mask | None) -> Mask | None:

@@ -19,7 +19,7 @@ from editor.models.info import ModelInfo
 from editor.models.library import Library
 from editor.models.rankers import ranker_for
 from editor.phases import brought_back, found, part, passed, quietly
-from editor.report import Assessment, EditResult, FinishEarly, Found, Masks, Progress, Report, Reports
+from editor.report import Assessment, EditResult, FinishEarly, Found, Masks, Preview, Progress, Report, Reports
 from editor.request import (
     AssessRequest,
     BlendedSettings,
@@ -31,6 +31,7 @@ from editor.request import (
 )
 from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.segmenter import Segmenter
+from editor.translucent import as_translucent, preview_as_translucent
 
 if TYPE_CHECKING:
     from editor.diffusion.fits import FitStore
@@ -85,13 +86,13 @@ class Engine:
             case AssessRequest():
                 return self._assess(request)
             case RepairRequest():
-                return _in_space(self._repair(request), request.request.icc)
+                return _as_in_document(self._repair(request), request.request)
             case CandidatesRequest():
-                return _in_space(self._candidates(request), request.request.icc)
+                return _as_in_document(self._candidates(request), request.request)
             case StrengthsRequest():
-                return _in_space(self._strengths(request), request.requests[0].icc)
+                return _as_in_document(self._strengths(request), request.requests[0])
             case EditRequest():
-                return _in_space(self._single(request), request.icc)
+                return _as_in_document(self._single(request), request)
 
     def _single(self, request: EditRequest) -> Reports[EditResult]:
         (result,) = yield from quietly(self._candidates(CandidatesRequest(request, (request.seed,)), ranked=False))
@@ -233,15 +234,21 @@ class Engine:
         return self._shelf
 
 
-def _in_space(reports: Reports[T], icc: bytes | None) -> Reports[T]:
-    """What comes out of a method that works in sRGB, in the colour space of the document."""
-    if same_space(icc, None):
+def _as_in_document(reports: Reports[T], request: EditRequest) -> Reports[T]:
+    """What comes out of a method that works in sRGB and sees the picture on white, in the colour space of the document and as translucent."""
+    icc, alpha, rect = request.icc, request.alpha, request.frame.rect
+    if same_space(icc, None) and alpha is None:
         return reports
-    return brought_back(
-        reports,
-        lambda result: replace(result, pixels=convert(result.pixels, None, icc)),
-        lambda preview: replace(preview, pixels=convert(preview.pixels, None, icc)),
-    )
+
+    def back(result: EditResult) -> EditResult:
+        result = replace(result, pixels=convert(result.pixels, None, icc))
+        return result if alpha is None else as_translucent(result, alpha, rect)
+
+    def shown(preview: Preview) -> Preview:
+        preview = replace(preview, pixels=convert(preview.pixels, None, icc))
+        return preview if alpha is None else preview_as_translucent(preview, alpha, rect)
+
+    return brought_back(reports, back, shown)
 
 
 class _Watched:

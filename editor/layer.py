@@ -21,7 +21,7 @@ class Layer:
 
     `id` stays the same through every change of the layer. `recipe`: the edit that made it, or None. `doubt`: as in `EditResult`.
     `painted`: (H, W) float32 in [0, 1], the strength or the selection that this edit used up, so that it can be run again; None when it
-    used none.
+    used none. `clip`: it shows only as far as what lies below it does, which stays as translucent as it is.
     """
 
     id: int
@@ -33,6 +33,7 @@ class Layer:
     recipe: Recipe | None = None
     doubt: float | None = None
     painted: Tiles | None = None
+    clip: bool = False
 
     @classmethod
     def empty(cls, id: int, name: str, size: Size) -> Layer:

@@ -48,6 +48,12 @@ EDGES = 16  # a rim around many strengths is made of so many steps
 NEARLY_ON = 1.0  # document pixel by which an exemplar that covers the picture may miss its corners
 
 
+TRANSPARENT = (
+    "The picture is transparent here.",
+    "Choose a place where it shows something, or turn on “Fill transparent areas” under More.",
+)
+
+
 def model_of(draft: Draft) -> ModelInfo:
     """The draft's model. Raises `ModelUnavailable`."""
     if draft.model is None:
@@ -355,7 +361,7 @@ def why_nothing(document: Document, draft: Draft, planned: Plan, nothing: Mask |
     if draft.frame is not None:
         return "Nothing inside the frame may change.", "Move the frame over what should change, or let it go."
     if nothing is not None and nothing.any():
-        return "The picture is transparent here.", "Choose a place where it shows something."
+        return TRANSPARENT
     if not document.protect.blank:
         return "Everything this would change is protected.", "Unprotect some of it, or choose another region."
     if planned.exemplars:

@@ -92,7 +92,7 @@ class EditResult:
     `pixels`: (h, w, 4) uint8 with straight alpha, in the colour space of the document, for `rect` of it; alpha is 0 wherever strength was 0.
     `doubt`: 0 = looks sound, 1 = look closely; None when the method cannot tell.
     `latents`: (C, h, w) float32, what the model ended with, for a `RepairRequest`; None where that makes no sense. `seam`: how visible the edge
-    is, 0 = not at all, from 1 on it is; None where nobody looked.
+    is, 0 = not at all, from 1 on it is; None where nobody looked. `clip`: as in `Layer`.
     """
 
     rect: Rect
@@ -101,6 +101,7 @@ class EditResult:
     doubt: float | None = None
     latents: NDArray[np.float32] | None = None
     seam: float | None = None
+    clip: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

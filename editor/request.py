@@ -53,6 +53,16 @@ WorkingSize = Annotated[
 ]
 
 
+FillTransparent = Annotated[
+    bool,
+    Says(
+        "Fill transparent areas",
+        "Where the picture is transparent or translucent it becomes opaque, as far as it may change. Else it stays as it is.",
+        "region",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class QuickFillSettings:
     """Quick fill: shift-map graph cuts and Poisson fusion; no model (see `editor.methods.quick_fill`)."""
@@ -82,6 +92,7 @@ class QuickFillSettings:
             "region",
         ),
     ] = 7
+    fill_transparent: FillTransparent = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +149,7 @@ class PixelsSettings:
         Literal["shared", "independent"],
         Says("Noise", "One noise for picture and reference pictures, or one for each.", "expert"),
     ] = "shared"
+    fill_transparent: FillTransparent = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +210,7 @@ class BlendedSettings:
         Says("Rule", "The first is ours; the others are the published scripts, for comparison.", "expert"),
     ] = "canonical"
     pixel_blending: Annotated[float, Range(0.0, 1.0)] = 0.0
+    fill_transparent: FillTransparent = False
 
 
 MethodSettings = QuickFillSettings | PixelsSettings | BlendedSettings
@@ -264,6 +277,7 @@ class EditRequest:
     `scribble`: (H, W, 3) uint8 sRGB, the picture with the colours that were painted as a hint of what shall be there; the model starts from it,
     but the result is laid over `image`. None for no hint.
     `icc`: the profile of the document, where the request is sRGB and the result is to be in the document's colour space; None where both are one.
+    `alpha`: (H, W) uint8, how opaque the picture is, where the result is to be as translucent; None where it is opaque, or shall become so.
     `seed`: drawn before the request is built, so that a request always means the same picture.
     `revision`: of the rules that it was made by, 1 to `REVISION`.
 
@@ -290,6 +304,7 @@ class EditRequest:
     scribble: Pixels | None = None
     icc: bytes | None = None
     revision: Annotated[int, Range(1, REVISION)] = REVISION
+    alpha: Pixels | None = None
 
     def __post_init__(self) -> None:
         shape = self.frame.rect.size.shape
@@ -297,6 +312,8 @@ class EditRequest:
         _check("strength map", self.strength, shape, np.float32, unit_range=True)
         if self.scribble is not None:
             _check("scribble", self.scribble, (*shape, 3), np.uint8)
+        if self.alpha is not None:
+            _check("alpha of the picture", self.alpha, shape, np.uint8)
         if self.avoid is not None:
             _check("do-not-copy map", self.avoid, shape, np.bool_)
         for item in self.items:

@@ -74,7 +74,7 @@ def result_thumbnail(document: Document, result: EditResult, rect: Rect, side: i
     window = np.ix_(inside_rows, inside_columns)
     under = np.ascontiguousarray(pixels[window])
     if under.size:
-        lay(under, np.ascontiguousarray(over), 1.0, "normal")
+        lay(under, np.ascontiguousarray(over), 1.0, "normal", clip=result.clip)
         pixels[window] = under
     return to_srgb(_shrunk(pixels, side), document.metadata.icc)
 

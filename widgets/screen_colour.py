@@ -6,11 +6,13 @@ nothing, and names the profile of the screen.
 
 from __future__ import annotations
 
-import sys
+import os
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageCms
+from PySide6.QtGui import QWindow
 from PySide6.QtWidgets import QWidget
 
 from editor.colour import can_be_edited_in, convert
@@ -20,12 +22,14 @@ Pixels = NDArray[np.uint8]
 
 def screen_profile(widget: QWidget) -> bytes | None:
     """The ICC profile of what is drawn on the widget's window; None for sRGB, or where nobody knows."""
-    window = widget.window().windowHandle()
+    window = cast(
+        "QWindow | None", widget.window().windowHandle()
+    )  # the type hints know no widget that is not shown yet
     if window is None:
         return None
     space = window.format().colorSpace()
     icc = bytes(space.iccProfile().data()) if space.isValid() else b""
-    if not icc and sys.platform == "win32":
+    if not icc and os.name == "nt":
         icc = _of_windows(int(window.winId()))
     return icc if icc and can_be_edited_in(icc) else None
 

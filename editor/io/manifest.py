@@ -112,6 +112,7 @@ def rebuild(
             _recipe(group.group("recipe"), mending) if group.has("recipe") else None,
             _number(group, "doubt") if group.has("doubt") else None,
             tiles(group, "painted", size.shape, np.float32) if group.has("painted") else None,
+            group.flag("clip") if group.has("clip") else False,  # projects from before there was one do not have it
         )
 
     def item(group: Fields) -> Item:
@@ -176,6 +177,7 @@ def _describe_layer(layer: Layer, store: TileStore) -> dict[str, Any]:
         "recipe": None if layer.recipe is None else _describe_recipe(layer.recipe),
         "doubt": None if layer.doubt is None else float(layer.doubt),
         "painted": None if layer.painted is None else store.number(layer.painted),
+        "clip": bool(layer.clip),
     }
 
 

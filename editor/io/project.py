@@ -47,7 +47,8 @@ SUFFIX: Final = ".palimpsest"
 FORMAT: Final = "palimpsest"
 VERSION: Final = 5
 # From a version to the next: takes the older manifest, gives the newer one. 3 only knows one method more in recipes, which 2 calls damaged; 4 says
-# which edit is being run again, whose layers 3 would leave hidden; 5 by which rules a recipe was made, which 4 would run again by its own.
+# which edit is being run again, whose layers 3 would leave hidden; 5 by which rules a recipe was made, which 4 would run again by its own, and has
+# layers that stay inside what lies below, which 4 would show whole.
 MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     1: with_models,
     2: dict,

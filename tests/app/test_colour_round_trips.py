@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from PySide6.QtCore import QBuffer, QIODevice, QMimeData
-from PySide6.QtGui import QColor, QColorSpace, QImage, QSurfaceFormat
+from PySide6.QtGui import QColor, QColorSpace, QImage, QImageWriter, QSurfaceFormat
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -19,7 +19,7 @@ from app.documents import Thumbnails, document_of
 from editor.colour import convert, convert_one, same_space, to_srgb
 from editor.compose import flatten
 from editor.document import Document, Metadata
-from editor.edit import Draft, apply_result, make_request
+from editor.edit import Draft, apply_result, candidates, make_request
 from editor.engine import Engine
 from editor.geometry import Placement, Point, Rect
 from editor.io.images import Picture, read_image, write_image
@@ -27,8 +27,8 @@ from editor.io.project import load_project, read_thumbnail, save_project
 from editor.item import Exemplar
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.report import EditResult, Found, Preview
-from editor.request import BlendedSettings, PixelsSettings
+from editor.report import EditResult, Found, Preview, Recipe, Reports
+from editor.request import BlendedSettings, EditRequest, PixelsSettings, QuickFillSettings
 from editor.thumbnails import document_thumbnail, exemplar_thumbnail, layer_thumbnail
 from editor.tiles import Tiles
 from tests.editor.io.colour_files import (
@@ -96,7 +96,7 @@ def test_the_inks_of_a_jpeg_become_what_its_profile_says(tmp_path: Path) -> None
             one, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
         assert shown is not None
-        assert np.abs(np.subtract(found.pixels[8, 8, :3], shown.getpixel((0, 0)))).max() <= 4
+        assert np.abs(found.pixels[8, 8, :3].astype(int) - np.asarray(shown)[0, 0]).max() <= 4
         assert found.metadata.icc is None
         assert any("sRGB" in note for note in found.notes)
         write_image(tmp_path / "out.png", found.pixels, found.metadata)
@@ -183,7 +183,7 @@ def test_copied_and_pasted_nothing_changes(qtbot: QtBot, space: str) -> None:
     # What another program is given.
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    assert source.image.save(buffer, "PNG")
+    assert QImageWriter(buffer, b"PNG").write(source.image)
     other = read_image(bytes(buffer.data().data()))
     assert np.array_equal(other.pixels, patches())
     assert same_space(other.metadata.icc, icc)
@@ -251,7 +251,7 @@ def test_the_canvas_goes_by_the_screen_it_is_on(qtbot: QtBot) -> None:
     assert middle(easel) == list(GREEN)
 
 
-def test_exemplars_and_previews_on_the_canvas_too(qtbot: QtBot) -> None:
+def test_what_lies_on_the_canvas_too(qtbot: QtBot) -> None:
     base = np.full((400, 600, 4), 255, np.uint8)
     document = Document.of_picture(base, metadata=Metadata(adobe_rgb()))
     lying = Exemplar.of("lying", np.full((100, 100, 4), (*GREEN, 255), np.uint8), Placement(300, 200))
@@ -330,32 +330,25 @@ def test_a_model_sees_srgb_and_its_result_is_the_documents(method: PixelsSetting
         request = make_request(document, draft)
         reports = engine.run(request)
         results: list[EditResult] = []
-        previews: list[Preview] = []
         try:
             while True:
                 report = next(reports)
-                if isinstance(report, Preview):
-                    previews.append(report)
                 assert not isinstance(report, Found)
         except StopIteration as stop:
             results.append(stop.value)
         _, after = apply_result(document, results[0], document)
-        outcomes.append((request, results[0], previews, flatten(after), pixels))
-    (wide, result, previews, after, before), (plain, twin, twins, twin_after, _) = outcomes
+        outcomes.append((request, results[0], flatten(after), pixels))
+    (wide, result, wide_after, before), (plain, twin, twin_after, _) = outcomes
     assert np.array_equal(wide.image, plain.image)
     assert all(
         np.array_equal(one.pixels, other.pixels) for one, other in zip(wide.exemplars, plain.exemplars, strict=True)
     )
     assert np.array_equal(result.pixels, convert(twin.pixels, None, display_p3()))
-    assert [
-        largest(one.pixels, convert(other.pixels, None, display_p3()))
-        for one, other in zip(previews, twins, strict=True)
-    ] == [0] * len(previews)
-    assert largest(to_srgb(after, display_p3()), twin_after) <= 3
+    assert largest(to_srgb(wide_after, display_p3()), twin_after) <= 3
     untouched = result.pixels[..., 3] == 0
     part = result.rect.slices
-    assert np.array_equal(after[part][untouched], before[part][untouched])
-    assert (after != before).any()
+    assert np.array_equal(wide_after[part][untouched], before[part][untouched])
+    assert (wide_after != before).any()
 
 
 def test_quick_fill_works_in_the_documents_own_colours() -> None:
@@ -373,3 +366,32 @@ def test_quick_fill_works_in_the_documents_own_colours() -> None:
         result: EditResult = stop.value
     _, after = apply_result(document, result, document)
     assert (flatten(after) == (*GREEN, 255)).all()
+
+
+def test_previews_and_every_result_come_in_the_documents_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.full((8, 8, 4), (0, 201, 37, 255), np.uint8)
+    whole = Rect(0, 0, 8, 8)
+
+    def edit(request: EditRequest) -> Reports[EditResult]:
+        yield Preview(whole, pixels)
+        return EditResult(whole, pixels, Recipe.of(request))
+
+    monkeypatch.setattr("editor.engine.METHODS", {QuickFillSettings: lambda: edit})
+    document = Document.of_picture(np.full((8, 8, 4), 255, np.uint8))
+    document = document.with_strength(Tiles.filled((8, 8), 1, np.float32))
+    request = replace(make_request(document, Draft()), icc=adobe_rgb())
+    reports = Engine().run(candidates(request, 2))
+    shown: list[Pixels] = []
+    reported: list[EditResult] = []
+    try:
+        while True:
+            match next(reports):
+                case Preview() as preview:
+                    shown.append(preview.pixels)
+                case Found(result):
+                    reported.append(result)
+    except StopIteration as stop:
+        returned: tuple[EditResult, ...] = stop.value
+    assert [each is other for each, other in zip(reported, returned, strict=True)] == [True, True]
+    for each in (*shown, *(result.pixels for result in returned)):
+        assert each[0, 0].tolist() == [113, 200, 60, 255]  # (0, 201, 37) of sRGB

@@ -25,7 +25,8 @@ from editor.io import images
 from editor.io.images import Picture, read_image
 from editor.io.project import save_project
 from editor.models.info import ModelInfo
-from editor.request import BlendedSettings, EditRequest, PixelsSettings, QuickFillSettings
+from editor.models.library import Library
+from editor.request import BlendedSettings, CandidatesRequest, EditRequest, PixelsSettings, QuickFillSettings
 from tests.editor.io.colour_files import adobe_rgb, display_p3, exif, gama, iccp, linear_grey, patches, png, saved, tiff
 from tests.widgets.canvas.easel import Easel
 from tests.widgets.desk_stub import model
@@ -68,7 +69,7 @@ def by_command_line(path: Path, monkeypatch: pytest.MonkeyPatch, strength: Path 
     """What the method would be asked, with the picture or the mask from the file."""
     seen: list[EditRequest] = []
 
-    def drive(request: images.Any, engine: object) -> batch.Made:
+    def drive(request: CandidatesRequest, engine: object) -> batch.Made:
         seen.append(request.request)
         return batch.Made([])
 
@@ -293,8 +294,36 @@ def test_the_first_strength_is_one(
     photo.write_bytes(png(np.full((24, 32, 3), 90, np.uint8)))
     chosen = None
     if settings is not None:
-        chosen = batch.WithModel(batch.Library(), "any", "pixels" if kind is PixelsSettings else "words")
+        chosen = batch.WithModel(Library(), "any", "pixels" if kind is PixelsSettings else "words")
     pairs = ["region=outside"] if isinstance(settings, BlendedSettings) and settings.region == "outside" else []
     with pytest.raises(InvalidRequest, match="enough"):
         batch.edit_file(photo, photo, tmp_path / "out.png", seed=1, settings=pairs, model=chosen)
     assert drafts[0].strength == session.draft.strength == first_strength(settings or QuickFillSettings(), info)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [(adobe_rgb(), None), (None, display_p3()), (display_p3(), display_p3())]
+)
+def test_an_exemplar_has_the_pictures_colours_by_every_way_in(
+    easel: Easel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: bytes | None, target: bytes | None
+) -> None:
+    photo, other = tmp_path / "photo.png", tmp_path / "other.png"
+    photo.write_bytes(png(np.full((24, 32, 3), 90, np.uint8), [] if target is None else [iccp(target)]))
+    other.write_bytes(png(np.full((24, 32, 3), (60, 200, 60), np.uint8), [] if source is None else [iccp(source)]))
+    documents: list[Document] = []
+
+    def make_request(document: Document, draft: Draft) -> EditRequest:
+        documents.append(document)
+        raise InvalidRequest("enough")
+
+    monkeypatch.setattr(batch, "make_request", make_request)
+    monkeypatch.setattr(batch, "_named", lambda library, name: model())
+    chosen = batch.WithModel(Library(), "any", exemplars=((other, None, None),))
+    with pytest.raises(InvalidRequest, match="enough"):
+        batch.edit_file(photo, None, tmp_path / "out.png", seed=1, settings=[], model=chosen)
+    session = Session(read_document(photo)[0], easel.desk)
+    take(session, "exemplar", read_image(other), Point(16, 12), SEEN)
+    (by_hand,), (by_command,) = session.document.exemplars, documents[0].exemplars
+    assert np.array_equal(by_hand.pixels, by_command.pixels)
+    if source == adobe_rgb():
+        assert by_hand.pixels[0, 0].tolist() == [0, 201, 37, 255]

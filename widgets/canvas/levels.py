@@ -115,7 +115,7 @@ def _single(document: Document, rect: Rect) -> Pixels | None:
         for layer in document.layers
         if layer.visible and layer.opacity > 0 and not _nothing_in(layer.pixels, rect)
     ]
-    if len(shown) != 1 or shown[0].opacity < 1:
+    if len(shown) != 1 or shown[0].opacity < 1 or shown[0].clip:
         return None
     return shown[0].pixels.view(rect)
 

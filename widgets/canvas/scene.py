@@ -297,7 +297,7 @@ class Scene:
 
 def _with_candidate(document: Document, result: EditResult) -> Document:
     """Where an edit is run again it takes the place of a layer, and how that is blended; all above it is hidden meanwhile."""
-    layer = Layer.empty(0, "", document.size)
+    layer = replace(Layer.empty(0, "", document.size), clip=result.clip)
     earlier = None if document.rerun is None else document.layer(document.rerun.layer)
     if earlier is not None:
         layer = replace(layer, opacity=earlier.opacity or 1.0, blend=earlier.blend)

@@ -115,6 +115,8 @@ class _LayerRow(Row):
         self._opacity.set_value(layer.opacity)
         self._blend.set_value(layer.blend)
         parts = [] if layer.blend == "normal" else [layer.blend.capitalize()]
+        if layer.clip:
+            parts.append("Clipped")
         if layer.opacity < 1:
             parts.append(f"{round(layer.opacity * 100)}\u202f%")
         self.show_words(layer.name, " · ".join(parts), recipe_words(layer.recipe) if layer.recipe else "")

@@ -99,7 +99,7 @@ def test_the_brush_paints_pixels_and_the_eraser_takes_them_away(studio: Studio) 
     assert studio.document.layers[0].pixels.read()[60, 80].tolist() == [10, 200, 30, 255]
     studio.take("erase")
     studio.drag((80, 60), (82, 60))
-    assert studio.document.layers[0].pixels.read()[60, 80].tolist() == [10, 200, 30, 0]
+    assert studio.document.layers[0].pixels.read()[60, 80].tolist() == [0, 0, 0, 0]
     assert studio.labels == ["Paint", "Erase"]
 
 
