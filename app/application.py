@@ -36,12 +36,13 @@ from app.runner import Runner, RunsRequests
 from app.saving import note_state, save_session
 from app.settings import Settings
 from editor.document import Document
-from editor.errors import EditorError, UnreadableFile
+from editor.errors import EditorError, UnreadableFile, readable
 from editor.geometry import Size
 from editor.io.files import state_of
 from editor.io.images import Picture, read_image
 from editor.models.inspect import inspect
 from editor.models.library import Library
+from widgets.busy import Waits
 from widgets.controls.icons import program_icon
 from widgets.methods import METHODS
 from widgets.models_page import ModelsPage
@@ -85,6 +86,7 @@ class Application:
         self.settings = settings
         self.sessions: list[Session] = []
         self.finished = asyncio.Event()
+        self.waits = Waits()
         self._collector = Collector()
         self._thumbnails = Thumbnails(cache)
         self.autosave = Autosave(recovery, settings)
@@ -94,10 +96,10 @@ class Application:
         self._getting_back: set[LeftBehind] = set()
         self._runner = Runner(lambda: make_engine(lambda: self.models.library))
         self._tasks: set[asyncio.Task[None]] = set()
-        self.models = Models(settings, models, self._start, bundled)
+        self.models = Models(settings, models, self._start, bundled, self.waits)
         self.models.changed.connect(self._follow_models)
         self.models.taken.connect(self._show_model_method)
-        self._editing = Editing(self._runner, self.open_picture, self.models, self.show_models)
+        self._editing = Editing(self._runner, self.open_picture, self.models, self.show_models, self.waits)
         self._models_page: ModelsPage | None = None
         self._looked = False  # for models
         self._saving = asyncio.Lock()  # one file at a time, so that of two saves of a document the later one stays
@@ -105,6 +107,7 @@ class Application:
         self._asking: set[Session] = set()  # about a file that somebody else has changed
         self._practice = PracticeRoom()
         self.window = MainWindow(self, settings, theme)
+        self.waits.changed.connect(self.window.show_busy)
 
     # Opening
 
@@ -115,7 +118,8 @@ class Application:
         dialog.open()
 
     async def _begin_new(self, size: Size, background: Background) -> None:
-        document = await asyncio.to_thread(new_document, size, background)
+        with self.waits.on("Making a new picture"):
+            document = await asyncio.to_thread(new_document, size, background)
         self._add(document, None, "Untitled")
 
     def open_dialog(self) -> None:
@@ -178,7 +182,8 @@ class Application:
         self.window.start_page.refresh()
 
     async def _open_practice(self, name: str) -> None:
-        made, model = await asyncio.to_thread(lambda: (self._practice.open(name), inspect(self.models.bundled[0])))
+        with self.waits.on(f"Opening “{name}”"):
+            made, model = await asyncio.to_thread(lambda: (self._practice.open(name), inspect(self.models.bundled[0])))
         session = self._add(made.document, None, name)
         session.choose_method(type(made.draft["settings"]))
         session.choose_model(model)
@@ -212,7 +217,8 @@ class Application:
             return
         state = await asyncio.to_thread(state_of, path, look_into=False) if is_project(path) else None
         try:
-            document, notes = await open_document(path)
+            with self.waits.on(f"Opening {readable(path.name)}"):
+                document, notes = await open_document(path)
         except EditorError as error:
             self.settings.forget(path)
             (refuse or self._refuse)(error)
@@ -301,7 +307,11 @@ class Application:
             if path is None:
                 return False
         outcome = await save_session(
-            session, path, self._saving, None if ask or path != session.path else lambda: self._ask_changed(session)
+            session,
+            path,
+            self._saving,
+            None if ask or path != session.path else lambda: self._ask_changed(session),
+            lambda: self.waits.on(f"Saving {readable(path.name)}"),
         )
         if outcome == "reload":
             await self._open_other_version(session, path)
@@ -341,7 +351,8 @@ class Application:
             return
         async with self._saving:
             try:
-                notes = await export_picture(path, session.history.document)
+                with self.waits.on(f"Exporting {readable(path.name)}"):
+                    notes = await export_picture(path, session.history.document)
             except EditorError as error:
                 session.notice(error.message, error.advice, error=True)
                 return
@@ -432,7 +443,8 @@ class Application:
             return
         self._getting_back.add(document)
         try:
-            opened, in_file, notes = await asyncio.to_thread(read_left_behind, document)
+            with self.waits.on(f"Opening {readable(document.newest.snapshot.name)}"):
+                opened, in_file, notes = await asyncio.to_thread(read_left_behind, document)
         except EditorError as error:
             self._refuse_back(document, dialog, error)
             return

@@ -214,6 +214,10 @@ class MainWindow(Guarded, QMainWindow):
         else:
             self._start.notices.add(Notice(message, advice, error))
 
+    def show_busy(self, words: str) -> None:
+        """What is going on behind the window; nothing by an empty text."""
+        self._top.busy.show_words(words)
+
     def shut(self) -> None:
         """Close the window without asking anything."""
         self._may_close = True
