@@ -61,6 +61,8 @@ T = TypeVar("T")
 MakeEngine = Callable[[Callable[[], Library]], RunsRequests]
 
 SAMPLE = "flower.jpg"
+MOST_REFUSALS = 3  # that are said each for itself
+MOST_NAMED = 10
 UNEXPECTED = "Something unexpected happened while it was opened."
 
 
@@ -87,6 +89,7 @@ class Application:
         self.sessions: list[Session] = []
         self.finished = asyncio.Event()
         self.waits = Waits()
+        self._unkept = ""  # what was said about documents that are not kept safe
         self._collector = Collector()
         self._thumbnails = Thumbnails(cache)
         self.autosave = Autosave(recovery, settings)
@@ -207,8 +210,11 @@ class Application:
         refusals: list[EditorError] = []
         for path in paths:
             await asyncio.wait([self._start(self.open(path, refusals.append))])
-        for error in refusals:
-            self._refuse(error)
+        if len(refusals) > MOST_REFUSALS:
+            self._refuse(_together(refusals, len(paths)))
+        else:
+            for error in refusals:
+                self._refuse(error)
 
     async def open(self, path: Path, refuse: Callable[[EditorError], None] | None = None) -> None:
         """Open one picture or project. What goes wrong is handed to `refuse`, or else becomes a notice."""
@@ -495,9 +501,11 @@ class Application:
             self._recovery_dialog = None
 
     def _tell_unkept(self, message: str, advice: str) -> None:
-        self.window.notice(message, advice, error=True)
+        self._unkept = message
+        self.window.notice(message, advice, error=True, lasts=True)
 
     def _tell_kept(self) -> None:
+        self.window.withdraw(self._unkept)
         self.window.notice("Changes are kept safe again.")
 
     # Ending
@@ -536,6 +544,16 @@ class Application:
             self.window.notice(
                 "Something went wrong inside the program.", "Try again; the log has the details.", error=True
             )
+
+
+def _together(refusals: Sequence[EditorError], asked: int) -> EditorError:
+    """Many of the files that were to be opened could not be, as one message that names them."""
+    for error in refusals:
+        log.warning("Not opened: %s", error.message)
+    named = [error.message for error in refusals[:MOST_NAMED]]
+    rest = len(refusals) - len(named)
+    named += [f"And {rest} more; the log has them."] if rest else []
+    return UnreadableFile(f"{len(refusals)} of {asked} files could not be opened.", "\n".join(named))
 
 
 async def _answer(ask: Callable[[Callable[[T], None]], QDialog]) -> T | None:
