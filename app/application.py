@@ -37,13 +37,14 @@ from app.runner import Runner, RunsRequests
 from app.saving import note_state, save_session
 from app.settings import Settings
 from editor.document import Document
-from editor.errors import EditorError, UnreadableFile
+from editor.errors import EditorError, UnreadableFile, readable
 from editor.geometry import Size
 from editor.io.encoding import KINDS, options_from
 from editor.io.files import state_of
 from editor.io.images import Picture, export_kind, read_image
 from editor.models.inspect import inspect
 from editor.models.library import Library
+from widgets.busy import Waits
 from widgets.canvas.arrivals import title
 from widgets.controls.icons import program_icon
 from widgets.dragged import on_clipboard
@@ -64,6 +65,8 @@ T = TypeVar("T")
 MakeEngine = Callable[[Callable[[], Library]], RunsRequests]
 
 SAMPLE = "flower.jpg"
+MOST_REFUSALS = 3  # that are said each for itself
+MOST_NAMED = 10
 UNEXPECTED = "Something unexpected happened while it was opened."
 
 
@@ -89,6 +92,8 @@ class Application:
         self.settings = settings
         self.sessions: list[Session] = []
         self.finished = asyncio.Event()
+        self.waits = Waits()
+        self._unkept = ""  # what was said about documents that are not kept safe
         self._collector = Collector()
         self._thumbnails = Thumbnails(cache)
         self.autosave = Autosave(recovery, settings)
@@ -98,10 +103,10 @@ class Application:
         self._getting_back: set[LeftBehind] = set()
         self._runner = Runner(lambda: make_engine(lambda: self.models.library))
         self._tasks: set[asyncio.Task[None]] = set()
-        self.models = Models(settings, models, self._start, bundled)
+        self.models = Models(settings, models, self._start, bundled, self.waits)
         self.models.changed.connect(self._follow_models)
         self.models.taken.connect(self._show_model_method)
-        self._editing = Editing(self._runner, self.open_picture, self.models, self.show_models)
+        self._editing = Editing(self._runner, self.open_picture, self.models, self.show_models, self.waits)
         self._models_page: ModelsPage | None = None
         self._looked = False  # for models
         self._saving = asyncio.Lock()  # one file at a time, so that of two saves of a document the later one stays
@@ -109,6 +114,7 @@ class Application:
         self._asking: set[Session] = set()  # about a file that somebody else has changed
         self._practice = PracticeRoom()
         self.window = MainWindow(self, settings, theme)
+        self.waits.changed.connect(self.window.show_busy)
 
     # Opening
 
@@ -119,7 +125,8 @@ class Application:
         dialog.open()
 
     async def _begin_new(self, size: Size, background: Background) -> None:
-        document = await asyncio.to_thread(new_document, size, background)
+        with self.waits.on("Making a new picture"):
+            document = await asyncio.to_thread(new_document, size, background)
         self._add(document, None, "Untitled")
 
     def open_dialog(self) -> None:
@@ -182,7 +189,8 @@ class Application:
         self.window.start_page.refresh()
 
     async def _open_practice(self, name: str) -> None:
-        made, model = await asyncio.to_thread(lambda: (self._practice.open(name), inspect(self.models.bundled[0])))
+        with self.waits.on(f"Opening “{name}”"):
+            made, model = await asyncio.to_thread(lambda: (self._practice.open(name), inspect(self.models.bundled[0])))
         session = self._add(made.document, None, name)
         session.choose_method(type(made.draft["settings"]))
         session.choose_model(model)
@@ -206,8 +214,11 @@ class Application:
         refusals: list[EditorError] = []
         for path in paths:
             await asyncio.wait([self._start(self.open(path, refusals.append))])
-        for error in refusals:
-            self._refuse(error)
+        if len(refusals) > MOST_REFUSALS:
+            self._refuse(_together(refusals, len(paths)))
+        else:
+            for error in refusals:
+                self._refuse(error)
 
     async def open(self, path: Path, refuse: Callable[[EditorError], None] | None = None) -> None:
         """Open one picture or project. What goes wrong is handed to `refuse`, or else becomes a notice."""
@@ -217,7 +228,8 @@ class Application:
         project = await asyncio.to_thread(is_project, path)
         state = await asyncio.to_thread(state_of, path, look_into=False) if project else None
         try:
-            document, notes = await open_document(path)
+            with self.waits.on(f"Opening {readable(path.name)}"):
+                document, notes = await open_document(path)
         except EditorError as error:
             self.settings.forget(path)
             (refuse or self._refuse)(error)
@@ -321,7 +333,11 @@ class Application:
             if path is None:
                 return False
         outcome = await save_session(
-            session, path, self._saving, None if ask or path != session.path else lambda: self._ask_changed(session)
+            session,
+            path,
+            self._saving,
+            None if ask or path != session.path else lambda: self._ask_changed(session),
+            lambda: self.waits.on(f"Saving {readable(path.name)}"),
         )
         if outcome == "reload":
             await self._open_other_version(session, path)
@@ -372,7 +388,8 @@ class Application:
             try:
                 # The name may ask for another kind than was chosen before; that kind has choices of its own.
                 options = how.options[export_kind(path)]
-                notes = await export_picture(path, session.history.document, options)
+                with self.waits.on(f"Exporting {readable(path.name)}"):
+                    notes = await export_picture(path, session.history.document, options)
             except EditorError as error:
                 session.notice(error.message, error.advice, error=True)
                 return
@@ -469,7 +486,8 @@ class Application:
             return
         self._getting_back.add(document)
         try:
-            opened, in_file, notes = await asyncio.to_thread(read_left_behind, document)
+            with self.waits.on(f"Opening {readable(document.newest.snapshot.name)}"):
+                opened, in_file, notes = await asyncio.to_thread(read_left_behind, document)
         except EditorError as error:
             self._refuse_back(document, dialog, error)
             return
@@ -520,9 +538,11 @@ class Application:
             self._recovery_dialog = None
 
     def _tell_unkept(self, message: str, advice: str) -> None:
-        self.window.notice(message, advice, error=True)
+        self._unkept = message
+        self.window.notice(message, advice, error=True, lasts=True)
 
     def _tell_kept(self) -> None:
+        self.window.withdraw(self._unkept)
         self.window.notice("Changes are kept safe again.")
 
     # Ending
@@ -561,6 +581,16 @@ class Application:
             self.window.notice(
                 "Something went wrong inside the program.", "Try again; the log has the details.", error=True
             )
+
+
+def _together(refusals: Sequence[EditorError], asked: int) -> EditorError:
+    """Many of the files that were to be opened could not be, as one message that names them."""
+    for error in refusals:
+        log.warning("Not opened: %s", error.message)
+    named = [error.message for error in refusals[:MOST_NAMED]]
+    rest = len(refusals) - len(named)
+    named += [f"And {rest} more; the log has them."] if rest else []
+    return UnreadableFile(f"{len(refusals)} of {asked} files could not be opened.", "\n".join(named))
 
 
 async def _answer(ask: Callable[[Callable[[T], None]], QDialog]) -> T | None:

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 
 from app.runner import Runner, internal_error, out_of_memory
 from editor.edit import at_strengths, candidates, frame_for, make_request, repair
-from editor.errors import EditorError
+from editor.errors import EditorError, readable
 from editor.io.images import Picture, read_image
 from editor.models.info import ModelInfo
 from editor.report import Assessment, FinishEarly, Masks, Report
 from editor.request import AssessRequest, CandidatesRequest, RepairRequest, SegmentRequest, StrengthsRequest
+from widgets.busy import Waits
 from widgets.job import Asked, Mend
 from widgets.session import Session
 
@@ -120,7 +121,8 @@ class KnowsModels(Protocol):
 class Editing:
     """The `Worker` of every session: starts these coroutines, keeps them alive, and cancels them.
 
-    `open_picture` opens a picture as a new document; `models` knows the models, `show_models` opens their page.
+    `open_picture` opens a picture as a new document; `models` knows the models, `show_models` opens their page. `waits`: hears of what takes
+    longer than a moment and is no edit.
     """
 
     def __init__(
@@ -129,8 +131,10 @@ class Editing:
         open_picture: Callable[[Picture], None],
         models: KnowsModels,
         show_models: Callable[[], None],
+        waits: Waits,
     ) -> None:
         self._runner = runner
+        self._waits = waits
         self._open_picture = open_picture
         self._models, self._show_models = models, show_models
         self._edits: dict[Session, asyncio.Task[None]] = {}
@@ -177,14 +181,20 @@ class Editing:
 
     def segment(self, session: Session, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
         self._only_newest(self._segmenting, session)
-        task = self._start(segment(session, self._runner, request, done), partial(_tell, session))
+        work = self._said("Looking for the outline", lambda: segment(session, self._runner, request, done))
+        task = self._start(work, partial(_tell, session))
         self._segmenting[session] = task
         task.add_done_callback(lambda ended: self._forget(self._segmenting, session, ended))
 
     def read(self, session: Session, source: Path | bytes, name: str, done: Callable[[Picture], None]) -> None:
-        task = self._start(read(session, source, name, done), partial(_tell, session))
+        work = self._said(f"Reading {readable(name)}", lambda: read(session, source, name, done))
+        task = self._start(work, partial(_tell, session))
         self._reading[task] = session
         task.add_done_callback(self._reading.pop)
+
+    async def _said(self, words: str, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        with self._waits.on(words):
+            await begin()
 
     def open_picture(self, picture: Picture) -> None:
         self._open_picture(picture)

@@ -163,6 +163,7 @@ class MainWindow(Guarded, QMainWindow):
 
     def add_session(self, session: Session) -> Workbench:
         """Open a tab for it and bring it to the front."""
+        self._start.notices.clear()  # it was about what could not be opened before
         bench = Workbench(session)
         bench.set_folded(self._settings.values.folded)
         bench.show_tab(self._settings.values.tab)
@@ -207,12 +208,22 @@ class MainWindow(Guarded, QMainWindow):
         """What the document is called: its file's name, or its own while it has no file."""
         return readable(session.name if session.path is None else session.path.name)
 
-    def notice(self, message: str, advice: str = "", *, error: bool = False) -> None:
-        """A passing message, over the document in front or over the start page."""
+    def notice(self, message: str, advice: str = "", *, error: bool = False, lasts: bool = False) -> None:
+        """A passing message, over the document in front or over the start page; or one that `lasts` until it is withdrawn."""
+        notice = Notice(message, advice, error, lasts=lasts)
         if self.session is not None:
-            self.session.notice(message, advice, error=error)
+            self.session.noticed.emit(notice)
         else:
-            self._start.notices.add(Notice(message, advice, error))
+            self._start.notices.add(notice)
+
+    def withdraw(self, message: str) -> None:
+        """What was said is over, wherever it stands."""
+        for notices in (self._start.notices, *(bench.stage.notices for bench in self._benches)):
+            notices.withdraw(readable(message))
+
+    def show_busy(self, words: str) -> None:
+        """What is going on behind the window; nothing by an empty text."""
+        self._top.busy.show_words(words)
 
     def shut(self) -> None:
         """Close the window without asking anything."""

@@ -24,6 +24,7 @@ from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.models.rankers import RankerInfo, inspect_ranker, is_clip, ranker_of, rankers
 from editor.report import Progress, Reports
+from widgets.busy import Waits
 from widgets.local_files import url_of
 from widgets.models.service import Getting
 
@@ -91,8 +92,9 @@ def forget_path(settings: Settings, path: Path) -> bool:
 class Models(QObject):
     """The service of the Models page. Use it from the GUI thread, inside a running asyncio loop; nothing here blocks.
 
-    `own`: the program's folder for models; `bundled`: those that come with it. `start`: makes a task of a coroutine and looks after it. A
-    download is a generator that is asked for one report at a time, in a thread; between two of them it is cancelled.
+    `own`: the program's folder for models; `bundled`: those that come with it. `start`: makes a task of a coroutine and looks after it.
+    `waits`: hears of what takes longer than a moment. A download is a generator that is asked for one report at a time, in a thread; between two
+    of them it is cancelled.
     """
 
     changed = Signal()
@@ -100,8 +102,11 @@ class Models(QObject):
     getting_changed = Signal()
     refused = Signal(object)
 
-    def __init__(self, settings: Settings, own: Path, start: Start, bundled: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, settings: Settings, own: Path, start: Start, bundled: Sequence[Path] = (), waits: Waits | None = None
+    ) -> None:
         super().__init__()
+        self._waits = waits or Waits()
         self._settings, self._own, self._start = settings, own, start
         self.bundled = bundled
         self._models: Sequence[ModelInfo] | None = None
@@ -204,7 +209,8 @@ class Models(QObject):
             origins = {info.key: read_record(info.path).get("source", "") for info in models if not info.usable}
             return models, origins, rankers(library)
 
-        found = await asyncio.to_thread(look)
+        with self._waits.on("Looking for models"):
+            found = await asyncio.to_thread(look)
         if mine != self._scans:
             return  # a newer look is under way
         self._models, self._origins, self._rankers = found

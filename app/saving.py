@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -21,10 +22,12 @@ async def save_session(
     path: Path,
     one_at_a_time: asyncio.Lock,
     ask: Callable[[], Awaitable[Choice | None]] | None,
+    busy: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Choice | Literal["saved"]:
     """Write the document to the project file at `path`; what fails becomes a notice.
 
     `ask`: what to do about a file that is not what it was when it was opened or saved here. None where the person has agreed to replace it.
+    `busy`: what goes around the writing.
     Returns "saved", or else "reload" where the person wants the file's version, or "cancel".
     """
     agreed: FileState | None = None  # to replace the file in this state
@@ -34,7 +37,8 @@ async def save_session(
             if changed is None or changed == agreed:
                 document = session.history.document
                 try:
-                    await save_document(path, document)
+                    with busy():
+                        await save_document(path, document)
                 except EditorError as error:
                     session.notice(error.message, error.advice, error=True)
                     return "cancel"

@@ -1,4 +1,6 @@
-"""Passing messages over the canvas: news fade by themselves once they have been seen for a while, errors stay until they are closed."""
+"""Passing messages over the canvas. One rule: news have been seen long enough after a few seconds in sight; what went wrong stays until the person
+has gone on to something else, and then for as long.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from widgets.theme import colours
 
 LASTS = 5000  # milliseconds
 LASTS_WITH_OFFERS = 20_000
+LEAST = 1000  # once it comes into sight again
 MOST = 3
 WIDTH = 440
 
@@ -29,6 +32,7 @@ class Notices(Guarded, QWidget):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(8)
         self._cards: list[_Card] = []
+        self._waiting: list[Notice] = []  # what went wrong and has no room now, the newest last
         self._pinned: _Card | None = None
         self.hide()
 
@@ -41,9 +45,27 @@ class Notices(Guarded, QWidget):
         for card in [card for card in passing if card.message == notice.message]:
             self._remove(card)  # the same again does not pile up
             passing.remove(card)
-        for card in passing[: max(0, len(passing) - MOST + 1)]:
+        while len(passing) >= MOST:
+            # News go first. What went wrong comes back when there is room: nobody has read it yet.
+            card = next((each for each in passing if not each.error), passing[0])
+            if card.error:
+                self._waiting.append(card.notice)
+            passing.remove(card)
             self._remove(card)
         self._append(_Card(notice, self))
+
+    def go_on(self) -> None:
+        """The person does something else now: from here on what went wrong is seen long enough as news are."""
+        self._waiting = [notice for notice in self._waiting if notice.lasts]
+        for card in self._cards:
+            if card is not self._pinned and not card.notice.lasts:
+                card.begin_fading()
+
+    def withdraw(self, message: str) -> None:
+        """What it says is over."""
+        self._waiting = [notice for notice in self._waiting if readable(notice.message) != message]
+        for card in [card for card in self._cards if card.message == message]:
+            self._close(card)
 
     def pin(self, notice: Notice | None) -> None:
         """Say this until something else is pinned, or nothing; only the person can close it before."""
@@ -54,16 +76,30 @@ class Notices(Guarded, QWidget):
             self._append(self._pinned)
 
     def _append(self, card: _Card) -> None:
-        card.closed.connect(lambda: self._remove(card))
+        card.closed.connect(lambda: self._close(card))
         self._cards.append(card)
         self._layout.addWidget(card)
         card.show()
         self._refit()
 
+    def _close(self, card: _Card) -> None:
+        self._remove(card)
+        if self._waiting and sum(each is not self._pinned for each in self._cards) < MOST:
+            self._append(_Card(self._waiting.pop(), self))
+
+    def clear(self) -> None:
+        """Drop everything but what is pinned, or lasts."""
+        self._waiting = [notice for notice in self._waiting if notice.lasts]
+        for card in [card for card in self._cards if card is not self._pinned and not card.notice.lasts]:
+            self._remove(card)
+
     def clear_past(self) -> None:
         """Drop what is over once something runs again: what went wrong before, and what was offered, which cannot be done meanwhile."""
-        for card in [card for card in self._cards if (card.error or card.offers) and card is not self._pinned]:
-            self._remove(card)
+        self._waiting = [notice for notice in self._waiting if notice.lasts]
+        past = [card for card in self._cards if (card.error or card.offers) and not card.notice.lasts]
+        for card in past:
+            if card is not self._pinned:
+                self._remove(card)
 
     def sizeHint(self) -> QSize:
         """As high as the messages are at their fixed width."""
@@ -93,6 +129,7 @@ class _Card(Guarded, QFrame):
         super().__init__(parent)
         self.setObjectName("floating")
         self.setFixedWidth(WIDTH)
+        self.notice = notice
         self.message, self.error, self.offers = readable(notice.message), notice.error, bool(notice.offers)
         said = readable(notice.advice)
         found = colours(self.palette())
@@ -139,13 +176,23 @@ class _Card(Guarded, QFrame):
         self._timer.setSingleShot(True)
         self._timer.setInterval(LASTS_WITH_OFFERS if notice.offers else LASTS)
         self._timer.timeout.connect(self.closed)
-        self._fades = fades and not notice.error
+        self._left = self._timer.interval()  # milliseconds that it is still to be seen
+        self._fades = fades and not notice.error and not notice.lasts
+
+    def begin_fading(self) -> None:
+        """It lasts as long as news from now on."""
+        if not self._fades:
+            self._fades = True
+            if self.isVisible():
+                self._timer.start(self._left)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         if self._fades:
-            self._timer.start()
+            self._timer.start(self._left)
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        self._timer.stop()
+        if self._timer.isActive():
+            self._left = max(LEAST, self._timer.remainingTime())
+            self._timer.stop()

@@ -40,14 +40,15 @@ ASIDE = "Out of sight while you change the picture.\nPoint at one to see it."
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A passing message. `error`: it went wrong (shown until it is closed); `advice`: what to do about it; `offers`: what a click does, in words,
-    with what does it.
+    """A passing message. `error`: it went wrong (shown until the person goes on to something else); `lasts`: what it says goes on, so it is shown
+    until it is closed or withdrawn; `advice`: what to do about it; `offers`: what a click does, in words, with what does it.
     """
 
     message: str
     advice: str = ""
     error: bool = False
     offers: tuple[tuple[str, Callable[[], None]], ...] = ()
+    lasts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

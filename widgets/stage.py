@@ -46,7 +46,8 @@ class Stage(Guarded, QWidget):
         self.notices.resized.connect(self._place)
         session.noticed.connect(self.notices.add)
         self._rerun: Rerun | None = None
-        session.document_changed.connect(self._follow_rerun)
+        self._step = session.history.number
+        session.document_changed.connect(self._document_changed)
         self._follow_rerun()
         self._runs = False
         session.job_changed.connect(self._job_changed)
@@ -57,6 +58,13 @@ class Stage(Guarded, QWidget):
         if runs and not self._runs:
             self.notices.clear_past()
         self._runs = runs
+
+    def _document_changed(self) -> None:
+        self._follow_rerun()
+        step = self._session.history.number
+        if step != self._step:  # the person went on, and knows
+            self._step = step
+            self.notices.go_on()
 
     def _follow_rerun(self) -> None:
         """As long as an edit is reopened, that is said."""

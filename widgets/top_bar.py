@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy, QTabBar, QToolButton, QWidget
 
+from widgets.busy import BusySign
 from widgets.controls.icons import IconButton
 from widgets.dragged import files_of
 from widgets.guard import Guarded
@@ -43,6 +44,7 @@ class TopBar(Guarded, QFrame):
         self._new = IconButton("plus", "Another document", tip="Another document: new, open, recent, practice")
         self._new.setMenu(new_menu)
         self._new.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.busy = BusySign()
         self._zoom = QToolButton()
         self._zoom.setProperty("role", "text")
         self._zoom.setFixedHeight(28)
@@ -65,6 +67,7 @@ class TopBar(Guarded, QFrame):
         layout.addWidget(self.tabs)
         layout.addWidget(self._new)
         layout.addStretch(1)
+        layout.addWidget(self.busy)
         layout.addWidget(self._zoom)
         layout.addWidget(self._compare)
         layout.addWidget(self._palette)

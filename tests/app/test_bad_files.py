@@ -107,6 +107,32 @@ def with_broken_blocks(path: Path) -> dict[str, bytes]:
     return {name: b"x" if name.startswith("blocks/") else data for name, data in small_project(path).items()}
 
 
+@pytest.mark.parametrize("many", [3, 12])
+def test_many_refusals_are_all_said(tell: Tell, photo: Path, tmp_path: Path, many: int) -> None:
+    bad = [tmp_path / f"letter {number}.png" for number in range(1, many + 1)]
+    for file in bad:
+        file.write_bytes(b"Dear all,")
+
+    async def story(desk: Desk) -> None:
+        heard: list[Notice] = []
+        desk.application.open_paths([*bad[:2], photo, *bad[2:]])
+        await until(lambda: desk.application.sessions)
+        desk.session.noticed.connect(heard.append)
+        bench = desk.window.workbench
+        assert bench is not None
+        await until(lambda: bench.stage.notices.messages)
+        await until(lambda: len(bench.stage.notices.messages) == (3 if many == 3 else 1))
+        said = "\n".join(f"{notice.message}\n{notice.advice}" for notice in heard)
+        assert [f"“letter {number}.png”" in said for number in range(1, many + 1)] == [
+            number <= 10 for number in range(1, many + 1)
+        ]
+        if many > 3:
+            assert bench.stage.notices.messages == ["12 of 13 files could not be opened."]
+            assert "And 2 more" in said
+
+    tell(story)
+
+
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_file_is_one_sentence_and_what_is_open_stays(tell: Tell, photo: Path, tmp_path: Path, kind: str) -> None:
     name, make, says = BAD[kind]

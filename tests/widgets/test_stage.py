@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QRectF
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
 from editor.geometry import Rect
@@ -17,6 +19,8 @@ from widgets.session import Notice, Session
 from widgets.stage import MARGIN, Stage
 from widgets.tools import make_tools
 from widgets.variations import Variations
+
+LEFT = Qt.MouseButton.LeftButton
 
 
 @dataclass
@@ -137,6 +141,35 @@ def test_news_wait_until_they_have_been_seen(scene: Scene, qtbot: QtBot, monkeyp
     assert scene.stage.notices.messages == ["Rows are missing."]
     scene.stage.show()
     qtbot.waitUntil(lambda: not scene.stage.notices.messages)
+
+
+def test_what_went_wrong_goes_once_the_person_has_gone_on(
+    scene: Scene, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("widgets.notices.LASTS", 30)
+    scene.session.notice("It is damaged.", error=True)
+    scene.session.noticed.emit(Notice("The disk is full.", error=True, lasts=True))
+    qtbot.wait(60)
+    assert scene.stage.notices.messages == ["It is damaged.", "The disk is full."]
+    document = scene.session.document
+    scene.session.commit("Go on", document.with_strength(document.empty_map()))
+    qtbot.waitUntil(lambda: scene.stage.notices.messages == ["The disk is full."])
+    scene.stage.notices.withdraw("The disk is full.")
+    assert scene.stage.notices.messages == []
+
+
+def test_what_went_wrong_and_has_no_room_comes_when_there_is(scene: Scene) -> None:
+    notices = scene.stage.notices
+    for number in range(1, 6):
+        scene.session.notice(f"Wrong {number}", error=True)
+        scene.session.notice("News")
+    assert notices.messages == ["Wrong 4", "Wrong 5", "News"]
+    read = set(notices.messages)
+    while notices.messages:
+        crosses = [each for each in notices.findChildren(QToolButton) if each.isVisibleTo(notices)]
+        QTest.mouseClick(crosses[-1], LEFT)
+        read.update(notices.messages)
+    assert read == {"News", *(f"Wrong {number}" for number in range(1, 6))}
 
 
 def test_the_strip_fits_into_the_narrowest_window(scene: Scene) -> None:

@@ -25,6 +25,7 @@ from widgets.guard import Guarded
 from widgets.theme import colours
 
 FINE = 0.1
+HOT = 44  # logical pixels at the right end that are the number's, however short it is; a third of a narrow slider
 COARSE_STEPS = 10
 """Ctrl snaps to this many steps over the whole track."""
 
@@ -301,7 +302,7 @@ class Slider(Guarded, QWidget):
 
     def _over_value(self, point: QPointF) -> bool:
         advance = QFontMetrics(self.font()).horizontalAdvance(self.text)
-        return point.x() >= self.width() - 8 - advance - 4
+        return point.x() >= self.width() - max(8 + advance + 4, min(HOT, self.width() // 3))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         found = colours(self.palette())

@@ -214,7 +214,9 @@ class PickTool(Tool):
         pointed = bool(self._clicks) or self._box is not None
         if event.key() == Qt.Key.Key_Escape and pointed and self.session.job is None:
             self._forget()
-            return True
+            return (
+                self.session.history.document.rerun is None
+            )  # else it leaves the edit that is reopened, as is said on top
         if self._found is None or not self._going_on() or event.text() not in ("[", "]"):
             return False
         sizes = self._found.masks.sum(axis=(1, 2))

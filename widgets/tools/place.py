@@ -108,7 +108,8 @@ class PlaceTool(Tool):
                     self.session.run(removal(thing))
                 else:
                     delete_exemplar(self.session, thing.id)
-            case Qt.Key.Key_Escape if self.session.job is None:  # otherwise it is about the candidates
+            # Otherwise it is about the candidates, or leaves the edit that is reopened, as is said on top.
+            case Qt.Key.Key_Escape if self.session.job is None and self.session.history.document.rerun is None:
                 self.session.activate()
             case _:
                 return False

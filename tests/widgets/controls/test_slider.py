@@ -218,3 +218,14 @@ def test_whatever_the_hand_does_the_value_stays_inside(
         drag(slider, QPointF(100, 14), QPointF(x, 14), modifiers=modifiers)
         assert 0 <= slider.value <= 1
     slider.set_value(0.5)
+
+
+def test_the_place_of_a_short_number_is_large_enough_to_hit(qtbot: QtBot) -> None:
+    slider = Slider("Variations", 1, 9, 3, step=1)
+    qtbot.addWidget(slider)
+    slider.resize(240, 28)
+    slider.show()
+    assert slider.text == "3"
+    QTest.mouseClick(slider, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(240 - 40, 14))
+    assert slider.findChild(QLineEdit) is not None
+    assert slider.value == 3

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent
 from pytestqt.qtbot import QtBot
 
 from editor.geometry import Placement, Point, Rect, transform_point
 from editor.item import Exemplar
+from editor.rerun import Rerun
 from tests.widgets.tools.studio import ALT, SHIFT, Studio, plain, with_exemplar, with_item
 from widgets.canvas.viewport import Viewport
 from widgets.tools import grips
+from widgets.tools.place import PlaceTool
 from widgets.tools.tool import PointerEvent
 
 VIEW = Viewport(300, 200, x=150, y=100)
@@ -319,3 +322,16 @@ def test_resizing_keeps_what_lies_opposite(
     assert min(abs(found.scale_x) * 60, abs(found.scale_y) * 40) >= 1 - 1e-9
     if grip[0] == 0:
         assert found.scale_x == placement.scale_x
+
+
+def test_escape_lets_a_thing_go_but_leaves_a_reopened_edit_at_once(studio: Studio) -> None:
+    """What is said on top is that Escape leaves it."""
+    studio.click(70, 100)
+    studio.session.commit("Reopen", replace(studio.document, rerun=Rerun(1)))
+    escape = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
+    tool = PlaceTool(studio.session)
+    assert not tool.key(escape)  # goes on to the command
+    assert studio.session.draft.item is not None
+    studio.session.commit("Leave", replace(studio.document, rerun=None))
+    assert tool.key(escape)
+    assert studio.session.draft.item is None
