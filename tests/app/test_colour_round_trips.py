@@ -22,6 +22,7 @@ from editor.document import Document, Metadata
 from editor.edit import Draft, apply_result, candidates, make_request
 from editor.engine import Engine
 from editor.geometry import Placement, Point, Rect
+from editor.io.encoding import ExportOptions
 from editor.io.images import Picture, read_image, write_image
 from editor.io.project import load_project, read_thumbnail, save_project
 from editor.item import Exemplar
@@ -77,7 +78,7 @@ def test_out_into_a_file_and_in_again(tmp_path: Path, space: str, suffix: str, a
         smooth[..., 3] = 255
     document = document_of(read_image(png(smooth, [] if icc is None else [iccp(icc)])))
     path = tmp_path / f"out{suffix}"
-    write_image(path, flatten(document), document.metadata, quality=98, lossless=True)
+    write_image(path, flatten(document), document.metadata, ExportOptions(quality=98, lossless=True))
     again = read_image(path)
     assert again.metadata.icc == icc
     assert largest(again.pixels, smooth) <= apart

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton, QToolButton
 
 import resources
 from app.documents import read_document
@@ -342,6 +342,9 @@ def test_a_working_day(tell: Tell, large_photo: Path, tmp_path: Path) -> None:
         finished = again.document
         assert len(finished.layers) == len(evening.layers) + 1
         await desk.do("file.export")
+        dialog = await desk.export_dialog()
+        await desk.click(next(each for each in dialog.findChildren(QToolButton) if each.text() == "PNG"))
+        await desk.go_on_exporting()
         await desk.choose_file(tmp_path / "evening.png")
         await until((tmp_path / "evening.png").exists, timeout=60)
         await until(lambda: not list(tmp_path.glob("*.part*")), timeout=60)
