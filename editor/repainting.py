@@ -226,16 +226,25 @@ def most_freed(document: Document, draft: Draft, planned: Plan) -> float:
     return min(1.0, OWNING * max(each.strength for each in freeing))
 
 
+def led_by_map(document: Document, draft: Draft, planned: Plan) -> list[Exemplar]:
+    """The exemplars that are let in only where the map `planned.region`, given for the picture, says all (see `says_all`)."""
+    if planned.region is None or not isinstance(draft.settings, PixelsSettings) or draft.settings.rule != "hold":
+        return []
+    freeing = _freeing(document, draft, planned)
+    return [each for each in _exemplars(document, planned) if each not in freeing]
+
+
+def says_all(map: Map) -> Mask:
+    """(h, w): where a map lets go of the picture altogether, but for the noise of its file."""
+    return np.asarray(map > 1 - DEAD_BAND, np.bool_)
+
+
 def kept_out(document: Document, draft: Draft, planned: Plan) -> Exemplar | None:
     """An exemplar that covers the picture, of which nothing is let in because the map given for the picture nowhere says all; None for none."""
-    if planned.region is None or not isinstance(draft.settings, PixelsSettings) or draft.settings.rule != "hold":
+    led = led_by_map(document, draft, planned)
+    if not led or planned.region is None or planned.items:
         return None
-    freeing = _freeing(document, draft, planned)
-    covering = [each for each in _exemplars(document, planned) if each not in freeing]
-    if not covering or planned.items:
-        return None
-    map = document.map(planned.region)
-    return None if any(block.max() > 1 - DEAD_BAND for _, block in map.blocks()) else covering[0]
+    return None if any(says_all(block).any() for _, block in document.map(planned.region).blocks()) else led[0]
 
 
 def _covers(exemplar: Exemplar, document: Document) -> bool:
@@ -263,7 +272,7 @@ def _by_the_map(exemplar: ExemplarInput, map: Map, draft: Draft) -> ExemplarInpu
     The published scripts lay in all of it, and use it where nothing holds the picture, by a rule of their own.
     """
     own = not isinstance(draft.settings, PixelsSettings) or draft.settings.rule == "hold"
-    alpha = exemplar.alpha * (map > 1 - DEAD_BAND) if own else exemplar.alpha
+    alpha = exemplar.alpha * says_all(map) if own else exemplar.alpha
     return replace(exemplar, alpha=np.asarray(alpha, np.float32), rim=map.copy())
 
 

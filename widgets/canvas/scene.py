@@ -15,6 +15,7 @@ from editor.frame import Frame
 from editor.geometry import EMPTY, Rect
 from editor.item import Exemplar, Item
 from editor.layer import Layer
+from editor.repainting import led_by_map
 from editor.report import EditResult, Preview
 from editor.tiles import Tiles
 from widgets.canvas import overlays
@@ -23,7 +24,7 @@ from widgets.canvas.cells import Cells, cells_of
 from widgets.canvas.lens import Lens
 from widgets.canvas.outlines import outline, part_of
 from widgets.canvas.palette import Words
-from widgets.canvas.things import Heat, Things, matrix_of
+from widgets.canvas.things import Heat, Led, Things, matrix_of
 from widgets.options import OverlayMode
 from widgets.qimage import to_qimage
 from widgets.session import Session
@@ -54,6 +55,8 @@ class Scene:
         self._selection: tuple[Tiles | None, Rect] = None, EMPTY
         self._settled: object = None  # what `cells` and `adapting` were worked out for
         self._reducer = Reducer()
+        self._known_led: tuple[object, frozenset[int]] | None = None
+        self._drawn_led: frozenset[int] = frozenset()
         self.cells: Cells | None = None
         self.adapting: Adapting | None = None
         self.hovered: int | None = None
@@ -153,6 +156,22 @@ class Scene:
                 found.append(after.rect)  # another order
         return found
 
+    def _led(self) -> Led | None:
+        """The exemplars of the planned edit that a map of the document leads, and that map."""
+        session = self._session
+        document, draft, plan = session.document, session.draft, session.plan
+        if plan.region is None or not plan.exemplars:
+            return None
+        about = document.exemplars, draft, plan.exemplars
+        if self._known_led is None or self._known_led[0] != about:
+            self._known_led = about, frozenset(each.id for each in led_by_map(document, draft, plan))
+        return Led(self._known_led[1], document.map(plan.region)) if self._known_led[1] else None
+
+    def led_otherwise(self) -> bool:
+        """Whether other exemplars are led by a map than when they were drawn."""
+        led = self._led()
+        return (frozenset() if led is None else led.exemplars) != self._drawn_led
+
     # Drawing
 
     def draw_under(self, painter: QPainter, lens: Lens, table: Words) -> None:
@@ -175,7 +194,9 @@ class Scene:
             painting = target in ("strength", "exemplar_strength", "exemplar_fidelity")
             shown = painting and draft.exemplar is not None and self.overlay in ("heat", "contours", "grey")
             heat = Heat(draft.exemplar, table, fidelity=target == "exemplar_fidelity") if shown else None
-            self._things.draw_exemplars(painter, document, lens, heat)
+            led = self._led()
+            self._drawn_led = frozenset() if led is None else led.exemplars
+            self._things.draw_exemplars(painter, document, lens, heat, led)
         if self.overlay == "cells" and self.cells is not None:
             self.cells.draw(painter, lens, table)
 

@@ -8,19 +8,20 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtGui import QPainter, QTransform
+from PySide6.QtGui import QImage, QPainter, QTransform
 
 from editor.colour import convert
 from editor.document import Document
 from editor.geometry import Placement, Rect, Size
 from editor.item import Exemplar, Item
 from editor.layer import Layer
+from editor.repainting import says_all
 from editor.tiles import Tiles
 from widgets.canvas.lens import Lens
 from widgets.canvas.levels import from_level, level_for, map_at, picture_at, to_level
 from widgets.canvas.palette import Words
 from widgets.canvas.sprite import Sprite
-from widgets.qimage import premultiplied
+from widgets.qimage import premultiplied, wrap
 
 Pixels = NDArray[np.uint8]
 
@@ -44,6 +45,14 @@ class Heat:
 
     def same(self, other: Heat | None) -> bool:
         return other is not None and self.table is other.table and self.fidelity == other.fidelity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Led:
+    """The ids of the exemplars that are let in only where `map`, of the document, says all."""
+
+    exemplars: frozenset[int]
+    map: Tiles
 
 
 @dataclass(slots=True)
@@ -83,7 +92,9 @@ class Things:
             scale = QTransform.fromScale(step, step)
             ghost.sprite.draw(painter, scale * rest * matrix_of(item.placed, item.size) * lens.to_device)
 
-    def draw_exemplars(self, painter: QPainter, document: Document, lens: Lens, heat: Heat | None) -> None:
+    def draw_exemplars(
+        self, painter: QPainter, document: Document, lens: Lens, heat: Heat | None, led: Led | None = None
+    ) -> None:
         """The visible exemplars, bottom up."""
         visible = {exemplar.id: exemplar for exemplar in document.exemplars if exemplar.visible}
         self._shown = {id: shown for id, shown in self._shown.items() if id in visible}
@@ -92,7 +103,10 @@ class Things:
             shown = self._exemplar(id, exemplar, document.metadata.icc, lens, look)
             step = float(1 << shown.level)
             transform = QTransform.fromScale(step, step) * matrix_of(exemplar.placement, exemplar.size)
-            shown.sprite.draw(painter, transform * lens.to_device)
+            if led is not None and id in led.exemplars:
+                _draw_led(painter, shown.sprite, transform * lens.to_device, lens, led.map)
+            else:
+                shown.sprite.draw(painter, transform * lens.to_device)
             if shown.heat is not None:
                 shown.heat.draw(painter, transform * lens.to_device)
 
@@ -139,6 +153,27 @@ class Things:
         made = _Shown(exemplar, level, look, pixels, Sprite(laid), heat)
         self._shown[id] = made
         return made
+
+
+def _draw_led(painter: QPainter, sprite: Sprite, transform: QTransform, lens: Lens, map: Tiles) -> None:
+    """A sprite where the map says all; `transform`: from its pixels to device pixels."""
+    area = lens.inside
+    if area.empty:
+        return
+
+    def let_in(level: int, rect: Rect) -> Pixels:
+        return np.where(says_all(map_at(map, level, rect) / np.float32(255)), np.uint8(255), np.uint8(0))
+
+    kept = lens.sample(let_in, area)
+    mask = np.ascontiguousarray(np.repeat(kept[..., None], 4, axis=2))
+    image = QImage(area.width, area.height, QImage.Format.Format_ARGB32_Premultiplied)
+    image.fill(0)
+    inner = QPainter(image)
+    sprite.draw(inner, transform * QTransform.fromTranslate(-area.left, -area.top))
+    inner.setCompositionMode(QPainter.CompositionMode.CompositionMode_DestinationIn)
+    inner.drawImage(0, 0, wrap(mask))
+    inner.end()
+    painter.drawImage(area.left, area.top, image)
 
 
 def matrix_of(placement: Placement, size: Size) -> QTransform:

@@ -148,7 +148,7 @@ class CanvasView(ToolView):
         outdated = self._scene.outdated()
         if outdated and self._overlay_look():
             self._screen.overlay_changed()
-        if self._scene.labels or outdated:
+        if self._scene.labels or outdated or self._scene.led_otherwise():
             self._scene.labels = []
             self.update()
         self._pointed()

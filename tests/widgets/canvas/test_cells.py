@@ -236,6 +236,34 @@ def test_the_reach_goes_while_an_exemplar_is_dragged_and_comes_back(easel: Easel
     qtbot.waitUntil(lambda: easel.canvas._scene.adapting is not None)
 
 
+def test_an_exemplar_that_a_map_leads_shows_where_it_is_let_in(easel: Easel) -> None:
+    """One that covers the picture: as far as the map says all; and everywhere as soon as there is no map."""
+    session = easel.session
+    session.set_view(overlay="off")
+    plain = easel.seen().astype(int)
+    red = np.full((512, 512, 4), (255, 0, 0, 255), np.uint8)
+    session.commit("Add", session.document.adding_exemplar(Exemplar.of("red", red, Placement(256, 256))))
+    session.activate()
+    left, right, far = (tuple(round(each) for each in at(easel, x, 140)) for x in (140, 220, 400))
+
+    def seen(place: tuple[int, ...]) -> list[int]:
+        found: list[int] = easel.seen()[place[1], place[0]].tolist()
+        return found
+
+    assert seen(left) == [255, 0, 0]  # the map says all there, and a half beside it
+    for place in (right, far):
+        assert np.abs(np.array(seen(place)) - plain[place[1], place[0]]).max() <= 1
+    request = make_request(session.document, session.draft)
+    assert Rect.of_mask(request.exemplars[0].alpha) == Rect(100, 100, 180, 180)
+    painted = session.document
+    session.commit("Clear", painted.with_strength(painted.empty_map()))
+    assert seen(left) == seen(right) == seen(far) == [255, 0, 0]
+    session.undo()
+    assert seen(far) != [255, 0, 0]
+    session.set_draft(settings=PixelsSettings(rule="reference"))
+    assert seen(far) == [255, 0, 0]
+
+
 def test_from_preview_to_result_nothing_flashes(easel: Easel) -> None:
     """The result shows in the first picture after the preview, and outside the change nothing ever moves."""
     session = easel.session
