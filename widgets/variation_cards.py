@@ -36,7 +36,8 @@ GAP = 8
 LEAST_CARDS = 2  # in a narrow window; the rest scrolls
 RADIUS = 5
 CAPTION_PIXELS = 11
-SEED_DIGITS = 5
+SEED_DIGITS = 3
+MOST_LETTERS = 11  # of a caption that is seen whole
 MARK = 11.0  # of the best one
 BAR = 120  # at most, of what is being made
 
@@ -84,10 +85,11 @@ def captions(job: Job) -> list[str]:
     said = []
     for candidate, words in zip(job.candidates, fits, strict=True):
         alike = [each for each, other in zip(job.candidates, fits, strict=True) if other == words]
-        if words and len(alike) == 1:
+        if words and (len(alike) == 1 or candidate is job.best):  # the best one has its star
             said.append(words)
         elif candidate.match is not None and len({_score(each) for each in alike}) == len(alike):
-            said.append(f"{words} {_score(candidate)}")
+            whole = f"{words} {_score(candidate)}"
+            said.append(whole if len(whole) <= MOST_LETTERS else f"Fit {_score(candidate)}")
         else:
             said.append(_seed(candidate))
     if len({round(each.result.recipe.strength, 2) for each in job.candidates}) > 1:

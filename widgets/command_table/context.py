@@ -44,4 +44,4 @@ CONTEXT: Mapping[Subject, tuple[str | None, ...]] = {
     ),
 }
 
-WHOLE = frozenset(command.id for command in SELECT.commands())
+WHOLE = frozenset((*(command.id for command in SELECT.commands()), "layer.add", "strength.from_layer"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QRect, Qt
-from PySide6.QtGui import QHelpEvent
+from PySide6.QtGui import QFontMetrics, QHelpEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QToolTip
 
@@ -14,7 +14,7 @@ from tests.widgets.choosing.hand import REDS, button, captions, give, job, make,
 from tests.widgets.desk_stub import result, with_exemplars
 from widgets.fitting import fit_tip, fit_words
 from widgets.session import Session
-from widgets.variation_cards import CAPTION, CARD, GAP
+from widgets.variation_cards import CAPTION, CAPTION_PIXELS, CARD, GAP
 from widgets.variations import Variations, sentence
 from widgets.workbench import Workbench
 
@@ -283,15 +283,18 @@ class TestOrder:
         assert "Strength 100\u202f%" in strip.cards[0].toolTip()
 
     def test_what_fits_alike_is_told_apart_by_the_number(self, strip: Variations, session: Session) -> None:
-        make(session, seed1=0.41, seed2=0.45, seed3=0.01)
-        assert captions(strip) == ["Closer 0.45", "Closer 0.41", "No closer"]
+        make(session, seed1=0.41, seed2=0.45, seed3=0.01, seed4=0.02)
+        assert captions(strip) == ["Closer", "Closer 0.41", "Fit 0.02", "Fit 0.01"]
+        font = strip.cards[0].font()
+        font.setPixelSize(CAPTION_PIXELS)
+        assert all(QFontMetrics(font).horizontalAdvance(words) <= CARD - 4 - 8 for words in captions(strip))
 
     def test_long_seeds_show_their_end(self, strip: Variations, session: Session) -> None:
         session.choose_method(QuickFillSettings)
         session.run()
         for seed in (900000000001, 900000000002):
             session.job_result(result(seed))
-        assert captions(strip) == ["Seed …00001", "Seed …00002"]
+        assert captions(strip) == ["Seed …001", "Seed …002"]
 
     def test_clean_ones_come_before_those_that_are_doubted(self, strip: Variations, session: Session) -> None:
         session.choose_method(QuickFillSettings)
