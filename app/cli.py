@@ -232,13 +232,14 @@ def _exemplar(text: str) -> tuple[Path, tuple[float, float] | None, float | None
 
 def _demo(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="palimpsest demo", description="Remove, move and blend on a real photo, in the real window and its worker."
+        prog="palimpsest demo",
+        description="Edit real photos and practice scenes in the real window and its worker, and write sheets of it.",
     )
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for the results")
     parser.add_argument("--close", action="store_true", help="close the window when done, also with a display")
     asked = parser.parse_args(arguments)
     headless = without_display()
-    from app.demo import run  # noqa: PLC0415
+    from app.demo.command import run  # noqa: PLC0415
 
     return run(asked.output, stay_open=not (headless or asked.close))
 

@@ -22,7 +22,7 @@ from qasync import QEventLoop
 
 import resources
 from app.application import Application, load_engine
-from app.demo import BUD, DAHLIA, drop, make_item, until
+from app.demo.hands import BUD, DAHLIA, drop, make_item, until
 from app.settings import Settings
 from editor.brush import Brush, Sample, SetTo, Stroke
 from editor.request import QuickFillSettings
