@@ -119,7 +119,10 @@ class _LayerRow(Row):
             parts.append("Clipped")
         if layer.opacity < 1:
             parts.append(f"{round(layer.opacity * 100)}\u202f%")
-        self.show_words(layer.name, " · ".join(parts), recipe_words(layer.recipe) if layer.recipe else "")
+        about = [recipe_words(layer.recipe)] if layer.recipe else []
+        if layer.clip:
+            about.append("Clipped: it stays as translucent as what lies below it")
+        self.show_words(layer.name, " · ".join(parts), "\n".join(about))
         self._again.setVisible(layer.recipe is not None)
         # Beside its buttons there is room for one word, which is that of the list.
         self._opacity.set_label("" if layer.recipe else "Opacity")

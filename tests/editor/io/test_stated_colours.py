@@ -259,3 +259,10 @@ def test_made_profiles_are_what_they_say() -> None:
     assert colour.same_space(matrix_profile("sRGB", SRGB, srgb_curve()), None)
     assert not colour.same_space(matrix_profile("P3", DISPLAY_P3, srgb_curve()), None)
     assert colour.can_be_edited_in(matrix_profile("2020", REC_2020, rec_709_curve()))
+
+
+@pytest.mark.parametrize("options", [{}, {"keep_rgb": True}, {"progressive": True, "keep_rgb": True}])
+def test_a_jpeg_of_red_green_and_blue_or_of_light_and_colour(options: dict[str, bool]) -> None:
+    """The Adobe marker says which."""
+    found = read_image(saved(Image.fromarray(green()), "JPEG", quality=100, subsampling=0, **options))
+    assert np.abs(found.pixels[1, 1, :3].astype(int) - GREEN).max() <= 1
