@@ -168,12 +168,13 @@ def _change(
         np.maximum(found, made.rim, out=found)
         np.multiply(made.rim, free, out=made.rim)
         _close(made.rim, rect, frame.rect, document.rect)
-        drop_faint(made.rim)
+        if draft.revision >= PROPORTIONAL:
+            drop_faint(made.rim)
         if made.rim.any():
             exemplars[exemplar.id] = made
     found *= free
     _close(found, rect, frame.rect, document.rect)
-    return drop_faint(found), exemplars
+    return drop_faint(found) if draft.revision >= PROPORTIONAL else found, exemplars
 
 
 def _laid(exemplar: Exemplar, rect: Rect, rim: float, document: Document, draft: Draft) -> ExemplarInput | None:

@@ -53,7 +53,7 @@ def test_what_goes_wrong_is_said(changes: dict[str, object], words: str) -> None
 def test_so_little_let_in_that_no_step_runs_is_said() -> None:
     (cat,) = document().exemplars
     weak = document().with_exemplar(replace(cat, strength=0.01))
-    assert "So little is let in" in said(weak, DRAFT)
+    assert "So little comes in" in said(weak, DRAFT)
     assert "Only 2 of 30" in said(document().with_exemplar(replace(cat, strength=0.05)), replace(DRAFT, strength=0.6))
     assert said(document().with_exemplar(replace(cat, strength=0.3)), DRAFT) == ""
 
@@ -175,7 +175,7 @@ def test_what_little_comes_of_is_said_before_it_runs_and_with_the_request(
 def test_an_exemplar_that_is_hardly_let_in_says_so() -> None:
     cat = Exemplar.of("cat", np.full((60, 60, 4), 255, np.uint8), Placement(100, 100))
     document = picture(300, 200).adding_exemplar(replace(cat, strength=0.02))
-    assert said(document, QUICK).startswith("At most 2\u202f% is let in")
+    assert said(document, QUICK).startswith("At most 2\u202f% of it comes in")
     assert asked_for_little(make_request(document, QUICK)) == said(document, QUICK)
 
 

@@ -163,7 +163,7 @@ def test_an_exemplar_that_lets_nothing_in_is_nothing() -> None:
         laid = document.with_exemplar(quiet)
         assert not lets_in(quiet)
         for settings in (QuickFillSettings(), PixelsSettings()):
-            assert plan(laid, draft(settings)).reason.startswith("The reference lets nothing in.")
+            assert plan(laid, draft(settings)).reason.startswith("Nothing of the reference picture comes in.")
             assert not effect(
                 laid, draft(settings), laid.rect, replace(plan(laid, draft(settings)), action="blend")
             ).any()

@@ -75,5 +75,5 @@ def test_an_exemplars_maps_must_fit(tiles: Tiles) -> None:
     exemplar = Exemplar.of("leaf", random_array(1, (4, 5, 4)), Placement(0, 0))
     with pytest.raises(ValueError, match=r"cut-out .* does not fit"):
         replace(exemplar, cutout=tiles)
-    with pytest.raises(ValueError, match=r"strength .* does not fit"):
+    with pytest.raises(ValueError, match=r"influence .* does not fit"):
         replace(exemplar, strength_map=tiles)

@@ -125,15 +125,15 @@ QUICK = [
     ("item move paint put_back", "Fill", "Remove “cat”"),
     ("paint item move hide_item", "Fill", None),
     ("lay", "Blend “boat”", None),
-    ("lay let_go", "Blend exemplar", None),
+    ("lay let_go", "Blend reference picture", None),
     ("lay paint", "Fill", "Blend “boat”"),
     ("paint lay", "Blend “boat”", "Fill"),
     ("lay paint let_in", "Blend “boat”", "Fill"),
     ("paint lay hide", "Fill", None),
     ("lay paint hide show", "Blend “boat”", "Fill"),
-    ("lay item", "Remove “cat”", "Blend exemplar"),
+    ("lay item", "Remove “cat”", "Blend reference picture"),
     ("item lay", "Blend “boat”", None),
-    ("lay lay", "Blend “boat”", "Blend exemplars"),
+    ("lay lay", "Blend “boat”", "Blend reference pictures"),
 ]
 PIXELS = [
     ("", "Repaint", None),
@@ -207,7 +207,11 @@ def test_with_nobody_having_touched_anything_there_is_a_usual_order() -> None:
     assert plan(done.document, replace(done.draft, touched=())).label == "Remove “cat”"
     done = hand(QuickFillSettings(), "lay paint select")
     opened = Draft(QuickFillSettings())
-    assert [each.label for each in readings(done.document, opened)] == ["Fill", "Fill selection", "Blend exemplar"]
+    assert [each.label for each in readings(done.document, opened)] == [
+        "Fill",
+        "Fill selection",
+        "Blend reference picture",
+    ]
 
 
 def test_strength_and_exemplars_are_one_edit_with_a_model() -> None:

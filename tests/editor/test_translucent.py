@@ -16,6 +16,7 @@ from editor.edit import Draft, apply_result, layer_of_result, make_request
 from editor.engine import Engine
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
+from editor.io.encoding import ExportOptions
 from editor.io.images import read_image, write_image
 from editor.io.project import load_project, save_project
 from editor.item import Exemplar
@@ -85,10 +86,10 @@ def test_colours_under_alpha_0_go_in_and_out_again(tmp_path: Path, suffix: str) 
     pixels = random_array(3, (150, 140, 4))
     pixels[:90, :, 3] = 0
     path = tmp_path / f"in{suffix}"
-    write_image(path, pixels, Metadata(), lossless=True)
+    write_image(path, pixels, Metadata(), ExportOptions(lossless=True))
     document = Document.of_picture(read_image(path).pixels)
     assert np.array_equal(flatten(document), pixels)
-    write_image(path, flatten(document), document.metadata, lossless=True)
+    write_image(path, flatten(document), document.metadata, ExportOptions(lossless=True))
     assert np.array_equal(read_image(path).pixels, pixels)
 
 
