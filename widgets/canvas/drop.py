@@ -37,7 +37,7 @@ class DropChip(Guarded, QFrame):
         self.setObjectName("floating")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName(f"What “{name}” becomes")
-        label = QLabel()
+        self.label = label = QLabel()
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setText(label.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 140))
         label.setProperty("role", "caption")
@@ -56,6 +56,11 @@ class DropChip(Guarded, QFrame):
             button.clicked.connect(lambda _=False, choice=choice: self.chosen.emit(choice))
             layout.addWidget(button)
             self.buttons.append(button)
+        self.adjustSize()
+
+    def fit(self, width: int) -> None:
+        """No wider than so many pixels, where that can be without the name."""
+        self.label.setVisible(self.sizeHint().width() <= width)
         self.adjustSize()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -186,6 +191,7 @@ class Dropper(QObject):
         canvas = self._canvas
         chip = self.chip = DropChip(title(arrival.name), canvas)
         chip.chosen.connect(self._chosen)
+        chip.fit(canvas.width() - 16)
         x = min(max(round(arrival.at.x()) - 24, 8), max(canvas.width() - chip.width() - 8, 8))
         y = min(max(round(arrival.at.y()) + 16, 8), max(canvas.height() - chip.height() - 8, 8))
         chip.move(QPoint(x, y))
