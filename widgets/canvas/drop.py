@@ -42,7 +42,7 @@ class DropChip(Guarded, QFrame):
         self.setObjectName("floating")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName(f"What {name} become" if several else f"What “{name}” becomes")
-        label = QLabel()
+        self.label = label = QLabel()
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setText(label.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 140))
         label.setProperty("role", "caption")
@@ -66,6 +66,11 @@ class DropChip(Guarded, QFrame):
         away = IconButton("x", "Put it away", tip="Put it away · Esc", side=24)
         away.clicked.connect(lambda: self.chosen.emit(None))
         layout.addWidget(away)
+        self.adjustSize()
+
+    def fit(self, width: int) -> None:
+        """No wider than so many pixels, where that can be without the name."""
+        self.label.setVisible(self.sizeHint().width() <= width)
         self.adjustSize()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -202,6 +207,7 @@ class Dropper(QObject):
         name = f"{len(arrival.others) + 1} pictures" if several else title(arrival.name)
         chip = self.chip = DropChip(name, canvas, several=several)
         chip.chosen.connect(self._chosen)
+        chip.fit(canvas.width() - 16)
         x = min(max(round(arrival.at.x()) - 24, 8), max(canvas.width() - chip.width() - 8, 8))
         y = min(max(round(arrival.at.y()) + 16, 8), max(canvas.height() - chip.height() - 8, 8))
         chip.move(QPoint(x, y))

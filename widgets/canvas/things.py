@@ -162,7 +162,8 @@ def _draw_led(painter: QPainter, sprite: Sprite, transform: QTransform, lens: Le
         return
 
     def let_in(level: int, rect: Rect) -> Pixels:
-        return np.where(says_all(map_at(map, level, rect) / np.float32(255)), np.uint8(255), np.uint8(0))
+        values = np.asarray(map_at(map, level, rect) / np.float32(255), np.float32)
+        return np.where(says_all(values), np.uint8(255), np.uint8(0))
 
     kept = lens.sample(let_in, area)
     mask = np.ascontiguousarray(np.repeat(kept[..., None], 4, axis=2))

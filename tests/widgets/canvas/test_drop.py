@@ -11,7 +11,7 @@ from PIL import Image
 from PySide6.QtCore import QByteArray, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from editor.document import Document
@@ -137,6 +137,18 @@ def test_enter_makes_an_exemplar_at_the_place(easel: Easel, boat: Path) -> None:
     assert easel.session.options.tool == "move"
     assert easel.session.history.entries[-1].label == "Add reference picture"
     assert _chips(easel) == 0
+
+
+def test_in_a_narrow_window_there_is_room_for_the_choices(qtbot: QtBot) -> None:
+    holder = QWidget()
+    qtbot.addWidget(holder)
+    chip = DropChip("a picture with a long name", holder)
+    wide = chip.sizeHint().width()
+    chip.fit(wide)
+    assert not chip.label.isHidden()
+    chip.fit(wide - 1)
+    assert chip.label.isHidden()
+    assert chip.width() < wide - 60
 
 
 def test_arrows_choose_and_a_layer_is_centred_on_the_place(easel: Easel, boat: Path) -> None:
