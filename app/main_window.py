@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence
@@ -305,13 +306,19 @@ class MainWindow(Guarded, QMainWindow):
         self._recent.setToolTipsVisible(True)
         self._practice.menuAction().setVisible(not self._practice.isEmpty())
 
+    def _opening(self, path: Path) -> Callable[[object], None]:
+        return lambda _: self._services.open_paths([path])
+
+    def _practising(self, scene: str) -> Callable[[object], None]:
+        return lambda _: self._services.open_practice(scene)
+
     def _recent_documents(self) -> list[Command]:
         """Opens each of them; the newest first."""
         return [
             Command(
                 f"file.recent.{at}",
                 f"Open recent: {readable(recent.path.name)}",
-                lambda _, path=recent.path: self._services.open_paths([path]),
+                self._opening(recent.path),
                 when=always,
                 short=readable(recent.path.name),
                 tip=readable(str(recent.path)),
@@ -325,7 +332,7 @@ class MainWindow(Guarded, QMainWindow):
             Command(
                 f"file.practice.{at}",
                 f"Practise: {scene.name}",
-                lambda _, name=scene.name: self._services.open_practice(name),
+                self._practising(scene.name),
                 when=always,
                 short=scene.name,
             )

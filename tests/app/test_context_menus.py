@@ -142,7 +142,9 @@ def test_rows_of_the_lists_have_a_menu(
     row = next(each for each in rows if each.accessibleName().split(",")[0] == name and each.isVisible())
     if way == "key":
         active(session)
-        by_key(row.parentWidget())
+        rows_of = row.parentWidget()
+        assert rows_of is not None
+        by_key(rows_of)
     else:
         at = QPoint(60, 10)
         event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, at, row.mapToGlobal(at))

@@ -176,7 +176,7 @@ def test_the_plus_beside_the_tabs_begins_another_document(window: MainWindow, se
     menu.aboutToShow.emit()
     beside = ["New…", "New from clipboard", "Open…", "Open recent", "Open the sample picture", "Practice scenes"]
     assert texts(menu) == beside
-    inner = {each.text(): each.menu() for each in menu.actions() if each.menu() is not None}
+    inner = {each.title(): each for each in window.findChildren(QMenu)}
     assert texts(inner["Open recent"]) == ["a&&b.png", "cat.jpg"]
     inner["Open recent"].actions()[1].trigger()
     inner["Practice scenes"].actions()[0].trigger()

@@ -146,7 +146,7 @@ def test_delete_removes_the_active_item_and_heals(tell: Tell, photo: Path) -> No
     async def story(desk: Desk) -> None:
         session = await desk.open(photo)
         session.set_draft(variations=1)
-        await desk.key(Qt.Key.Key_E)
+        await desk.key(Qt.Key.Key_O)
         await desk.drag([(565, 382), (600, 400), (628, 426)])
         assert not session.document.selection.blank
         await desk.do("select.item")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,10 +112,7 @@ def test_every_panel_shows_some_of_its_rows_on_every_screen(
         section = chosen(bench, name)
         kind = Slider if name == "Brush" else Row
 
-        def seen(section: QWidget = section, kind: type[QWidget] = kind) -> int:
-            return sum(whole(each) for each in section.findChildren(kind) if each.isVisible())
-
-        qtbot.waitUntil(lambda seen=seen, least=least: seen() >= least)
+        qtbot.waitUntil(partial(_shows, section, kind, least))
         assert in_sight_of_button(bench)
     chosen(bench, "History")
     steps = next(each for each in bench.findChildren(QListView) if each.accessibleName() == "History")
@@ -121,6 +120,10 @@ def test_every_panel_shows_some_of_its_rows_on_every_screen(
     assert steps.currentIndex().row() == bench.session.history.index > 3
     assert steps.viewport().visibleRegion().contains(current)
     assert in_sight_of_button(bench)
+
+
+def _shows(section: QWidget, kind: type[QWidget], least: int) -> bool:
+    return sum(whole(each) for each in section.findChildren(kind) if each.isVisible()) >= least
 
 
 def test_what_is_open_is_all_there_on_a_large_screen(bench: Workbench) -> None:

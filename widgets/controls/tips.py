@@ -12,8 +12,8 @@ FLOATING = "floating"  # the object name of what floats
 def show_beside(widget: QWidget, text: str) -> None:
     """Show the tip of a widget above the floating frame that it is in, or below where there is no room above."""
     frame = widget
-    while frame.objectName() != FLOATING and frame.parentWidget() is not None:
-        frame = frame.parentWidget()
+    while frame.objectName() != FLOATING and (parent := frame.parentWidget()) is not None:
+        frame = parent
     QToolTip.showText(widget.mapToGlobal(QPoint(0, 0)), text, widget, widget.rect())
     tip = next(
         (each for each in QApplication.topLevelWidgets() if each.inherits("QTipLabel") and each.isVisible()), None
