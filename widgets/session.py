@@ -35,7 +35,7 @@ from widgets.worker import Worker
 SEEN = 1.0  # a seam is visible from here on
 OFFERED: tuple[Repair, ...] = ("poisson", "decoder")
 OUTDATED = "You have undone what this was made from."
-ASIDE = "Out of sight while you change the picture.\nPoint at one to see it."
+ASIDE = "Set aside while you work.\nPoint at one to see it."
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,28 @@ def test_a_delete_that_is_cancelled_leaves_everything_as_it_was(tell: Tell, phot
     tell(story)
 
 
+def test_delete_takes_out_what_was_touched_last(tell: Tell, photo: Path) -> None:
+    async def story(desk: Desk) -> None:
+        session = await desk.open(photo)
+        session.set_draft(variations=1)
+        await make_item(desk, then="segment")
+        item = session.document.items[0]
+        await desk.drag([(160, 78), (300, 200), (460, 370)])
+        await until(lambda: not session.document.selection.blank)
+        await desk.do("edit.delete")
+        assert session.job is not None
+        assert session.job.asked.planned.items == (session.document.items[1].id,)
+        await desk.key(Qt.Key.Key_Escape)
+        await until(lambda: ended(session))
+        assert list(session.document.items) == [item]
+        session.activate(item=item.id)
+        await desk.do("edit.delete")
+        assert session.job is not None
+        assert session.job.asked.planned.items == (item.id,)
+
+    tell(story)
+
+
 def test_after_a_blend_the_brush_paints_the_picture(tell: Tell, photo: Path) -> None:
     async def story(desk: Desk) -> None:
         session = await desk.open(photo)

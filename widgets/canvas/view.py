@@ -86,6 +86,7 @@ class CanvasView(ToolView):
         self._idle.start()
 
     def _start(self, document: Document) -> None:
+        self._planned = self._scene.planned()
         self._sight = Sight(document, self._profile)
         self._changes: Changes | None = None
         self._overlay = StrengthOverlay(document)
@@ -145,6 +146,10 @@ class CanvasView(ToolView):
             self._mark_areas(self._device_areas(self._scene.changed(before, after), 4))
         if after.selection is not before.selection:
             self._selection_changed()
+        planned = self._scene.planned()
+        if planned != self._planned:  # what an item would leave is drawn, or is not any more
+            self._planned = planned
+            self.update()
         outdated = self._scene.outdated()
         if outdated and self._overlay_look():
             self._screen.overlay_changed()
@@ -199,6 +204,7 @@ class CanvasView(ToolView):
             self._draft = session.draft
             self._idle.start()
         self.framing.keep_clear(overlays.LEGEND if self._legend_shown() else QRect())
+        self._planned = self._scene.planned()
         self._pointed()
         self._update_decoration()
 

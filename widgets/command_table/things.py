@@ -20,6 +20,17 @@ def delete_active(session: Session) -> None:
         commands.remove_selection(session)
 
 
+def delete_touched(session: Session) -> None:
+    """Of what is active and what is selected, take out what was touched last."""
+    for touch in reversed(session.draft.touched):
+        if touch.what == "selection" and not session.document.selection.blank:
+            commands.remove_selection(session)
+            return
+        if touch.id is not None and touch.id in (session.draft.item, session.draft.exemplar):
+            break
+    delete_active(session)
+
+
 def deletable(session: Session) -> bool:
     """Whether there is something to take out: a thing that is active, or else a selection."""
     draft = session.draft
