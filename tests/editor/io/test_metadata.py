@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import zlib
@@ -55,6 +56,7 @@ def pixels(height: int = 6, width: int = 10) -> NDArray[np.uint8]:
     return values
 
 
+@functools.cache  # a new profile carries the time of day
 def full() -> Metadata:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return Metadata(profile, exif(), (300.0, 300.0), XMP, IPTC, COMMENT, TEXTS)
