@@ -18,7 +18,7 @@ HEIGHT = 24
 STRENGTHENING = ("strength", "gradient")  # tools
 # What the value under the cursor is called where the tool in hand writes to a part of something.
 WORDS: dict[str, str] = {
-    "exemplar_strength": "Let in",
+    "exemplar_strength": "Influence",
     "exemplar_fidelity": "Keep as it is",
     "cutout": "Cut-out",
     "item": "Outline",

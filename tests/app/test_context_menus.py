@@ -125,7 +125,7 @@ def test_the_menu_key_is_about_what_is_active(window: MainWindow, session: Sessi
     [
         ("Cat", lambda session: session.activate(item=session.document.items[0].id), "Edit outline"),
         ("Boat", lambda session: session.activate(exemplar=session.document.exemplars[0].id), "Paint cut-out"),
-        ("Background", lambda session: None, "Make exemplar"),
+        ("Background", lambda session: None, "Make reference picture"),
     ],
 )
 def test_rows_of_the_lists_have_a_menu(

@@ -96,7 +96,7 @@ def whole(widget: QWidget) -> bool:
     return widget.visibleRegion().boundingRect() == widget.rect()
 
 
-LEAST = {"Brush": 1, "Regions": 1, "Exemplars": 1, "Layers": 2}  # rows that are whole, whatever is open
+LEAST = {"Brush": 1, "Items": 1, "Reference pictures": 1, "Layers": 2}  # rows that are whole, whatever is open
 
 
 @pytest.mark.parametrize("more", [False, True], ids=["plain", "More open"])
@@ -172,7 +172,7 @@ def test_the_tab_that_was_chosen_is_said_and_can_be_chosen_from_outside(bench: W
     bench.show_tab("exemplars")
     bench.show_tab("of a later version")
     QApplication.processEvents()
-    assert [each.title for each in bench.findChildren(Section) if each.isVisible()] == ["Exemplars"]
+    assert [each.title for each in bench.findChildren(Section) if each.isVisible()] == ["Reference pictures"]
     assert said == ["history"]
 
 

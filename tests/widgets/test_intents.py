@@ -86,7 +86,7 @@ def test_undo_and_redo_lead_to_what_is_there(session: Session) -> None:
     session.undo()
     assert session.plan.label == "Fill"
     session.undo()
-    assert session.plan.label == "Blend exemplar"
+    assert session.plan.label == "Blend reference picture"
     session.redo()
     session.redo()
     assert session.plan.label == "Fill selection"
@@ -142,7 +142,7 @@ def test_the_other_edit_has_a_button_of_its_own(session: Session, worker: Worker
     assert link.isVisible()
     assert link.text() == "Or: Fill"
     session.commit("Paint", session.document.with_strength(session.document.empty_map()))
-    assert link.text() == "Or: Blend exemplar"
+    assert link.text() == "Or: Blend reference picture"
     session.undo()
     link.click()
     assert worker.ran[-1].label == "Fill"
@@ -340,7 +340,7 @@ def test_the_status_bar_says_what_the_brush_would_change(session: Session, qtbot
 
     assert words(100, 100) == "Strength 0\u202f%"
     session.activate(exemplar=boat.id)
-    assert words(100, 100) == "Let in 60\u202f%"
+    assert words(100, 100) == "Influence 60\u202f%"
     assert words(5, 5) == "", "the brush changes nothing there"
     edits.paint_exemplar_fidelity(session, boat.id)
     assert words(100, 100) == "Keep as it is 0\u202f%"

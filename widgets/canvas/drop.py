@@ -53,7 +53,7 @@ class DropChip(Guarded, QFrame):
         layout.addSpacing(8)
         self.buttons: list[QPushButton] = []
         for i, (choice, words, tip) in enumerate(CHOICES):
-            if several and choice == "strength":
+            if several and choice in ("strength", "keep"):
                 continue  # there is one
             button = QPushButton(words)
             button.setToolTip(tip)

@@ -151,10 +151,10 @@ LAYER = Menu(
         ),
         Command(
             "layer.exemplar",
-            "Make the layer an exemplar",
+            "Make the layer a reference picture",
             on_layer(commands.layer_to_exemplar),
             when=layer,
-            short="Make exemplar",
+            short="Make reference picture",
         ),
         Command("layer.delete", "Delete the layer", on_layer(commands.delete_layer), when=layer, short="Delete"),
     ),

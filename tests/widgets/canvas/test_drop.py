@@ -241,14 +241,14 @@ def test_several_pictures_are_all_taken_side_by_side_each_as_one_step(easel: Eas
     _bring(easel, fleet, 300, 200)
     chip = _chip(easel)
     assert chip.accessibleName() == "What 3 pictures become"
-    assert [button.text() for button in chip.buttons] == ["Exemplar", "Layer", "New document"]
+    assert [button.text() for button in chip.buttons] == ["Reference picture", "Layer", "New document"]
     QTest.keyClick(chip.buttons[0], Qt.Key.Key_Return)
     exemplars = easel.session.document.exemplars
     assert [each.name for each in exemplars] == ["red boat", "blue boat", "ship"]
     boxes = [each.bounds for each in exemplars]
     assert all(a.intersect(b).empty for a, b in combinations(boxes, 2))
     assert all(easel.session.document.rect.holds(box) for box in boxes)
-    assert [each.label for each in easel.session.history.entries[1:]] == ["Add exemplar"] * 3
+    assert [each.label for each in easel.session.history.entries[1:]] == ["Add reference picture"] * 3
     assert [notice.message for notice in heard] == ["3 pictures come in, each as one step."]
 
 
