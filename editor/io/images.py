@@ -26,7 +26,7 @@ from editor.io.exif import ORIENTATION, PREFIX, upright
 from editor.io.files import opened, written_beside
 from editor.io.limits import MOST_BYTES_OF
 from editor.io.metadata import DAMAGED, information, without_texts
-from editor.io.stated import raw_exif, stated_by_exif, stated_space
+from editor.io.stated import stated_by_exif, stated_space
 
 MOST_PIXELS = 400_000_000
 # Decoders keep an address for every row, and everything here a block for each 128: a strip one pixel wide takes far more than its pixels.
@@ -135,7 +135,7 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
         notes.append(BROKEN_EXIF)
     known, lost = information(image, data)
     notes += lost
-    block = image.info.get("exif") or known.exif or raw_exif(image)
+    block = image.info.get("exif") or known.exif
     if exif is None and block:
         exif, orientation = upright(block if block.startswith(PREFIX) else PREFIX + block)
     if exif is not None and len(exif) > MOST_BYTES_OF["exif"]:
