@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from editor.advice import came_to_nothing
 from editor.compose import flatten, lay
 from editor.document import Document, Metadata, picture_changes
 from editor.edit import Draft, apply_result, at_strengths, layer_of_result, make_request
@@ -118,6 +119,14 @@ def test_the_weakest_of_several_strengths_may_leave_translucent_parts_alone(pain
     for result in returned(Engine().run(request)):
         after = flatten(apply_result(document, result, document)[1])
         assert np.array_equal(after[..., 3], pixels[..., 3])
+
+
+def test_nothing_came_of_it_where_a_translucent_picture_looks_as_before(paints: Callable[[Colour], None]) -> None:
+    document = document_of(with_alpha(51, (205, 155, 105)))
+    paints((245, 235, 225))  # just that on white
+    assert came_to_nothing(document, outcome(document)[1])
+    paints((245, 235, 220))
+    assert not came_to_nothing(document, outcome(document)[1])
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
