@@ -42,6 +42,8 @@ Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 PROPORTIONAL = 2  # the revision since which an exemplar frees the picture by how much of it is let in
+FAINT_DROPS = 2  # the revision since which faint strength is nothing
+TRUE_COLOURS = 2  # the revision since which models see sRGB, whatever space the document is in
 OWNING = 2.0  # times what is let in is freed: all of it from a half on, where an exemplar owns a cell
 CORE = 0.5  # of a pixel that an exemplar covers: the rim is measured from those
 EDGES = 16  # a rim around many strengths is made of so many steps
@@ -74,7 +76,7 @@ def repaint_frame(document: Document, draft: Draft, planned: Plan) -> Frame | No
     tight = _asked(document, draft, planned)
     for exemplar in _freeing(document, draft, planned):
         # A rim of the model's own is some share of the frame, and smaller than the frame's margin.
-        tight = tight.unite(exemplar_extent(exemplar).grow(math.ceil(exemplar.rim or 0)))
+        tight = tight.unite(_extent(exemplar, draft).grow(math.ceil(exemplar.rim or 0)))
     tight = tight.intersect(document.rect)
     chosen = None if draft.frame is None else draft.frame.intersect(document.rect)
     if tight.empty or (chosen is not None and chosen.empty):
@@ -91,7 +93,7 @@ def repaint_reach(document: Document, draft: Draft, planned: Plan) -> Rect:
         return EMPTY
     found = _asked(document, draft, planned)
     for exemplar in _freeing(document, draft, planned):
-        found = found.unite(exemplar_extent(exemplar).grow(math.ceil(rim_of(exemplar, draft, frame))))
+        found = found.unite(_extent(exemplar, draft).grow(math.ceil(rim_of(exemplar, draft, frame))))
     return found.intersect(frame.rect)
 
 
@@ -168,22 +170,24 @@ def _change(
         np.maximum(found, made.rim, out=found)
         np.multiply(made.rim, free, out=made.rim)
         _close(made.rim, rect, frame.rect, document.rect)
-        if draft.revision >= PROPORTIONAL:
+        if draft.revision >= FAINT_DROPS:
             drop_faint(made.rim)
         if made.rim.any():
             exemplars[exemplar.id] = made
     found *= free
     _close(found, rect, frame.rect, document.rect)
-    return drop_faint(found) if draft.revision >= PROPORTIONAL else found, exemplars
+    return drop_faint(found) if draft.revision >= FAINT_DROPS else found, exemplars
 
 
 def _laid(exemplar: Exemplar, rect: Rect, rim: float, document: Document, draft: Draft) -> ExemplarInput | None:
     """The exemplar on the grid of `rect`, its rim not yet multiplied by anything; None where it has nothing there."""
     around = rect.grow(math.ceil(rim)).intersect(document.rect)
-    near = exemplar_extent(exemplar).intersect(around)
+    near = _extent(exemplar, draft).intersect(around)
     if near.empty:
         return None
     placed = place_exemplar(exemplar, near)
+    if draft.revision >= FAINT_DROPS:
+        drop_faint(placed.strength)
     if not (placed.alpha * placed.strength).any():
         return None
     part = placed.rect.grow(math.ceil(rim)).intersect(rect)
@@ -199,13 +203,22 @@ def _laid(exemplar: Exemplar, rect: Rect, rim: float, document: Document, draft:
     )
     return ExemplarInput(
         exemplar.name,
-        to_srgb(on_grid(placed.pixels, placed.rect, rect), document.metadata.icc),
+        to_srgb(on_grid(placed.pixels, placed.rect, rect), space_of(document, draft)),
         on_grid(placed.alpha, placed.rect, rect),
         strength,
         on_grid(placed.fidelity, placed.rect, rect),
         on_grid(freed, part, rect),
         exemplar.prompt_weight,
     )
+
+
+def _extent(exemplar: Exemplar, draft: Draft) -> Rect:
+    return exemplar_extent(exemplar, faint=draft.revision < FAINT_DROPS)
+
+
+def space_of(document: Document, draft: Draft) -> bytes | None:
+    """The colour space of the document, as a profile, where a model is to see its colours in sRGB; None where it sees the numbers as they are."""
+    return document.metadata.icc if draft.revision >= TRUE_COLOURS else None
 
 
 def _map_given(draft: Draft, planned: Plan) -> bool:
