@@ -204,10 +204,21 @@ def candidates(request: EditRequest, count: int) -> CandidatesRequest:
 def at_strengths(
     document: Document, draft: Draft, levels: Sequence[float], planned: Plan | None = None
 ) -> StrengthsRequest:
-    """The planned edit at several overall strengths, each just as `make_request` makes it; all have one seed, drawn when the draft has none."""
+    """The planned edit at several overall strengths, each just as `make_request` makes it; all have one seed, drawn when the draft has none.
+
+    Those that leave nothing of what is painted are not among them. Raises what `make_request` raises where that is all of them.
+    """
     seed = draw_seed() if draft.seed is None else draft.seed
-    drafts = (replace(draft, strength=level, seed=seed) for level in levels)
-    return StrengthsRequest(tuple(make_request(document, each, planned) for each in drafts))
+    requests: list[EditRequest] = []
+    refused: InvalidRequest | None = None
+    for level in levels:
+        try:
+            requests.append(make_request(document, replace(draft, strength=level, seed=seed), planned))
+        except InvalidRequest as error:
+            refused = error
+    if refused is not None and not requests:
+        raise refused
+    return StrengthsRequest(tuple(requests))
 
 
 def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditRequest:
