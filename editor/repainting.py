@@ -47,6 +47,7 @@ TRUE_COLOURS = 2  # the revision since which models see sRGB, whatever space the
 OWNING = 2.0  # times what is let in is freed: all of it from a half on, where an exemplar owns a cell
 CORE = 0.5  # of a pixel that an exemplar covers: the rim is measured from those
 EDGES = 16  # a rim around many strengths is made of so many steps
+FLAT = 1 / 16  # of an exemplar painted with one strength: that one is no step, but counts as it is
 NEARLY_ON = 1.0  # document pixel by which an exemplar that covers the picture may miss its corners
 
 
@@ -310,6 +311,7 @@ def _freed(placed: Placed, slider: float, part: Rect, rim: float) -> Map:
 
     `slider`: 0 to 1, the exemplar's own strength, by which all that was painted on it is multiplied. The rim of several strengths is the largest of
     theirs. Where very many were painted, they are taken together in steps of the painted strength, the lowest of each: by the slider nothing jumps.
+    What is flat keeps its own strength, so that a soft stroke beside or on it never takes from its rim.
     """
     whole = part.unite(placed.rect)
     painted = placed.painted
@@ -317,9 +319,12 @@ def _freed(placed: Placed, slider: float, part: Rect, rim: float) -> Map:
     core = placed.alpha >= CORE
     if rim > 0 and core.any():
         values: Map = painted[core]
-        levels: Map = values[:1] if values.min() == values.max() else np.unique(values)
-        if len(levels) > EDGES:
-            levels = np.asarray(np.arange(1, EDGES + 1) / EDGES, np.float32)
+        levels: Map = values[:1]
+        if values.min() < values.max():
+            levels, counts = np.unique(values, return_counts=True)
+            if len(levels) > EDGES:
+                steps = np.asarray(np.arange(1, EDGES + 1) / EDGES, np.float32)
+                levels = np.union1d(steps, levels[counts >= FLAT * values.size])
         shares = _share(levels * np.float32(slider))
         saturated = False
         for level, share in zip(levels, shares, strict=True):  # rising: each is a part of the one before

@@ -1,4 +1,4 @@
-"""Recipes of revision 1 become the requests that they were: faint strength counts, translucent pictures become opaque, models see any space's numbers."""
+"""Recipes of revision 1 become the requests that they were, with faint strength, on white, and in the numbers of any colour space."""
 
 from __future__ import annotations
 
