@@ -26,6 +26,7 @@ from editor.io.exif import ORIENTATION, PREFIX, upright
 from editor.io.files import opened, written_beside
 from editor.io.limits import MOST_BYTES_OF
 from editor.io.metadata import DAMAGED, information, without_texts
+from editor.io.safe_json import read_start
 from editor.io.stated import stated_by_exif, stated_space
 
 MOST_PIXELS = 400_000_000
@@ -214,8 +215,7 @@ def begins_project(head: bytes) -> bool:
 def may_be_picture(path: Path) -> bool:
     """Whether there is any use in reading the file as a picture: by its content it is one, also of kinds that are not read here, or by its name."""
     try:
-        with path.open("rb") as file:
-            head = file.read(16)
+        head = read_start(path, 16)  # a pipe would keep the window waiting
     except OSError:
         head = b""
     other = any(head.startswith(start) for start, _ in _OTHER_PICTURES) or head[4:8] == b"ftyp"
