@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -278,7 +279,10 @@ def _covers(exemplar: Exemplar, document: Document) -> bool:
         if not (own.left - near[0] <= u <= own.right + near[0] and own.top - near[1] <= v <= own.bottom + near[1]):
             return False
     blocks = {id(block): block for _, block in exemplar.cutout.blocks()}.values()  # most are one and the same
-    return all(float(block.min()) >= CORE for block in blocks) and int(exemplar.pixels[..., 3].min()) >= CORE * 255
+    if not all(float(block.min()) >= CORE for block in blocks):
+        return False
+    alpha = cv2.extractChannel(exemplar.pixels, 3)  # four times as fast as looking at every fourth byte
+    return int(alpha.min()) >= CORE * 255
 
 
 def _by_the_map(exemplar: ExemplarInput, map: Map, draft: Draft) -> ExemplarInput:
