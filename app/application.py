@@ -386,7 +386,7 @@ class Application:
             return
         async with self._saving:
             try:
-                # The name may ask for another kind than was chosen before; that kind has choices of its own.
+                # The name may ask for another kind than was chosen before; that kind has a quality of its own.
                 options = how.options[export_kind(path)]
                 with self.waits.on(f"Exporting {readable(path.name)}"):
                     notes = await export_picture(path, session.history.document, options)

@@ -18,6 +18,7 @@ from editor.errors import EditorError
 from editor.io.encoding import ExportOptions
 from editor.io.images import Picture, begins_picture, begins_project, read_image, write_image
 from editor.io.project import SUFFIX, open_project, save_project
+from editor.io.safe_json import read_start
 from editor.thumbnails import document_thumbnail
 
 log = logging.getLogger(__name__)
@@ -56,8 +57,7 @@ async def export_picture(path: Path, document: Document, options: ExportOptions 
 def is_project(path: Path) -> bool:
     """Whether the file is to be opened as a project: its content decides, and its name where that says nothing."""
     try:
-        with path.open("rb") as file:
-            head = file.read(100)
+        head = read_start(path, 100)
     except OSError:
         head = b""
     return not begins_picture(head[:16]) and (path.suffix.lower() == SUFFIX or begins_project(head))

@@ -6,6 +6,7 @@ The size is found by encoding the picture for good in another thread; work that 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,16 +25,19 @@ from widgets.controls.check import Check
 from widgets.controls.choice import Choice
 from widgets.controls.slider import Slider
 
+log = logging.getLogger(__name__)
+
 WIDTH = 480
 PAUSE = 120  # ms that the hand must rest before anything is encoded
 WORKING = "Working out the size of the file …"
 LARGEST = 16_384  # pixels that the longest side can be set to here
+_OF_ALL = {"scaling", "longest", "percent", "keep_information"}  # what all kinds of file have in common
 KEEP = "Keep information about the picture (camera, place, author)"
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What was chosen: the kind of file, and the options of every kind that were chosen so far."""
+    """What was chosen: the kind of file, and the options of every kind; size and information are the same in all."""
 
     kind: KindName
     options: Mapping[str, ExportOptions]
@@ -96,6 +100,9 @@ class SizeEstimator:
             return Estimate(None, str(error))
         except MemoryError:
             return Estimate(None, "There is not enough memory to write it so. Choose a smaller size.")
+        except Exception:  # of a library: else the dialog would wait for ever
+            log.exception("No estimate of a %s", kind)
+            return Estimate(None, "Something went wrong while it was worked out; the log has the details.")
 
 
 class ExportDialog(QDialog):
@@ -111,7 +118,10 @@ class ExportDialog(QDialog):
         self.setWindowTitle("Export picture")
         self._size = document.size
         self._kind: KindName = before.kind
-        self._options: dict[str, ExportOptions] = {kind: before.options.get(kind, ExportOptions()) for kind in KINDS}
+        common = {name: getattr(before.options.get(before.kind, ExportOptions()), name) for name in _OF_ALL}
+        self._options: dict[str, ExportOptions] = {
+            kind: replace(before.options.get(kind, ExportOptions()), **common) for kind in KINDS
+        }
         self.estimator = SizeEstimator(document, self._show_estimate)
         self._rest = QTimer(self, singleShot=True, interval=PAUSE)
         self._rest.timeout.connect(lambda: self.estimator.ask(self._kind, self._options[self._kind]))
@@ -211,7 +221,8 @@ class ExportDialog(QDialog):
         self._show()
 
     def _set(self, **changes: object) -> None:
-        self._options[self._kind] = replace(self._options[self._kind], **changes)  # type: ignore[arg-type]
+        for kind in KINDS if changes.keys() <= _OF_ALL else (self._kind,):
+            self._options[kind] = replace(self._options[kind], **changes)  # type: ignore[arg-type]
         self._show()
 
     def _show(self) -> None:

@@ -73,7 +73,7 @@ def came_to_nothing(document: Document, result: EditResult) -> bool:
         if over[..., 3].any():
             before = flatten(document, part)
             after = before.copy()
-            lay(after, over, 1.0, "normal")
+            lay(after, over, 1.0, "normal", clip=result.clip)
             if not np.array_equal(before, after):
                 return False
     return True

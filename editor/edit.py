@@ -36,12 +36,14 @@ from editor.placing import (
 )
 from editor.planning import Draft, Plan, draw_seed, other_plan, plan, removal, varies, wanted
 from editor.repainting import (
+    FAINT_DROPS,
     TRANSPARENT,
     model_of,
     repaint_effect,
     repaint_frame,
     repaint_inputs,
     repaint_reach,
+    space_of,
     why_nothing,
 )
 from editor.report import EditResult
@@ -86,6 +88,7 @@ Mask = NDArray[np.bool_]
 # Around what changes, a method without a model sees at least this much, and at most this multiple of the longer side.
 LEAST_CONTEXT = 192
 CONTEXT = 1.0
+STAYS_TRANSLUCENT = 2  # the revision of the rules since which a translucent picture stays so
 
 
 def effect(document: Document, draft: Draft, rect: Rect, planned: Plan | None = None) -> Map:
@@ -161,7 +164,7 @@ def make_request(document: Document, draft: Draft, planned: Plan | None = None) 
         for item in _items(document, planned)
     )
     exemplars = tuple(
-        _exemplar_input(exemplar, placed[exemplar.id], rect, draft.strength, document)
+        _exemplar_input(exemplar, placed[exemplar.id], rect, draft, document)
         for exemplar in document.exemplars
         if exemplar.id in placed
     )
@@ -201,10 +204,21 @@ def candidates(request: EditRequest, count: int) -> CandidatesRequest:
 def at_strengths(
     document: Document, draft: Draft, levels: Sequence[float], planned: Plan | None = None
 ) -> StrengthsRequest:
-    """The planned edit at several overall strengths, each just as `make_request` makes it; all have one seed, drawn when the draft has none."""
+    """The planned edit at several overall strengths, each just as `make_request` makes it; all have one seed, drawn when the draft has none.
+
+    Those that leave nothing of what is painted are not among them. Raises what `make_request` raises where that is all of them.
+    """
     seed = draw_seed() if draft.seed is None else draft.seed
-    drafts = (replace(draft, strength=level, seed=seed) for level in levels)
-    return StrengthsRequest(tuple(make_request(document, each, planned) for each in drafts))
+    requests: list[EditRequest] = []
+    refused: InvalidRequest | None = None
+    for level in levels:
+        try:
+            requests.append(make_request(document, replace(draft, strength=level, seed=seed), planned))
+        except InvalidRequest as error:
+            refused = error
+    if refused is not None and not requests:
+        raise refused
+    return StrengthsRequest(tuple(requests))
 
 
 def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditRequest:
@@ -220,7 +234,7 @@ def _repaint_request(document: Document, draft: Draft, planned: Plan) -> EditReq
     else:
         plain, hint = without_scribble(document, scribble), on_white(flatten(document, frame.rect))
     seen = flatten(plain, frame.rect)
-    icc = document.metadata.icc
+    icc = space_of(document, draft)
     nothing = seen[..., 3] == 0 if seen[..., 3].min() == 0 else None
     kept = None if draft.settings.fill_transparent else nothing
     strength, exemplars = repaint_inputs(document, draft, frame, planned, kept)
@@ -260,7 +274,7 @@ def _effect(document: Document, draft: Draft, rect: Rect, planned: Plan, placed:
         np.maximum(view, each.alpha * each.strength * np.float32(draft.strength), out=view)
     if not document.protect.blank:
         found *= 1 - document.protect.read(rect)
-    return drop_faint(found)
+    return drop_faint(found) if draft.revision >= FAINT_DROPS else found
 
 
 def _full_frame(document: Document, outer: Rect, found: Map) -> Frame | None:
@@ -279,7 +293,9 @@ def _kept_alpha(seen: NDArray[np.uint8], draft: Draft, strength: Map, laid: list
     laid: where exemplars and moved items come to lie; when that is where the picture is not opaque, they lie over it, and are not cut to it
     """
     alpha = seen[..., 3]
-    if draft.settings.fill_transparent or not ((alpha < 255) & (strength > 0)).any():
+    if draft.settings.fill_transparent or draft.revision < STAYS_TRANSLUCENT:
+        return None
+    if not ((alpha < 255) & (strength > 0)).any():
         return None
     if any(((alpha < 255) & each).any() for each in laid):
         return None
@@ -359,12 +375,11 @@ def _item_input(
     return ItemInput(item.name, mask, behind, matrix, item.prompt)
 
 
-def _exemplar_input(
-    exemplar: Exemplar, placed: Placed, rect: Rect, overall: float, document: Document
-) -> ExemplarInput:
-    strength = on_grid(placed.strength * np.float32(overall), placed.rect, rect)
+def _exemplar_input(exemplar: Exemplar, placed: Placed, rect: Rect, draft: Draft, document: Document) -> ExemplarInput:
+    strength = on_grid(placed.strength * np.float32(draft.strength), placed.rect, rect)
     if not document.protect.blank:
         strength *= 1 - document.protect.read(rect)
-    drop_faint(strength)
+    if draft.revision >= FAINT_DROPS:
+        drop_faint(strength)
     pixels, alpha = on_grid(placed.pixels, placed.rect, rect), on_grid(placed.alpha, placed.rect, rect)
     return ExemplarInput(exemplar.name, pixels, alpha, strength, np.zeros_like(alpha), alpha * strength)

@@ -90,7 +90,7 @@ class Engine:
             case CandidatesRequest():
                 return _as_in_document(self._candidates(request), request.request)
             case StrengthsRequest():
-                return _as_in_document(self._strengths(request), request.requests[0])
+                return self._strengths(request)
             case EditRequest():
                 return _as_in_document(self._single(request), request)
 
@@ -104,7 +104,9 @@ class Engine:
         lost: NotFinite | None = None
         count = len(request.requests)
         for number, each in enumerate(request.requests):
-            run = _Watched(self._candidates(CandidatesRequest(each, (each.seed,)), ranked=False))
+            # Each its own way back: faint strength makes frames, and what is to stay translucent, differ.
+            once = self._candidates(CandidatesRequest(each, (each.seed,)), ranked=False)
+            run = _Watched(_as_in_document(once, each))
             words = f" · strength {number + 1} of {count}" if count > 1 else ""
             try:
                 results += yield from part(run.reports(), number / count, (number + 1) / count, more=words)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor import masks
-from editor.faint import drop_faint, strength_rect
+from editor.faint import strength_rect
 from editor.geometry import EMPTY, Placement, Rect, Size, chain, invert, pixel_matrix, transform_point
 from editor.item import Exemplar, Item, covered
 from editor.tiles import Tiles
@@ -113,11 +113,16 @@ def exemplar_reach(exemplar: Exemplar) -> Rect:
     return exemplar.bounds.grow(math.ceil(max(abs(placement.scale_x), abs(placement.scale_y)) / 2))
 
 
-def exemplar_extent(exemplar: Exemplar) -> Rect:
-    """A close bound of what the exemplar lets in: what is neither cut away nor transparent nor painted out, where it lies."""
+def exemplar_extent(exemplar: Exemplar, *, faint: bool = False) -> Rect:
+    """A close bound of what the exemplar lets in: what is neither cut away nor transparent nor painted out, where it lies.
+
+    faint: whether strength counts however little it is
+    """
     if not exemplar.strength or not exemplar.placement.scale_x * exemplar.placement.scale_y:
         return EMPTY
-    own = covered(exemplar.cutout).intersect(strength_rect(exemplar.strength_map, exemplar.strength))
+    painted = exemplar.strength_map
+    let_in = covered(painted) if faint else strength_rect(painted, exemplar.strength)
+    own = covered(exemplar.cutout).intersect(let_in)
     own = _opaque(exemplar.pixels[..., 3], own)
     if own.empty:
         return EMPTY
@@ -163,7 +168,7 @@ def place_exemplar(exemplar: Exemplar, area: Rect) -> Placed:
             return np.zeros(part.size.shape, np.float32)
         return np.asarray(np.clip(laid(map.read(source)), 0, 1) * np.float32(factor), np.float32)
 
-    strength = drop_faint(laid_map(exemplar.strength_map, exemplar.strength))
+    strength = laid_map(exemplar.strength_map, exemplar.strength)
     painted = exemplar.strength_map.read(source)
     low, high = painted.min(), painted.max()
     painted = np.full(part.size.shape, low) if low == high else np.clip(laid(painted, cv2.BORDER_REPLICATE), low, high)

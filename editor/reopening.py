@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from editor.document import Document, MapName
 from editor.errors import InvalidRequest
-from editor.item import Exemplar
+from editor.item import Exemplar, Item
 from editor.layer import Layer
 from editor.planning import Draft, Touch, meant
 from editor.report import Recipe
@@ -50,7 +50,8 @@ def can_reopen(document: Document, layer: Layer) -> str:
         case _:
             pass
     planned = meant(*_as_it_was(document, layer, recipe))
-    if planned.action != recipe.action or set(planned.subjects) != {each.id for each in recipe.subjects}:
+    # Where only too little is let in by now, the reopened edit says so itself, and that can be mended there.
+    if planned.action not in (recipe.action, None) or set(planned.subjects) != {each.id for each in recipe.subjects}:
         return "Moved items are in its way; put them back first."
     return ""
 
@@ -90,6 +91,7 @@ def reopen(document: Document, layer_id: int) -> Reopened:
         _shown_otherwise(document.exemplars, opened.exemplars),
         None if opened.strength is document.strength else document.strength,
         None if opened.selection is document.selection else document.selection,
+        _shown_otherwise(document.items, opened.items),
     )
     return Reopened(replace(opened, rerun=rerun), draft, layer.recipe.model)
 
@@ -99,11 +101,12 @@ def restored(document: Document) -> Document:
     rerun = document.rerun
     if rerun is None:
         return document
-    layers, exemplars = dict(rerun.layers), dict(rerun.exemplars)
+    layers, exemplars, items = dict(rerun.layers), dict(rerun.exemplars), dict(rerun.items)
     return replace(
         document,
         layers=tuple(replace(each, visible=layers.get(each.id, each.visible)) for each in document.layers),
         exemplars=tuple(replace(each, visible=exemplars.get(each.id, each.visible)) for each in document.exemplars),
+        items=tuple(replace(each, visible=items.get(each.id, each.visible)) for each in document.items),
         strength=document.strength if rerun.strength is None else rerun.strength,
         selection=document.selection if rerun.selection is None else rerun.selection,
         rerun=None,
@@ -122,7 +125,8 @@ def opened_map(document: Document, name: MapName) -> Tiles:
 
 
 def _shown_otherwise(
-    before: Sequence[Layer] | Sequence[Exemplar], after: Sequence[Layer] | Sequence[Exemplar]
+    before: Sequence[Layer] | Sequence[Exemplar] | Sequence[Item],
+    after: Sequence[Layer] | Sequence[Exemplar] | Sequence[Item],
 ) -> tuple[tuple[int, bool], ...]:
     """The ids of those whose visibility differs, with what it was."""
     shown = {each.id: each.visible for each in after}

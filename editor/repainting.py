@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,9 +43,12 @@ Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 PROPORTIONAL = 2  # the revision since which an exemplar frees the picture by how much of it is let in
+FAINT_DROPS = 2  # the revision since which faint strength is nothing
+TRUE_COLOURS = 2  # the revision since which models see sRGB, whatever space the document is in
 OWNING = 2.0  # times what is let in is freed: all of it from a half on, where an exemplar owns a cell
 CORE = 0.5  # of a pixel that an exemplar covers: the rim is measured from those
 EDGES = 16  # a rim around many strengths is made of so many steps
+FLAT = 1 / 16  # of an exemplar painted with one strength: that one is no step, but counts as it is
 NEARLY_ON = 1.0  # document pixel by which an exemplar that covers the picture may miss its corners
 
 
@@ -74,7 +78,7 @@ def repaint_frame(document: Document, draft: Draft, planned: Plan) -> Frame | No
     tight = _asked(document, draft, planned)
     for exemplar in _freeing(document, draft, planned):
         # A rim of the model's own is some share of the frame, and smaller than the frame's margin.
-        tight = tight.unite(exemplar_extent(exemplar).grow(math.ceil(exemplar.rim or 0)))
+        tight = tight.unite(_extent(exemplar, draft).grow(math.ceil(exemplar.rim or 0)))
     tight = tight.intersect(document.rect)
     chosen = None if draft.frame is None else draft.frame.intersect(document.rect)
     if tight.empty or (chosen is not None and chosen.empty):
@@ -91,7 +95,7 @@ def repaint_reach(document: Document, draft: Draft, planned: Plan) -> Rect:
         return EMPTY
     found = _asked(document, draft, planned)
     for exemplar in _freeing(document, draft, planned):
-        found = found.unite(exemplar_extent(exemplar).grow(math.ceil(rim_of(exemplar, draft, frame))))
+        found = found.unite(_extent(exemplar, draft).grow(math.ceil(rim_of(exemplar, draft, frame))))
     return found.intersect(frame.rect)
 
 
@@ -168,22 +172,24 @@ def _change(
         np.maximum(found, made.rim, out=found)
         np.multiply(made.rim, free, out=made.rim)
         _close(made.rim, rect, frame.rect, document.rect)
-        if draft.revision >= PROPORTIONAL:
+        if draft.revision >= FAINT_DROPS:
             drop_faint(made.rim)
         if made.rim.any():
             exemplars[exemplar.id] = made
     found *= free
     _close(found, rect, frame.rect, document.rect)
-    return drop_faint(found) if draft.revision >= PROPORTIONAL else found, exemplars
+    return drop_faint(found) if draft.revision >= FAINT_DROPS else found, exemplars
 
 
 def _laid(exemplar: Exemplar, rect: Rect, rim: float, document: Document, draft: Draft) -> ExemplarInput | None:
     """The exemplar on the grid of `rect`, its rim not yet multiplied by anything; None where it has nothing there."""
     around = rect.grow(math.ceil(rim)).intersect(document.rect)
-    near = exemplar_extent(exemplar).intersect(around)
+    near = _extent(exemplar, draft).intersect(around)
     if near.empty:
         return None
     placed = place_exemplar(exemplar, near)
+    if draft.revision >= FAINT_DROPS:
+        drop_faint(placed.strength)
     if not (placed.alpha * placed.strength).any():
         return None
     part = placed.rect.grow(math.ceil(rim)).intersect(rect)
@@ -199,13 +205,22 @@ def _laid(exemplar: Exemplar, rect: Rect, rim: float, document: Document, draft:
     )
     return ExemplarInput(
         exemplar.name,
-        to_srgb(on_grid(placed.pixels, placed.rect, rect), document.metadata.icc),
+        to_srgb(on_grid(placed.pixels, placed.rect, rect), space_of(document, draft)),
         on_grid(placed.alpha, placed.rect, rect),
         strength,
         on_grid(placed.fidelity, placed.rect, rect),
         on_grid(freed, part, rect),
         exemplar.prompt_weight,
     )
+
+
+def _extent(exemplar: Exemplar, draft: Draft) -> Rect:
+    return exemplar_extent(exemplar, faint=draft.revision < FAINT_DROPS)
+
+
+def space_of(document: Document, draft: Draft) -> bytes | None:
+    """The colour space of the document, as a profile, where a model is to see its colours in sRGB; None where it sees the numbers as they are."""
+    return document.metadata.icc if draft.revision >= TRUE_COLOURS else None
 
 
 def _map_given(draft: Draft, planned: Plan) -> bool:
@@ -264,7 +279,10 @@ def _covers(exemplar: Exemplar, document: Document) -> bool:
         if not (own.left - near[0] <= u <= own.right + near[0] and own.top - near[1] <= v <= own.bottom + near[1]):
             return False
     blocks = {id(block): block for _, block in exemplar.cutout.blocks()}.values()  # most are one and the same
-    return all(float(block.min()) >= CORE for block in blocks) and int(exemplar.pixels[..., 3].min()) >= CORE * 255
+    if not all(float(block.min()) >= CORE for block in blocks):
+        return False
+    alpha = cv2.extractChannel(exemplar.pixels, 3)  # four times as fast as looking at every fourth byte
+    return int(alpha.min()) >= CORE * 255
 
 
 def _by_the_map(exemplar: ExemplarInput, map: Map, draft: Draft) -> ExemplarInput:
@@ -297,6 +315,7 @@ def _freed(placed: Placed, slider: float, part: Rect, rim: float) -> Map:
 
     `slider`: 0 to 1, the exemplar's own strength, by which all that was painted on it is multiplied. The rim of several strengths is the largest of
     theirs. Where very many were painted, they are taken together in steps of the painted strength, the lowest of each: by the slider nothing jumps.
+    What is flat keeps its own strength, so that a soft stroke beside or on it never takes from its rim.
     """
     whole = part.unite(placed.rect)
     painted = placed.painted
@@ -304,9 +323,12 @@ def _freed(placed: Placed, slider: float, part: Rect, rim: float) -> Map:
     core = placed.alpha >= CORE
     if rim > 0 and core.any():
         values: Map = painted[core]
-        levels: Map = values[:1] if values.min() == values.max() else np.unique(values)
-        if len(levels) > EDGES:
-            levels = np.asarray(np.arange(1, EDGES + 1) / EDGES, np.float32)
+        levels: Map = values[:1]
+        if values.min() < values.max():
+            levels, counts = np.unique(values, return_counts=True)
+            if len(levels) > EDGES:
+                steps = np.asarray(np.arange(1, EDGES + 1) / EDGES, np.float32)
+                levels = np.union1d(steps, levels[counts >= FLAT * values.size])
         shares = _share(levels * np.float32(slider))
         saturated = False
         for level, share in zip(levels, shares, strict=True):  # rising: each is a part of the one before

@@ -20,7 +20,9 @@ REVISION: Final = 2
 """The newest rules by which a document becomes a request. Recipes name theirs, so that what was made by older ones is made again by them.
 
 1: an exemplar that lets anything in frees the picture under and around it in full, and one that covers the picture outvotes what is painted.
-2: it does so by how much of it is let in, and what is painted goes before what covers everything (`editor.repainting`).
+   Faint strength counts, a translucent picture becomes opaque, and models take the numbers of any colour space for sRGB.
+2: it does so by how much of it is let in, and what is painted goes before what covers everything (`editor.repainting`). Faint strength is nothing
+   (`editor.faint`), a translucent picture stays so unless it is to be filled, and models see sRGB.
 """
 
 Pixels = NDArray[np.uint8]

@@ -12,7 +12,7 @@ class Rerun:
     """Part of a document from the moment when an edit is reopened until its new result is accepted, or somebody leaves.
 
     `layer`: the id of the layer that the edit made; the new result takes its place.
-    `layers`, `exemplars`: which of them were hidden or shown for it, by id, each with whether it was visible before.
+    `layers`, `exemplars`, `items`: which of them were hidden or shown for it, by id, each with whether it was visible before.
     `strength`, `selection`: (H, W) float32 in [0, 1], the maps as they were before; None where they were left alone.
     """
 
@@ -21,3 +21,4 @@ class Rerun:
     exemplars: tuple[tuple[int, bool], ...] = ()
     strength: Tiles | None = None
     selection: Tiles | None = None
+    items: tuple[tuple[int, bool], ...] = ()

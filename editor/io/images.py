@@ -26,7 +26,8 @@ from editor.io.exif import ORIENTATION, PREFIX, upright
 from editor.io.files import opened, written_beside
 from editor.io.limits import MOST_BYTES_OF
 from editor.io.metadata import DAMAGED, information, without_texts
-from editor.io.stated import raw_exif, stated_by_exif, stated_space
+from editor.io.safe_json import read_start
+from editor.io.stated import stated_by_exif, stated_space
 
 MOST_PIXELS = 400_000_000
 # Decoders keep an address for every row, and everything here a block for each 128: a strip one pixel wide takes far more than its pixels.
@@ -135,7 +136,7 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
         notes.append(BROKEN_EXIF)
     known, lost = information(image, data)
     notes += lost
-    block = image.info.get("exif") or known.exif or raw_exif(image)
+    block = image.info.get("exif") or known.exif
     if exif is None and block:
         exif, orientation = upright(block if block.startswith(PREFIX) else PREFIX + block)
     if exif is not None and len(exif) > MOST_BYTES_OF["exif"]:
@@ -214,8 +215,7 @@ def begins_project(head: bytes) -> bool:
 def may_be_picture(path: Path) -> bool:
     """Whether there is any use in reading the file as a picture: by its content it is one, also of kinds that are not read here, or by its name."""
     try:
-        with path.open("rb") as file:
-            head = file.read(16)
+        head = read_start(path, 16)  # a pipe would keep the window waiting
     except OSError:
         head = b""
     other = any(head.startswith(start) for start, _ in _OTHER_PICTURES) or head[4:8] == b"ftyp"

@@ -136,6 +136,10 @@ def rebuild(
             tuple((each.whole("id"), each.flag("visible")) for each in group.groups("exemplars")),
             tiles(group, "strength", size.shape, np.float32) if group.has("strength") else None,
             tiles(group, "selection", size.shape, np.float32) if group.has("selection") else None,
+            # Projects from before this was kept do not have it.
+            tuple((each.whole("id"), each.flag("visible")) for each in group.groups("items"))
+            if group.has("items")
+            else (),
         )
 
     strength, protect, avoid, selection = (tiles(maps, name, size.shape, np.float32) for name in MAPS)
@@ -161,6 +165,7 @@ def _describe_rerun(rerun: Rerun, store: TileStore) -> dict[str, Any]:
         "layer": rerun.layer,
         "layers": [{"id": id, "visible": visible} for id, visible in rerun.layers],
         "exemplars": [{"id": id, "visible": visible} for id, visible in rerun.exemplars],
+        "items": [{"id": id, "visible": visible} for id, visible in rerun.items],
         "strength": None if rerun.strength is None else store.number(rerun.strength),
         "selection": None if rerun.selection is None else store.number(rerun.selection),
     }

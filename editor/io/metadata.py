@@ -9,8 +9,8 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 from xml.parsers import expat
 
@@ -45,8 +45,11 @@ DAMAGED = (
 )
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_BLANK = b"\0 \r\n\t"  # around a packet
+_TAG = re.compile(rb"<[^\"'>]*(?:(?:\"[^\"]*\"|'[^']*')[^\"'>]*)*>")
 LONGEST_PLAIN = 1000  # characters of a text that is written unpacked
 _RAW_PROFILE = "Raw profile type "
+_ICC_KEYWORDS = (f"{_RAW_PROFILE}icc", f"{_RAW_PROFILE}icm")
 _BROKEN = "Some information that came with the file ({}) is broken or far too long and was left out."
 
 _TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
@@ -172,11 +175,24 @@ def unpack_extras(blocks: Mapping[str, bytes | None], dpi: tuple[float, float] |
 # From files
 
 
-def _of_png(data: bytes) -> tuple[Metadata, list[str]]:
+def profile_in_texts(data: bytes) -> bytes | None:
+    """The colour profile that a PNG has as a text, as older programs wrote it."""
+    for key, text in _read_texts(data).texts:
+        if key in _ICC_KEYWORDS:
+            return _raw_profile(text) or None
+    return None
+
+
+def _read_texts(data: bytes) -> _Texts:
     reader = _Texts()
     for kind, at, stop in _chunks(data):
         if kind in _PNG_TEXTS:
             reader.add(kind, data[at + 8 : stop - 4], data[stop - 4 : stop])
+    return reader
+
+
+def _of_png(data: bytes) -> tuple[Metadata, list[str]]:
+    reader = _read_texts(data)
     comment, texts = "", list[tuple[str, str]]()
     raw: dict[str, bytes] = {}
     for key, text in reader.texts:
@@ -235,7 +251,6 @@ def _of_other(image: ImageFile) -> tuple[Metadata, list[str]]:
     )
 
 
-@dataclass
 class _Texts:
     """The texts of a PNG, read chunk by chunk. `left`: bytes that they may still take together."""
 
@@ -391,7 +406,7 @@ def _prefixes(xmp: bytes) -> dict[str, set[bytes]]:
     parser.StartDoctypeDeclHandler = refused
     try:
         xmp.decode()
-        parser.Parse(xmp.strip(b"\0 \r\n\t"), True)
+        parser.Parse(xmp.strip(_BLANK), True)
     except (expat.ExpatError, UnicodeDecodeError) as error:
         raise _Broken from error
     return prefixes
@@ -422,12 +437,55 @@ def _with_values(packet: bytes, prefixes: Mapping[str, set[bytes]], values: Mapp
 
 
 def _without(packet: bytes, prefixes: Mapping[str, set[bytes]], properties: tuple[tuple[str, str], ...]) -> bytes:
-    for uri, name in properties:
-        names = _names(prefixes, uri, name)
-        if names:
-            packet = re.sub(rb"\s" + names + rb"\s*=\s*(?:\"[^\"]*\"|'[^']*')", b"", packet)
-            packet = re.sub(rb"<(" + names + rb")\b[^>]*?(?:/>|>.*?</\1\s*>)", b"", packet, flags=re.DOTALL)
-    return packet
+    known = [(uri, name) for uri, name in properties if uri in prefixes]
+    for uri, name in known:
+        packet = re.sub(rb"\s" + _names(prefixes, uri, name) + rb"\s*=\s*(?:\"[^\"]*\"|'[^']*')", b"", packet)
+    if not known:
+        return packet
+    kept, begin = [], 0
+    for start, stop in _elements(packet, known):
+        kept.append(packet[begin:start])
+        begin = stop
+    return b"".join((*kept, packet[begin:]))
+
+
+def _elements(packet: bytes, properties: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
+    """Where the elements of these names begin and end, but for those inside of another. Raises `_Broken`.
+
+    By a parser: patterns would look for the end of what only looks like an element, in a comment for instance, again and again.
+    """
+    wanted = re.compile("|".join(f"{re.escape(uri)} (?:{name})" for uri, name in properties))
+    begin = len(packet) - len(packet.lstrip(_BLANK))
+    spans: list[tuple[int, int]] = []
+    depth = 0
+    parser = expat.ParserCreate("utf-8", " ")
+
+    def started(name: str, _: object) -> None:
+        nonlocal depth
+        if depth or wanted.fullmatch(name):
+            depth += 1
+            if depth == 1:
+                spans.append((begin + parser.CurrentByteIndex, 0))
+
+    def ended(_: str) -> None:
+        nonlocal depth
+        depth -= depth > 0
+        start = spans[-1][0] if spans else 0
+        if not depth and spans and not spans[-1][1]:
+            tag = _TAG.match(packet, start)
+            is_empty = tag is not None and tag[0].endswith(b"/>")
+            stop = (
+                tag.end() if tag is not None and is_empty else packet.index(b">", begin + parser.CurrentByteIndex) + 1
+            )
+            spans[-1] = start, stop
+
+    parser.StartElementHandler = started
+    parser.EndElementHandler = ended
+    try:
+        parser.Parse(packet.strip(_BLANK), True)
+    except (expat.ExpatError, ValueError) as error:
+        raise _Broken from error
+    return spans
 
 
 def png_texts(metadata: Metadata) -> PngImagePlugin.PngInfo | None:

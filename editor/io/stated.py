@@ -2,7 +2,7 @@
 
 | kind | where, the first that is there counts |
 |---|---|
-| PNG | `cICP`, `iCCP`, `sRGB`, `cHRM` with `gAMA`, EXIF |
+| PNG | `cICP`, `iCCP` or a text that holds a profile, `sRGB`, `cHRM` with `gAMA`, EXIF |
 | JPEG, WebP | ICC profile, EXIF |
 | TIFF | ICC profile, the tags for white point, primaries and transfer function, EXIF |
 
@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
-from editor.io.exif import PREFIX
 from editor.io.icc import (
     ADOBE_GAMMA,
     ADOBE_RGB,
@@ -37,6 +36,7 @@ from editor.io.icc import (
     rec_709_curve,
     srgb_curve,
 )
+from editor.io.metadata import profile_in_texts
 
 EXIF_IFD, INTEROPERABILITY_IFD = 0x8769, 0xA005
 COLOUR_SPACE, GAMMA, WHITE_POINT, PRIMARIES, TRANSFER = 0xA001, 0xA500, 318, 319, 301
@@ -105,7 +105,7 @@ def stated_space(image: ImageFile, data: bytes) -> Stated:
     """What the file says apart from its EXIF. `image`: as opened; `data`: the whole file."""
     icc: bytes | None = image.info.get("icc_profile") or None
     if isinstance(image, PngImagePlugin.PngImageFile):
-        return _of_png(data, icc or _raw_profile(image))
+        return _of_png(data, icc or profile_in_texts(data))
     if icc is not None:
         return Stated(icc, said=True)
     if isinstance(image, JpegImagePlugin.JpegImageFile):
@@ -226,24 +226,3 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if int.from_bytes(data[at + 8 + size : at + 12 + size], "big") == zlib.crc32(kind + body):
             yield kind, body
         at += 12 + size
-
-
-def raw_exif(image: ImageFile) -> bytes | None:
-    """EXIF of a PNG as older programs wrote it, as text."""
-    blocks = (_raw(image, f"Raw profile type {name}") for name in ("exif", "APP1"))
-    return next((block for block in blocks if block is not None and block.startswith(PREFIX)), None)
-
-
-def _raw_profile(image: ImageFile) -> bytes | None:
-    return _raw(image, "Raw profile type icc") or _raw(image, "Raw profile type icm")
-
-
-def _raw(image: ImageFile, name: str) -> bytes | None:
-    """ImageMagick's way to put a block of bytes into the texts of a PNG: its name, its length, and hexadecimal digits, line by line."""
-    text = image.info.get(name)
-    if not isinstance(text, str):
-        return None
-    try:
-        return bytes.fromhex("".join(text.split("\n")[3:])) or None
-    except ValueError:
-        return None

@@ -96,7 +96,7 @@ def test_the_file_is_as_large_as_was_said_and_the_choice_is_remembered(tell: Tel
         assert (dialog.quality.value, dialog.chroma.value, dialog.longest.value) == (60, "quarter", 320)
         await press(dialog, "PNG")
         assert not dialog.quality.isVisible()
-        assert dialog.pixels.text() == "640 × 427 pixels", "another kind of file has choices of its own"
+        assert dialog.pixels.text().startswith("640 × 427 pixels → 320 × 214"), "the size is that of all kinds"
         await press(dialog, "Cancel")
 
     tell(story)
@@ -124,6 +124,49 @@ def test_what_cannot_be_kept_is_said_before_and_after(tell: Tell, shot: Path, tm
         assert read_image(tmp_path / "bare.webp").metadata.exif is None
 
     tell(story)
+
+
+def test_what_is_not_to_go_along_goes_along_in_no_kind_of_file(tell: Tell, shot: Path, tmp_path: Path) -> None:
+    """Whoever takes the place and the camera out of a JPEG, and then calls it .png, means the PNG too."""
+
+    async def story(desk: Desk) -> None:
+        session = await desk.open(shot)
+        noticed: list[Notice] = []
+        session.noticed.connect(noticed.append)
+        await desk.do("file.export")
+        dialog = await desk.export_dialog()
+        await press(dialog, "JPEG")
+        await press(dialog, export_dialog.KEEP)
+        await press(dialog, "WebP")
+        assert not dialog.keep.isChecked()
+        await desk.go_on_exporting()
+        await desk.choose_file(tmp_path / "bare.png")
+        await until(lambda: noticed)
+        bare = read_image(tmp_path / "bare.png").metadata
+        assert (bare.exif, bare.comment) == (None, "")
+
+    tell(story)
+
+
+def test_what_goes_wrong_inside_is_said_in_place_of_the_size(
+    tell: Tell, shot: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def encode(*_: object, **__: object) -> None:
+        raise ValueError("encoder returned nothing")
+
+    monkeypatch.setattr(export_dialog, "encode", encode)
+
+    async def story(desk: Desk) -> None:
+        await desk.open(shot)
+        await desk.do("file.export")
+        dialog = await desk.export_dialog()
+        assert await known(dialog) == "It cannot be written so."
+        assert "went wrong" in dialog.notes.text()
+        await press(dialog, "Cancel")
+
+    tell(story)
+    assert "encoder returned nothing" in caplog.text
+    caplog.clear()
 
 
 def test_a_size_that_a_kind_cannot_have_cannot_be_exported(tell: Tell, shot: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from editor.errors import EditorError, InvalidRequest, UnreadableFile
 from editor.first_strength import first_strength
 from editor.geometry import Point, Rect
 from editor.io import images
-from editor.io.images import Picture, read_image
+from editor.io.images import Picture, may_be_picture, read_image
 from editor.io.project import save_project
 from editor.models.info import ModelInfo
 from editor.models.library import Library
@@ -247,6 +248,16 @@ def test_a_project_is_one_whatever_it_is_called(tmp_path: Path) -> None:
     archive = tmp_path / "letters.zip"
     archive.write_bytes(b"PK\x03\x04" + bytes(200))
     assert not is_project(archive)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes among files here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    for name in ("pipe", "pipe.png", "pipe.palimpsest"):
+        os.mkfifo(tmp_path / name)
+    assert not may_be_picture(tmp_path / "pipe")
+    assert may_be_picture(tmp_path / "pipe.png"), "whoever reads it says what is wrong with it"
+    assert [is_project(tmp_path / name) for name in ("pipe", "pipe.png", "pipe.palimpsest")] == [False, False, True]
+    assert not may_be_picture(Path("a\0b"))
 
 
 @pytest.mark.parametrize("junk", [b"", b"GIF89a", b"not a picture", b"%PDF-1.7", b"PK\x03\x04", bytes(4) + b"ftypheic"])

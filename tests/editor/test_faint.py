@@ -14,7 +14,7 @@ from editor import masks
 from editor.applying import apply_result
 from editor.brush import Brush, Sample, SetTo, Stroke
 from editor.document import Document
-from editor.edit import effect, frame_for, make_request, plan, reach
+from editor.edit import at_strengths, effect, frame_for, make_request, plan, reach
 from editor.errors import InvalidRequest
 from editor.faint import FAINTEST, is_strength, lets_in, strength_rect
 from editor.geometry import Placement, Rect
@@ -151,6 +151,15 @@ def test_a_map_counts_as_long_as_one_value_does(value: float, overall: float) ->
         assert is_strength(map, overall)
     if value * overall < FAINTEST * 0.999:
         assert not is_strength(map, overall)
+
+
+def test_of_several_strengths_those_that_leave_nothing_are_not_tried() -> None:
+    document = Document.of_picture(np.full((64, 64, 4), 255, np.uint8))
+    weak = document.with_strength(document.empty_map().write(20, 20, np.full((20, 20), 0.01, np.float32)))
+    tried = at_strengths(weak, draft(PixelsSettings()), (0.15, 0.3, 0.9))
+    assert [each.overall for each in tried.requests] == [0.3, 0.9]
+    with pytest.raises(InvalidRequest, match="nothing to change yet"):
+        at_strengths(weak, draft(PixelsSettings()), (0.05, 0.15))
 
 
 def test_an_exemplar_that_lets_nothing_in_is_nothing() -> None:

@@ -199,6 +199,33 @@ def test_why_a_layer_cannot_be_reopened() -> None:
         reopen(document, 99)
 
 
+def test_an_exemplar_that_lets_nothing_in_by_now_is_not_in_the_way() -> None:
+    for asked, drafted in (
+        (two_exemplars(picture()), draft()),
+        (with_exemplar(picture(), Placement(90, 80))[0], Draft(seed=4)),
+    ):
+        _, document = apply_result(asked, answer(make_request(asked, drafted)), asked)
+        for exemplar in document.exemplars:
+            document = document.with_exemplar(replace(exemplar, strength=0.0))
+        made = document.layers[-1]
+        assert can_reopen(document, made) == ""
+        opened = reopen(document, made.id)
+        planned = meant(opened.document, opened.draft)
+        assert (planned.action, planned.reason.split(".")[0]) == (None, "Nothing of the reference picture comes in")
+
+
+def test_a_hidden_item_is_shown_for_its_edit_and_hidden_again(tmp_path: Path) -> None:
+    asked, item = with_item(picture(), Rect(60, 50, 130, 110))
+    first = make_request(asked, draft(item=item.id, prompt="a dog"))
+    _, document = apply_result(asked, answer(first), asked)
+    document = document.with_item(replace(document.items[0], visible=False))
+    opened = reopen(document, document.layers[-1].id).document
+    assert [each.visible for each in opened.items] == [True]
+    save_project(tmp_path / "middle.palimpsest", opened)
+    for each in (opened, load_project(tmp_path / "middle.palimpsest")):
+        assert [item.visible for item in restored(each).items] == [False]
+
+
 def test_moved_items_are_in_the_way_of_nothing_else() -> None:
     for chosen in (Draft(seed=1), draft()):
         asked = painted(picture(), Rect(60, 50, 130, 110))

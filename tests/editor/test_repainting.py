@@ -377,6 +377,18 @@ class TestHowMuchIsLetIn:
         for let_in in (0.5, 0.8):
             assert np.array_equal(self.free(self.laid(let_in)), whole)
 
+    def test_a_soft_stroke_on_a_flat_strength_takes_nothing_from_its_rim(self) -> None:
+        document, exemplar = with_exemplar(picture(), Placement(150, 100), side=60)
+        flat = np.full((60, 60), 0.3, np.float32)
+        y, x = np.mgrid[0:60, 0:60]
+        stroke = 0.8 * np.exp(-((y - 30.0) ** 2 + (x - 20.0) ** 2) / 40).astype(np.float32)
+        before, after = (
+            self.free(document.with_exemplar(replace(exemplar, strength_map=Tiles.of(painted), rim=20.0)))
+            for painted in (flat, np.maximum(flat, stroke))
+        )
+        assert before[100, 185] > 0.1
+        assert (after >= before).all()
+
     def test_at_full_strength_it_is_as_it_was(self) -> None:
         for at in (Placement(150, 100), Placement(140.3, 90.7, 1.3, 0.8, 33)):
             document = self.laid(1.0, at)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from editor.advice import came_to_nothing
 from editor.compose import flatten, lay
 from editor.document import Document, Metadata, picture_changes
-from editor.edit import Draft, apply_result, layer_of_result, make_request
+from editor.edit import Draft, apply_result, at_strengths, layer_of_result, make_request
 from editor.engine import Engine
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
@@ -27,6 +29,7 @@ from editor.request import BlendedSettings, EditRequest, PixelsSettings, QuickFi
 from editor.tiles import Tiles
 from tests.editor.strategies import random_array
 
+T = TypeVar("T")
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
@@ -64,21 +67,66 @@ def paints(monkeypatch: pytest.MonkeyPatch) -> Callable[[Colour], None]:
     return use
 
 
-def outcome(document: Document, *, fill_transparent: bool = False) -> tuple[Document, EditResult]:
-    draft = replace(Draft.for_document(document), seed=1)
-    draft = replace(draft, settings=replace(draft.settings, fill_transparent=fill_transparent))
-    reports = Engine().run(make_request(document, draft))
+def returned(reports: Reports[T]) -> T:
     try:
         while True:
             next(reports)
     except StopIteration as stop:
-        result: EditResult = stop.value
+        found: T = stop.value
+        return found
+
+
+def outcome(document: Document, *, fill_transparent: bool = False) -> tuple[Document, EditResult]:
+    draft = replace(Draft.for_document(document), seed=1)
+    draft = replace(draft, settings=replace(draft.settings, fill_transparent=fill_transparent))
+    result = returned(Engine().run(make_request(document, draft)))
     return apply_result(document, result, document)[1], result
 
 
 def on_white(pixels: Pixels) -> NDArray[np.float64]:
     alpha = pixels[..., 3:] / 255
     return np.asarray(pixels[..., :3] * alpha + 255 * (1 - alpha))
+
+
+def test_each_of_several_strengths_is_as_translucent_as_the_picture(paints: Callable[[Colour], None]) -> None:
+    """What is painted fades out, so that a weaker one changes less of the picture, and sees less of it."""
+    paints((60, 90, 200))
+    pixels = with_alpha(128, size=700)
+    pixels[:, :350, 3] = np.linspace(60, 255, 350).astype(np.uint8)
+    document = document_of(pixels)
+    fading = np.tile(np.linspace(0.004, 0, 690, dtype=np.float32), (12, 1))
+    fading[:, 300:330] = 1
+    document = document.with_strength(document.empty_map().write(5, 20, fading))
+    request = at_strengths(document, replace(Draft.for_document(document), seed=1), (0.3, 1.0))
+    assert len({each.frame.rect for each in request.requests}) == 2
+    for level, result in zip((0.3, 1.0), returned(Engine().run(request)), strict=True):
+        after = flatten(apply_result(document, result, document)[1])
+        assert np.array_equal(after[..., 3], pixels[..., 3])
+        meant = on_white(pixels)[25, 320] * (1 - level) + np.array((60, 90, 200)) * level
+        assert np.abs(on_white(after)[25, 320] - meant).max() <= 1.0
+
+
+def test_the_weakest_of_several_strengths_may_leave_translucent_parts_alone(paints: Callable[[Colour], None]) -> None:
+    paints((250, 246, 240))
+    pixels = np.full((64, 64, 4), (200, 40, 10, 255), np.uint8)
+    pixels[:, 32:, 3] = 90
+    document = document_of(pixels)
+    painted = np.full((10, 20), 1.0, np.float32)
+    painted[:, 10:] = 0.004  # of which nothing is left at a weaker overall strength
+    document = document.with_strength(document.empty_map().write(22, 20, painted))
+    request = at_strengths(document, replace(Draft.for_document(document), seed=1), (0.3, 1.0))
+    assert [each.alpha is None for each in request.requests] == [True, False]
+    for result in returned(Engine().run(request)):
+        after = flatten(apply_result(document, result, document)[1])
+        assert np.array_equal(after[..., 3], pixels[..., 3])
+
+
+def test_nothing_came_of_it_where_a_translucent_picture_looks_as_before(paints: Callable[[Colour], None]) -> None:
+    document = document_of(with_alpha(51, (205, 155, 105)))
+    paints((245, 235, 225))  # just that on white
+    assert came_to_nothing(document, outcome(document)[1])
+    paints((245, 235, 220))
+    assert not came_to_nothing(document, outcome(document)[1])
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])

@@ -60,6 +60,8 @@ def evened(made: Image, source: Image, region: Mask, band: float) -> Reports[Ima
 
 def _corrected(made: Image, source: Image, region: Mask, unknown: Mask) -> Reports[Image]:
     """With the correction that is known around the region, and 0 in what of the region is not `unknown`."""
+    if not unknown.any():
+        return made
     height, width = region.shape
     near = Rect.of_mask(region).grow(1).intersect(Rect(0, 0, width, height)).slices
     solved = unknown[near]

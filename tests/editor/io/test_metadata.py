@@ -19,7 +19,7 @@ from editor.io.exif import PREFIX
 from editor.io.images import read_image, write_image
 from editor.io.journal import Journal
 from editor.io.limits import MOST_BYTES_OF, MOST_TEXTS
-from editor.io.metadata import without_texts
+from editor.io.metadata import sized_xmp, upright_xmp, without_texts
 from editor.io.project import load_project, open_project, save_project
 from tests.editor.io.test_journal import newest, snapshot
 
@@ -249,6 +249,42 @@ def test_a_broken_packet_does_not_keep_a_jpeg_from_opening(tmp_path: Path, packe
     picture = read_image(tmp_path / "camera.jpg")
     assert picture.metadata.xmp is None
     assert "XMP" in picture.notes[0]
+
+
+PACKET = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:p="http://ns.adobe.com/xap/1.0/"'
+    b' xmp:Label="keep">%s</rdf:Description></rdf:RDF></x:xmpmeta>'
+)
+
+
+@pytest.mark.parametrize(
+    ("inside", "left"),
+    [
+        (b"<xmp:Thumbnails/><xmp:Label>a</xmp:Label>", b"<xmp:Label>a</xmp:Label>"),
+        (b"<xmp:Thumbnails a='>/>'/>", b""),
+        (b"<xmp:Thumbnails><rdf:Alt><rdf:li>b</rdf:li></rdf:Alt></xmp:Thumbnails >c", b"c"),
+        (b"<p:Thumbnails><xmp:Thumbnails><p:Thumbnails/></xmp:Thumbnails>d</p:Thumbnails>e", b"e"),
+        (b"<p:Thumbnails><!-- </p:Thumbnails> --></p:Thumbnails>f<xmp:Thumbnails/>", b"f"),
+        (b"<xmp:Thumbnailsize>g</xmp:Thumbnailsize>", b"<xmp:Thumbnailsize>g</xmp:Thumbnailsize>"),
+        ("<xmp:Thumbnails>é</xmp:Thumbnails>ü".encode(), "ü".encode()),
+        (b"<!-- <xmp:Thumbnails> -->", b"<!-- <xmp:Thumbnails> -->"),
+    ],
+)
+@pytest.mark.parametrize("around", [b"", b"\n\t "])
+def test_small_previews_go_and_nothing_beside_them(inside: bytes, left: bytes, around: bytes) -> None:
+    assert upright_xmp(around + PACKET % inside + around) == around + PACKET % left + around
+
+
+@pytest.mark.parametrize(
+    "piece", [b"<xmp:Thumbnails>", b"<xmp:Thumbnails ", b"<xmp:Thumbnails a='", b" xmp:Thumbnails = "]
+)
+@pytest.mark.parametrize(("begin", "end"), [(b"<!--", b"-->"), (b"<![CDATA[", b"]]>")])
+def test_what_only_looks_like_a_preview_takes_no_time(piece: bytes, begin: bytes, end: bytes) -> None:
+    """Eight megabytes of it, which is as much as is read, would take days if each were looked for to the end."""
+    packet = PACKET % (begin + piece * (8 * 2**20 // len(piece) - 40) + end)
+    assert upright_xmp(packet) == packet
+    assert sized_xmp(packet, 3, 4, scaled=True) == packet
 
 
 def test_a_packet_too_long_for_a_jpeg_is_said(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from editor import colour
 from editor.io.icc import DISPLAY_P3, REC_2020, SRGB, matrix_profile, rec_709_curve, srgb_curve
 from editor.io.images import Picture, read_image
+from editor.io.metadata import raw_profile
 from editor.io.stated import BRIGHT, BROKEN
 from tests.editor.io.colour_files import (
     Chunk,
@@ -39,6 +41,12 @@ def green(dtype: type = np.uint8) -> np.ndarray:
     return np.full((3, 4, 3), GREEN, dtype) * (257 if dtype is np.uint16 else 1)
 
 
+def in_text(name: str, profile: bytes) -> Chunk:
+    """As ImageMagick wrote profiles before PNG had a place for them."""
+    text = raw_profile(name, profile).encode()
+    return b"zTXt", f"Raw profile type {name}".encode() + b"\0\0" + zlib.compress(text)
+
+
 def in_srgb(picture: Picture) -> tuple[int, ...]:
     return tuple(int(value) for value in colour.to_srgb(picture.pixels, picture.metadata.icc)[1, 1, :3])
 
@@ -51,6 +59,9 @@ def in_srgb(picture: Picture) -> tuple[int, ...]:
         ([(b"sRGB", b"\0")], GREEN),
         ([iccp(adobe_rgb())], (0, 201, 37)),
         ([iccp(display_p3())], (0, 203, 11)),
+        ([in_text("icc", adobe_rgb())], (0, 201, 37)),
+        ([in_text("icm", display_p3())], (0, 203, 11)),
+        ([in_text("icc", adobe_rgb()), iccp(display_p3())], (0, 203, 11)),
         ([ADOBE_CHRM, gama(45455)], (0, 201, 37)),
         ([gama(45455)], GREEN),
         ([SRGB_CHRM, gama(45455)], GREEN),

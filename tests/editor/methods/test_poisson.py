@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -148,4 +150,6 @@ def test_an_even_edge_changes_nothing_where_both_pictures_agree(name: str) -> No
     region, source = REGIONS[name], a_picture(1)
     assert np.abs(drive(evened(source, source, region, 6)) - source).max() < 1e-6
     made = a_picture(2)
+    with warnings.catch_warnings(action="error"):
+        assert (drive(evened(made, source, region, 0.5)) == made).all()
     assert (drive(evened(made, source, region, 6))[~region] == made[~region]).all()
