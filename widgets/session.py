@@ -534,7 +534,8 @@ class Session(Setup):
         if self.job is not None and self.job.busy:
             asked = self.job.asked
             self._set_job(self.job.with_result(result))
-            if asked.edit is not self._told_of and came_to_nothing(asked.document, result):
+            weak = result.recipe.strength < max(asked.strengths, default=0.0)  # a stronger one shows more
+            if asked.edit is not self._told_of and not weak and came_to_nothing(asked.document, result):
                 self._told_of = asked.edit  # once for all that are made of it
                 self.notice(NOTHING_CAME, NOTHING_ADVICE)
 

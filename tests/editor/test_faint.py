@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from editor import masks
 from editor.applying import apply_result
 from editor.brush import Brush, Sample, SetTo, Stroke
+from editor.compose import flatten
 from editor.document import Document
 from editor.edit import effect, frame_for, make_request, plan, reach
 from editor.errors import InvalidRequest
@@ -178,6 +179,16 @@ def test_what_is_protected_but_for_a_trace_is_used_up_and_what_is_wholly_protect
     chosen = draft(QuickFillSettings())
     _, after = apply_result(document, made(make_request(document, chosen)), document)
     assert Rect.of_mask(after.strength.read()) == Rect(80, 50, 100, 110)
+
+
+def test_what_was_painted_across_what_is_transparent_is_used_up() -> None:
+    document = painted(picture(), AREA)
+    background = document.layers[0]
+    pixels = background.pixels.write(80, 50, np.zeros((60, 20, 4), np.uint8))
+    document = document.with_layer(replace(background, pixels=pixels))
+    _, after = apply_result(document, made(make_request(document, draft(QuickFillSettings()))), document)
+    assert not after.strength.any()
+    assert not flatten(after)[50:110, 80:100].any(), "it stays transparent"
 
 
 def test_what_is_left_under_protection_is_no_edit_until_it_is_unprotected() -> None:
