@@ -195,8 +195,15 @@ class Dropper(QObject):
 
     def _noticed(self, notice: Notice) -> None:
         # A picture that cannot be decoded never arrives; its notice is the only sign.
-        if notice.error and self._arrival is not None and self._arrival.picture is None:
-            self.cancel()
+        arrival = self._arrival
+        if not notice.error or arrival is None or arrival.picture is not None:
+            return
+        self.cancel()
+        if arrival.others:  # they come all the same
+            file, *others = arrival.others
+            self._arrival = after = Arrival(file.name, arrival.at, others)
+            after.dropped = arrival.dropped
+            self._session.read(file, file.name, lambda picture: self._decoded(after, picture))
 
     def _ask(self) -> None:
         arrival = self._arrival

@@ -366,3 +366,21 @@ def test_transparent_parts_of_a_strength_map_keep(white_keeps: bool) -> None:
         half = size.width // 2
         assert (found[:, : half - 1] == 0).all()
         assert found[:, half + 1 :] == pytest.approx(1)
+
+
+def test_the_others_come_in_where_the_first_of_several_cannot_be_read(easel: Easel, boat: Path, tmp_path: Path) -> None:
+    broken, ship = tmp_path / "broken.png", tmp_path / "ship.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\nand no more")
+    ship.write_bytes(boat.read_bytes())
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(file)) for file in (broken, boat, ship)])
+    easel.desk.slow = True
+    _bring(easel, data, 300, 200)
+    with pytest.raises(UnreadableFile) as raised:
+        easel.desk.waiting.pop()()
+    easel.desk.slow = False
+    easel.session.notice(raised.value.message, raised.value.advice, error=True)
+    chip = _chip(easel)
+    assert chip.accessibleName() == "What 2 pictures become"
+    QTest.keyClick(chip.buttons[0], Qt.Key.Key_Return)
+    assert [each.name for each in easel.session.document.exemplars] == ["red boat", "ship"]
