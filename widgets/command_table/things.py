@@ -37,6 +37,13 @@ def deletable(session: Session) -> bool:
     return draft.item is not None or draft.exemplar is not None or not session.document.selection.blank
 
 
+def is_moved(session: Session) -> bool:
+    """Whether the active item lies elsewhere than where the picture has it."""
+    item = None if session.draft.item is None else session.document.item(session.draft.item)
+    return item is not None and item.placement is not None
+
+
+moved = when(is_moved)
 # What holds on to an exemplar is a model.
 held = when(lambda session: session.draft.exemplar is not None and session.draft.settings.needs_model)
 
@@ -57,7 +64,7 @@ ITEM = Menu(
             when=item,
             short="Edit outline",
         ),
-        Command("item.put_back", "Put the item back", on_item(commands.put_back), when=item, short="Put back"),
+        Command("item.put_back", "Put the item back", on_item(commands.put_back), when=moved, short="Put back"),
         Command("item.duplicate", "Duplicate the item", on_item(commands.duplicate_item), when=item, short="Duplicate"),
         Command(
             "item.select",

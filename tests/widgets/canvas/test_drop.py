@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QByteArray, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QByteArray, QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
@@ -114,6 +114,28 @@ def test_escape_puts_away_what_is_still_being_decoded(easel: Easel, boat: Path) 
     assert np.array_equal(easel.seen(), empty)
     easel.desk.waiting.pop()()
     assert _chips(easel) == 0
+
+
+def test_the_question_stands_under_the_picture_and_covers_nothing_of_it(easel: Easel, boat: Path) -> None:
+    _bring(easel, _file(boat), 200, 100)
+    chip = _chip(easel)
+    assert chip.y() >= 100 + 20  # the boat is 40 pixels high
+    assert easel.canvas.rect().contains(chip.geometry())
+
+
+def test_a_narrow_canvas_asks_in_two_rows(qtbot: QtBot) -> None:
+    holder = QWidget()
+    qtbot.addWidget(holder)
+    chip = DropChip("a picture", holder)
+    one_row = chip.sizeHint().height()
+    width = chip.sizeHint().width() * 2 // 3
+    chip.fit(width)
+    assert chip.width() <= width
+    assert chip.height() > one_row + 20
+    holder.resize(800, 400)
+    holder.show()
+    for widget in (*chip.buttons, *chip.findChildren(IconButton)):
+        assert chip.rect().contains(QRect(widget.mapTo(chip, QPoint(0, 0)), widget.size()))
 
 
 def test_enter_makes_an_exemplar_at_the_place(easel: Easel, boat: Path) -> None:
