@@ -104,9 +104,9 @@ class TestStrengths:
             opened = reopen(after, after.layers[-1].id)
             again = make_request(opened.document, replace(opened.draft, model=draft.model))
             assert unreported(engine.run(again)).pixels.tobytes() == result.pixels.tobytes()
-        # Each shows all of the region: what the weakest changes least, the strongest changes most.
+        # Each shows all of the region, but for the faintest rim, of which little strength leaves nothing.
         seen = [result.pixels[..., 3] > 0 for result in results]
-        assert all(np.array_equal(each, seen[0]) for each in seen)
+        assert all(seen[-1][each].all() and each.sum() > 0.9 * seen[-1].sum() for each in seen)
 
     def test_one_seed_is_drawn_for_all(self, library: Library, document: Document) -> None:
         request = at_strengths(document, replace(self.asked(library), seed=None), (0.2, 0.4))
