@@ -64,6 +64,8 @@ def remove_selection(session: Session) -> None:
     """Take what is selected out of the picture. It becomes an item first, so that its hole is grown past the fringe, and shown; where nothing
     comes of that, it is selected again.
     """
+    if not session.free():
+        return
     before = session.draft
     item = _make_item(session, None)
     if item is not None:

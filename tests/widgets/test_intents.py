@@ -20,6 +20,7 @@ from editor.tiles import Tiles
 from tests.widgets.desk_stub import Worker, model, painted, picture, result, with_exemplars, with_items
 from widgets import commands, edits, running
 from widgets.canvas.levels import map_at
+from widgets.command_table.things import delete_touched
 from widgets.job import Asked
 from widgets.panels.aside import Aside
 from widgets.panels.edit import EditPanel
@@ -202,6 +203,21 @@ def test_what_was_done_meanwhile_stays(session: Session) -> None:
     session.job_cancelled()
     assert [each.name for each in session.document.items][-1] == "Bud"
     assert session.document.selection.blank
+
+
+def test_while_an_edit_runs_delete_changes_nothing_and_says_why(session: Session, told: list[Notice]) -> None:
+    session.commit("Paint", painted(session.document))
+    session.run()
+    select(session)
+    selected, job = session.document, session.job
+    delete_touched(session)
+    assert session.document is selected
+    assert session.job is job
+    session.activate(item=session.document.items[0].id)
+    delete_touched(session)
+    assert session.document is selected
+    assert session.job is job
+    assert [each.message for each in told] == ["An edit is running."] * 2
 
 
 # Hidden
