@@ -20,7 +20,6 @@ from editor.tiles import Tiles
 from tests.widgets.desk_stub import Worker, model, painted, picture, result, with_exemplars, with_items
 from widgets import commands, edits, running
 from widgets.canvas.levels import map_at
-from widgets.command_table.things import delete_touched
 from widgets.job import Asked
 from widgets.panels.aside import Aside
 from widgets.panels.edit import EditPanel
@@ -210,11 +209,11 @@ def test_while_an_edit_runs_delete_changes_nothing_and_says_why(session: Session
     session.run()
     select(session)
     selected, job = session.document, session.job
-    delete_touched(session)
+    commands.delete_touched(session)
     assert session.document is selected
     assert session.job is job
     session.activate(item=session.document.items[0].id)
-    delete_touched(session)
+    commands.delete_touched(session)
     assert session.document is selected
     assert session.job is job
     assert [each.message for each in told] == ["An edit is running."] * 2
