@@ -65,10 +65,34 @@ def remove_selection(session: Session) -> None:
     """Take what is selected out of the picture. It becomes an item first, so that its hole is grown past the fringe, and shown; where nothing
     comes of that, it is selected again.
     """
+    if not session.free():
+        return
     before = session.draft
     item = _make_item(session, None)
     if item is not None:
         session.run(removal(item), before=before)
+
+
+def delete_active(session: Session) -> None:
+    """An item or what is selected is taken out of the picture, an exemplar off it."""
+    item = None if session.draft.item is None else session.document.item(session.draft.item)
+    if item is not None:
+        session.run(removal(item))
+    elif session.draft.exemplar is not None:
+        delete_exemplar(session, session.draft.exemplar)
+    elif not session.document.selection.blank:
+        remove_selection(session)
+
+
+def delete_touched(session: Session) -> None:
+    """Of what is active and what is selected, take out what was touched last."""
+    for touch in reversed(session.draft.touched):
+        if touch.what == "selection" and not session.document.selection.blank:
+            remove_selection(session)
+            return
+        if touch.id is not None and touch.id in (session.draft.item, session.draft.exemplar):
+            break
+    delete_active(session)
 
 
 def _make_item(session: Session, name: str | None) -> Item | None:

@@ -177,7 +177,7 @@ class Session(Setup):
         """Start the edit, unless one is running; candidates that were not accepted are discarded. `before`: the draft to go back to if nothing comes
         of it; the last step of the history, which prepared the edit, is undone then.
         """
-        if self.job is not None and self.job.busy:
+        if not self.free():
             return
         self.stepping.emit()  # what is being painted counts
         asked = self._asked(planned or self.plan)
@@ -187,6 +187,13 @@ class Session(Setup):
                 at = max(0, self.history.index - 1)
                 document = self.history.entries[at].document
                 self._back = _Back(self.history.number, before, self.draft, document, self.history.document)
+
+    def free(self) -> bool:
+        """Whether an edit can start now; where another one runs, that is said."""
+        busy = self.job is not None and self.job.busy
+        if busy:
+            self.notice("An edit is running.", "Wait until it is done, or stop it first.")
+        return not busy
 
     def start(self, asked: Asked) -> None:
         """Start exactly this edit in place of whatever there is."""

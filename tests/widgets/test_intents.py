@@ -204,6 +204,21 @@ def test_what_was_done_meanwhile_stays(session: Session) -> None:
     assert session.document.selection.blank
 
 
+def test_while_an_edit_runs_delete_changes_nothing_and_says_why(session: Session, told: list[Notice]) -> None:
+    session.commit("Paint", painted(session.document))
+    session.run()
+    select(session)
+    selected, job = session.document, session.job
+    commands.delete_touched(session)
+    assert session.document is selected
+    assert session.job is job
+    session.activate(item=session.document.items[0].id)
+    commands.delete_touched(session)
+    assert session.document is selected
+    assert session.job is job
+    assert [each.message for each in told] == ["An edit is running."] * 2
+
+
 # Hidden
 
 

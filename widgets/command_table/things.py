@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-from editor.edit import removal
 from widgets import commands, edits
 from widgets.actions import Command, Menu
 from widgets.command_table.conditions import exemplar, item, layer, on_exemplar, on_item, on_layer, on_session, when
 from widgets.session import Session
-
-
-def delete_active(session: Session) -> None:
-    """An item or what is selected is taken out of the picture, an exemplar off it."""
-    item = None if session.draft.item is None else session.document.item(session.draft.item)
-    if item is not None:
-        session.run(removal(item))
-    elif session.draft.exemplar is not None:
-        commands.delete_exemplar(session, session.draft.exemplar)
-    elif deletable(session):
-        commands.remove_selection(session)
-
-
-def delete_touched(session: Session) -> None:
-    """Of what is active and what is selected, take out what was touched last."""
-    for touch in reversed(session.draft.touched):
-        if touch.what == "selection" and not session.document.selection.blank:
-            commands.remove_selection(session)
-            return
-        if touch.id is not None and touch.id in (session.draft.item, session.draft.exemplar):
-            break
-    delete_active(session)
 
 
 def deletable(session: Session) -> bool:
@@ -53,7 +30,7 @@ ITEM = Menu(
         Command(
             "item.remove",
             "Remove the item from the picture",
-            on_session(delete_active),
+            on_session(commands.delete_active),
             when=item,
             short="Remove from picture",
         ),
