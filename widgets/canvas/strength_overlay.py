@@ -126,14 +126,17 @@ class StrengthOverlay:
         values = self.strength(lens, area.grow(reach))
         inner = slice(reach, -reach), slice(reach, -reach)
         found: Words = self._table.take(np.ascontiguousarray(values[inner]), mode="clip")
-        bands = np.asarray(cv2.LUT(values, _BANDS if self._mode == "contours" else _ANY), np.uint8)
+        # Where any strength is a line a table would take many times as long.
+        levels = self._mode == "contours"
+        bands = np.asarray(cv2.LUT(values, _BANDS) if levels else cv2.threshold(values, 0, 1, cv2.THRESH_BINARY)[1])
         side = 2 * reach + 1
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-        least = np.asarray(cv2.erode(bands, kernel))[inner]
-        # Of a whole screen lines are few, and only they cost more than a look.
-        lines = np.flatnonzero(np.asarray(cv2.dilate(bands, kernel))[inner] != least)
-        above = bands[inner].ravel()[lines] > least.ravel()[lines]
-        found.ravel()[lines] = np.where(above, _LINE_LIGHT, _LINE_DARK)
+        least = cv2.erode(bands, kernel)
+        lines = cv2.findNonZero(cv2.subtract(cv2.dilate(bands, kernel), least)[inner])
+        if lines is not None:  # few, and only they cost more than a look
+            x, y = np.asarray(lines).reshape(-1, 2).T
+            above = bands[inner][y, x] > least[inner][y, x]
+            found[y, x] = np.where(above, _LINE_LIGHT, _LINE_DARK)
         return found
 
     def _reach(self, lens: Lens) -> int:
@@ -151,7 +154,6 @@ def _bands() -> Pixels:
 
 
 _BANDS = _bands()
-_ANY = (np.arange(256) > 0).astype(np.uint8)
 
 
 def _phase(lens: Lens, area: Rect, lean: int) -> NDArray[np.int64]:
