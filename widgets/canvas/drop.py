@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from editor.colour import convert
 from editor.errors import UnreadableFile
@@ -69,8 +69,11 @@ class DropChip(Guarded, QFrame):
         self.adjustSize()
 
     def fit(self, width: int) -> None:
-        """No wider than so many pixels, where that can be without the name."""
+        """No wider than so many pixels: without the name, or else with the choices below one another."""
         self.label.setVisible(self.sizeHint().width() <= width)
+        layout = self.layout()
+        if isinstance(layout, QBoxLayout) and self.sizeHint().width() > width:
+            layout.setDirection(QBoxLayout.Direction.TopToBottom)
         self.adjustSize()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -116,6 +116,23 @@ def test_escape_puts_away_what_is_still_being_decoded(easel: Easel, boat: Path) 
     assert _chips(easel) == 0
 
 
+@pytest.mark.parametrize("width", [260, 420, 560, 900])
+def test_the_question_fits_any_canvas(qtbot: QtBot, width: int) -> None:
+    around = QWidget()
+    qtbot.addWidget(around)
+    around.setStyleSheet("QPushButton { padding: 6px 24px }")  # wider than bare buttons are, as in the window
+    around.resize(width, 400)
+    chip = DropChip("a picture with a long name", around)
+    chip.fit(width)
+    around.show()
+    chip.show()
+    qtbot.waitExposed(around)
+    assert chip.width() <= width
+    shown = [each.geometry() for each in chip.buttons]
+    assert all(chip.rect().contains(each) for each in shown)
+    assert not any(one.intersects(other) for one, other in combinations(shown, 2))
+
+
 def test_enter_makes_an_exemplar_at_the_place(easel: Easel, boat: Path) -> None:
     _enter(easel, _file(boat), 100, 100)
     _drop(easel, _file(boat), 120, 90)
