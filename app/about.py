@@ -104,6 +104,7 @@ class ShortcutsDialog(QDialog):
         scroll.setWidget(body)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
@@ -111,7 +112,8 @@ class ShortcutsDialog(QDialog):
         layout.setSpacing(16)
         layout.addWidget(scroll)
         layout.addWidget(buttons)
-        self.resize(440, 560)
+        bar = scroll.verticalScrollBar().sizeHint().width()
+        self.resize(max(440, body.sizeHint().width() + bar + 2 * 16), 560)
 
 
 class AboutBox(QMessageBox):

@@ -15,7 +15,8 @@ from editor.compose import flatten
 from editor.document import Document
 from editor.edit import Draft, apply_result, candidates, make_request
 from editor.engine import Engine
-from editor.errors import EditorError, InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go
+from editor.errors import EditorError, InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go, readable
+from editor.faint import is_strength
 from editor.fields import FieldSpec, field_specs
 from editor.first_strength import first_strength
 from editor.geometry import Placement, Size
@@ -104,6 +105,8 @@ def edit_file(
     document = Document.of_picture(opened.pixels, metadata=opened.metadata)
     if strength is not None:
         document = document.with_strength(_painted(strength, document.size, notes, white_keeps=white_keeps))
+    if not is_strength(document.strength) and (model is None or not model.exemplars):
+        raise _nothing_said(strength, white_keeps=white_keeps)
     draft = replace(Draft.for_document(document), seed=seed)
     if model is None:
         draft = replace(draft, settings=replace(draft.settings, **chosen))
@@ -159,6 +162,20 @@ def _painted(file: Path, size: Size, notes: list[str], *, white_keeps: bool) -> 
     return mask.tiles
 
 
+def _nothing_said(strength: Path | None, *, white_keeps: bool) -> InvalidRequest:
+    if strength is None:
+        return InvalidRequest("Nothing says what is to change.", "Give a strength picture, or a reference picture.")
+    if white_keeps:
+        return InvalidRequest(
+            f"“{readable(strength.name)}” is white everywhere, so nothing may change.",
+            "Paint it darker where something may, or leave out --white-keeps.",
+        )
+    return InvalidRequest(
+        f"“{readable(strength.name)}” is black everywhere, so nothing may change.",
+        "Paint it lighter where something may, or give --white-keeps if black means that.",
+    )
+
+
 def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float | None, document: Document) -> Exemplar:
     pixels, canvas = convert(picture.pixels, picture.metadata.icc, document.metadata.icc), document.size
     height, width = pixels.shape[:2]
@@ -209,7 +226,8 @@ def _parse(spec: FieldSpec, text: str) -> Any:
             case "str" | "choice":
                 return text
     except (ValueError, KeyError):
-        raise InvalidRequest(f"“{text}” does not fit the setting “{spec.name}”.", f"It takes a {spec.kind}.") from None
+        kind = {"int": "a whole number", "float": "a number", "bool": "yes or no"}[spec.kind]
+        raise InvalidRequest(f"“{text}” does not fit the setting “{spec.name}”.", f"It takes {kind}.") from None
 
 
 def drive(request: CandidatesRequest, engine: Engine) -> Made:

@@ -58,7 +58,7 @@ def is_project(path: Path) -> bool:
     """Whether the file is to be opened as a project: its content decides, and its name where that says nothing."""
     try:
         head = read_start(path, 100)
-    except OSError:
+    except (OSError, ValueError):  # what can be no file's name is a ValueError
         head = b""
     return not begins_picture(head[:16]) and (path.suffix.lower() == SUFFIX or begins_project(head))
 

@@ -203,26 +203,20 @@ def _without_used(now: Tiles, asked: Document, region: MapName, result: EditResu
     """The map with 0 wherever it took part and nobody painted since."""
     then, recipe = asked.map(region), result.recipe
 
-    def clear(part: Rect, view: Map) -> None:
-        used = result.pixels[part.within(result.rect).slices][..., 3] > 0
-        view[used & (view == then.read(part))] = 0
-
     def clear_faint(part: Rect, view: Map) -> None:
         # What was so little, at the overall strength, that nothing is seen of it; only what is wholly protected stays for later.
         protected = asked.protect.read(part)
         used = (view * np.float32(recipe.strength) * (1 - protected) <= _ROUNDED) & (protected < 1)
         view[used & (view == then.read(part))] = 0
 
-    def clear_seen(part: Rect, view: Map) -> None:
+    def clear_used(part: Rect, view: Map) -> None:
         used = asked.protect.read(part) < 1
         view[used & (view == then.read(part))] = 0
 
-    # A model's change fades in from the edge of what is painted: its outermost pixels took part, though nothing is seen of it there.
-    cleared = (
-        now.apply(_inner(recipe.rect, asked.rect), clear_seen)
-        if recipe.settings.needs_model
-        else now.apply(result.rect, clear)
-    )
+    # Also where nothing is seen of it: a model's change fades in from the edge of what is painted, and what is transparent stays so. Without a model
+    # all that is painted took part.
+    area = _inner(recipe.rect, asked.rect) if recipe.settings.needs_model else now.written()
+    cleared = now.apply(area, clear_used)
     cleared = cleared.apply(cleared.written(), clear_faint)
     return cleared if is_strength(cleared) else Tiles.filled(now.shape, 0, np.float32)
 

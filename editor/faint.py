@@ -31,6 +31,18 @@ def is_strength(map: Tiles, overall: float = 1.0) -> bool:
     return map.any(threshold(overall))
 
 
+def lies_open(map: Tiles, protect: Tiles, overall: float = 1.0) -> bool:
+    """Whether anything of a map counts at an overall strength of 0 to 1 where `protect`, (H, W) float32 in [0, 1], lets it."""
+    if protect.blank or not is_strength(map, overall):
+        return is_strength(map, overall)
+    for where, block in map.blocks(map.written()):
+        if map.is_blank(block):
+            continue
+        if bool((block * np.float32(overall) * (1 - protect.read(where)) > FAINTEST).any()):
+            return True
+    return False
+
+
 def strength_rect(map: Tiles, overall: float = 1.0) -> Rect:
     """The tight rectangle of what counts of a map at an overall strength of 0 to 1; empty if nothing does."""
     return covered(map, threshold(overall))

@@ -116,6 +116,12 @@ class History:
     def undo(self) -> Document:
         return self.go_to(max(0, self._index - 1))
 
+    def take_back(self) -> Document:
+        """Undo the current step for good: neither it nor what came after it can be done again."""
+        document = self.undo()
+        self._drop(self._index + 1, len(self._entries))
+        return document
+
     def redo(self) -> Document:
         return self.go_to(min(len(self._entries) - 1, self._index + 1))
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from editor.document import Document, MapName
-from editor.faint import is_strength, lets_in
+from editor.faint import is_strength, lets_in, lies_open
 from editor.geometry import Rect
 from editor.item import Exemplar, Item
 from editor.models.info import ModelInfo
@@ -404,7 +404,14 @@ def _where(document: Document, draft: Draft, name: Literal["strength", "selectio
     map = document.map(name)
     if not is_strength(map):
         return None
-    return _loud(Plan("fill", label, region=name), draft.strength, enough=is_strength(map, draft.strength))
+    planned = Plan("fill", label, region=name)
+    enough = is_strength(map, draft.strength)
+    outside = isinstance(draft.settings, BlendedSettings) and draft.settings.region == "outside"
+    if enough and not outside and not lies_open(map, document.protect, draft.strength):
+        # So is what an edit across a protected place leaves of it.
+        what = "painted" if name == "strength" else "selected"
+        return replace(planned, action=None, reason=f"All that is {what} is protected. Unprotect some of it first.")
+    return _loud(planned, draft.strength, enough=enough)
 
 
 def _repaint_item(item: Item, draft: Draft, label: str) -> Plan:

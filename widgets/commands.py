@@ -7,7 +7,7 @@ shown (`session.revert()` drops it), without it it is kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from editor.item import Exemplar, Item, covered
 from editor.layer import Layer
 from editor.placing import fitted, moved_mask
 from editor.tiles import Tiles
+from widgets.naming import numbered
 from widgets.options import OF_EXEMPLAR, Target
 from widgets.session import Session
 from widgets.surface import NOUNS, Surface, surface
@@ -64,10 +65,34 @@ def remove_selection(session: Session) -> None:
     """Take what is selected out of the picture. It becomes an item first, so that its hole is grown past the fringe, and shown; where nothing
     comes of that, it is selected again.
     """
+    if not session.free():
+        return
     before = session.draft
     item = _make_item(session, None)
     if item is not None:
         session.run(removal(item), before=before)
+
+
+def delete_active(session: Session) -> None:
+    """An item or what is selected is taken out of the picture, an exemplar off it."""
+    item = None if session.draft.item is None else session.document.item(session.draft.item)
+    if item is not None:
+        session.run(removal(item))
+    elif session.draft.exemplar is not None:
+        delete_exemplar(session, session.draft.exemplar)
+    elif not session.document.selection.blank:
+        remove_selection(session)
+
+
+def delete_touched(session: Session) -> None:
+    """Of what is active and what is selected, take out what was touched last."""
+    for touch in reversed(session.draft.touched):
+        if touch.what == "selection" and not session.document.selection.blank:
+            remove_selection(session)
+            return
+        if touch.id is not None and touch.id in (session.draft.item, session.draft.exemplar):
+            break
+    delete_active(session)
 
 
 def _make_item(session: Session, name: str | None) -> Item | None:
@@ -75,7 +100,7 @@ def _make_item(session: Session, name: str | None) -> Item | None:
     if covered(document.selection).empty:
         session.notice("Nothing is selected.", "Draw around something, or click on it, then make it an item.")
         return None
-    name = name or _free_name("Item", (item.name for item in document.items))
+    name = name or numbered("Item", (item.name for item in document.items))
     made = document.adding_item(Item.of(name, document.selection)).with_map("selection", document.empty_map())
     session.commit(f"Make item “{name}”", made)
     session.activate(item=made.items[-1].id)
@@ -378,11 +403,6 @@ def _opaque(pixels: Tiles) -> Rect:
         return area
     found = Rect.of_mask(pixels.read(area)[..., 3])
     return found if found.empty else found.moved(area.left, area.top)
-
-
-def _free_name(stem: str, taken: Iterable[str]) -> str:
-    names = set(taken)
-    return next(name for i in range(1, len(names) + 2) if (name := f"{stem} {i}") not in names)
 
 
 def _copy_name(name: str) -> str:

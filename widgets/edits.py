@@ -16,6 +16,7 @@ from editor.compose import flatten
 from editor.item import Exemplar, Item, covered
 from editor.layer import Blend, Layer
 from editor.tiles import Tiles
+from widgets.naming import numbered
 from widgets.options import OF_EXEMPLAR
 from widgets.qimage import tagged
 from widgets.session import Session
@@ -43,7 +44,7 @@ def copy_picture(session: Session) -> None:
 def add_layer(session: Session) -> None:
     """An empty layer above the active one."""
     document = session.history.document
-    layer = Layer.empty(0, f"Layer {document.next_id}", document.size)
+    layer = Layer.empty(0, numbered("Layer", (each.name for each in document.layers)), document.size)
     session.commit("Add layer", document.adding_layer(layer, above=session.active_layer))
     session.activate_layer(document.next_id)
 

@@ -46,6 +46,11 @@ class Method:
         return self.settings.__name__
 
     @property
+    def deed(self) -> str:
+        """What it does, without the name that it has in its paper."""
+        return self.name.split(" · ")[0]
+
+    @property
     def short(self) -> str:
         """Its own name, without the verb."""
         return self.name.split(" · ")[-1]

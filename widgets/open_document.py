@@ -60,6 +60,12 @@ class OpenDocument(QObject):
         self.history.undo()
         self._arrive()
 
+    def take_back(self) -> None:
+        """Undo the current step, and leave no trace of it."""
+        self.stepping.emit()
+        self.history.take_back()
+        self._arrive()
+
     def redo(self) -> None:
         self.stepping.emit()
         self.history.redo()

@@ -53,13 +53,15 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class _Back:
-    """What is undone where nothing comes of an edit. `step`: the number of the step of the history that prepared it; `draft`: as it was before
-    that, `prepared`: as it was after it.
+    """What is undone where nothing comes of an edit. `step`: the number of the step of the history that prepared it; `document` and `draft`: as they
+    were before that, `prepared` and `ready`: the draft and the document as they were after it.
     """
 
     step: int
     draft: Draft
     prepared: Draft
+    document: Document
+    ready: Document
 
 
 class Session(Setup):
@@ -175,14 +177,23 @@ class Session(Setup):
         """Start the edit, unless one is running; candidates that were not accepted are discarded. `before`: the draft to go back to if nothing comes
         of it; the last step of the history, which prepared the edit, is undone then.
         """
-        if self.job is not None and self.job.busy:
+        if not self.free():
             return
         self.stepping.emit()  # what is being painted counts
         asked = self._asked(planned or self.plan)
         if asked is not None:
             self.start(asked)
             if before is not None and self.job is not None:
-                self._back = _Back(self.history.number, before, self.draft)
+                at = max(0, self.history.index - 1)
+                document = self.history.entries[at].document
+                self._back = _Back(self.history.number, before, self.draft, document, self.history.document)
+
+    def free(self) -> bool:
+        """Whether an edit can start now; where another one runs, that is said."""
+        busy = self.job is not None and self.job.busy
+        if busy:
+            self.notice("An edit is running.", "Wait until it is done, or stop it first.")
+        return not busy
 
     def start(self, asked: Asked) -> None:
         """Start exactly this edit in place of whatever there is."""
@@ -471,16 +482,34 @@ class Session(Setup):
             self._set_job(None)
 
     def _go_back(self) -> None:
-        """Nothing comes of the edit: undo what only prepared it, unless more was done since."""
+        """Nothing comes of the edit: undo what only prepared it. What was done since stays."""
         back, self._back = self._back, None
         if back is None:
             return
         untouched = self.draft.item == back.prepared.item and self.draft.exemplar == back.prepared.exemplar
+        last, touched = back.prepared.touched[-1:], self.draft.touched
+        newer = touched[touched.index(last[0]) + 1 :] if last and last[0] in touched else ()
         if self.history.number == back.step and self.history.can_undo and not self.in_gesture:
-            self.undo()
+            self.take_back()
+        elif self.history.holds(back.step):
+            self._put_back(back)
         if untouched:
             before = self._as_it_can_be(back.draft)
-            self.set_draft(item=before.item, exemplar=before.exemplar, touched=before.touched)
+            touched = before.touching(*newer).touched
+            self.set_draft(item=before.item, exemplar=before.exemplar, touched=touched)
+
+    def _put_back(self, back: _Back) -> None:
+        """What was selected is selected again, and what it had become leaves, unless somebody has changed either."""
+        self.stepping.emit()
+        now = self.history.document
+        if now.selection is not back.ready.selection:
+            return
+        made = [item for item in back.ready.items if back.document.item(item.id) is None]
+        if any(now.item(item.id) is not item for item in made):
+            return
+        for item in made:
+            now = now.without_item(item.id)
+        self.commit("Select again", now.with_map("selection", back.document.selection), by_hand=False)
 
     def _remember(self, layer: int, candidate: Candidate) -> None:
         """What a layer was made from, as long as it could be mended; where its edge shows, that is offered."""
@@ -512,7 +541,8 @@ class Session(Setup):
         if self.job is not None and self.job.busy:
             asked = self.job.asked
             self._set_job(self.job.with_result(result))
-            if asked.edit is not self._told_of and came_to_nothing(asked.document, result):
+            weak = result.recipe.strength < max(asked.strengths, default=0.0)  # a stronger one shows more
+            if asked.edit is not self._told_of and not weak and came_to_nothing(asked.document, result):
                 self._told_of = asked.edit  # once for all that are made of it
                 self.notice(NOTHING_CAME, NOTHING_ADVICE)
 

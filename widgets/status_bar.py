@@ -91,7 +91,9 @@ class StatusBar(QFrame):
     def _show_method(self) -> None:
         draft = self._session.draft
         model = draft.model.name if draft.model is not None and draft.settings.needs_model else "no model"
-        self._computes.setText(f"{method_of(draft.settings).short} · {model}")
+        method = method_of(draft.settings)
+        self._computes.setText(f"{method.deed} · {model}")
+        self._computes.setToolTip(method.about)
 
     def _show_job(self, job: Job | None) -> None:
         self._doing.setText(progress_words(job) if job is not None and job.busy else "")

@@ -37,7 +37,7 @@ class Surface:
     their own pixels; None when anything may have been).
 
     `inverse`: (2, 3) affine map from document points to the tiles' own, None when they are the same. `scale`: own pixels per document
-    pixel.
+    pixel. `part_of`: the name of the reference picture that it belongs to, empty for anything else.
     """
 
     target: Target | Literal["pixels"]
@@ -45,6 +45,7 @@ class Surface:
     lay: Callable[[Document, Tiles, Rect | None], Document]
     inverse: NDArray[np.float64] | None = None
     scale: float = 1.0
+    part_of: str = ""
 
     @property
     def noun(self) -> str:
@@ -155,7 +156,7 @@ def _of_exemplar(exemplar: Exemplar, target: Literal["cutout", "exemplar_strengt
         "exemplar_strength": exemplar.strength_map,
         "exemplar_fidelity": exemplar.fidelity_map,
     }[target]
-    return _placed(Surface(target, tiles, lay), exemplar.placement.matrix(exemplar.size))
+    return _placed(Surface(target, tiles, lay, part_of=exemplar.name), exemplar.placement.matrix(exemplar.size))
 
 
 def _placed(found: Surface, matrix: NDArray[np.float64]) -> Surface:

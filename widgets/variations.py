@@ -276,4 +276,6 @@ def sentence(job: Job) -> str:
         return OUTDATED
     if len(job.candidates) == 1:
         return "Keep this one?"
-    return "Best first.\nEnter keeps the one shown." if job.best_first else "Enter keeps the one shown."
+    return (
+        "Closest to your words first.\nEnter keeps the one shown." if job.best_first else "Enter keeps the one shown."
+    )

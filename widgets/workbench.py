@@ -130,7 +130,12 @@ class Workbench(Guarded, QWidget):
             "brush": Section("Brush", ColumnScroll(brush), icon="brush", least=LEAST_BRUSH),
             "items": Section("Items", _listed(items), *items.header_buttons, icon="shapes", least=one),
             "exemplars": Section(
-                "Reference pictures", _listed(exemplars), *exemplars.header_buttons, icon="image", least=one
+                "Reference pictures",
+                _listed(exemplars),
+                *exemplars.header_buttons,
+                icon="image",
+                short="References",
+                least=one,
             ),
             "history": Section("History", HistoryPanel(self.session), icon="history", least=LEAST_HISTORY),
             "layers": Section("Layers", _listed(layers), *layers.header_buttons, icon="layers", least=HEIGHT + open),

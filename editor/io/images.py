@@ -216,7 +216,7 @@ def may_be_picture(path: Path) -> bool:
     """Whether there is any use in reading the file as a picture: by its content it is one, also of kinds that are not read here, or by its name."""
     try:
         head = read_start(path, 16)  # a pipe would keep the window waiting
-    except OSError:
+    except (OSError, ValueError):  # what can be no file's name is a ValueError
         head = b""
     other = any(head.startswith(start) for start, _ in _OTHER_PICTURES) or head[4:8] == b"ftyp"
     named = any(path.suffix.lower() in kind.suffixes for kind in READ_KINDS)

@@ -81,7 +81,7 @@ BAD: dict[str, tuple[str, Make, str]] = {
     "a GIF that says it is a JPEG": ("moving.jpg", lambda _: gif(), "is a GIF"),
     "text that says it is a picture": ("letter.png", lambda _: b"Dear all,", "is not a picture"),
     "empty project": ("nothing.palimpsest", lambda _: b"", "not a Palimpsest project"),
-    "a picture that says it is a project": ("photo.palimpsest", lambda _: half_a_photo(), "not a Palimpsest project"),
+    "a picture that says it is a project": ("photo.palimpsest", lambda _: half_a_photo(), "damaged"),
     "truncated project": ("cut.palimpsest", lambda path: zipped(small_project(path))[:-60], "damaged"),
     "another archive": ("other.palimpsest", lambda _: zipped({"letter.txt": b"Dear all,"}), "not a Palimpsest project"),
     "project without its pixels": (

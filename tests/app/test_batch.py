@@ -110,6 +110,7 @@ def test_what_is_missing_in_a_strength_picture_is_handed_on_with_its_name(photo:
         ("grow=much", "does not fit"),
         ("grow=1.5", "does not fit"),
         ("grow=100000", "between 0 and 200"),
+        ("fill_transparent=maybe", "“maybe” does not fit the setting “fill_transparent”"),
         ("match_tone=nan", "between 0 and 1"),
         ("match_tone=-0.1", "between 0 and 1"),
         ("=1", "no setting"),
@@ -119,6 +120,13 @@ def test_a_wrong_setting_is_named(photo: Path, tmp_path: Path, setting: str, say
     with pytest.raises(InvalidRequest, match=says):
         edit_file(photo, painted(tmp_path), tmp_path / "out.png", seed=1, settings=[setting])
     assert not (tmp_path / "out.png").exists()
+
+
+def test_what_a_setting_takes_is_said_in_plain_words() -> None:
+    for setting, takes in (("fill_transparent=maybe", "yes or no"), ("grow=1.5", "a whole number")):
+        with pytest.raises(InvalidRequest) as refused:
+            parse_settings(QuickFillSettings, [setting])
+        assert refused.value.advice == f"It takes {takes}."
 
 
 def test_settings_arrive_in_their_types() -> None:
@@ -132,8 +140,16 @@ def test_both_pictures_must_have_one_size(photo: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_painted_is_nothing_to_do(photo: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="nothing to change"):
-        edit_file(photo, painted(tmp_path, value=0), tmp_path / "out.png", seed=1, settings=[])
+    strength, output = painted(tmp_path, value=0), tmp_path / "out.png"
+    with pytest.raises(InvalidRequest, match=r"“strength\.png” is black everywhere, so nothing may change"):
+        edit_file(photo, strength, output, seed=1, settings=[])
+    Image.fromarray(np.full((160, 240), 255, np.uint8)).save(strength)
+    with pytest.raises(InvalidRequest, match="white everywhere, so nothing may change") as refused:
+        edit_file(photo, strength, output, seed=1, settings=[], white_keeps=True)
+    assert "leave out --white-keeps" in refused.value.advice
+    with pytest.raises(InvalidRequest, match="Nothing says what is to change") as refused:
+        edit_file(photo, None, output, seed=1, settings=[])
+    assert refused.value.advice == "Give a strength picture, or a reference picture."
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63])

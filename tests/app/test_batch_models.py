@@ -301,7 +301,7 @@ def test_what_cannot_be_done_is_one_sentence(
 
 def test_nothing_painted_and_nothing_laid_on(edit: Edit, capsys: Captured) -> None:
     assert edit("-") == 1
-    assert "There is nothing to change yet." in capsys.readouterr().err
+    assert "Nothing says what is to change." in capsys.readouterr().err
 
 
 def test_an_exemplar_beside_the_picture(edit: Edit, cat: Path, capsys: Captured) -> None:

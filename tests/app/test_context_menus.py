@@ -81,7 +81,7 @@ def test_the_menu_over_the_canvas_is_about_what_lies_there(window: MainWindow, s
     right_click(window, 100, 100)
     assert session.draft.exemplar == session.document.exemplars[0].id
     texts = offered()
-    assert texts[:3] == ["Flip left to right", "Flip top to bottom", "Paint cut-out"]
+    assert texts[:3] == ["Flip left to right", "Flip top to bottom", "Lay over the picture"]
     assert texts[-1] == "Delete"
     right_click(window, 220, 40)
     assert {"Make the selection an item", "Delete", "Select nothing"} <= set(offered())
@@ -93,6 +93,28 @@ def test_what_is_chosen_in_it_is_done(window: MainWindow, session: Session) -> N
     right_click(window, 100, 100)
     choose("Duplicate")
     assert [each.name for each in session.document.exemplars] == ["Boat", "Boat copy"]
+
+
+def test_over_the_selection_it_is_about_that_and_not_about_what_was_active(
+    window: MainWindow,  # noqa: F811
+    session: Session,
+) -> None:
+    item, exemplar = session.document.items[0], session.document.exemplars[0]
+    session.activate(exemplar=exemplar.id)
+    right_click(window, 220, 40)
+    choose("Fill the selection with strength")
+    assert session.document.strength.read()[40, 220] == 1
+    assert session.document.exemplars[0] is exemplar
+    assert session.draft.exemplar is None
+    session.undo()
+    session.activate(item=item.id)
+    right_click(window, 220, 40)
+    choose("Delete")
+    assert session.job is not None
+    removed = session.document.item(session.job.asked.planned.items[0])
+    assert removed is not None
+    assert (removed.rect.left, removed.rect.top) == (200, 20), "what was selected goes, and not the cat"
+    assert session.document.item(item.id) is item
 
 
 def test_while_a_result_is_looked_at_it_is_about_that(window: MainWindow, session: Session) -> None:  # noqa: F811

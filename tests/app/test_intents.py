@@ -10,10 +10,12 @@ from PySide6.QtCore import Qt
 
 import resources
 from editor.compose import flatten
+from editor.faint import is_strength
 from editor.report import EditResult
 from tests.app.conftest import Tell
 from tests.app.desk import Desk
 from tests.conftest import until
+from widgets import commands, edits
 from widgets.notices import Notices
 from widgets.session import Session
 
@@ -35,7 +37,7 @@ def notices(desk: Desk) -> list[str]:
 
 async def make_item(desk: Desk, *, then: str = "move") -> None:
     """Around the bud in the lower right corner."""
-    await desk.key(Qt.Key.Key_E)
+    await desk.key(Qt.Key.Key_O)
     await desk.drag([(565, 382), (600, 400), (628, 426)])
     await desk.do("select.item")
     desk.session.set_options(tool=then)
@@ -88,7 +90,7 @@ def test_a_selection_after_painting_leads_and_only_it_is_used_up(tell: Tell, pho
         await desk.key(Qt.Key.Key_B)
         session.set_brush(size=40)
         await desk.drag([(60, 60), (80, 60)])
-        await desk.key(Qt.Key.Key_E)
+        await desk.key(Qt.Key.Key_O)
         await desk.drag([(565, 382), (600, 400), (628, 426)])
         assert desk.edit.button.text() == "Fill selection"
         assert desk.links("Or: Fill")
@@ -114,7 +116,7 @@ def test_a_delete_that_is_cancelled_leaves_everything_as_it_was(tell: Tell, phot
     async def story(desk: Desk) -> None:
         session = await desk.open(photo)
         session.set_draft(variations=1)
-        await desk.key(Qt.Key.Key_E)
+        await desk.key(Qt.Key.Key_O)
         await desk.drag([(565, 382), (600, 400), (628, 426)])
         selected, draft = session.document, session.draft
         await desk.key(Qt.Key.Key_Delete)
@@ -124,6 +126,7 @@ def test_a_delete_that_is_cancelled_leaves_everything_as_it_was(tell: Tell, phot
         await until(lambda: ended(session))
         assert session.document.same_as(selected)
         assert session.draft == draft
+        assert not session.history.can_redo, "there is nothing to do again"
         assert desk.edit.button.text() == "Fill selection"
         await desk.key(Qt.Key.Key_B)
         session.set_brush(size=40)
@@ -146,6 +149,36 @@ def test_a_delete_that_is_cancelled_leaves_everything_as_it_was(tell: Tell, phot
         assert session.document.items == ()
         assert session.document.selection.blank
         assert desk.edit.button.text() == "Fill"
+
+    tell(story)
+
+
+def test_what_was_painted_while_a_delete_ran_stays_when_it_is_cancelled(tell: Tell, photo: Path) -> None:
+    async def story(desk: Desk) -> None:
+        session = await desk.open(photo)
+        session.set_draft(variations=1)
+        await desk.key(Qt.Key.Key_O)
+        await desk.drag([(565, 382), (600, 400), (628, 426)])
+        selected = session.document.selection
+        await desk.key(Qt.Key.Key_Delete)
+        await desk.finished()
+        await desk.key(Qt.Key.Key_B)
+        session.set_brush(size=40)
+        await desk.drag([(60, 60), (80, 60)])
+        await desk.do("run.discard")
+        assert not any(session.document.items)
+        assert session.document.selection.same_as(selected)
+        assert is_strength(session.document.strength)
+        assert desk.edit.button.text() == "Fill"
+        assert desk.links("Or: Fill selection")
+
+        # But not what somebody made of it meanwhile.
+        commands.remove_selection(session)
+        await desk.finished()
+        edits.rename_item(session, session.document.items[0].id, "The bud")
+        await desk.do("run.discard")
+        assert [item.name for item in session.document.items] == ["The bud"]
+        assert session.document.selection.blank
 
     tell(story)
 

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from editor import masks
 from editor.applying import apply_result
 from editor.brush import Brush, Sample, SetTo, Stroke
+from editor.compose import flatten
 from editor.document import Document
 from editor.edit import at_strengths, effect, frame_for, make_request, plan, reach
 from editor.errors import InvalidRequest
 from editor.faint import FAINTEST, is_strength, lets_in, strength_rect
 from editor.geometry import Placement, Rect
 from editor.methods.quick_fill import edit
-from editor.planning import Draft, Touch
+from editor.planning import Draft, Touch, other_plan
 from editor.report import EditResult
 from editor.request import BlendedSettings, EditRequest, MethodSettings, PixelsSettings, QuickFillSettings
 from editor.tiles import Tiles
@@ -187,6 +188,36 @@ def test_what_is_protected_but_for_a_trace_is_used_up_and_what_is_wholly_protect
     chosen = draft(QuickFillSettings())
     _, after = apply_result(document, made(make_request(document, chosen)), document)
     assert Rect.of_mask(after.strength.read()) == Rect(80, 50, 100, 110)
+
+
+def test_what_was_painted_across_what_is_transparent_is_used_up() -> None:
+    document = painted(picture(), AREA)
+    background = document.layers[0]
+    pixels = background.pixels.write(80, 50, np.zeros((60, 20, 4), np.uint8))
+    document = document.with_layer(replace(background, pixels=pixels))
+    _, after = apply_result(document, made(make_request(document, draft(QuickFillSettings()))), document)
+    assert not after.strength.any()
+    assert not flatten(after)[50:110, 80:100].any(), "it stays transparent"
+
+
+def test_what_is_left_under_protection_is_no_edit_until_it_is_unprotected() -> None:
+    document = painted(picture(), AREA)
+    cover = np.full((AREA.height, AREA.width), 1, np.float32)
+    shielded = document.with_map("protect", document.protect.write(AREA.left, AREA.top, cover))
+    ajar = shielded.with_map("protect", shielded.protect.write(70, 70, np.full((1, 1), 0.9, np.float32)))
+    around = draft(BlendedSettings(region="outside"))
+    for settings in METHODS:
+        chosen = draft(settings)
+        assert plan(document, chosen).action == "fill"
+        assert plan(shielded, chosen).action is None
+        assert plan(shielded, chosen).reason == "All that is painted is protected. Unprotect some of it first."
+        assert plan(ajar, chosen).action == "fill"
+        assert plan(ajar, replace(chosen, strength=0.01)).action is None
+        selected = shielded.with_map("selection", shielded.selection.write(2, 2, np.full((9, 9), 1, np.float32)))
+        other = other_plan(selected, chosen)
+        assert other is not None
+        assert other.region == "selection"
+    assert plan(shielded, around).action == "fill", "what is protected is to stay, and so is what is painted"
 
 
 def test_an_item_without_a_model_is_removed_whatever_the_overall_strength() -> None:

@@ -234,3 +234,15 @@ def test_the_same_tiles_twice_in_one_document_count_once() -> None:
     assert History(same).nbytes() == History(document).nbytes()
     other = document.with_map("protect", Tiles.filled(SIZE.shape, 1, np.float32))
     assert History(other).nbytes() > History(document).nbytes()
+
+
+def test_a_step_that_is_taken_back_cannot_be_done_again() -> None:
+    history = History(picture())
+    history.commit("one", painted(history.document, 0, 0.5))
+    one, size = history.document, history.nbytes()
+    history.commit("two", painted(one, 1, 0.7))
+    assert history.take_back().same_as(one)
+    assert not history.can_redo
+    assert history.nbytes() == size
+    history.undo()
+    assert history.can_redo

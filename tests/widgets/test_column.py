@@ -12,12 +12,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QListView, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from editor.request import BlendedSettings, QuickFillSettings
+from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
 from tests.widgets.desk_stub import Worker, drag, model, painted, picture, with_exemplars, with_items
 from widgets.column import Column, shares
+from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.icons import IconButton
 from widgets.controls.rows import Row
-from widgets.controls.section import Section
+from widgets.controls.section import FoldButton, Section
 from widgets.controls.slider import Slider
 from widgets.panels.edit import EditPanel
 from widgets.panels.layers import LayersPanel
@@ -174,6 +175,29 @@ def test_the_tab_that_was_chosen_is_said_and_can_be_chosen_from_outside(bench: W
     QApplication.processEvents()
     assert [each.title for each in bench.findChildren(Section) if each.isVisible()] == ["Reference pictures"]
     assert said == ["history"]
+
+
+@pytest.mark.parametrize("kind", [QuickFillSettings, BlendedSettings, PixelsSettings])
+def test_nothing_in_the_column_is_cut_off_at_its_right(
+    bench: Workbench, session: Session, kind: type[QuickFillSettings | BlendedSettings | PixelsSettings]
+) -> None:
+    session.choose_method(kind)
+    bench.resize(1280, 720 - TOP)
+    QTest.mouseClick(button(bench, "More"), LEFT)
+    for name in ("Brush", "Items", "Reference pictures", "Layers"):
+        chosen(bench, name)
+        for scroll in bench.findChildren(ColumnScroll):
+            body = scroll.widget()
+            if scroll.isVisible() and body.layout() is not None:
+                assert body.layout().minimumSize().width() <= scroll.viewport().width(), name
+
+
+def test_a_title_beside_tabs_is_read_whole(bench: Workbench) -> None:
+    bench.resize(1280, 720 - TOP)
+    for name in ("Brush", "Items", "Reference pictures", "History", "Layers"):
+        header = chosen(bench, name).findChild(FoldButton)
+        assert isinstance(header, FoldButton)
+        assert header.width() >= header.fontMetrics().horizontalAdvance(header.text()) * 1.1  # it is semibold
 
 
 def in_sight_of_button(bench: Workbench) -> bool:

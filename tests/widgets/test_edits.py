@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PySide6.QtGui import QGuiApplication
 from pytestqt.qtbot import QtBot
 
 from editor.compose import flatten
-from editor.geometry import Rect
+from editor.geometry import Placement, Point, Rect
+from editor.io.images import Picture
 from tests.widgets.desk_stub import Worker, picture, with_exemplars, with_items
 from widgets import commands, edits
+from widgets.canvas.arrivals import take
+from widgets.command_table.things import is_moved
 from widgets.qimage import from_qimage
 from widgets.session import Notice, Session
 
@@ -122,3 +127,26 @@ def test_rim_and_weight_of_an_exemplar(session: Session) -> None:
     session.undo()
     session.undo()
     assert session.document.exemplars[0].rim is None
+
+
+def test_new_layers_are_numbered_by_their_names_not_by_what_was_made_before(session: Session) -> None:
+    for _ in range(3):
+        edits.add_layer(session)
+    assert [layer.name for layer in session.document.layers[1:]] == ["Layer 1", "Layer 2", "Layer 3"]
+
+
+def test_what_is_taken_in_twice_has_two_names(session: Session) -> None:
+    pixels = np.full((20, 20, 4), 255, np.uint8)
+    arriving = Picture(pixels, "Boat")
+    for _ in range(2):
+        take(session, "exemplar", arriving, Point(20, 20), session.document.rect)
+    assert [each.name for each in session.document.exemplars] == ["Boat", "Boat 2", "Boat 3"]
+
+
+def test_only_what_was_moved_can_be_put_back(session: Session) -> None:
+    document = session.document
+    (cat,) = document.items
+    session.activate(item=cat.id)
+    assert not is_moved(session)
+    session.commit("Move", document.with_item(replace(cat, placement=Placement(60, 60))))
+    assert is_moved(session)

@@ -20,6 +20,7 @@ from editor.tiles import Tiles
 from tests.widgets.desk_stub import Worker, model, painted, picture, result, with_exemplars, with_items
 from widgets import commands, edits, running
 from widgets.canvas.levels import map_at
+from widgets.job import Asked
 from widgets.panels.aside import Aside
 from widgets.panels.edit import EditPanel
 from widgets.panels.items import ItemsPanel
@@ -181,15 +182,41 @@ def test_a_removal_that_comes_to_nothing_leaves_no_trace(session: Session) -> No
 
 def test_what_was_done_meanwhile_stays(session: Session) -> None:
     select(session)
+    selected = session.document.selection
     commands.remove_selection(session)
     item = session.document.items[-1]
     session.commit("Paint", painted(session.document))
     session.stop()
     session.job_cancelled()
-    assert session.document.item(item.id) is item
+    assert session.document.item(item.id) is None
+    assert session.document.selection is selected
     assert session.document.strength.any()
     assert session.draft.item is None
     assert session.plan.label == "Fill"
+
+    # So does what the selection had become, once somebody has taken it on.
+    commands.remove_selection(session)
+    item = session.document.items[-1]
+    edits.rename_item(session, item.id, "Bud")
+    session.stop()
+    session.job_cancelled()
+    assert [each.name for each in session.document.items][-1] == "Bud"
+    assert session.document.selection.blank
+
+
+def test_while_an_edit_runs_delete_changes_nothing_and_says_why(session: Session, told: list[Notice]) -> None:
+    session.commit("Paint", painted(session.document))
+    session.run()
+    select(session)
+    selected, job = session.document, session.job
+    commands.delete_touched(session)
+    assert session.document is selected
+    assert session.job is job
+    session.activate(item=session.document.items[0].id)
+    commands.delete_touched(session)
+    assert session.document is selected
+    assert session.job is job
+    assert [each.message for each in told] == ["An edit is running."] * 2
 
 
 # Hidden
@@ -232,6 +259,23 @@ def test_a_result_like_the_picture_is_said_once(session: Session, told: list[Not
     session.run()
     session.job_result(replace(result(1), pixels=same))
     assert len(told) == 2, "that is another edit"
+
+
+def test_of_several_strengths_it_is_said_where_the_strongest_changes_nothing(
+    session: Session, told: list[Notice]
+) -> None:
+    session.commit("Paint", painted(session.document))
+    same = result().pixels.copy()
+    same[..., :3] = flatten(session.document, Rect(50, 50, 90, 90))[..., :3]
+    levels = (0.15, 0.9)
+    for strongest in (result().pixels, same):
+        session.start(Asked.of(session.plan, session.document, session.draft, levels))
+        for level, pixels in zip(levels, (same, strongest), strict=True):
+            recipe = replace(result().recipe, strength=level)
+            session.job_result(replace(result(), pixels=pixels, recipe=recipe))
+        session.job_finished()
+        session.discard()
+        assert len(told) == (1 if strongest is same else 0)
 
 
 def test_too_little_strength_is_said_beside_the_button(session: Session, qtbot: QtBot) -> None:

@@ -23,9 +23,9 @@ def test_it_says_what_computes_and_how_far_it_is(worker: Worker, qtbot: QtBot) -
     def texts() -> list[str]:
         return [label.text() for label in bar.findChildren(QLabel)]
 
-    assert "Quick fill · no model" in texts()
+    assert "Fill from the picture · no model" in texts()
     session.choose_method(PixelsSettings)
-    assert "PIXELS · Stable Diffusion 1.5" in texts()
+    assert "Blend and repaint · Stable Diffusion 1.5" in texts()
     session.run()
     session.report(Progress(0.5, "Painting"))
     assert any(text.startswith("Painting · ") for text in texts())

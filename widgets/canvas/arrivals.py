@@ -19,6 +19,7 @@ from editor.io.images import Picture
 from editor.io.mask_pictures import mask_of
 from editor.item import Exemplar
 from editor.layer import Layer
+from widgets.naming import unlike
 from widgets.session import Session
 
 Choice = Literal["exemplar", "layer", "document", "strength", "keep"]
@@ -41,12 +42,14 @@ def take(session: Session, choice: Choice, picture: Picture, at: Point, visible:
     document, name = session.document, title(picture.name)
     match choice:
         case "exemplar":
+            name = unlike(name, (each.name for each in document.exemplars))
             exemplar = Exemplar.of(name, pixels_for(document, picture), placement(picture_size(picture), at, visible))
             document = document.adding_exemplar(exemplar)
             session.commit("Add reference picture", document)
             session.activate(exemplar=document.exemplars[-1].id)
             session.set_options(tool="move")
         case "layer":
+            name = unlike(name, (each.name for each in document.layers))
             document = with_layer(document, name, pixels_for(document, picture), at)
             session.commit("Add layer", document)
             session.activate_layer(document.layers[-1].id)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPen
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from editor.colour import convert
 from editor.errors import UnreadableFile
@@ -26,6 +26,7 @@ from widgets.session import Notice, Session
 
 _PLACEHOLDER = 180, 120  # logical pixels, until the picture is known
 AGAIN = 100  # milliseconds
+FIRST_ROW = 3  # buttons that are always in it
 _GHOST = 1024  # pixels of the longer side that a ghost needs at most
 
 
@@ -46,11 +47,15 @@ class DropChip(Guarded, QFrame):
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setText(label.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 140))
         label.setProperty("role", "caption")
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(12, 6, 6, 6)
-        layout.setSpacing(4)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(12, 6, 6, 6)
+        rows.setSpacing(4)
+        self._row = layout = QHBoxLayout()
+        self._more = QHBoxLayout()  # what the first row has no room for
+        for row in (self._row, self._more):
+            row.setSpacing(4)
+            rows.addLayout(row)
         layout.addWidget(label)
-        layout.addSpacing(8)
         self.buttons: list[QPushButton] = []
         for i, (choice, words, tip) in enumerate(CHOICES):
             if several and choice in ("strength", "keep"):
@@ -63,18 +68,23 @@ class DropChip(Guarded, QFrame):
             button.clicked.connect(lambda _=False, choice=choice: self.chosen.emit(choice))
             layout.addWidget(button)
             self.buttons.append(button)
+        layout.addStretch(1)
         away = IconButton("x", "Put it away", tip="Put it away · Esc", side=24)
         away.clicked.connect(lambda: self.chosen.emit(None))
         layout.addWidget(away)
         self.adjustSize()
 
     def fit(self, width: int) -> None:
-        """No wider than so many pixels: without the name, or else with the choices below one another."""
+        """No wider than so many pixels: without the name, then with two rows of buttons."""
         self.label.setVisible(self.sizeHint().width() <= width)
-        layout = self.layout()
-        if isinstance(layout, QBoxLayout) and self.sizeHint().width() > width:
-            layout.setDirection(QBoxLayout.Direction.TopToBottom)
         self.adjustSize()
+        if self.width() > width:
+            for button in self.buttons[FIRST_ROW:]:
+                self._row.removeWidget(button)
+                self._more.addWidget(button)
+            self._more.addStretch(1)
+            self.layout().activate()  # sizes count as they are now
+            self.adjustSize()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         at = next((i for i, button in enumerate(self.buttons) if button.hasFocus()), 0)
@@ -198,8 +208,15 @@ class Dropper(QObject):
 
     def _noticed(self, notice: Notice) -> None:
         # A picture that cannot be decoded never arrives; its notice is the only sign.
-        if notice.error and self._arrival is not None and self._arrival.picture is None:
-            self.cancel()
+        arrival = self._arrival
+        if not notice.error or arrival is None or arrival.picture is not None:
+            return
+        self.cancel()
+        if arrival.others:  # they come all the same
+            file, *others = arrival.others
+            self._arrival = after = Arrival(file.name, arrival.at, others)
+            after.dropped = arrival.dropped
+            self._session.read(file, file.name, lambda picture: self._decoded(after, picture))
 
     def _ask(self) -> None:
         arrival = self._arrival
@@ -211,8 +228,10 @@ class Dropper(QObject):
         chip = self.chip = DropChip(name, canvas, several=several)
         chip.chosen.connect(self._chosen)
         chip.fit(canvas.width() - 16)
-        x = min(max(round(arrival.at.x()) - 24, 8), max(canvas.width() - chip.width() - 8, 8))
-        y = min(max(round(arrival.at.y()) + 16, 8), max(canvas.height() - chip.height() - 8, 8))
+        # Under the picture, which is to be seen while the question is asked.
+        box = self._box(arrival)
+        x = min(max(round(box.center().x() - chip.width() / 2), 8), max(canvas.width() - chip.width() - 8, 8))
+        y = min(max(round(box.bottom()) + 8, 8), max(canvas.height() - chip.height() - 8, 8))
         chip.move(QPoint(x, y))
         chip.show()
         chip.raise_()

@@ -159,7 +159,10 @@ class Scene:
     def _led(self) -> Led | None:
         """The exemplars of the planned edit that a map of the document leads, and that map."""
         session = self._session
-        document, draft, plan = session.document, session.draft, session.plan
+        document, draft = session.document, session.draft
+        if not document.exemplars:
+            return None  # before it is planned, which would take long for every dab
+        plan = session.plan
         if plan.region is None or not plan.exemplars:
             return None
         about = document.exemplars, draft, plan.exemplars

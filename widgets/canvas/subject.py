@@ -7,6 +7,7 @@ from typing import Literal
 from PySide6.QtCore import QPointF
 
 from editor.item import Item
+from editor.planning import Touch
 from widgets.canvas.viewport import Viewport
 from widgets.session import Session
 from widgets.surface import value_at
@@ -16,7 +17,9 @@ Subject = Literal["item", "exemplar", "layer", "selection", "result", "canvas"]
 
 
 def subject_at(session: Session, x: float, y: float) -> Subject:
-    """At a point of the picture. A thing that lies there becomes the active one."""
+    """At a point of the picture. What lies there is what the next edit is about: a thing becomes the active one, and with what is selected in hand
+    no other thing is.
+    """
     if session.job is not None and session.job.seen:
         return "result"
     document = session.document
@@ -24,7 +27,10 @@ def subject_at(session: Session, x: float, y: float) -> Subject:
     if thing is not None:
         grips.activate(session, thing)
         return "item" if isinstance(thing, Item) else "exemplar"
-    return "selection" if (value_at(document.selection, x, y) or 0.0) >= 0.5 else "canvas"
+    if (value_at(document.selection, x, y) or 0.0) < 0.5:
+        return "canvas"
+    session.set_draft(item=None, exemplar=None, touched=session.draft.touching(Touch("selection")).touched)
+    return "selection"
 
 
 def subject_of_keyboard(session: Session, viewport: Viewport) -> tuple[Subject, QPointF]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from widgets import edits
+from widgets import commands, edits
 from widgets.actions import Command, Menu
 from widgets.command_table.conditions import always, on_canvas, on_session, serve, when
-from widgets.command_table.things import deletable, delete_touched
+from widgets.command_table.things import deletable
 from widgets.panels.history import KEPT
 from widgets.session import Session
 
@@ -53,7 +53,7 @@ EDIT = Menu(
         Command(
             "edit.delete",
             "Delete the active thing or what is selected",
-            on_session(delete_touched),
+            on_session(commands.delete_touched),
             ("Delete", "Backspace"),
             when(deletable),
             short="Delete",

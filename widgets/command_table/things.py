@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-from editor.edit import removal
 from widgets import commands, edits
 from widgets.actions import Command, Menu
 from widgets.command_table.conditions import exemplar, item, layer, on_exemplar, on_item, on_layer, on_session, when
 from widgets.session import Session
-
-
-def delete_active(session: Session) -> None:
-    """An item or what is selected is taken out of the picture, an exemplar off it."""
-    item = None if session.draft.item is None else session.document.item(session.draft.item)
-    if item is not None:
-        session.run(removal(item))
-    elif session.draft.exemplar is not None:
-        commands.delete_exemplar(session, session.draft.exemplar)
-    elif deletable(session):
-        commands.remove_selection(session)
-
-
-def delete_touched(session: Session) -> None:
-    """Of what is active and what is selected, take out what was touched last."""
-    for touch in reversed(session.draft.touched):
-        if touch.what == "selection" and not session.document.selection.blank:
-            commands.remove_selection(session)
-            return
-        if touch.id is not None and touch.id in (session.draft.item, session.draft.exemplar):
-            break
-    delete_active(session)
 
 
 def deletable(session: Session) -> bool:
@@ -37,6 +14,13 @@ def deletable(session: Session) -> bool:
     return draft.item is not None or draft.exemplar is not None or not session.document.selection.blank
 
 
+def is_moved(session: Session) -> bool:
+    """Whether the active item lies elsewhere than where the picture has it."""
+    item = None if session.draft.item is None else session.document.item(session.draft.item)
+    return item is not None and item.placement is not None
+
+
+moved = when(is_moved)
 # What holds on to an exemplar is a model.
 held = when(lambda session: session.draft.exemplar is not None and session.draft.settings.needs_model)
 
@@ -46,7 +30,7 @@ ITEM = Menu(
         Command(
             "item.remove",
             "Remove the item from the picture",
-            on_session(delete_active),
+            on_session(commands.delete_active),
             when=item,
             short="Remove from picture",
         ),
@@ -57,7 +41,7 @@ ITEM = Menu(
             when=item,
             short="Edit outline",
         ),
-        Command("item.put_back", "Put the item back", on_item(commands.put_back), when=item, short="Put back"),
+        Command("item.put_back", "Put the item back", on_item(commands.put_back), when=moved, short="Put back"),
         Command("item.duplicate", "Duplicate the item", on_item(commands.duplicate_item), when=item, short="Duplicate"),
         Command(
             "item.select",

@@ -25,6 +25,7 @@ from widgets.theme import colours
 
 SLIDER = 136
 LIST = 104
+NAME = 184
 
 TARGETS: tuple[tuple[Target, str, str], ...] = (
     ("strength", "Strength", "Say how much may change."),
@@ -82,8 +83,8 @@ class Page(QWidget):
         curve: float = 1.0,
     ) -> Slider:
         made = Slider(label, low, high, default, unit=unit, step=step, curve=curve)
-        # In a narrow window the bar gives way before anything is cut off.
-        made.setMinimumWidth(SLIDER - 52)
+        made.setToolTip(label)  # its words give way where the bar is narrow
+        made.setMinimumWidth(SLIDER - 72)
         made.setMaximumWidth(SLIDER)
         self.row.addWidget(made)
         return made
@@ -102,7 +103,7 @@ class Page(QWidget):
         made.setProperty("role", "title")
         made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         made.setMinimumWidth(32)
-        made.setMaximumWidth(144)
+        made.setMaximumWidth(NAME)
         made.setContentsMargins(6, 0, 6, 0)
         self.row.addWidget(made)
         return made

@@ -21,6 +21,7 @@ class ColumnScroll(Guarded, QScrollArea):
         super().__init__(parent)
         self._body = body
         self._gutter = gutter
+        body.setMinimumWidth(1)  # what is too wide gives way; nothing can be scrolled sideways
         self.setWidget(body)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)

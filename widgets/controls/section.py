@@ -66,7 +66,8 @@ class FoldButton(Guarded, QToolButton):
 class Section(QFrame):
     """A header with `title` over `body`; a click on the header folds it. `folded(bool)` when the person did.
 
-    `buttons` stand at the right end of the header. `icon` stands for it where there are tabs. `least`: pixels of its body that say something.
+    `buttons` stand at the right end of the header. `icon` stands for it where there are tabs, and `short` is its title beside them, if the
+    whole one is too long. `least`: pixels of its body that say something.
     """
 
     folded = Signal(bool)
@@ -77,12 +78,14 @@ class Section(QFrame):
         body: QWidget,
         *buttons: QWidget,
         icon: str = "",
+        short: str = "",
         least: int = 0,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("section")
         self.title, self.icon = title, icon
+        self._short = short or title
         self._body = body
         self._buttons = buttons
         self._least = least
@@ -119,6 +122,7 @@ class Section(QFrame):
     def set_tabbed(self, tabbed: bool, left: int) -> None:
         """Whether tabs lie over the first `left` pixels of its header; it is open then, folded or not."""
         self._tabbed = tabbed
+        self._header.setText(self._short if tabbed else self.title)
         self._header.set_plain(tabbed)
         self._top.setContentsMargins(left if tabbed else 10, 0, 6, 0)
         self._show()

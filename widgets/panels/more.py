@@ -87,6 +87,7 @@ class _Groups(QWidget):
                 ("protect", "Protection", "Paint what must never change; it outranks everything."),
                 ("avoid", "Do not copy", "Paint what nothing may be copied from."),
             ],
+            as_list=True,  # side by side they would be wider than the column
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 4)
@@ -120,7 +121,7 @@ class _Groups(QWidget):
         if group == "randomness":
             yield from (self._variations, self._seeding, self._seed_row)
         if group == "region":
-            yield self._paints
+            yield labelled("Brush paints", "What the strength brush paints.", self._paints)
 
     def show_draft(self) -> None:
         draft = self._session.draft

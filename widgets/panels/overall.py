@@ -15,6 +15,7 @@ from widgets.methods import METHODS, Method, method_of
 from widgets.session import Session
 
 IN_A_ROW = 4
+TRY = "Try strengths: the same edit from weak to strong, to choose from"
 
 
 class Overall(QWidget):
@@ -25,9 +26,7 @@ class Overall(QWidget):
         self._session = session
         self._presets: dict[str, Presets] = {}
         self._strength = Slider("Overall strength", 0, 1, 1, unit="%", step=0.01)
-        self._several = IconButton(
-            "columns-4", "Try strengths", tip="Try strengths: the same edit from weak to strong, to choose from"
-        )
+        self._several = IconButton("columns-4", "Try strengths", tip=TRY)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -85,6 +84,8 @@ class Overall(QWidget):
     def _show_several(self) -> None:
         self._several.setVisible(isinstance(self._session.draft.settings, PixelsSettings))
         self._several.setEnabled(running.can_try_strengths(self._session))
+        why_not = "" if self._several.isEnabled() else self._session.plan.reason
+        self._several.setToolTip(f"{TRY}\n{why_not}" if why_not else TRY)
 
 
 class Presets(QWidget):

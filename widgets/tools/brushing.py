@@ -102,6 +102,11 @@ class BrushTool(Tool):
                 samples = [sample(event.x, event.y, event)]
             self._last = event.x, event.y
             tiles = stroke.finish()
+            if stroke.touched.empty and found.part_of:
+                session.notice(
+                    f"Nothing was painted: you paint on “{found.part_of}”, and that is beside it.",
+                    "To paint on the picture, first click beside the reference picture with the move tool.",
+                )
             if tiles is not found.tiles:
                 # Onto the document as it is by now: an outline may have arrived meanwhile.
                 session.commit(label, found.lay(session.history.document, tiles, None))

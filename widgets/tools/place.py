@@ -7,10 +7,8 @@ import math
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QKeyEvent, QPainter, QPainterPath
 
-from editor.edit import removal
-from editor.item import Item
 from widgets.canvas.viewport import Viewport
-from widgets.commands import delete_exemplar
+from widgets.commands import delete_touched
 from widgets.session import Session
 from widgets.tools import grips, marks
 from widgets.tools.grips import Hold, Thing
@@ -30,7 +28,7 @@ CURSORS = (
 class PlaceTool(Tool):
     """A click picks what lies on top, a drag moves it. Corners keep the ratio unless Shift is held, Alt resizes about the centre; the round
     handle above the box turns it, as does a drag outside a corner, with Shift in steps of 15°. Arrows nudge by 1 px, with Shift by 10. Delete
-    removes an item from the picture and takes an exemplar away.
+    removes an item from the picture and takes an exemplar away, unless something was selected since.
     """
 
     def __init__(self, session: Session) -> None:
@@ -104,10 +102,7 @@ class PlaceTool(Tool):
             case Qt.Key.Key_Down:
                 self._nudge(thing, 0, step)
             case Qt.Key.Key_Delete | Qt.Key.Key_Backspace:
-                if isinstance(thing, Item):
-                    self.session.run(removal(thing))
-                else:
-                    delete_exemplar(self.session, thing.id)
+                delete_touched(self.session)
             # Otherwise it is about the candidates, or leaves the edit that is reopened, as is said on top.
             case Qt.Key.Key_Escape if self.session.job is None and self.session.history.document.rerun is None:
                 self.session.activate()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QByteArray, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QByteArray, QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
@@ -116,21 +116,26 @@ def test_escape_puts_away_what_is_still_being_decoded(easel: Easel, boat: Path) 
     assert _chips(easel) == 0
 
 
-@pytest.mark.parametrize("width", [260, 420, 560, 900])
-def test_the_question_fits_any_canvas(qtbot: QtBot, width: int) -> None:
-    around = QWidget()
-    qtbot.addWidget(around)
-    around.setStyleSheet("QPushButton { padding: 6px 24px }")  # wider than bare buttons are, as in the window
-    around.resize(width, 400)
-    chip = DropChip("a picture with a long name", around)
+def test_the_question_stands_under_the_picture_and_covers_nothing_of_it(easel: Easel, boat: Path) -> None:
+    _bring(easel, _file(boat), 200, 100)
+    chip = _chip(easel)
+    assert chip.y() >= 100 + 20  # the boat is 40 pixels high
+    assert easel.canvas.rect().contains(chip.geometry())
+
+
+def test_a_narrow_canvas_asks_in_two_rows(qtbot: QtBot) -> None:
+    holder = QWidget()
+    qtbot.addWidget(holder)
+    chip = DropChip("a picture", holder)
+    one_row = chip.sizeHint().height()
+    width = chip.sizeHint().width() * 2 // 3
     chip.fit(width)
-    around.show()
-    chip.show()
-    qtbot.waitExposed(around)
     assert chip.width() <= width
-    shown = [each.geometry() for each in chip.buttons]
-    assert all(chip.rect().contains(each) for each in shown)
-    assert not any(one.intersects(other) for one, other in combinations(shown, 2))
+    assert chip.height() > one_row + 20
+    holder.resize(800, 400)
+    holder.show()
+    for widget in (*chip.buttons, *chip.findChildren(IconButton)):
+        assert chip.rect().contains(QRect(widget.mapTo(chip, QPoint(0, 0)), widget.size()))
 
 
 def test_enter_makes_an_exemplar_at_the_place(easel: Easel, boat: Path) -> None:
@@ -383,3 +388,21 @@ def test_transparent_parts_of_a_strength_map_keep(white_keeps: bool) -> None:
         half = size.width // 2
         assert (found[:, : half - 1] == 0).all()
         assert found[:, half + 1 :] == pytest.approx(1)
+
+
+def test_the_others_come_in_where_the_first_of_several_cannot_be_read(easel: Easel, boat: Path, tmp_path: Path) -> None:
+    broken, ship = tmp_path / "broken.png", tmp_path / "ship.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\nand no more")
+    ship.write_bytes(boat.read_bytes())
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(file)) for file in (broken, boat, ship)])
+    easel.desk.slow = True
+    _bring(easel, data, 300, 200)
+    with pytest.raises(UnreadableFile) as raised:
+        easel.desk.waiting.pop()()
+    easel.desk.slow = False
+    easel.session.notice(raised.value.message, raised.value.advice, error=True)
+    chip = _chip(easel)
+    assert chip.accessibleName() == "What 2 pictures become"
+    QTest.keyClick(chip.buttons[0], Qt.Key.Key_Return)
+    assert [each.name for each in easel.session.document.exemplars] == ["red boat", "ship"]

@@ -201,7 +201,7 @@ class TestOrder:
         assert strip.cards[0].toolTip() == (
             "Variation 1 · Closer (0.40)\nMuch closer to your words than the picture was\nStrength 100\u202f%\nSeed 2 · right-click to use it again"
         )
-        assert sentence(job(session)) == "Best first.\nEnter keeps the one shown."
+        assert sentence(job(session)) == "Closest to your words first.\nEnter keeps the one shown."
         assert seen(bench) == 2
 
     def test_the_words_lie_below_the_picture(self, strip: Variations, session: Session) -> None:

@@ -175,6 +175,14 @@ class TestStrength:
         session.choose_method(QuickFillSettings)
         assert not several.isVisible()
 
+    def test_why_strengths_cannot_be_tried_is_said(self, panel: EditPanel, session: Session) -> None:
+        several = tool(panel, "Try strengths")
+        assert "\n" not in several.toolTip()
+        session.commit("Clear", session.document.with_strength(session.document.empty_map()))
+        assert not several.isEnabled()
+        assert several.toolTip().endswith(f"\n{session.plan.reason}")
+        assert session.plan.reason
+
 
 class TestMore:
     def test_what_suits_the_model_is_shown_until_it_is_changed(self, panel: EditPanel, session: Session) -> None:

@@ -16,6 +16,7 @@ from editor.geometry import Placement, Rect
 from editor.layer import Layer
 from tests.widgets.tools.studio import ALT, CTRL, SHIFT, Studio, plain, with_exemplar, with_item
 from widgets.options import StrengthMode, Target
+from widgets.session import Notice
 
 HARD = Brush(size=40, hardness=1.0, smoothing=0.0)
 
@@ -185,6 +186,24 @@ def test_with_an_exemplar_active_its_own_strength_is_painted(qtbot: QtBot) -> No
     studio.drag((170, 100), (170, 101))
     assert studio.document.exemplars[0].cutout.read()[10, 30] == 0
     assert studio.labels[-1] == "Erase cut-out"
+
+
+def test_a_stroke_beside_the_exemplar_that_is_painted_on_says_so(qtbot: QtBot) -> None:
+    document = with_exemplar(plain(), 60, 40, Placement(150, 100))
+    studio = Studio(qtbot, document)
+    studio.session.activate(exemplar=document.exemplars[0].id)
+    heard: list[Notice] = []
+    studio.session.noticed.connect(heard.append)
+    studio.take("strength", strength_brush=replace(HARD, size=16))
+    studio.drag((30, 30), (50, 30))
+    assert studio.labels == []
+    name = document.exemplars[0].name
+    assert [notice.message for notice in heard] == [
+        f"Nothing was painted: you paint on “{name}”, and that is beside it."
+    ]
+    studio.drag((30, 100), (150, 100))
+    assert studio.labels == ["Paint influence"]
+    assert len(heard) == 1
 
 
 def test_painting_a_moved_item_follows_it(qtbot: QtBot) -> None:

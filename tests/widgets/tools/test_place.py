@@ -17,6 +17,7 @@ from editor.geometry import Placement, Point, Rect, transform_point
 from editor.item import Exemplar
 from editor.rerun import Rerun
 from tests.widgets.tools.studio import ALT, SHIFT, Studio, plain, with_exemplar, with_item
+from widgets import commands
 from widgets.canvas.viewport import Viewport
 from widgets.tools import grips
 from widgets.tools.place import PlaceTool
@@ -237,6 +238,21 @@ def test_delete_removes_an_item_from_the_picture_and_an_exemplar_from_the_list(s
     assert studio.document.exemplars == ()
     assert studio.labels == ["Delete “boat”"]
     assert studio.session.draft.exemplar is None
+
+
+def test_delete_takes_out_what_was_selected_since(studio: Studio) -> None:
+    for x in (70, 220):
+        studio.click(x, 100)
+        commands.select_none(studio.session)
+        document = studio.document
+        selected = document.with_map("selection", document.selection.write(5, 5, np.ones((9, 9), np.float32)))
+        studio.session.commit("Select", selected)
+        studio.type(Qt.Key.Key_Delete)
+        assert studio.document.exemplars == document.exemplars
+        removed = studio.document.item(studio.desk.ran[-1].items[0])
+        assert removed is not None
+        assert removed.rect == Rect(5, 5, 14, 14)
+        studio.session.job_cancelled()
 
 
 def test_escape_lets_go_and_other_keys_pass(studio: Studio) -> None:
