@@ -87,7 +87,7 @@ def _colourants(primaries: Primaries) -> tuple[NDArray[np.float64], NDArray[np.f
     matrix = matrix * np.linalg.solve(matrix, white)
     cones = (_BRADFORD @ _D50) / (_BRADFORD @ white)
     adapted = np.linalg.solve(_BRADFORD, cones[:, None] * (_BRADFORD @ matrix))
-    if not np.abs(adapted).max() < 8:
+    if not max(np.abs(adapted).max(), np.abs(white).max()) < 8:
         raise ValueError(f"{primaries} span no space")
     return white, adapted
 

@@ -67,6 +67,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
         draw(st.sampled_from(["soft", "hard"])),
         draw(unit),
         draw(st.integers(0, 200)),
+        draw(st.booleans()),
     )
     if draw(st.booleans()):
         chosen = PixelsSettings(
@@ -75,6 +76,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
             thin_strokes=draw(st.booleans()),
             rule=draw(st.sampled_from(["hold", "reference", "differential"])),
             noise=draw(st.sampled_from(["shared", "independent"])),
+            fill_transparent=draw(st.booleans()),
         )
     elif draw(st.booleans()):
         chosen = BlendedSettings(
@@ -84,6 +86,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
             scale=draw(st.floats(0.4, 2)),
             rank=draw(st.sampled_from(["crop", "reference"])),
             rule=draw(st.sampled_from(["canonical", "ref_ldm", "ref_sd2", "ref_sdxl"])),
+            fill_transparent=draw(st.booleans()),
         )
     rect = Rect.at(draw(st.integers(-9999, 9999)), draw(st.integers(-9999, 9999)), 5, 6)
     subjects = draw(st.lists(st.builds(Subject, ids, maybe_placement), max_size=2))
@@ -119,6 +122,7 @@ def documents(draw: st.DrawFn) -> Document:
             recipe(draw) if draw(st.booleans()) else None,
             draw(st.none() | unit),
             strengths(draw, size) if draw(st.booleans()) else None,
+            draw(st.booleans()),
         )
         for _ in range(draw(st.integers(0, 3)))
     ]
@@ -155,10 +159,16 @@ def documents(draw: st.DrawFn) -> Document:
         draw(st.none() | st.binary(max_size=20)),
         draw(st.none() | st.binary(max_size=20)),
         draw(st.none() | st.tuples(st.floats(1, 9999), st.floats(1, 9999))),
+        draw(st.none() | st.sampled_from([b"<a/>", "<é b='ü'/>\n".encode()])),
+        draw(st.none() | st.binary(max_size=20)),
+        draw(words),
+        tuple(draw(st.lists(st.tuples(st.sampled_from(["Title", "Ø x"]), words), max_size=2))),
     )
     changed = st.lists(st.tuples(ids, st.booleans()), max_size=2).map(tuple)
     kept = [strengths(draw, size) if draw(st.booleans()) else None for _ in range(2)]
-    rerun = Rerun(draw(ids), draw(changed), draw(changed), *kept) if draw(st.booleans()) else None
+    rerun = None
+    if draw(st.booleans()):
+        rerun = Rerun(draw(ids), draw(changed), draw(changed), kept[0], kept[1], draw(changed))
     return Document(
         size,
         tuple(layers),

@@ -78,6 +78,7 @@ def in_srgb(picture: Picture) -> tuple[int, ...]:
         ([gama(0)], GREEN),
         ([chrm(0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3), gama(45455)], GREEN),
         ([chrm(0, 0, 0, 0, 0, 0, 0, 0), gama(45455)], GREEN),
+        ([chrm(20000, 0.329, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06), gama(45455)], GREEN),
         # EXIF in the file, before the pixels.
         ([(b"eXIf", exif(colour_space=2)[6:])], (0, 201, 37)),
         ([(b"eXIf", exif(colour_space=0xFFFF, interoperability="R03")[6:])], (0, 201, 37)),
