@@ -72,8 +72,9 @@ class Face:
         fits = [fit_tip(candidate.match)] if candidate.ranks and _fit(job, candidate) else []
         fits += [DOUBT_WORDS] if doubtful else []
         fits += [OUTDATED] if candidate.outdated else []
-        strength = f"Strength {round(result.recipe.strength * 100)}\u202f%"
-        tip = [heading, *fits, strength, f"Seed {result.recipe.seed} · right-click to use it again"]
+        weakened = result.recipe.action not in ("remove", "move")  # those two are whole
+        strength = [f"Strength {round(result.recipe.strength * 100)}\u202f%"] if weakened else []
+        tip = [heading, *fits, *strength, f"Seed {result.recipe.seed} · right-click to use it again"]
         return cls(", ".join(said), caption, "\n".join(tip), best, doubtful)
 
 

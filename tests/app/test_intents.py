@@ -35,7 +35,7 @@ def notices(desk: Desk) -> list[str]:
 
 async def make_item(desk: Desk, *, then: str = "move") -> None:
     """Around the bud in the lower right corner."""
-    await desk.key(Qt.Key.Key_E)
+    await desk.key(Qt.Key.Key_O)
     await desk.drag([(565, 382), (600, 400), (628, 426)])
     await desk.do("select.item")
     desk.session.set_options(tool=then)
@@ -88,7 +88,7 @@ def test_a_selection_after_painting_leads_and_only_it_is_used_up(tell: Tell, pho
         await desk.key(Qt.Key.Key_B)
         session.set_brush(size=40)
         await desk.drag([(60, 60), (80, 60)])
-        await desk.key(Qt.Key.Key_E)
+        await desk.key(Qt.Key.Key_O)
         await desk.drag([(565, 382), (600, 400), (628, 426)])
         assert desk.edit.button.text() == "Fill selection"
         assert desk.links("Or: Fill")
@@ -114,7 +114,7 @@ def test_a_delete_that_is_cancelled_leaves_everything_as_it_was(tell: Tell, phot
     async def story(desk: Desk) -> None:
         session = await desk.open(photo)
         session.set_draft(variations=1)
-        await desk.key(Qt.Key.Key_E)
+        await desk.key(Qt.Key.Key_O)
         await desk.drag([(565, 382), (600, 400), (628, 426)])
         selected, draft = session.document, session.draft
         await desk.key(Qt.Key.Key_Delete)
