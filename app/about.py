@@ -79,6 +79,9 @@ class PreferencesDialog(QDialog):
         layout.addWidget(most)
         layout.addSpacing(8)
         layout.addWidget(buttons)
+        buttons.button(
+            QDialogButtonBox.StandardButton.Close
+        ).setFocus()  # a ring round a theme would look like the choice
         self.setFixedWidth(400)
 
 

@@ -285,7 +285,7 @@ def _sizes(before: Size, after: Size) -> str:
     own = f"{before.width} × {before.height} pixels"
     if after == before:
         return own
-    how = "smaller, in linear light" if after.width * after.height < before.width * before.height else "larger"
+    how = "smaller" if after.width * after.height < before.width * before.height else "larger"
     return f"{own} → {after.width} × {after.height}, {how}"
 
 

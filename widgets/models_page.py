@@ -24,6 +24,7 @@ from widgets.models.service import ModelsService
 MARGIN = 24
 WHAT = "A model is a large file that has learned to paint from pictures. With one, edits can follow words and blend what you paste."
 WITHOUT = "Quick fill works without: remove things, move them, blend pictures in."
+ROUND_IT = 80  # pixels of the screen, for the title of the window and a margin
 
 
 class ModelsPage(Guarded, QDialog):
@@ -48,7 +49,7 @@ class ModelsPage(Guarded, QDialog):
         layout.setContentsMargins(0, 0, 0, 0)
         self._body, self._scroll = column, ColumnScroll(body)
         layout.addWidget(self._scroll)
-        self.resize(600, 760)
+        self.resize(600, min(760, self.screen().availableSize().height() - ROUND_IT))
         self.setMinimumWidth(440)
         service.changed.connect(self._show_models)
         service.getting_changed.connect(self._show_getting)

@@ -36,7 +36,7 @@ GAP = 8
 LEAST_CARDS = 2  # in a narrow window; the rest scrolls
 RADIUS = 5
 CAPTION_PIXELS = 11
-SEED_DIGITS = 3
+VARIATION = "Variation"
 MOST_LETTERS = 11  # of a caption that is seen whole
 MARK = 11.0  # of the best one
 BAR = 120  # at most, of what is being made
@@ -63,7 +63,7 @@ class Face:
             heading = name = f"Overall strength {caption}"
         else:
             caption = captions(job)[number]
-            heading = name = f"Variation {number + 1}"
+            heading = name = f"{VARIATION} {number + 1}"
             if candidate.match is not None:
                 heading += f" · {_fit(job, candidate)} ({candidate.match.similarity:.2f})"
         best = candidate is job.best
@@ -72,8 +72,9 @@ class Face:
         fits = [fit_tip(candidate.match)] if candidate.ranks and _fit(job, candidate) else []
         fits += [DOUBT_WORDS] if doubtful else []
         fits += [OUTDATED] if candidate.outdated else []
-        strength = f"Strength {round(result.recipe.strength * 100)}\u202f%"
-        tip = [heading, *fits, strength, f"Seed {result.recipe.seed} · right-click to use it again"]
+        weakened = result.recipe.action not in ("remove", "move")  # those two are whole
+        strength = [f"Strength {round(result.recipe.strength * 100)}\u202f%"] if weakened else []
+        tip = [heading, *fits, *strength, f"Seed {result.recipe.seed} · right-click to use it again"]
         return cls(", ".join(said), caption, "\n".join(tip), best, doubtful)
 
 
@@ -83,7 +84,7 @@ def captions(job: Job) -> list[str]:
     if len(fits) < 2:
         return fits
     said = []
-    for candidate, words in zip(job.candidates, fits, strict=True):
+    for at, (candidate, words) in enumerate(zip(job.candidates, fits, strict=True)):
         alike = [each for each, other in zip(job.candidates, fits, strict=True) if other == words]
         if words and (len(alike) == 1 or candidate is job.best):  # the best one has its star
             said.append(words)
@@ -91,21 +92,15 @@ def captions(job: Job) -> list[str]:
             whole = f"{words} {_score(candidate)}"
             said.append(whole if len(whole) <= MOST_LETTERS else f"Fit {_score(candidate)}")
         else:
-            said.append(_seed(candidate))
+            said.append(f"{VARIATION} {at + 1}")
     if len({round(each.result.recipe.strength, 2) for each in job.candidates}) > 1:
         levels = (f"{round(each.result.recipe.strength * 100)}\u202f%" for each in job.candidates)
-        said = [f"{level} · {words}" for level, words in zip(levels, said, strict=True)]
+        said = [f"{level} · {words.removeprefix(VARIATION).strip()}" for level, words in zip(levels, said, strict=True)]
     return said
 
 
 def _score(candidate: Candidate) -> str:
-    return "" if candidate.match is None else f"{candidate.match.similarity:.2f}"
-
-
-def _seed(candidate: Candidate) -> str:
-    """Short ones in full; of long ones the end, which differs where the beginning may not."""
-    seed = str(candidate.result.recipe.seed)
-    return f"Seed {seed}" if len(seed) <= SEED_DIGITS else f"Seed …{seed[-SEED_DIGITS:]}"
+    return "" if candidate.match is None else f"{candidate.match.similarity:.2f}".replace("-", "−")
 
 
 def _fit(job: Job, candidate: Candidate) -> str:

@@ -62,6 +62,8 @@ def test_a_menu_tells_its_commands_in_order_through_its_submenus() -> None:
         ("grse", "Grow the selection…"),
         ("exp", "Export picture…"),
         ("tool las", "Tool: lasso"),
+        ("influ", "Paint the reference picture’s influence"),
+        ("keep as", "Paint where to keep the reference picture as it is"),
         ("fl sel", "Fill the selection with strength"),
     ],
 )

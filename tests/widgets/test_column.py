@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QListView, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QLayout, QListView, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
@@ -188,8 +188,9 @@ def test_nothing_in_the_column_is_cut_off_at_its_right(
         chosen(bench, name)
         for scroll in bench.findChildren(ColumnScroll):
             body = scroll.widget()
-            if scroll.isVisible() and body.layout() is not None:
-                assert body.layout().minimumSize().width() <= scroll.viewport().width(), name
+            layout = None if body is None else body.layout()
+            if scroll.isVisible() and isinstance(layout, QLayout):
+                assert layout.minimumSize().width() <= scroll.viewport().width(), name
 
 
 def test_a_title_beside_tabs_is_read_whole(bench: Workbench) -> None:

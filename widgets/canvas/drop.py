@@ -47,7 +47,7 @@ class DropChip(Guarded, QFrame):
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setText(label.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 140))
         label.setProperty("role", "caption")
-        rows = QVBoxLayout(self)
+        self._rows = rows = QVBoxLayout(self)
         rows.setContentsMargins(12, 6, 6, 6)
         rows.setSpacing(4)
         self._row = layout = QHBoxLayout()
@@ -83,7 +83,7 @@ class DropChip(Guarded, QFrame):
                 self._row.removeWidget(button)
                 self._more.addWidget(button)
             self._more.addStretch(1)
-            self.layout().activate()  # sizes count as they are now
+            self._rows.activate()  # sizes count as they are now
             self.adjustSize()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

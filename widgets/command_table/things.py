@@ -93,17 +93,17 @@ EXEMPLAR = Menu(
         ),
         Command(
             "exemplar.strength",
-            "Paint how much of the reference picture comes in",
+            "Paint the reference picture’s influence",
             on_exemplar(edits.paint_exemplar_strength),
             when=exemplar,
             short="Paint influence",
         ),
         Command(
             "exemplar.fidelity",
-            "Paint how firmly the reference picture keeps its look",
+            "Paint where to keep the reference picture as it is",
             on_exemplar(edits.paint_exemplar_fidelity),
             when=held,
-            short="Paint what is kept",
+            short="Paint “Keep as it is”",
         ),
         Command(
             "exemplar.duplicate",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QFontMetrics, QKeyEvent
 from PySide6.QtWidgets import (
     QFrame,
     QPlainTextEdit,
@@ -192,7 +192,7 @@ class EditPanel(Guarded, QFrame):
         label = "Stop" if busy else plan.label
         if job is not None and job.state == "stopping":
             label = "Stopping…"
-        elided = self._button.fontMetrics().elidedText(label, Qt.TextElideMode.ElideRight, max(120, self.width() - 38))
+        elided = _fitting(label, self._button.fontMetrics(), max(120, self.width() - 38))
         self._button.setText(elided.replace("&", "&&"))
         self._button.setAccessibleName(label)
         self._button.setToolTip(label if elided != label else "")
@@ -230,6 +230,15 @@ class EditPanel(Guarded, QFrame):
         job = self._session.job
         self._aside.show_job(job)
         self._remarks.show_busy(job is not None and job.busy)
+
+
+def _fitting(label: str, metrics: QFontMetrics, width: int) -> str:
+    """What of it fits; a quotation that it ends with stays closed."""
+    end = "”" if label.endswith("”") else ""
+    room = width - metrics.horizontalAdvance(end)
+    if metrics.horizontalAdvance(label) <= width:
+        return label
+    return metrics.elidedText(label.removesuffix(end), Qt.TextElideMode.ElideRight, room) + end
 
 
 def progress_words(job: Job, now: float | None = None) -> str:

@@ -15,6 +15,7 @@ from widgets.methods import METHODS, Method, method_of
 from widgets.session import Session
 
 IN_A_ROW = 4
+WHOLE = ("remove", "move")  # actions that no strength weakens, without a model
 TRY = "Try strengths: the same edit from weak to strong, to choose from"
 
 
@@ -51,7 +52,7 @@ class Overall(QWidget):
         layout.addWidget(self._ends)
         self._strength.changed.connect(lambda value: session.set_draft(strength=value))
         self._several.clicked.connect(lambda: running.try_strengths(session))
-        session.job_changed.connect(self._show_several)
+        session.job_changed.connect(self._show_plan)
         session.document_changed.connect(self._document_changed)
 
     def show_draft(self) -> None:
@@ -65,13 +66,11 @@ class Overall(QWidget):
         own = near is not None and near.settings is not None
         self._strength.set_default(near.strength if near and own else first_strength(method.settings, draft.model))
         self._strength.set_value(draft.strength)
-        how = "How far it may go from what is there" if method.settings.needs_model else "How much of it counts"
-        self._strength.setToolTip(f"{how}: 0 % keeps everything. Multiplies what is painted.")
         ends = ("", "") if near is None else near.ends
         for label, words in zip((self._least, self._most), ends, strict=True):
             label.setText(words)
         self._ends.setVisible(any(ends))
-        self._show_several()
+        self._show_plan()
 
     def _choose(self, name: str) -> None:
         presets = method_of(self._session.draft.settings).presets
@@ -79,9 +78,19 @@ class Overall(QWidget):
 
     def _document_changed(self) -> None:
         if not self._session.in_gesture:
-            self._show_several()
+            self._show_plan()
 
-    def _show_several(self) -> None:
+    def _show_plan(self) -> None:
+        """What depends on what the button would do."""
+        settings, action = self._session.draft.settings, self._session.plan.action
+        how = "How far it may go from what is there" if settings.needs_model else "How much of it counts"
+        whole = not settings.needs_model and action in WHOLE
+        self._strength.setEnabled(not whole)
+        self._strength.setToolTip(
+            "What is removed or moved is so altogether; strength is for filling and blending."
+            if whole
+            else f"{how}: 0\u202f% keeps everything. Multiplies what is painted."
+        )
         self._several.setVisible(isinstance(self._session.draft.settings, PixelsSettings))
         self._several.setEnabled(running.can_try_strengths(self._session))
         why_not = "" if self._several.isEnabled() else self._session.plan.reason

@@ -219,7 +219,7 @@ class TestOrder:
         give(session, seed1=None, seed2=None)
         point(strip, 0)
         session.report(Scored(2, Match(0.4, 4)))
-        assert (seeds(session), captions(strip), seen(bench)) == ([1, 2], ["Seed 1", "Closer"], 1)
+        assert (seeds(session), captions(strip), seen(bench)) == ([1, 2], ["Variation 1", "Closer"], 1)
         give(session, seed3=0.5)
         assert seeds(session) == [1, 2, 3]
         move(button(strip, "Accept"), QPoint(10, 10))
@@ -267,9 +267,9 @@ class TestOrder:
     ) -> None:
         session.run()
         give(session, seed1=None, seed2=None)
-        assert captions(strip) == ["Seed 1", "Seed 2"]  # it may still be told
+        assert captions(strip) == ["Variation 1", "Variation 2"]  # it may still be told
         session.job_finished()
-        assert captions(strip) == ["Seed 1", "Seed 2"]
+        assert captions(strip) == ["Variation 1", "Variation 2"]
         assert "no model here does that" in strip.cards[0].toolTip()
         assert sentence(job(session)) == "Enter keeps the one shown."
         QTest.mouseClick(strip.cards[1], LEFT)
@@ -279,7 +279,7 @@ class TestOrder:
     def test_methods_that_do_not_rank_say_what_tells_them_apart(self, strip: Variations, session: Session) -> None:
         session.choose_method(QuickFillSettings)
         make(session, seed1=None, seed2=None)
-        assert captions(strip) == ["Seed 1", "Seed 2"]
+        assert captions(strip) == ["Variation 1", "Variation 2"]
         assert "Strength 100\u202f%" in strip.cards[0].toolTip()
 
     def test_what_fits_alike_is_told_apart_by_the_number(self, strip: Variations, session: Session) -> None:
@@ -289,12 +289,15 @@ class TestOrder:
         font.setPixelSize(CAPTION_PIXELS)
         assert all(QFontMetrics(font).horizontalAdvance(words) <= CARD - 4 - 8 for words in captions(strip))
 
-    def test_long_seeds_show_their_end(self, strip: Variations, session: Session) -> None:
+    def test_many_are_told_apart_in_words_that_are_seen_whole(self, strip: Variations, session: Session) -> None:
         session.choose_method(QuickFillSettings)
         session.run()
-        for seed in (900000000001, 900000000002):
+        for seed in range(900000000001, 900000000013):
             session.job_result(result(seed))
-        assert captions(strip) == ["Seed …001", "Seed …002"]
+        assert captions(strip) == [f"Variation {at}" for at in range(1, 13)]
+        font = strip.cards[0].font()
+        font.setPixelSize(CAPTION_PIXELS)
+        assert QFontMetrics(font).horizontalAdvance("Variation 12") <= CARD - 4 - 8
 
     def test_clean_ones_come_before_those_that_are_doubted(self, strip: Variations, session: Session) -> None:
         session.choose_method(QuickFillSettings)

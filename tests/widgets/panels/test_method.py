@@ -16,7 +16,7 @@ from editor.geometry import Rect
 from editor.planning import STRENGTHS
 from editor.report import Assessment, Preview, Progress
 from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
-from tests.widgets.desk_stub import NONE, Worker, drag, model, painted, picture
+from tests.widgets.desk_stub import NONE, Worker, drag, model, painted, picture, with_items
 from widgets.controls.slider import Slider
 from widgets.panels.edit import EditPanel
 from widgets.session import Session
@@ -355,3 +355,16 @@ class TestByWords:
         session.set_draft(prompt="a cat", guidance_scale=20.0)
         assert "harsh" in found.text()
         assert found.property("role") == "doubt"
+
+
+def test_removing_takes_no_strength_and_the_slider_says_so(panel: EditPanel, session: Session) -> None:
+    session.choose_method(QuickFillSettings)
+    overall = slider(panel, "Overall strength")
+    assert overall.isEnabled()
+    session.commit("Item", with_items(session.document, "Cat"))
+    session.activate(item=session.document.items[0].id)
+    assert session.plan.action == "remove"
+    assert not overall.isEnabled()
+    assert "altogether" in overall.toolTip()
+    session.choose_method(PixelsSettings)
+    assert overall.isEnabled()
