@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,6 +59,11 @@ def table(mode: OverlayMode, opacity: float) -> Words:
     if mode != "grey":
         alpha = alpha * (strength > 0)
     return words(rgb, alpha)
+
+
+def look_up(table: Words, values: NDArray[np.uint8], words: Words) -> None:
+    """Write the word of each value into `words`, of the same shape. Several times as fast as numpy's indexing."""
+    cv2.LUT(values, table.view(np.int32), words.view(np.int32))
 
 
 def words(rgb: NDArray[np.float64], alpha: NDArray[np.float64]) -> Words:

@@ -18,7 +18,8 @@ from widgets.qimage import opaque, wrap
 
 Pixels = NDArray[np.uint8]
 Gather = Callable[[int, Rect], Pixels]
-Shade = Callable[[Lens, Rect], Words | None]
+Shade = Callable[[Lens, Rect, Words], bool]
+"""Draws the overlay of a part of the screen into (h, w) words; whether there is anything, otherwise they are as before."""
 
 _CHECK = 8  # logical pixels
 _DARK, _LIGHT = 0xFF999999, 0xFFB3B3B3
@@ -86,7 +87,7 @@ class Screen:
             self._overlay_stale += _qrect(area)
 
     def refresh(self, gather: Gather, shade: Shade) -> None:
-        """Compute what is stale: the picture from `gather(level, rect)`, the overlay from `shade(lens, area)`."""
+        """Compute what is stale: the picture from `gather(level, rect)`, the overlay by `shade`."""
         if not self._picture_stale.isEmpty():
             stale, self._picture_stale = self._picture_stale, QRegion()
             for area in _rects(stale):
@@ -128,12 +129,12 @@ class Screen:
 
     def _draw_overlay(self, shade: Shade, area: Rect) -> None:
         inner = area.intersect(self.lens.inside)
-        shades = None if inner.empty else shade(self.lens, inner)
-        if self.shaded and (shades is None or inner != area):
+        if self.shaded and inner != area:
             self._overlay[area.slices] = 0
-        if shades is not None:
-            self._overlay[inner.slices] = shades
+        if not inner.empty and shade(self.lens, inner, self._overlay[inner.slices]):
             self.shaded = True
+        elif self.shaded:
+            self._overlay[area.slices] = 0
 
 
 def _checkerboard(side: int) -> QImage:

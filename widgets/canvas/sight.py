@@ -65,12 +65,13 @@ class Changes:
         self._cache.invalidate(old + self._places)
         return old + self._places
 
-    def shade(self, lens: Lens, area: Rect) -> Words | None:
-        """(h, w) uint32 premultiplied ARGB for `area` (device pixels on the picture); None where nothing can differ."""
+    def shade(self, lens: Lens, area: Rect, words: Words) -> bool:
+        """Draw `area` (device pixels on the picture) into (h, w) premultiplied ARGB words; whether anything can differ."""
         if not self._places:
-            return None
+            return False
         found = lens.sample(lambda level, rect: self._cache.gather(level, rect)[0], area, fade=True)
-        return np.where(found >= 64, _CHANGED, np.uint32(0))
+        words[...] = np.where(found >= 64, _CHANGED, np.uint32(0))
+        return True
 
     def _differing(self) -> list[Rect]:
         return [] if self._before.size != self._after.size else picture_changes(self._before, self._after)

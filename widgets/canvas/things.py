@@ -19,7 +19,7 @@ from editor.repainting import says_all
 from editor.tiles import Tiles
 from widgets.canvas.lens import Lens
 from widgets.canvas.levels import from_level, level_for, map_at, picture_at, to_level
-from widgets.canvas.palette import Words
+from widgets.canvas.palette import Words, look_up
 from widgets.canvas.sprite import Sprite
 from widgets.qimage import premultiplied, wrap
 
@@ -148,7 +148,8 @@ class Things:
                     cv2.convertScaleAbs(map_at(exemplar.fidelity_map, level, rect), alpha=exemplar.fidelity), np.uint8
                 )
                 amount = np.asarray(cv2.multiply(np.ascontiguousarray(amount), fidelity, scale=1 / 255), np.uint8)
-            words = np.take(look.table, amount, mode="clip")
+            words = np.empty(amount.shape, np.uint32)
+            look_up(look.table, amount, words)
             heat = Sprite(words.view(np.uint8).reshape(*words.shape, 4))
         made = _Shown(exemplar, level, look, pixels, Sprite(laid), heat)
         self._shown[id] = made

@@ -28,6 +28,7 @@ from widgets.canvas.drop import Dropper
 from widgets.canvas.legend import Legend, Reading, Scale
 from widgets.canvas.lens import Lens
 from widgets.canvas.levels import from_level
+from widgets.canvas.palette import Words
 from widgets.canvas.scene import POINTING, Scene
 from widgets.canvas.screen import Screen, Shade, to_device, to_logical, worth
 from widgets.canvas.sight import Changes, Sight
@@ -446,5 +447,6 @@ def _timer(parent: CanvasView, interval: int, act: object, *, single: bool = Tru
     return timer
 
 
-def _no_shade(lens: Lens, area: Rect) -> None:
+def _no_shade(lens: Lens, area: Rect, words: Words) -> bool:
     """Nothing lies over the original."""
+    return False
