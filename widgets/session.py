@@ -306,11 +306,14 @@ class Session(Setup):
 
     def accept(self) -> None:
         """Keep the candidate that is shown: it becomes a layer. The rest of its edit is stopped; what changes other parts of the picture stays
-        to be chosen, and other edits go on.
+        to be chosen, and other edits go on. One that was set aside is shown again first.
 
         Of several strengths, the one that is kept is set for what comes next.
         """
         if self.job is None or self.job.candidate is None:
+            return
+        if self.job.laid is None:  # set aside: nobody keeps what they do not see
+            self.choose(self.job.place)
             return
         candidate = self.job.candidate
         self._back = None

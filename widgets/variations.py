@@ -25,6 +25,9 @@ MARGIN = 0.15  # of the changed region's longer side, shown around it
 LEAST = 64  # picture pixels: of a speck more is shown than the speck
 
 
+SHOW = "Show"
+
+
 class Variations(Guarded, QFrame):
     """One picture for each result, a bar for those to come. Pointing at one shows it, a click chooses it, Accept keeps what is shown.
 
@@ -207,8 +210,9 @@ class Variations(Guarded, QFrame):
         self._pending.show_progress(to_come, job.done, height)
         self._words.setText(sentence(job))
         self._accept.setEnabled(bool(job.candidates))
-        self._accept.setText("Accept" if job.strength is None else _use(job.strength))
-        self._accept.setToolTip("Enter")
+        away = job.aside and job.laid is None
+        self._accept.setText(SHOW if away else "Accept" if job.strength is None else _use(job.strength))
+        self._accept.setToolTip("See it over the picture again (Enter)" if away else "Enter")
         if job.more is None:
             self._yield_keys(self._more)
         else:

@@ -322,6 +322,8 @@ def test_results_step_aside_for_what_is_done_to_the_picture(session: Session) ->
     session.show(session.document.with_item(replace(moved, placement=Placement(200, 100))))
     assert laid() is None
     session.accept()
+    assert laid() is first, "nobody keeps what they do not see"
+    session.accept()
     assert session.job is None
 
 
