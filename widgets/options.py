@@ -32,7 +32,8 @@ Combine = Literal["replace", "add", "subtract", "intersect"]
 
 @dataclass(frozen=True, slots=True)
 class ToolOptions:
-    """`tool`: which one is in hand. `value`: the strength that is painted, 0 to 1. `colour`: 0 to 255, in the document's colour space.
+    """`tool`: which one is in hand. `value`: the strength that is painted, 0 to 1. `other_value`: the same of what is
+    not in hand: of reference pictures, or while one is active of the picture. `colour`: 0 to 255, in the document's colour space.
 
     `strength_target`: what the strength tools and the gradient write to; `shape_target`: what a drawn shape becomes. `combine`: what it
     does to what is there already, unless Shift (add) or Alt (subtract) is held.
@@ -42,6 +43,7 @@ class ToolOptions:
     strength_brush: Brush = field(default_factory=lambda: Brush(size=120.0, hardness=0.75))
     paint_brush: Brush = field(default_factory=lambda: Brush(size=40.0, hardness=0.8))
     value: float = 1.0
+    other_value: float = 1.0
     mode: StrengthMode = "set"
     strength_target: Target = "strength"
     shape_target: Target = "selection"
@@ -67,6 +69,11 @@ class ToolOptions:
             strength_target="strength" if self.strength_target in OF_THINGS else self.strength_target,
             shape_target="selection" if self.shape_target in OF_THINGS else self.shape_target,
         )
+
+    @property
+    def other(self) -> ToolOptions:
+        """The same, with the value that was last painted with reference pictures instead of the picture's strength, or the other way round."""
+        return replace(self, value=self.other_value, other_value=self.value)
 
     @property
     def brush(self) -> Brush:

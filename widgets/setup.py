@@ -62,6 +62,8 @@ class Setup(OpenDocument):
         if (item, exemplar, scribble, layer) != (draft.item, draft.exemplar, draft.scribble, self.active_layer):
             if (item, exemplar) != (draft.item, draft.exemplar):
                 self.options = self.options.let_go
+            if (exemplar is None) != (draft.exemplar is None):
+                self.options = self.options.other
             if scribbles:
                 self._take_paint(scribble is not None)
                 draft = self._with_scribble(draft) if scribble is not None else self._without_scribble(draft)
@@ -139,6 +141,8 @@ class Setup(OpenDocument):
         after = replace(before, **changes)
         if (after.item, after.exemplar) != (before.item, before.exemplar):
             self.options = self.options.let_go
+        if (after.exemplar is None) != (before.exemplar is None):
+            self.options = self.options.other
         if "strength" in changes:
             self._strength_set.add(type(after.settings))
         if "scribble" in changes:

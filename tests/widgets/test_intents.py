@@ -404,3 +404,17 @@ def test_the_overlay_shows_nothing_of_what_rounds_to_nothing() -> None:
     for value, shown in ((FAINTEST * 0.99, False), (FAINTEST * 1.01, True)):
         tiles = Tiles.filled((8, 8), value, np.float32)
         assert map_at(tiles, 0, Rect(0, 0, 8, 8)).any() == shown
+
+
+def test_what_is_painted_of_a_reference_picture_has_a_value_of_its_own(session: Session) -> None:
+    session.set_options(tool="strength", value=0.7)
+    boat = session.document.exemplars[0].id
+    session.activate(exemplar=boat)
+    assert session.options.value == 1
+    session.set_options(value=0.3)
+    session.activate()
+    assert session.options.value == 0.7
+    session.activate(exemplar=boat)
+    assert session.options.value == 0.3
+    session.commit("Delete", session.document.without_exemplar(boat))
+    assert session.options.value == 0.7
