@@ -263,7 +263,9 @@ class Scene:
             rests = self._trace(("item", item.id), item.mask, item.rect, lens)
             path = rests if item.placement is None else _moved(item).map(rests)
             overlays.outline(painter, screen.map(path), strong=pointed or item.id == active)
-            if hovered or pointed:
+            # With its handles the turning one is there, and the bar says its name.
+            handled = item.id == active and session.options.tool == "move"
+            if (hovered or pointed) and not handled:
                 overlays.tag(painter, item.name, *self._tag_place(item, lens))
 
     def _draw_pointed(self, painter: QPainter, lens: Lens) -> None:
