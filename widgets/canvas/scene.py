@@ -156,6 +156,13 @@ class Scene:
                 found.append(after.rect)  # another order
         return found
 
+    @property
+    def heated(self) -> bool:
+        """Whether a map of the active exemplar is shown as colours: the one that the tool in hand writes to; strength means its own then."""
+        painting = self._session.options.target in ("strength", "exemplar_strength", "exemplar_fidelity")
+        shown = painting and self.overlay in ("heat", "contours", "grey") and not self.reviewing
+        return shown and self._session.draft.exemplar is not None
+
     def _led(self) -> Led | None:
         """The exemplars of the planned edit that a map of the document leads, and that map."""
         session = self._session
@@ -192,11 +199,8 @@ class Scene:
         if shaded and self.adapting is not None:
             self.adapting.draw(painter, lens, table)
         if document.exemplars:
-            draft, target = session.draft, session.options.target
-            # With an exemplar active, strength means the exemplar's own.
-            painting = target in ("strength", "exemplar_strength", "exemplar_fidelity")
-            shown = painting and draft.exemplar is not None and self.overlay in ("heat", "contours", "grey")
-            heat = Heat(draft.exemplar, table, fidelity=target == "exemplar_fidelity") if shown else None
+            active, fidelity = session.draft.exemplar, session.options.target == "exemplar_fidelity"
+            heat = Heat(active, table, fidelity=fidelity) if active is not None and self.heated else None
             led = self._led()
             self._drawn_led = frozenset() if led is None else led.exemplars
             self._things.draw_exemplars(painter, document, lens, heat, led)

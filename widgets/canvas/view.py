@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QStyle, QWidget
 
 from editor.document import Document
+from editor.errors import InvalidRequest
 from editor.faint import is_strength
 from editor.geometry import Point, Rect
 from widgets.canvas import overlays
@@ -40,7 +41,7 @@ from widgets.job import Job
 from widgets.options import ToolName
 from widgets.screen_colour import screen_profile
 from widgets.session import Session
-from widgets.surface import value_at
+from widgets.surface import surface, value_at
 from widgets.tools import grips
 from widgets.tools.tool import Tool
 
@@ -334,12 +335,9 @@ class CanvasView(ToolView):
         view = self._view
         if view.legend and self._scene.overlay == "cells":
             return True
-        return (
-            view.legend
-            and view.overlay not in ("off", "outline")
-            and self._overlay.strength_shown
-            and (is_strength(self.session.document.strength) or self._tool_name in _PAINTING)
-        )
+        painted = is_strength(self.session.document.strength) or self._tool_name in _PAINTING
+        shown = self._overlay.strength_shown and painted
+        return view.legend and view.overlay not in ("off", "outline") and (shown or self._scene.heated)
 
     def _pointed(self) -> None:
         if not self._marking.isActive():
@@ -363,7 +361,13 @@ class CanvasView(ToolView):
         if self._scene.overlay == "cells" and cells is not None:
             share = cells.share_at(*self._cursor)
             return None if share is None else Reading(share, cells.words_at(*self._cursor))
-        value = value_at(self.session.document.strength, *self._cursor)
+        if self._scene.heated and self.session.options.target is not None:
+            try:
+                value = surface(self.session, self.session.options.target).value(*self._cursor)
+            except InvalidRequest:
+                return None  # it is hidden, which is said to whoever paints
+        else:
+            value = value_at(self.session.document.strength, *self._cursor)
         return None if value is None else Reading(value, f"{round(value * 100)}\u202f%")
 
     # Pointer

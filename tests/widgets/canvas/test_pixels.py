@@ -14,11 +14,12 @@ from pytestqt.qtbot import QtBot
 
 from editor.brush import Brush, Sample, SetTo, Stroke
 from editor.document import Document
-from editor.geometry import Placement, Rect
+from editor.geometry import Placement, Point, Rect
 from editor.item import Exemplar, Item
 from editor.layer import Layer
 from editor.report import EditResult, Preview, Progress, Recipe
 from editor.request import QuickFillSettings
+from editor.tiles import Tiles
 from tests.widgets.canvas.easel import Easel, disc, noise, soft
 from widgets.canvas import overlays, sprite
 from widgets.canvas.palette import colours, table
@@ -221,6 +222,24 @@ def test_the_legend_goes_with_the_strength(qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: any(area.intersects(corner) for area in repainted))
     assert not legend()
     easel.canvas.removeEventFilter(watch)
+
+
+def test_the_legend_goes_with_the_influence_of_a_reference_picture(qtbot: QtBot) -> None:
+    document = Document.of_picture(np.full((300, 400, 4), 255, np.uint8))
+    exemplar = Exemplar.of("grey", np.full((80, 120, 4), 128, np.uint8) | np.uint8(127), Placement(200, 150))
+    half = Tiles.filled((80, 120), 0.5, np.float32)
+    easel = Easel(qtbot, document.adding_exemplar(replace(exemplar, strength_map=half)), noted=False)
+    easel.look(zoom=1.0, x=200, y=150)
+    easel.session.set_view(legend=True)
+    easel.session.set_options(tool="move")
+    easel.session.activate(exemplar=easel.session.document.exemplars[0].id)
+    assert not easel.canvas._legend_shown()
+    easel.session.set_options(tool="strength")
+    assert easel.canvas._legend_shown()
+    easel.canvas._cursor = Point(200, 150)
+    reading = easel.canvas._reading()
+    assert reading is not None
+    assert (reading.share, reading.words) == (0.5, "50\u202f%")
 
 
 class Repaints(QObject):
