@@ -406,6 +406,7 @@ class TestUndone:
         top = session.document.layers[-1]
         white = np.full((*session.document.size.shape, 4), 255, np.uint8)
         session.commit("Paint", session.document.with_layer(replace(top, pixels=top.pixels.write(0, 0, white))))
+        session.accept()  # it was set aside: it is shown again
         session.accept()
         assert session.active_layer == session.document.layers[-1].id
         assert (flatten(session.document, Rect(50, 50, 90, 90)) == GREEN).all()
@@ -416,6 +417,7 @@ class TestUndone:
         session.job_finished()
         session.show(session.document.with_strength(session.document.empty_map()))
         assert gesture(session)
+        session.accept()  # it was set aside: it is shown again
         session.accept()
         assert not gesture(session)
         assert (flatten(session.document, Rect(50, 50, 90, 90)) == GREEN).all()
@@ -438,6 +440,7 @@ def test_a_stroke_under_way_is_kept_when_a_result_is_accepted(bench: Workbench, 
     QTest.mousePress(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, start)
     QTest.mouseMove(canvas, start + (canvas.rect().center() - start) / 20)
     assert gesture(session)
+    session.accept()  # it was set aside: it is shown again
     session.accept()
     QTest.mouseMove(canvas, start + (canvas.rect().center() - start) / 10)
     QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, start)
