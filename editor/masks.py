@@ -33,19 +33,16 @@ _BAND = 512
 _PIECE = 256
 
 
-def of_picture(pixels: NDArray[np.uint8], *, white_keeps: bool = False) -> Map:
+def of_picture(pixels: NDArray[np.uint8], levels: NDArray[np.uint8] | None = None, *, white_keeps: bool = False) -> Map:
     """(H, W): how bright a picture is, as strength; where it is transparent, 0.
 
-    `pixels`: (H, W, 4) uint8 sRGB, straight alpha. `white_keeps`: white is 0 and black is 1, as in the files of the published PIXELS and Differential
-    Diffusion; here as in most programs it is the other way round.
+    `pixels`: (H, W, 4) uint8 sRGB, straight alpha. `levels`: (H, W) uint8, the greys themselves where a file has them. `white_keeps`: white is 0 and
+    black is 1, as in the files of the published PIXELS and Differential Diffusion; here as in most programs it is the other way round.
     """
-    grey = np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), cv2.COLOR_RGB2GRAY), np.float32)
-    found = grey / np.float32(255)
+    grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2GRAY) if levels is None else levels, np.float32)
     if white_keeps:
-        np.subtract(1, found, out=found)
-    if pixels[..., 3].min(initial=255) < 255:
-        found *= pixels[..., 3] / np.float32(255)
-    return found
+        np.subtract(255, grey, out=grey)
+    return np.asarray(grey * pixels[..., 3] / np.float32(255**2), np.float32)  # divided, so that white is 1 exactly
 
 
 def grow(map: Map, radius: int) -> Map:

@@ -151,13 +151,18 @@ class Plan:
 
 def plan(document: Document, draft: Draft) -> Plan:
     """The edit that the person most likely means; without an action where the method's model is missing."""
-    return _with_model(meant(document, draft), draft)
+    return plans(document, draft)[0]
 
 
 def other_plan(document: Document, draft: Draft) -> Plan | None:
     """The edit that the person may mean just as well, to be offered beside `plan`; None where there is only one."""
-    others = (_with_model(each, draft) for each in readings(document, draft)[1:])
-    return next((each for each in others if each.action is not None), None)
+    return plans(document, draft)[1]
+
+
+def plans(document: Document, draft: Draft) -> tuple[Plan, Plan | None]:
+    """`plan` and `other_plan` from one look at the document."""
+    first, *others = (_with_model(each, draft) for each in readings(document, draft))
+    return first, next((each for each in others if each.action is not None), None)
 
 
 def _with_model(planned: Plan, draft: Draft) -> Plan:

@@ -10,10 +10,10 @@ from PySide6.QtCore import Signal
 
 from editor.colour import convert_one
 from editor.document import Document
-from editor.edit import Draft, Plan, other_plan, plan
+from editor.edit import Draft, Plan
 from editor.first_strength import first_strength
 from editor.models.info import ModelInfo
-from editor.planning import Touch, touches
+from editor.planning import Touch, plans, touches
 from editor.request import BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings
 from widgets.methods import Preset, method_of, with_preset
 from widgets.open_document import OpenDocument
@@ -123,7 +123,7 @@ class Setup(OpenDocument):
         if self._planned is None or self._planned[0] is not document or self._planned[1] is not draft:
             now = draft.touching(*touches(self.history.document, document, draft.scribble))
             # Several widgets ask after every change.
-            self._planned = document, draft, plan(document, now), other_plan(document, now)
+            self._planned = document, draft, *plans(document, now)
         return self._planned[2:]
 
     def commit(self, label: str, document: Document, merge: Hashable | None = None, *, by_hand: bool = True) -> None:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from editor import masks
 from editor.errors import InvalidRequest
 from editor.geometry import Size
 from editor.io.images import Picture, read_image
@@ -37,10 +37,7 @@ def mask_of(picture: Picture, size: Size, *, white_keeps: bool = False) -> Mask:
             f"The strength picture is {width} × {height} pixels, the picture {size.width} × {size.height}.",
             "Give both the same size, or at least the same shape.",
         )
-    grey = _grey(picture)
-    if white_keeps:
-        grey = 255 - grey
-    bright = grey * picture.pixels[..., 3] / np.float32(255**2)  # divided, so that white is 1 exactly
+    bright = masks.of_picture(picture.pixels, picture.levels, white_keeps=white_keeps)
     if (width, height) == size:
         return Mask(Tiles.of(np.clip(bright, 0, 1)))
     way = cv2.INTER_AREA if width * height > size.area else cv2.INTER_LINEAR
@@ -54,10 +51,3 @@ def read_mask(source: Path | bytes, size: Size, name: str = "", *, white_keeps: 
     picture = read_image(source, name)
     mask = mask_of(picture, size, white_keeps=white_keeps)
     return mask._replace(notes=(*picture.notes, *mask.notes))
-
-
-def _grey(picture: Picture) -> NDArray[np.float32]:
-    """(H, W), 0 to 255."""
-    if picture.levels is not None:
-        return picture.levels.astype(np.float32)
-    return np.asarray(cv2.cvtColor(picture.pixels, cv2.COLOR_RGBA2GRAY)).astype(np.float32)
