@@ -21,9 +21,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 from qasync import QEventLoop
 
 import resources
-from app.application import Application, load_engine
-from app.demo.hands import BUD, DAHLIA, drop, make_item, until
-from app.settings import Settings
+from app.application import Application
+from app.demo.hands import BUD, DAHLIA, drop, make_item, program_in, until
 from editor.brush import Brush, Sample, SetTo, Stroke
 from editor.request import QuickFillSettings
 from widgets.controls.curve import CurveEditor
@@ -60,15 +59,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _shoot(scene: Scene, theme: Theme, home: Path, file: Path, size: tuple[int, int]) -> None:
-    application = Application(
-        Settings(home / "settings.json"),
-        theme,
-        home / "cache",
-        home / "models",
-        load_engine,
-        recovery=home / "recovery",
-        bundled=resources.bundled_models(),
-    )
+    application = program_in(home, theme)
     try:
         application.window.resize(*size)
         application.window.show()

@@ -16,14 +16,11 @@ from pathlib import Path
 from PySide6.QtWidgets import QApplication
 from qasync import QEventLoop
 
-import resources
 from app import log as logs
-from app.application import Application, load_engine
 from app.demo.edits import FAILURE, PHOTOS, PRACTICE
-from app.demo.hands import DemoFailed
+from app.demo.hands import DemoFailed, program_in
 from app.demo.sheets import write_sheet
 from app.documents import save_document
-from app.settings import Settings
 from widgets.session import Session
 from widgets.theme import Theme
 
@@ -52,15 +49,7 @@ def run(output: Path, *, stay_open: bool) -> int:
 
 
 async def _main(theme: Theme, home: Path, output: Path, *, stay_open: bool) -> None:
-    application = Application(
-        Settings(home / "settings.json"),
-        theme,
-        home / "cache",
-        home / "models",
-        load_engine,
-        recovery=home / "recovery",
-        bundled=resources.bundled_models(),
-    )
+    application = program_in(home, theme)
     begun = time.monotonic()
     try:
         window = application.window

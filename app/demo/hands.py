@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+import resources
+from app.application import Application, load_engine
+from app.settings import Settings
 from editor import masks
 from editor.brush import Brush, Sample, SetTo, Stroke
 from editor.compose import flatten_rgb
@@ -21,6 +24,7 @@ from editor.report import Masks
 from editor.request import SegmentRequest
 from editor.tiles import Tiles
 from widgets.session import Session
+from widgets.theme import Theme
 
 BUD = Rect(280, 352, 480, 427)  # in flower.jpg
 DAHLIA = Rect(160, 78, 460, 370)
@@ -31,6 +35,19 @@ Points = Sequence[tuple[float, float]]
 
 class DemoFailed(Exception):
     """The demonstration did not come to its end; the message is a sentence."""
+
+
+def program_in(home: Path, theme: Theme) -> Application:
+    """The whole program, with nothing but what is bundled, and all that it keeps in this folder."""
+    return Application(
+        Settings(home / "settings.json"),
+        theme,
+        home / "cache",
+        home / "models",
+        load_engine,
+        recovery=home / "recovery",
+        bundled=resources.bundled_models(),
+    )
 
 
 async def outline(session: Session, name: str, box: Rect, document: Document | None = None) -> Tiles:
