@@ -92,6 +92,12 @@ class Life(RuleBasedStateMachine):
         assert job is not None
         candidate = job.candidate
         assert candidate is not None
+        if job.laid is None:  # set aside: it is shown again, and nothing else happens
+            before = self.document
+            self.session.accept()
+            assert self.document is before
+            assert self.session.job is not None
+            assert self.session.job.laid is candidate.result
         self.session.accept()
         made = next(layer for layer in self.document.layers if layer.recipe is candidate.result.recipe)
         assert made.visible
