@@ -10,9 +10,8 @@ from editor.diffusion.finite import unread
 from editor.diffusion.guidance import Denoiser, Guidance, guided
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Size
-from editor.phases import part
-from editor.report import Reports
-from editor.request import EditRequest
+from editor.requests.edit_request import EditRequest
+from editor.requests.reports import Reports, subprogress
 
 
 def told(
@@ -33,7 +32,7 @@ def told(
     embeddings = []
     for number, seed in enumerate(seeds):
         reading = backend.embed(request.prompt, request.negative_prompt, canvas, pictures, picture_share, seed=seed)
-        pair = yield from part(reading, number / len(seeds), (number + 1) / len(seeds))
+        pair = yield from subprogress(reading, number / len(seeds), (number + 1) / len(seeds))
         if not all(embedded.finite for embedded in pair):
             raise unread(backend.info)
         embeddings.append(pair)

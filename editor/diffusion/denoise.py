@@ -14,7 +14,7 @@ from editor.diffusion.finite import Watch, sound_rows
 from editor.diffusion.guidance import Denoiser
 from editor.diffusion.schedule import Schedule
 from editor.errors import NotFinite
-from editor.report import FinishEarly, Preview, Progress, Reports
+from editor.requests.reports import FinishEarly, Preview, Progress, Reports
 
 # Multistep solvers extrapolate from steps in which more than this share of the cells was still written over (PIXELS specification, section 10).
 MUCH = 0.25

@@ -21,8 +21,8 @@ from editor.diffusion.schedule import Schedule
 from editor.diffusion.widening import Widening
 from editor.geometry import Size
 from editor.models.info import ModelInfo
-from editor.report import Reports
-from editor.request import Sampler
+from editor.requests.edit_request import Sampler
+from editor.requests.reports import Reports
 
 
 class StableDiffusion:

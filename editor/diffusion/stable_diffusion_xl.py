@@ -13,7 +13,7 @@ from editor.diffusion.prompts import in_a_row, readings
 from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.geometry import Size
 from editor.models.info import ModelInfo
-from editor.report import Reports
+from editor.requests.reports import Reports
 
 # How good a picture is said to be, 1 to 10: what the refiner is steered to and away from (PIXELS specification, 8.1).
 AESTHETIC, NEGATIVE_AESTHETIC = 6.0, 2.5

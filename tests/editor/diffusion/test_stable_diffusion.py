@@ -17,8 +17,8 @@ from editor.diffusion.guidance import Guidance, guided
 from editor.diffusion.schedule import SAMPLERS
 from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.geometry import Size
-from editor.phases import unreported
-from editor.request import Sampler
+from editor.requests.edit_request import Sampler
+from editor.requests.reports import outcome_of
 from tests.editor.diffusion.bench import (
     assert_same_calls,
     fingerprint,
@@ -83,7 +83,7 @@ def test_embeddings_are_those_of_the_stock_pipeline(sd: tuple[StableDiffusion, A
     backend, parts = sd
     with torch.no_grad():
         stock = parts.encode_prompt(prompt, "cpu", 1, True, negative_prompt="wood")
-    ours = unreported(backend.embed(prompt, "wood", CANVAS))
+    ours = outcome_of(backend.embed(prompt, "wood", CANVAS))
     for each, expected in zip(ours, stock, strict=True):
         assert each.hidden is not None
         assert torch.equal(each.hidden, expected)
@@ -92,10 +92,10 @@ def test_embeddings_are_those_of_the_stock_pipeline(sd: tuple[StableDiffusion, A
 
 def test_a_long_prompt_is_read_in_several_parts_and_nothing_is_cut_off(sd_folder: Path) -> None:
     backend, _ = _loaded(sd_folder)
-    positive, negative = unreported(backend.embed("red " * 75 + "boat", "wood", CANVAS))
-    first, _ = unreported(backend.embed("red " * 75, "", CANVAS))
-    second, empty = unreported(backend.embed("boat", "", CANVAS))
-    wood, _ = unreported(backend.embed("wood", "", CANVAS))
+    positive, negative = outcome_of(backend.embed("red " * 75 + "boat", "wood", CANVAS))
+    first, _ = outcome_of(backend.embed("red " * 75, "", CANVAS))
+    second, empty = outcome_of(backend.embed("boat", "", CANVAS))
+    wood, _ = outcome_of(backend.embed("wood", "", CANVAS))
     assert positive.hidden is not None
     assert negative.hidden is not None
     assert first.hidden is not None
@@ -139,7 +139,7 @@ def test_a_run_is_the_stock_img2img_run(
     start = backend.sample(image, generator)
     noise = torch.randn(start.shape, generator=generator)
     schedule = backend.schedule(5, strength, sampler)
-    guidance = Guidance(*unreported(backend.embed("a red boat", "wood", CANVAS)), guidance_scale)
+    guidance = Guidance(*outcome_of(backend.embed("a red boat", "wood", CANVAS)), guidance_scale)
     with seen(parts.unet) as ours:
         found = run(backend, guidance, schedule.noised(start, noise, 0), free(start), schedule)
     assert_same_calls(ours, theirs)
@@ -148,7 +148,7 @@ def test_a_run_is_the_stock_img2img_run(
 
 def test_invariant_21_without_guidance_the_network_sees_each_picture_once(sd_folder: Path) -> None:
     backend, parts = _loaded(sd_folder)
-    positive, negative = unreported(backend.embed("a red boat", "wood", CANVAS))
+    positive, negative = outcome_of(backend.embed("a red boat", "wood", CANVAS))
     latents = torch.randn(3, 4, 8, 12, generator=torch.Generator().manual_seed(0))
     for scale, batch in ((1.0, 3), (0.0, 3), (7.0, 6)):
         with torch.no_grad(), seen(parts.unet) as calls:
@@ -172,7 +172,7 @@ def test_invariant_25_the_hold_rule_is_the_same_for_noise_and_v_prediction(sd_fo
         backend, parts = _loaded(folder)
         source = backend.encode(image)
         schedule = backend.schedule(10, 0.5, "ddim")
-        guidance = Guidance(*unreported(backend.embed("sky", "", CANVAS)), 4.0)
+        guidance = Guidance(*outcome_of(backend.embed("sky", "", CANVAS)), 4.0)
         anchor = Anchor(source, noise, until)
         with seen(parts.unet) as calls:
             results.append(run(backend, guidance, schedule.noised(source, noise, 0), anchor, schedule))
@@ -190,7 +190,7 @@ def test_invariant_25_the_hold_rule_is_the_same_for_noise_and_v_prediction(sd_fo
 def test_half_precision_stays_inside_the_network(sd_folder: Path) -> None:
     backend, parts = _loaded(sd_folder)
     parts.to(torch.bfloat16)
-    positive, _ = unreported(backend.embed("a red boat", "", CANVAS))
+    positive, _ = outcome_of(backend.embed("a red boat", "", CANVAS))
     latents = backend.encode(picture(64, 64))
     with torch.no_grad(), seen(parts.unet) as calls:
         found = backend.predict(latents, torch.tensor(500), positive)
@@ -201,7 +201,7 @@ def test_half_precision_stays_inside_the_network(sd_folder: Path) -> None:
 
 def test_gradients_flow_through_a_prediction(sd_folder: Path) -> None:
     backend, _ = _loaded(sd_folder)
-    positive, _ = unreported(backend.embed("a red boat", "", CANVAS))
+    positive, _ = outcome_of(backend.embed("a red boat", "", CANVAS))
     latents = torch.zeros(1, 4, 8, 8, requires_grad=True)
     (slope,) = torch.autograd.grad(backend.predict(latents, torch.tensor(500), positive).square().sum(), latents)
     assert slope.abs().sum() > 0
@@ -216,7 +216,7 @@ def test_parts_kept_elsewhere_are_fetched_when_it_is_their_turn(sd_folder: Path)
     assert away.device == torch.device("cpu")
     image = picture(64, 64)
     latents = away.encode(image)
-    here, there = unreported(backend.embed("sky", "", CANVAS))[0], unreported(away.embed("sky", "", CANVAS))[0]
+    here, there = outcome_of(backend.embed("sky", "", CANVAS))[0], outcome_of(away.embed("sky", "", CANVAS))[0]
     assert torch.equal(latents, backend.encode(image))
     assert np.array_equal(away.decode(latents), backend.decode(latents))
     with torch.no_grad():
@@ -228,7 +228,7 @@ def test_nothing_is_left_altered(sd: tuple[StableDiffusion, Any]) -> None:
     backend, parts = sd
     before = fingerprint(parts)
     source = backend.encode(picture(64, 96))
-    guidance = Guidance(*unreported(backend.embed("sky", "wood", CANVAS)), 4.0)
+    guidance = Guidance(*outcome_of(backend.embed("sky", "wood", CANVAS)), 4.0)
     backend.decode(run(backend, guidance, source, free(source), backend.schedule(4)))
     assert fingerprint(parts) == before
 
@@ -237,7 +237,7 @@ def test_nothing_is_left_altered(sd: tuple[StableDiffusion, Any]) -> None:
     stopped.close()
     assert fingerprint(parts) == before
 
-    narrow = unreported(backend.embed("sky", "", CANVAS))[0].hidden
+    narrow = outcome_of(backend.embed("sky", "", CANVAS))[0].hidden
     assert narrow is not None
     broken = type(guidance.positive)(narrow[..., :-1])
     with pytest.raises(RuntimeError):

@@ -14,14 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from editor.document import MAPS, Document
+from editor.document.document import MAPS, Document
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
+from editor.document.placing import FARTHEST, moved_mask, place_exemplar, reachable
 from editor.errors import UnreadableFile
 from editor.geometry import Placement, Rect, Size
 from editor.io import limits
 from editor.io.blocks import pack
 from editor.io.project import load_project, open_project, save_project
-from editor.item import Exemplar, Item
-from editor.placing import FARTHEST, moved_mask, place_exemplar, reachable
 
 SIDE = 60
 
@@ -146,7 +147,7 @@ def test_the_next_id_is_above_all(tmp_path: Path) -> None:
 def test_words_of_a_million_characters_are_cut(tmp_path: Path, kind: str, field: str) -> None:
     path = rewritten(tmp_path / "long.palimpsest", lambda m: m[kind][0].update({field: "x" * 10**6}))
     document, notes = open_project(path)
-    assert len(getattr(getattr(document, kind)[0], field)) == limits.LONGEST[field]
+    assert len(getattr(getattr(document, kind)[0], field)) == limits.MAX_LENGTHS[field]
     assert notes == ("Names or words that were too long were cut.",)
 
 

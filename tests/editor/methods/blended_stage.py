@@ -10,18 +10,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from editor.applying import apply_result
-from editor.compose import flatten
 from editor.diffusion.backend import Backend, Embeddings
 from editor.diffusion.noise import Noise
-from editor.document import Document
+from editor.document.compose import flatten
+from editor.document.document import Document
+from editor.edits.apply import apply_result
 from editor.geometry import Size
-from editor.methods.blended_latent_diffusion import edit, edit_batch
-from editor.methods.blended_latent_diffusion.refinement import Learns
-from editor.methods.blended_latent_diffusion.starting import Region
-from editor.report import EditResult, Found, Report
-from editor.request import BlendedSettings, EditRequest, Repair
-from editor.working import Working
+from editor.methods.blended_latent_diffusion.model import edit, edit_batch
+from editor.methods.blended_latent_diffusion.model.refinement import Learns
+from editor.methods.blended_latent_diffusion.model.starting import Region
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.model_canvas.canvas import ModelCanvas
+from editor.requests.edit_request import EditRequest, Repair
+from editor.requests.reports import Report, ResultReady
+from editor.requests.results import EditResult
 from tests.editor.methods.pixels_stage import CELLS, Map, Model, Pixels, Recorded, ask, cells, drive, picture
 
 REGION = np.zeros(CELLS, np.float32)
@@ -61,17 +63,17 @@ def candidates(
 
 
 def found_of(reports: Sequence[Report]) -> list[EditResult]:
-    return [each.result for each in reports if isinstance(each, Found)]
+    return [each.result for each in reports if isinstance(each, ResultReady)]
 
 
 def encoded(request: EditRequest, model: Model) -> torch.Tensor:
-    working = Working.of(request.frame, model.backend.info)
+    working = ModelCanvas.of(request.frame, model.backend.info)
     return model.backend.encode(working.image(request.image))
 
 
 def region_of(request: EditRequest, model: Model) -> Region:
     assert isinstance(request.settings, BlendedSettings)
-    return Region.of(request, request.settings, Working.of(request.frame, model.backend.info))
+    return Region.of(request, request.settings, ModelCanvas.of(request.frame, model.backend.info))
 
 
 def draws(seeds: Sequence[int], count: int, grid: tuple[int, int] = CELLS) -> list[torch.Tensor]:

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from editor.diffusion.backend import Backend, Embeddings
 from editor.diffusion.loading import load
 from editor.diffusion.noise import Noise
-from editor.frame import Frame
 from editor.geometry import Rect, Size
-from editor.methods.pixels import edit, edit_batch
+from editor.methods.pixels.model import edit, edit_batch
+from editor.methods.pixels.settings import PixelsSettings
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
-from editor.report import EditResult, FinishEarly, Report, Reports
-from editor.request import EditRequest, ExemplarInput, PixelsSettings
+from editor.requests.edit_request import EditRequest, ExemplarInput
+from editor.requests.frame import Frame
+from editor.requests.reports import FinishEarly, Report, Reports
+from editor.requests.results import EditResult
 
 T = TypeVar("T")
 Map = NDArray[np.float32]

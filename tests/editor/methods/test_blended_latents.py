@@ -17,11 +17,11 @@ from editor.diffusion.blending import Anchor
 from editor.diffusion.denoise import denoise
 from editor.diffusion.noise import Noise
 from editor.errors import InvalidRequest
-from editor.methods.blended_latent_diffusion import reference, starting
-from editor.phases import unreported
-from editor.report import EditResult
-from editor.request import EditRequest, Sampler
-from editor.working import Working
+from editor.methods.blended_latent_diffusion.model import reference, starting
+from editor.model_canvas.canvas import ModelCanvas
+from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.reports import outcome_of
+from editor.requests.results import EditResult
 from tests.editor.methods import pixels_stock
 from tests.editor.methods.blended_stage import (
     REGION,
@@ -73,8 +73,8 @@ KINDS: list[tuple[str, Sampler, int, float]] = [
 
 
 def _begun(request: EditRequest, model: Model) -> starting.Start:
-    image = Working.of(request.frame, model.backend.info).image(request.image)
-    canonical = request.settings.rule == "canonical"  # type: ignore[union-attr]
+    image = ModelCanvas.of(request.frame, model.backend.info).image(request.image)
+    canonical = request.settings.rule == "canonical"  # type: ignore[attr-defined]
     begin = starting.begin if canonical else reference.begin
     return begin(request, region_of(request, model), model.backend, (request.seed,), image)
 
@@ -129,7 +129,7 @@ def test_invariant_02_no_strength_at_all_is_refused() -> None:
 def test_invariant_03_it_begins_with_the_noised_source(models: Models, name: str, sampler: Sampler) -> None:
     request = wish(cells(REGION) * np.float32(0.5), sampler=sampler, steps=8)
     model = models(name)
-    image = Working.of(request.frame, model.backend.info).image(request.image)
+    image = ModelCanvas.of(request.frame, model.backend.info).image(request.image)
     found = starting.begin(request, region_of(request, model), model.backend, (11, 4), image)
     source = encoded(request, model)
     assert torch.equal(found.source, source)
@@ -239,7 +239,7 @@ def test_invariant_09_nothing_free_ends_with_the_source(models: Models, name: st
     for since in (None, torch.zeros_like(held)):
         anchor = Anchor(source, noise(2), held, since)
         done = denoise(lambda x, t: torch.ones_like(x), noise(1), anchor, backend.schedule(4))
-        assert torch.equal(unreported(done).latents, source)
+        assert torch.equal(outcome_of(done).latents, source)
 
 
 def test_invariant_10_a_region_and_its_complement_are_one_rule(models: Models) -> None:

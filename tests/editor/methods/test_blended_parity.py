@@ -17,11 +17,11 @@ from editor.diffusion.denoise import denoise
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
 from editor.errors import InvalidRequest
-from editor.methods.blended_latent_diffusion import reference, starting
-from editor.methods.blended_latent_diffusion.reference import Late, ldm_timesteps
-from editor.phases import unreported
-from editor.request import EditRequest, Sampler
-from editor.working import Working
+from editor.methods.blended_latent_diffusion.model import reference, starting
+from editor.methods.blended_latent_diffusion.model.reference import Late, ldm_timesteps
+from editor.model_canvas.canvas import ModelCanvas
+from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.reports import outcome_of
 from tests.editor.methods import blended_oracle, pixels_stock
 from tests.editor.methods.blended_stage import (
     REGION,
@@ -320,7 +320,7 @@ def test_invariant_07_why_few_steps_are_refused(models: Models) -> None:
     assert schedule.timesteps.tolist() == [999, 749, 499, 249]
     draw = Noise([11]).stream(source, "blend")
     holds: Holds = Late(source, as_map(REGION) > 0, draw)
-    done = unreported(denoise(lambda x, t: torch.zeros_like(x), schedule.noised(source, noise(11), 0), holds, schedule))
+    done = outcome_of(denoise(lambda x, t: torch.zeros_like(x), schedule.noised(source, noise(11), 0), holds, schedule))
     outside = torch.from_numpy(REGION == 0).expand_as(source)
     assert (done.latents - source)[outside].square().mean().sqrt() > 0.5
 
@@ -328,7 +328,7 @@ def test_invariant_07_why_few_steps_are_refused(models: Models) -> None:
 def test_the_canonical_start_is_not_the_published_one(models: Models) -> None:
     """ "ref_sd2" begins with noise alone, the others with the source in it."""
     model = models("sd")
-    image = Working.of(wish().frame, model.backend.info).image(wish().image)
+    image = ModelCanvas.of(wish().frame, model.backend.info).image(wish().image)
     for rule, knows in (("canonical", True), ("ref_ldm", True), ("ref_sd2", False), ("ref_sdxl", True)):
         request = wish(None, settings(rule=rule), steps=10, sampler="")
         begin = starting.begin if rule == "canonical" else reference.begin

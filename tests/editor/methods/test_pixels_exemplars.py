@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.noise import Noise
-from editor.methods.pixels.composing import Pass, picture_prompts, start
-from editor.request import EditRequest, ExemplarInput, PixelsSettings
-from editor.working import Working
+from editor.methods.pixels.model.composing import Pass, picture_prompts, start
+from editor.methods.pixels.settings import PixelsSettings
+from editor.model_canvas.canvas import ModelCanvas
+from editor.requests.edit_request import EditRequest, ExemplarInput
 from tests.editor.methods.pixels_stage import (
     CELLS,
     MODELS,
@@ -66,7 +67,7 @@ def _encoded(model: Model, pixels: NDArray[np.uint8]) -> torch.Tensor:
 
 def _counts(request: EditRequest, model: Model, strength: Map | None = None) -> NDArray[np.int64]:
     """How long each cell is held."""
-    working = Working.of(request.frame, model.backend.info)
+    working = ModelCanvas.of(request.frame, model.backend.info)
     map = request.strength if strength is None else strength
     assert isinstance(request.settings, PixelsSettings)
     of = Pass(request.settings, request.exemplars, map, [working.image(request.image)], working, model.backend)

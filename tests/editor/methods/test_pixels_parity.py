@@ -14,14 +14,16 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.noise import Noise
-from editor.document import Document
-from editor.edit import Draft, make_request
-from editor.frame import Frame
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.document.tiles import Tiles
+from editor.edits.dispatch import make_request
 from editor.geometry import Placement, Size
-from editor.item import Exemplar
-from editor.phases import unreported
-from editor.request import EditRequest, PixelsSettings, Sampler
-from editor.tiles import Tiles
+from editor.methods.pixels.settings import PixelsSettings
+from editor.planning.draft import Draft
+from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.frame import Frame
+from editor.requests.reports import outcome_of
 from tests.editor.methods import pixels_oracle, pixels_stock
 from tests.editor.methods.pixels_stage import (
     CELLS,
@@ -298,7 +300,7 @@ def test_invariant_04_free_everywhere_is_diffusers_own_kandinsky_pipeline(
     stock.scheduler = diffusers.DDIMScheduler(**betas, clip_sample=False)
     encode = stock.movq.encode  # its picture lies channels last, which other convolutions add up: 3e-5
     monkeypatch.setattr(stock.movq, "encode", lambda planes, **more: encode(planes.contiguous(), **more))
-    positive, negative = unreported(model.backend.embed(PROMPT, NEGATIVE, side, seed=11))
+    positive, negative = outcome_of(model.backend.embed(PROMPT, NEGATIVE, side, seed=11))
     expected = stock(
         image=PIL.Image.fromarray(whole.pixels),
         image_embeds=positive.added["image_embeds"],
