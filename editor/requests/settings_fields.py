@@ -58,7 +58,7 @@ def _field_specs(settings: type) -> tuple[FieldSpec, ...]:
     hints = typing.get_type_hints(settings, include_extras=True)
     found = []
     # What all methods have comes after a method's own.
-    for each in sorted(dataclasses.fields(settings), key=lambda one: one.kw_only):
+    for each in sorted(dataclasses.fields(settings), key=lambda one: one.kw_only is True):
         base, extras = _unwrap(hints[each.name])
         says = next((extra for extra in extras if isinstance(extra, Label)), None)
         if says is None:

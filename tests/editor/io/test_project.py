@@ -72,7 +72,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
         draw(st.sampled_from(["soft", "hard"])),
         draw(unit),
         draw(st.integers(0, 200)),
-        draw(st.booleans()),
+        fill_transparent=draw(st.booleans()),
     )
     if draw(st.booleans()):
         chosen = PixelsSettings(
