@@ -39,7 +39,7 @@ from app.bench.diffusion_edits import (
 )
 from app.bench.random_models import LABELS, SIDES, Kind, Scale, write
 from editor.diffusion.denoise import denoise
-from editor.diffusion.guidance import Guidance, guided
+from editor.diffusion.guidance import classifier_free, guided
 from editor.diffusion.noise import Noise
 from editor.diffusion.previews import INTERVAL, LatentColours, Previews
 from editor.frame import Frame
@@ -49,7 +49,7 @@ from editor.methods.pixels.composing import Pass, start
 from editor.paste_back import paste_alpha
 from editor.phases import unreported
 from editor.report import Assessment, Progress, Report, Reports
-from editor.request import AssessRequest, EditRequest, PixelsSettings
+from editor.request import REVISION, AssessRequest, EditRequest, PixelsSettings
 from editor.working import Working
 
 STEP_BAR, REGION_BAR, PREVIEW_BAR, CANCEL_BAR = 1.02, 1.1, 5.0, 1.0
@@ -289,7 +289,7 @@ def _preview_pairs(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Seconds of every step without and with previews, run by turns, and of every preview."""
     backend, working = model.backend, Working.of(request.frame, model.info)
-    denoiser = guided(backend, Guidance(*unreported(backend.embed(PROMPT, "", working.canvas)), GUIDANCE))
+    denoiser = guided(backend, classifier_free(*unreported(backend.embed(PROMPT, "", working.canvas)), GUIDANCE))
     settings = PixelsSettings()
     own = 0.0  # seconds that the run with previews took so far: what it would know of the time if it ran alone
     cost: list[float] = []
@@ -300,8 +300,8 @@ def _preview_pairs(
         begun = start(Pass(settings, (), request.strength, sources, working, backend), schedule, noise)
         alpha = paste_alpha(request.strength, settings.feather)
         show = Previews(LatentColours(begun.sources, sources[0]), working, alpha, clock=lambda: own)
-        latents, generators = begun.latents, noise.generators("sampler")
-        yield from denoise(denoiser, latents, begun.anchor, schedule, generators, show=show if shown else None)
+        latents, generators = begun.latents, noise.sampler(REVISION)
+        yield from denoise(denoiser, latents, begun.blend, schedule, generators, show=show if shown else None)
 
     def step(reports: Iterator[Report]) -> float:
         """To the next report after a step."""
