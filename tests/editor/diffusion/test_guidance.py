@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from editor.diffusion.backend import Embeddings
-from editor.diffusion.guidance import classifier_free, guided
+from editor.diffusion.guidance import Branch, Guidance, classifier_free, guided
 from editor.diffusion.step import Step
 from editor.models.info import ModelInfo
 from tests.editor.diffusion.bench import at
@@ -103,3 +103,72 @@ def test_invariant_23_a_network_that_is_told_no_text() -> None:
     ((_, _, embeddings),) = backend.calls
     assert embeddings.hidden is None
     assert embeddings.added["ids"][:, 0].tolist() == [-1, -1, 2, 2]
+
+
+def test_branches_lead_away_from_the_branch_that_they_name() -> None:
+    """As in image-conditioned editing (Brooks et al. 2023, eq. 3): nothing, then the picture, then picture and words."""
+    backend = _Recorded(extra=2)
+    guidance = Guidance(
+        (
+            Branch("nothing", _embeddings(-1)),
+            Branch("picture", _embeddings(2), over="nothing", scale=1.5),
+            Branch("both", _embeddings(5), over="picture", scale=7.0),
+        )
+    )
+    found = guided(backend, guidance)(_random(0, 2), T)  # type: ignore[arg-type]
+    ((latents, _, embeddings),) = backend.calls
+    assert latents.shape[0] == 6
+    assert embeddings.hidden is not None
+    assert embeddings.hidden[:, 0, 0].tolist() == [-1, -1, 2, 2, 5, 5]
+    base = _random(0, 2) / 10
+    assert (found[:, :4] - (base - 1 + 1.5 * 3 + 7 * 3)).abs().max() < 1e-5
+    assert torch.equal(found[:, 4:], 10 * (base + 5)[:, :2])  # variances of the last branch
+
+
+def test_rows_of_a_pair_are_guided_each_by_its_own_scale() -> None:
+    backend = _Recorded()
+    positive = _embeddings(3).beside(_embeddings(2))
+    scale = torch.tensor([1.0, 6.0])
+    guidance = Guidance((Branch("negative", _embeddings(-1)), Branch("positive", positive, "negative", scale)))
+    found = guided(backend, guidance)(_random(0, 2), T)  # type: ignore[arg-type]
+    base = _random(0, 2) / 10
+    assert (found[0] - (base[0] + 3)).abs().max() < 1e-5
+    assert (found[1] - (base[1] - 1 + 6 * 3)).abs().max() < 1e-5
+
+
+def test_rows_of_the_network_know_branch_role_and_picture() -> None:
+    guidance = classifier_free(_embeddings(2), _embeddings(-1), 5.0)
+    rows = [(row.branch, row.role, row.picture) for row in guidance.rows(("source", "target"))]
+    assert rows == [
+        ("negative", "source", 0),
+        ("negative", "target", 1),
+        ("positive", "source", 0),
+        ("positive", "target", 1),
+    ]
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, 1.0])
+def test_always_guided_asks_twice_and_mixes(scale: float) -> None:
+    backend = _Recorded()
+    found = guided(backend, classifier_free(_embeddings(2), _embeddings(-1), scale, always=True))(_random(0), T)  # type: ignore[arg-type]
+    ((latents, _, _),) = backend.calls
+    assert len(latents) == 2
+    low, high = _random(0) / 10 - 1, _random(0) / 10 + 2
+    assert torch.equal(found, low + scale * (high - low))
+
+
+def test_embeddings_of_different_length_are_filled_up_and_masked() -> None:
+    short, long = (Embeddings(torch.full((1, count, 2), float(count))) for count in (3, 5))
+    both = short.beside(long)
+    assert both.hidden is not None
+    assert both.mask is not None
+    assert both.hidden.shape == (2, 5, 2)
+    assert both.mask.tolist() == [[True] * 3 + [False] * 2, [True] * 5]
+    assert torch.equal(both.hidden[0, :3], torch.full((3, 2), 3.0))
+    wide = both.repeated(2)
+    assert wide.mask is both.mask
+    three = both.beside(Embeddings(torch.zeros(1, 2, 2), {}, torch.tensor([[True, False]])))
+    assert three.mask is not None
+    assert three.mask[2].tolist() == [True, False, False, False, False]
+    assert short.beside(short).mask is None
+    assert short.repeated(4).mask is None
