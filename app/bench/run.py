@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, str] = {
     "candidates-time": "app.bench.candidates:candidates_time",
     "candidates-memory": "app.bench.memory_estimate:candidates_memory",
     "background": "app.bench.background:background",
+    "attention": "app.bench.attention:attention",
     "gpu": "app.bench.gpu:gpu",
 }
 

@@ -69,6 +69,20 @@ class Adaptation:
             }
         return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in named.items()}
 
+    def load(self, tensors: Weights) -> None:
+        """Goes on from what an earlier one had learned. Raises ValueError where it learned something else."""
+        leaves = {each.name: each.leaf for each in self._weights}
+        for adapter in self._adapters:
+            leaves |= {adapter.name + _DOWN: adapter.down, adapter.name + _UP: adapter.up}
+        alphas = {adapter.name + _ALPHA: adapter.alpha for adapter in self._adapters}
+        names = leaves.keys() | alphas.keys()
+        if tensors.keys() != names or any(float(tensors[name]) != alpha for name, alpha in alphas.items()):
+            raise ValueError(
+                f"these tensors are of something else: {', '.join(sorted(tensors.keys() ^ names)) or 'alpha'}"
+            )
+        for name, leaf in leaves.items():
+            _fill(name, leaf, tensors[name])
+
     def __enter__(self) -> Adaptation:
         _refuse_altered(self._network)
         self._network.__dict__[_ADAPTATION] = self
@@ -130,8 +144,8 @@ def adapted(network: nn.Module, weights: Weights) -> Adaptation:
         adapters = _inject(network, shapes)
         for adapter in adapters:
             down, up, _ = parts[adapter.name]
-            _fill(adapter.name, adapter.down, down)
-            _fill(adapter.name, adapter.up, up)
+            _fill(adapter.name + _DOWN, adapter.down, down)
+            _fill(adapter.name + _UP, adapter.up, up)
             adapter.requires_grad_(False)
     named, device = [], get_module_execution_device(network)
     for name, tensor in weights.items():
@@ -158,7 +172,7 @@ def trainable(network: nn.Module, what: Sequence[str] | Lora, seed: int = 0) -> 
         generator = torch.Generator().manual_seed(seed)
         for adapter in adapters:
             noise = torch.randn(adapter.down.shape, generator=generator) / what.rank
-            _fill(adapter.name, adapter.down, noise)
+            _fill(adapter.name + _DOWN, adapter.down, noise)
             nn.init.zeros_(adapter.up)
             adapter.requires_grad_(True)
         return Adaptation(network, (), adapters, learns=True)
@@ -240,7 +254,7 @@ def _parameter(network: nn.Module, name: str) -> tuple[nn.Module, nn.Parameter]:
 def _fill(name: str, parameter: nn.Parameter, tensor: torch.Tensor | None) -> None:
     if tensor is None or tensor.shape != parameter.shape:
         shape = None if tensor is None else tuple(tensor.shape)
-        raise ValueError(f"an adapter of {name} is {tuple(parameter.shape)}, not {shape}")
+        raise ValueError(f"{name} is {tuple(parameter.shape)}, not {shape}")
     with torch.no_grad():
         parameter.copy_(tensor)
 

@@ -126,12 +126,21 @@ class _Processor:
         self._own = self.layer.module.get_processor()
         # diffusers reads the names of arguments from here; calls go to the class.
         self.__dict__["__call__"] = self._own.__call__
-        self.layer.module.set_processor(self)
+        self._put(self)
 
     def uninstall(self) -> None:
         if self._own is not None:
-            self.layer.module.set_processor(self._own)
+            self._put(self._own)
             self._own = None
+
+    def _put(self, processor: Any) -> None:
+        module = self.layer.module
+        if isinstance(self._own, torch.nn.Module):
+            module.set_processor(processor)
+        else:
+            module.__dict__["processor"] = (
+                processor  # what that comes to, without a module's checks: a step has hundreds
+            )
 
     def __call__(self, module: Any, *given: Any, **named: Any) -> Any:
         if not self.operations:

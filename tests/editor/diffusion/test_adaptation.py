@@ -178,6 +178,34 @@ def test_what_was_learned_survives_a_file(dtype: torch.dtype, what: Any, tmp_pat
         }
 
 
+def test_learning_goes_on_from_what_was_learned(what: Any) -> None:
+    """Half the steps, another start with what they left, the other half: as in one go, with an optimiser that keeps nothing."""
+    net, given = network("sd"), inputs("sd")
+    with torch.no_grad():
+        wanted = predicted(net, given) + 0.5
+
+    def learn(learner: Adaptation, steps: int) -> dict[str, torch.Tensor]:
+        optimiser = torch.optim.SGD(learner.parameters, lr=0.1)
+        for _ in range(steps):
+            optimiser.zero_grad()
+            loss = evaluated(lambda: (predicted(net, given) - wanted).square().mean(), learner.parameters, learner)
+            torch.autograd.backward(loss())
+            optimiser.step()
+        return learner.tensors()
+
+    whole_way = learn(trainable(net, what["sd"], 1), 4)
+    again = trainable(net, what["sd"], 2)
+    again.load(learn(trainable(net, what["sd"], 1), 2))
+    resumed = learn(again, 2)
+    assert whole_way.keys() == resumed.keys()
+    assert all(torch.equal(whole_way[name], resumed[name]) for name in whole_way)
+    first = next(iter(resumed))
+    with pytest.raises(ValueError, match="something else: "):
+        again.load({name: each for name, each in resumed.items() if name != first})
+    with pytest.raises(ValueError, match="is "):
+        again.load({**resumed, first: torch.zeros(1, 1)})
+
+
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_the_network_is_put_back_after_success_error_and_cancel(kind: Network, what: Any) -> None:
     net, given = network(kind), inputs(kind)
@@ -234,7 +262,10 @@ def test_names_and_shapes_that_do_not_fit_are_refused() -> None:
             "lacks a module",
         ),
         ({f"{first}.lora_A.weight": torch.zeros(2, 8)}, "half of the adapter"),
-        ({f"{first}.lora_A.weight": torch.zeros(2, 5), f"{first}.lora_B.weight": torch.zeros(8, 2)}, "an adapter of"),
+        (
+            {f"{first}.lora_A.weight": torch.zeros(2, 5), f"{first}.lora_B.weight": torch.zeros(8, 2)},
+            "lora_A.weight is",
+        ),
     ):
         with pytest.raises(ValueError, match=said):
             adapted(net, wrong)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from editor.diffusion.attention.control import AttentionControl, attention_probabilities, begin
+from editor.diffusion.attention.label_grid import labels_on_grid
 from editor.diffusion.attention.operations import (
     SHARED,
     Group,
@@ -21,7 +22,6 @@ from editor.diffusion.attention.operations import (
     ValueInput,
     only,
 )
-from editor.diffusion.attention.partition import labels_on_grid
 from editor.diffusion.attention.sites import Call, Rows, Site
 from editor.errors import OutOfMemory
 from tests import tiny
@@ -508,6 +508,26 @@ def test_processors_are_put_back_after_success_error_and_cancel(kind: Network) -
     assert not same()
     running.close()
     assert same()
+
+
+class WithWeights(torch.nn.Module):
+    """A processor that is a part of the network, as those with adapters are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = diffusers.models.attention_processor.AttnProcessor2_0()
+
+    def forward(self, *given: Any, **named: Any) -> Any:
+        return self.own(*given, **named)
+
+
+def test_processors_that_are_modules_are_put_back_into_their_place() -> None:
+    net, given = network("sd"), inputs("sd")
+    net.set_attn_processor({name: WithWeights() for name in net.attn_processors})
+    before, modules = processors(net), [name for name, _ in net.named_modules()]
+    assert torch.allclose(controlled(net, BY_ITSELF, given), predicted(net, given), atol=1e-5)
+    assert processors(net) == before
+    assert [name for name, _ in net.named_modules()] == modules
 
 
 def test_a_control_may_be_entered_again_but_not_twice() -> None:
