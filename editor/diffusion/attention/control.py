@@ -60,7 +60,7 @@ class AttentionControl:
     def sites(self, grid: Grid) -> tuple[Site, ...]:
         """All attention sites for a token grid (h, w) at the network's entry."""
         if grid not in self._sites:
-            self._sites[grid] = [each.layer.site(grid) for each in self._processors]
+            self._sites[grid] = [processor.layer.site(grid) for processor in self._processors]
         return tuple(self._sites[grid])
 
     def __enter__(self) -> AttentionControl:
@@ -72,8 +72,8 @@ class AttentionControl:
         try:
             if self._processors:
                 self._hook = self._network.register_forward_pre_hook(self._entered, with_kwargs=True)
-            for each in self._processors:
-                each.install()
+            for processor in self._processors:
+                processor.install()
         except BaseException:
             self._restore()
             raise
@@ -85,8 +85,8 @@ class AttentionControl:
         self._restore()
 
     def _restore(self) -> None:
-        for each in self._processors:
-            each.uninstall()
+        for processor in self._processors:
+            processor.uninstall()
         if self._hook is not None:
             self._hook.remove()
             self._hook = None
@@ -99,9 +99,9 @@ class AttentionControl:
             latents = given[0] if given else named["sample" if "sample" in named else "hidden_states"]
             grid = entry_grid(network, latents)
         if grid != self._grid:
-            for each, site in zip(self._processors, self.sites(grid), strict=True):
-                each.site = site
-                each.operations = tuple(operation for operation in self._operations if operation.wants(site))
+            for processor, site in zip(self._processors, self.sites(grid), strict=True):
+                processor.site = site
+                processor.operations = tuple(operation for operation in self._operations if operation.wants(site))
             self._grid = grid
 
 
@@ -181,7 +181,7 @@ class _Core(TorchFunctionMode):
 
     def watch_values(self, module: Any) -> Any:
         """A hook on what the values of text tokens are projected from; None where no operation changes that."""
-        if all(type(each).values is Operation.values for each in self._operations):
+        if all(type(operation).values is Operation.values for operation in self._operations):
             return None
         added = getattr(module, "added_kv_proj_dim", None) is not None
         projection = getattr(module, "add_v_proj" if added else "to_v", None)
@@ -229,7 +229,8 @@ class _Core(TorchFunctionMode):
                 query, key, value, attn_mask=mask, scale=scale, enable_gqa=enable_gqa
             )
         if enable_gqa:
-            key, value = (each.repeat_interleave(query.shape[1] // each.shape[1], dim=1) for each in (key, value))
+            shared_by = query.shape[1] // key.shape[1]
+            key, value = key.repeat_interleave(shared_by, dim=1), value.repeat_interleave(shared_by, dim=1)
         probabilities = attention_probabilities(query, key, mask, scale)
         for operation in self._operations:
             probabilities = operation.changed(call, probabilities)
