@@ -10,6 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from editor.diffusion.adaptation import Adaptation, Lora
+from editor.diffusion.attention.control import AttentionControl
+from editor.diffusion.attention.operations import Operation
+from editor.diffusion.attention.sites import Rows
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Size
@@ -100,3 +104,12 @@ class Backend(Protocol):
 
     def schedule(self, steps: int, strength: float = 1.0, sampler: Sampler = "", first: int | None = None) -> Schedule:
         """A fresh schedule over the model's own scheduler, or another sampler with its noise levels."""
+
+    def attention(self, operations: Operation | Sequence[Operation], rows: Rows | None = None) -> AttentionControl:
+        """A `with` in which operations act on the network's attention, at batches laid out as `rows`; it may be entered again and again."""
+
+    def adapted(self, weights: Mapping[str, torch.Tensor]) -> Adaptation:
+        """A `with` in which the network has other weights, or adapters: what `Adaptation.tensors` gave."""
+
+    def trainable(self, what: Sequence[str] | Lora, seed: int = 0) -> Adaptation:
+        """A `with` in which weights by name, or new adapters, can be learned and all else of the network is frozen."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from editor.diffusion.backend import Embeddings, Image, PicturePrompt
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.finite import undecoded, unencoded
-from editor.diffusion.networks import from_network, predicted, to_network
+from editor.diffusion.networks import BorrowedNetwork, from_network, predicted, to_network
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
 from editor.diffusion.widening import Widening
@@ -26,7 +26,7 @@ from editor.requests.reports import Progress, Reports
 PRIOR_STEPS, PRIOR_GUIDANCE = 25, 4.0
 
 
-class Kandinsky:
+class Kandinsky(BorrowedNetwork):
     """A `Backend` over two diffusers pipelines. Latents are the MoVQ's own, unscaled."""
 
     def __init__(self, info: ModelInfo, decoder: Any, prior: Any) -> None:
@@ -93,12 +93,16 @@ class Kandinsky:
 
     def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
         """(B, 8, h, w) float32: noise, then variances."""
-        return predicted(self._decoder.unet, latents, t, embeddings)
+        return predicted(self._network, latents, t, embeddings)
 
     def schedule(self, steps: int, strength: float = 1.0, sampler: Sampler = "", first: int | None = None) -> Schedule:
         """A fresh schedule; the pipeline's scheduler is only read."""
         own = self._decoder.scheduler
         return Schedule(own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device)
+
+    @property
+    def _network(self) -> Any:
+        return self._decoder.unet
 
     def _words(self, prompt: str, negative_prompt: str, seed: int) -> Reports[tuple[torch.Tensor, torch.Tensor]]:
         """The prior's embeddings of a prompt and a negative prompt: what its pipeline makes. Both start from the same noise."""

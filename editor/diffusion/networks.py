@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from editor.diffusion.adaptation import Adaptation, Lora, adapted, trainable
+from editor.diffusion.attention.control import AttentionControl, begin
+from editor.diffusion.attention.operations import Operation
+from editor.diffusion.attention.sites import Rows
 from editor.diffusion.backend import Embeddings, Image
+
+
+class BorrowedNetwork:
+    """The verbs of a `Backend` that reach into the one network which makes the steps."""
+
+    @property
+    def _network(self) -> Any:
+        raise NotImplementedError
+
+    def attention(self, operations: Operation | Sequence[Operation], rows: Rows | None = None) -> AttentionControl:
+        return AttentionControl(self._network, operations, rows)
+
+    def adapted(self, weights: Mapping[str, torch.Tensor]) -> Adaptation:
+        return adapted(self._network, weights)
+
+    def trainable(self, what: Sequence[str] | Lora, seed: int = 0) -> Adaptation:
+        return trainable(self._network, what, seed)
 
 
 def to_network(image: Image, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
@@ -23,8 +45,15 @@ def from_network(planes: torch.Tensor) -> NDArray[np.float32]:
     return np.ascontiguousarray(images, dtype=np.float32)
 
 
-def predicted(unet: Any, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
-    """What a U-Net predicts: float32 in and out, its own precision inside. Gradients flow where they are wanted."""
+def predicted(
+    unet: Any, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings, step: int | None = None
+) -> torch.Tensor:
+    """What a U-Net predicts: float32 in and out, its own precision inside. Gradients flow where they are wanted.
+
+    step: absolute index of the sampling step, for attention control; without it a control's `begin` holds.
+    """
+    if step is not None:
+        begin(unet, step)
     dtype = next(unet.parameters()).dtype  # `unet.dtype` looks through all its layers, at every step
     # Sizes stay whole: beyond 256 pixels bfloat16 would round them.
     added = {name: each if name == "time_ids" else each.to(dtype) for name, each in embeddings.added.items()}

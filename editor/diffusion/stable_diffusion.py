@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from editor.diffusion.backend import Embeddings, Image, PicturePrompt
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.finite import undecoded, unencoded
-from editor.diffusion.networks import from_network, predicted, to_network
+from editor.diffusion.networks import BorrowedNetwork, from_network, predicted, to_network
 from editor.diffusion.prompts import in_a_row, readings
 from editor.diffusion.scaling import Scaling
 from editor.diffusion.schedule import Schedule
@@ -25,7 +25,7 @@ from editor.requests.edit_request import Sampler
 from editor.requests.reports import Reports
 
 
-class StableDiffusion:
+class StableDiffusion(BorrowedNetwork):
     """A `Backend` over a diffusers pipeline. Networks are called through it, so that parts on another device are fetched when it is their turn."""
 
     def __init__(self, info: ModelInfo, pipeline: Any) -> None:
@@ -85,12 +85,16 @@ class StableDiffusion:
 
     def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
         """The U-Net's prediction, (B, C, h, w) float32."""
-        return predicted(self._pipeline.unet, latents, t, embeddings)
+        return predicted(self._network, latents, t, embeddings)
 
     def schedule(self, steps: int, strength: float = 1.0, sampler: Sampler = "", first: int | None = None) -> Schedule:
         """A fresh schedule; the pipeline's scheduler is only read."""
         own = self._pipeline.scheduler
         return Schedule(own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device)
+
+    @property
+    def _network(self) -> Any:
+        return self._pipeline.unet
 
     @property
     def _scaling(self) -> Scaling:
