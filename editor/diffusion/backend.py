@@ -11,6 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from editor.diffusion.adaptation import Adaptation, Lora
+from editor.diffusion.attention.control import AttentionControl
+from editor.diffusion.attention.operations import Operation
+from editor.diffusion.attention.sites import Rows
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.schedule import Schedule
 from editor.diffusion.step import Step
@@ -190,3 +194,12 @@ class Backend(Protocol):
 
         canvas: in pixels; families whose noise levels depend on it need it
         """
+
+    def attention(self, operations: Operation | Sequence[Operation], rows: Rows | None = None) -> AttentionControl:
+        """A `with` in which operations act on the network's attention, at batches laid out as `rows`; it may be entered again and again."""
+
+    def adapted(self, weights: Mapping[str, torch.Tensor]) -> Adaptation:
+        """A `with` in which the network has other weights, or adapters: what `Adaptation.tensors` gave."""
+
+    def trainable(self, what: Sequence[str] | Lora, seed: int = 0) -> Adaptation:
+        """A `with` in which weights by name, or new adapters, can be learned and all else of the network is frozen."""

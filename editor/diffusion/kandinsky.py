@@ -23,7 +23,7 @@ from editor.diffusion.backend import (
 )
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.finite import undecoded, unencoded
-from editor.diffusion.networks import from_network, predicted, to_network
+from editor.diffusion.networks import BorrowedNetwork, from_network, predicted, to_network
 from editor.diffusion.noise import Noise
 from editor.diffusion.prompts import readings, tokens
 from editor.diffusion.schedule import Schedule
@@ -37,7 +37,7 @@ from editor.requests.reports import Progress, Reports, outcome_of
 PRIOR_STEPS, PRIOR_GUIDANCE = 25, 4.0
 
 
-class Kandinsky:
+class Kandinsky(BorrowedNetwork):
     """A `Backend` over two diffusers pipelines. Latents are the MoVQ's own, unscaled."""
 
     def __init__(self, info: ModelInfo, decoder: Any, prior: Any) -> None:
@@ -128,7 +128,7 @@ class Kandinsky:
 
     def predict(self, latents: torch.Tensor, step: Step, embeddings: Embeddings) -> torch.Tensor:
         """(B, 8, h, w) float32: noise, then variances."""
-        return predicted(self._decoder.unet, latents, step, embeddings)
+        return predicted(self._network, latents, step, embeddings)
 
     def schedule(
         self,
@@ -141,6 +141,10 @@ class Kandinsky:
         """A fresh schedule; the pipeline's scheduler is only read."""
         own = self._decoder.scheduler
         return Schedule(own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device)
+
+    @property
+    def _network(self) -> Any:
+        return self._decoder.unet
 
     def _words(self, prompt: str, negative_prompt: str, seed: int) -> Reports[tuple[torch.Tensor, torch.Tensor]]:
         """The prior's embeddings of a prompt and a negative prompt: what its pipeline makes. Both start from the same noise."""

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from editor.diffusion.adaptation import Adaptation, Lora, adapted, trainable
+from editor.diffusion.attention.control import AttentionControl, begin
+from editor.diffusion.attention.operations import Operation
+from editor.diffusion.attention.sites import Rows
 from editor.diffusion.backend import Embeddings, Image
 from editor.diffusion.step import Step
+
+
+class BorrowedNetwork:
+    """The verbs of a `Backend` that reach into the one network which makes the steps."""
+
+    @property
+    def _network(self) -> Any:
+        raise NotImplementedError
+
+    def attention(self, operations: Operation | Sequence[Operation], rows: Rows | None = None) -> AttentionControl:
+        return AttentionControl(self._network, operations, rows)
+
+    def adapted(self, weights: Mapping[str, torch.Tensor]) -> Adaptation:
+        return adapted(self._network, weights)
+
+    def trainable(self, what: Sequence[str] | Lora, seed: int = 0) -> Adaptation:
+        return trainable(self._network, what, seed)
 
 
 def to_network(image: Image, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
@@ -27,6 +49,7 @@ def from_network(planes: torch.Tensor, *, clamp: bool = True) -> NDArray[np.floa
 
 def predicted(unet: Any, latents: torch.Tensor, step: Step, embeddings: Embeddings) -> torch.Tensor:
     """What a U-Net predicts: float32 in and out, its own precision inside. Gradients flow where they are wanted."""
+    begin(unet, step.index)
     dtype = next(unet.parameters()).dtype  # `unet.dtype` looks through all its layers, at every step
     # Sizes stay whole: beyond 256 pixels bfloat16 would round them.
     added = {name: value if name == "time_ids" else value.to(dtype) for name, value in embeddings.added.items()}

@@ -22,7 +22,7 @@ from editor.diffusion.backend import (
 )
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.finite import undecoded, unencoded
-from editor.diffusion.networks import from_network, predicted, to_network
+from editor.diffusion.networks import BorrowedNetwork, from_network, predicted, to_network
 from editor.diffusion.prompts import Reading, encoded, in_a_row, readings, tokens
 from editor.diffusion.scaling import Scaling
 from editor.diffusion.schedule import Schedule
@@ -34,7 +34,7 @@ from editor.requests.edit_request import Sampler
 from editor.requests.reports import Reports
 
 
-class StableDiffusion:
+class StableDiffusion(BorrowedNetwork):
     """A `Backend` over a diffusers pipeline. Networks are called through it, so that parts on another device are fetched when it is their turn."""
 
     def __init__(self, info: ModelInfo, pipeline: Any) -> None:
@@ -110,7 +110,7 @@ class StableDiffusion:
 
     def predict(self, latents: torch.Tensor, step: Step, embeddings: Embeddings) -> torch.Tensor:
         """The U-Net's prediction, (B, C, h, w) float32."""
-        return predicted(self._pipeline.unet, latents, step, embeddings)
+        return predicted(self._network, latents, step, embeddings)
 
     def schedule(
         self,
@@ -136,6 +136,10 @@ class StableDiffusion:
         longest = max(len(reading.ids) for each in once for reading in each)
         alike = [readings(prompts, tokenizer, longest, own) for (tokenizer, _), own in zip(parts, vectors, strict=True)]
         return list(zip(*alike, strict=True))
+
+    @property
+    def _network(self) -> Any:
+        return self._pipeline.unet
 
     @property
     def _scaling(self) -> Scaling:
