@@ -23,6 +23,7 @@ from editor.geometry import Placement, Rect, Size
 from editor.io import limits
 from editor.io.blocks import pack
 from editor.io.project import load_project, open_project, save_project
+from editor.requests.edit_request import REVISION
 
 SIDE = 60
 
