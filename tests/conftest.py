@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -15,6 +16,10 @@ from qasync import QEventLoop
 from app.collector import collect_due
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# Before torch and OpenBLAS are loaded: tiny networks only lose by more threads, and the workers share the processor.
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[_name] = "1"
 
 # Never in a worker thread: what a test leaves behind may be Qt's (see `app.collector`).
 gc.disable()
@@ -27,6 +32,15 @@ def garbage() -> Iterator[None]:
     """What automatic collection would do, after each test."""
     yield
     collect_due()
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Commands under test may take more of torch's threads; the next test has one again."""
+    yield
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,17 +53,6 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Tiny networks are ten times slower on several threads."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
 def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hub's cache of this machine holds nothing."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
@@ -71,13 +60,13 @@ def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def boats(tiny_model: Path, tmp_path: Path, one_thread: None, no_cache: None) -> Path:
+def boats(tiny_model: Path, tmp_path: Path, no_cache: None) -> Path:
     """A model called so, where the program looks for models."""
     return Path(shutil.copytree(tiny_model, tmp_path / "models" / "boats"))
 
 
 @pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> Watched:
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     """An eye on the networks of every model that is loaded."""
     from tests.app.model_stage import watch
 

@@ -89,7 +89,7 @@ def test_without_a_model_the_button_says_why_and_a_link_opens_the_models(tell: T
 
 
 def test_a_model_that_is_added_while_the_program_runs_can_be_used_at_once(
-    tell: Tell, photo: Path, tiny_model: Path, no_cache: None, one_thread: None
+    tell: Tell, photo: Path, tiny_model: Path, no_cache: None
 ) -> None:
     async def story(desk: Desk) -> None:
         session, _, _ = await begin(desk, photo)

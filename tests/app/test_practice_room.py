@@ -24,7 +24,7 @@ from tests.conftest import until
 from widgets.models.page import ModelsPage
 
 pytestmark = [
-    pytest.mark.usefixtures("no_cache", "one_thread"),
+    pytest.mark.usefixtures("no_cache"),
     # diffusers' schedulers and numpy 2
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]

@@ -24,7 +24,7 @@ from tests.app.desk import Desk, by_hand
 from tests.conftest import until
 from widgets.shell.command_palette import CommandPalette
 
-pytestmark = pytest.mark.usefixtures("no_cache", "one_thread")
+pytestmark = pytest.mark.usefixtures("no_cache")
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 BUD = ((280, 352), (400, 390), (480, 426))  # a drag around the lower flower of the sample

@@ -6,13 +6,11 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
-import torch
 
 from editor.diffusion.loading import load_pipelines
 from editor.diffusion.ranking import Ranker
@@ -60,14 +58,6 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
             save_single(top / "e" / "toy.safetensors", stop.value[0].components)
             break
     return tuple(top / name for name in "abcde")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def break_folder(random: Random, top: Path) -> None:

@@ -14,8 +14,6 @@ from app.dev.practice.gates import Measured, Measures
 from app.dev.practice.plan import GATES
 from tests.app.practice_model import write_untrained
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def reads(part: float, scenes: int = 400, seed: int = 1) -> Measured:
     return Measured.of((np.random.default_rng(seed).random(scenes) < part).tolist())

@@ -19,7 +19,6 @@ from editor.methods.pixels.settings import PixelsSettings
 from tests.app.practice_model import write_untrained
 
 pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
     # diffusers' schedulers and numpy 2
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]

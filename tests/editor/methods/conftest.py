@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,17 +11,6 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.editor.methods.pixels_stage import Model
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Tiny networks are ten times slower on several threads."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -30,7 +30,6 @@ Models = Callable[[str], Model]
 Image = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 
 

@@ -45,7 +45,6 @@ from tests.editor.methods.pixels_stage import MODELS, SIDE, Map, Model, Recorded
 Models = Callable[[str], Model]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 
 

@@ -29,7 +29,6 @@ from tests.editor.methods.pixels_stage import (
 Models = Callable[[str], Model]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 
 

@@ -52,7 +52,6 @@ Models = Callable[[str], Model]
 Stocks = Callable[[str], Any]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 INSIDE = torch.from_numpy(REGION > 0).expand(1, 4, *CELLS)
 # Model, sampler, steps, strength: samplers with and without a memory or noise of their own, few steps, and one step.

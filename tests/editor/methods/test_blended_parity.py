@@ -41,7 +41,6 @@ Models = Callable[[str], Model]
 Stocks = Callable[[str], Any]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 KINDS: dict[Sampler, Any] = {
     "ddim": diffusers.DDIMScheduler,

@@ -27,7 +27,6 @@ from tests.editor.methods.blended_stage import found_of, settings, wish
 from tests.editor.methods.pixels_stage import CELLS, Model, ask, cells, drive, exemplar
 
 pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
 

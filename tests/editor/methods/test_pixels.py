@@ -43,7 +43,6 @@ Models = Callable[[str], Model]
 Map = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 # Those that draw numbers of their own while they run, and one that does not.
 SAMPLERS: tuple[tuple[str, Sampler], ...] = (

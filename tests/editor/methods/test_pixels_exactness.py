@@ -39,7 +39,6 @@ Models = Callable[[str], Model]
 Map = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 EDGES = (8, 12, 16)
 

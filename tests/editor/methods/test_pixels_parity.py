@@ -46,7 +46,6 @@ Stocks = Callable[[str], Any]
 Map = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 KINDS: dict[Sampler, Any] = {
     "ddim": diffusers.DDIMScheduler,

@@ -25,8 +25,6 @@ from tests.tiny import stable_diffusion
 
 SEEDS = (1, 2, 3, 4)
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
