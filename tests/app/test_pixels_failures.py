@@ -19,9 +19,9 @@ from editor.document.document import Document
 from editor.errors import InternalError, ModelUnavailable, NotFinite, OutOfMemory
 from editor.models.memory import USABLE
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.app.model_stage import Watched, needed_for, tell_memory
-from tests.conftest import until
+from tests.support.program import Desk, by_hand
+from tests.support.waiting import until
+from tests.support.watched_models import Watched, needed_for, tell_memory
 from widgets.models.page import ModelsPage
 from widgets.session.job import Job
 from widgets.session.session import Notice, Session

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.editor.methods.blended_stage import (
+from tests.support.blended_cases import (
     Wishful,
     encoded,
     run,
     settings,
     wish,
 )
-from tests.editor.methods.pixels_stage import (
+from tests.support.pixels_cases import (
     SIDE,
     Map,
     Model,

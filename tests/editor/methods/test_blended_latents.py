@@ -22,8 +22,8 @@ from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest, Sampler
 from editor.requests.reports import outcome_of
 from editor.requests.results import EditResult
-from tests.editor.methods import pixels_stock
-from tests.editor.methods.blended_stage import (
+from tests.support import pixels_stock
+from tests.support.blended_cases import (
     REGION,
     Wishful,
     candidates,
@@ -35,7 +35,7 @@ from tests.editor.methods.blended_stage import (
     settings,
     wish,
 )
-from tests.editor.methods.pixels_stage import (
+from tests.support.pixels_cases import (
     CELLS,
     MODELS,
     NEGATIVE,
@@ -46,7 +46,7 @@ from tests.editor.methods.pixels_stage import (
     cells,
     noise,
 )
-from tests.editor.strategies import quick
+from tests.support.strategies import quick
 
 Models = Callable[[str], Model]
 Stocks = Callable[[str], Any]
