@@ -33,8 +33,8 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.planning.draft import Draft
-from editor.requests.results import EditResult
-from tests.app.model_stage import Watched, needed_for, tell_memory
+from tests.support.reports import drive
+from tests.support.watched_models import Watched, needed_for, tell_memory
 
 # diffusers' schedulers hand tensors to numpy in the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -216,12 +216,7 @@ def test_it_is_the_window_s_own_edit(
     document = document.with_strength(Tiles.of((pixels_of(strength)[..., 0] / 255).astype(np.float32)))
     document = document.adding_exemplar(Exemplar.of("cat", pixels_of(cat), Placement(100, 60, 0.75, 0.75)))
     draft = Draft(PixelsSettings(), prompt="boat", strength=0.6, seed=1, model=inspect(boats), steps=4)
-    reports = Engine(lambda: Library((boats.parent,))).run(make_request(document, draft))
-    try:
-        while True:
-            next(reports)
-    except StopIteration as stop:
-        result: EditResult = stop.value
+    result = drive(Engine(lambda: Library((boats.parent,))).run(make_request(document, draft)))
     _, document = apply_result(document, result, document)
     assert np.array_equal(pixels_of(tmp_path / "out.png"), flatten(document))
 

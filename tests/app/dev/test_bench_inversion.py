@@ -54,9 +54,7 @@ def test_a_word_is_learned_and_the_nets_stay(one_thread: None) -> None:
         assert torch.equal(value, before[name])
 
 
-def test_it_writes_figures_tables_and_a_sheet(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread: None
-) -> None:
+def test_it_writes_figures_tables_and_a_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {name: tmp_path / f"inversion.{name}" for name in ("json", "md", "png")}
     options = ["--scenes", "2", "--learned", "1", "--steps", "2", "--learning", "1"]
     options += ["--json", str(files["json"]), "--table", str(files["md"]), "--sheet", str(files["png"])]

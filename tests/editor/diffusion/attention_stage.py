@@ -10,7 +10,7 @@ from typing import Any, Literal
 import diffusers
 import torch
 
-from tests import tiny
+from tests.support import tiny_models as tiny
 
 Network = Literal["sd", "sdxl", "kandinsky", "sd3"]
 NETWORKS: tuple[Network, ...] = ("sd", "sdxl", "kandinsky", "sd3")

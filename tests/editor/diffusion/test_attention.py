@@ -24,7 +24,6 @@ from editor.diffusion.attention.operations import (
 from editor.diffusion.attention.partition import labels_on_grid
 from editor.diffusion.attention.sites import Call, Rows, Site
 from editor.errors import OutOfMemory
-from tests import tiny
 from tests.editor.diffusion.attention_stage import (
     NETWORKS,
     SIZE,
@@ -38,6 +37,7 @@ from tests.editor.diffusion.attention_stage import (
     weights,
     written_out,
 )
+from tests.support import tiny_models as tiny
 
 GUIDED = Rows(("negative", "positive"), ("source", "target"))
 BY_ITSELF = Replace(compute=lambda call, own, source: own)

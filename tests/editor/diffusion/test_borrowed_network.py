@@ -24,7 +24,7 @@ from editor.diffusion.stable_diffusion_xl import StableDiffusionXL
 from editor.errors import ModelUnavailable
 from editor.geometry import Size
 from editor.requests.reports import outcome_of
-from tests.editor.diffusion.bench import fingerprint, free, info, pipeline
+from tests.support.diffusion import fingerprint, free, info, pipeline
 
 # diffusers turns a tensor into an array in a way that newer versions of numpy announce to end.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,8 +32,7 @@ from editor.models.memory import Fit, Plan
 from editor.models.rankers import RankerInfo
 from editor.requests.edit_request import Sampler
 from editor.requests.reports import FinishEarly, Preview, Progress, Reports, outcome_of
-from tests import tiny
-from tests.editor.diffusion.bench import free, picture
+from tests.support.diffusion import free, picture
 
 # diffusers' schedulers hand tensors to numpy in the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -45,21 +43,10 @@ SIDE = 64
 Loaded = Callable[..., Backend]
 
 
-@pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    top = tmp_path_factory.mktemp("models")
-    makers: dict[str, Callable[[Path], Path]] = {
-        "sd": tiny.stable_diffusion,
-        "sdxl": tiny.stable_diffusion_xl,
-        "kandinsky": tiny.kandinsky,
-    }
-    return cache(lambda name: makers[name](top / name))
-
-
 @pytest.fixture
-def loaded(folders: Callable[[str], Path]) -> Loaded:
+def loaded(tiny_folder: Callable[[str], Path]) -> Loaded:
     """A model of one's own, by name, to be harmed."""
-    return lambda name, fit=PLAIN: outcome_of(load(inspect(folders(name)), fit))
+    return lambda name, fit=PLAIN: outcome_of(load(inspect(tiny_folder(name)), fit))
 
 
 def part(backend: Any, name: str) -> Any:

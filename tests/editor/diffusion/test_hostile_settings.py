@@ -24,9 +24,9 @@ from editor.models.headers import Damaged
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
 from editor.models.rankers import inspect_ranker
-from tests import tiny
-from tests.alarm import time_limit
-from tests.clip_folders import clip_folder
+from tests.support.alarm import time_limit
+from tests.support.clip_folders import clip_folder
+from tests.support.reports import drive
 
 PLAIN = Fit(Plan("cpu", "float32", "float32"), 0, 0)
 STEERING: dict[str, Any] = {
@@ -77,8 +77,8 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.stable_diffusion(tmp_path_factory.mktemp("models") / "sound")
+def sound(tiny_folder: Callable[[str], Path]) -> Path:
+    return tiny_folder("sd")
 
 
 @pytest.fixture
@@ -94,12 +94,7 @@ def change(file: Path, **fields: Any) -> None:
 def load(folder: Path) -> Any:
     info = inspect(folder)
     assert info.usable, info.problem
-    reports = load_pipelines(info, PLAIN)
-    while True:
-        try:
-            next(reports)
-        except StopIteration as stop:
-            return stop.value[0]
+    return drive(load_pipelines(info, PLAIN))[0]
 
 
 def weights(pipeline: Any) -> dict[str, torch.Tensor]:

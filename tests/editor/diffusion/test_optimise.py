@@ -10,23 +10,13 @@ import torch
 
 from editor.diffusion.optimise import Minimised, minimise
 from editor.requests.reports import FinishEarly, Progress
+from tests.support.reports import drive
 
 WANTED = torch.tensor([3.0, -1.0])
 
 
 def running(place: torch.Tensor, steps: int = 20) -> Generator[Any, None, Minimised]:
     return minimise(lambda: (place - WANTED).square().mean(), [place], steps, 0.1, doing="Learning")
-
-
-def drive(reports: Generator[Any, None, Minimised], seen: list[Any] | None = None) -> Minimised:
-    try:
-        while True:
-            report = next(reports)
-            if seen is not None:
-                seen.append(report)
-    except StopIteration as stop:
-        found: Minimised = stop.value
-        return found
 
 
 def test_it_is_adam() -> None:

@@ -50,7 +50,7 @@ from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Progress, Report, ResultReady, Scored
 from editor.requests.results import EditResult, Match, Recipe
 from resources import bundled_models
-from tests.clip_folders import SIDE, clip_folder
+from tests.support.clip_folders import SIDE, clip_folder
 
 WORDS = "a red boat"
 CANDIDATES = 3

@@ -22,8 +22,8 @@ from editor.methods.blended_latent_diffusion.model.reference import Late, ldm_ti
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest, Sampler
 from editor.requests.reports import outcome_of
-from tests.editor.methods import blended_oracle, pixels_stock
-from tests.editor.methods.blended_stage import (
+from tests.support import blended_oracle, pixels_stock
+from tests.support.blended_cases import (
     REGION,
     as_map,
     candidates,
@@ -37,13 +37,12 @@ from tests.editor.methods.blended_stage import (
     step_draws,
     wish,
 )
-from tests.editor.methods.pixels_stage import CELLS, SIDE, Map, Model, cells, noise, picture
+from tests.support.pixels_cases import CELLS, SIDE, Map, Model, cells, noise, picture
 
 Models = Callable[[str], Model]
 Stocks = Callable[[str], Any]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 KINDS: dict[Sampler, Any] = {
     "ddim": diffusers.DDIMScheduler,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from editor.methods.pixels.hold_counts import DEAD_BAND, firmer, free_steps, hold_counts, published_counts
-from tests.editor.strategies import quick, units
+from tests.support.strategies import quick, units
 
 Map = NDArray[np.float32]
 LEVELS = [14.6, 9.0, 5.2, 3.0, 1.6, 0.9, 0.4, 0.1]  # falling, unevenly

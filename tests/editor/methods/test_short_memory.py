@@ -19,13 +19,11 @@ from editor.models.library import Library
 from editor.requests.edit_request import CandidatesRequest
 from editor.requests.reports import Progress, Report, ResultReady
 from editor.requests.results import EditResult
-from tests.editor.methods.blended_stage import settings, wish
-from tests.editor.methods.pixels_stage import drive
-from tests.tiny import stable_diffusion
+from tests.support.blended_cases import settings, wish
+from tests.support.reports import drive
+from tests.support.tiny_models import stable_diffusion
 
 SEEDS = (1, 2, 3, 4)
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

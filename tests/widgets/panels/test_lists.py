@@ -16,18 +16,8 @@ from editor.geometry import Rect
 from editor.methods.pixels.settings import PixelsSettings
 from editor.requests.edit_request import Subject
 from editor.requests.results import Recipe
-from tests.widgets.desk_stub import (
-    CTRL,
-    NONE,
-    Worker,
-    drag,
-    model,
-    painted,
-    picture,
-    result,
-    with_exemplars,
-    with_items,
-)
+from tests.support.session_cases import CTRL, NONE, drag, model, painted, picture, result, with_exemplars, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.controls.rows import NameEdit, Row, Rows
 from widgets.controls.slider import Slider
 from widgets.panels.exemplars import ExemplarsPanel
@@ -40,7 +30,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def session(worker: Worker, qtbot: QtBot) -> Session:
+def session(worker: StubWorker, qtbot: QtBot) -> Session:
     document = with_exemplars(with_items(picture(), "Cat", "Dog"), "Boat", "Moon", "Sun")
     return Session(document, worker)
 
@@ -73,7 +63,7 @@ def type_name(of: Row, name: str, end: Qt.Key) -> None:
     QTest.keyClick(field, end)
 
 
-def test_items_are_chosen_renamed_hidden_and_removed(qtbot: QtBot, session: Session, worker: Worker) -> None:
+def test_items_are_chosen_renamed_hidden_and_removed(qtbot: QtBot, session: Session, worker: StubWorker) -> None:
     panel = ItemsPanel(session)
     shown(qtbot, panel)
     assert names(panel.rows) == ["Cat", "Dog"]
@@ -108,7 +98,7 @@ def test_pointing_at_an_item_brings_it_out_on_the_canvas(qtbot: QtBot, session: 
     assert pointed(session) is None
 
 
-def test_the_keyboard_walks_renames_and_removes(qtbot: QtBot, session: Session, worker: Worker) -> None:
+def test_the_keyboard_walks_renames_and_removes(qtbot: QtBot, session: Session, worker: StubWorker) -> None:
     panel = ItemsPanel(session)
     shown(qtbot, panel)
     panel.rows.setFocus()
@@ -123,7 +113,7 @@ def test_the_keyboard_walks_renames_and_removes(qtbot: QtBot, session: Session, 
     assert worker.ran[-1].label == "Remove “Cat”"
 
 
-def test_an_empty_list_says_what_to_do(qtbot: QtBot, worker: Worker) -> None:
+def test_an_empty_list_says_what_to_do(qtbot: QtBot, worker: StubWorker) -> None:
     panel = ItemsPanel(Session(picture(), worker))
     shown(qtbot, panel)
     assert panel.rows.ids == []
@@ -228,7 +218,7 @@ def test_a_recipe_with_a_model_says_what_it_was_given() -> None:
     ]
 
 
-def test_an_edit_is_run_again_from_its_layer(qtbot: QtBot, worker: Worker) -> None:
+def test_an_edit_is_run_again_from_its_layer(qtbot: QtBot, worker: StubWorker) -> None:
     worker.known = [model(), model("Juggernaut", "stable-diffusion-xl")]
     session = Session(painted(picture()), worker)
     notices: list[Notice] = []

@@ -30,7 +30,7 @@ from app.dev.practice.gates import measure_unet, measure_vae
 from app.dev.practice.judge import JudgeNet, held_out
 from app.dev.practice.stages import GateMissed, Stages
 from app.dev.practice.training import Clock
-from tests.app.dev.practice.tiny import SHORT, TINY
+from tests.support.tiny_practice import SHORT, TINY
 
 CPU = torch.device("cpu")
 
