@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Map, Mask, Pixels
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect, Size
 from editor.requests.frame import Frame
@@ -26,10 +27,6 @@ REVISION: Final = 2
    (`editor.planning.change_map`). Faint strength is nothing (`editor.document.faint_strength`),
    a translucent picture stays so unless it is to be filled, and models see sRGB.
 """
-
-Pixels = NDArray[np.uint8]
-Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 
 Sampler = Literal["", "euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm", "ddpm", "pndm"]
