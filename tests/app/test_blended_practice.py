@@ -17,10 +17,10 @@ from app.dev.bench.truth import right
 from app.dev.bench.truth_cases import KINDS, Case
 from app.dev.bench.truth_methods import Stage
 from app.dev.practice.world import World
+from editor.arrays import Pixels
 from editor.methods.blended_latent_diffusion.model import edit_batch
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
-from editor.requests.edit_request import Pixels
 
 FOLDER = Path(resources.__file__).parent / "models"
 SCENES = 6

@@ -24,7 +24,7 @@ from torch.nn import functional
 from app.dev.bench import Result
 from app.dev.bench.contact_sheet import Section, write_sheet
 from app.dev.bench.truth import bar_rows, cell, cells_of, interval, say
-from app.dev.bench.truth_cases import HELD_OUT, Mask
+from app.dev.bench.truth_cases import HELD_OUT
 from app.dev.bench.truth_methods import Stage, folder_of, stage_of
 from app.dev.practice.clip import tokens
 from app.dev.practice.denoiser import denoised
@@ -32,7 +32,7 @@ from app.dev.practice.judge import Reading
 from app.dev.practice.scenes import GROUNDS, Scene, Thing, draw_scene
 from app.dev.practice.words import caption_words
 from app.dev.practice.world import World
-from editor.requests.edit_request import Pixels
+from editor.arrays import Mask, Pixels
 
 NEW = "*"  # the word that is learned; no caption holds it
 BATCH = 8

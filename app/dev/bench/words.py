@@ -29,6 +29,7 @@ from app.dev.practice.export import CLIP
 from app.dev.practice.judge import CELL, Reading
 from app.dev.practice.scenes import SIDE, SIZES, Scene, draw_scene, draw_thing
 from app.dev.practice.world import World
+from editor.arrays import Pixels
 from editor.diffusion.ranking import Look, Ranker
 from editor.geometry import Rect, Size
 from editor.methods.blended_latent_diffusion.model import edit_batch
@@ -36,7 +37,7 @@ from editor.methods.blended_latent_diffusion.region_cells import thin
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.rankers import inspect_ranker
-from editor.requests.edit_request import EditRequest, Pixels
+from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.results import EditResult
 

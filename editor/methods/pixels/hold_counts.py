@@ -12,12 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Counts, Map
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import ExemplarInput
-
-Map = NDArray[np.float32]
-Counts = NDArray[np.int64]
 
 # 8-bit maps have noise near their ends, above all as JPEG: closer than this counts as the end.
 DEAD_BAND = 4 / 255

@@ -15,6 +15,7 @@ from editor.edits.apply import apply_result
 from editor.geometry import Rect
 from editor.methods.pixels.settings import PixelsSettings
 from editor.requests.edit_request import Subject
+from editor.requests.method_settings import UnknownSettings
 from editor.requests.results import Recipe
 from tests.support.session_cases import CTRL, NONE, drag, model, painted, picture, result, with_exemplars, with_items
 from tests.support.stub_worker import StubWorker
@@ -24,6 +25,7 @@ from widgets.panels.exemplars import ExemplarsPanel
 from widgets.panels.history import HistoryPanel
 from widgets.panels.items import ItemsPanel
 from widgets.panels.layers import LayersPanel, recipe_words
+from widgets.session import run_actions
 from widgets.session.session import Notice, Session
 
 LEFT = Qt.MouseButton.LeftButton
@@ -216,6 +218,22 @@ def test_a_recipe_with_a_model_says_what_it_was_given() -> None:
         "Sampler: DPM++ 2M",
         "References: One by one",
     ]
+
+
+def test_a_layer_by_an_unknown_method_is_listed_and_not_what_a_new_edit_begins_with(
+    qtbot: QtBot, worker: StubWorker
+) -> None:
+    made = Recipe(UnknownSettings(method="DragSettings"), "fill", Rect(0, 0, 64, 64), 7, prompt="a red boat")
+    document = picture()
+    layer = replace(document.layers[0], recipe=made)
+    session = Session(document.adding_layer(layer), worker)
+    panel = LayersPanel(session)
+    shown(qtbot, panel)
+    assert session.draft.prompt == ""
+    assert not isinstance(session.draft.settings, UnknownSettings)
+    assert "does not have" in recipe_words(made).splitlines()[0]
+    run_actions.run_again(session, session.history.document.layers[-1].id)
+    assert session.history.document.rerun is None
 
 
 def test_an_edit_is_run_again_from_its_layer(qtbot: QtBot, worker: StubWorker) -> None:
