@@ -451,7 +451,7 @@ def test_learning_that_leads_nowhere_ends_at_once() -> None:
         return (weight * (NAN if len(calls) == 3 else 1.0)).sum()
 
     with pytest.raises(NotFinite, match="Learning the surroundings"):
-        unreported(minimise(loss, [weight.requires_grad_()], 10, 0.1, doing="Learning"))
+        unreported(minimise(loss, lambda: torch.optim.Adam([weight.requires_grad_()], lr=0.1), 10, doing="Learning"))
     assert len(calls) == 3
 
 
