@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from app.practice.autoencoder import decode, encode
 from app.practice.clip import zero_shot
-from app.practice.denoiser import sample
 from app.practice.judge import Judge, Tally, held_out, tally
+from app.practice.sampling import sample
 
 Figures = dict[str, float]
 AT_ONCE = 25  # pictures that are drawn together

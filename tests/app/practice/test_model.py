@@ -14,7 +14,7 @@ from transformers import CLIPModel
 from app.practice.autoencoder import VaeLesson, decode, encode, fold_normalisation, make_vae
 from app.practice.card import card
 from app.practice.clip import ClipLesson, zero_shot
-from app.practice.denoiser import BEGIN, DenoiserLesson, make_denoiser, sample
+from app.practice.denoiser import BEGIN, DenoiserLesson, make_denoiser
 from app.practice.export import (
     CLIP,
     PIPELINE,
@@ -28,6 +28,7 @@ from app.practice.export import (
 )
 from app.practice.gates import measure_unet, measure_vae
 from app.practice.judge import JudgeNet, held_out
+from app.practice.sampling import sample
 from app.practice.stages import GateMissed, Stages
 from app.practice.training import Clock
 from tests.app.practice.tiny import SHORT, TINY

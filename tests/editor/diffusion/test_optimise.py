@@ -114,7 +114,8 @@ class Task:
     def loss(self) -> torch.Tensor:
         wanted = WANTED + 0.1 * torch.randn(2, generator=self.random)
         near: torch.Tensor = (self.places[0] - wanted).square().mean()
-        return near + self.places[1].square().sum() * self.places[0].sum().square()
+        far: torch.Tensor = self.places[1].square().sum() * self.places[0].sum().square()
+        return near + far
 
     def run(self, steps: int, **more: Any) -> Generator[Any, None, Minimised]:
         return minimise(
@@ -161,7 +162,8 @@ def test_gradients_of_several_evaluations_are_averaged() -> None:
     turn = cycle(values)
 
     def loss() -> torch.Tensor:
-        return (place - next(turn)).square().mean()
+        mean: torch.Tensor = (place - next(turn)).square().mean()
+        return mean
 
     done = drive(minimise(loss, lambda: torch.optim.SGD([place], lr=0.1), 5, doing="Learning", accumulate=3))
     whole = drive(
