@@ -22,7 +22,7 @@ from editor.diffusion.denoise import denoise
 from editor.diffusion.finite import Watch, diagnosed
 from editor.diffusion.loading import load
 from editor.diffusion.optimise import minimise
-from editor.diffusion.ranking import Eye, Ranker
+from editor.diffusion.ranking import ClipPreprocess, ClipScorer
 from editor.diffusion.schedule import Schedule
 from editor.diffusion.step import Step
 from editor.diffusion.widening import Widening, full_precision
@@ -484,7 +484,7 @@ def test_opinions_that_are_no_numbers_rank_nothing() -> None:
     region = np.ones((8, 8), np.float32)
 
     def match(opinions: list[float]) -> Any:
-        ranker = Ranker(RankerInfo("clip", "clip", Path("clip")), _Clip(opinions), _Words(), Eye(8))
+        ranker = ClipScorer(RankerInfo("clip", "clip", Path("clip")), _Clip(opinions), _Words(), ClipPreprocess(8))
         return ranker.match([seen], seen, region, "a boat", "crop")
 
     assert math.isfinite(match([0.5, 0.2])[0].similarity)
