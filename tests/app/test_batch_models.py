@@ -524,7 +524,7 @@ def test_variations_beside_one_of_no_numbers_are_written(
         stepped = step(self, answer, i, latents, *more)
         first = Noise([2]).like(latents).flatten()
         for row, state in enumerate(latents):
-            if i == 0 and torch.corrcoef(torch.stack([state.flatten(), first]))[0, 1] > 0.5:
+            if i == self.first and torch.corrcoef(torch.stack([state.flatten(), first]))[0, 1] > 0.5:
                 stepped[row] = float("nan")
         return stepped
 
