@@ -1,4 +1,4 @@
-"""Backend: the few verbs that every model family offers. Numpy outside, torch inside; they meet in `encode` and `decode`."""
+"""Interface of a loaded diffusion model: the verbs that every family offers. Numpy outside, torch inside; they meet in `encode` and `decode`."""
 
 from __future__ import annotations
 
@@ -111,7 +111,11 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PicturePrompt:
-    """A picture that stands beside the words of a prompt. `image`: (h, w, 3) float32 in [0, 1], its background taken out. `weight`: above 0."""
+    """A picture that stands beside the words of a prompt.
+
+    image: (h, w, 3) float32 in [0, 1], its background taken out
+    weight: above 0
+    """
 
     image: Image
     weight: float

@@ -1,4 +1,4 @@
-"""A model's decoder as a copy of one's own: to be trained on one picture, or to send gradients through, while the model stays as it is."""
+"""Trainable copies of decoders: to be trained on one picture, or to send gradients through, while the model stays as it is."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ from editor.diffusion.scaling import Scaling
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnDecoder:
-    """Float32, on the model's device, nothing of it shared with the model; no gradients are wanted of its weights until somebody does.
+    """A trainable copy of a decoder: float32, on the model's device, nothing of it shared with the model.
 
-    `network`: what the published refinement trains. `before`: the convolution in front of it, if there is one, which stays as it is. `scaling`: of
-    the latents on their way in. `spatial`: whether the network looks at those once more in its norms.
+    No gradients are wanted of its weights until somebody does.
+
+    network: what the published refinement trains
+    before: the convolution in front of it, if there is one, which stays as it is
+    scaling: of the latents on their way in
+    spatial: whether the network looks at those once more in its norms
     """
 
     network: torch.nn.Module

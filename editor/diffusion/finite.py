@@ -1,4 +1,4 @@
-"""Whether what networks and samplers compute is numbers at all, and what to say where it is not.
+"""Checks for numbers that are not finite in what networks and samplers compute, and what to say of them.
 
 A single number that is infinite or none at all spreads over the whole picture, and would be painted black.
 """
@@ -64,9 +64,11 @@ def unlearned() -> NotFinite:
 
 
 class Watch:
-    """Which pictures of a batch are finite, and at which step the others stopped being so.
+    """Finiteness of the pictures of a batch, and the step at which each stopped being finite.
 
-    `see` never waits for a card: what it saw is noted there until somebody asks with `lost`. `waiting`: whether asking means to wait for a card.
+    `see` never waits for a card: what it saw is noted there until somebody asks with `lost`.
+
+    waiting: whether asking means to wait for a card
     """
 
     def __init__(self, latents: torch.Tensor, steps: int) -> None:

@@ -1,4 +1,4 @@
-"""FitStore: what was learned about a picture, kept so that asking again costs nothing. Found by a hash of everything that it depends on."""
+"""Store of what was learned about pictures, by a hash of everything that it depends on, so that asking again costs nothing."""
 
 from __future__ import annotations
 
@@ -40,10 +40,12 @@ def content_key(*parts: NDArray[np.generic] | str | float) -> str:
 
 
 class FitStore:
-    """Named tensors by key, `budget` bytes of them at most: what was not asked for longest goes first.
+    """Named tensors by key; what was not asked for longest goes first.
 
-    `folder`: where they are kept between runs of the program, one file each, made when the first is kept; without one, in memory. A file that is
-    damaged counts as not there, and one that cannot be written is not kept: whoever asks learns it again.
+    A file that is damaged counts as not there, and one that cannot be written is not kept: whoever asks learns it again.
+
+    folder: where they are kept between runs of the program, one file each, made when the first is kept; without one, in memory
+    budget: bytes of them at most
     """
 
     def __init__(self, folder: Path | None = None, budget: int = BUDGET) -> None:

@@ -28,8 +28,10 @@ MIN_SCALE = 0.3  # of the working size's sides: below that no model makes anythi
 
 
 class ModelCache:
-    """One model that paints at a time, and beside it one that ranks, which makes room when that does not leave enough. `device`: asked for
-    before every run, because free memory changes."""
+    """Loaded models: one that paints at a time, and beside it one that ranks, which makes room when that does not leave enough.
+
+    device: asked for before every run, because free memory changes
+    """
 
     def __init__(self, device: Callable[[], Device] = this_device) -> None:
         self._device = device

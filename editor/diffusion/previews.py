@@ -38,7 +38,11 @@ class LatentColours:
 
 
 class Previews:
-    """Makes the previews of one run. `alpha`: (H, W) paste alpha of the frame. `under`: what earlier runs of the same edit pasted, if any."""
+    """Previews of one run.
+
+    alpha: (H, W) paste alpha of the frame
+    under: what earlier runs of the same edit pasted, if any
+    """
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""From the latents of an autoencoder to those that the network beside it was trained on, and back."""
+"""Normalisation of latents: from those of an autoencoder to those that the network beside it was trained on, and back."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """The network's latents are the autoencoder's minus `shift`, minus the `means`, times `factor`, divided by the `deviations`.
+    """Normalisation of latents: the autoencoder's minus `shift`, minus the `means`, times `factor`, divided by the `deviations`.
 
-    `means`, `deviations`: one number for each channel, both or neither.
+    means, deviations: one number for each channel, both or neither
     """
 
     factor: float = 1.0

@@ -209,7 +209,7 @@ def test_what_is_held_stays_and_the_rest_is_what_flows_around_it(stock: Any) -> 
     schedule, network = Schedule(stock.scheduler, steps=STEPS, first=3), _network(stock, words, 4.0)
     start = schedule.noised(source, noise, 3)
     blend = LatentBlend(source, noise, keep * schedule.total)
-    found = unreported(denoise(network, start, blend, schedule)).latents
+    latents = unreported(denoise(network, start, blend, schedule)).latents
 
     scheduler = _theirs(_own())
     scheduler.set_begin_index(3)
@@ -220,5 +220,5 @@ def test_what_is_held_stays_and_the_rest_is_what_flows_around_it(stock: Any) -> 
             state = scheduler.step(velocity, scheduler.timesteps[i], state, return_dict=False)[0]
             under = source if i + 1 == STEPS else (1 - sigmas[i + 1]) * source + sigmas[i + 1] * noise
             state = torch.where(keep, under, state)
-    assert (found - state).abs().max() < 1e-5
-    assert torch.equal(found[keep.expand_as(found)], source[keep.expand_as(found)])
+    assert (latents - state).abs().max() < 1e-5
+    assert torch.equal(latents[keep.expand_as(latents)], source[keep.expand_as(latents)])

@@ -67,14 +67,14 @@ def test_it_is_diffusers_inverse_scheduler() -> None:
     )
     theirs.set_timesteps(STEPS)
     state = _random(0).float()
-    found = unreported(invert(_smooth, state, schedule))
+    inversion = unreported(invert(_smooth, state, schedule))
     expected = [state]
     for t in theirs.timesteps:
         step = Step(-1, t, torch.ones(()), torch.ones(()), torch.ones(()))
         state = theirs.step(_smooth(state, step).float(), t, state).prev_sample
         expected.append(state)
-    assert len(found.states) == STEPS + 1
-    for one, other in zip(reversed(found.states), expected, strict=True):
+    assert len(inversion.states) == STEPS + 1
+    for one, other in zip(reversed(inversion.states), expected, strict=True):
         assert (one - other).abs().max() < 1e-5
 
 

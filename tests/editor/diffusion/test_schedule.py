@@ -206,6 +206,24 @@ def test_levels_of_the_specification() -> None:
     assert schedule.levels[39] == pytest.approx(0.0413, abs=1e-4)
 
 
+def test_how_many_timesteps_there_are_is_the_schedulers_word() -> None:
+    assert Schedule(_sdxl(), steps=4).train_steps == 1000
+    assert Schedule(diffusers.DDIMScheduler(**SCALED, num_train_timesteps=400), steps=4).train_steps == 400
+    assert Schedule(diffusers.FlowMatchEulerDiscreteScheduler(), steps=4).train_steps == 1000
+
+
+def test_the_schedule_of_published_inversion_is_an_altered_one() -> None:
+    """StyleDiffusion specification, section 3 and invariant 1: no offset, d = 1000 div T, and it ends at the level of timestep 0."""
+    for steps, first, ratio in ((30, 957, 33), (50, 980, 20)):
+        schedule = Schedule(_sdxl(), steps=steps).altered(
+            "ddim", 0, steps_offset=0, timestep_spacing="leading", clip_sample=False, set_alpha_to_one=False
+        )
+        assert schedule.timesteps.tolist() == list(range(first, -1, -ratio))
+        assert schedule.alphas[-1] == schedule.alphas[-2]
+        there = schedule.move(_random(0), _random(1), 3, 4)
+        assert (schedule.move(there, _random(1), 4, 3) - _random(0)).abs().max() < 1e-6
+
+
 def test_more_steps_than_a_few_step_sampler_has_is_said_in_words() -> None:
     with pytest.raises(InvalidRequest, match="60 steps"):
         Schedule(_sdxl(), sampler="lcm", steps=60)
