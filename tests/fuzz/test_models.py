@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from editor.diffusion.loading import load_pipelines
-from editor.diffusion.ranking import Ranker
+from editor.diffusion.ranking import ClipScorer
 from editor.errors import ModelUnavailable
 from editor.geometry import Size
 from editor.models.device import Device
@@ -150,7 +150,7 @@ def _trial(random: Random, examples: tuple[Path, ...]) -> bool:
             raise ModelUnavailable(found.problem, found.advice)
         for ranker in ranking:
             if ranker.usable:
-                Ranker.load(ranker, "cpu")
+                ClipScorer.load(ranker, "cpu")
         for info in listed:
             if info.usable:
                 fit(info, CPU, Size(512, 512))

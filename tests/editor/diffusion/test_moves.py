@@ -45,7 +45,9 @@ def test_what_a_network_was_trained_to_say_leads_from_any_level_to_any_other(pre
         for j in range(STEPS + 1):
             expected = schedule.noised(clean, noise, j)
             # Levels are float32: alpha^2 + sigma^2 = 1 holds to that.
-            assert (schedule.move(state, said, i, j) - expected).abs().max() < 1e-5 * max(1, expected.abs().max())
+            assert (schedule.move(state, said, i, j) - expected).abs().max() < 1e-5 * max(
+                1.0, float(expected.abs().max())
+            )
 
 
 @pytest.mark.parametrize(("prediction", "kind"), ROWS)
