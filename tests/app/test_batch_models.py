@@ -395,7 +395,7 @@ def test_memory_that_runs_out_on_the_way(edit: Edit, strength: Path, watched: Wa
 
 def starve(monkeypatch: pytest.MonkeyPatch, watched: Watched, after: int) -> None:
     """Results are made one at a time, and the U-Net finds no memory once it was called so often."""
-    monkeypatch.setattr("editor.diffusion.shelf.Shelf.at_once", lambda *_: 1)
+    monkeypatch.setattr("editor.diffusion.model_cache.ModelCache.max_batch", lambda *_: 1)
     called = watched.called
 
     def starved() -> None:
@@ -509,7 +509,7 @@ def test_variations_beside_one_of_no_numbers_are_written(
 ) -> None:  # fmt: skip
     asked = ("--method", method, "--prompt", "red boat", "--guidance", 1, "--variations", 3)
     if not together:
-        monkeypatch.setattr("editor.diffusion.shelf.Shelf.at_once", lambda *_: 1)
+        monkeypatch.setattr("editor.diffusion.model_cache.ModelCache.max_batch", lambda *_: 1)
     assert edit(strength, *asked, to="whole.png") == 0
     capsys.readouterr()
     step = schedule.Schedule.step
@@ -521,7 +521,7 @@ def test_variations_beside_one_of_no_numbers_are_written(
         stepped = step(self, answer, i, latents, *more)
         first = Noise([2]).like(latents).flatten()
         for row, state in enumerate(latents):
-            if i == 0 and torch.corrcoef(torch.stack([state.flatten(), first]))[0, 1] > 0.5:
+            if i == self.first and torch.corrcoef(torch.stack([state.flatten(), first]))[0, 1] > 0.5:
                 stepped[row] = float("nan")
         return stepped
 

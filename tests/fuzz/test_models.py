@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from editor.diffusion.loading import load_pipelines
-from editor.diffusion.ranking import Ranker
+from editor.diffusion.ranking import ClipScorer
 from editor.errors import ModelUnavailable
 from editor.geometry import Size
 from editor.models.device import Device
@@ -137,7 +137,7 @@ def _trial(random: Random, examples: tuple[Path, ...]) -> bool:
             raise ModelUnavailable(found.problem, found.advice)
         for ranker in ranking:
             if ranker.usable:
-                Ranker.load(ranker, "cpu")
+                ClipScorer.load(ranker, "cpu")
         for info in listed:
             if info.usable:
                 fit(info, CPU, Size(512, 512))

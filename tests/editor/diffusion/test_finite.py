@@ -21,7 +21,7 @@ from editor.diffusion.denoise import denoise
 from editor.diffusion.finite import Watch, diagnosed
 from editor.diffusion.loading import load
 from editor.diffusion.optimise import minimise
-from editor.diffusion.ranking import Eye, Ranker
+from editor.diffusion.ranking import ClipPreprocess, ClipScorer
 from editor.diffusion.schedule import Schedule
 from editor.diffusion.step import Step
 from editor.diffusion.widening import Widening, full_precision
@@ -437,7 +437,7 @@ def test_learning_that_leads_nowhere_ends_at_once() -> None:
         return (weight * (NAN if len(calls) == 3 else 1.0)).sum()
 
     with pytest.raises(NotFinite, match="Learning the surroundings"):
-        outcome_of(minimise(loss, [weight.requires_grad_()], 10, 0.1, doing="Learning"))
+        outcome_of(minimise(loss, lambda: torch.optim.Adam([weight.requires_grad_()], lr=0.1), 10, doing="Learning"))
     assert len(calls) == 3
 
 
@@ -470,7 +470,7 @@ def test_opinions_that_are_no_numbers_rank_nothing() -> None:
     region = np.ones((8, 8), np.float32)
 
     def match(opinions: list[float]) -> Any:
-        ranker = Ranker(RankerInfo("clip", "clip", Path("clip")), _Clip(opinions), _Words(), Eye(8))
+        ranker = ClipScorer(RankerInfo("clip", "clip", Path("clip")), _Clip(opinions), _Words(), ClipPreprocess(8))
         return ranker.match([seen], seen, region, "a boat", "crop")
 
     assert math.isfinite(match([0.5, 0.2])[0].similarity)

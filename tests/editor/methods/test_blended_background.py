@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.fits import FitStore
-from editor.diffusion.shelf import telling_memory
+from editor.diffusion.model_cache import translate_oom
 from editor.errors import OutOfMemory
 from editor.methods.blended_latent_diffusion.model import edit, edit_batch, finishing, refinement, repair
 from editor.methods.blended_latent_diffusion.model.refinement import Learns, misfit, refined
@@ -167,7 +167,7 @@ def test_invariant_26_the_model_stays_when_it_is_cancelled_or_fails(
 
     monkeypatch.setattr(refinement, "misfit", failing)
     with untouched(scene.model), pytest.raises(OutOfMemory):
-        drive(telling_memory(repair(scene.asked(how), scene.model.backend)))
+        drive(translate_oom(repair(scene.asked(how), scene.model.backend)))
     assert len(calls) == 3
 
 

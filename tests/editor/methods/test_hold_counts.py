@@ -41,6 +41,15 @@ def test_invariant_01_there_are_as_many_levels_as_steps_and_one_more(steps: int)
     assert np.unique(hold_counts(fine, steps)).tolist() == list(range(steps + 1))
 
 
+@pytest.mark.parametrize("steps", [4, 7, 10, 28, 30, 50])
+def test_published_counts_on_exact_ties_do_not_fall_behind_by_a_rounding(steps: int) -> None:
+    """A cell painted as 1 - i / steps is held i times, although strength is stored in float32, divided by the strongest, and turned round."""
+    for overall in (1.0, 0.9, 0.7, 0.55, 0.3):
+        painted = np.array([[(1 - i / steps) * overall for i in range(steps + 1)]], np.float32)
+        change = painted / np.float32(overall)
+        assert published_counts(1 - change, steps)[0].tolist() == list(range(steps + 1)), overall
+
+
 def test_published_counts_from_the_specification() -> None:
     """The table in section 4.1, T = 40."""
     keep = np.array([[1 / 255, 0.10, 0.25, 0.50, 0.75, 0.90, 1.0]], np.float32)
