@@ -41,13 +41,13 @@ def whole(net: Any) -> tuple[Any, ...]:
     for tensor in net.state_dict().values():
         digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
     parts = [(name, id(module), module.training, sorted(module.__dict__)) for name, module in net.named_modules()]
-    own = [
-        (name, id(each), each.requires_grad, each.is_leaf and each.grad is None, each.dtype)
-        for name, each in net.named_parameters()
+    parameters = [
+        (name, id(own), own.requires_grad, own.is_leaf and own.grad is None, own.dtype)
+        for name, own in net.named_parameters()
     ]
     hooks = [len(module._forward_pre_hooks) + len(module._forward_hooks) for module in net.modules()]
     places = {name: id(processor) for name, processor in net.attn_processors.items()}
-    return digest.digest(), parts, own, hooks, places, bytes(torch.random.get_rng_state().numpy())
+    return digest.digest(), parts, parameters, hooks, places, bytes(torch.random.get_rng_state().numpy())
 
 
 def in_precision(net: Any, dtype: torch.dtype) -> Any:
@@ -55,12 +55,12 @@ def in_precision(net: Any, dtype: torch.dtype) -> Any:
 
 
 def cast(given: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Any]:
-    def one(each: Any) -> Any:
-        if isinstance(each, dict):
-            return {name: one(inner) for name, inner in each.items()}
-        return each.to(dtype) if isinstance(each, torch.Tensor) and each.is_floating_point() else each
+    def one(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: one(inner) for name, inner in value.items()}
+        return value.to(dtype) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
-    return {name: one(each) for name, each in given.items()}
+    return {name: one(value) for name, value in given.items()}
 
 
 def moved(adaptation: Adaptation, seed: int = 5) -> Adaptation:
@@ -131,21 +131,23 @@ def test_gradients_of_what_is_learned_and_of_nothing_else(kind: Network, dtype: 
         assert output.dtype == dtype
         loss = output.float().square().mean()
         gradients = torch.autograd.grad(loss, learner.parameters)
-        assert [name for name, each in net.named_parameters() if each.is_leaf and each.requires_grad] == [
-            name for name, each in net.named_parameters() if any(each is leaf for leaf in learner.parameters)
+        assert [
+            name for name, parameter in net.named_parameters() if parameter.is_leaf and parameter.requires_grad
+        ] == [
+            name for name, parameter in net.named_parameters() if any(parameter is leaf for leaf in learner.parameters)
         ]
-    assert {each.dtype for each in learner.parameters} == {torch.float32}
+    assert {leaf.dtype for leaf in learner.parameters} == {torch.float32}
     assert all(gradient.isfinite().all() and gradient.abs().max() > 0 for gradient in gradients)
     assert whole(net) == before
     if what is NAMES or dtype == torch.float32:
-        state = {name: each.detach().clone() for name, each in net.state_dict().items()}
+        state = {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
         leaves = learner.tensors()
         if what is NAMES:
-            leaves = {name: each.to(dtype) for name, each in leaves.items()}
-        leaves = {name: each.requires_grad_(not name.endswith("alpha")) for name, each in leaves.items()}
+            leaves = {name: tensor.to(dtype) for name, tensor in leaves.items()}
+        leaves = {name: tensor.requires_grad_(not name.endswith("alpha")) for name, tensor in leaves.items()}
         state |= merged(net, leaves) if what is LORAS else leaves
         output = torch.func.functional_call(net, state, (), {**given, "return_dict": False})[0]
-        wanted_of = [each for each in leaves.values() if each.requires_grad]
+        wanted_of = [tensor for tensor in leaves.values() if tensor.requires_grad]
         wanted = torch.autograd.grad(output.float().square().mean(), wanted_of)
         for gradient, expected in zip(gradients, wanted, strict=True):
             assert torch.allclose(gradient, expected.float(), rtol=1e-3, atol=1e-6)
@@ -170,11 +172,11 @@ def test_what_was_learned_survives_a_file(dtype: torch.dtype, what: Any, tmp_pat
         wanted = predicted(net, given)
     save_file(learner.tensors(), tmp_path / "learned.safetensors")
     tensors = load_file(tmp_path / "learned.safetensors")
-    assert {each.dtype for each in tensors.values()} == {torch.float32}
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}
     with torch.no_grad(), adapted(net, tensors) as again:
         assert torch.equal(predicted(net, given), wanted)
-        assert {name: each.tolist() for name, each in again.tensors().items()} == {
-            name: each.to(dtype if what is NAMES else torch.float32).tolist() for name, each in tensors.items()
+        assert {name: tensor.tolist() for name, tensor in again.tensors().items()} == {
+            name: tensor.to(dtype if what is NAMES else torch.float32).tolist() for name, tensor in tensors.items()
         }
 
 
@@ -201,7 +203,7 @@ def test_learning_goes_on_from_what_was_learned(what: Any) -> None:
     assert all(torch.equal(whole_way[name], resumed[name]) for name in whole_way)
     first = next(iter(resumed))
     with pytest.raises(ValueError, match="something else: "):
-        again.load({name: each for name, each in resumed.items() if name != first})
+        again.load({name: tensor for name, tensor in resumed.items() if name != first})
     with pytest.raises(ValueError, match="is "):
         again.load({**resumed, first: torch.zeros(1, 1)})
 
@@ -367,9 +369,9 @@ def test_evaluated_gradients_are_those_of_checkpointed_blocks_too() -> None:
     net.disable_gradient_checkpointing()
     with learner:
         wanted = torch.autograd.grad(predicted(net, given).square().mean(), learner.parameters)
-    for each in gradients:
-        assert len(each) == len(wanted)
-        for gradient, expected in zip(each, wanted, strict=True):
+    for by_loss in gradients:
+        assert len(by_loss) == len(wanted)
+        for gradient, expected in zip(by_loss, wanted, strict=True):
             assert torch.allclose(gradient, 6 * expected, rtol=1e-3, atol=1e-6)
     with torch.no_grad():
         assert not loss().requires_grad

@@ -365,7 +365,10 @@ def test_an_items_prompt_reaches_its_own_cells_of_a_layer_only() -> None:
 def test_grouped_and_ungrouped_rows_of_different_length_share_a_batch() -> None:
     """The negative prompt has 4 tokens and is filled up with whatever; nobody may read that."""
     net, given = network("sd"), inputs("sd", 2)
-    alone = {name: each[:1] if isinstance(each, torch.Tensor) and each.dim() else each for name, each in given.items()}
+    alone = {
+        name: tensor[:1] if isinstance(tensor, torch.Tensor) and tensor.dim() else tensor
+        for name, tensor in given.items()
+    }
     alone["encoder_hidden_states"] = alone["encoder_hidden_states"][:, :4]
     group = Group(labels=LABELS, owners=OWNERS, branch="positive", other_tokens=4)
     output = controlled(net, group, given, Rows(("negative", "positive")))
@@ -396,12 +399,12 @@ def test_values_have_an_input_of_their_own(kind: Network) -> None:
         return 1.5 * context + 0.5
 
     hooks = [
-        each.register_forward_hook(
+        projection.register_forward_hook(
             lambda module, args, output: torch.cat(
                 [output[:1], torch.nn.functional.linear(1.5 * args[0][1:] + 0.5, module.weight, module.bias)]
             )
         )
-        for each in linear
+        for projection in linear
     ]
     wanted = predicted(net, given)
     for hook in hooks:
@@ -424,19 +427,19 @@ def test_operations_act_in_order() -> None:
 
 def test_mean_over_evaluations_and_over_sites() -> None:
     net = network("sd")
-    each = Record(where=only("cross", max_tokens=15))
+    by_step = Record(where=only("cross", max_tokens=15))
     mean = Record(where=only("cross", max_tokens=15), over_steps="mean")
-    with AttentionControl(net, [each, mean]) as control:
+    with AttentionControl(net, [by_step, mean]) as control:
         for step in range(3):
             control.begin(step)
             predicted(net, inputs("sd", seed=step))
-    (name,) = each.sites
-    expected = torch.stack([each.maps[step, name] for step in range(3)]).mean(0)
+    (name,) = by_step.sites
+    expected = torch.stack([by_step.maps[step, name] for step in range(3)]).mean(0)
     assert torch.allclose(mean.maps[None, name], expected, atol=1e-6)
-    assert torch.equal(each.mean(step=1), each.maps[1, name])
-    assert each.bytes == 3 * 2 * 15 * TOKENS * 4
-    assert mean.bytes == each.bytes / 3
-    assert each.maps[2, name].untyped_storage().nbytes() == each.bytes / 3  # nothing larger is kept alive
+    assert torch.equal(by_step.mean(step=1), by_step.maps[1, name])
+    assert by_step.bytes == 3 * 2 * 15 * TOKENS * 4
+    assert mean.bytes == by_step.bytes / 3
+    assert by_step.maps[2, name].untyped_storage().nbytes() == by_step.bytes / 3  # nothing larger is kept alive
 
 
 def test_record_of_some_rows() -> None:
@@ -598,7 +601,11 @@ def test_gradients_flow_through_recorded_probabilities() -> None:
     def by_equation(arguments: Any) -> torch.Tensor:
         kept = recorded(net, arguments)
         return sum(
-            (each.square().mean() for name, each in kept.items() if name.startswith("up") and name.endswith("attn2")),
+            (
+                probabilities.square().mean()
+                for name, probabilities in kept.items()
+                if name.startswith("up") and name.endswith("attn2")
+            ),
             torch.zeros(()),
         )
 
@@ -630,7 +637,9 @@ def test_checkpointed_blocks_run_under_control_on_the_way_back_too(kind: Network
 
 def test_half_precision_networks_keep_their_precision() -> None:
     net, given = network("sd").to(torch.bfloat16), inputs("sd")
-    given = {name: each.to(torch.bfloat16) if each.is_floating_point() else each for name, each in given.items()}
+    given = {
+        name: tensor.to(torch.bfloat16) if tensor.is_floating_point() else tensor for name, tensor in given.items()
+    }
     record = Record()
     output = controlled(net, record, given)
     assert output.dtype == torch.bfloat16
