@@ -206,6 +206,38 @@ def test_text_first_in_flux() -> None:
     assert torch.allclose(controlled_on((5, 3), net, BY_ITSELF, given), predicted(net, given), atol=1e-5)
 
 
+def test_padding_of_the_text_stays_unread_in_qwen_image() -> None:
+    """Its processor takes arguments that diffusers hands only to processors which name them."""
+    with tiny.seeded(0):
+        net = diffusers.QwenImageTransformer2DModel(
+            patch_size=2,
+            in_channels=16,
+            out_channels=4,
+            num_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=12,
+            axes_dims_rope=(4, 6, 6),
+        ).eval()
+    generator = torch.Generator().manual_seed(0)
+    given = {
+        "hidden_states": torch.randn(2, 15, 16, generator=generator),
+        "encoder_hidden_states": torch.randn(2, TOKENS, 12, generator=generator),
+        "encoder_hidden_states_mask": torch.tensor([[1] * 7, [1] * 5 + [0] * 2]),
+        "timestep": torch.tensor([0.5, 0.5]),
+        "img_shapes": [[(1, 5, 3)]] * 2,
+    }
+    record = Record()
+    with AttentionControl(net, [record, BY_ITSELF], grid=(5, 3)):
+        output = predicted(net, given)
+    assert torch.allclose(output, predicted(net, given), atol=1e-5)
+    for kept in record.maps.values():
+        assert kept.shape == (2, 15, TOKENS)
+        assert (kept[0] > 0).all()
+        assert (kept[1, :, :5] > 0).all()
+        assert (kept[1, :, 5:] == 0).all()
+
+
 @pytest.mark.parametrize("kind", WITH_TEXT)
 def test_replace_takes_the_sources_probabilities_in_every_branch(kind: Network) -> None:
     net, given = network(kind), inputs(kind, 4)
