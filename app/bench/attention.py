@@ -15,7 +15,7 @@ from app.bench import Result
 from app.bench.random_models import KINDS, LABELS, SIDES, Kind, Scale, unet
 from editor.diffusion.attention.control import AttentionControl
 from editor.diffusion.attention.operations import Group, Operation, Record, only
-from editor.diffusion.attention.sites import Rows
+from editor.diffusion.attention.sites import BatchLayout
 from editor.diffusion.backend import Embeddings
 from editor.diffusion.evaluation import during
 from editor.diffusion.networks import predicted
@@ -23,7 +23,7 @@ from editor.diffusion.networks import predicted
 STEPS = 200
 NO_OP_BAR = 2.0  # %
 TOKENS = 77
-GUIDED = Rows(("negative", "positive"))
+GUIDED = BatchLayout(("negative", "positive"))
 Step = Callable[[], object]
 
 

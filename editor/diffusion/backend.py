@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from editor.diffusion.adaptation import Adaptation, Lora
 from editor.diffusion.attention.control import AttentionControl
 from editor.diffusion.attention.operations import Operation
-from editor.diffusion.attention.sites import Rows
+from editor.diffusion.attention.sites import BatchLayout
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Size
@@ -105,7 +105,9 @@ class Backend(Protocol):
     def schedule(self, steps: int, strength: float = 1.0, sampler: Sampler = "", first: int | None = None) -> Schedule:
         """A fresh schedule over the model's own scheduler, or another sampler with its noise levels."""
 
-    def attention(self, operations: Operation | Sequence[Operation], rows: Rows | None = None) -> AttentionControl:
+    def attention(
+        self, operations: Operation | Sequence[Operation], rows: BatchLayout | None = None
+    ) -> AttentionControl:
         """A `with` in which operations act on the network's attention, at batches laid out as `rows`; it may be entered again and again."""
 
     def adapted(self, weights: Mapping[str, torch.Tensor]) -> Adaptation:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from editor.diffusion.adaptation import Adaptation, Lora, adapted, trainable
 from editor.diffusion.attention.control import AttentionControl, begin
 from editor.diffusion.attention.operations import Operation
-from editor.diffusion.attention.sites import Rows
+from editor.diffusion.attention.sites import BatchLayout
 from editor.diffusion.backend import Embeddings, Image
 
 
@@ -23,7 +23,9 @@ class BorrowedNetwork:
     def _network(self) -> Any:
         raise NotImplementedError
 
-    def attention(self, operations: Operation | Sequence[Operation], rows: Rows | None = None) -> AttentionControl:
+    def attention(
+        self, operations: Operation | Sequence[Operation], rows: BatchLayout | None = None
+    ) -> AttentionControl:
         return AttentionControl(self._network, operations, rows)
 
     def adapted(self, weights: Mapping[str, torch.Tensor]) -> Adaptation:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from editor.diffusion.attention.operations import Operation
-from editor.diffusion.attention.sites import Call, Grid, Layer, Rows, Site, attention_layers, entry_grid
+from editor.diffusion.attention.sites import BatchLayout, Call, Grid, Layer, Site, attention_layers, entry_grid
 
 _CONTROL = "_palimpsest_attention_control"  # where a network carries the control that is on
 
@@ -25,14 +25,15 @@ class AttentionControl:
     """A `with` in which operations act on a network's attention; its processors are put back afterwards, on errors and cancel too.
 
     It is made once and may be entered as often as wanted, which is cheap, but not twice at a time: one network has one control, of as many
-    operations as wanted. What is checkpointed runs again on the way back, so gradients belong inside the `with` as well.
+    operations as wanted. What is checkpointed runs again on the way back, so gradients belong inside the `with` as well, and those of calls at
+    several steps are taken one by one (`evaluated` sees to the first).
     """
 
     def __init__(
         self,
         network: torch.nn.Module,
         operations: Operation | Sequence[Operation],
-        rows: Rows | None = None,
+        rows: BatchLayout | None = None,
         grid: Grid | None = None,
     ) -> None:
         """
@@ -43,7 +44,7 @@ class AttentionControl:
         """
         self._network = network
         self._operations = (operations,) if isinstance(operations, Operation) else tuple(operations)
-        self._rows = self.rows = rows or Rows()
+        self._rows = self.rows = rows or BatchLayout()
         self.step: int | None = None
         self._given_grid = grid
         layers = attention_layers(network) if self._operations else ()
@@ -52,7 +53,7 @@ class AttentionControl:
         self._grid: Grid | None = None
         self._hook: Any = None
 
-    def begin(self, step: int | None, rows: Rows | None = None) -> None:
+    def begin(self, step: int | None, rows: BatchLayout | None = None) -> None:
         """Says which sampling step (absolute index) the next calls of the network belong to, and how their batch is laid out."""
         self.step = step
         self.rows = rows or self._rows
@@ -105,7 +106,7 @@ class AttentionControl:
             self._grid = grid
 
 
-def begin(network: torch.nn.Module, step: int | None, rows: Rows | None = None) -> None:
+def begin(network: torch.nn.Module, step: int | None, rows: BatchLayout | None = None) -> None:
     """Tells the control that is on at a network, if any, which step comes: for whoever calls the network."""
     control: AttentionControl | None = network.__dict__.get(_CONTROL)
     if control is not None:
@@ -166,7 +167,7 @@ class _Processor:
 class _Core(TorchFunctionMode):
     """Attention of one call of one site."""
 
-    def __init__(self, site: Site, operations: Sequence[Operation], step: int | None, rows: Rows) -> None:
+    def __init__(self, site: Site, operations: Sequence[Operation], step: int | None, rows: BatchLayout) -> None:
         super().__init__()
         self.calls = 0
         self._site, self._operations, self._step, self._rows = site, operations, step, rows

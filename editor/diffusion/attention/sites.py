@@ -19,7 +19,7 @@ PICTURE_FIRST = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class BatchLayout:
     """Layout of a batch: which rows belong to which branch of guidance, and which picture is which.
 
     branches: names in the order of the batch; each branch holds all pictures. With guidance `("negative", "positive")`.
@@ -30,7 +30,7 @@ class Rows:
     roles: tuple[str, ...] = ()
 
     def select(self, batch: int, branch: str | None = None, role: str | None = None) -> tuple[int, ...]:
-        """Rows of a branch and of a role in a batch of `batch` rows, in order; None means all.
+        """BatchLayout of a branch and of a role in a batch of `batch` rows, in order; None means all.
 
         A branch that this run does not have selects nothing. Raises ValueError for a batch that is not laid out so, and for an unknown role.
         """
@@ -118,7 +118,7 @@ class Call:
 
     site: Site
     step: int | None
-    rows: Rows
+    rows: BatchLayout
     batch: int
 
     def select(self, branch: str | None = None, role: str | None = None) -> tuple[int, ...]:

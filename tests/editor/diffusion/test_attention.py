@@ -22,7 +22,7 @@ from editor.diffusion.attention.operations import (
     ValueInput,
     only,
 )
-from editor.diffusion.attention.sites import Call, Rows, Site
+from editor.diffusion.attention.sites import BatchLayout, Call, Site
 from editor.errors import OutOfMemory
 from tests import tiny
 from tests.editor.diffusion.attention_stage import (
@@ -39,7 +39,7 @@ from tests.editor.diffusion.attention_stage import (
     written_out,
 )
 
-GUIDED = Rows(("negative", "positive"), ("source", "target"))
+GUIDED = BatchLayout(("negative", "positive"), ("source", "target"))
 BY_ITSELF = Replace(compute=lambda call, own, source: own)
 # The left part of the picture is item 0, the right part item 1; the last token belongs to both.
 LABELS = np.zeros((80, 48), np.int16)
@@ -54,7 +54,7 @@ def no_gradients(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def controlled(
-    net: Any, operations: Any, given: Any, rows: Rows | None = None, step: int | None = None
+    net: Any, operations: Any, given: Any, rows: BatchLayout | None = None, step: int | None = None
 ) -> torch.Tensor:
     control = AttentionControl(net, operations, rows)
     control.begin(step)
@@ -403,10 +403,10 @@ def test_grouped_and_ungrouped_rows_of_different_length_share_a_batch() -> None:
     }
     alone["encoder_hidden_states"] = alone["encoder_hidden_states"][:, :4]
     group = Group(labels=LABELS, owners=OWNERS, branch="positive", other_tokens=4)
-    output = controlled(net, group, given, Rows(("negative", "positive")))
+    output = controlled(net, group, given, BatchLayout(("negative", "positive")))
     assert torch.allclose(output[:1], predicted(net, alone), atol=1e-5)
     given["encoder_hidden_states"][0, 4:] = 50.0
-    assert torch.equal(controlled(net, group, given, Rows(("negative", "positive"))), output)
+    assert torch.equal(controlled(net, group, given, BatchLayout(("negative", "positive"))), output)
 
 
 def test_items_without_a_token_are_refused() -> None:
@@ -442,7 +442,7 @@ def test_values_have_an_input_of_their_own(kind: Network) -> None:
     for hook in hooks:
         hook.remove()
     values = ValueInput(compute=other, role="target")
-    output = controlled(net, values, given, Rows(roles=("source", "target")))
+    output = controlled(net, values, given, BatchLayout(roles=("source", "target")))
     assert torch.allclose(output, wanted, atol=1e-5)
     assert not torch.allclose(output[1], predicted(net, given)[1], atol=1e-4)
 
@@ -587,7 +587,7 @@ def test_the_step_comes_from_whoever_calls_the_network() -> None:
     net, record = network("sd"), Record(where=only("cross"), branch="positive")
     begin(net, 4)  # nobody listens
     with AttentionControl(net, record):
-        begin(net, 7, Rows(("negative", "positive")))
+        begin(net, 7, BatchLayout(("negative", "positive")))
         predicted(net, inputs("sd", 4))
     assert {step for step, _ in record.maps} == {7}
     assert {len(kept) for kept in record.maps.values()} == {2}
@@ -598,8 +598,8 @@ def test_a_batch_that_is_laid_out_otherwise_is_refused() -> None:
     assert GUIDED.select(4, "positive") == (2, 3)
     assert GUIDED.select(4, role="target") == (1, 3)
     assert GUIDED.select(4, "image") == ()
-    assert Rows(("negative", "positive")).select(6, "positive") == (3, 4, 5)
-    for rows, batch in ((GUIDED, 2), (GUIDED, 6), (Rows(("a", "b")), 3)):
+    assert BatchLayout(("negative", "positive")).select(6, "positive") == (3, 4, 5)
+    for rows, batch in ((GUIDED, 2), (GUIDED, 6), (BatchLayout(("a", "b")), 3)):
         with pytest.raises(ValueError, match="batch of"):
             rows.select(batch)
     with pytest.raises(ValueError, match="no picture is called"):
