@@ -30,7 +30,7 @@ class BatchLayout:
     roles: tuple[str, ...] = ()
 
     def select(self, batch: int, branch: str | None = None, role: str | None = None) -> tuple[int, ...]:
-        """BatchLayout of a branch and of a role in a batch of `batch` rows, in order; None means all.
+        """Rows of a branch and of a role in a batch of `batch` rows, in order; None means all.
 
         A branch that this run does not have selects nothing. Raises ValueError for a batch that is not laid out so, and for an unknown role.
         """
