@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.settings import LEAST_AUTOSAVE, LEAST_BUDGET, MOST_AUTOSAVE, Settings
+from app.settings import LEAST_AUTOSAVE, MIN_BUDGET, MOST_AUTOSAVE, Settings
 from widgets.actions import Command, shortcut_words
 from widgets.controls.check import Check
 from widgets.controls.choice import Choice
@@ -26,7 +26,7 @@ from widgets.controls.slider import Slider
 from widgets.theme import Choice as ThemeChoice
 
 GIGABYTE = 1024**3
-MOST_BUDGET = 16
+MAX_BUDGET = 16
 ICON = 64
 
 
@@ -40,8 +40,8 @@ class PreferencesDialog(QDialog):
         theme = Choice("Theme", [("system", "As the system", ""), ("dark", "Dark", ""), ("light", "Light", "")])
         theme.set_value(settings.values.theme)
         theme.changed.connect(choose_theme)
-        least = LEAST_BUDGET / GIGABYTE
-        undo = Slider("Memory for undo", least, MOST_BUDGET, 2, unit="GB", step=0.25, curve=2)
+        least = MIN_BUDGET / GIGABYTE
+        undo = Slider("Memory for undo", least, MAX_BUDGET, 2, unit="GB", step=0.25, curve=2)
         undo.set_value(settings.values.undo_budget / GIGABYTE)
         undo.setToolTip("For each document; the oldest steps go when it is full.")
         undo.finished.connect(lambda value: settings.set(undo_budget=int(value * GIGABYTE)))

@@ -36,7 +36,7 @@ from app.practice_room import PracticeRoom
 from app.runner import Runner, RunsRequests
 from app.saving import note_state, save_session
 from app.settings import Settings
-from editor.document import Document
+from editor.document.document import Document
 from editor.errors import EditorError, UnreadableFile, readable
 from editor.geometry import Size
 from editor.io.encoding import KINDS, options_from
@@ -44,15 +44,15 @@ from editor.io.files import state_of
 from editor.io.images import Picture, export_kind, read_image
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from widgets.busy import Waits
-from widgets.canvas.arrivals import title
+from widgets.canvas.drop_choices import title
 from widgets.controls.icons import program_icon
 from widgets.dragged import on_clipboard
 from widgets.incoming import Source, picture_of, source_of
 from widgets.methods import METHODS
-from widgets.models_page import ModelsPage
-from widgets.services import Practice, Recent
-from widgets.session import Session
+from widgets.models.page import ModelsPage
+from widgets.session.session import Session
+from widgets.shell.busy import Waits
+from widgets.shell.services import Practice, Recent
 from widgets.theme import Theme
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ T = TypeVar("T")
 MakeEngine = Callable[[Callable[[], Library]], RunsRequests]
 
 SAMPLE = "flower.jpg"
-MOST_REFUSALS = 3  # that are said each for itself
-MOST_NAMED = 10
+MAX_REFUSALS = 3  # that are said each for itself
+MAX_NAMED = 10
 UNEXPECTED = "Something unexpected happened while it was opened."
 
 
@@ -214,7 +214,7 @@ class Application:
         refusals: list[EditorError] = []
         for path in paths:
             await asyncio.wait([self._start(self.open(path, refusals.append))])
-        if len(refusals) > MOST_REFUSALS:
+        if len(refusals) > MAX_REFUSALS:
             self._refuse(_together(refusals, len(paths)))
         else:
             for error in refusals:
@@ -587,7 +587,7 @@ def _together(refusals: Sequence[EditorError], asked: int) -> EditorError:
     """Many of the files that were to be opened could not be, as one message that names them."""
     for error in refusals:
         log.warning("Not opened: %s", error.message)
-    named = [error.message for error in refusals[:MOST_NAMED]]
+    named = [error.message for error in refusals[:MAX_NAMED]]
     rest = len(refusals) - len(named)
     named += [f"And {rest} more; the log has them."] if rest else []
     return UnreadableFile(f"{len(refusals)} of {asked} files could not be opened.", "\n".join(named))

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, TypeVar
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from app.settings import Settings
-from editor.document import Document
-from widgets.session import Session
+from editor.document.document import Document
+from widgets.session.session import Session
 
 if TYPE_CHECKING:
     from editor.io.files import FileState
@@ -39,7 +39,7 @@ _Question = tuple[
 QUIET_START = 1000  # milliseconds after opening until an unchanged document is written in full
 RETRY = 5.0  # seconds between tries while nothing can be written
 SYNC_INTERVAL = 5.0  # seconds at least between two times of making sure against a power failure
-LEAST_STEP = 0.001  # seconds by which a later state of a document is later, also when the clock was put back
+MIN_STEP = 0.001  # seconds by which a later state of a document is later, also when the clock was put back
 SETTLE = 0.03  # seconds after a step until it is written: what it changed is painted first
 # While a hand is at work, a large state is written more slowly: after so many blocks, and for so many seconds in all.
 BLOCKS_AT_ONCE = 64
@@ -181,7 +181,7 @@ class _Follow(QObject):
         entry = history.entries[history.index]
         step = (entry.number == self._first_number and self._first_step) or entry.label
         source = None if unsaved else self._source
-        self._time = max(time.time(), self._time + LEAST_STEP)
+        self._time = max(time.time(), self._time + MIN_STEP)
         self._writer.post(
             self.key,
             _Posted(document, session.name, session.path, source, self._saves, step, self._time, words, on_disk),

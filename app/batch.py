@@ -9,34 +9,34 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from editor.advice import NOTHING_ADVICE, NOTHING_CAME, asked_for_little, came_to_nothing
-from editor.colour import convert
-from editor.compose import flatten
-from editor.document import Document
-from editor.edit import Draft, apply_result, candidates, make_request
+from editor.document.colour import convert
+from editor.document.compose import flatten
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.document.faint_strength import is_strength
+from editor.document.placing import fitted, reachable
+from editor.document.tiles import Tiles
+from editor.edits.apply import apply_result
+from editor.edits.dispatch import candidates, make_request
+from editor.edits.warnings import NOTHING_ADVICE, NOTHING_CAME, asked_for_little, came_to_nothing
 from editor.engine import Engine
 from editor.errors import EditorError, InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go, readable
-from editor.faint import is_strength
-from editor.fields import FieldSpec, field_specs
-from editor.first_strength import first_strength
 from editor.geometry import Placement, Size
 from editor.io.encoding import ExportOptions
 from editor.io.images import Picture, export_kind, read_image, write_image
 from editor.io.mask_pictures import read_mask
-from editor.item import Exemplar
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.placing import fitted, reachable
-from editor.report import EditResult, Found, Match, Progress, Scored
-from editor.request import (
-    BlendedSettings,
-    CandidatesRequest,
-    MethodSettings,
-    PixelsSettings,
-    QuickFillSettings,
-    Sampler,
-)
-from editor.tiles import Tiles
+from editor.planning.draft import Draft
+from editor.planning.first_strength import first_strength
+from editor.requests.edit_request import CandidatesRequest, Sampler
+from editor.requests.method_settings import MethodSettings
+from editor.requests.reports import Progress, ResultReady, Scored
+from editor.requests.results import EditResult, Match
+from editor.requests.settings_fields import FieldSpec, field_specs
 
 METHODS: dict[str, type[MethodSettings]] = {"pixels": PixelsSettings, "words": BlendedSettings}
 
@@ -47,7 +47,7 @@ class WithModel:
 
     `exemplars`: files, each with the place of its middle in pixels of the picture (None for the middle of that) and its scale (None fits it in).
     `method`: "pixels" for PIXELS, "words" for Blended Latent Diffusion, which takes no exemplars. `variations`: how many results; those of "words"
-    come best first where a model here can tell. The rest as in `editor.planning.Draft`.
+    come best first where a model here can tell. The rest as in `editor.planning.draft.Draft`.
     """
 
     library: Library
@@ -242,7 +242,7 @@ def drive(request: CandidatesRequest, engine: Engine) -> Made:
     try:
         for report in reports:
             match report:
-                case Found(result):
+                case ResultReady(result):
                     results.append(result)
                 case Scored(seed, fit):
                     matches[seed] = fit

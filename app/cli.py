@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from editor.io.encoding import ExportOptions
 
 WORDS = ("edit", "models", "demo", "bench", "screenshots", "practice-model", "kill-test", "monkey")
-MOST = 64  # variations
+MAX_VARIATIONS = 64  # variations
 SOME = 3  # exit status: some of the variations are written
 SAMPLERS = ("euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm")
 
@@ -118,8 +118,8 @@ def _edit(arguments: Sequence[str]) -> int:
         if given:
             name = given[0].replace("overall", "strength")
             parser.error(f"--{name} needs a --model; “palimpsest models” lists those that are here")
-    if asked.variations is not None and not 1 <= asked.variations <= MOST:
-        parser.error(f"--variations must be 1 to {MOST}")
+    if asked.variations is not None and not 1 <= asked.variations <= MAX_VARIATIONS:
+        parser.error(f"--variations must be 1 to {MAX_VARIATIONS}")
     from app.batch import SomeMissing, WithModel, edit_file  # noqa: PLC0415
     from editor.errors import EditorError  # noqa: PLC0415
 
@@ -239,40 +239,40 @@ def _demo(arguments: Sequence[str]) -> int:
     parser.add_argument("--close", action="store_true", help="close the window when done, also with a display")
     asked = parser.parse_args(arguments)
     headless = without_display()
-    from app.demo.command import run  # noqa: PLC0415
+    from app.dev.demo.command import run  # noqa: PLC0415
 
     return run(asked.output, stay_open=not (headless or asked.close))
 
 
 def _bench(arguments: Sequence[str]) -> int:
     without_display()
-    from app.bench.run import main as bench  # noqa: PLC0415
+    from app.dev.bench.run import main as bench  # noqa: PLC0415
 
     return bench(arguments)
 
 
 def _screenshots(arguments: Sequence[str]) -> int:
     without_display()
-    from app.screenshots import main as screenshots  # noqa: PLC0415
+    from app.dev.screenshots import main as screenshots  # noqa: PLC0415
 
     return screenshots(arguments)
 
 
 def _practice_model(arguments: Sequence[str]) -> int:
-    from app.practice.command import main as practice_model  # noqa: PLC0415
+    from app.dev.practice.command import main as practice_model  # noqa: PLC0415
 
     return practice_model(arguments)
 
 
 def _kill_test(arguments: Sequence[str]) -> int:
-    from app.killer.command import main as kill_test  # noqa: PLC0415
+    from app.dev.killer.command import main as kill_test  # noqa: PLC0415
 
     return kill_test(arguments)
 
 
 def _monkey(arguments: Sequence[str]) -> int:
     without_display()
-    from app.monkey.command import main as monkey  # noqa: PLC0415
+    from app.dev.monkey.command import main as monkey  # noqa: PLC0415
 
     return monkey(arguments)
 

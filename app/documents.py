@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.colour import to_srgb
-from editor.compose import flatten
-from editor.document import Document, Metadata
+from editor.document.colour import to_srgb
+from editor.document.compose import flatten
+from editor.document.document import Document, Metadata
+from editor.document.thumbnails import document_thumbnail
 from editor.errors import EditorError
 from editor.io.encoding import ExportOptions
 from editor.io.images import Picture, begins_picture, begins_project, read_image, write_image
 from editor.io.project import SUFFIX, open_project, save_project
 from editor.io.safe_json import read_start
-from editor.thumbnails import document_thumbnail
 
 log = logging.getLogger(__name__)
 

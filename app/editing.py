@@ -11,27 +11,34 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.runner import Runner, internal_error, out_of_memory
-from editor.edit import at_strengths, candidates, frame_for, make_request, repair
+from editor.edits.dispatch import at_strengths, candidates, frame_for, make_request, repair
 from editor.errors import EditorError, readable
 from editor.io.images import Picture, read_image
 from editor.models.info import ModelInfo
-from editor.report import Assessment, FinishEarly, Masks, Report
-from editor.request import AssessRequest, CandidatesRequest, RepairRequest, SegmentRequest, StrengthsRequest
-from widgets.busy import Waits
-from widgets.job import Asked, Mend
-from widgets.session import Session
+from editor.requests.edit_request import (
+    AssessRequest,
+    CandidatesRequest,
+    RepairRequest,
+    SegmentRequest,
+    StrengthsRequest,
+)
+from editor.requests.reports import FinishEarly, Report
+from editor.requests.results import Assessment, Masks
+from widgets.session.job import EdgeRepairJob, EditJob
+from widgets.session.session import Session
+from widgets.shell.busy import Waits
 
 log = logging.getLogger(__name__)
 
 
-def request(asked: Asked) -> CandidatesRequest | StrengthsRequest:
+def request(asked: EditJob) -> CandidatesRequest | StrengthsRequest:
     """For all the results that are wanted. Raises `InvalidRequest`."""
     if asked.strengths:
         return at_strengths(asked.document, asked.draft, asked.strengths, asked.planned)
     return candidates(make_request(asked.document, asked.draft, asked.planned), asked.wanted)
 
 
-def repair_request(mend: Mend) -> RepairRequest:
+def repair_request(mend: EdgeRepairJob) -> RepairRequest:
     """For the edge of a result that was accepted. Raises `InvalidRequest`."""
     asked = mend.candidate.asked
     made = make_request(asked.document, asked.draft, asked.planned)
@@ -39,7 +46,7 @@ def repair_request(mend: Mend) -> RepairRequest:
 
 
 async def run_edit(
-    session: Session, runner: Runner, asked: Asked, early: threading.Event, is_current: Callable[[], bool]
+    session: Session, runner: Runner, asked: EditJob, early: threading.Event, is_current: Callable[[], bool]
 ) -> None:
     """Make the planned edit's variations; each reaches the session as soon as it is finished.
 
@@ -70,7 +77,7 @@ async def run_edit(
         session.job_finished()
 
 
-async def assess(runner: Runner, asked: Asked, done: Callable[[Assessment | None], None]) -> None:
+async def assess(runner: Runner, asked: EditJob, done: Callable[[Assessment | None], None]) -> None:
     """Whether the edit fits into memory; None where that cannot be told, as where the edit could not be made anyway."""
     frame, model = frame_for(asked.document, asked.draft, asked.planned), asked.draft.model
     if frame is None or model is None:
@@ -143,7 +150,7 @@ class Editing:
         self._segmenting: dict[Session, asyncio.Task[None]] = {}
         self._reading: dict[asyncio.Task[None], Session] = {}
 
-    def run(self, session: Session, asked: Asked) -> None:
+    def run(self, session: Session, asked: EditJob) -> None:
         early = self._early[session] = threading.Event()
         work = run_edit(session, self._runner, asked, early, lambda: self._edits.get(session) is task)
         task = self._start(work, session.job_failed)
@@ -162,7 +169,7 @@ class Editing:
 
     def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
         self._only_newest(self._assessing, session)
-        asked = Asked.of(session.plan, session.document, session.draft)
+        asked = EditJob.of(session.plan, session.document, session.draft)
         task = self._start(assess(self._runner, asked, done), partial(_tell, session))
         self._assessing[session] = task
         task.add_done_callback(lambda ended: self._forget(self._assessing, session, ended))

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from editor.compose import flatten
-from editor.document import Document
+from editor.document.compose import flatten
+from editor.document.document import Document
 from editor.errors import EditorError
 from editor.geometry import Size
 from editor.io.encoding import KINDS, ExportOptions, KindName, Stopped, encode, exported_size
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 WIDTH = 480
 PAUSE = 120  # ms that the hand must rest before anything is encoded
 WORKING = "Working out the size of the file …"
-LARGEST = 16_384  # pixels that the longest side can be set to here
+MAX_SIDE = 16_384  # pixels that the longest side can be set to here
 _OF_ALL = {"scaling", "longest", "percent", "keep_information"}  # what all kinds of file have in common
 KEEP = "Keep information about the picture (camera, place, author)"
 
@@ -149,7 +149,7 @@ class ExportDialog(QDialog):
         self.scaling = Choice(
             "Size", [("full", "Full size", ""), ("longest", "Longest side", ""), ("percent", "Percent", "")]
         )
-        self.longest = Slider("Longest side", 16, LARGEST, min(2048, LARGEST), unit="px", step=1, curve=2)
+        self.longest = Slider("Longest side", 16, MAX_SIDE, min(2048, MAX_SIDE), unit="px", step=1, curve=2)
         self.percent = Slider("Of width and height", 0.01, 4, 0.5, unit="%", step=0.01, curve=2)
         self.keep = Check(KEEP)
         self.keep.setToolTip(

@@ -13,7 +13,6 @@ from app.about import AboutBox, PreferencesDialog, ShortcutsDialog
 from app.settings import Settings
 from editor.errors import readable
 from widgets.actions import Actions, Canvas, Command
-from widgets.adjust import Adjustment
 from widgets.canvas.subject import Subject
 from widgets.command_table import MENUS, OTHERS
 from widgets.command_table.conditions import always
@@ -21,20 +20,21 @@ from widgets.command_table.context import CONTEXT, WHOLE
 from widgets.controls.icons import program_icon
 from widgets.controls.rows import Row
 from widgets.guard import Guarded
-from widgets.palette import CommandPalette
-from widgets.services import Services
-from widgets.session import Notice, Session
-from widgets.start_page import StartPage
+from widgets.session.session import Notice, Session
+from widgets.shell.adjustment import Adjustment
+from widgets.shell.command_palette import CommandPalette
+from widgets.shell.services import Services
+from widgets.shell.start_page import StartPage
+from widgets.shell.top_bar import TopBar
+from widgets.shell.workbench import Workbench
 from widgets.theme import Choice, Theme
-from widgets.top_bar import TopBar
-from widgets.workbench import Workbench
 
 FIRST_SIZE = QSize(1280, 800)
 TITLE = "Palimpsest"
 
 
 class MainWindow(Guarded, QMainWindow):
-    """Documents as tabs, menus and the palette; it is the `Desk` that commands act on.
+    """Documents as tabs, menus and the palette; it is the `WindowContext` that commands act on.
 
     `session_chosen(session)` when another document is in front, None when none is open. Closing asks `services.quit()`; the program
     ends the window with `shut()`.

@@ -23,10 +23,10 @@ from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.models.rankers import RankerInfo, inspect_ranker, is_clip, ranker_of, rankers
-from editor.report import Progress, Reports
-from widgets.busy import Waits
+from editor.requests.reports import Progress, Reports
 from widgets.local_files import url_of
-from widgets.models.service import Getting
+from widgets.models.service import Download
+from widgets.shell.busy import Waits
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Models(QObject):
         self.bundled = bundled
         self._models: Sequence[ModelInfo] | None = None
         self._rankers: Sequence[RankerInfo] = ()
-        self._getting: Getting | None = None
+        self._getting: Download | None = None
         self._stopped = threading.Event()
         self._loading: asyncio.Task[None] | None = None
         self._asked = 0  # look-ups so far: only the newest counts
@@ -135,7 +135,7 @@ class Models(QObject):
         return ranker_of(self.library, self._rankers)
 
     @property
-    def getting(self) -> Getting | None:
+    def getting(self) -> Download | None:
         return self._getting
 
     @property
@@ -245,7 +245,7 @@ class Models(QObject):
         if self._busy:
             return
         self._asked += 1
-        self._tell(Getting(id.strip(), "looking"))
+        self._tell(Download(id.strip(), "looking"))
         self._start(self._look_up(id, self._asked))
 
     def get(self) -> None:
@@ -278,7 +278,7 @@ class Models(QObject):
     def _busy(self) -> bool:
         return self._loading is not None and not self._loading.done()
 
-    def _tell(self, getting: Getting | None) -> None:
+    def _tell(self, getting: Download | None) -> None:
         self._getting = getting
         self.getting_changed.emit()
 
@@ -291,9 +291,9 @@ class Models(QObject):
 
         try:
             plan, missing = await _in_thread(ask)
-            found = Getting(plan.id, "found" if missing else "done", plan, missing)
+            found = Download(plan.id, "found" if missing else "done", plan, missing)
         except EditorError as error:
-            found = Getting(id.strip(), "failed", error=error)
+            found = Download(id.strip(), "failed", error=error)
         if asked == self._asked:
             self._tell(found)
 

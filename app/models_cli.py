@@ -21,7 +21,7 @@ from editor.models.download import download, remaining
 from editor.models.hub import DownloadPlan, plan_download
 from editor.models.info import FAMILIES, ModelInfo
 from editor.models.library import Library
-from editor.report import Progress
+from editor.requests.reports import Progress
 from resources import bundled_models
 
 EVERY = 10.0  # seconds between two lines of progress where lines cannot be overwritten

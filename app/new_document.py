@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
 
-from editor.document import Document
+from editor.document.document import Document
 from editor.geometry import Size
 from widgets.controls.choice import Choice
 from widgets.controls.slider import Slider

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from editor.document import Document
-from editor.first_strength import first_strength
-from editor.request import BlendedSettings, PixelsSettings
-from widgets.services import Practice
+from editor.document.document import Document
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.planning.first_strength import first_strength
+from widgets.shell.services import Practice
 
 if TYPE_CHECKING:
-    from app.practice.world import World
+    from app.dev.practice.world import World
 
 BLEND_STRENGTH = 0.4
 
@@ -34,14 +35,14 @@ class PracticeRoom:
 
     def draw(self) -> None:
         """Make the pictures of the cards."""
-        from app.practice.examples import EXAMPLES  # noqa: PLC0415  the window is there before
+        from app.dev.practice.examples import EXAMPLES  # noqa: PLC0415  the window is there before
 
         world = self._draws()
         self.scenes = [Practice(example.name, example.picture(world)) for example in EXAMPLES]
 
     def open(self, name: str) -> Opened:
         """The scene as a document, and an edit of its first thing. Raises `KeyError` for an unknown name."""
-        from app.practice.examples import EXAMPLES  # noqa: PLC0415  as above
+        from app.dev.practice.examples import EXAMPLES  # noqa: PLC0415  as above
 
         example = {each.name: each for each in EXAMPLES}[name]
         document = example.document(self._draws())
@@ -60,7 +61,7 @@ class PracticeRoom:
 
     def _draws(self) -> World:
         if self._world is None:
-            from app.practice.world import World  # noqa: PLC0415  as above
+            from app.dev.practice.world import World  # noqa: PLC0415  as above
 
             self._world = World()
         return self._world

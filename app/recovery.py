@@ -13,11 +13,11 @@ from PySide6.QtGui import QCloseEvent, QPixmap
 from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.documents import read_document
-from editor.document import Document
+from editor.document.document import Document
+from editor.document.thumbnails import document_thumbnail
 from editor.io.files import state_of
 from editor.io.limits import Mending
 from editor.io.recovery import LeftBehind
-from editor.thumbnails import document_thumbnail
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.elided import ElidedLabel
 from widgets.guard import Guarded

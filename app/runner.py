@@ -12,8 +12,7 @@ from typing import Any, Protocol, overload
 from PySide6.QtCore import QObject, QThread, Signal, Slot
 
 from editor.errors import EditorError, InternalError, OutOfMemory, let_go
-from editor.report import Assessment, EditResult, FinishEarly, Found, Masks, Preview, Report, Reports, Scored
-from editor.request import (
+from editor.requests.edit_request import (
     AssessRequest,
     CandidatesRequest,
     EditRequest,
@@ -21,6 +20,8 @@ from editor.request import (
     SegmentRequest,
     StrengthsRequest,
 )
+from editor.requests.reports import FinishEarly, Preview, Report, Reports, ResultReady, Scored
+from editor.requests.results import Assessment, EditResult, Masks
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class _Flow:
 
     def lets_through(self, report: Report) -> bool:
         self.begun = True
-        if isinstance(report, Found | Scored):
+        if isinstance(report, ResultReady | Scored):
             return True
         now = time.monotonic()
         if isinstance(report, Preview):

@@ -12,7 +12,7 @@ from app.dialogs import Choice
 from app.documents import save_document
 from editor.errors import EditorError
 from editor.io.files import FileState, changed_since, clear_leftovers, free_name, state_of
-from widgets.session import Session
+from widgets.session.session import Session
 
 REOPENED = "An edit is reopened, and still is when the project is opened again."
 

@@ -14,15 +14,15 @@ from PySide6.QtCore import QObject, Signal
 
 from app import preferences_file
 from app.preferences_file import text
+from editor.document.history import DEFAULT_BUDGET
 from editor.errors import EditorError
-from editor.history import DEFAULT_BUDGET
 from editor.io.encoding import KINDS, options_from
 from editor.io.files import written_beside
 
 log = logging.getLogger(__name__)
 
-MOST_RECENT = 12
-LEAST_BUDGET = 256 * 1024**2
+MAX_RECENT = 12
+MIN_BUDGET = 256 * 1024**2
 LEAST_AUTOSAVE, MOST_AUTOSAVE = 1024**3, 64 * 1024**3
 MAX_BUDGET = 1024**4
 MAX_LISTED = 1000
@@ -107,7 +107,7 @@ class Settings(QObject):
         """Remember a document as the newest."""
         name = str(path.absolute())
         others = tuple(each for each in self._values.recent if each != name)
-        self.set(recent=(name, *others)[:MOST_RECENT])
+        self.set(recent=(name, *others)[:MAX_RECENT])
 
     def forget(self, path: Path) -> None:
         """A document that is gone leaves the list."""
@@ -142,7 +142,7 @@ def _sane(name: str, raw: Any) -> Any:
             return raw if raw in choices else None
         case "undo_budget":
             whole = isinstance(raw, int) and not isinstance(raw, bool)
-            return min(max(raw, LEAST_BUDGET), MAX_BUDGET) if whole else None
+            return min(max(raw, MIN_BUDGET), MAX_BUDGET) if whole else None
         case "autosave":
             return raw if isinstance(raw, bool) else None
         case "autosave_limit":
@@ -157,5 +157,5 @@ def _sane(name: str, raw: Any) -> Any:
         case "geometry" | "tab" | "model_folder" | "hub" | "model" | "ranker" | "method":
             return text(raw)
         case _:
-            most = MOST_RECENT if name == "recent" else MAX_LISTED
+            most = MAX_RECENT if name == "recent" else MAX_LISTED
             return tuple(each for each in raw if text(each) is not None)[:most] if isinstance(raw, list) else None

@@ -11,27 +11,39 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
-from editor.colour import convert, same_space
+from editor.document.colour import convert, same_space
 from editor.errors import ModelUnavailable, NotFinite, OutOfMemory, let_go
 from editor.methods import METHODS, MODEL_METHODS
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.model_canvas.translucent import as_translucent, preview_as_translucent
 from editor.models.device import INSTALL, NOT_INSTALLED
 from editor.models.info import ModelInfo
 from editor.models.library import Library
 from editor.models.rankers import ranker_for
-from editor.phases import brought_back, found, part, passed, quietly
-from editor.report import Assessment, EditResult, FinishEarly, Found, Masks, Preview, Progress, Report, Reports
-from editor.request import (
+from editor.requests.edit_request import (
     AssessRequest,
-    BlendedSettings,
     CandidatesRequest,
     EditRequest,
     RepairRequest,
     SegmentRequest,
     StrengthsRequest,
 )
+from editor.requests.reports import (
+    FinishEarly,
+    Preview,
+    Progress,
+    Report,
+    Reports,
+    ResultReady,
+    emit_result,
+    map_reports,
+    map_results,
+    subprogress,
+    without_results,
+)
+from editor.requests.results import Assessment, EditResult, Masks
 from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.segmenter import Segmenter
-from editor.translucent import as_translucent, preview_as_translucent
 
 if TYPE_CHECKING:
     from editor.diffusion.fits import FitStore
@@ -95,11 +107,13 @@ class Engine:
                 return _as_in_document(self._single(request), request)
 
     def _single(self, request: EditRequest) -> Reports[EditResult]:
-        (result,) = yield from quietly(self._candidates(CandidatesRequest(request, (request.seed,)), ranked=False))
+        (result,) = yield from without_results(
+            self._candidates(CandidatesRequest(request, (request.seed,)), ranked=False)
+        )
         return result
 
     def _strengths(self, request: StrengthsRequest) -> Reports[tuple[EditResult, ...]]:
-        """One after the other; each is reported as `Found`. One that comes to nothing is raised at the end, after the others."""
+        """One after the other; each is reported as `ResultReady`. One that comes to nothing is raised at the end, after the others."""
         results: list[EditResult] = []
         lost: NotFinite | None = None
         count = len(request.requests)
@@ -109,7 +123,7 @@ class Engine:
             run = _Watched(_as_in_document(once, each))
             words = f" · strength {number + 1} of {count}" if count > 1 else ""
             try:
-                results += yield from part(run.reports(), number / count, (number + 1) / count, more=words)
+                results += yield from subprogress(run.reports(), number / count, (number + 1) / count, more=words)
             except NotFinite as error:
                 let_go(error)
                 lost = error
@@ -133,8 +147,8 @@ class Engine:
         for number, seed in enumerate(request.seeds):
             one = edit(replace(request.request, seed=seed))
             words = f" · {_numbers(number, 1, count)}" if count > 1 else ""
-            results.append((yield from part(one, number / count, (number + 1) / count, more=words)))
-            yield from found(results[-1])
+            results.append((yield from subprogress(one, number / count, (number + 1) / count, more=words)))
+            yield from emit_result(results[-1])
         return tuple(results)
 
     def _with_model(self, request: CandidatesRequest, ranked: bool) -> Reports[tuple[EditResult, ...]]:
@@ -146,7 +160,7 @@ class Engine:
 
         edit, seeds = MODEL_METHODS[type(request.request.settings)](), request.seeds
         low = 0.0 if shelf.holds(info) else LOADING
-        backend = yield from part(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
+        backend = yield from subprogress(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
         at_once, left = len(seeds), list(seeds)
         results: list[EditResult] = []
         lost: NotFinite | None = None
@@ -161,7 +175,7 @@ class Engine:
             new: Sequence[EditResult]
             done: Sequence[int] = chunk
             try:
-                new = yield from part(run.reports(), begin, end, more=words)
+                new = yield from subprogress(run.reports(), begin, end, more=words)
             except NotFinite as error:
                 if not results and not run.found:
                     raise  # other seeds would hardly fare better
@@ -181,7 +195,7 @@ class Engine:
                 break
             if ranking is not None:
                 try:
-                    yield from part(ranking.scored(new), end, end)
+                    yield from subprogress(ranking.scored(new), end, end)
                 except FinishEarly:
                     break
         if lost is not None:
@@ -207,12 +221,12 @@ class Engine:
         shelf = self._model_shelf()
         from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_shelf`
         from editor.diffusion.shelf import telling_memory  # noqa: PLC0415  as above
-        from editor.methods.blended_latent_diffusion import repair  # noqa: PLC0415  as above
+        from editor.methods.blended_latent_diffusion.model import repair  # noqa: PLC0415  as above
 
         low = 0.0 if shelf.holds(info) else LOADING
-        backend = yield from part(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
+        backend = yield from subprogress(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
         mending = diagnosed(repair(request, backend, self._fit_store()), backend)
-        return (yield from part(telling_memory(mending), low, 1.0))
+        return (yield from subprogress(telling_memory(mending), low, 1.0))
 
     def _assess(self, request: AssessRequest) -> Reports[Assessment]:
         info: ModelInfo = self._library().find(request.model)
@@ -250,7 +264,7 @@ def _as_in_document(reports: Reports[T], request: EditRequest) -> Reports[T]:
         preview = replace(preview, pixels=convert(preview.pixels, None, icc))
         return preview if alpha is None else preview_as_translucent(preview, alpha, rect)
 
-    return brought_back(reports, back, shown)
+    return map_results(reports, back, shown)
 
 
 class _Watched:
@@ -262,10 +276,10 @@ class _Watched:
         self.found: list[EditResult] = []
 
     def reports(self) -> Reports[Sequence[EditResult]]:
-        return passed(self._reports, self._seen, self._hurry)
+        return map_reports(self._reports, self._seen, self._hurry)
 
     def _seen(self, report: Report) -> Report:
-        if isinstance(report, Found):
+        if isinstance(report, ResultReady):
             self.found.append(report.result)
         return report
 

@@ -13,9 +13,9 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
-from widgets.adjust import Adjustment
-from widgets.services import Services
-from widgets.session import Session
+from widgets.session.session import Session
+from widgets.shell.adjustment import Adjustment
+from widgets.shell.services import Services
 from widgets.theme import Choice as ThemeChoice
 
 
@@ -39,7 +39,7 @@ class Canvas(Protocol):
     def paste(self) -> None: ...
 
 
-class Desk(Protocol):
+class WindowContext(Protocol):
     """What commands act on: the window, its document in front and the program around it."""
 
     @property
@@ -92,10 +92,10 @@ class Command:
 
     id: str
     text: str
-    do: Callable[[Desk], object]
+    do: Callable[[WindowContext], object]
     keys: tuple[str, ...] = ()
-    when: Callable[[Desk], bool] = lambda desk: desk.session is not None
-    on: Callable[[Desk], bool] | None = None
+    when: Callable[[WindowContext], bool] = lambda desk: desk.session is not None
+    on: Callable[[WindowContext], bool] | None = None
     short: str = ""
     tip: str = ""
 
@@ -118,7 +118,7 @@ class Menu:
 class Actions(QObject):
     """The commands as `QAction`s of one window, kept enabled and checked as the desk's state says."""
 
-    def __init__(self, desk: Desk, window: QWidget, menus: Sequence[Menu], others: Sequence[Command]) -> None:
+    def __init__(self, desk: WindowContext, window: QWidget, menus: Sequence[Menu], others: Sequence[Command]) -> None:
         super().__init__(window)
         self._desk = desk
         self._menus, self._others = menus, others

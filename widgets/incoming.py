@@ -8,8 +8,8 @@ from pathlib import Path
 from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QColorSpace, QImage
 
-from editor import colour
-from editor.document import Metadata
+from editor.document import colour
+from editor.document.document import Metadata
 from editor.io.images import Picture, check_size, may_be_picture
 from widgets.dragged import files_of
 from widgets.qimage import from_qimage

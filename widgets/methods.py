@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from editor.first_strength import BACKGROUND, NEW_OBJECT
-from editor.planning import Draft
-from editor.request import BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings, Sampler
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.planning.draft import Draft
+from editor.planning.first_strength import BACKGROUND, NEW_OBJECT
+from editor.requests.edit_request import Sampler
+from editor.requests.method_settings import MethodSettings
 
 CLOSE = 0.005  # half of what the slider of the strength shows
 

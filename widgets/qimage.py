@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QColorSpace, QImage
 
-from editor.colour import to_srgb
+from editor.document.colour import to_srgb
 
 Pixels = NDArray[np.uint8]
 

@@ -15,7 +15,7 @@ from PIL import ImageCms
 from PySide6.QtGui import QWindow
 from PySide6.QtWidgets import QWidget
 
-from editor.colour import can_be_edited_in, convert
+from editor.document.colour import can_be_edited_in, convert
 
 Pixels = NDArray[np.uint8]
 

@@ -15,7 +15,7 @@ from editor.diffusion.backend import Backend
 from editor.errors import NotFinite
 from editor.models.info import ModelInfo
 from editor.models.inspect import FETCH_AGAIN, LABELS, OTHER_MODEL
-from editor.report import Reports
+from editor.requests.reports import Reports
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from editor.models.inspect import FETCH_AGAIN, LABELS, OTHER_MODEL, PARTS, PRIOR
 from editor.models.memory import Fit
 from editor.models.single_file import SECOND_WIDTH
 from editor.models.staging import checked_settings, staged_network, staged_processor, staged_tokenizer
-from editor.report import Progress, Reports
+from editor.requests.reports import Progress, Reports
 
 log = logging.getLogger(__name__)
 

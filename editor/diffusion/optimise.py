@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from editor.diffusion.finite import unlearned
-from editor.report import FinishEarly, Progress, Reports
+from editor.requests.reports import FinishEarly, Progress, Reports
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from editor.geometry import Size
-from editor.paste_back import Pasted
-from editor.report import Preview
-from editor.working import Working
+from editor.model_canvas.canvas import ModelCanvas
+from editor.model_canvas.paste_back import Pasted
+from editor.requests.reports import Preview
 
 INTERVAL = 0.2  # seconds: more often nobody looks
 LONGEST = 768  # pixels of the longer side
@@ -43,7 +43,7 @@ class Previews:
     def __init__(
         self,
         colours: LatentColours,
-        working: Working,
+        working: ModelCanvas,
         alpha: NDArray[np.float32],
         under: Pasted | None = None,
         clock: Callable[[], float] = time.monotonic,

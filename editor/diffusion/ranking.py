@@ -24,8 +24,9 @@ from editor.geometry import Rect
 from editor.models.headers import Damaged, read_json
 from editor.models.inspect import FETCH_AGAIN
 from editor.models.rankers import RankerInfo
-from editor.report import EditResult, Match, Progress, Reports, Scored
-from editor.request import EditRequest
+from editor.requests.edit_request import EditRequest
+from editor.requests.reports import Progress, Reports, Scored
+from editor.requests.results import EditResult, Match
 
 log = logging.getLogger(__name__)
 

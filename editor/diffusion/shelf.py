@@ -18,8 +18,9 @@ from editor.models.device import Device
 from editor.models.info import ModelInfo
 from editor.models.memory import USABLE, Fit, estimate, fit
 from editor.models.rankers import RankerInfo
-from editor.report import Assessment, Reports
-from editor.request import AssessRequest, EditRequest
+from editor.requests.edit_request import AssessRequest, EditRequest
+from editor.requests.reports import Reports
+from editor.requests.results import Assessment
 
 T = TypeVar("T")
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
-from editor.compose import lay
-from editor.document import Metadata
+from editor.document.compose import lay
+from editor.document.document import Metadata
 from editor.errors import UnwritableFile
 from editor.geometry import Size
 from editor.io.exif import sized
@@ -33,8 +33,8 @@ Pixels = NDArray[np.uint8]
 
 KINDS: tuple[KindName, ...] = typing.get_args(KindName)
 BROKEN_EXIF = "The camera's data (EXIF) is broken and was left out."
-MOST_WRITTEN = 400_000_000  # pixels
-_LONGEST_SIDE = {"JPEG": 65_535, "WebP": 16_383}
+MAX_WRITTEN = 400_000_000  # pixels
+_MAX_SIDE = {"JPEG": 65_535, "WebP": 16_383}
 # Bytes of a block that a segment of a JPEG has room for, after what must stand before it.
 _ROOM_IN_JPEG = {"exif": 65_533, "xmp": 65_533 - 29, "iptc": 65_533 - 14 - 13, "comment": 65_533 - 4}
 _HIGHEST_DPI = 65_535
@@ -131,15 +131,15 @@ def exported_size(size: Size, options: ExportOptions) -> Size:
 
 def check_size(kind: str, size: Size) -> None:
     """Raises `UnwritableFile` where a file of that kind cannot have that size."""
-    longest = _LONGEST_SIDE.get(kind, max(size))
+    longest = _MAX_SIDE.get(kind, max(size))
     if max(size) > longest:
         raise UnwritableFile(
             f"A {kind} file can be at most {longest} pixels wide and high; this picture has {size.width} × {size.height}.",
             "Choose PNG or TIFF.",
         )
-    if size.area > MOST_WRITTEN:
+    if size.area > MAX_WRITTEN:
         raise UnwritableFile(
-            f"The picture would have {size.area / 1e6:.0f} megapixels; at most {MOST_WRITTEN // 10**6} can be written.",
+            f"The picture would have {size.area / 1e6:.0f} megapixels; at most {MAX_WRITTEN // 10**6} can be written.",
             "Choose a smaller size.",
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-MOST_WHOLE = 2**64
+MAX_WHOLE = 2**64
 
 
 class Malformed(ValueError):
@@ -24,7 +24,7 @@ class Fields:
         """Whether the field is there and says anything."""
         return self._held.get(name) is not None
 
-    def whole(self, name: str, low: float = -MOST_WHOLE, high: float = MOST_WHOLE) -> int:
+    def whole(self, name: str, low: float = -MAX_WHOLE, high: float = MAX_WHOLE) -> int:
         """A whole number between `low` and `high`, both included."""
         value = self._get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
@@ -70,7 +70,7 @@ class Fields:
         """Whole numbers; exactly `count` of them when it is given."""
         found = self.values(name)
         numbers = tuple(
-            each for each in found if isinstance(each, int) and not isinstance(each, bool) and abs(each) <= MOST_WHOLE
+            each for each in found if isinstance(each, int) and not isinstance(each, bool) and abs(each) <= MAX_WHOLE
         )
         if len(numbers) != len(found) or count not in (None, len(numbers)):
             raise self.wrong(name)

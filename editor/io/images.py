@@ -17,22 +17,22 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 from PIL.ImageFile import ImageFile
 
-from editor import colour
-from editor.document import Metadata
+from editor.document import colour
+from editor.document.document import Metadata
 from editor.errors import UnreadableFile, UnwritableFile
 from editor.io.decoding import decode, turned
 from editor.io.encoding import BROKEN_EXIF, ExportOptions, encode, sensible_dpi
 from editor.io.exif import ORIENTATION, PREFIX, upright
 from editor.io.files import opened, written_beside
-from editor.io.limits import MOST_BYTES_OF
+from editor.io.limits import MAX_BYTES_OF
 from editor.io.metadata import DAMAGED, information, without_texts
 from editor.io.safe_json import read_start
 from editor.io.stated import stated_by_exif, stated_space
 
-MOST_PIXELS = 400_000_000
+MAX_PIXELS = 400_000_000
 # Decoders keep an address for every row, and everything here a block for each 128: a strip one pixel wide takes far more than its pixels.
 MAX_SIDE = 200_000
-MOST_BYTES = 4 * 2**30
+MAX_BYTES = 4 * 2**30
 
 
 class Kind(NamedTuple):
@@ -98,7 +98,7 @@ class Picture:
     levels: NDArray[np.uint8] | None = None
 
 
-def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_PIXELS) -> Picture:
+def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MAX_PIXELS) -> Picture:
     """The first picture of a file, or of a file's bytes. What it is, its content decides, not its name.
 
     `name`: what to call it; by default the file's name without its ending. Raises `UnreadableFile`.
@@ -139,14 +139,14 @@ def read_image(source: Path | bytes, name: str = "", *, most_pixels: int = MOST_
     block = image.info.get("exif") or known.exif
     if exif is None and block:
         exif, orientation = upright(block if block.startswith(PREFIX) else PREFIX + block)
-    if exif is not None and len(exif) > MOST_BYTES_OF["exif"]:
+    if exif is not None and len(exif) > MAX_BYTES_OF["exif"]:
         exif = None
         notes.append("The camera's data (EXIF) is far too long and was left out.")
     if not stated.said and not converted and exif is not None:
         icc = stated_by_exif(exif).icc
     if stated.note:
         notes.append(stated.note)
-    if icc is not None and len(icc) > MOST_BYTES_OF["icc"]:
+    if icc is not None and len(icc) > MAX_BYTES_OF["icc"]:
         icc = None
         notes.append("The colour profile is far too long and was left out.")
     if icc is not None and (stated.only_read or not colour.can_be_edited_in(icc)):
@@ -196,7 +196,7 @@ def export_kind(path: Path) -> str:
     )
 
 
-def check_size(size: tuple[int, int], called: str, most_pixels: int = MOST_PIXELS) -> None:
+def check_size(size: tuple[int, int], called: str, most_pixels: int = MAX_PIXELS) -> None:
     """Raises `UnreadableFile` for more pixels than are opened. `size`: width and height; `called`: what the picture is called."""
     if size[0] * size[1] > most_pixels or max(size) > MAX_SIDE:
         raise _too_large(called, size)
@@ -225,8 +225,8 @@ def may_be_picture(path: Path) -> bool:
 
 def _contents(path: Path) -> bytes:
     with opened(path) as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
         raise UnreadableFile(f"“{path.name}” is larger than 4 GB.", "Save it smaller in the program it came from.")
     return data
 
@@ -304,7 +304,7 @@ def _damaged(called: str) -> UnreadableFile:
 
 def _too_large(called: str, size: tuple[int, int]) -> UnreadableFile:
     return UnreadableFile(
-        f"“{called}” says it has {size[0]} × {size[1]} pixels; Palimpsest opens up to {MOST_PIXELS // 10**6} megapixels, "
+        f"“{called}” says it has {size[0]} × {size[1]} pixels; Palimpsest opens up to {MAX_PIXELS // 10**6} megapixels, "
         f"and sides of up to {MAX_SIDE} pixels.",
         "Make it smaller in the program it came from, or check where it came from.",
     )

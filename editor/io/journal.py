@@ -33,19 +33,19 @@ from weakref import ref
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.document import Document
+from editor.document.document import Document
+from editor.document.tiles import Block, Tiles
 from editor.errors import UnreadableFile
 from editor.io.blocks import pack
 from editor.io.fields import Fields, Malformed
 from editor.io.files import FileState
-from editor.io.limits import MOST, Mending
+from editor.io.limits import MAX_COUNTS, Mending
 from editor.io.manifest import describe, rebuild
 from editor.io.metadata import EXTRAS, pack_extras
 from editor.io.planes import Planes, block_count
-from editor.io.project import HEAD, MOST_MANIFEST, upgraded
+from editor.io.project import HEAD, MAX_MANIFEST, upgraded
 from editor.io.records import NewerRecords, Record, RecordWriter, payload, scan
 from editor.io.safe_json import parse_json
-from editor.tiles import Block, Tiles
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +59,8 @@ MIN_STATE = 100  # bytes: a shorter file cannot hold one
 MIN_PURGE = 10_000  # known blocks, before those that are gone are looked for
 # Differences in a row that lead to a plane. Reading goes through all of them for every state it looks at, which are many where one is damaged.
 MAX_CHAIN: Final = 32
-MOST_RECORDS: Final = 4_000_000  # in one file, read; later ones are left out
-LONGEST_SHOWN: Final = 1000  # characters of a name or a step
+MAX_RECORDS: Final = 4_000_000  # in one file, read; later ones are left out
+MAX_SHOWN_LENGTH: Final = 1000  # characters of a name or a step
 LATEST: Final = 2.0**36  # seconds since 1970 that a date is made of: the year 4147
 
 _DAMAGED = (
@@ -393,7 +393,7 @@ class JournalReader:
         self.path = path
         with self._sentences(), path.open("rb") as file:
             self._records: dict[bytes, list[Record]] = {}
-            for record in islice(scan(file), MOST_RECORDS):
+            for record in islice(scan(file), MAX_RECORDS):
                 self._records.setdefault(record.kind, []).append(record)
             self._intact: dict[tuple[bytes, int], bool] = {}
             self._changes: dict[int, _Changes] = {}
@@ -476,8 +476,8 @@ class JournalReader:
 
     def _read_state(self, file: BinaryIO, record: Record) -> dict[str, Any]:
         unpacker = zlib.decompressobj()
-        text = unpacker.decompress(payload(file, record), MOST_MANIFEST)
-        state = parse_json(text, MOST_MANIFEST, names=True)
+        text = unpacker.decompress(payload(file, record), MAX_MANIFEST)
+        state = parse_json(text, MAX_MANIFEST, names=True)
         if not unpacker.eof or not isinstance(state, dict):
             raise Malformed("a state is damaged")
         return state
@@ -485,7 +485,7 @@ class JournalReader:
     def _manifest(self, file: BinaryIO, state: dict[str, Any]) -> dict[str, Any]:
         """As it would stand in a project file, with all planes written out."""
         fields = Fields(state["document"], "the journal")
-        fields.values("planes", MOST["planes"])  # no more than there can be
+        fields.values("planes", MAX_COUNTS["planes"])  # no more than there can be
         planes = [self._plane(file, number) for number in fields.wholes("planes")]
         return {**state["document"], "planes": planes}
 
@@ -568,11 +568,11 @@ def _snapshot(fields: Fields) -> Snapshot:
     return Snapshot(
         None,
         fields.text("key"),
-        fields.text("name")[:LONGEST_SHOWN],
+        fields.text("name")[:MAX_SHOWN_LENGTH],
         Path(fields.text("project")) if fields.has("project") else None,
         Path(fields.text("source")) if fields.has("source") else None,
         _file_state(fields, "stamp"),
-        fields.text("step")[:LONGEST_SHOWN],
+        fields.text("step")[:MAX_SHOWN_LENGTH],
         min(max(fields.number("time"), 0.0), LATEST),
         fields.text("prompt"),
         fields.text("negative_prompt"),

@@ -12,13 +12,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.document import Document
+from editor.document.document import Document
+from editor.document.placing import FARTHEST, reachable
 from editor.geometry import Placement, Rect, Size
-from editor.placing import FARTHEST, reachable
-from editor.request import REVISION
+from editor.requests.edit_request import REVISION
 
 # Lists, in entries; one more is refused.
-MOST: Final[dict[str, int]] = {
+MAX_COUNTS: Final[dict[str, int]] = {
     "layers": 2000,
     "items": 2000,
     "exemplars": 1000,
@@ -27,26 +27,26 @@ MOST: Final[dict[str, int]] = {
     "settings": 100,
 }
 # Words, in characters; longer ones are cut.
-LONGEST: Final[dict[str, int]] = {"name": 200, "prompt": 10_000, "negative_prompt": 10_000, "model": 4096}
-LONGEST_WORD = 200  # of any other text: a choice
+MAX_LENGTHS: Final[dict[str, int]] = {"name": 200, "prompt": 10_000, "negative_prompt": 10_000, "model": 4096}
+MAX_WORD_LENGTH = 200  # of any other text: a choice
 # What comes with a picture, in bytes; longer ones are left out. Far above what cameras and programs write, and below what a project takes back.
-MOST_BYTES_OF: Final[dict[str, int]] = {
+MAX_BYTES_OF: Final[dict[str, int]] = {
     "icc": 16 * 2**20,
     "exif": 16 * 2**20,
     "xmp": 8 * 2**20,
     "iptc": 2**20,
     "texts": 4 * 2**20,
 }
-MOST_TEXTS = 1000  # of one picture
-LONGEST_KEYWORD = 79  # characters, as PNG has it
+MAX_TEXTS = 1000  # of one picture
+MAX_KEYWORD_LENGTH = 79  # characters, as PNG has it
 
-MOST_ID = 2**53  # what JSON of any program keeps exactly
-MOST_SEED = 2**64 - 1
+MAX_ID = 2**53  # what JSON of any program keeps exactly
+MAX_SEED = 2**64 - 1
 # Numbers, lowest and highest; outside they are refused.
 RANGES: Final[dict[str, tuple[float, float]]] = {
-    "id": (0, MOST_ID),
-    "next_id": (0, 2 * MOST_ID),
-    "seed": (0, MOST_SEED),
+    "id": (0, MAX_ID),
+    "next_id": (0, 2 * MAX_ID),
+    "seed": (0, MAX_SEED),
     "steps": (0, 10_000),
     "guidance_scale": (-1000, 1000),
     "revision": (1, REVISION),

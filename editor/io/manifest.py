@@ -13,23 +13,28 @@ from typing import Any
 
 import numpy as np
 
-from editor.document import MAPS, Document
+from editor.document.document import MAPS, Document
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
+from editor.document.layer import BLENDS, Layer
+from editor.document.placing import reachable
+from editor.document.rerun import Rerun
+from editor.document.tiles import Tiles
 from editor.errors import InvalidRequest
-from editor.fields import check_ranges, field_specs
 from editor.geometry import Placement, Rect, Size
 from editor.io.fields import Fields, Malformed
-from editor.io.limits import LONGEST, LONGEST_WORD, MOST, RANGES, Mending, numbered, placed, sensible_rect
+from editor.io.limits import MAX_COUNTS, MAX_LENGTHS, MAX_WORD_LENGTH, RANGES, Mending, numbered, placed, sensible_rect
 from editor.io.metadata import unpack_extras
 from editor.io.planes import Planes, TileStore
-from editor.item import Exemplar, Item
-from editor.layer import BLENDS, Layer
-from editor.placing import reachable
-from editor.report import Recipe
-from editor.request import Action, MethodSettings, Sampler, Subject
-from editor.rerun import Rerun
-from editor.tiles import Tiles
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.requests.edit_request import Action, Sampler, Subject
+from editor.requests.method_settings import MethodSettings
+from editor.requests.results import Recipe
+from editor.requests.settings_fields import check_ranges, field_specs
 
-SETTINGS: dict[str, Any] = {kind.__name__: kind for kind in typing.get_args(MethodSettings)}
+SETTINGS: dict[str, Any] = {kind.__name__: kind for kind in (QuickFillSettings, PixelsSettings, BlendedSettings)}
 SAMPLERS: tuple[Sampler, ...] = typing.get_args(Sampler)
 ACTIONS: tuple[Action, ...] = typing.get_args(Action)
 
@@ -145,13 +150,13 @@ def rebuild(
     strength, protect, avoid, selection = (tiles(maps, name, size.shape, np.float32) for name in MAPS)
     document = Document(
         size,
-        tuple(layer(group) for group in fields.groups("layers", MOST["layers"])),
+        tuple(layer(group) for group in fields.groups("layers", MAX_COUNTS["layers"])),
         strength,
         protect,
         avoid,
         selection,
-        tuple(item(group) for group in fields.groups("items", MOST["items"])),
-        tuple(_exemplar(group, planes, size, mending) for group in fields.groups("exemplars", MOST["exemplars"])),
+        tuple(item(group) for group in fields.groups("items", MAX_COUNTS["items"])),
+        tuple(_exemplar(group, planes, size, mending) for group in fields.groups("exemplars", MAX_COUNTS["exemplars"])),
         _whole(fields, "next_id"),
         metadata,
         rerun(fields.group("rerun")) if fields.has("rerun") else None,
@@ -257,7 +262,7 @@ def _recipe(group: Fields, mending: Mending) -> Recipe:
         _whole(group, "seed"),
         tuple(
             Subject(_whole(each, "id"), _subject_place(each.group("placement")) if each.has("placement") else None)
-            for each in group.groups("subjects", MOST["subjects"])
+            for each in group.groups("subjects", MAX_COUNTS["subjects"])
         ),
         _text(group, "prompt", mending),
         _text(group, "negative_prompt", mending),
@@ -272,7 +277,7 @@ def _recipe(group: Fields, mending: Mending) -> Recipe:
 
 def _settings(group: Fields) -> MethodSettings:
     """The settings of a recipe; a field that the file does not know yet has its default, as has one that nobody sets by hand."""
-    kind = SETTINGS.get(group.text("method", LONGEST_WORD))
+    kind = SETTINGS.get(group.text("method", MAX_WORD_LENGTH))
     if kind is None:
         raise group.wrong("method")
     values = group.group("settings")
@@ -312,10 +317,10 @@ def _number(group: Fields, name: str) -> float:
 def _text(group: Fields, name: str, mending: Mending) -> str:
     """Words, cut where they are too long."""
     text = group.text(name)
-    if len(text) <= LONGEST[name]:
+    if len(text) <= MAX_LENGTHS[name]:
         return text
     mending.cut += 1
-    return text[: LONGEST[name]]
+    return text[: MAX_LENGTHS[name]]
 
 
 def _rect(group: Fields, name: str, within: Size | None) -> Rect:
@@ -331,7 +336,7 @@ _Word = typing.TypeVar("_Word", bound=str)
 
 
 def _one_of(group: Fields, name: str, words: tuple[_Word, ...]) -> _Word:
-    text = group.text(name, LONGEST_WORD)
+    text = group.text(name, MAX_WORD_LENGTH)
     for word in words:
         if word == text:
             return word

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from editor import masks
+from editor.document import masks
+from editor.document.tiles import Tiles
 from editor.errors import InvalidRequest
 from editor.geometry import Size
 from editor.io.images import Picture, read_image
-from editor.tiles import Tiles
 
 
 class Mask(NamedTuple):

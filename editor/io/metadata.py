@@ -17,9 +17,9 @@ from xml.parsers import expat
 from PIL import PngImagePlugin, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
-from editor.document import Metadata
+from editor.document.document import Metadata
 from editor.io.exif import PREFIX
-from editor.io.limits import LONGEST_KEYWORD, MOST_BYTES_OF, MOST_TEXTS
+from editor.io.limits import MAX_BYTES_OF, MAX_KEYWORD_LENGTH, MAX_TEXTS
 from editor.io.safe_json import parse_object
 
 EXTRAS: Final[tuple[str, ...]] = ("icc", "exif", "xmp", "iptc", "texts")  # names in projects and journals
@@ -47,7 +47,7 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _BLANK = b"\0 \r\n\t"  # around a packet
 _TAG = re.compile(rb"<[^\"'>]*(?:(?:\"[^\"]*\"|'[^']*')[^\"'>]*)*>")
-LONGEST_PLAIN = 1000  # characters of a text that is written unpacked
+MAX_PLAIN_LENGTH = 1000  # characters of a text that is written unpacked
 _RAW_PROFILE = "Raw profile type "
 _ICC_KEYWORDS = (f"{_RAW_PROFILE}icc", f"{_RAW_PROFILE}icm")
 _BROKEN = "Some information that came with the file ({}) is broken or far too long and was left out."
@@ -153,7 +153,7 @@ def unpack_extras(blocks: Mapping[str, bytes | None], dpi: tuple[float, float] |
     block = blocks.get("texts")
     if block is not None:
         try:
-            values = parse_object(block, 8 * MOST_BYTES_OF["texts"])  # JSON may take six bytes for one
+            values = parse_object(block, 8 * MAX_BYTES_OF["texts"])  # JSON may take six bytes for one
             comment = values["comment"]
             texts = tuple((key, text) for key, text in values["texts"])
             if not all(isinstance(part, str) for pair in ((comment, ""), *texts) for part in pair):
@@ -238,7 +238,7 @@ def _of_other(image: ImageFile) -> tuple[Metadata, list[str]]:
             comment = comment.rstrip(b"\0").decode()
         except UnicodeDecodeError:
             comment = comment.rstrip(b"\0").decode("latin-1")
-    if not isinstance(comment, str) or len(comment) > MOST_BYTES_OF["texts"]:
+    if not isinstance(comment, str) or len(comment) > MAX_BYTES_OF["texts"]:
         comment = ""
         lost.append("comment")
     return (
@@ -258,7 +258,7 @@ class _Texts:
         self.texts: list[tuple[str, str]] = []
         self.xmp: bytes | None = None
         self.lost: list[str] = []
-        self.left = MOST_BYTES_OF["texts"]
+        self.left = MAX_BYTES_OF["texts"]
 
     def add(self, kind: bytes, body: bytes, checksum: bytes) -> None:
         key, separator, rest = body.partition(b"\0")
@@ -268,9 +268,9 @@ class _Texts:
         if zlib.crc32(kind + body).to_bytes(4) != checksum or not separator or not _is_keyword(keyword):
             self.lost.append(what)
             return
-        most = MOST_BYTES_OF["xmp"] if is_xmp else self.left
+        most = MAX_BYTES_OF["xmp"] if is_xmp else self.left
         value = _value(kind, rest, most)
-        if value is None or (not is_xmp and len(self.texts) >= MOST_TEXTS):
+        if value is None or (not is_xmp and len(self.texts) >= MAX_TEXTS):
             self.lost.append(what)
         elif is_xmp:
             self.xmp = value
@@ -369,14 +369,14 @@ def _bytes_of(image: TiffImagePlugin.TiffImageFile, tag: int) -> bytes | None:
 
 
 def _limited(block: bytes | None, name: str, shown: str, lost: list[str]) -> bytes | None:
-    if block is not None and len(block) > MOST_BYTES_OF[name]:
+    if block is not None and len(block) > MAX_BYTES_OF[name]:
         lost.append(shown)
         return None
     return block or None
 
 
 def _bounded(texts: tuple[tuple[str, str], ...], lost: list[str]) -> tuple[tuple[str, str], ...]:
-    kept = tuple(pair for pair in texts[:MOST_TEXTS] if _is_keyword(pair[0]))
+    kept = tuple(pair for pair in texts[:MAX_TEXTS] if _is_keyword(pair[0]))
     if len(kept) < len(texts):
         lost.append("texts")
     return kept
@@ -384,7 +384,7 @@ def _bounded(texts: tuple[tuple[str, str], ...], lost: list[str]) -> tuple[tuple
 
 def _is_keyword(key: str) -> bool:
     """Whether a PNG may have a text of that name."""
-    return 0 < len(key) <= LONGEST_KEYWORD and all(" " <= each <= "~" or "\xa1" <= each <= "\xff" for each in key)
+    return 0 < len(key) <= MAX_KEYWORD_LENGTH and all(" " <= each <= "~" or "\xa1" <= each <= "\xff" for each in key)
 
 
 # XMP: edited where it stands, so that everything else stays byte for byte as it was
@@ -498,5 +498,5 @@ def png_texts(metadata: Metadata) -> PngImagePlugin.PngInfo | None:
     pairs = ((COMMENT_KEYWORD, metadata.comment), *metadata.texts) if metadata.comment else metadata.texts
     for key, text in pairs:
         plain = text.encode("utf-8", "replace").decode().replace("\0", "")
-        info.add_text(key, plain, zip=len(plain) > LONGEST_PLAIN)
+        info.add_text(key, plain, zip=len(plain) > MAX_PLAIN_LENGTH)
     return info if info.chunks else None

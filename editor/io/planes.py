@@ -14,14 +14,14 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.document.tiles import BLOCK, Block, Tiles
 from editor.io.blocks import unpack
 from editor.io.fields import Fields, Malformed
-from editor.io.images import MAX_SIDE, MOST_PIXELS
-from editor.io.limits import MOST, bring_back
-from editor.tiles import BLOCK, Block, Tiles
+from editor.io.images import MAX_PIXELS, MAX_SIDE
+from editor.io.limits import MAX_COUNTS, bring_back
 
 DTYPES: Final[dict[str, np.dtype[Any]]] = {"uint8": np.dtype(np.uint8), "float32": np.dtype(np.float32)}
-MOST_UNPACKED = 16 * 2**30
+MAX_UNPACKED = 16 * 2**30
 
 
 class TileStore(Protocol):
@@ -104,7 +104,7 @@ class Planes:
         if fields.whole("block") != BLOCK:
             raise fields.wrong("block")
         self._packed = packed
-        self._planes = [_plane(group) for group in fields.groups("planes", MOST["planes"])]
+        self._planes = [_plane(group) for group in fields.groups("planes", MAX_COUNTS["planes"])]
         self._tiles: dict[int, Tiles] = {}
         self._blocks: dict[int, Block] = {}
         kinds: dict[int, tuple[tuple[int, ...], np.dtype[Any]]] = {}
@@ -132,8 +132,8 @@ class Planes:
 
     def _reserve(self, size: int) -> None:
         self._unpacked += size
-        if self._unpacked > MOST_UNPACKED:
-            raise Malformed(f"it would unpack to more than {MOST_UNPACKED // 2**30} GB")
+        if self._unpacked > MAX_UNPACKED:
+            raise Malformed(f"it would unpack to more than {MAX_UNPACKED // 2**30} GB")
 
     def _read(self, plane: _Plane) -> Tiles:
         wanted = {
@@ -186,7 +186,7 @@ def block_count(shape: tuple[int, ...]) -> int:
     """How many blocks a plane of this shape has. Raises `Malformed` for a shape that none has."""
     if len(shape) not in (2, 3) or min(shape) < 1 or shape[2:] not in ((), (4,)):
         raise Malformed("a plane has a shape that it cannot have")
-    if shape[0] * shape[1] > MOST_PIXELS or max(shape) > MAX_SIDE:
+    if shape[0] * shape[1] > MAX_PIXELS or max(shape) > MAX_SIDE:
         raise Malformed("a plane has a shape that it cannot have")
     return math.ceil(shape[0] / BLOCK) * math.ceil(shape[1] / BLOCK)
 

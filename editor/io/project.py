@@ -28,20 +28,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from editor.document import Document
+from editor.document.document import Document
+from editor.document.thumbnails import document_thumbnail
+from editor.document.tiles import BLOCK
 from editor.errors import UnreadableFile, UnwritableFile
 from editor.io.blocks import pack
 from editor.io.fields import Fields, Malformed
 from editor.io.files import opened, written_beside
-from editor.io.images import MAX_SIDE, MOST_PIXELS, read_image
+from editor.io.images import MAX_PIXELS, MAX_SIDE, read_image
 from editor.io.limits import Mending
 from editor.io.manifest import describe, rebuild, size_of
 from editor.io.metadata import EXTRAS, pack_extras
 from editor.io.migrations import with_models, with_revisions
-from editor.io.planes import MOST_UNPACKED, Planes, Shelf, member, threads
+from editor.io.planes import MAX_UNPACKED, Planes, Shelf, member, threads
 from editor.io.safe_json import BadJson, parse_json
-from editor.thumbnails import document_thumbnail
-from editor.tiles import BLOCK
 
 SUFFIX: Final = ".palimpsest"
 FORMAT: Final = "palimpsest"
@@ -59,8 +59,8 @@ MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
 HEAD: Final[dict[str, Any]] = {"format": FORMAT, "version": VERSION, "block": BLOCK}
 
 THUMBNAIL = 512
-MOST_MANIFEST = 64 * 2**20
-MOST_EXTRA = 64 * 2**20  # of ICC, EXIF and the like, and of the thumbnail
+MAX_MANIFEST = 64 * 2**20
+MAX_EXTRA = 64 * 2**20  # of ICC, EXIF and the like, and of the thumbnail
 
 # What `zipfile`, `zlib` and `json` say when the bytes make no sense; `Malformed` is a `ValueError`.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, ValueError, OverflowError)
@@ -70,9 +70,9 @@ def save_project(path: Path, document: Document) -> None:
     """Write the document to `path`, beside and renamed. Raises `UnwritableFile`; what stood there is then unchanged."""
     shelf = Shelf()
     described = describe(document, shelf)
-    if shelf.size > MOST_UNPACKED:
+    if shelf.size > MAX_UNPACKED:
         raise UnwritableFile(
-            f"“{path.name}” would hold more than {MOST_UNPACKED // 2**30} GB of pixels. Nothing was written.",
+            f"“{path.name}” would hold more than {MAX_UNPACKED // 2**30} GB of pixels. Nothing was written.",
             "Delete or merge layers, then save again.",
         )
     manifest = {**HEAD, **described, "planes": shelf.planes}
@@ -102,7 +102,7 @@ def open_project(path: Path) -> tuple[Document, tuple[str, ...]]:
             manifest = _manifest(archive, path)
             fields = Fields(manifest, "the project")
             size = size_of(fields)
-            if min(size) < 1 or size.area > MOST_PIXELS or max(size) > MAX_SIDE:
+            if min(size) < 1 or size.area > MAX_PIXELS or max(size) > MAX_SIDE:
                 raise Malformed(f"it says it has {size.width} × {size.height} pixels")
             planes = Planes(fields, lambda number, most: member(archive, f"blocks/{number}", most))
             extras = {name: _extra(archive, name, mending) for name in EXTRAS if name in archive.NameToInfo}
@@ -126,7 +126,7 @@ def _extra(archive: zipfile.ZipFile, name: str, mending: Mending) -> bytes | Non
     colours would be wrong.
     """
     try:
-        return member(archive, name, MOST_EXTRA)
+        return member(archive, name, MAX_EXTRA)
     except _DAMAGED:
         if name == "icc":
             raise
@@ -138,7 +138,7 @@ def read_thumbnail(path: Path) -> NDArray[np.uint8] | None:
     """(h, w, 4) uint8 of at most 512 pixels, or None when the file has none or cannot be read."""
     try:
         with opened(path) as file, zipfile.ZipFile(file) as archive:
-            data = member(archive, "thumbnail.png", MOST_EXTRA)
+            data = member(archive, "thumbnail.png", MAX_EXTRA)
         return read_image(data, path.name, most_pixels=THUMBNAIL * THUMBNAIL).pixels
     except (UnreadableFile, *_DAMAGED):
         return None
@@ -149,7 +149,7 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     if "manifest.json" not in archive.NameToInfo:
         raise UnreadableFile(f"“{path.name}” is an archive, but not a Palimpsest project.", "Choose another file.")
     try:
-        manifest = parse_json(member(archive, "manifest.json", MOST_MANIFEST), MOST_MANIFEST, names=True)
+        manifest = parse_json(member(archive, "manifest.json", MAX_MANIFEST), MAX_MANIFEST, names=True)
     except BadJson as error:
         raise Malformed(f"its manifest {error}") from error
     fields = Fields(manifest, "the project")

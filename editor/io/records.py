@@ -21,7 +21,7 @@ from editor.io.fields import Malformed
 
 MAGIC: Final = b"\x89PALIMPSEST JOURNAL\r\n\x1a\n"
 VERSION: Final = 1
-MOST_PAYLOAD: Final = 64 * 2**20  # bytes: no more is appended, and nothing longer is believed
+MAX_PAYLOAD: Final = 64 * 2**20  # bytes: no more is appended, and nothing longer is believed
 _START: Final = struct.Struct("<I")  # version
 _HEADER: Final = struct.Struct("<4sIII")  # kind, length of the payload, its CRC-32, CRC-32 of the twelve bytes before
 
@@ -75,7 +75,7 @@ class RecordWriter:
             return False
 
     def append(self, kind: bytes, payload: bytes) -> None:
-        if len(payload) > MOST_PAYLOAD:
+        if len(payload) > MAX_PAYLOAD:
             raise OSError(errno.EFBIG, "a record is larger than it can be")
         head = struct.pack("<4sII", kind, len(payload), zlib.crc32(payload))
         self._append(head + struct.pack("<I", zlib.crc32(head)) + payload)
@@ -129,7 +129,7 @@ def scan(file: BinaryIO) -> Iterator[Record]:
 
 def payload(file: BinaryIO, record: Record) -> bytes:
     """The bytes of a record. Raises `Malformed` when they do not fit the checksum, or are more than there can be."""
-    if record.length > MOST_PAYLOAD:
+    if record.length > MAX_PAYLOAD:
         raise Malformed("a record is larger than it can be")
     file.seek(record.offset)
     data = file.read(record.length)

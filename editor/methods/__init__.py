@@ -6,8 +6,12 @@ from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from editor.report import EditResult, Reports
-from editor.request import BlendedSettings, EditRequest, PixelsSettings, QuickFillSettings
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.requests.edit_request import EditRequest
+from editor.requests.reports import Reports
+from editor.requests.results import EditResult
 
 if TYPE_CHECKING:
     from editor.diffusion.backend import Backend
@@ -17,25 +21,25 @@ if TYPE_CHECKING:
 
 
 def _quick_fill() -> Plain:
-    from editor.methods import quick_fill  # noqa: PLC0415  each method is imported when it is first asked for
+    from editor.methods.quick_fill.editing import edit  # noqa: PLC0415  each method is imported when it is first asked for
 
-    return quick_fill.edit
+    return edit
 
 
 def _pixels() -> WithModel:
-    from editor.methods import pixels  # noqa: PLC0415  torch takes seconds to import
+    from editor.methods.pixels.model import edit_batch  # noqa: PLC0415  torch takes seconds to import
 
-    return pixels.edit_batch
+    return edit_batch
 
 
 def _blended_latent_diffusion() -> WithModel:
-    from editor.methods.blended_latent_diffusion import edit_batch  # noqa: PLC0415  as above
+    from editor.methods.blended_latent_diffusion.model import edit_batch  # noqa: PLC0415  as above
 
     return edit_batch
 
 
 # Settings class -> what returns the edit function: those that work without a model make one picture; those that borrow one make one for each
-# of several seeds at once, and report each as `Found`.
+# of several seeds at once, and report each as `ResultReady`.
 METHODS: MappingProxyType[type, Callable[[], Plain]] = MappingProxyType({QuickFillSettings: _quick_fill})
 MODEL_METHODS: MappingProxyType[type, Callable[[], WithModel]] = MappingProxyType(
     {PixelsSettings: _pixels, BlendedSettings: _blended_latent_diffusion}

@@ -21,7 +21,7 @@ from editor.io.safe_json import BadJson, read_object
 from editor.models.catalogue import size_words
 from editor.models.hub import DownloadPlan, RemoteFile
 from editor.models.transfer import Broken, Meter, Stream
-from editor.report import Progress, Reports
+from editor.requests.reports import Progress, Reports
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from editor.io.safe_json import BadJson, parse_object
 MAX_LISTING = 32 * 2**20  # bytes; the largest repositories of models come to 2 MiB
 MAX_FILES = 100_000
 MAX_SIZE = 2**44  # bytes of one file
-LONGEST_PATH = 400
-LONGEST_TEXT = 200
+MAX_PATH_LENGTH = 400
+MAX_TEXT_LENGTH = 200
 # Names that every system keeps as they are, and that lead nowhere else.
 STEP = re.compile(r"[^\W_.][\w.+ \-]*|[_.]?[\w+\-][\w.+ \-]*", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -90,7 +90,7 @@ def _file(said: object) -> ListedFile | None:
     path = entry.get("rfilename")
     if not isinstance(path, str):
         raise NotAListing("a file has no name")
-    if len(path) > LONGEST_PATH or not all(
+    if len(path) > MAX_PATH_LENGTH or not all(
         STEP.fullmatch(step) and not step.endswith((".", " ")) for step in path.split("/")
     ):
         return None
@@ -126,4 +126,4 @@ def _group(said: object) -> Mapping[str, Any]:
 
 def _text(said: object) -> str:
     """Printable text of a line, empty for anything else."""
-    return said if isinstance(said, str) and len(said) <= LONGEST_TEXT and said.isprintable() else ""
+    return said if isinstance(said, str) and len(said) <= MAX_TEXT_LENGTH and said.isprintable() else ""

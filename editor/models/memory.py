@@ -1,7 +1,7 @@
 """How much memory a run will take, said before it begins, and how a model is best laid into what there is.
 
 Activations follow from the shapes of a network: at every stage, what is kept for later plus what the stage holds at once, in numbers
-per latent cell. The factors were counted in diffusers' modules and checked against measured peaks on the processor (`app.bench.memory_estimate`);
+per latent cell. The factors were counted in diffusers' modules and checked against measured peaks on the processor (`app.dev.bench.memory_estimate`);
 on graphics cards they could only be reasoned about, which is why more is left free there.
 """
 

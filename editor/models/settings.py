@@ -49,7 +49,7 @@ ADDED: Mapping[FamilyName, tuple[tuple[str | None, ...], tuple[str | None, ...]]
 }
 TIME_IDS: Mapping[FamilyName, int] = {"stable-diffusion-xl": 6, "stable-diffusion-xl-refiner": 5}
 
-LARGEST = 1e12  # of numbers that latents are scaled by; those of published models are below 20
+MAX_SCALING = 1e12  # of numbers that latents are scaled by; those of published models are below 20
 
 KNOWN_MODEL = "Choose a model of one of these kinds; the page of models suggests some that suit this machine."
 ORDINARY = "Choose a model made for changing pictures by words, without such an addition."
@@ -158,4 +158,4 @@ def _row(values: Any, length: Any, *, positive: bool = False) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_SCALING

@@ -10,7 +10,7 @@ from editor.models.headers import Damaged, Header, Tensor
 from editor.models.info import FamilyName, Part, Precision, Prediction
 from editor.models.settings import FOR_WORDS, FULL_MODEL, KNOWN_MODEL, ORDINARY, USUAL_NOISE, NotUnderstood
 
-FEW_BITS = frozenset(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"))
+QUANTISED_TYPES = frozenset(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"))
 SIXTEEN_BITS = "Look for the version of the same model in half precision (fp16 or bf16)."
 PRECISIONS: Mapping[str, Precision] = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 KNOWN = "Stable Diffusion 1 and 2, SDXL and Kandinsky 2.2"
@@ -134,8 +134,10 @@ def part_of(name: str, tensors: tuple[Tensor, ...]) -> Part:
     if not most:
         raise Damaged("is empty")
     # Positions and counters are whole numbers, in a row; a matrix of few bits is one that was packed, with factors that lie elsewhere.
-    packed = any(tensor.dtype in FEW_BITS and len(tensor.shape) > 1 and min(tensor.shape) > 1 for tensor in tensors)
-    if most in FEW_BITS or packed:
+    packed = any(
+        tensor.dtype in QUANTISED_TYPES and len(tensor.shape) > 1 and min(tensor.shape) > 1 for tensor in tensors
+    )
+    if most in QUANTISED_TYPES or packed:
         raise NotUnderstood("is stored with fewer than 16 bits a number, which Palimpsest cannot use yet", SIXTEEN_BITS)
     if most not in PRECISIONS:
         raise NotUnderstood(f"is stored as numbers of another kind ({most}), which Palimpsest cannot use", SIXTEEN_BITS)

@@ -23,7 +23,7 @@ CONFIG = "config.json"
 WORDS, MERGES, TOKENIZER = "vocab.json", "merges.txt", "tokenizer.json"
 MERGES_LIMIT = 16 * 2**20  # bytes
 MAX_ADDED = 10_000  # tokens beside the word list
-LONGEST_TOKEN = 1000  # letters
+MAX_TOKEN_LENGTH = 1000  # letters
 SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token")
 MARKS = ("lstrip", "rstrip", "normalized", "single_word", "special")
 
@@ -149,7 +149,7 @@ def _tokenizer(said: Mapping[str, Any]) -> dict[str, Any]:
 def _vocabulary(said: object) -> dict[str, int]:
     if not isinstance(said, dict) or not said or len(said) > MAX_WORDS:
         raise Damaged("has a damaged word list")
-    if max(map(len, said)) > LONGEST_TOKEN or len({_id(each) for each in said.values()}) < len(said):
+    if max(map(len, said)) > MAX_TOKEN_LENGTH or len({_id(each) for each in said.values()}) < len(said):
         raise Damaged("has a damaged word list")
     return said
 
@@ -161,7 +161,7 @@ def _id(said: object) -> int:
 
 
 def _text(said: object) -> str:
-    if not isinstance(said, str) or not 0 < len(said) <= LONGEST_TOKEN:
+    if not isinstance(said, str) or not 0 < len(said) <= MAX_TOKEN_LENGTH:
         raise Damaged("has a damaged list of special words")
     return said
 

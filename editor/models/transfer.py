@@ -15,7 +15,7 @@ from editor.errors import EditorError
 from editor.models.catalogue import size_words
 from editor.models.hub import DownloadPlan, RemoteFile, access, explain
 from editor.models.web import answering
-from editor.report import Progress
+from editor.requests.reports import Progress
 
 if TYPE_CHECKING:
     import httpx2

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.geometry import Rect
-from editor.report import Masks, Progress, Reports
-from editor.request import SegmentRequest
+from editor.requests.edit_request import SegmentRequest
+from editor.requests.reports import Progress, Reports
+from editor.requests.results import Masks
 from editor.segmentation.matte import matte
 from editor.segmentation.regions import Regions
 
@@ -26,14 +27,14 @@ Map = NDArray[np.float32]
 
 REGION_PIXELS = 100_000  # in which the thing is guessed
 CUT_PIXELS = 60_000  # in which its outline is found, in a window around it
-LEAST_SIDE = 16  # smaller pictures are continued at their edges
+MIN_SIDE = 16  # smaller pictures are continued at their edges
 MARGIN = 0.12  # how far the outline may move out of the guess, in parts of its size
 BOX_ROUNDS, BEST_ROUNDS, OTHER_ROUNDS = 4, 2, 1
 BOX_MARGIN = 0.35  # how much around a box is looked at, in parts of its longer side
-LEAST_PART = 0.02  # of the largest part: smaller islands go, smaller holes are filled
+MIN_PART = 0.02  # of the largest part: smaller islands go, smaller holes are filled
 HOLE = 0.6  # of a guess: what it encloses may well belong to it, as the coffee to the cup
 CANDIDATES = 3
-LEAST_OF_BOX = 0.05  # a smaller part of a box is not what it was drawn around
+MIN_OF_BOX = 0.05  # a smaller part of a box is not what it was drawn around
 IN_BOX = 0.85  # of a region that a box is drawn around lie inside
 BOX_GRID = 5  # places along each side of a box that are looked at for a thing
 
@@ -52,7 +53,7 @@ class GrabCut:
 
     def segment(self, request: SegmentRequest) -> Reports[Masks]:
         height, width = request.image.shape[:2]
-        pad_x, pad_y = max(0, LEAST_SIDE - width), max(0, LEAST_SIDE - height)
+        pad_x, pad_y = max(0, MIN_SIDE - width), max(0, MIN_SIDE - height)
         image = request.image
         if pad_x or pad_y:
             image = np.asarray(cv2.copyMakeBorder(image, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE), np.uint8)
@@ -61,7 +62,7 @@ class GrabCut:
         if pointed.box is not None:
             yield Progress(0.1, "Looking into the box")
             mask = yield from _cut_box(image, pointed, pointed.box)
-            if mask.sum() < LEAST_OF_BOX * pointed.box.size.area:
+            if mask.sum() < MIN_OF_BOX * pointed.box.size.area:
                 # What lies around the box looks like the thing in it, so colours alone cannot tell them apart.
                 yield Progress(0.6, "Looking for edges")
                 guess = _guess_in_box(image, pointed, pointed.box)
@@ -109,7 +110,7 @@ def _regions(image: Pixels) -> tuple[Regions, float, float]:
     """The regions of the picture reduced, and its scale, across and down."""
     height, width = image.shape[:2]
     scale = min(1.0, math.sqrt(REGION_PIXELS / (height * width)))
-    size = max(LEAST_SIDE, round(width * scale)), max(LEAST_SIDE, round(height * scale))
+    size = max(MIN_SIDE, round(width * scale)), max(MIN_SIDE, round(height * scale))
     reduced = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     return Regions.of(reduced), size[0] / width, size[1] / height
 
@@ -182,11 +183,7 @@ def _guess_in_box(image: Pixels, pointed: _Pointed, box: Rect) -> Mask | None:
             covered = float((mask & inside).sum())
             # How much of it lies in the box, and how much of the box it takes: a box is drawn close around its thing.
             share = covered / max(float(mask.sum()), 1.0)
-            if (
-                share >= IN_BOX
-                and covered >= LEAST_OF_BOX * float(inside.sum())
-                and (fit := share * covered) > likeliest
-            ):
+            if share >= IN_BOX and covered >= MIN_OF_BOX * float(inside.sum()) and (fit := share * covered) > likeliest:
                 best, likeliest = mask, fit
     return best
 
@@ -259,10 +256,10 @@ def _cleaned(mask: Mask, sure: Mask) -> Mask:
         return mask
     areas = stats[1:, cv2.CC_STAT_AREA]
     keep = np.zeros(count, np.bool_)
-    keep[1:] = areas >= LEAST_PART * areas.max()
+    keep[1:] = areas >= MIN_PART * areas.max()
     keep[np.unique(labels[sure & mask])] = True
     keep[0] = False
-    return _filled(keep[labels], LEAST_PART)
+    return _filled(keep[labels], MIN_PART)
 
 
 def _filled(mask: Mask, share: float) -> Mask:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from editor.report import Masks, Reports
-from editor.request import SegmentRequest
+from editor.requests.edit_request import SegmentRequest
+from editor.requests.reports import Reports
+from editor.requests.results import Masks
 
 
 class Segmenter(Protocol):

@@ -26,17 +26,16 @@ from app.application import Application, load_engine
 from app.export_dialog import ExportDialog
 from app.runner import RunsRequests
 from app.settings import Settings
-from editor.item import Exemplar
-from editor.phases import found
-from editor.report import FinishEarly, Progress, Reports
-from editor.request import CandidatesRequest
+from editor.document.exemplar import Exemplar
+from editor.requests.edit_request import CandidatesRequest
+from editor.requests.reports import FinishEarly, Progress, Reports, emit_result
 from tests.conftest import until
 from widgets.canvas.drop import DropChip
 from widgets.canvas.view import CanvasView
-from widgets.job import Job
 from widgets.local_files import url_of
 from widgets.panels.edit import EditPanel
-from widgets.session import Session
+from widgets.session.job import Job
+from widgets.session.session import Session
 from widgets.theme import Theme
 
 T = TypeVar("T")
@@ -85,7 +84,7 @@ class OneByOne:
                     else:
                         report = next(reports)
             except StopIteration as stop:
-                yield from found(stop.value)
+                yield from emit_result(stop.value)
             finally:
                 reports.close()
             if early:

@@ -21,7 +21,7 @@ from editor.models.device import Device
 from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan, estimate
-from editor.report import Report, Reports
+from editor.requests.reports import Report, Reports
 from tests.conftest import until
 
 PATIENCE = 8.0  # seconds that the worker waits at a gate, so that a failing story ends

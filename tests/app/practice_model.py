@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from app.practice.autoencoder import make_vae
-from app.practice.clip import ClipLesson
-from app.practice.denoiser import make_denoiser
-from app.practice.export import Progress, write_clip, write_judge, write_pipeline
-from app.practice.judge import JudgeNet
-from tests.app.practice.tiny import TINY
+from app.dev.practice.autoencoder import make_vae
+from app.dev.practice.clip import ClipLesson
+from app.dev.practice.denoiser import make_denoiser
+from app.dev.practice.export import Progress, write_clip, write_judge, write_pipeline
+from app.dev.practice.judge import JudgeNet
+from tests.app.dev.practice.tiny import TINY
 
 
 def write_untrained(folder: Path) -> Path:

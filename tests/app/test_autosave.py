@@ -21,7 +21,7 @@ from PySide6.QtTest import QTest
 from app import autosave as autosaving
 from app import recovery as recovering
 from app.recovery import RecoveryDialog
-from editor.document import Document
+from editor.document.document import Document
 from editor.errors import UnreadableFile
 from editor.io import recovery
 from editor.io.journal import Journal, JournalReader, Snapshot
@@ -33,8 +33,8 @@ from tests.editor.io.test_journal import photo as random_picture
 from tests.editor.io.test_journal import snapshot as random_snapshot
 from tests.editor.io.test_journal import stroke
 from tests.editor.io.test_project import plain
-from widgets.running import run_again
-from widgets.session import Session
+from widgets.session.run_actions import run_again
+from widgets.session.session import Session
 
 
 async def settled(desk: Desk) -> None:

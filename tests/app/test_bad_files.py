@@ -21,16 +21,16 @@ from PySide6.QtCore import Qt
 
 import resources
 from app.documents import read_document
-from editor.compose import flatten
-from editor.document import Document
+from editor.document.compose import flatten
+from editor.document.document import Document
+from editor.document.item import Item
 from editor.geometry import Placement
 from editor.io import files
 from editor.io.project import save_project
-from editor.item import Item
 from tests.app.conftest import Tell
 from tests.app.desk import Desk
 from tests.conftest import until
-from widgets.session import Notice
+from widgets.session.session import Notice
 
 
 def png_promising(width: int, height: int) -> bytes:

@@ -16,7 +16,7 @@ import resources
 from app.batch import edit_file, parse_settings
 from editor.errors import EditorError, InvalidRequest, UnreadableFile, UnwritableFile
 from editor.io.images import read_image
-from editor.request import QuickFillSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
 
 Pixels = NDArray[np.uint8]
 

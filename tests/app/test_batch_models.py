@@ -18,20 +18,22 @@ from safetensors.torch import load_file, save_file
 
 import resources
 from app.cli import main
-from editor.compose import flatten
 from editor.diffusion import schedule
 from editor.diffusion.noise import Noise
-from editor.document import Document
-from editor.edit import Draft, apply_result, make_request
+from editor.document.compose import flatten
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.document.tiles import Tiles
+from editor.edits.apply import apply_result
+from editor.edits.dispatch import make_request
 from editor.engine import Engine
 from editor.geometry import Placement
 from editor.io.images import read_image
-from editor.item import Exemplar
+from editor.methods.pixels.settings import PixelsSettings
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.report import EditResult
-from editor.request import PixelsSettings
-from editor.tiles import Tiles
+from editor.planning.draft import Draft
+from editor.requests.results import EditResult
 from tests.app.model_stage import Watched, needed_for, tell_memory
 
 # diffusers' schedulers hand tensors to numpy in the old way.

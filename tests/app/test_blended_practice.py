@@ -12,14 +12,16 @@ import pytest
 import torch
 
 import resources
-from app.bench.diffusion_edits import outcome
-from app.bench.quick_fill_edits import laid_on
-from app.bench.truth import right
-from app.bench.truth_cases import KINDS, Case
-from app.bench.truth_methods import Stage
-from app.practice.world import World
-from editor.methods.blended_latent_diffusion import edit_batch
-from editor.request import BlendedSettings, Pixels, PixelsSettings
+from app.dev.bench.diffusion_edits import outcome
+from app.dev.bench.quick_fill_edits import laid_on
+from app.dev.bench.truth import right
+from app.dev.bench.truth_cases import KINDS, Case
+from app.dev.bench.truth_methods import Stage
+from app.dev.practice.world import World
+from editor.methods.blended_latent_diffusion.model import edit_batch
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.requests.edit_request import Pixels
 
 FOLDER = Path(resources.__file__).parent / "models"
 SCENES = 6

@@ -12,19 +12,20 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QToolButton
 
-from editor.compose import flatten
-from editor.document import Document, MapName
-from editor.edit import make_request
-from editor.request import BlendedSettings, QuickFillSettings
+from editor.document.compose import flatten
+from editor.document.document import Document, MapName
+from editor.edits.dispatch import make_request
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
 from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
 from tests.app.model_stage import Watched
 from tests.conftest import until
-from widgets.contextual.bar import ContextualBar
-from widgets.job import Job
+from widgets.context_bar.bar import ContextualBar
 from widgets.panels.region import THIN
-from widgets.session import Session
-from widgets.variations import Variations
+from widgets.session.job import Job
+from widgets.session.session import Session
+from widgets.variations.strip import Variations
 
 METHOD = "Change by words · Blended Latent Diffusion"
 CONTROL = Qt.KeyboardModifier.ControlModifier

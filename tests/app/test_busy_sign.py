@@ -10,11 +10,11 @@ import pytest
 
 from app import documents
 from editor.geometry import Rect
-from editor.request import SegmentRequest
+from editor.requests.edit_request import SegmentRequest
 from tests.app.conftest import Tell
 from tests.app.desk import Desk
 from tests.conftest import until
-from widgets.busy import BusySign
+from widgets.shell.busy import BusySign
 
 
 def sign(desk: Desk) -> BusySign:
@@ -57,7 +57,7 @@ def test_opening_and_saving_are_said(tell: Tell, photo: Path, tmp_path: Path, he
 
 
 def test_looking_for_an_outline_is_said(tell: Tell, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("widgets.busy.DELAY", 0)
+    monkeypatch.setattr("widgets.shell.busy.DELAY", 0)
 
     async def story(desk: Desk) -> None:
         session = await desk.open(photo)

@@ -16,13 +16,13 @@ from pytestqt.qtbot import QtBot
 
 from app import dialogs
 from app.documents import read_document
-from editor.document import Document
+from editor.document.document import Document
 from editor.io.project import save_project
 from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
 from tests.conftest import until
-from widgets import running
-from widgets.session import Notice, Session
+from widgets.session import run_actions
+from widgets.session.session import Notice, Session
 from widgets.theme import DARK, Theme
 
 
@@ -285,7 +285,7 @@ def test_saved_while_an_edit_is_run_again_it_goes_on_when_opened(tell: Tell, tmp
         document = session.document
         session.commit("Add layer", document.adding_layer(document.layers[0]))
         shown = session.document
-        running.run_again(session, shown.layers[1].id)
+        run_actions.run_again(session, shown.layers[1].id)
         notices = heard(session)
         await desk.do("file.save")
         await until(lambda: not session.history.unsaved)

@@ -12,13 +12,14 @@ from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu, QPushButton, QWidget
 
-from editor.report import EditResult, Progress, Recipe, Reports
+from editor.requests.reports import Progress, Reports
+from editor.requests.results import EditResult, Recipe
 from tests.app.conftest import Tell
 from tests.app.desk import LEFT, Desk, by_hand
 from tests.conftest import until
-from widgets.job import Job
-from widgets.session import Session
-from widgets.variations import Variations
+from widgets.session.job import Job
+from widgets.session.session import Session
+from widgets.variations.strip import Variations
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 

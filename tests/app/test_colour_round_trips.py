@@ -16,22 +16,28 @@ from pytestqt.qtbot import QtBot
 
 import resources
 from app.documents import Thumbnails, document_of
-from editor.colour import convert, convert_one, same_space, to_srgb
-from editor.compose import flatten
-from editor.document import Document, Metadata
-from editor.edit import Draft, apply_result, candidates, make_request
+from editor.document.colour import convert, convert_one, same_space, to_srgb
+from editor.document.compose import flatten
+from editor.document.document import Document, Metadata
+from editor.document.exemplar import Exemplar
+from editor.document.thumbnails import document_thumbnail, exemplar_thumbnail, layer_thumbnail
+from editor.document.tiles import Tiles
+from editor.edits.apply import apply_result
+from editor.edits.dispatch import candidates, make_request
 from editor.engine import Engine
 from editor.geometry import Placement, Point, Rect
 from editor.io.encoding import ExportOptions
 from editor.io.images import Picture, read_image, write_image
 from editor.io.project import load_project, read_thumbnail, save_project
-from editor.item import Exemplar
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.report import EditResult, Found, Preview, Recipe, Reports
-from editor.request import BlendedSettings, EditRequest, PixelsSettings, QuickFillSettings
-from editor.thumbnails import document_thumbnail, exemplar_thumbnail, layer_thumbnail
-from editor.tiles import Tiles
+from editor.planning.draft import Draft
+from editor.requests.edit_request import EditRequest
+from editor.requests.reports import Preview, Reports, ResultReady
+from editor.requests.results import EditResult, Recipe
 from tests.editor.io.colour_files import (
     adobe_rgb,
     display_p3,
@@ -43,11 +49,11 @@ from tests.editor.io.colour_files import (
     saved,
 )
 from tests.widgets.canvas.easel import Easel
-from widgets import edits
-from widgets.canvas.arrivals import take
-from widgets.contextual.pages import PaintPage
+from widgets.canvas.drop_choices import take
+from widgets.context_bar.pages import PaintPage
 from widgets.incoming import picture_of, source_of
 from widgets.screen_colour import screen_profile
+from widgets.session import edits
 
 Pixels = NDArray[np.uint8]
 
@@ -334,7 +340,7 @@ def test_a_model_sees_srgb_and_its_result_is_the_documents(method: PixelsSetting
         try:
             while True:
                 report = next(reports)
-                assert not isinstance(report, Found)
+                assert not isinstance(report, ResultReady)
         except StopIteration as stop:
             results.append(stop.value)
         _, after = apply_result(document, results[0], document)
@@ -389,7 +395,7 @@ def test_previews_and_every_result_come_in_the_documents_colours(monkeypatch: py
             match next(reports):
                 case Preview() as preview:
                     shown.append(preview.pixels)
-                case Found(result):
+                case ResultReady(result):
                     reported.append(result)
     except StopIteration as stop:
         returned: tuple[EditResult, ...] = stop.value

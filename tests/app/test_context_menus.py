@@ -11,12 +11,12 @@ from PySide6.QtGui import QContextMenuEvent, QMouseEvent
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from app.main_window import MainWindow
-from editor.document import Document
+from editor.document.document import Document
 from tests.app.test_main_window import services, settings, window  # noqa: F401  fixtures
 from tests.widgets.desk_stub import NONE, Worker, picture, result, with_exemplars, with_items
 from widgets.canvas.view import CanvasView
-from widgets.job import Job
-from widgets.session import Session
+from widgets.session.job import Job
+from widgets.session.session import Session
 
 RIGHT = Qt.MouseButton.RightButton
 NO_BUTTON = Qt.MouseButton.NoButton

@@ -18,11 +18,11 @@ from app.documents import (
     read_document,
     save_document,
 )
-from editor.compose import flatten
-from editor.document import Document
+from editor.document.compose import flatten
+from editor.document.document import Document
+from editor.document.layer import Layer
 from editor.errors import UnreadableFile
 from editor.io.images import read_image
-from editor.layer import Layer
 from tests.conftest import Play
 
 

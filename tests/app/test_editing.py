@@ -17,19 +17,22 @@ from PySide6.QtWidgets import QMessageBox
 
 from app import editing, runner
 from app.documents import read_document
-from editor.document import Document
-from editor.edit import make_request
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.edits.dispatch import make_request
 from editor.geometry import Placement, Rect
 from editor.io.images import Picture, read_image
 from editor.io.project import save_project
-from editor.item import Exemplar
-from editor.report import Assessment, EditResult, FinishEarly, Masks, Preview, Progress, Recipe, Reports
-from editor.request import AssessRequest, EditRequest, PixelsSettings, QuickFillSettings, SegmentRequest
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.requests.edit_request import AssessRequest, EditRequest, SegmentRequest
+from editor.requests.reports import FinishEarly, Preview, Progress, Reports
+from editor.requests.results import Assessment, EditResult, Masks, Recipe
 from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
 from tests.conftest import until
 from tests.widgets.desk_stub import model
-from widgets.session import Notice, Session
+from widgets.session.session import Notice, Session
 
 
 class OnDemand:

@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 import resources
 from app import first_sight
 from app.first_sight import FIRST_SIZE, FirstSight
-from editor.io.images import MAX_SIDE, MOST_PIXELS
+from editor.io.images import MAX_PIXELS, MAX_SIDE
 from tests.alarm import time_limit
 
 RED = (200, 30, 30)
@@ -118,7 +118,7 @@ def test_a_picture_that_is_refused_is_not_shown_first(
         with monkeypatch.context() as patch:
             patch.setattr(first_sight, limit, value)
             assert sight(qtbot, tmp_path / "none.json", [path])._picture.isNull()
-    assert (first_sight.MAX_PIXELS, first_sight.MAX_SIDE) == (MOST_PIXELS, MAX_SIDE)
+    assert (first_sight.MAX_PIXELS, first_sight.MAX_SIDE) == (MAX_PIXELS, MAX_SIDE)
 
 
 def test_a_large_picture_does_not_keep_the_window_waiting(

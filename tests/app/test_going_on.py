@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 
-from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
 from tests.app.conftest import Tell
 from tests.app.desk import Desk
 from tests.conftest import until
-from widgets.notices import Notices
+from widgets.shell.notices import Notices
 
 PIXELS = "Blend and repaint · PIXELS"
 QUICK_FILL = "Fill from the picture · Quick fill"

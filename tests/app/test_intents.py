@@ -9,15 +9,15 @@ import numpy as np
 from PySide6.QtCore import Qt
 
 import resources
-from editor.compose import flatten
-from editor.faint import is_strength
-from editor.report import EditResult
+from editor.document.compose import flatten
+from editor.document.faint_strength import is_strength
+from editor.requests.results import EditResult
 from tests.app.conftest import Tell
 from tests.app.desk import Desk
 from tests.conftest import until
-from widgets import commands, edits
-from widgets.notices import Notices
-from widgets.session import Session
+from widgets.session import commands, edits
+from widgets.session.session import Session
+from widgets.shell.notices import Notices
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 

@@ -17,7 +17,7 @@ from tests.app.conftest import Tell
 from tests.app.desk import Desk
 from tests.conftest import Play, until
 from widgets.canvas.scene import Scene
-from widgets.notices import Notices
+from widgets.shell.notices import Notices
 
 
 @pytest.fixture(autouse=True)

@@ -18,18 +18,18 @@ from app.new_document import NewDocumentDialog, new_document
 from app.settings import Settings
 from editor.geometry import Size
 from tests.widgets.desk_stub import CTRL, NONE, SHIFT, Services, Worker, painted, picture, result, with_items
-from widgets import commands
-from widgets.column import Column
 from widgets.controls.icons import IconButton
 from widgets.controls.section import Section
 from widgets.controls.slider import Slider
-from widgets.job import Job
 from widgets.local_files import url_of
-from widgets.palette import CommandPalette
-from widgets.services import Practice, Recent
-from widgets.session import Session
+from widgets.session import commands
+from widgets.session.job import Job
+from widgets.session.session import Session
+from widgets.shell.command_palette import CommandPalette
+from widgets.shell.services import Practice, Recent
+from widgets.shell.side_panel import SidePanel
+from widgets.shell.top_bar import TopBar
 from widgets.theme import Theme
-from widgets.top_bar import TopBar
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -388,7 +388,7 @@ def test_the_chosen_tab_is_remembered_for_every_document(window: MainWindow, set
     for name in ("cat", "dog"):
         add(window, name)
         window.bring_to_front(window.sessions[0])
-    column = next(each for each in window.findChildren(Column) if each.isVisible())
+    column = next(each for each in window.findChildren(SidePanel) if each.isVisible())
     assert column.tabbed
     tab = next(each for each in column.findChildren(IconButton) if each.accessibleName() == "History")
     QTest.mouseClick(tab, LEFT)

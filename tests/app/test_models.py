@@ -19,8 +19,8 @@ from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
 from tests.conftest import Play, until
 from tests.hub_server import Hub, Repository, clip, serving, stable_diffusion
-from widgets.models.service import Getting, ModelsService
-from widgets.models_page import ModelsPage
+from widgets.models.page import ModelsPage
+from widgets.models.service import Download, ModelsService
 
 ID = "maker/small"
 Story = Callable[[Models], Coroutine[Any, Any, None]]
@@ -70,7 +70,7 @@ def stage(models: Models) -> str:
     return models.getting.stage if models.getting else ""
 
 
-async def found(models: Models, id: str = ID) -> Getting:
+async def found(models: Models, id: str = ID) -> Download:
     models.look_up(id)
     await until(lambda: stage(models) not in ("", "looking"))
     assert models.getting is not None

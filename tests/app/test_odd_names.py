@@ -19,13 +19,13 @@ from PySide6.QtWidgets import QApplication, QLabel, QTabBar, QWidget
 from app.dialogs import ask_save
 from app.documents import Thumbnails, export_picture, read_document
 from app.settings import Preferences
-from editor.document import Document
+from editor.document.document import Document
 from tests.app.conftest import Tell
 from tests.app.desk import LEFT, NONE, Desk, by_hand
 from tests.conftest import until
 from widgets.canvas.drop import DropChip
 from widgets.local_files import local_path, url_of
-from widgets.session import Notice
+from widgets.session.session import Notice
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are bytes there")
 

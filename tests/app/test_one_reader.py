@@ -17,25 +17,28 @@ from pytestqt.qtbot import QtBot
 
 from app import batch
 from app.documents import is_project, read_document
-from editor.document import Document
-from editor.edit import Draft
+from editor.document.document import Document
 from editor.errors import EditorError, InvalidRequest, UnreadableFile
-from editor.first_strength import first_strength
 from editor.geometry import Point, Rect
 from editor.io import images
 from editor.io.images import Picture, may_be_picture, read_image
 from editor.io.project import save_project
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.request import BlendedSettings, CandidatesRequest, EditRequest, PixelsSettings, QuickFillSettings
+from editor.planning.draft import Draft
+from editor.planning.first_strength import first_strength
+from editor.requests.edit_request import CandidatesRequest, EditRequest
 from tests.editor.io.colour_files import adobe_rgb, display_p3, exif, gama, iccp, linear_grey, patches, png, saved, tiff
 from tests.widgets.canvas.easel import Easel
 from tests.widgets.desk_stub import model
-from widgets.canvas.arrivals import take
 from widgets.canvas.drop import DropChip
+from widgets.canvas.drop_choices import take
 from widgets.incoming import picture_of, source_of
 from widgets.methods import method_of
-from widgets.session import Notice, Session
+from widgets.session.session import Notice, Session
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float32]

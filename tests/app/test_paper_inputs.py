@@ -13,18 +13,19 @@ from pytestqt.qtbot import QtBot
 
 from app import batch
 from app.cli import main
-from editor.document import Document
-from editor.edit import make_request
+from editor.document.document import Document
+from editor.edits.dispatch import make_request
 from editor.geometry import Point
 from editor.io.images import Picture, read_image
+from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.request import CandidatesRequest, EditRequest, PixelsSettings
-from tests.editor.repaint_cases import MODEL
+from editor.requests.edit_request import CandidatesRequest, EditRequest
+from tests.editor.planning.change_map_cases import MODEL
 from tests.widgets.desk_stub import Worker
-from widgets import commands
-from widgets.canvas.arrivals import take
-from widgets.session import Session
+from widgets.canvas.drop_choices import take
+from widgets.session import commands
+from widgets.session.session import Session
 
 SIZE = 96, 64
 

@@ -15,16 +15,16 @@ from PySide6.QtCore import Qt
 from safetensors.torch import load_file, save_file
 
 import resources
-from editor.document import Document
+from editor.document.document import Document
 from editor.errors import InternalError, ModelUnavailable, NotFinite, OutOfMemory
 from editor.models.memory import USABLE
 from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
 from tests.app.model_stage import Watched, needed_for, tell_memory
 from tests.conftest import until
-from widgets.job import Job
-from widgets.models_page import ModelsPage
-from widgets.session import Notice, Session
+from widgets.models.page import ModelsPage
+from widgets.session.job import Job
+from widgets.session.session import Notice, Session
 
 METHOD = "Blend and repaint · PIXELS"
 ALLOCATOR = (
@@ -230,7 +230,7 @@ def test_what_does_not_fit_is_refused_before_it_runs_and_runs_smaller_at_a_press
         await desk.link("Run smaller")
         await until(lambda: session.job is not None and session.job.state == "ready")
         assert watched.calls > 0
-        assert session.draft.settings.scale == 0.75  # type: ignore[union-attr]
+        assert session.draft.settings.scale == 0.75  # type: ignore[attr-defined]
 
     tell(story)
 
@@ -247,7 +247,7 @@ def test_that_it_does_not_fit_is_said_before_anybody_presses(
         await until(lambda: session.job is not None and not session.job.busy)
         assert session.job is not None
         assert session.job.state == "ready", session.job.error
-        assert 0.5 <= session.draft.settings.scale <= 0.6  # type: ignore[union-attr]
+        assert 0.5 <= session.draft.settings.scale <= 0.6  # type: ignore[attr-defined]
         assert session.document is before
 
     tell(story)
@@ -269,7 +269,7 @@ def test_memory_that_runs_out_in_the_middle_offers_to_run_smaller(
         assert watched.unchanged()
         await desk.link("Run smaller")
         await until(lambda: session.job is not None and session.job.state == "ready")
-        assert session.draft.settings.scale == 0.75  # type: ignore[union-attr]
+        assert session.draft.settings.scale == 0.75  # type: ignore[attr-defined]
 
     tell(story)
 

@@ -11,21 +11,23 @@ import pytest
 import torch
 
 import resources
-from app.practice.examples import EXAMPLES
-from app.practice.world import World
-from editor.applying import apply_result
-from editor.compose import flatten, with_result
-from editor.document import Document
-from editor.edit import Draft, at_strengths, candidates, make_request
+from app.dev.practice.examples import EXAMPLES
+from app.dev.practice.world import World
+from editor.document.compose import flatten, with_result
+from editor.document.document import Document
+from editor.document.placing import on_grid, place_exemplar
+from editor.edits.apply import apply_result
+from editor.edits.dispatch import at_strengths, candidates, make_request
+from editor.edits.rerun import reopen
 from editor.engine import Engine
 from editor.errors import InvalidRequest, NotFinite
+from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.phases import unreported
-from editor.placing import on_grid, place_exemplar
-from editor.reopening import reopen
-from editor.report import EditResult, FinishEarly, Found, Preview, Progress, Report, Reports
-from editor.request import CandidatesRequest, PixelsSettings
+from editor.planning.draft import Draft
+from editor.requests.edit_request import CandidatesRequest
+from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports, ResultReady, outcome_of
+from editor.requests.results import EditResult
 
 MODELS = Path(resources.__file__).parent / "models"
 
@@ -58,7 +60,7 @@ def changed(document: Document, engine: Engine, model: ModelInfo, let_in: float)
     except InvalidRequest:  # nothing may change
         return 0.0
     found = []
-    for result in unreported(engine.run(candidates(request, 3))):
+    for result in outcome_of(engine.run(candidates(request, 3))):
         after = before.copy()
         with_result(after, document.rect, result.pixels, result.rect)
         found.append(np.abs(after[inside].astype(float) - before[inside]).mean())
@@ -92,18 +94,18 @@ class TestStrengths:
         reports: list[Report] = []
         results = outcome(engine.run(at_strengths(document, draft, levels)), reports)
         assert [each.recipe.strength for each in results] == list(levels)
-        assert [each.result for each in reports if isinstance(each, Found)] == list(results)
+        assert [each.result for each in reports if isinstance(each, ResultReady)] == list(results)
         fractions = [each.fraction for each in reports if isinstance(each, Progress)]
         assert fractions == sorted(fractions)
         for level, result in zip(levels, results, strict=True):
-            alone = unreported(engine.run(make_request(document, replace(draft, strength=level))))
+            alone = outcome_of(engine.run(make_request(document, replace(draft, strength=level))))
             assert result.rect == alone.rect
             assert result.pixels.tobytes() == alone.pixels.tobytes()
             assert result.recipe == alone.recipe
             _, after = apply_result(document, result, document)
             opened = reopen(after, after.layers[-1].id)
             again = make_request(opened.document, replace(opened.draft, model=draft.model))
-            assert unreported(engine.run(again)).pixels.tobytes() == result.pixels.tobytes()
+            assert outcome_of(engine.run(again)).pixels.tobytes() == result.pixels.tobytes()
         # Each shows all of the region, but for the faintest rim, of which little strength leaves nothing.
         seen = [result.pixels[..., 3] > 0 for result in results]
         assert all(seen[-1][each].all() and each.sum() > 0.9 * seen[-1].sum() for each in seen)
@@ -121,7 +123,7 @@ class TestStrengths:
         results = hurried(engine.run(request))
         assert [each.recipe.strength for each in results] == [0.25, 0.5]
         first = engine.run(request)
-        while not isinstance(next(first), Found):
+        while not isinstance(next(first), ResultReady):
             pass
         first.close()  # cancelled: what is finished has been told
 
@@ -140,7 +142,7 @@ class TestStrengths:
         reports: list[Report] = []
         with pytest.raises(NotFinite):
             outcome(engine.run(at_strengths(document, self.asked(library), (0.25, 0.5, 0.9))), reports)
-        assert [each.result.recipe.strength for each in reports if isinstance(each, Found)] == [0.25, 0.9]
+        assert [each.result.recipe.strength for each in reports if isinstance(each, ResultReady)] == [0.25, 0.9]
 
 
 def hurried(reports: Reports[tuple[EditResult, ...]]) -> tuple[EditResult, ...]:
@@ -149,12 +151,12 @@ def hurried(reports: Reports[tuple[EditResult, ...]]) -> tuple[EditResult, ...]:
     try:
         report = next(reports)
         while not (one and isinstance(report, Preview)):
-            one = one or isinstance(report, Found)
+            one = one or isinstance(report, ResultReady)
             report = next(reports)
         reports.throw(FinishEarly())
     except StopIteration:
         raise AssertionError("it ended before") from None
-    return unreported(reports)
+    return outcome_of(reports)
 
 
 def outcome(reports: Reports[tuple[EditResult, ...]], seen: list[Report]) -> tuple[EditResult, ...]:

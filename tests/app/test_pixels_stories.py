@@ -14,21 +14,24 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 import resources
 from app.documents import read_document
-from editor.compose import flatten
-from editor.document import Document
-from editor.edit import make_request
+from editor.document.compose import flatten
+from editor.document.document import Document
+from editor.edits.dispatch import make_request
 from editor.geometry import Rect
-from editor.planning import STRENGTHS
-from editor.report import EditResult, Preview
-from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.planning.draft import STRENGTHS
+from editor.requests.reports import Preview
+from editor.requests.results import EditResult
 from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
 from tests.app.model_stage import Watched
 from tests.conftest import until
-from widgets.job import Job
-from widgets.notices import Notices
-from widgets.session import Session
-from widgets.variations import Variations
+from widgets.session.job import Job
+from widgets.session.session import Session
+from widgets.shell.notices import Notices
+from widgets.variations.strip import Variations
 
 METHOD = "Blend and repaint · PIXELS"
 CONTROL = Qt.KeyboardModifier.ControlModifier

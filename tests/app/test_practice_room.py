@@ -7,19 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.practice.examples import EXAMPLES
-from app.practice.world import World
+from app.dev.practice.examples import EXAMPLES
+from app.dev.practice.world import World
 from app.practice_room import PracticeRoom
-from editor.compose import flatten_rgb
+from editor.document.compose import flatten_rgb
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.planning import Draft, plan
-from editor.request import BlendedSettings, PixelsSettings
+from editor.planning.draft import Draft
+from editor.planning.plan import plan
 from tests.app.conftest import Tell
 from tests.app.desk import Desk
 from tests.app.practice_model import write_untrained
 from tests.conftest import until
-from widgets.models_page import ModelsPage
+from widgets.models.page import ModelsPage
 
 pytestmark = [
     pytest.mark.usefixtures("no_cache", "one_thread"),

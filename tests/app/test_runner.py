@@ -14,10 +14,12 @@ import pytest
 
 from app.runner import Runner
 from editor.errors import EditorError, InternalError, InvalidRequest, OutOfMemory
-from editor.frame import Frame
 from editor.geometry import Rect
-from editor.report import EditResult, FinishEarly, Preview, Progress, Recipe, Report, Reports
-from editor.request import EditRequest, QuickFillSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.requests.edit_request import EditRequest
+from editor.requests.frame import Frame
+from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports
+from editor.requests.results import EditResult, Recipe
 from tests.conftest import Play, until
 
 Behaviour = Callable[[EditRequest], Reports[EditResult]]

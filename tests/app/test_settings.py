@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.settings import LEAST_BUDGET, MAX_BUDGET, MOST_RECENT, Preferences, Settings
+from app.settings import MAX_BUDGET, MAX_RECENT, MIN_BUDGET, Preferences, Settings
 
 
 @pytest.fixture
@@ -45,11 +45,11 @@ def test_the_method_and_what_ranks_are_remembered(path: Path, qapp: object) -> N
 
 def test_the_newest_document_comes_first_and_old_ones_go(path: Path) -> None:
     kept = Settings(path)
-    for at in range(MOST_RECENT + 3):
+    for at in range(MAX_RECENT + 3):
         kept.opened(Path(f"/a/{at}.png"))
     kept.opened(Path("/a/9.png"))
-    assert kept.values.recent[:2] == ("/a/9.png", f"/a/{MOST_RECENT + 2}.png")
-    assert len(kept.values.recent) == len(set(kept.values.recent)) == MOST_RECENT
+    assert kept.values.recent[:2] == ("/a/9.png", f"/a/{MAX_RECENT + 2}.png")
+    assert len(kept.values.recent) == len(set(kept.values.recent)) == MAX_RECENT
     kept.forget(Path("/a/9.png"))
     assert "/a/9.png" not in kept.values.recent
 
@@ -136,7 +136,7 @@ def test_numbers_and_lists_out_of_range_come_into_it(path: Path) -> None:
     path.write_text(json.dumps(found))
     values = Settings(path).values
     assert values.undo_budget == MAX_BUDGET
-    assert len(values.recent) == MOST_RECENT
+    assert len(values.recent) == MAX_RECENT
     assert values.models == ("/m",)
 
 
@@ -159,7 +159,7 @@ def test_what_makes_sense_in_a_strange_file_is_used(path: Path) -> None:
     path.parent.mkdir()
     path.write_text(json.dumps({"theme": "dark", "undo_budget": 5, "recent": ["/a.png", 7], "from_the_future": {}}))
     values = Settings(path).values
-    assert (values.theme, values.undo_budget, values.recent) == ("dark", LEAST_BUDGET, ("/a.png",))
+    assert (values.theme, values.undo_budget, values.recent) == ("dark", MIN_BUDGET, ("/a.png",))
 
 
 JSON = st.recursive(
@@ -177,7 +177,7 @@ def test_any_json_can_be_read(tmp_path: Path, found: dict[str, Any]) -> None:
     path.write_text(json.dumps(found))
     values = Settings(path).values
     assert values.theme in ("system", "dark", "light")
-    assert values.undo_budget >= LEAST_BUDGET
+    assert values.undo_budget >= MIN_BUDGET
     assert all(
         isinstance(each, str) for each in (*values.folded, *values.recent, *values.models, values.hub, values.model)
     )

@@ -15,16 +15,17 @@ from PySide6.QtWidgets import QApplication
 
 import resources
 from app.documents import read_document
-from editor.compose import flatten
-from editor.document import Document
+from editor.document.compose import flatten
+from editor.document.document import Document
 from editor.errors import UnreadableFile
 from editor.geometry import Rect
-from editor.report import EditResult, Progress, Reports
-from editor.request import EditRequest
+from editor.requests.edit_request import EditRequest
+from editor.requests.reports import Progress, Reports
+from editor.requests.results import EditResult
 from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
 from tests.conftest import until
-from widgets.session import Notice
+from widgets.session.session import Notice
 
 
 def differs(before: Document, after: Document) -> NDArray[np.bool_]:
@@ -295,7 +296,7 @@ class Instant:
     """An engine that paints everything it may red, at once."""
 
     def run(self, request: EditRequest) -> Reports[EditResult]:
-        from editor.report import Recipe
+        from editor.requests.results import Recipe
 
         yield Progress(0.5, "Painting")
         pixels = np.zeros((*request.strength.shape, 4), np.uint8)

@@ -16,13 +16,13 @@ from PySide6.QtWidgets import QApplication, QPushButton, QToolButton
 
 import resources
 from app.documents import read_document
-from editor.compose import flatten
-from editor.document import Document
+from editor.document.compose import flatten
+from editor.document.document import Document
 from editor.geometry import Rect
 from tests.app.conftest import Tell
 from tests.app.desk import Desk, by_hand
 from tests.conftest import until
-from widgets.palette import CommandPalette
+from widgets.shell.command_palette import CommandPalette
 
 pytestmark = pytest.mark.usefixtures("no_cache", "one_thread")
 

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from editor.brush import Brush, Sample
-from editor.document import Document
+from editor.document.brush import Brush, Sample
+from editor.document.document import Document
+from editor.document.layer import BLENDS, Layer
+from editor.document.tiles import BLOCK, Tiles
 from editor.geometry import Placement, Rect, Size
-from editor.layer import BLENDS, Layer
-from editor.tiles import BLOCK, Tiles
 
 Map = NDArray[np.float32]
 Pixels = NDArray[np.uint8]

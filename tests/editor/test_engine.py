@@ -12,7 +12,7 @@ from editor.errors import ModelUnavailable
 from editor.geometry import Size
 from editor.models.device import INSTALL, installed
 from editor.models.library import Library
-from editor.request import AssessRequest
+from editor.requests.edit_request import AssessRequest
 from tests.editor.models.files import diffusers_folder
 
 

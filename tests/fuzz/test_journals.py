@@ -14,13 +14,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from editor.compose import flatten
+from editor.document.compose import flatten
+from editor.document.thumbnails import document_thumbnail
 from editor.io.files import FileState
 from editor.io.journal import BLOCK_KIND, PLANE_KIND, STATE_KIND, Journal, JournalReader, Snapshot
 from editor.io.limits import Mending
 from editor.io.project import load_project
 from editor.io.records import RecordWriter, payload, scan
-from editor.thumbnails import document_thumbnail
 from tests.fuzz.campaign import campaign, check
 from tests.fuzz.mutations import broken_bytes, json_text
 from tests.fuzz.test_projects import examples

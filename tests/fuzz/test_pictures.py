@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from editor.document import Metadata
+from editor.document.document import Metadata
 from editor.io.images import read_image, write_image
 from tests.fuzz.campaign import campaign, check
 from tests.fuzz.mutations import broken_bytes, broken_png, broken_tiff

@@ -16,16 +16,20 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from editor.compose import flatten
-from editor.document import Document, Metadata
+from editor.document.compose import flatten
+from editor.document.document import Document, Metadata
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
+from editor.document.layer import Layer
+from editor.document.thumbnails import document_thumbnail
+from editor.document.tiles import Tiles
 from editor.geometry import Placement, Rect, Size
 from editor.io.project import load_project, read_thumbnail, save_project
-from editor.item import Exemplar, Item
-from editor.layer import Layer
-from editor.report import Recipe
-from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings, Subject
-from editor.thumbnails import document_thumbnail
-from editor.tiles import Tiles
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.requests.edit_request import Subject
+from editor.requests.results import Recipe
 from tests.fuzz.campaign import campaign, check
 from tests.fuzz.mutations import broken_bytes, json_text
 

@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from tests.widgets.desk_stub import Worker
-from widgets.session import Session
+from widgets.session.session import Session
+from widgets.shell.workbench import Workbench
 from widgets.theme import Theme
-from widgets.workbench import Workbench
 
 
 @pytest.fixture

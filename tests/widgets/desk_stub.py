@@ -11,17 +11,19 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
-from editor.document import Document
-from editor.edit import Plan
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
 from editor.geometry import Placement, Rect
 from editor.io.images import Picture
-from editor.item import Exemplar, Item
+from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.info import FAMILIES, FamilyName, ModelInfo
-from editor.report import Assessment, EditResult, Masks, Recipe
-from editor.request import QuickFillSettings, SegmentRequest
-from widgets.job import Asked
-from widgets.services import Practice, Recent
-from widgets.session import Session
+from editor.planning.plan import Plan
+from editor.requests.edit_request import SegmentRequest
+from editor.requests.results import Assessment, EditResult, Masks, Recipe
+from widgets.session.job import EditJob
+from widgets.session.session import Session
+from widgets.shell.services import Practice, Recent
 
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -33,7 +35,7 @@ class Worker:
     """`assessing`: the questions about memory that were not answered yet. `known`: the models there are."""
 
     ran: list[Plan] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[EditJob] = field(default_factory=list)
     stopped: int = 0
     finished: int = 0
     assessing: list[Callable[[Assessment | None], None]] = field(default_factory=list)
@@ -41,7 +43,7 @@ class Worker:
     used: str = ""
     models_shown: int = 0
 
-    def run(self, session: Session, asked: Asked) -> None:
+    def run(self, session: Session, asked: EditJob) -> None:
         self.asked.append(asked)
         self.ran.append(asked.planned)
 

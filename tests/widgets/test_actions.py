@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 
 from widgets.actions import Command, Menu
 from widgets.command_table import MENUS, OTHERS
-from widgets.palette import CommandPalette, score
-from widgets.tool_bar import TOOLS
+from widgets.shell.command_palette import CommandPalette, score
+from widgets.shell.tool_bar import TOOLS
 
 ALL = (*(command for menu in MENUS for command in menu.commands()), *OTHERS)
 

@@ -27,7 +27,7 @@ def modules() -> Iterator[ModuleType]:
     for package in (app, widgets):
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             # The trainer of the practice model and some benchmarks need libraries that may be missing, and no window.
-            if not info.name.startswith("app.practice.") and not info.name.endswith("__main__"):
+            if not info.name.startswith("app.dev.practice.") and not info.name.endswith("__main__"):
                 yield importlib.import_module(info.name)
 
 

@@ -7,10 +7,10 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QWidget
 
 from widgets.canvas import overlays
-from widgets.canvas.lens import Lens
-from widgets.canvas.screen import Screen
-from widgets.canvas.sight import Sight
-from widgets.session import Session
+from widgets.canvas.back_buffer import BackBuffer
+from widgets.canvas.composite_cache import CompositeCache
+from widgets.canvas.resampler import Resampler
+from widgets.session.session import Session
 
 GRIP = 14.0  # radius of the handle, logical pixels
 REACH = 4.0  # how near the line it can be taken hold of
@@ -27,31 +27,31 @@ class Divider(QObject):
     def __init__(self, canvas: QWidget, session: Session) -> None:
         super().__init__(canvas)
         self._canvas, self._session = canvas, session
-        self.original: Sight | None = None
-        self.screen: Screen | None = None
+        self.original: CompositeCache | None = None
+        self.screen: BackBuffer | None = None
         self.profile: bytes | None = None  # of what it is drawn on
         self.held = self.over = False
         self._share = 0.5  # where the line stands, 0 to 1 of the canvas's width
 
-    def follow(self, lens: Lens) -> None:
+    def follow(self, lens: Resampler) -> None:
         """The view's options, the original or what is looked at may have changed."""
         view, original = self._session.view, self._session.original
         seen = self.original
         if seen is not None and (seen.document is not original or seen.screen != self.profile):
             self.original = self.screen = None
         if self.original is None and (view.original or view.divider) and original.size == lens.size:
-            self.original = Sight(original, self.profile)
+            self.original = CompositeCache(original, self.profile)
         if not view.divider or self.original is None:
             self.screen = None
             self.held = self.over = False
         elif self.screen is None:
-            self.screen = Screen(lens, view.surround)
+            self.screen = BackBuffer(lens, view.surround)
         else:
             self.screen.set_lens(lens)
             self.screen.set_surround(view.surround)
 
     @property
-    def whole(self) -> Sight | None:
+    def whole(self) -> CompositeCache | None:
         """The original, while nothing else is to be seen."""
         return self.original if self._session.view.original else None
 

@@ -10,19 +10,19 @@ from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, QRect, QRectF, Q
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from editor.colour import convert
+from editor.document.colour import convert
 from editor.errors import UnreadableFile
 from editor.geometry import Point, Rect
 from editor.io.images import Picture
 from widgets.canvas import overlays
-from widgets.canvas.arrivals import CHOICES, Choice, picture_size, placement, side_by_side, take, title
+from widgets.canvas.drop_choices import CHOICES, Choice, picture_size, placement, side_by_side, take, title
 from widgets.canvas.pan_zoom import PanZoom
 from widgets.controls.icons import IconButton
 from widgets.guard import Guarded
 from widgets.incoming import picture_of, pictures_of, source_of
 from widgets.qimage import to_qimage
 from widgets.screen_colour import screen_profile
-from widgets.session import Notice, Session
+from widgets.session.session import Notice, Session
 
 _PLACEHOLDER = 180, 120  # logical pixels, until the picture is known
 AGAIN = 100  # milliseconds

@@ -9,18 +9,20 @@ from PySide6.QtCore import QObject, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QRegion
 from PySide6.QtWidgets import QWidget
 
-from editor.document import Document
-from editor.edit import CONTEXT, LEAST_CONTEXT, Draft, Plan, frame_for, reach
-from editor.faint import strength_rect
-from editor.frame import Frame
+from editor.document.document import Document
+from editor.document.faint_strength import strength_rect
+from editor.edits.dispatch import CONTEXT, MIN_CONTEXT, frame_for, reach
 from editor.geometry import Rect, Size
+from editor.planning.draft import Draft
+from editor.planning.plan import Plan
+from editor.requests.frame import Frame
 from widgets.canvas import overlays
-from widgets.canvas.viewport import Viewport
-from widgets.session import Session
-from widgets.tools.place import CURSORS
+from widgets.cursors import RESIZE_CURSORS
+from widgets.session.session import Session
+from widgets.viewport import Viewport
 
 REACH = 12.0  # screen pixels around a corner that take hold of it: an area of 24 px
-LEAST = 64  # picture pixels of a side
+MIN_SIDE = 64  # picture pixels of a side
 
 Corner = tuple[Literal[-1, 1], Literal[-1, 1]]
 Grip = Corner | Literal["tag"]
@@ -208,7 +210,7 @@ class Framing(QObject):
             return Qt.CursorShape.SizeAllCursor
         transform = self._viewport.transform()
         away = transform.map(QPointF(*grip)) - transform.map(QPointF(0, 0))
-        return CURSORS[round(math.degrees(math.atan2(away.y(), away.x())) / 45) % 4]
+        return RESIZE_CURSORS[round(math.degrees(math.atan2(away.y(), away.x())) / 45) % 4]
 
     # On screen
 
@@ -285,7 +287,7 @@ def _frame(document: Document, draft: Draft, planned: Plan) -> Frame | None:
         tight = strength_rect(document.map(planned.region), draft.strength)
     if tight.empty:
         return None
-    margin = max(LEAST_CONTEXT, math.ceil(CONTEXT * max(tight.size)))
+    margin = max(MIN_CONTEXT, math.ceil(CONTEXT * max(tight.size)))
     return Frame.full_size(tight.grow(margin).intersect(document.rect))
 
 
@@ -305,7 +307,7 @@ def resized(rect: Rect, corner: Corner, dx: int, dy: int, whole: Size, *, ratio:
         rect.right if corner[0] < 0 else whole.width - rect.left,
         rect.bottom if corner[1] < 0 else whole.height - rect.top,
     )
-    least = Size(min(LEAST, room.width), min(LEAST, room.height))
+    least = Size(min(MIN_SIDE, room.width), min(MIN_SIDE, room.height))
     width, height = rect.width + corner[0] * dx, rect.height + corner[1] * dy
     if ratio is not None:
         wide, high = ratio

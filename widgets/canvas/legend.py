@@ -8,9 +8,9 @@ import numpy as np
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
+from widgets.canvas.colour_map import colours
 from widgets.canvas.overlays import LEGEND, QUIET, TEXT, caption, plate
-from widgets.canvas.palette import colours
-from widgets.options import OverlayMode
+from widgets.session.options import OverlayMode
 
 _BAR = QRectF(10, 8, 144, 8)
 _WORDS = QRectF(6, 19, 152, 15)

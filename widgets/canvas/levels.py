@@ -12,23 +12,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.colour import convert
-from editor.compose import flatten, thinned
-from editor.document import Document
+from editor.document.colour import convert
+from editor.document.compose import flatten, thinned
+from editor.document.document import Document
+from editor.document.tiles import Tiles
 from editor.geometry import Rect, Size
-from editor.tiles import Tiles
 from widgets.qimage import opaque, premultiplied
 
 Pixels = NDArray[np.uint8]
 
-MOST_LEVEL = 6  # a block of 128 pixels still has whole level pixels up to 7
+MAX_LEVEL = 6  # a block of 128 pixels still has whole level pixels up to 7
 _SAMPLED = 2  # averages of maps are of 2^this x 2^this samples; thin strokes take more
 _CHUNK = 512  # source pixels flattened at a time, so that the work stays in the processor's cache
 
 
 def level_for(zoom: float) -> int:
     """The level whose pixels are shown at a scale in (1/2, 1], or 0 from zoom 1 on."""
-    return min(max(math.floor(-math.log2(zoom) + 1e-9), 0), MOST_LEVEL)
+    return min(max(math.floor(-math.log2(zoom) + 1e-9), 0), MAX_LEVEL)
 
 
 def level_size(size: Size, level: int) -> Size:

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF
 from PySide6.QtGui import QPainterPath, QPolygonF
 
+from editor.document.tiles import Tiles
 from editor.geometry import Rect
-from editor.tiles import Tiles
 from widgets.canvas.levels import from_level, map_at, to_level
 
 Pixels = NDArray[np.uint8]
 
-MOST_PIXELS = 1_500_000
+MAX_PIXELS = 1_500_000
 _GRID = 256  # the part that is looked at snaps to this, so that panning a little needs nothing new
 _ROUGHNESS = 0.3  # level pixels a line may stray to save corners
 
@@ -22,13 +22,13 @@ _ROUGHNESS = 0.3  # level pixels a line may stray to save corners
 def part_of(tiles: Tiles, rect: Rect, visible: Rect, level: int) -> tuple[int, Rect]:
     """Which level and which level rectangle of a map to trace: all of `rect` when it is small, else what is visible of it."""
     area = rect.intersect(tiles.rect)
-    if area.size.area >> (2 * level) > MOST_PIXELS:
+    if area.size.area >> (2 * level) > MAX_PIXELS:
         left, top, right, bottom = visible.grow(8)
         snapped = Rect(
             left // _GRID * _GRID, top // _GRID * _GRID, -(-right // _GRID) * _GRID, -(-bottom // _GRID) * _GRID
         )
         area = area.intersect(snapped)
-    while area.size.area >> (2 * level) > MOST_PIXELS:
+    while area.size.area >> (2 * level) > MAX_PIXELS:
         level += 1
     return level, to_level(area, level)
 

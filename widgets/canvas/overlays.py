@@ -22,7 +22,7 @@ from PySide6.QtGui import (
 )
 
 from editor.geometry import Size
-from widgets.canvas.palette import ISO_LINES
+from widgets.canvas.colour_map import ISO_LINES
 
 LEGEND = QRect(16, 16, 164, 40)  # the upper left corner; what floats over the canvas stays clear of it
 BRACKET = 14.0
@@ -30,7 +30,7 @@ TAG_HEIGHT = 18.0
 _PLATE, _RIM = QColor(24, 24, 24, 215), QColor(255, 255, 255, 28)
 ACCENT = QColor(76, 154, 255)
 TEXT, QUIET = QColor(238, 238, 238), QColor(255, 255, 255, 150)
-_LEAST_LABELLED = 160  # screen pixels: shorter lines stay without a label
+_MIN_LABELLED = 160  # screen pixels: shorter lines stay without a label
 _APART = 44.0
 
 
@@ -152,7 +152,7 @@ def label_places(values: NDArray[np.uint8], ratio: float) -> list[tuple[float, f
         inside = (small >= round(line * 255)).astype(np.uint8)
         rims, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         for rim in sorted(rims, key=len, reverse=True)[:6]:
-            if len(rim) * 2 / ratio < _LEAST_LABELLED:
+            if len(rim) * 2 / ratio < _MIN_LABELLED:
                 break
             places = np.asarray(rim, np.float64)[:, 0] * 2 / ratio
             # Where the line runs highest, or the first place from there on with room around it.

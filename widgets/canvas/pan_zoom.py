@@ -10,12 +10,12 @@ from PySide6.QtGui import QNativeGestureEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QGestureEvent, QPinchGesture, QWidget
 
 from editor.geometry import Point, Size
-from widgets.canvas.viewport import Viewport
 from widgets.guard import Guarded
+from widgets.viewport import Viewport
 
 STEP = 15.0  # degrees of one turn
 _NOTCH = 1.2  # zoom of one notch of the wheel
-MOST_NOTCHES = 100.0  # at once; more would go from any zoom to any other
+MAX_NOTCHES = 100.0  # at once; more would go from any zoom to any other
 _PIXELS = 80.0  # of a touchpad's scrolling, with Ctrl, that count as a notch
 
 
@@ -132,7 +132,7 @@ class PanZoom(Guarded, QWidget):
             self.pan((angle.y() or angle.x()) / 2, 0)
         else:
             notches = pixels.y() / _PIXELS if touchpad else angle.y() / 120
-            self.zoom_by(_NOTCH ** min(max(notches, -MOST_NOTCHES), MOST_NOTCHES), Point(place.x(), place.y()))
+            self.zoom_by(_NOTCH ** min(max(notches, -MAX_NOTCHES), MAX_NOTCHES), Point(place.x(), place.y()))
         event.accept()
 
     def event(self, event: QEvent) -> bool:

@@ -8,26 +8,28 @@ from dataclasses import dataclass, replace
 from PySide6.QtCore import QRect, QRectF, Qt
 from PySide6.QtGui import QImage, QPainter, QPainterPath, QTransform
 
-from editor.colour import convert
-from editor.document import Document
-from editor.edit import Plan
-from editor.frame import Frame
+from editor.document.colour import convert
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
+from editor.document.layer import Layer
+from editor.document.tiles import Tiles
 from editor.geometry import EMPTY, Rect
-from editor.item import Exemplar, Item
-from editor.layer import Layer
-from editor.repainting import led_by_map
-from editor.report import EditResult, Preview
-from editor.tiles import Tiles
+from editor.planning.change_map import led_by_map
+from editor.planning.plan import Plan
+from editor.requests.frame import Frame
+from editor.requests.reports import Preview
+from editor.requests.results import EditResult
 from widgets.canvas import overlays
-from widgets.canvas.adapting import Adapting, Reducer, adapting
-from widgets.canvas.cells import Cells, cells_of
-from widgets.canvas.lens import Lens
+from widgets.canvas.colour_map import Words
+from widgets.canvas.falloff_overlay import Adapting, Reducer, adapting
+from widgets.canvas.hold_overlay import Cells, cells_of
+from widgets.canvas.item_overlay import Heat, Led, Things, matrix_of
 from widgets.canvas.outlines import outline, part_of
-from widgets.canvas.palette import Words
-from widgets.canvas.things import Heat, Led, Things, matrix_of
-from widgets.options import OverlayMode
+from widgets.canvas.resampler import Resampler
 from widgets.qimage import to_qimage
-from widgets.session import Session
+from widgets.session.options import OverlayMode
+from widgets.session.session import Session
 
 # Tools that act on things, so that things answer when the pointer comes over them.
 POINTING = ("move", "segment", "rectangle", "ellipse", "lasso", "select_brush")
@@ -184,7 +186,7 @@ class Scene:
 
     # Drawing
 
-    def draw_under(self, painter: QPainter, lens: Lens, table: Words) -> None:
+    def draw_under(self, painter: QPainter, lens: Resampler, table: Words) -> None:
         """What lies under the strength overlay, in device pixels: preview, exemplars, moved items."""
         session, job = self._session, self._session.job
         if job is not None and job.preview is not None and job.shown is None and job.seen:
@@ -207,7 +209,7 @@ class Scene:
         if self.overlay == "cells" and self.cells is not None:
             self.cells.draw(painter, lens, table)
 
-    def draw_over(self, painter: QPainter, lens: Lens) -> None:
+    def draw_over(self, painter: QPainter, lens: Resampler) -> None:
         """What lies on top, in logical pixels."""
         session = self._session
         document, view = session.document, session.view
@@ -227,7 +229,7 @@ class Scene:
         if view.overlay == "contours" and not self.reviewing:
             overlays.labels(painter, self.labels)
 
-    def _draw_preview(self, painter: QPainter, lens: Lens, preview: Preview) -> None:
+    def _draw_preview(self, painter: QPainter, lens: Resampler, preview: Preview) -> None:
         if self._preview is None or self._preview[0] is not preview:
             icc = self._session.document.metadata.icc
             self._preview = preview, to_qimage(convert(preview.pixels, icc, self._screen))
@@ -238,7 +240,7 @@ class Scene:
         painter.drawImage(QRectF(rect.left, rect.top, rect.width, rect.height), self._preview[1])
         painter.restore()
 
-    def _draw_healing(self, painter: QPainter, lens: Lens) -> None:
+    def _draw_healing(self, painter: QPainter, lens: Resampler) -> None:
         """Where the items that the button would act on leave a hole, in device pixels."""
         plan = self.planned()
         items = [] if plan is None else [item for item in self._session.document.items if item.id in plan.items]
@@ -254,7 +256,7 @@ class Scene:
             overlays.healing(painter, lens.viewport.transform().map(ring), ratio)
             painter.restore()
 
-    def _draw_items(self, painter: QPainter, lens: Lens, used: set[Hashable]) -> None:
+    def _draw_items(self, painter: QPainter, lens: Resampler, used: set[Hashable]) -> None:
         session = self._session
         document, active = session.document, session.draft.item
         screen = lens.viewport.transform()
@@ -272,7 +274,7 @@ class Scene:
             if (hovered or pointed) and not handled:
                 overlays.tag(painter, item.name, *self._tag_place(item, lens))
 
-    def _draw_pointed(self, painter: QPainter, lens: Lens) -> None:
+    def _draw_pointed(self, painter: QPainter, lens: Resampler) -> None:
         """Bring out the exemplar that a list points at."""
         pointed = self._session.view.pointed
         exemplar = None if pointed is None else self._session.document.exemplar(pointed)
@@ -283,7 +285,7 @@ class Scene:
             overlays.outline(painter, path)
             overlays.tag(painter, exemplar.name, *self._tag_place(exemplar, lens))
 
-    def _tag_place(self, item: Item | Exemplar, lens: Lens) -> tuple[float, float]:
+    def _tag_place(self, item: Item | Exemplar, lens: Resampler) -> tuple[float, float]:
         """Above the thing, inside the canvas."""
         box = lens.viewport.transform().mapRect(_qrectf(item.bounds))
         width, height = overlays.tag_size(item.name)
@@ -291,7 +293,7 @@ class Scene:
         y = min(max(box.top() - height - 8, 4), lens.viewport.height - height - 4)
         return x, y
 
-    def hover_area(self, id: int | None, lens: Lens) -> QRect:
+    def hover_area(self, id: int | None, lens: Resampler) -> QRect:
         """The logical pixels that the outline and the tag of a hovered item take."""
         item = None if id is None else self._session.document.item(id)
         if item is None or item.empty:
@@ -308,7 +310,7 @@ class Scene:
             self._selection = tiles, tiles.written()
         return self._selection[1]
 
-    def selection_area(self, lens: Lens) -> QRect:
+    def selection_area(self, lens: Resampler) -> QRect:
         """The logical pixels that the selection's outline takes; before and after a change, also the earlier ones."""
         selected = self._selected()
         if selected.empty:
@@ -316,7 +318,7 @@ class Scene:
         box = lens.viewport.transform().mapRect(_qrectf(selected)).adjusted(-3, -3, 3, 3)
         return box.toAlignedRect().intersected(QRect(0, 0, round(lens.viewport.width), round(lens.viewport.height)))
 
-    def _trace(self, key: Hashable, tiles: Tiles, rect: Rect, lens: Lens, grow: int = 0) -> QPainterPath:
+    def _trace(self, key: Hashable, tiles: Tiles, rect: Rect, lens: Resampler, grow: int = 0) -> QPainterPath:
         level, part = part_of(tiles, rect, lens.viewport.visible(), lens.level)
         known = self._traced.get(key)
         if known is None or (known.tiles, known.level, known.rect, known.grow) != (tiles, level, part, grow):

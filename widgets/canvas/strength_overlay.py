@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.document import Document, MapName
+from editor.document.document import Document, MapName
+from editor.document.tiles import Tiles, changed
 from editor.geometry import Rect
-from editor.tiles import Tiles, changed
-from widgets.canvas.lens import Lens
+from widgets.canvas.colour_map import ISO_LINES, Words, look_up, table, word
 from widgets.canvas.levels import map_at
-from widgets.canvas.palette import ISO_LINES, Words, look_up, table, word
+from widgets.canvas.resampler import Resampler
 from widgets.canvas.tile_cache import TileCache
-from widgets.options import OverlayMode
+from widgets.session.options import OverlayMode
 
 Pixels = NDArray[np.uint8]
 
@@ -98,11 +98,11 @@ class StrengthOverlay:
         """How many pixels around a change may look different, at most."""
         return 2 if self._mode in _LINED else 0
 
-    def strength(self, lens: Lens, area: Rect) -> Pixels:
+    def strength(self, lens: Resampler, area: Rect) -> Pixels:
         """(h, w) uint8, 255 for 1: the strength as it is drawn inside `area` of the screen."""
         return lens.sample(self._planes["strength"].gather, area, fade=True)
 
-    def shade(self, lens: Lens, area: Rect, words: Words) -> bool:
+    def shade(self, lens: Resampler, area: Rect, words: Words) -> bool:
         """Draw `area` (device pixels on the picture) into (h, w) premultiplied ARGB words. False: there is nothing, and they are as before."""
         drawn = False
         if (
@@ -124,7 +124,7 @@ class StrengthOverlay:
                 _hatch(words, values, _phase(lens, area, lean), lens.viewport.ratio, tones)
         return drawn
 
-    def _shade_strength(self, lens: Lens, area: Rect, words: Words) -> None:
+    def _shade_strength(self, lens: Resampler, area: Rect, words: Words) -> None:
         reach = self._reach(lens)
         if not reach:
             look_up(self._table, self.strength(lens, area), words)
@@ -154,7 +154,7 @@ class StrengthOverlay:
         for plain, mask in ((_PLAIN_DARK, above), (_PLAIN_LIGHT, below)):
             cv2.copyTo(plain[: words.size].reshape(words.shape), mask, words.view(np.int32))
 
-    def _reach(self, lens: Lens) -> int:
+    def _reach(self, lens: Resampler) -> int:
         """Half the width of a line, in device pixels; 0 when no lines are drawn."""
         if self._mode not in _LINED:
             return 0
@@ -171,7 +171,7 @@ def _bands() -> Pixels:
 _BANDS = _bands()
 
 
-def _phase(lens: Lens, area: Rect, lean: int) -> NDArray[np.int64]:
+def _phase(lens: Resampler, area: Rect, lean: int) -> NDArray[np.int64]:
     """Where between two stripes every pixel lies; the stripes hang on the picture, so that they move with it."""
     x0, y0 = area.left - round(lens.to_device.dx()), area.top - round(lens.to_device.dy())
     columns, rows = np.arange(area.width) + x0, np.arange(area.height) + y0

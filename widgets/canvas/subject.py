@@ -6,12 +6,12 @@ from typing import Literal
 
 from PySide6.QtCore import QPointF
 
-from editor.item import Item
-from editor.planning import Touch
-from widgets.canvas.viewport import Viewport
-from widgets.session import Session
-from widgets.surface import value_at
+from editor.document.item import Item
+from editor.planning.draft import Touch
+from widgets.session.paint_target import value_at
+from widgets.session.session import Session
 from widgets.tools import grips, marks
+from widgets.viewport import Viewport
 
 Subject = Literal["item", "exemplar", "layer", "selection", "result", "canvas"]
 

@@ -12,10 +12,10 @@ from PySide6.QtWidgets import QWidget
 from editor.geometry import Point
 from widgets.canvas.divider import Divider
 from widgets.canvas.framing import Framing
+from widgets.canvas.gesture_runner import GestureRunner, Kind, made_by_pen, pointer_event
 from widgets.canvas.pan_zoom import PanZoom
-from widgets.canvas.pointing import Hand, Kind, made_by_pen, pointer_event
-from widgets.options import ToolName
-from widgets.session import Session
+from widgets.session.options import ToolName
+from widgets.session.session import Session
 from widgets.tools.tool import PointerEvent, Tool
 
 # Painting through one rectangle is several times quicker than through many, so it may be this much larger than what must be painted.
@@ -40,7 +40,7 @@ class ToolView(PanZoom):
         self.setAccessibleName("Canvas")
         self.session = session
         self._tools = tools
-        self._hand = Hand(session)
+        self._hand = GestureRunner(session)
         self._divider = Divider(self, session)
         self._divider.changed.connect(self._mark)
         self.framing = Framing(self, session, self._viewport)

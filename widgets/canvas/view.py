@@ -20,28 +20,28 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QStyle, QWidget
 
-from editor.document import Document
+from editor.document.document import Document
+from editor.document.faint_strength import is_strength
 from editor.errors import InvalidRequest
-from editor.faint import is_strength
 from editor.geometry import Point, Rect
 from widgets.canvas import overlays
+from widgets.canvas.back_buffer import BackBuffer, Shade, to_device, to_logical, worth
+from widgets.canvas.colour_map import Words
+from widgets.canvas.composite_cache import Changes, CompositeCache
 from widgets.canvas.drop import Dropper
 from widgets.canvas.legend import Legend, Reading, Scale
-from widgets.canvas.lens import Lens
 from widgets.canvas.levels import from_level
-from widgets.canvas.palette import Words
+from widgets.canvas.resampler import Resampler
 from widgets.canvas.scene import POINTING, Scene
-from widgets.canvas.screen import Screen, Shade, to_device, to_logical, worth
-from widgets.canvas.sight import Changes, Sight
 from widgets.canvas.strength_overlay import StrengthOverlay
 from widgets.canvas.subject import subject_at, subject_of_keyboard
 from widgets.canvas.tool_view import ToolView
 from widgets.dragged import on_clipboard
-from widgets.job import Job
-from widgets.options import ToolName
 from widgets.screen_colour import screen_profile
-from widgets.session import Session
-from widgets.surface import surface, value_at
+from widgets.session.job import Job
+from widgets.session.options import ToolName
+from widgets.session.paint_target import surface, value_at
+from widgets.session.session import Session
 from widgets.tools import grips
 from widgets.tools.tool import Tool
 
@@ -71,8 +71,8 @@ class CanvasView(ToolView):
         self._selection_area = QRect()
         self._view = session.view
         self._draft = session.draft
-        self._lens = Lens(self._viewport, session.document.size)
-        self._screen = Screen(self._lens, session.view.surround)
+        self._lens = Resampler(self._viewport, session.document.size)
+        self._screen = BackBuffer(self._lens, session.view.surround)
         self._scene = Scene(session)
         self._profile: bytes | None = None  # of the screen
         self._start(session.document)
@@ -89,7 +89,7 @@ class CanvasView(ToolView):
 
     def _start(self, document: Document) -> None:
         self._planned = self._scene.planned()
-        self._sight = Sight(document, self._profile)
+        self._sight = CompositeCache(document, self._profile)
         self._changes: Changes | None = None
         self._overlay = StrengthOverlay(document)
         self._overlay_look()
@@ -106,7 +106,7 @@ class CanvasView(ToolView):
             return
         self._profile = self._divider.profile = profile
         self._scene.set_screen(profile)
-        self._sight = Sight(self._scene.document(), profile)
+        self._sight = CompositeCache(self._scene.document(), profile)
         self._divider.follow(self._lens)
         self._screen.picture_changed()
         if self._divider.screen is not None:
@@ -121,7 +121,7 @@ class CanvasView(ToolView):
     # What has changed
 
     def _look(self) -> None:
-        self._lens = Lens(self._viewport, self._size)
+        self._lens = Resampler(self._viewport, self._size)
         self._screen.set_lens(self._lens)
         self._divider.follow(self._lens)
         self.framing.set_viewport(self._viewport)
@@ -307,7 +307,7 @@ class CanvasView(ToolView):
         self._dropper.draw(painter)
         painter.end()
 
-    def _refresh(self, screen: Screen, sight: Sight, shade: Shade) -> None:
+    def _refresh(self, screen: BackBuffer, sight: CompositeCache, shade: Shade) -> None:
         sight.deadline = time.perf_counter() + _PATIENCE
         sight.rough = False
         screen.refresh(sight.gather, shade)
@@ -451,6 +451,6 @@ def _timer(parent: CanvasView, interval: int, act: object, *, single: bool = Tru
     return timer
 
 
-def _no_shade(lens: Lens, area: Rect, words: Words) -> bool:
+def _no_shade(lens: Resampler, area: Rect, words: Words) -> bool:
     """Nothing lies over the original."""
     return False

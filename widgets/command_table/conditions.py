@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from widgets.actions import Canvas, Desk
-from widgets.session import Session
+from widgets.actions import Canvas, WindowContext
+from widgets.session.session import Session
 
-When = Callable[[Desk], bool]
+When = Callable[[WindowContext], bool]
 
 
-def always(desk: Desk) -> bool:
+def always(desk: WindowContext) -> bool:
     return True
 
 
@@ -18,27 +18,27 @@ def when(test: Callable[[Session], object]) -> When:
     return lambda desk: desk.session is not None and bool(test(desk.session))
 
 
-def on_session(change: Callable[[Session], object]) -> Callable[[Desk], object]:
+def on_session(change: Callable[[Session], object]) -> Callable[[WindowContext], object]:
     """A command that needs only the session."""
     return lambda desk: change(desk.session) if desk.session is not None else None
 
 
-def on_canvas(change: Callable[[Canvas], object]) -> Callable[[Desk], object]:
+def on_canvas(change: Callable[[Canvas], object]) -> Callable[[WindowContext], object]:
     """A command on the view of the document in front."""
     return lambda desk: change(desk.canvas) if desk.canvas is not None else None
 
 
-def on_item(change: Callable[[Session, int], object]) -> Callable[[Desk], object]:
+def on_item(change: Callable[[Session, int], object]) -> Callable[[WindowContext], object]:
     return on_session(lambda session: change(session, session.draft.item) if session.draft.item is not None else None)
 
 
-def on_exemplar(change: Callable[[Session, int], object]) -> Callable[[Desk], object]:
+def on_exemplar(change: Callable[[Session, int], object]) -> Callable[[WindowContext], object]:
     return on_session(
         lambda session: change(session, session.draft.exemplar) if session.draft.exemplar is not None else None
     )
 
 
-def on_layer(change: Callable[[Session, int], object]) -> Callable[[Desk], object]:
+def on_layer(change: Callable[[Session, int], object]) -> Callable[[WindowContext], object]:
     return on_session(
         lambda session: change(session, session.active_layer) if session.active_layer is not None else None
     )
@@ -55,6 +55,6 @@ shown = when(lambda session: session.job is not None and session.job.shown is no
 discardable = when(lambda session: session.job is not None and not session.job.busy)
 
 
-def serve(desk: Desk, serve: Callable[[Session], object]) -> None:
+def serve(desk: WindowContext, serve: Callable[[Session], object]) -> None:
     if desk.session is not None:
         serve(desk.session)

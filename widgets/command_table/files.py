@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from widgets import commands, edits
 from widgets.actions import Command, Menu
 from widgets.command_table.conditions import always, on_canvas, on_session, serve, when
 from widgets.command_table.things import deletable
 from widgets.panels.history import KEPT
-from widgets.session import Session
+from widgets.session import commands, edits
+from widgets.session.session import Session
 
 FILE = Menu(
     "File",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from widgets import commands
 from widgets.actions import Command, Menu
-from widgets.adjust import Amount, Amounts, Curve
 from widgets.command_table.conditions import When, layer, on_layer, on_session, painted, selected, when
-from widgets.options import Target
+from widgets.session import commands
+from widgets.session.options import Target
+from widgets.shell.adjustment import Amount, Amounts, Curve
 
 
 def _adjust(title: str, amounts: tuple[Amount, ...], apply: Callable[..., object], target: Target) -> Amounts:
-    """An adjustment that calls a function of `widgets.commands`."""
+    """An adjustment that calls a function of `widgets.session.commands`."""
     return Amounts(title, amounts, lambda session, values, preview: apply(session, *values, target, preview=preview))
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from widgets import running
 from widgets.actions import Command, Menu
 from widgets.command_table.conditions import busy, discardable, idle, on_layer, on_session, shown, when
 from widgets.command_table.views import view_switch
-from widgets.session import Session
+from widgets.session import run_actions
+from widgets.session.session import Session
 
 
 def _repeatable(session: Session) -> bool:
-    return session.active_layer is not None and not running.why_not_again(session, session.active_layer)
+    return session.active_layer is not None and not run_actions.why_not_again(session, session.active_layer)
 
 
 def _keepable(session: Session) -> bool:
@@ -41,30 +41,38 @@ RUN = Menu(
             busy,
             short="Queue another",
         ),
-        Command("run.words", "Say what should be there", on_session(running.say_words), ("T",), when(_readable)),
+        Command("run.words", "Say what should be there", on_session(run_actions.say_words), ("T",), when(_readable)),
         Command(
             "run.inside",
             "Repaint inside the selection",
-            on_session(lambda session: running.repaint(session, "inside")),
-            when=when(running.can_repaint),
+            on_session(lambda session: run_actions.repaint(session, "inside")),
+            when=when(run_actions.can_repaint),
             short="Repaint inside",
         ),
         Command(
             "run.background",
             "Repaint the background of the selection",
-            on_session(lambda session: running.repaint(session, "outside")),
-            when=when(running.can_repaint),
+            on_session(lambda session: run_actions.repaint(session, "outside")),
+            when=when(run_actions.can_repaint),
             short="Repaint background",
         ),
-        Command("run.scribble", "Scribble what should be there", on_session(running.scribble), when=when(_readable)),
         Command(
-            "run.strengths", "Try strengths", on_session(running.try_strengths), when=when(running.can_try_strengths)
+            "run.scribble", "Scribble what should be there", on_session(run_actions.scribble), when=when(_readable)
         ),
         Command(
-            "run.again", "Run the layer’s edit again with changes", on_layer(running.run_again), when=when(_repeatable)
+            "run.strengths",
+            "Try strengths",
+            on_session(run_actions.try_strengths),
+            when=when(run_actions.can_try_strengths),
         ),
         Command(
-            "run.leave", "Leave “Run again”", on_session(Session.leave_rerun), ("Escape",), when(running.can_leave)
+            "run.again",
+            "Run the layer’s edit again with changes",
+            on_layer(run_actions.run_again),
+            when=when(_repeatable),
+        ),
+        Command(
+            "run.leave", "Leave “Run again”", on_session(Session.leave_rerun), ("Escape",), when(run_actions.can_leave)
         ),
         Command("run.keep", "Keep what is there", on_session(Session.finish_early), when=when(_keepable)),
         Command("run.stop", "Stop", on_session(Session.stop), ("Escape",), busy),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from widgets import commands, edits
 from widgets.actions import Command, Menu
 from widgets.command_table.conditions import exemplar, item, layer, on_exemplar, on_item, on_layer, on_session, when
-from widgets.session import Session
+from widgets.session import commands, edits
+from widgets.session.session import Session
 
 
 def deletable(session: Session) -> bool:

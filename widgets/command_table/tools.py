@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from widgets import edits
-from widgets.actions import Command, Desk
+from widgets.actions import Command, WindowContext
 from widgets.command_table.conditions import on_session, when
-from widgets.options import ToolName
-from widgets.session import Session
-from widgets.tool_bar import TOOLS
+from widgets.session import edits
+from widgets.session.options import ToolName
+from widgets.session.session import Session
+from widgets.shell.tool_bar import TOOLS
 
 
 def _resize_brush(session: Session, factor: float) -> None:
@@ -25,7 +25,7 @@ def _uses_value(session: Session) -> bool:
     return options.tool in ("strength", "gradient") or (options.tool in shapes and options.shape_target == "strength")
 
 
-def _take(tool: ToolName) -> Callable[[Desk], object]:
+def _take(tool: ToolName) -> Callable[[WindowContext], object]:
     return on_session(lambda session: session.set_options(tool=tool))
 
 

@@ -12,7 +12,7 @@ from widgets.controls.icons import CONTROL, draw
 from widgets.guard import Guarded
 from widgets.theme import colours
 
-MOST_SEGMENTS = 4
+MAX_SEGMENTS = 4
 CHEVRON = 12
 
 Options = Sequence[tuple[str, str, str]]
@@ -30,7 +30,7 @@ class Choice(QWidget):
         super().__init__(parent)
         self._values = [value for value, _, _ in options]
         self._control: _Segments | _List
-        if as_list or len(options) > MOST_SEGMENTS:
+        if as_list or len(options) > MAX_SEGMENTS:
             self._control = _List(label, options)
         else:
             self._control = _Segments(label, options)

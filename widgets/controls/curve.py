@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from editor import masks
+from editor.document import masks
 from widgets.guard import Guarded
 from widgets.theme import colours
 
@@ -20,7 +20,7 @@ HEIGHT = 208
 MARGIN = 8  # round the plot, so that points at its edge are whole
 REACH = 12.0  # how near one must press to take hold of a point
 DOT = 4.0
-LEAST_APART = 0.02  # along x; closer points could not be told apart
+MIN_APART = 0.02  # along x; closer points could not be told apart
 STEP, COARSE = 0.01, 0.1
 
 
@@ -68,14 +68,14 @@ class CurveEditor(Guarded, QWidget):
     def _put(self, at: int, x: float, y: float) -> None:
         """Move a point, between its neighbours."""
         points = self._points
-        low = points[at - 1][0] + LEAST_APART if at > 0 else 0.0
-        high = points[at + 1][0] - LEAST_APART if at + 1 < len(points) else 1.0
+        low = points[at - 1][0] + MIN_APART if at > 0 else 0.0
+        high = points[at + 1][0] - MIN_APART if at + 1 < len(points) else 1.0
         moved = min(max(x, low), high), min(max(y, 0.0), 1.0)
         self._set((*points[:at], moved, *points[at + 1 :]), at)
 
     def _add(self, x: float, y: float) -> bool:
         """A point here, unless it would be too close to another."""
-        if any(abs(x - other) < LEAST_APART for other, _ in self._points):
+        if any(abs(x - other) < MIN_APART for other, _ in self._points):
             return False
         at = sum(other < x for other, _ in self._points)
         self._set((*self._points[:at], (x, y), *self._points[at:]), at)

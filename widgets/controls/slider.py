@@ -28,7 +28,7 @@ FINE = 0.1
 HOT = 44  # logical pixels at the right end that are the number's, however short it is; a third of a narrow slider
 COARSE_STEPS = 10
 """Ctrl snaps to this many steps over the whole track."""
-FEWEST_LETTERS = 2  # of a label that is cut, with its dots
+MIN_LETTERS = 2  # of a label that is cut, with its dots
 
 
 class Slider(Guarded, QWidget):
@@ -333,7 +333,7 @@ class Slider(Guarded, QWidget):
             painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, value)
         room = inner.width() - metrics.horizontalAdvance(value) - 8
         label = metrics.elidedText(self._label, Qt.TextElideMode.ElideRight, room)
-        if label != self._label and len(label) <= FEWEST_LETTERS:
+        if label != self._label and len(label) <= MIN_LETTERS:
             label = ""  # that little says nothing
         painter.setPen(QColor(found.quiet if self.isEnabled() else found.faint))
         painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, label)

@@ -10,12 +10,12 @@ from editor.models.hub import DownloadPlan
 from editor.models.info import FAMILIES
 from widgets.controls.elided import ElidedLabel
 from widgets.models.rows import plain_button
-from widgets.models.service import Getting
+from widgets.models.service import Download
 
 STEPS = 1000
 
 
-class GettingCard(QFrame):
+class DownloadCard(QFrame):
     """`wanted()`: fetch it, or go on. `stopped()`, `dismissed()`, `retried()`: look it up again."""
 
     wanted = Signal()
@@ -26,7 +26,7 @@ class GettingCard(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("floating")
-        self._shown: Getting | None = None
+        self._shown: Download | None = None
         self.name = ElidedLabel()
         self.name.setProperty("role", "title")
         self.facts = QLabel()
@@ -60,7 +60,7 @@ class GettingCard(QFrame):
         self.stop.clicked.connect(self.stopped)
         self.close_card.clicked.connect(self.dismissed)
 
-    def show_getting(self, getting: Getting, where: str) -> None:
+    def show_getting(self, getting: Download, where: str) -> None:
         """`where`: the folder that downloads go to."""
         self._shown = getting
         plan, stage = getting.plan, getting.stage
@@ -89,13 +89,13 @@ class GettingCard(QFrame):
             self.wanted.emit()
 
 
-def _label(getting: Getting) -> str:
+def _label(getting: Download) -> str:
     if getting.stage == "found":
         return "Download" if getting.plan and getting.missing == getting.plan.total else "Continue"
     return "Continue" if getting.plan else "Try again"
 
 
-def _facts(getting: Getting) -> str:
+def _facts(getting: Download) -> str:
     plan = getting.plan
     if getting.stage == "looking":
         return "Asking the hub for its size and licence …"
@@ -117,7 +117,7 @@ def _facts(getting: Getting) -> str:
     return " · ".join(words)
 
 
-def _note(getting: Getting, where: str) -> str:
+def _note(getting: Download, where: str) -> str:
     """Rich text."""
     plan = getting.plan
     match getting.stage:

@@ -13,13 +13,13 @@ from editor.errors import EditorError
 from editor.models.hub import DownloadPlan
 from editor.models.info import ModelInfo
 from editor.models.rankers import RankerInfo
-from editor.report import Progress
+from editor.requests.reports import Progress
 
 Stage = Literal["looking", "found", "running", "stopped", "failed", "done"]
 
 
 @dataclass(frozen=True, slots=True)
-class Getting:
+class Download:
     """A model on its way from the hub. `id`: as typed until the hub has answered. `plan`: once it has; `missing`: bytes still to come then.
 
     `error`: why it failed; without a plan it was not found.
@@ -64,7 +64,7 @@ class ModelsService(Protocol):
         """The one of them that does."""
 
     @property
-    def getting(self) -> Getting | None: ...
+    def getting(self) -> Download | None: ...
 
     @property
     def folder(self) -> Path:

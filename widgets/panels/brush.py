@@ -6,15 +6,15 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QRadialGradient
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
-from editor.brush import Brush
+from editor.document.brush import Brush
 from widgets.controls.check import Check
 from widgets.controls.slider import Slider
 from widgets.guard import Guarded
-from widgets.session import Session
+from widgets.session.session import Session
 from widgets.theme import colours
 
 PREVIEW = 56
-LEAST_BRUSH = PREVIEW + 36  # pixels: what the brush looks like, and its size
+MIN_BRUSH = PREVIEW + 36  # pixels: what the brush looks like, and its size
 
 
 class BrushPanel(QWidget):

@@ -13,29 +13,29 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from editor.advice import NO_PROMPT, advice, beyond_toys
-from editor.document import Document
-from editor.planning import Draft
+from editor.document.document import Document
+from editor.edits.warnings import NO_PROMPT, advice, beyond_toys
+from editor.planning.draft import Draft
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.icons import IconButton
 from widgets.controls.section import FoldButton
 from widgets.controls.slider import Slider
 from widgets.guard import Guarded
-from widgets.job import Job
 from widgets.methods import method_of
-from widgets.panels.aside import Aside
 from widgets.panels.memory import MemoryLine
 from widgets.panels.method import MethodPart
 from widgets.panels.more import More
 from widgets.panels.overall import Overall
 from widgets.panels.region import RegionLine
-from widgets.panels.remarks import Remark, Remarks
-from widgets.running import can_leave
-from widgets.session import Session
+from widgets.panels.secondary_links import SecondaryLinks
+from widgets.panels.status_lines import Remark, StatusLines
+from widgets.session.job import Job
+from widgets.session.run_actions import can_leave
+from widgets.session.session import Session
 
 PROMPT_HEIGHT = 56
 MORE_HEIGHT = 300
-LEAST_MORE = 64  # in a low window; the rest scrolls
+MIN_MORE = 64  # in a low window; the rest scrolls
 WHAT = "What should appear?"
 WORDS_INSTEAD = "Or say what should be there"
 TICK = 500  # milliseconds between two looks at the time left
@@ -63,7 +63,7 @@ class EditPanel(Guarded, QFrame):
         self._more_button = FoldButton("More")
         self._more = More(session)
         self._scroll = ColumnScroll(self._more, gutter=12)
-        self._scroll.setMinimumHeight(LEAST_MORE)
+        self._scroll.setMinimumHeight(MIN_MORE)
         self._scroll.hide()
         self._region = RegionLine(session)
         self._memory = MemoryLine(session)
@@ -77,8 +77,8 @@ class EditPanel(Guarded, QFrame):
         kept = self._progress.sizePolicy()
         kept.setRetainSizeWhenHidden(True)
         self._progress.setSizePolicy(kept)
-        self._aside = Aside(session, self._memory)
-        self._remarks = Remarks((self._memory, self._region, self._reason), self._aside, self._drop)
+        self._aside = SecondaryLinks(session, self._memory)
+        self._remarks = StatusLines((self._memory, self._region, self._reason), self._aside, self._drop)
         self._button = QPushButton()
         self._button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         layout = QVBoxLayout(self)

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from editor.document import Document
-from editor.item import Exemplar
-from editor.thumbnails import exemplar_thumbnail
-from widgets import commands, edits
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.document.thumbnails import exemplar_thumbnail
 from widgets.controls.icons import IconButton
 from widgets.controls.rows import Row, eye_button, show_eye
 from widgets.controls.slider import Slider
 from widgets.panels.listing import ListPanel
-from widgets.session import Session
+from widgets.session import commands, edits
+from widgets.session.session import Session
 
 
 class ExemplarsPanel(ListPanel[Exemplar]):

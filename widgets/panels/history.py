@@ -6,17 +6,17 @@ from PySide6.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt
 from PySide6.QtGui import QColor, QResizeEvent, QShowEvent, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QListView, QVBoxLayout, QWidget
 
-from editor.history import Entry
+from editor.document.history import Entry
 from widgets.guard import Guarded
-from widgets.session import Session
+from widgets.session.session import Session
 from widgets.theme import colours
 
 LINE = 28
 KEPT = "A project keeps layers, strength, items and reference pictures. The steps of the history last until the document is closed."
 LINES = 4  # wanted always, so that what is below stays where it is while somebody paints
-LEAST_LINES = 2
+MIN_LINES = 2
 MARGIN = 8  # below them
-LEAST_HISTORY = LINE * LEAST_LINES + MARGIN
+MIN_HISTORY = LINE * MIN_LINES + MARGIN
 
 
 class HistoryPanel(QWidget):

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from editor.document import Document
-from editor.edit import removal
-from editor.item import Item
-from editor.thumbnails import item_thumbnail
-from widgets import commands, edits
+from editor.document.document import Document
+from editor.document.item import Item
+from editor.document.thumbnails import item_thumbnail
+from editor.planning.plan import removal
 from widgets.controls.icons import IconButton
 from widgets.controls.rows import Row, eye_button, show_eye
 from widgets.panels.listing import ListPanel
-from widgets.session import Session
+from widgets.session import commands, edits
+from widgets.session.session import Session
 
 
 class ItemsPanel(ListPanel[Item]):

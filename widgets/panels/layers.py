@@ -10,22 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
-from editor.document import Document
-from editor.fields import FieldSpec, field_specs
-from editor.layer import BLENDS, Blend, Layer
-from editor.report import Recipe
-from editor.request import MethodSettings
-from editor.thumbnails import layer_thumbnail
-from widgets import commands, edits, running
+from editor.document.document import Document
+from editor.document.layer import BLENDS, Blend, Layer
+from editor.document.thumbnails import layer_thumbnail
+from editor.requests.method_settings import MethodSettings
+from editor.requests.results import Recipe
+from editor.requests.settings_fields import FieldSpec, field_specs
 from widgets.controls.choice import Choice
+from widgets.controls.form import choice_words
 from widgets.controls.icons import IconButton
 from widgets.controls.rows import Row, eye_button, show_eye
 from widgets.controls.slider import Slider
-from widgets.form import choice_words
-from widgets.job import DOUBTFUL, MENDING
 from widgets.methods import SAMPLERS, method_of
 from widgets.panels.listing import ListPanel
-from widgets.session import OFFERED, Session
+from widgets.session import commands, edits, run_actions
+from widgets.session.job import DOUBTFUL, MENDING
+from widgets.session.session import OFFERED, Session
 
 DOUBT_WORDS = "Look closely: this part was hard to fill, and may not look right."
 
@@ -65,7 +65,7 @@ class LayersPanel(ListPanel[Layer]):
         active = self.active()
         row = None if active is None else self.rows.row(active)
         if active is not None and isinstance(row, _LayerRow):
-            row.show_again(running.why_not_again(self.session, active))
+            row.show_again(run_actions.why_not_again(self.session, active))
             row.show_mend(self.session.can_mend(active))
 
     def thumbnail(self, thing: Layer, side: int) -> NDArray[np.uint8]:
@@ -107,7 +107,7 @@ class _LayerRow(Row):
         self._doubt.clicked.connect(lambda: session.notice(DOUBT_WORDS, "Undo it, or run it again with a new seed."))
         self._opacity.changed.connect(lambda value: edits.set_layer_opacity(session, id, value))
         self._blend.changed.connect(lambda value: edits.set_layer_blend(session, id, _blend(value)))
-        self._again.clicked.connect(lambda: running.run_again(session, id))
+        self._again.clicked.connect(lambda: run_actions.run_again(session, id))
         self._delete.clicked.connect(lambda: commands.delete_layer(session, id))
 
     def show_layer(self, layer: Layer) -> None:

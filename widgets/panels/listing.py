@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from editor.document import Document
-from editor.item import Exemplar, Item
-from editor.layer import Layer
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
+from editor.document.layer import Layer
 from widgets.controls.rows import Row, Rows
-from widgets.session import Session
+from widgets.session.session import Session
 
 T = TypeVar("T", Layer, Item, Exemplar)
 

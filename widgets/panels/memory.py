@@ -8,10 +8,10 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
 from editor.errors import OutOfMemory
-from editor.report import Assessment
-from widgets import running
-from widgets.panels.remarks import Remark
-from widgets.session import Session
+from editor.requests.results import Assessment
+from widgets.panels.status_lines import Remark
+from widgets.session import run_actions
+from widgets.session.session import Session
 
 DELAY = 300  # milliseconds; a drag of a slider is one question
 
@@ -78,4 +78,4 @@ class MemoryLine(Remark):
     def run_smaller(self) -> None:
         """Run it at the largest working size that fits, as far as that is known."""
         found = None if self._timer.isActive() else self._found
-        running.run_smaller(self._session, None if found is None else found.smaller)
+        run_actions.run_smaller(self._session, None if found is None else found.smaller)

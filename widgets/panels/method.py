@@ -9,7 +9,7 @@ from editor.models.device import INSTALL, NOT_INSTALLED, installed
 from editor.models.info import ModelInfo
 from widgets.controls.choice import Choice
 from widgets.methods import METHODS, method_of
-from widgets.session import Session
+from widgets.session.session import Session
 
 MORE_MODELS = "more"
 

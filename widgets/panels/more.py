@@ -10,18 +10,18 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QIntValidator
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from editor.edit import draw_seed
-from editor.fields import FieldSpec, field_specs
+from editor.planning.draft import draw_seed
+from editor.requests.settings_fields import FieldSpec, field_specs
 from widgets.controls.choice import Choice
+from widgets.controls.form import Form, labelled
 from widgets.controls.icons import IconButton
 from widgets.controls.slider import Slider
-from widgets.form import Form, labelled
 from widgets.methods import OFFERED, SAMPLERS
-from widgets.session import Session
+from widgets.session.session import Session
 
-MOST_VARIATIONS = 6
-LARGEST_SEED = 2**31 - 1
-MOST_STEPS = 150
+MAX_VARIATIONS = 6
+MAX_SEED = 2**31 - 1
+MAX_STEPS = 150
 GROUPS = {"quality": "Quality", "randomness": "Randomness", "region": "Region", "expert": "Expert"}
 
 
@@ -61,7 +61,7 @@ class _Groups(QWidget):
         self._forms: list[Form] = []
         self._model_controls = _ModelControls(session) if session.draft.settings.needs_model else None
         self._frame = _FrameRow(session) if session.draft.settings.needs_model else None
-        self._variations = Slider("Variations", 1, MOST_VARIATIONS, 3, step=1)
+        self._variations = Slider("Variations", 1, MAX_VARIATIONS, 3, step=1)
         self._variations.setToolTip("How many results to make, to choose from.")
         self._seeding = Choice(
             "Seed",
@@ -72,7 +72,7 @@ class _Groups(QWidget):
         )
         self._seed = QLineEdit()
         self._seed.setAccessibleName("Seed")
-        self._seed.setValidator(QIntValidator(0, LARGEST_SEED, self._seed))
+        self._seed.setValidator(QIntValidator(0, MAX_SEED, self._seed))
         self._draw = IconButton("dices", "Draw another seed")
         self._seed_row = QWidget()
         row = QHBoxLayout(self._seed_row)
@@ -158,7 +158,7 @@ class _ModelControls(QWidget):
         self._negative = QLineEdit()
         self._negative.setPlaceholderText("What should not appear?")
         self._negative.setAccessibleName("What should not appear")
-        self._steps = Slider("Steps", 1, MOST_STEPS, 30, step=1, curve=2)
+        self._steps = Slider("Steps", 1, MAX_STEPS, 30, step=1, curve=2)
         self._steps.setToolTip("More take longer and are finer. A double click goes back to what suits the model.")
         self._guidance = Slider("Follow the words", 0, 30, 7, step=0.5, curve=2)
         self._guidance.setToolTip(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from editor.first_strength import first_strength
-from editor.request import PixelsSettings
-from widgets import running
+from editor.methods.pixels.settings import PixelsSettings
+from editor.planning.first_strength import first_strength
 from widgets.controls.choice import Choice
 from widgets.controls.icons import IconButton
 from widgets.controls.slider import Slider
 from widgets.methods import METHODS, Method, method_of
-from widgets.session import Session
+from widgets.session import run_actions
+from widgets.session.session import Session
 
 IN_A_ROW = 4
 WHOLE = ("remove", "move")  # actions that no strength weakens, without a model
@@ -51,7 +51,7 @@ class Overall(QWidget):
         self._most.setAlignment(Qt.AlignmentFlag.AlignRight)
         layout.addWidget(self._ends)
         self._strength.changed.connect(lambda value: session.set_draft(strength=value))
-        self._several.clicked.connect(lambda: running.try_strengths(session))
+        self._several.clicked.connect(lambda: run_actions.try_strengths(session))
         session.job_changed.connect(self._show_plan)
         session.document_changed.connect(self._document_changed)
 
@@ -92,7 +92,7 @@ class Overall(QWidget):
             else f"{how}: 0\u202f% keeps everything. Multiplies what is painted."
         )
         self._several.setVisible(isinstance(self._session.draft.settings, PixelsSettings))
-        self._several.setEnabled(running.can_try_strengths(self._session))
+        self._several.setEnabled(run_actions.can_try_strengths(self._session))
         why_not = "" if self._several.isEnabled() else self._session.plan.reason
         self._several.setToolTip(f"{TRY}\n{why_not}" if why_not else TRY)
 

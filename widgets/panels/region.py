@@ -5,12 +5,12 @@ from __future__ import annotations
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
-from editor.edit import frame_for
+from editor.edits.dispatch import frame_for
 from editor.errors import EditorError
-from editor.request import BlendedSettings
-from widgets.canvas.cells import closing_cells
-from widgets.panels.remarks import Remark
-from widgets.session import Session
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from widgets.canvas.hold_overlay import closing_cells
+from widgets.panels.status_lines import Remark
+from widgets.session.session import Session
 
 DELAY = 200  # milliseconds after the last change
 THIN = "Thin region: it begins wider and closes in."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from widgets.options import ToolName
-from widgets.session import Session
+from widgets.session.options import ToolName
+from widgets.session.session import Session
 from widgets.tools.gradient import GradientTool
 from widgets.tools.paint import PaintTool
 from widgets.tools.pick import PickTool

@@ -9,16 +9,16 @@ from dataclasses import replace
 from PySide6.QtCore import QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPainterPath, QPen
 
-from editor.brush import Brush, Paint, Sample, Stroke
+from editor.document.brush import Brush, Paint, Sample, Stroke
 from editor.errors import InvalidRequest
-from widgets.canvas.viewport import Viewport
-from widgets.session import Session
-from widgets.surface import Surface
+from widgets.session.paint_target import PaintTarget
+from widgets.session.session import Session
 from widgets.tools import marks
 from widgets.tools.tool import Gesture, PointerEvent, Tool
+from widgets.viewport import Viewport
 
 LEAST_SIZE, MOST_SIZE = 1.0, 2000.0
-MOST_STAMPED = 600.0  # radius on screen up to which the ring is kept as an image
+MAX_STAMPED = 600.0  # radius on screen up to which the ring is kept as an image
 # The strength tick runs along the ring like the needle of a dial: 0 at the lower left, 1 at the lower right.
 DIAL_START, DIAL_SWEEP = math.radians(135), math.radians(270)
 
@@ -35,11 +35,11 @@ class BrushTool(Tool):
         # The ring as an image, and what it was drawn for: stroking a smooth ring takes longer than a whole dab.
         self._ring: tuple[tuple[float, ...], QImage] | None = None
 
-    def surface(self) -> Surface:
+    def surface(self) -> PaintTarget:
         """What it writes to. Raises `InvalidRequest` when that is missing."""
         raise NotImplementedError
 
-    def paint_for(self, press: PointerEvent, found: Surface, size: float) -> tuple[str, Paint]:
+    def paint_for(self, press: PointerEvent, found: PaintTarget, size: float) -> tuple[str, Paint]:
         """The label of the stroke and what its dabs do to `found`; `size`: their diameter in its own pixels."""
         raise NotImplementedError
 
@@ -171,7 +171,7 @@ class BrushTool(Tool):
             return
         x, y = viewport.to_screen(*self._at)
         radius = self._radius(viewport)
-        if radius > MOST_STAMPED:
+        if radius > MAX_STAMPED:
             painter.save()
             self._draw(painter, x, y, radius)
             painter.restore()

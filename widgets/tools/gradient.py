@@ -8,18 +8,20 @@ import numpy as np
 from PySide6.QtCore import QRect
 from PySide6.QtGui import QPainter
 
-from editor import masks
+from editor.document import masks
+from editor.document.tiles import BLOCK, Block, Tiles
 from editor.errors import InvalidRequest
 from editor.geometry import Point, Rect
-from editor.tiles import BLOCK, Block, Tiles
-from widgets.canvas.viewport import Viewport
-from widgets.session import Session
-from widgets.surface import Surface, surface
+from widgets.session.paint_target import PaintTarget, surface
+from widgets.session.session import Session
 from widgets.tools import marks
 from widgets.tools.tool import Gesture, PointerEvent, Tool
+from widgets.viewport import Viewport
 
 STEP = math.radians(15)
-LEAST = 1e-6  # pixels that a gradient is long; a thing that is shown much reduced has more of its own pixels than that
+MIN_LENGTH = (
+    1e-6  # pixels that a gradient is long; a thing that is shown much reduced has more of its own pixels than that
+)
 
 
 class GradientTool(Tool):
@@ -39,7 +41,7 @@ class GradientTool(Tool):
             return None
         return self._drag(press, found)
 
-    def _drag(self, press: PointerEvent, found: Surface) -> Gesture:
+    def _drag(self, press: PointerEvent, found: PaintTarget) -> Gesture:
         session = self.session
         document, kind = session.document, session.options.gradient
         limit = None if document.selection.blank or found.inverse is not None else document.selection
@@ -108,7 +110,7 @@ def gradient(
 def _reach(where: Rect, radial: bool, start: Point, end: Point) -> tuple[float, float]:
     """Bounds of the shares inside a block."""
     dx, dy = end.x - start.x, end.y - start.y
-    length = max(math.hypot(dx, dy), LEAST)
+    length = max(math.hypot(dx, dy), MIN_LENGTH)
     if radial:
         near = math.hypot(
             max(where.left - start.x, 0.0, start.x - where.right), max(where.top - start.y, 0.0, start.y - where.bottom)

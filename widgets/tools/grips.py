@@ -8,15 +8,16 @@ from typing import Literal
 
 import numpy as np
 
-from editor.document import Document
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
+from editor.document.placing import item_matrix, reachable
 from editor.geometry import Placement, invert, transform_point
-from editor.item import Exemplar, Item
-from editor.placing import item_matrix, reachable
-from widgets.canvas.viewport import Viewport
-from widgets.session import Session
-from widgets.surface import value_at
+from widgets.session.paint_target import value_at
+from widgets.session.session import Session
 from widgets.tools import marks
 from widgets.tools.tool import PointerEvent
+from widgets.viewport import Viewport
 
 Thing = Item | Exemplar
 Grip = tuple[int, int]

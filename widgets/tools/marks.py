@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
 
-from widgets.canvas.viewport import Viewport
+from widgets.viewport import Viewport
 
 LIGHT = QColor(255, 255, 255)
 DARK = QColor(0, 0, 0, 150)
 ACCENT = QColor(76, 154, 255)
 HANDLE = 9.0
-MOST = 2.0**28  # logical pixels: whole numbers of Qt hold twice as much with room to spare
+MAX_COORDINATE = 2.0**28  # logical pixels: whole numbers of Qt hold twice as much with room to spare
 
 
 def on_screen(viewport: Viewport, points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -76,7 +76,7 @@ def around(points: Iterable[tuple[float, float]], margin: float) -> QRect:
         return QRect()
     left, top = min(x for x, _ in found) - margin, min(y for _, y in found) - margin
     right, bottom = max(x for x, _ in found) + margin, max(y for _, y in found) + margin
-    left, top, right, bottom = (min(max(side, -MOST), MOST) for side in (left, top, right, bottom))
+    left, top, right, bottom = (min(max(side, -MAX_COORDINATE), MAX_COORDINATE) for side in (left, top, right, bottom))
     return QRectF(left, top, right - left, bottom - top).toAlignedRect()
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from editor.brush import Colour, Erase, Paint
-from editor.compose import flatten
+from editor.document.brush import Colour, Erase, Paint
+from editor.document.compose import flatten
 from editor.geometry import Rect
-from widgets.surface import Surface, pixels
+from widgets.session.paint_target import PaintTarget, pixels
 from widgets.tools.brushing import BrushTool
 from widgets.tools.tool import PointerEvent
 
@@ -17,10 +17,10 @@ class PaintTool(BrushTool):
 
     picks = True
 
-    def surface(self) -> Surface:
+    def surface(self) -> PaintTarget:
         return pixels(self.session)
 
-    def paint_for(self, press: PointerEvent, found: Surface, size: float) -> tuple[str, Paint]:
+    def paint_for(self, press: PointerEvent, found: PaintTarget, size: float) -> tuple[str, Paint]:
         if press.eraser or self.session.options.tool == "erase":
             return "Erase", Erase()
         return "Paint", Colour(self.session.options.colour)

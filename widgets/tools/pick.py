@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QKeyEvent, QPainter
 
-from editor.document import Document
+from editor.document.document import Document
+from editor.document.layer import Layer
+from editor.document.tiles import Tiles
 from editor.errors import InvalidRequest
 from editor.geometry import Point, Rect, chain, invert, transform_point
-from editor.layer import Layer
-from editor.report import Masks
-from editor.request import SegmentRequest
-from editor.tiles import Tiles
-from widgets.canvas.viewport import Viewport
-from widgets.options import OF_EXEMPLAR, Combine, Target
-from widgets.session import Session
-from widgets.surface import Surface, surface
+from editor.requests.edit_request import SegmentRequest
+from editor.requests.results import Masks
+from widgets.session.options import OF_EXEMPLAR, Combine, Target
+from widgets.session.paint_target import PaintTarget, surface
+from widgets.session.session import Session
 from widgets.tools import marks
-from widgets.tools.seen import Click, Look, matrix_of, nearby, placed, reduced, reduced_picture
+from widgets.tools.segmentation_crop import Click, SegmentationCrop, matrix_of, nearby, placed, reduced, reduced_picture
 from widgets.tools.select import combine_of, commit_shape, is_click, with_shape
 from widgets.tools.tool import Gesture, PointerEvent, Tool
+from widgets.viewport import Viewport
 
 TOLERANCE = 24  # of colours that count as the same, to begin with; 0 to 255
 
@@ -147,11 +147,13 @@ class PickTool(Tool):
         self._asked = request
         session.segment(request, lambda masks: self._arrived(request, masks))
 
-    def _request(self, target: Surface, viewport: Viewport) -> SegmentRequest:
+    def _request(self, target: PaintTarget, viewport: Viewport) -> SegmentRequest:
         look = self._look(target, self._clicks, self._box, viewport)
         return SegmentRequest(look.image, look.rect, look.clicks, look.box)
 
-    def _look(self, target: Surface, clicks: tuple[Click, ...], box: Rect | None, viewport: Viewport) -> Look:
+    def _look(
+        self, target: PaintTarget, clicks: tuple[Click, ...], box: Rect | None, viewport: Viewport
+    ) -> SegmentationCrop:
         """The picture near to what was pointed at; for a cut-out the exemplar's own picture, in its own pixels. Raises `InvalidRequest` where there
         is none.
         """
@@ -161,13 +163,13 @@ class PickTool(Tool):
             own = tuple((*target.own(x, y), positive) for x, y, positive in clicks)
             own_box = None if box is None else Rect.around(target.own(*corner) for corner in _corners(box))
             pixels = np.ascontiguousarray(exemplar.pixels[..., :3])
-            return Look(reduced(pixels), Rect.of_size(exemplar.size), own, own_box)
+            return SegmentationCrop(reduced(pixels), Rect.of_size(exemplar.size), own, own_box)
         rect = nearby(session.document.rect, clicks, box, viewport)
         if rect.empty:
             raise InvalidRequest("There is no picture to look at.", "Point inside the picture.")
-        return Look(self._seen(session.document, rect), rect, clicks, box)
+        return SegmentationCrop(self._seen(session.document, rect), rect, clicks, box)
 
-    def _to_target(self, target: Surface, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _to_target(self, target: PaintTarget, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """From pixels of what was looked at to the target's own. `matrix`: to points of the document, or of the exemplar."""
         if target.inverse is None or target.target in OF_EXEMPLAR:
             return matrix

@@ -7,22 +7,16 @@ import math
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QKeyEvent, QPainter, QPainterPath
 
-from widgets.canvas.viewport import Viewport
-from widgets.commands import delete_touched
-from widgets.session import Session
+from widgets.cursors import RESIZE_CURSORS
+from widgets.session.commands import delete_touched
+from widgets.session.session import Session
 from widgets.tools import grips, marks
 from widgets.tools.grips import Hold, Thing
 from widgets.tools.tool import Gesture, PointerEvent, Tool
+from widgets.viewport import Viewport
 
 START = 3.0  # screen pixels before a press becomes a drag
 NUDGE, NUDGE_FAR = 1.0, 10.0
-# By the direction on screen in steps of 45 degrees, clockwise from the right.
-CURSORS = (
-    Qt.CursorShape.SizeHorCursor,
-    Qt.CursorShape.SizeFDiagCursor,
-    Qt.CursorShape.SizeVerCursor,
-    Qt.CursorShape.SizeBDiagCursor,
-)
 
 
 class PlaceTool(Tool):
@@ -145,7 +139,7 @@ class PlaceTool(Tool):
                 (x0, y0), (x1, y1) = corners[0], corners[2]
                 x, y = grips.grips(corners).get(hold.grip, corners[0])
                 angle = math.atan2(y - (y0 + y1) / 2, x - (x0 + x1) / 2)
-                return CURSORS[round(math.degrees(angle) / 45) % 4]
+                return RESIZE_CURSORS[round(math.degrees(angle) / 45) % 4]
 
     def paint(self, painter: QPainter, viewport: Viewport) -> None:
         thing = self._shown()

@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QKeyEvent, QPainter
 
-from editor import masks
-from editor.brush import Paint, SetTo
+from editor.document import masks
+from editor.document.brush import Paint, SetTo
+from editor.document.tiles import Tiles
 from editor.errors import InvalidRequest
 from editor.geometry import Point, Rect
-from editor.tiles import Tiles
-from widgets.canvas.viewport import Viewport
-from widgets.commands import select_none
-from widgets.options import Combine
-from widgets.session import Session
-from widgets.surface import Surface, surface
+from widgets.session.commands import select_none
+from widgets.session.options import Combine
+from widgets.session.paint_target import PaintTarget, surface
+from widgets.session.session import Session
 from widgets.tools import marks
 from widgets.tools.brushing import BrushTool
 from widgets.tools.tool import Gesture, PointerEvent, Tool
+from widgets.viewport import Viewport
 
 Map = NDArray[np.float32]
 
@@ -42,14 +42,14 @@ def combine_of(session: Session, event: PointerEvent) -> Combine:
 
 
 def commit_shape(
-    session: Session, found: Surface, shape: Map, area: Rect, combine: Combine, *, merge: Hashable | None = None
+    session: Session, found: PaintTarget, shape: Map, area: Rect, combine: Combine, *, merge: Hashable | None = None
 ) -> None:
     """Lay a shape, (h, w) float32 coverage of `area` in the surface's own pixels, into that surface: one step of the history."""
     label, tiles = with_shape(session, found, shape, area, combine)
     session.commit(label, found.lay(session.history.document, tiles, None), merge)
 
 
-def with_shape(session: Session, found: Surface, shape: Map, area: Rect, combine: Combine) -> tuple[str, Tiles]:
+def with_shape(session: Session, found: PaintTarget, shape: Map, area: Rect, combine: Combine) -> tuple[str, Tiles]:
     """The words for it, and the surface's tiles with the shape."""
     if combine == "replace" and found.target not in ("selection", "item", "cutout"):
         combine = "add"  # a second region of strength or protection does not do away with the first
@@ -62,7 +62,7 @@ def with_shape(session: Session, found: Surface, shape: Map, area: Rect, combine
     return _label(found, combine), tiles
 
 
-def _label(found: Surface, combine: Combine) -> str:
+def _label(found: PaintTarget, combine: Combine) -> str:
     match combine, found.target:
         case "subtract", _:
             return f"Take away from {found.noun}"
@@ -260,10 +260,10 @@ class LassoTool(ShapeTool):
 class SelectBrushTool(BrushTool):
     """Paints the target of shapes: adds, or takes away with Alt, the pen's other end, or when the option says so."""
 
-    def surface(self) -> Surface:
+    def surface(self) -> PaintTarget:
         return surface(self.session, self.session.options.shape_target)
 
-    def paint_for(self, press: PointerEvent, found: Surface, size: float) -> tuple[str, Paint]:
+    def paint_for(self, press: PointerEvent, found: PaintTarget, size: float) -> tuple[str, Paint]:
         if press.alt or press.eraser or self.session.options.combine == "subtract":
             return _label(found, "subtract"), SetTo(0.0)
         return _label(found, "add"), SetTo(self.session.options.value if found.graded else 1.0)

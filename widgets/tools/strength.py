@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from editor.brush import Darken, Lighten, Paint, SetTo, Smooth
+from editor.document.brush import Darken, Lighten, Paint, SetTo, Smooth
 from editor.errors import InvalidRequest
-from widgets.options import StrengthMode
-from widgets.surface import Surface, surface
+from widgets.session.options import StrengthMode
+from widgets.session.paint_target import PaintTarget, surface
 from widgets.tools.brushing import BrushTool
 from widgets.tools.tool import PointerEvent
 
@@ -25,10 +25,10 @@ class StrengthTool(BrushTool):
 
     picks = True
 
-    def surface(self) -> Surface:
+    def surface(self) -> PaintTarget:
         return surface(self.session, self.session.options.strength_target)
 
-    def paint_for(self, press: PointerEvent, found: Surface, size: float) -> tuple[str, Paint]:
+    def paint_for(self, press: PointerEvent, found: PaintTarget, size: float) -> tuple[str, Paint]:
         options = self.session.options
         mode: StrengthMode = "clear" if press.eraser else options.mode
         # Elsewhere a place is in or out: what the brush writes there is whole, only its rim is soft.
@@ -50,7 +50,7 @@ class StrengthTool(BrushTool):
         self.session.set_options(value=level)
 
 
-def _label(mode: StrengthMode, found: Surface) -> str:
+def _label(mode: StrengthMode, found: PaintTarget) -> str:
     match found.target, mode:
         case "protect", "set":
             return "Protect"

@@ -9,8 +9,8 @@ from typing import Literal
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QKeyEvent, QPainter
 
-from widgets.canvas.viewport import Viewport
-from widgets.session import Session
+from widgets.session.session import Session
+from widgets.viewport import Viewport
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,8 @@ from editor.methods.quick_fill.matting import matte, own_colours
 from editor.methods.quick_fill.moving import lengths_scale
 from editor.methods.quick_fill.pyramid import Colour, Mask, to_bytes, to_float
 from editor.methods.quick_fill.tone import Tone, match_tone, surroundings
-from editor.phases import part
-from editor.report import Progress, Report
-from editor.request import ExemplarInput
+from editor.requests.edit_request import ExemplarInput
+from editor.requests.reports import Progress, Report, subprogress
 
 Map = NDArray[np.float32]
 
@@ -141,7 +140,7 @@ def _fuse(colours: Colour, under: Colour, chosen: Mask, screening: Map) -> Gener
     weaker = np.asarray(cv2.resize(4 * screening, size, interpolation=cv2.INTER_AREA), np.float32)
     below = yield from _fuse(half[0], half[1], half[2] > 0.5, weaker)
     start = np.asarray(cv2.resize(below, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)[chosen]
-    found[chosen] = yield from part(relax(system, start, RELAX_STEPS), 0.7, 0.9)
+    found[chosen] = yield from subprogress(relax(system, start, RELAX_STEPS), 0.7, 0.9)
     return found
 
 

@@ -12,9 +12,10 @@ from editor.methods.quick_fill.doubt import doubt
 from editor.methods.quick_fill.fill import fill_holes
 from editor.methods.quick_fill.moving import place_item
 from editor.methods.quick_fill.pyramid import Mask
-from editor.phases import part
-from editor.report import EditResult, Preview, Progress, Recipe, Reports
-from editor.request import EditRequest, QuickFillSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.requests.edit_request import EditRequest
+from editor.requests.reports import Preview, Progress, Reports, subprogress
+from editor.requests.results import EditResult, Recipe
 
 
 def edit(request: EditRequest) -> Reports[EditResult]:
@@ -41,7 +42,7 @@ def edit(request: EditRequest) -> Reports[EditResult]:
             share = 0.8 if request.action == "move" else 0.98
             stream = np.random.SeedSequence(request.seed)
             work = fill_holes(request.image, hole, request.avoid, stream, settings.fill)
-            filled = yield from part(work, 0.0, share, origin.left, origin.top)
+            filled = yield from subprogress(work, 0.0, share, origin.left, origin.top)
             canvas[filled.rect.slices] = filled.pixels
             changed |= hole
             energy = filled.energy
@@ -91,7 +92,7 @@ def _blend(
     count = len(request.exemplars)
     for done, exemplar in enumerate(request.exemplars):
         work = blend_exemplar(canvas, exemplar, settings.seam, settings.match_tone)
-        rect, where = yield from part(work, done / count, (done + 1) / count)
+        rect, where = yield from subprogress(work, done / count, (done + 1) / count)
         if not rect.empty:
             changed[rect.slices] |= where
             yield _preview(request, canvas, rect, where)

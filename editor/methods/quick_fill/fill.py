@@ -17,13 +17,12 @@ from editor.methods.quick_fill.pyramid import Mask, build, to_bytes
 from editor.methods.quick_fill.shift_map import shift_fill
 from editor.methods.quick_fill.smooth import smooth_fill
 from editor.methods.quick_fill.texture import is_plain
-from editor.phases import part
-from editor.report import Progress, Report
+from editor.requests.reports import Progress, Report, subprogress
 
 CLUSTER_GRID = 256  # holes closer than about two cells of this grid are filled together
-MOST_CLUSTERS = 24
-LEAST_MARGIN = 64
-FEWEST_SOURCES = 3000  # usable pixels a window needs, or it grows to the whole picture
+MAX_CLUSTERS = 24
+MIN_MARGIN = 64
+MIN_SOURCES = 3000  # usable pixels a window needs, or it grows to the whole picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +75,7 @@ def fill_holes(
             generator=np.random.default_rng(stream),
             how=how,
         )
-        colours, energy = yield from part(work, low, high, window.left, window.top)
+        colours, energy = yield from subprogress(work, low, high, window.left, window.top)
         filled[cluster.rect.within(around).slices][cluster.inside] = colours
         if energy is not None:
             energies.append(energy)
@@ -97,10 +96,10 @@ def fill_window(
     """The hole's pixels, (n, 3) uint8, and the energy of the cut if there was one."""
     levels = yield from build(pixels, hole, known, usable)
     if how == "texture" or (how == "auto" and not is_plain(levels[-1])):
-        found = yield from part(shift_fill(levels, picture, generator), 0.0, 1.0)
+        found = yield from subprogress(shift_fill(levels, picture, generator), 0.0, 1.0)
         if found is not None:
             return to_bytes(found.colours), found.energy
-    colours = yield from part(smooth_fill(levels, generator), 0.0, 1.0)
+    colours = yield from subprogress(smooth_fill(levels, generator), 0.0, 1.0)
     return to_bytes(colours), None
 
 
@@ -124,7 +123,7 @@ def find_clusters(hole: Mask) -> list[Cluster]:
     reach = 3
     while True:
         near, count = label(cv2.dilate(coarse, np.ones((reach, reach), np.uint8)), np.ones((3, 3)))
-        if count <= MOST_CLUSTERS:
+        if count <= MAX_CLUSTERS:
             break
         reach = 2 * reach + 1
     groups = np.where(coarse > 0, near, 0)
@@ -148,12 +147,12 @@ def find_window(hole: Mask, barred: Mask | None, cluster: Cluster, area: int) ->
     """
     whole = Rect(0, 0, hole.shape[1], hole.shape[0])
     box = cluster.rect
-    margin = max(LEAST_MARGIN, min(max(box.width, box.height), round(3 * area**0.5)))
+    margin = max(MIN_MARGIN, min(max(box.width, box.height), round(3 * area**0.5)))
     while True:
         window = box.grow(margin).intersect(whole)
         free = ~hole[window.slices]
         if barred is not None:
             free &= ~barred[window.slices]
-        if window == whole or free.sum() >= max(FEWEST_SOURCES, area // 2):
+        if window == whole or free.sum() >= max(MIN_SOURCES, area // 2):
             return window
         margin *= 2

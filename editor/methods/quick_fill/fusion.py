@@ -8,7 +8,7 @@ import numpy as np
 
 from editor.methods.quick_fill.linear import System, sides
 from editor.methods.quick_fill.pyramid import Colour, Indices, Level, Mask
-from editor.report import Progress, Report
+from editor.requests.reports import Progress, Report
 
 SCREENING = 0.002  # how strongly the raw copy holds
 ROBUSTNESS = 0.08  # colour misfit at which a link to the border counts half

@@ -11,10 +11,10 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import splu
 
 from editor.methods.quick_fill.pyramid import Colour, Indices, Mask
-from editor.report import Progress, Report
+from editor.requests.reports import Progress, Report
 
 DIRECT_UNKNOWNS = 15_000  # above, a factorisation takes noticeably long
-MOST_RELAXED = 1_500_000  # above, a coarse solution is only scaled up, or the memory would not do
+MAX_RELAXED = 1_500_000  # above, a coarse solution is only scaled up, or the memory would not do
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ Map = NDArray[np.float32]
 RADIUS = 5.0  # of the guided filter, and the other lengths below, in pixels of a picture of 512
 EPSILON = 1e-4
 CERTAIN = 2.0
-MOST_REACH = 2  # whoever frees pixels for the edge counts on no more than this
+MAX_REACH = 2  # whoever frees pixels for the edge counts on no more than this
 SOFT_WIDTH = 4.0  # a mask whose edge is wider than this on the mean was made soft on purpose
 
 
@@ -29,7 +29,7 @@ def matte(picture: Colour, mask: Map, scale: float) -> Map:
     found = guided_filter(picture.mean(axis=2), mask, max(1, round(RADIUS * scale)))
     reach = max(1, round(CERTAIN * scale))
     found[shrink(inside, reach)] = 1.0
-    found[~spread(inside, min(reach, MOST_REACH))] = 0.0
+    found[~spread(inside, min(reach, MAX_REACH))] = 0.0
     return np.asarray(np.clip((found - 0.1) / 0.8, 0.0, 1.0), np.float32)
 
 

@@ -11,11 +11,11 @@ from editor.geometry import EMPTY, Rect, pixel_matrix, transform_point
 from editor.methods.quick_fill.matting import matte, own_colours
 from editor.methods.quick_fill.pyramid import to_bytes, to_float
 from editor.methods.quick_fill.tone import Tone, match_tone, surroundings
-from editor.request import ItemInput
+from editor.requests.edit_request import ItemInput
 
 FLATTEST = 1e-6
 SHRINK_BLUR = 0.3
-LEAST_RING = 6
+MIN_RING = 6
 
 
 def place_item(
@@ -56,7 +56,7 @@ def place_item(
     if not alpha.any():
         return EMPTY, np.zeros((0, 0), np.bool_)
 
-    ring = max(LEAST_RING, round(0.15 * float(item.mask.sum()) ** 0.5))
+    ring = max(MIN_RING, round(0.15 * float(item.mask.sum()) ** 0.5))
     before, after = _old_tone(picture, item, box, ring), _new_tone(canvas, goal, alpha, ring)
     if before is not None and after is not None:
         colours = match_tone(colours, alpha, before, after, share)

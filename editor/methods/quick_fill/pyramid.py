@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.errors import NotFinite
-from editor.report import Progress, Report
+from editor.requests.reports import Progress, Report
 
 Colour = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -18,7 +18,7 @@ Indices = NDArray[np.intp]
 
 CUT_PIXELS = 4000  # the labelling is solved where the hole has at most this many pixels; finer gives better seams
 SHORTEST_SIDE = 64  # a level is halved only if its shorter side has this many pixels
-FEWEST_LEFT = 1 / 10  # thin holes vanish when halved; going down stops before less than this share is left
+MIN_LEFT = 1 / 10  # thin holes vanish when halved; going down stops before less than this share is left
 STRIP_PIXELS = 1 << 20
 
 
@@ -102,7 +102,7 @@ def build(
         coarser = halve(finest)
         if not coarser.known.any():  # a thin rest of the picture is all there is to go by
             coarser = halve(finest, 0.0)
-        if coarser.hole.sum() < FEWEST_LEFT * count:
+        if coarser.hole.sum() < MIN_LEFT * count:
             break
         levels.append(coarser)
     return levels

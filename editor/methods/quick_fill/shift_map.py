@@ -15,19 +15,18 @@ from editor.geometry import Rect
 from editor.methods.quick_fill.fusion import fusion_system
 from editor.methods.quick_fill.graph_cut import Labels, alpha_expansion
 from editor.methods.quick_fill.labelling import pose
-from editor.methods.quick_fill.linear import DIRECT_UNKNOWNS, MOST_RELAXED, relax, solve
+from editor.methods.quick_fill.linear import DIRECT_UNKNOWNS, MAX_RELAXED, relax, solve
 from editor.methods.quick_fill.offsets import Offsets, cover, find_offsets, patch_centres
 from editor.methods.quick_fill.pyramid import Colour, Indices, Level, Mask, to_bytes, to_float
 from editor.methods.quick_fill.smooth import plate
-from editor.phases import part
-from editor.report import Preview, Progress, Report
+from editor.requests.reports import Preview, Progress, Report, subprogress
 
 T = TypeVar("T")
 
 LABELS = 100
-FEWEST_PATCHES = 50  # below, there is no texture to speak of
+MIN_PATCHES = 50  # below, there is no texture to speak of
 BAND = 2  # known pixels this near to the hole judge a finer shift
-FEWEST_JUDGES = 6
+MIN_JUDGES = 6
 RELAX_STEPS = 16
 
 
@@ -63,7 +62,7 @@ def shift_fill(
     coarsest = levels[-1]
     search = find_offsets(coarsest, generator, LABELS)
     shifts = yield from _reported(search, 0.0, 0.3, "Looking for what repeats")
-    if len(shifts) == 0 or patch_centres(coarsest).sum() < FEWEST_PATCHES:
+    if len(shifts) == 0 or patch_centres(coarsest).sum() < MIN_PATCHES:
         return None
     shifts = cover(coarsest, shifts)
     yield Progress(0.3, "Cutting")
@@ -86,7 +85,7 @@ def shift_fill(
         copy, valid = copy_pixels(level, shift_map, fallback)
         start = np.zeros_like(copy) if correction is None else carry_up(levels[at + 1], correction, level)
         join = join_pieces(level, shift_map, copy, valid, start)
-        correction = yield from part(join, low, high)
+        correction = yield from subprogress(join, low, high)
         fused = copy + correction
         if at > 0:
             yield _preview(level, fused, 1 << at)
@@ -99,12 +98,12 @@ def join_pieces(
     level: Level, shift_map: ShiftMap, copy: Colour, valid: Mask, start: Colour
 ) -> Generator[Report, None, Colour]:
     """What to add to the raw copy (n, 3) so that its pieces meet: exact for a small hole, else `start` made to fit finer detail."""
-    if copy.shape[0] > MOST_RELAXED:
+    if copy.shape[0] > MAX_RELAXED:
         return start
-    system = yield from part(fusion_system(level, shift_map.offsets, valid, copy), 0.0, 0.2)
+    system = yield from subprogress(fusion_system(level, shift_map.offsets, valid, copy), 0.0, 0.2)
     if copy.shape[0] <= DIRECT_UNKNOWNS:
         return solve(system)
-    return (yield from part(relax(system, start, RELAX_STEPS), 0.2, 1.0))
+    return (yield from subprogress(relax(system, start, RELAX_STEPS), 0.2, 1.0))
 
 
 def copy_pixels(level: Level, shift_map: ShiftMap, fallback: Colour) -> tuple[Colour, Mask]:
@@ -159,7 +158,7 @@ def _settle(level: Level, labels: Labels, shifts: Offsets) -> Offsets:
         misfit = np.sqrt(np.einsum("ij,ij->i", apart, apart))
         seen = np.bincount(owners, usable, count)
         mean = np.bincount(owners, misfit * usable, count) / np.maximum(seen, 1)
-        better = (judges >= FEWEST_JUDGES) & (2 * seen >= judges) & (mean < best - 1e-6)
+        better = (judges >= MIN_JUDGES) & (2 * seen >= judges) & (mean < best - 1e-6)
         best[better], chosen[better] = mean[better], tried[better]
     return chosen
 

@@ -11,17 +11,16 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import splu
 
 from editor.geometry import Rect
-from editor.methods.quick_fill.linear import MOST_RELAXED, System, relax, sides
+from editor.methods.quick_fill.linear import MAX_RELAXED, System, relax, sides
 from editor.methods.quick_fill.pyramid import Colour, Level, Mask, to_float
-from editor.phases import part
-from editor.report import Progress, Report
+from editor.requests.reports import Progress, Report, subprogress
 
 TENSION = 0.02  # pulls the plate towards a membrane, so that it does not overshoot where the hole touches the frame
 RELAX_STEPS = 24
 GRAIN_RING = 12  # pixels around the hole in which the grain is measured
 GRAIN_SIGMA = 1.5  # what is finer than this counts as grain
 GRAIN_SAMPLE = 128
-FEWEST_GRAINS = 32
+MIN_GRAINS = 32
 
 
 def laplacian(unknown: Mask) -> tuple[csr_array, NDArray[np.intp]]:
@@ -83,10 +82,12 @@ def smooth_fill(levels: list[Level], generator: np.random.Generator) -> Generato
         up = np.asarray(cv2.resize(picture, level.shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
         picture = np.where(level.known[..., None], to_float(level.pixels), up)
         yield Progress(low, "Filling smoothly")
-        if level.hole.sum() <= MOST_RELAXED:
+        if level.hole.sum() <= MAX_RELAXED:
             system = _correction(level, up)
             start = np.zeros_like(system.right)
-            picture[level.hole] += yield from part(relax(system, start, RELAX_STEPS), low, low + 0.5 / len(levels))
+            picture[level.hole] += yield from subprogress(
+                relax(system, start, RELAX_STEPS), low, low + 0.5 / len(levels)
+            )
     yield Progress(0.95, "Filling smoothly")
     grain = _grain(levels[0], picture, generator)
     return np.asarray(np.clip(picture[levels[0].hole] + grain, 0.0, 1.0), np.float32)
@@ -117,7 +118,7 @@ def _grain(level: Level, picture: Colour, generator: np.random.Generator) -> Col
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * GRAIN_RING + 1, 2 * GRAIN_RING + 1))
     near = cv2.dilate(hole.astype(np.uint8), kernel).astype(np.bool_)
     ring = near & cv2.erode(known.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.bool_)
-    if ring.sum() < FEWEST_GRAINS:
+    if ring.sum() < MIN_GRAINS:
         return np.zeros((int(hole.sum()), 3), np.float32)
     spread, likeness = _fineness(picture[near_hole], ring)
     light = generator.standard_normal((*hole.shape, 1), dtype=np.float32)

@@ -12,7 +12,7 @@ from editor.methods.quick_fill.pyramid import Colour, Mask
 
 MOST_LIGHT, MOST_COLOUR = 18.0, 10.0
 CONTRAST = (0.75, 1.33)
-FEWEST_PIXELS = 30
+MIN_PIXELS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Tone:
     @classmethod
     def of(cls, colours: Colour) -> Tone | None:
         """The tone of (n, 3) colours in [0, 1]; None for too few."""
-        if colours.shape[0] < FEWEST_PIXELS:
+        if colours.shape[0] < MIN_PIXELS:
             return None
         lab = _lab(colours)
         light, a, b = np.median(lab, axis=0)

@@ -13,18 +13,17 @@ from accelerate import cpu_offload, cpu_offload_with_hook
 from editor.diffusion.adaptation import Lora
 from editor.diffusion.attention.operations import Record, Replace, only
 from editor.diffusion.attention.sites import BatchLayout
-from editor.diffusion.backend import Backend
+from editor.diffusion.backend import Backend, Embeddings
 from editor.diffusion.denoise import denoise
 from editor.diffusion.evaluation import during, evaluated
-from editor.diffusion.guidance import Guidance, guided
+from editor.diffusion.guidance import Guidance, classifier_free, guided
 from editor.diffusion.kandinsky import Kandinsky
-from editor.diffusion.networks import predicted
 from editor.diffusion.noise import Noise
 from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.diffusion.stable_diffusion_xl import StableDiffusionXL
 from editor.errors import ModelUnavailable
 from editor.geometry import Size
-from editor.phases import unreported
+from editor.requests.reports import outcome_of
 from tests.editor.diffusion.bench import fingerprint, free, info, pipeline
 
 # diffusers turns a tensor into an array in a way that newer versions of numpy announce to end.
@@ -51,7 +50,11 @@ def load(request: pytest.FixtureRequest) -> Load:
 
 
 def guidance(backend: Backend) -> Guidance:
-    return Guidance(*unreported(backend.embed("red boat", "", Size(96, 64))), 3.0)
+    return classifier_free(*outcome_of(backend.embed("red boat", "", Size(96, 64))), 3.0)
+
+
+def positive_of(backend: Backend) -> Embeddings:
+    return guidance(backend).branches[-1].embeddings
 
 
 def test_a_guided_run_is_controlled_step_by_step_and_clean_between(load: Load) -> None:
@@ -62,11 +65,7 @@ def test_a_guided_run_is_controlled_step_by_step_and_clean_between(load: Load) -
     latents = torch.randn(2, 4, 8, 12, generator=torch.Generator().manual_seed(0))
     record = Record(heads="each", part="all")
     control = backend.attention([Replace(role="target", source="source"), record], GUIDED)
-    steps = iter(range(9))
-
-    def denoiser(model_input: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        control.begin(next(steps))
-        return guided(backend, given)(model_input, t)
+    denoiser = guided(backend, given)
 
     before = fingerprint(*parts)
     reports = denoise(during(denoiser, control), latents, free(latents), schedule, Noise([1, 2]).generators("sampler"))
@@ -89,12 +88,12 @@ def test_a_guided_run_is_controlled_step_by_step_and_clean_between(load: Load) -
 
 def test_adapters_are_learned_and_put_back_on(load: Load) -> None:
     backend, parts = load()
-    positive, t = guidance(backend).positive, torch.tensor(300)
+    positive, step = positive_of(backend), backend.schedule(10).steps[6]
     latents = torch.randn(1, 4, 8, 12, generator=torch.Generator().manual_seed(0))
     before = fingerprint(*parts)
-    plain = backend.predict(latents, t, positive)
+    plain = backend.predict(latents, step, positive)
     learner = backend.trainable(Lora(rank=2, targets=("to_q", "to_out.0")), seed=3)
-    loss = evaluated(lambda: backend.predict(latents, t, positive).square().mean(), learner.parameters, learner)
+    loss = evaluated(lambda: backend.predict(latents, step, positive).square().mean(), learner.parameters, learner)
     optimiser = torch.optim.Adam(learner.parameters, lr=0.02)
     losses = []
     for _ in range(5):
@@ -106,36 +105,33 @@ def test_adapters_are_learned_and_put_back_on(load: Load) -> None:
         losses.append(value.item())
     assert losses[-1] < losses[0]
     with torch.no_grad(), learner:
-        wanted = backend.predict(latents, t, positive)
+        wanted = backend.predict(latents, step, positive)
     with torch.no_grad(), backend.adapted(learner.tensors()):
-        assert torch.equal(backend.predict(latents, t, positive), wanted)
+        assert torch.equal(backend.predict(latents, step, positive), wanted)
     assert not torch.equal(wanted, plain)
-    assert torch.equal(backend.predict(latents, t, positive), plain)
+    assert torch.equal(backend.predict(latents, step, positive), plain)
     assert fingerprint(*parts) == before
 
 
-@pytest.mark.parametrize("step", [None, 6])
-def test_a_prediction_tells_the_control_its_step(sd_folder: Path, step: int | None) -> None:
-    stock = pipeline(sd_folder)
-    backend = StableDiffusion(info(sd_folder, "stable-diffusion"), stock)
+def test_a_prediction_tells_the_control_its_step(sd_folder: Path) -> None:
+    backend = StableDiffusion(info(sd_folder, "stable-diffusion"), pipeline(sd_folder))
     record = Record(where=only("cross"))
-    latents, t = torch.zeros(1, 4, 8, 8), torch.tensor(300)
     with torch.no_grad(), backend.attention(record) as control:
         control.begin(2)
-        predicted(stock.unet, latents, t, guidance(backend).positive, step)
-    assert {at for at, _ in record.maps} == {2 if step is None else 6}
+        backend.predict(torch.zeros(1, 4, 8, 8), backend.schedule(10).steps[6], positive_of(backend))
+    assert {index for index, _ in record.maps} == {6}
 
 
 def test_a_network_that_comes_layer_by_layer_is_controlled_but_not_adapted(sd_folder: Path) -> None:
     stock = pipeline(sd_folder)
     backend = StableDiffusion(info(sd_folder, "stable-diffusion"), stock)
-    positive, t = guidance(backend).positive, torch.tensor(300)
+    positive, step = positive_of(backend), backend.schedule(10).steps[6]
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        plain = backend.predict(latents, t, positive)
+        plain = backend.predict(latents, step, positive)
         cpu_offload(stock.unet, torch.device("cpu"), offload_buffers=True)
         with backend.attention(Replace(compute=lambda call, own, source: own)):
-            assert torch.allclose(backend.predict(latents, t, positive), plain, atol=1e-5)
+            assert torch.allclose(backend.predict(latents, step, positive), plain, atol=1e-5)
         with pytest.raises(ModelUnavailable, match="layer by layer"):
             backend.trainable(Lora())
         with pytest.raises(ModelUnavailable, match="layer by layer"):
@@ -145,14 +141,14 @@ def test_a_network_that_comes_layer_by_layer_is_controlled_but_not_adapted(sd_fo
 def test_a_network_that_waits_elsewhere_is_adapted_where_it_runs(sd_folder: Path) -> None:
     stock = pipeline(sd_folder)
     backend = StableDiffusion(info(sd_folder, "stable-diffusion"), stock)
-    positive, t = guidance(backend).positive, torch.tensor(300)
+    positive, step = positive_of(backend), backend.schedule(10).steps[6]
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     learner = backend.trainable(["attn2.to_k.weight", "conv_in.bias"])
     with torch.no_grad():
         for leaf in learner.parameters:
             leaf.add_(0.2)
         with learner:
-            wanted = backend.predict(latents, t, positive)
+            wanted = backend.predict(latents, step, positive)
         cpu_offload_with_hook(stock.unet, torch.device("cpu"))
         with backend.adapted(learner.tensors()):
-            assert torch.equal(backend.predict(latents, t, positive), wanted)
+            assert torch.equal(backend.predict(latents, step, positive), wanted)

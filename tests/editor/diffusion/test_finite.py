@@ -15,24 +15,24 @@ import pytest
 import torch
 from accelerate import cpu_offload
 
-from editor.diffusion.asking import told
 from editor.diffusion.backend import Backend
-from editor.diffusion.blending import Anchor
+from editor.diffusion.blending import LatentBlend
+from editor.diffusion.conditioning import conditioned_denoiser
 from editor.diffusion.denoise import denoise
 from editor.diffusion.finite import Watch, diagnosed
 from editor.diffusion.loading import load
 from editor.diffusion.optimise import minimise
 from editor.diffusion.ranking import Eye, Ranker
 from editor.diffusion.schedule import Schedule
+from editor.diffusion.step import Step
 from editor.diffusion.widening import Widening, full_precision
 from editor.errors import InvalidRequest, NotFinite
 from editor.geometry import Rect, Size
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
 from editor.models.rankers import RankerInfo
-from editor.phases import unreported
-from editor.report import FinishEarly, Preview, Progress, Reports
-from editor.request import Sampler
+from editor.requests.edit_request import Sampler
+from editor.requests.reports import FinishEarly, Preview, Progress, Reports, outcome_of
 from tests import tiny
 from tests.editor.diffusion.bench import free, picture
 
@@ -59,7 +59,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 @pytest.fixture
 def loaded(folders: Callable[[str], Path]) -> Loaded:
     """A model of one's own, by name, to be harmed."""
-    return lambda name, fit=PLAIN: unreported(load(inspect(folders(name)), fit))
+    return lambda name, fit=PLAIN: outcome_of(load(inspect(folders(name)), fit))
 
 
 def part(backend: Any, name: str) -> Any:
@@ -103,8 +103,8 @@ def spoiled(at: int, rows: tuple[int, ...], value: float = NAN, seen: list[int] 
     """A network that answers with `value` somewhere, for these pictures of the batch, at its call number `at`."""
     calls = [] if seen is None else seen
 
-    def predict(latents: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        calls.append(int(t))
+    def predict(latents: torch.Tensor, step: Step) -> torch.Tensor:
+        calls.append(int(step.t))
         answer = latents * 0.1
         if len(calls) - 1 == at:
             for row in rows:
@@ -122,15 +122,15 @@ def noise(count: int = 2) -> torch.Tensor:
 def test_a_run_ends_at_the_step_where_nothing_is_left(value: float) -> None:
     calls: list[int] = []
     with pytest.raises(NotFinite, match="At step 2 of 4 ") as caught:
-        unreported(denoise(spoiled(1, (0, 1), value, calls), noise(), free(noise()), levels()))
+        outcome_of(denoise(spoiled(1, (0, 1), value, calls), noise(), free(noise()), levels()))
     assert len(calls) == 2
     assert "sampler" in caught.value.advice
 
 
 def test_pictures_beside_a_lost_one_come_out_as_ever() -> None:
-    plain = unreported(denoise(spoiled(-1, ()), noise(3), free(noise(3)), levels()))
+    plain = outcome_of(denoise(spoiled(-1, ()), noise(3), free(noise(3)), levels()))
     assert not plain.lost
-    sampled = unreported(denoise(spoiled(2, (1,)), noise(3), free(noise(3)), levels()))
+    sampled = outcome_of(denoise(spoiled(2, (1,)), noise(3), free(noise(3)), levels()))
     assert list(sampled.lost) == [1]
     assert "step 3 of 4" in sampled.lost[1].message
     for row in (0, 2):
@@ -140,8 +140,8 @@ def test_pictures_beside_a_lost_one_come_out_as_ever() -> None:
 def test_a_lost_picture_stays_lost_though_all_of_it_is_written_over_later() -> None:
     """Cells that are taken back come out clean, but what the network says of the others since then means nothing."""
     steps = torch.full((1, 1, 8, 8), 4)
-    anchor = Anchor(noise(1), noise(1), steps, since=steps - 2)
-    sampled = unreported(denoise(spoiled(0, (0,)), noise(2), anchor, levels()))
+    anchor = LatentBlend(noise(1), noise(1), steps, since=steps - 2)
+    sampled = outcome_of(denoise(spoiled(0, (0,)), noise(2), anchor, levels()))
     assert list(sampled.lost) == [0]
 
 
@@ -161,9 +161,9 @@ class Always:
 
 def test_previews_are_of_what_is_sound() -> None:
     show = Always()
-    unreported(denoise(spoiled(1, (0,)), noise(2), free(noise(2)), levels(), show=show))
+    outcome_of(denoise(spoiled(1, (0,)), noise(2), free(noise(2)), levels(), show=show))
     assert len(show.shown) == 4
-    assert [len(each) for each in show.shown] == [2, 1, 1, 1]
+    assert [len(each) for each in show.shown] == [1, 1, 1, 1]
     assert all(torch.isfinite(each).all() for each in show.shown)
 
 
@@ -197,7 +197,7 @@ def test_a_sampler_that_divides_by_zero_is_noticed(sampler: Sampler) -> None:
     """Pure noise tells nothing of the picture to a network that predicts the noise in it."""
     asked = levels(sampler, rescale_betas_zero_snr=True, timestep_spacing="trailing")
     with pytest.raises(NotFinite, match="At step 1 of 4 "):
-        unreported(denoise(spoiled(-1, ()), noise(), free(noise()), asked))
+        outcome_of(denoise(spoiled(-1, ()), noise(), free(noise()), asked))
 
 
 @pytest.mark.parametrize("sampler", ["euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm"])
@@ -206,7 +206,7 @@ def test_pure_noise_is_no_obstacle_to_one_that_predicts_v(sampler: Sampler, step
     asked = levels(
         sampler, steps, rescale_betas_zero_snr=True, timestep_spacing="trailing", prediction_type="v_prediction"
     )
-    sampled = unreported(denoise(spoiled(-1, ()), noise(), free(noise()), asked, [torch.Generator()] * 2))
+    sampled = outcome_of(denoise(spoiled(-1, ()), noise(), free(noise()), asked, [torch.Generator()] * 2))
     assert torch.isfinite(sampled.latents).all()
 
 
@@ -220,7 +220,7 @@ def test_what_one_solver_says_of_itself_does_not_ruin_another() -> None:
     ]
     for own, sampler in pairs:
         schedule = Schedule(own(**settings), sampler=sampler, steps=8)
-        sampled = unreported(denoise(spoiled(-1, ()), noise(), free(noise()), schedule))
+        sampled = outcome_of(denoise(spoiled(-1, ()), noise(), free(noise()), schedule))
         assert torch.isfinite(sampled.latents).all()
 
 
@@ -349,7 +349,7 @@ def test_layers_that_take_turns_on_a_card_are_put_back_too() -> None:
 
 def ask(backend: Backend) -> Any:
     request: Any = SimpleNamespace(prompt="red boat", negative_prompt="wood", guidance_scale=5.0)
-    return unreported(told(backend, request, (1,), Size(SIDE, SIDE)))
+    return outcome_of(conditioned_denoiser(backend, request, (1,), Size(SIDE, SIDE)))
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_exemplars_that_are_seen_as_no_numbers_end_the_run(loaded: Loaded) -> No
     request: Any = SimpleNamespace(prompt="boat", negative_prompt="", guidance_scale=1.0)
     shown = [PicturePrompt(picture(32, 32), 1.0)]
     with pytest.raises(NotFinite, match="could not read"):
-        unreported(told(backend, request, (1,), Size(SIDE, SIDE), pictures=shown, picture_share=0.5))
+        outcome_of(conditioned_denoiser(backend, request, (1,), Size(SIDE, SIDE), pictures=shown, picture_share=0.5))
 
 
 # What is to blame
@@ -394,7 +394,7 @@ def failing(backend: Backend) -> Iterator[pytest.ExceptionInfo[NotFinite]]:
         raise NotFinite("There is no picture.", "Try again.")
 
     with pytest.raises(NotFinite) as caught:
-        unreported(diagnosed(reports(), backend))
+        outcome_of(diagnosed(reports(), backend))
     yield caught
 
 
@@ -450,7 +450,7 @@ def test_learning_that_leads_nowhere_ends_at_once() -> None:
         return (weight * (NAN if len(calls) == 3 else 1.0)).sum()
 
     with pytest.raises(NotFinite, match="Learning the surroundings"):
-        unreported(minimise(loss, [weight.requires_grad_()], 10, 0.1, doing="Learning"))
+        outcome_of(minimise(loss, [weight.requires_grad_()], 10, 0.1, doing="Learning"))
     assert len(calls) == 3
 
 

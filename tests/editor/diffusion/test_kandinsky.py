@@ -12,16 +12,16 @@ import pytest
 import torch
 
 from editor.diffusion.backend import Embeddings, PicturePrompt
-from editor.diffusion.guidance import Guidance, guided
+from editor.diffusion.guidance import classifier_free, guided
 from editor.diffusion.kandinsky import Kandinsky
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import SAMPLERS
 from editor.geometry import Size
-from editor.phases import unreported
-from editor.report import Progress
-from editor.request import Sampler
+from editor.requests.edit_request import Sampler
+from editor.requests.reports import Progress, outcome_of
 from tests.editor.diffusion.bench import (
     assert_same_calls,
+    at,
     fingerprint,
     free,
     info,
@@ -71,26 +71,27 @@ def test_invariant_23_a_canvas_keeps_its_orientation(kandinsky: Loaded, height: 
 
 def test_invariant_23_variances_come_from_the_positive_half(kandinsky: Loaded) -> None:
     backend, decoder, _ = kandinsky
-    guidance = Guidance(*unreported(backend.embed("a red boat", "wood", CANVAS)), 4.0)
+    away, towards = outcome_of(backend.embed("a red boat", "wood", CANVAS))[::-1]
+    guidance = classifier_free(towards, away, 4.0)
     latents = torch.randn(2, 4, 8, 16, generator=torch.Generator().manual_seed(0))
     with torch.no_grad(), seen(decoder.unet) as calls:
-        found = guided(backend, guidance)(latents, torch.tensor(500))
+        found = guided(backend, guidance)(latents, at(500))
     negative, positive = calls[0]["found"].chunk(2)
     assert found.shape == (2, 8, 8, 16)
     assert torch.equal(found[:, 4:], positive[:, 4:])
     assert not torch.equal(positive[:, 4:], negative[:, 4:])
     assert torch.equal(found[:, :4], negative[:, :4] + 4.0 * (positive[:, :4] - negative[:, :4]))
     given = calls[0]["added"]["image_embeds"]
-    assert torch.equal(given, torch.cat([_of(guidance.negative)] * 2 + [_of(guidance.positive)] * 2))
+    assert torch.equal(given, torch.cat([_of(away)] * 2 + [_of(towards)] * 2))
     with torch.no_grad(), seen(decoder.unet) as calls:
-        assert guided(backend, Guidance(guidance.positive, guidance.negative, 1.0))(latents, torch.tensor(500)).shape[1]
+        assert guided(backend, classifier_free(towards, away, 1.0))(latents, at(500)).shape[1]
     assert [len(each["sample"]) for each in calls] == [2]
 
 
 def test_a_run_is_the_stock_img2img_run(kandinsky: Loaded) -> None:
     backend, decoder, _ = kandinsky
     image = picture(64, 64)
-    positive, negative = unreported(backend.embed("a red boat", "", CANVAS))
+    positive, negative = outcome_of(backend.embed("a red boat", "", CANVAS))
     with seen(decoder.unet) as theirs:
         expected = decoder(
             _of(positive),
@@ -108,8 +109,10 @@ def test_a_run_is_the_stock_img2img_run(kandinsky: Loaded) -> None:
     noise = torch.randn(start.shape, generator=generator)
     schedule = backend.schedule(8, 0.5)
     with seen(decoder.unet) as ours:
-        begun = schedule.noised(start, noise, 0)
-        found = run(backend, Guidance(positive, negative, 4.0), begun, free(start), schedule, generators=[generator])
+        begun = schedule.noised(start, noise, schedule.first)
+        found = run(
+            backend, classifier_free(positive, negative, 4.0), begun, free(start), schedule, generators=[generator]
+        )
     assert_same_calls(ours, theirs)
     assert torch.equal(found, expected)
 
@@ -118,7 +121,7 @@ def test_a_run_is_the_stock_img2img_run(kandinsky: Loaded) -> None:
 def test_every_sampler_does_with_the_variances_what_it_must(kandinsky: Loaded, sampler: Sampler) -> None:
     backend, _, _ = kandinsky
     source = backend.encode(picture(64, 64))
-    guidance = Guidance(*unreported(backend.embed("sky", "", CANVAS)), 4.0)
+    guidance = classifier_free(*outcome_of(backend.embed("sky", "", CANVAS)), 4.0)
     schedule = backend.schedule(4, 0.5, sampler)
     generators = Noise([1]).generators("sampler")
     found = run(backend, guidance, source, free(source), schedule, generators=generators)
@@ -128,16 +131,16 @@ def test_every_sampler_does_with_the_variances_what_it_must(kandinsky: Loaded, s
 
 def test_words_go_through_the_prior_from_noise_of_their_own(kandinsky: Loaded) -> None:
     backend, _, prior = kandinsky
-    positive, negative = unreported(backend.embed("a red boat", "", CANVAS, seed=7))
+    positive, negative = outcome_of(backend.embed("a red boat", "", CANVAS, seed=7))
     stock = prior("a red boat", guidance_scale=4.0, generator=Noise([7]).generators("prompt"))
     assert torch.equal(_of(positive), stock.image_embeds)
     assert torch.equal(_of(negative), prior.get_zero_embed())
     torch.randn(3)
-    again, _ = unreported(backend.embed("a red boat", "", CANVAS, seed=7))
+    again, _ = outcome_of(backend.embed("a red boat", "", CANVAS, seed=7))
     assert torch.equal(_of(again), _of(positive))
     for other in (("a red boat", 8), ("a red sky", 7)):
-        assert not torch.equal(_of(unreported(backend.embed(other[0], "", CANVAS, seed=other[1]))[0]), _of(positive))
-    words = unreported(backend.embed("a red boat", "wood", CANVAS, seed=7))
+        assert not torch.equal(_of(outcome_of(backend.embed(other[0], "", CANVAS, seed=other[1]))[0]), _of(positive))
+    words = outcome_of(backend.embed("a red boat", "wood", CANVAS, seed=7))
     assert not torch.equal(_of(words[1]), _of(negative))
     assert not torch.equal(_of(words[0]), _of(positive))
     stock = prior("a red boat", "wood", guidance_scale=4.0, generator=Noise([7, 7]).generators("prompt"))
@@ -157,7 +160,7 @@ def test_reading_words_can_be_broken_off_at_every_step(kandinsky: Loaded) -> Non
     assert len(calls) == 1
     reports.close()
     assert len(calls) == 1
-    unreported(backend.embed("a red boat", "", CANVAS))
+    outcome_of(backend.embed("a red boat", "", CANVAS))
     assert len(calls) == 26
     handle.remove()
     assert fingerprint(*parts) == before
@@ -168,11 +171,11 @@ def test_pictures_are_prompts_by_their_weights(kandinsky: Loaded) -> None:
     images = [np.rint(picture(48, 48, seed) * 255).astype(np.uint8) for seed in (0, 1)]
     stock = [prior.interpolate([PIL.Image.fromarray(each)], [1.0]).image_embeds for each in images]
     shown = [each.astype(np.float32) / np.float32(255) for each in images]
-    words = _of(unreported(backend.embed("a red boat", "", CANVAS))[0])
+    words = _of(outcome_of(backend.embed("a red boat", "", CANVAS))[0])
 
     def found(share: float, *weights: float) -> torch.Tensor:
         pictures = [PicturePrompt(each, weight) for each, weight in zip(shown, weights, strict=False)]
-        return _of(unreported(backend.embed("a red boat", "", CANVAS, pictures, share))[0])
+        return _of(outcome_of(backend.embed("a red boat", "", CANVAS, pictures, share))[0])
 
     close = torch.testing.assert_close
     assert torch.equal(found(1.0, 0.3), stock[0])
@@ -189,7 +192,7 @@ def test_a_long_picture_is_seen_to_its_ends(kandinsky: Loaded) -> None:
     marked = plain.copy()
     marked[:, :8] = 0
     one, other = (
-        _of(unreported(backend.embed("", "", CANVAS, [PicturePrompt(each, 1.0)], 1.0))[0]) for each in (plain, marked)
+        _of(outcome_of(backend.embed("", "", CANVAS, [PicturePrompt(each, 1.0)], 1.0))[0]) for each in (plain, marked)
     )
     assert not torch.allclose(one, other)
 
@@ -198,14 +201,26 @@ def test_nothing_is_left_altered(kandinsky: Loaded) -> None:
     backend, *parts = kandinsky
     before = fingerprint(*parts)
     source = backend.encode(picture(64, 64))
-    positive, negative = unreported(backend.embed("sky", "wood", CANVAS, [PicturePrompt(picture(20, 30), 1.0)], 0.5))
+    positive, negative = outcome_of(backend.embed("sky", "wood", CANVAS, [PicturePrompt(picture(20, 30), 1.0)], 0.5))
     generators = Noise([1]).generators("sampler")
     found = run(
-        backend, Guidance(positive, negative, 4.0), source, free(source), backend.schedule(4), generators=generators
+        backend,
+        classifier_free(positive, negative, 4.0),
+        source,
+        free(source),
+        backend.schedule(4),
+        generators=generators,
     )
     backend.decode(found)
     assert fingerprint(*parts) == before
     broken = Embeddings(None, {"image_embeds": _of(positive)[:, :-1]})
     with pytest.raises(RuntimeError):
-        run(backend, Guidance(broken, broken, 4.0), source, free(source), backend.schedule(4), generators=generators)
+        run(
+            backend,
+            classifier_free(broken, broken, 4.0),
+            source,
+            free(source),
+            backend.schedule(4),
+            generators=generators,
+        )
     assert fingerprint(*parts) == before

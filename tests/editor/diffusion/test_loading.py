@@ -21,7 +21,7 @@ from editor.models.device import Device
 from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan, fit
-from editor.report import Progress
+from editor.requests.reports import Progress
 from tests import tiny
 from tests.editor.diffusion.checkpoints import save_single
 

@@ -19,7 +19,7 @@ from editor.diffusion.schedule import Schedule
 from editor.errors import ModelUnavailable
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
-from editor.phases import unreported
+from editor.requests.reports import outcome_of
 from tests import tiny
 from tests.editor.diffusion.bench import picture, pipeline, planes
 from tests.editor.diffusion.checkpoints import save_single
@@ -71,7 +71,7 @@ def change(file: Path, **more: Any) -> None:
 def assembled(folder: Path, settings: Path | None = None) -> Any:
     info = inspect(folder)
     assert info.usable, info.problem
-    return unreported(load_pipelines(info, PLAIN, settings))[0]
+    return outcome_of(load_pipelines(info, PLAIN, settings))[0]
 
 
 # The autoencoder
@@ -80,7 +80,7 @@ def assembled(folder: Path, settings: Path | None = None) -> Any:
 def test_latents_are_moved_and_scaled_by_channel_as_in_diffusers(copied: Callable[[str], Path]) -> None:
     folder = copied("sdxl")
     change(folder / "vae" / "config.json", latents_mean=MEANS, latents_std=DEVIATIONS, scaling_factor=0.5)
-    backend = unreported(load(inspect(folder), PLAIN))
+    backend = outcome_of(load(inspect(folder), PLAIN))
     stock = pipeline(folder, diffusers.StableDiffusionXLImg2ImgPipeline)
     image = picture(64, 64)
     wanted = stock.prepare_latents(
@@ -115,7 +115,7 @@ def test_what_is_learned_depends_on_how_latents_are_scaled(copied: Callable[[str
         {"latents_mean": MEANS, "latents_std": [1] * 4},
     ):
         change(folder / "vae" / "config.json", **more)
-        weights.append(unreported(load(inspect(folder), PLAIN)).own_decoder().weights[0].tolist())
+        weights.append(outcome_of(load(inspect(folder), PLAIN)).own_decoder().weights[0].tolist())
     assert len({tuple(each) for each in weights}) == 3
 
 
@@ -134,7 +134,7 @@ def test_a_vae_without_its_outer_convolutions(copied: Callable[[str], Path]) -> 
     change(folder / "vae" / "config.json", use_quant_conv=False, use_post_quant_conv=False)
     file = folder / "vae" / "diffusion_pytorch_model.safetensors"
     save_file({key: each for key, each in load_file(file).items() if "quant_conv" not in key}, file, {"format": "pt"})
-    backend = unreported(load(inspect(folder), PLAIN))
+    backend = outcome_of(load(inspect(folder), PLAIN))
     latents = backend.encode(picture(64, 64))
     decoded = torch.from_numpy(backend.decode(latents))
     own = backend.own_decoder()(latents).div(2).add(0.5).clamp(0, 1).permute(0, 2, 3, 1)

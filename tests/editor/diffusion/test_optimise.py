@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from editor.diffusion.optimise import Minimised, minimise
-from editor.report import FinishEarly, Progress
+from editor.requests.reports import FinishEarly, Progress
 
 WANTED = torch.tensor([3.0, -1.0])
 

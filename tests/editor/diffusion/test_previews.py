@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.previews import INTERVAL, LatentColours, Previews
-from editor.frame import Frame
 from editor.geometry import Rect, Size
-from editor.paste_back import paste_alpha
-from editor.working import Working
+from editor.model_canvas.canvas import ModelCanvas
+from editor.model_canvas.paste_back import paste_alpha
+from editor.requests.frame import Frame
 
 Image = NDArray[np.float32]
 _MIX = np.array([[0.12, -0.05, 0.02], [0.03, 0.09, -0.06], [-0.04, 0.02, 0.1], [0.05, 0.05, 0.05]])
@@ -28,8 +28,8 @@ def _random(seed: int, *grid: int) -> torch.Tensor:
     return torch.randn(1, 4, *(grid or (12, 16)), generator=torch.Generator().manual_seed(seed))
 
 
-def _working(rect: Rect, working: Size, canvas: Size) -> Working:
-    return Working(Frame(rect, working), canvas, 8)
+def _working(rect: Rect, working: Size, canvas: Size) -> ModelCanvas:
+    return ModelCanvas(Frame(rect, working), canvas, 8)
 
 
 def test_colours_learned_from_one_picture_show_another() -> None:

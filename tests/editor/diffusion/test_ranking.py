@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional
 
-from app.bench.truth_cases import Case, replacement
-from app.practice.world import World
+from app.dev.bench.truth_cases import Case, replacement
+from app.dev.practice.world import World
 from editor.diffusion.device import this_device
 from editor.diffusion.ranking import (
     DIMMED,
@@ -37,15 +37,18 @@ from editor.diffusion.ranking import (
 from editor.diffusion.shelf import Shelf
 from editor.engine import Engine
 from editor.errors import ModelUnavailable, OutOfMemory
-from editor.frame import Frame
 from editor.geometry import Rect, Size
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
 from editor.models.device import Device
 from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.models.memory import Plan, estimate
 from editor.models.rankers import inspect_ranker
-from editor.report import EditResult, FinishEarly, Found, Match, Progress, Recipe, Report, Scored
-from editor.request import BlendedSettings, CandidatesRequest, EditRequest, PixelsSettings
+from editor.requests.edit_request import CandidatesRequest, EditRequest
+from editor.requests.frame import Frame
+from editor.requests.reports import FinishEarly, Progress, Report, ResultReady, Scored
+from editor.requests.results import EditResult, Match, Recipe
 from resources import bundled_models
 from tests.clip_folders import SIDE, clip_folder
 
@@ -310,9 +313,9 @@ def engine(*folders: Path, ranker: Path | None = None) -> Engine:
 
 def test_candidates_are_scored_after_they_are_shown(painter: Path, folder: Path) -> None:
     reports = list(engine(painter.parent, ranker=folder).run(candidates(str(painter))))
-    kinds = [type(each) for each in reports if isinstance(each, Found | Scored)]
-    assert kinds == [Found] * CANDIDATES + [Scored] * CANDIDATES
-    found = {each.result.recipe.seed: each.result for each in reports if isinstance(each, Found)}
+    kinds = [type(each) for each in reports if isinstance(each, ResultReady | Scored)]
+    assert kinds == [ResultReady] * CANDIDATES + [Scored] * CANDIDATES
+    found = {each.result.recipe.seed: each.result for each in reports if isinstance(each, ResultReady)}
     asked = request(str(painter))
     expected = Ranker.load(inspect_ranker(folder), "cpu").match(
         [pasted(asked, each) for each in found.values()], asked.image, asked.strength, WORDS, "crop"
@@ -344,7 +347,7 @@ def test_without_a_ranking_model_all_goes_on_unranked(painter: Path, caplog: pyt
     caplog.set_level(logging.INFO)
     reports = list(engine(painter.parent).run(candidates(str(painter))))
     assert scores(reports) == {}
-    assert [each.result.recipe.seed for each in reports if isinstance(each, Found)] == [5, 6, 7]
+    assert [each.result.recipe.seed for each in reports if isinstance(each, ResultReady)] == [5, 6, 7]
     assert caplog.text.count("stay unranked") == 1
 
 
@@ -358,7 +361,7 @@ def test_with_a_damaged_one_all_goes_on_unranked(
     (broken / "tokenizer.json").write_bytes(b"{}")
     reports = list(engine(painter.parent, ranker=broken).run(candidates(str(painter))))
     assert scores(reports) == {}
-    assert len([each for each in reports if isinstance(each, Found)]) == CANDIDATES
+    assert len([each for each in reports if isinstance(each, ResultReady)]) == CANDIDATES
     assert [(each.levelname, "stay unranked" in each.message) for each in caplog.records] == [("WARNING", True)]
 
 

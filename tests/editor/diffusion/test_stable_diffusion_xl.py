@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from editor.diffusion.guidance import Guidance, guided
+from editor.diffusion.guidance import classifier_free, guided
 from editor.diffusion.stable_diffusion_xl import StableDiffusionXL
 from editor.geometry import Size
-from editor.phases import unreported
+from editor.requests.reports import outcome_of
 from tests.editor.diffusion.bench import (
     assert_same_calls,
+    at,
     fingerprint,
     free,
     info,
@@ -54,7 +55,7 @@ def test_embeddings_are_those_of_the_stock_pipeline(sdxl: Loaded, prompt: str, n
     backend, parts = sdxl
     with torch.no_grad():
         stock = parts.encode_prompt(prompt, device="cpu", negative_prompt=negative or None)
-    positive, other = unreported(backend.embed(prompt, negative, CANVAS))
+    positive, other = outcome_of(backend.embed(prompt, negative, CANVAS))
     ours = (positive.hidden, other.hidden, positive.added["text_embeds"], other.added["text_embeds"])
     for each, expected in zip(ours, stock, strict=True):
         assert each is not None
@@ -65,7 +66,7 @@ def test_an_empty_negative_prompt_is_zeros_for_the_base_and_words_for_the_refine
     sdxl_folder: Path, refiner_folder: Path
 ) -> None:
     zeros, words = (
-        unreported(each.embed("sky", "", CANVAS))[1] for each in (_base(sdxl_folder)[0], _refiner(refiner_folder)[0])
+        outcome_of(each.embed("sky", "", CANVAS))[1] for each in (_base(sdxl_folder)[0], _refiner(refiner_folder)[0])
     )
     assert zeros.hidden is not None
     assert words.hidden is not None
@@ -76,9 +77,9 @@ def test_an_empty_negative_prompt_is_zeros_for_the_base_and_words_for_the_refine
 
 def test_a_long_prompt_keeps_its_first_summary_and_its_last_word(sdxl: Loaded) -> None:
     backend, parts = sdxl
-    long, negative = unreported(backend.embed("red " * 75 + "boat", "wood", CANVAS))
-    other, _ = unreported(backend.embed("red " * 75 + "sky", "wood", CANVAS))
-    first, _ = unreported(backend.embed("red " * 75, "", CANVAS))
+    long, negative = outcome_of(backend.embed("red " * 75 + "boat", "wood", CANVAS))
+    other, _ = outcome_of(backend.embed("red " * 75 + "sky", "wood", CANVAS))
+    first, _ = outcome_of(backend.embed("red " * 75, "", CANVAS))
     assert long.hidden is not None
     assert other.hidden is not None
     assert first.hidden is not None
@@ -87,7 +88,7 @@ def test_a_long_prompt_keeps_its_first_summary_and_its_last_word(sdxl: Loaded) -
     torch.testing.assert_close(long.hidden[:, :77], first.hidden)
     torch.testing.assert_close(long.added["text_embeds"], first.added["text_embeds"])
     assert not torch.equal(long.hidden[:, 77:], other.hidden[:, 77:])
-    short, zeros = unreported(backend.embed("red " * 75 + "boat", "", CANVAS))
+    short, zeros = outcome_of(backend.embed("red " * 75 + "boat", "", CANVAS))
     assert short.hidden is not None
     assert zeros.hidden is not None
     assert short.hidden.shape == zeros.hidden.shape
@@ -96,7 +97,7 @@ def test_a_long_prompt_keeps_its_first_summary_and_its_last_word(sdxl: Loaded) -
 def test_invariant_22_sizes_are_those_of_the_canvas(sdxl_folder: Path, refiner_folder: Path) -> None:
     base, refiner = _base(sdxl_folder)[0], _refiner(refiner_folder)[0]
     ids = [
-        [each.added["time_ids"].tolist() for each in unreported(of.embed("", "", Size(192, 128)))]
+        [each.added["time_ids"].tolist() for each in outcome_of(of.embed("", "", Size(192, 128)))]
         for of in (base, refiner)
     ]
     assert ids[0] == [[[128, 192, 0, 0, 128, 192]]] * 2
@@ -122,20 +123,20 @@ def test_a_run_is_the_stock_img2img_run(sdxl: Loaded, negative: str) -> None:
     start = backend.sample(image, generator)
     noise = torch.randn(start.shape, generator=generator)
     schedule = backend.schedule(6, 0.5)
-    guidance = Guidance(*unreported(backend.embed("a red boat", negative, CANVAS)), 6.0)
+    guidance = classifier_free(*outcome_of(backend.embed("a red boat", negative, CANVAS)), 6.0)
     with seen(parts.unet) as ours:
-        found = run(backend, guidance, schedule.noised(start, noise, 0), free(start), schedule)
+        found = run(backend, guidance, schedule.noised(start, noise, schedule.first), free(start), schedule)
     assert_same_calls(ours, theirs)
     assert torch.equal(found, expected)
 
 
 def test_invariant_21_every_condition_has_the_negative_half_first(sdxl: Loaded) -> None:
     backend, parts = sdxl
-    positive, negative = unreported(backend.embed("a red boat", "wood", CANVAS))
+    positive, negative = outcome_of(backend.embed("a red boat", "wood", CANVAS))
     latents = torch.zeros(2, 4, 8, 12)
     for scale, batch in ((1.0, 2), (6.0, 4)):
         with torch.no_grad(), seen(parts.unet) as calls:
-            guided(backend, Guidance(positive, negative, scale))(latents, torch.tensor(500.0))
+            guided(backend, classifier_free(positive, negative, scale))(latents, at(500.0))
         assert [len(each["sample"]) for each in calls] == [batch]
         for name in ("text_embeds", "time_ids"):
             given = calls[0]["added"][name]
@@ -154,9 +155,9 @@ def test_a_vae_that_overflows_in_half_precision_is_made_float32(sdxl_folder: Pat
     assert backend.decode(latents).shape == (1, 64, 104, 3)
     assert backend.decode(latents).dtype == np.float32
     # Sizes stay exact: 1001 would become 1000 in this precision.
-    positive, _ = unreported(backend.embed("sky", "", Size(1001, 1001)))
+    positive, _ = outcome_of(backend.embed("sky", "", Size(1001, 1001)))
     with torch.no_grad(), seen(parts.unet) as calls:
-        assert backend.predict(latents, torch.tensor(500.0), positive).dtype == torch.float32
+        assert backend.predict(latents, at(500.0), positive).dtype == torch.float32
     assert calls[0]["added"]["time_ids"].tolist() == [[1001, 1001, 0, 0, 1001, 1001]]
     mended = pipeline(sdxl_folder, diffusers.StableDiffusionXLImg2ImgPipeline)
     mended.vae.register_to_config(force_upcast=False)
@@ -167,14 +168,14 @@ def test_a_vae_that_overflows_in_half_precision_is_made_float32(sdxl_folder: Pat
 def test_nothing_is_left_altered(sdxl: Loaded) -> None:
     backend, parts = sdxl
     # transformers hangs hooks of its own into an encoder when its inner states are first asked for.
-    unreported(backend.embed("", "", CANVAS))
+    outcome_of(backend.embed("", "", CANVAS))
     before = fingerprint(parts)
     source = backend.encode(picture(64, 96))
-    positive, negative = unreported(backend.embed("sky", "wood", CANVAS))
-    guidance = Guidance(positive, negative, 4.0)
+    positive, negative = outcome_of(backend.embed("sky", "wood", CANVAS))
+    guidance = classifier_free(positive, negative, 4.0)
     backend.decode(run(backend, guidance, source, free(source), backend.schedule(4)))
     assert fingerprint(parts) == before
     broken = type(positive)(positive.hidden, {**positive.added, "time_ids": positive.added["time_ids"][:, :2]})
     with pytest.raises(RuntimeError):
-        run(backend, Guidance(broken, broken, 4.0), source, free(source), backend.schedule(4))
+        run(backend, classifier_free(broken, broken, 4.0), source, free(source), backend.schedule(4))
     assert fingerprint(parts) == before

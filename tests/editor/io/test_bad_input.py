@@ -24,17 +24,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from editor.document import Document, Metadata
+from editor.document.document import Document, Metadata
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
+from editor.document.layer import Layer
+from editor.document.tiles import BLOCK, Tiles
 from editor.errors import EditorError, UnreadableFile, UnwritableFile
 from editor.geometry import Placement
 from editor.io import planes, project
 from editor.io.images import read_image, write_image
 from editor.io.project import load_project, save_project
-from editor.item import Exemplar, Item
-from editor.layer import Layer
-from editor.report import Recipe
-from editor.request import QuickFillSettings
-from editor.tiles import BLOCK, Tiles
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.requests.results import Recipe
 
 Manifest = dict[str, Any]
 
@@ -549,9 +550,9 @@ def test_a_member_that_is_larger_than_it_says(tmp_path: Path, members: dict[str,
 def test_more_pixels_than_any_document_has(
     tmp_path: Path, members: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planes, "MOST_UNPACKED", 300_000)
+    monkeypatch.setattr(planes, "MAX_UNPACKED", 300_000)
     assert "unpack to more than" in refused(zipped(tmp_path / "much.palimpsest", members))
-    monkeypatch.setattr(project, "MOST_UNPACKED", 200_000)
+    monkeypatch.setattr(project, "MAX_UNPACKED", 200_000)
     with pytest.raises(UnwritableFile, match="Nothing was written") as caught:
         save_project(tmp_path / "more.palimpsest", rich_document())
     assert_clear(caught.value)

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from editor.document import Metadata
+from editor.document.document import Metadata
 from editor.errors import UnwritableFile
 from editor.geometry import Size
 from editor.io.encoding import KINDS, ExportOptions, Stopped, encode, exported_size, options_from, resampled

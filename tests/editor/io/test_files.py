@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from editor.document import Document
+from editor.document.document import Document
 from editor.errors import EditorError, UnreadableFile, UnwritableFile, readable
 from editor.io.files import SETTLED, changed_since, clear_leftovers, free_name, opened, state_of, written_beside
 from editor.io.images import read_image, write_image

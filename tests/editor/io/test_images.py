@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
-from editor.document import Metadata
+from editor.document.document import Metadata
 from editor.errors import UnwritableFile
 from editor.io.encoding import ExportOptions
 from editor.io.exif import PREFIX, upright

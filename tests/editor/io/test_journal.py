@@ -18,8 +18,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from editor.compose import flatten
-from editor.document import Document, Metadata
+from editor.document.compose import flatten
+from editor.document.document import Document, Metadata
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
+from editor.document.layer import Layer
 from editor.errors import UnreadableFile
 from editor.geometry import Placement
 from editor.io import journal as journals
@@ -28,8 +31,6 @@ from editor.io.files import FileState, state_of
 from editor.io.journal import BegunOnly, Journal, JournalReader, Snapshot
 from editor.io.limits import Mending
 from editor.io.records import MAGIC, RecordWriter
-from editor.item import Exemplar, Item
-from editor.layer import Layer
 from tests.editor.io.test_project import documents, plain
 
 
@@ -415,7 +416,7 @@ def test_a_state_that_unpacks_to_very_much_is_damaged(tmp_path: Path) -> None:
 def test_times_and_names_out_of_all_range_are_brought_back(tmp_path: Path, time: float) -> None:
     reader = JournalReader(forged(tmp_path / "a.journal", time=time, name="x" * 10**6, step="y" * 10**6))
     assert 0 <= reader.snapshot.time <= journals.LATEST
-    assert len(reader.snapshot.name) == len(reader.snapshot.step) == journals.LONGEST_SHOWN
+    assert len(reader.snapshot.name) == len(reader.snapshot.step) == journals.MAX_SHOWN_LENGTH
 
 
 def test_what_was_mended_is_said(tmp_path: Path) -> None:

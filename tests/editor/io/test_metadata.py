@@ -13,12 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, IptcImagePlugin, JpegImagePlugin, PngImagePlugin
 
-from editor.document import Document, Metadata
+from editor.document.document import Document, Metadata
 from editor.io.encoding import ExportOptions
 from editor.io.exif import PREFIX
 from editor.io.images import read_image, write_image
 from editor.io.journal import Journal
-from editor.io.limits import MOST_BYTES_OF, MOST_TEXTS
+from editor.io.limits import MAX_BYTES_OF, MAX_TEXTS
 from editor.io.metadata import sized_xmp, upright_xmp, without_texts
 from editor.io.project import load_project, open_project, save_project
 from tests.editor.io.test_journal import newest, snapshot
@@ -204,7 +204,7 @@ BOMB = zlib.compress(bytes(100 * 2**20), 9)
         ([(b"tEXt", b"Raw profile type iptc\0\niptc\n 9\nno digits\n")], False),
         ([(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<a><b></a>")], False),
         ([(b"iTXt", b'XML:com.adobe.xmp\0\0\0\0\0<!DOCTYPE a [<!ENTITY b "b">]><a>&b;</a>')], False),
-        ([(b"tEXt", b"T\0x")] * (MOST_TEXTS + 5), False),
+        ([(b"tEXt", b"T\0x")] * (MAX_TEXTS + 5), False),
     ],
 )
 def test_hostile_texts_of_a_png_are_left_out_and_said(chunks: list[tuple[bytes, bytes]], damaged: bool) -> None:
@@ -213,13 +213,13 @@ def test_hostile_texts_of_a_png_are_left_out_and_said(chunks: list[tuple[bytes, 
     assert len(picture.notes) == 1
     assert "left out" in picture.notes[0]
     assert picture.metadata.xmp is None
-    assert len(picture.metadata.texts) <= MOST_TEXTS
+    assert len(picture.metadata.texts) <= MAX_TEXTS
 
 
 def test_many_long_texts_are_bounded_together() -> None:
     chunk = (b"zTXt", b"Long\0\0" + zlib.compress(b"x" * 2**20))
     picture = read_image(png_with(*[chunk] * 9))
-    assert sum(len(text) for _, text in picture.metadata.texts) <= MOST_BYTES_OF["texts"]
+    assert sum(len(text) for _, text in picture.metadata.texts) <= MAX_BYTES_OF["texts"]
     assert "texts" in picture.notes[0]
 
 

@@ -15,20 +15,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from editor.document import MAPS, Document, Metadata
-from editor.edit import make_request
+from editor.document.document import MAPS, Document, Metadata
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
+from editor.document.layer import BLENDS, Layer
+from editor.document.rerun import Rerun
+from editor.document.tiles import BLOCK, Tiles
+from editor.edits.dispatch import make_request
+from editor.edits.rerun import reopen
 from editor.geometry import Placement, Rect, Size
 from editor.io.blocks import pack, unpack
 from editor.io.manifest import ACTIONS, SAMPLERS, SETTINGS
 from editor.io.project import load_project, read_thumbnail, save_project
-from editor.item import Exemplar, Item
-from editor.layer import BLENDS, Layer
-from editor.reopening import reopen
-from editor.report import Recipe
-from editor.request import REVISION, BlendedSettings, MethodSettings, PixelsSettings, QuickFillSettings, Subject
-from editor.rerun import Rerun
-from editor.tiles import BLOCK, Tiles
-from tests.editor.repaint_cases import MODEL
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.requests.edit_request import REVISION, Subject
+from editor.requests.method_settings import MethodSettings
+from editor.requests.results import Recipe
+from tests.editor.planning.change_map_cases import MODEL
 
 unit = st.floats(0, 1)
 anywhere = st.floats(-1e6, 1e6)
@@ -67,7 +72,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
         draw(st.sampled_from(["soft", "hard"])),
         draw(unit),
         draw(st.integers(0, 200)),
-        draw(st.booleans()),
+        fill_transparent=draw(st.booleans()),
     )
     if draw(st.booleans()):
         chosen = PixelsSettings(

@@ -132,7 +132,7 @@ def test_what_could_not_be_taken_back_and_what_is_gone_is_not_sound(
 
 def test_what_is_too_large_is_neither_written_nor_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(tmp_path / "one")
-    monkeypatch.setattr(records, "MOST_PAYLOAD", 1000)
+    monkeypatch.setattr(records, "MAX_PAYLOAD", 1000)
     with pytest.raises(OSError, match="larger"):
         RecordWriter(tmp_path / "other").append(*CONTENT[2])
     with pytest.raises(Malformed, match="larger"):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from filelock import Timeout
 
-from editor.document import Document
+from editor.document.document import Document
 from editor.io import recovery
 from editor.io.journal import JournalReader
 from editor.io.records import MAGIC

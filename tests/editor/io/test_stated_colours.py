@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from editor import colour
+from editor.document import colour
 from editor.io.icc import DISPLAY_P3, REC_2020, SRGB, matrix_profile, rec_709_curve, srgb_curve
 from editor.io.images import Picture, read_image
 from editor.io.metadata import raw_profile

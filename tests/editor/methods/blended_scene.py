@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.fits import FitStore
-from editor.methods.blended_latent_diffusion.finishing import Finish
-from editor.methods.blended_latent_diffusion.refinement import Learns, Refined, refined
-from editor.report import EditResult
-from editor.request import BlendedSettings, EditRequest, Repair, RepairRequest
-from editor.working import Working
+from editor.methods.blended_latent_diffusion.model.finishing import Finish
+from editor.methods.blended_latent_diffusion.model.refinement import Learns, Refined, refined
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.model_canvas.canvas import ModelCanvas
+from editor.requests.edit_request import EditRequest, Repair, RepairRequest
+from editor.requests.results import EditResult
 from tests.editor.methods.blended_stage import encoded, region_of, settings, wish
 from tests.editor.methods.pixels_stage import SEED, Model, drive, picture
 
@@ -62,7 +63,7 @@ class Scene:
 
     @property
     def source(self) -> Image:
-        return Working.of(self.request.frame, self.model.backend.info).image(self.request.image)
+        return ModelCanvas.of(self.request.frame, self.model.backend.info).image(self.request.image)
 
     @property
     def region(self) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,18 +11,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from editor.applying import apply_result
-from editor.compose import flatten
 from editor.diffusion.backend import Backend, Embeddings
 from editor.diffusion.noise import Noise
-from editor.document import Document
+from editor.diffusion.step import Step
+from editor.document.compose import flatten
+from editor.document.document import Document
+from editor.edits.apply import apply_result
 from editor.geometry import Size
-from editor.methods.blended_latent_diffusion import edit, edit_batch
-from editor.methods.blended_latent_diffusion.refinement import Learns
-from editor.methods.blended_latent_diffusion.starting import Region
-from editor.report import EditResult, Found, Report
-from editor.request import BlendedSettings, EditRequest, Repair
-from editor.working import Working
+from editor.methods.blended_latent_diffusion.model import edit, edit_batch
+from editor.methods.blended_latent_diffusion.model.refinement import Learns
+from editor.methods.blended_latent_diffusion.model.starting import Region
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.model_canvas.canvas import ModelCanvas
+from editor.requests.edit_request import EditRequest, Repair
+from editor.requests.reports import Report, ResultReady
+from editor.requests.results import EditResult
 from tests.editor.methods.pixels_stage import CELLS, Map, Model, Pixels, Recorded, ask, cells, drive, picture
 
 REGION = np.zeros(CELLS, np.float32)
@@ -61,21 +65,32 @@ def candidates(
 
 
 def found_of(reports: Sequence[Report]) -> list[EditResult]:
-    return [each.result for each in reports if isinstance(each, Found)]
+    return [each.result for each in reports if isinstance(each, ResultReady)]
 
 
 def encoded(request: EditRequest, model: Model) -> torch.Tensor:
-    working = Working.of(request.frame, model.backend.info)
+    working = ModelCanvas.of(request.frame, model.backend.info)
     return model.backend.encode(working.image(request.image))
 
 
 def region_of(request: EditRequest, model: Model) -> Region:
     assert isinstance(request.settings, BlendedSettings)
-    return Region.of(request, request.settings, Working.of(request.frame, model.backend.info))
+    return Region.of(request, request.settings, ModelCanvas.of(request.frame, model.backend.info))
+
+
+def keyed(seed: int, name: str) -> torch.Generator:
+    """The stream of a purpose, or, as "purpose@7", of one step of it; as its rule is written down, not as it is computed."""
+    digest = hashlib.blake2b(f"{name}:{seed}".encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+def step_draws(seed: int, steps: Sequence[int], grid: tuple[int, int] = CELLS) -> list[torch.Tensor]:
+    """What `noise="fresh"` draws for its blends before these steps, by their absolute index."""
+    return [torch.randn(1, 4, *grid, generator=keyed(seed, f"blend@{i}")) for i in steps]
 
 
 def draws(seeds: Sequence[int], count: int, grid: tuple[int, int] = CELLS) -> list[torch.Tensor]:
-    """What `noise="fresh"` and the published rules draw for their blends."""
+    """What the published rules draw for their blends, and recipes of revision 2 with `noise="fresh"`."""
     draw = Noise(seeds).stream(torch.zeros(1, 4, *grid), "blend")
     return [draw() for _ in range(count)]
 
@@ -95,10 +110,10 @@ class Wishful:
     target: torch.Tensor
     calls: list[int] = field(default_factory=list)
 
-    def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
-        self.calls.append(int(t))
+    def predict(self, latents: torch.Tensor, step: Step, embeddings: Embeddings) -> torch.Tensor:
+        self.calls.append(int(step.t))
         betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
-        kept = torch.cumprod(1 - betas, 0)[int(t)]
+        kept = torch.cumprod(1 - betas, 0)[int(step.t)]
         return ((latents - kept**0.5 * self.target) / (1 - kept) ** 0.5).float()
 
     def __getattr__(self, name: str) -> Any:

@@ -27,8 +27,8 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four iterations of learning, where it does not matter what is learned."""
-    from editor.methods.blended_latent_diffusion import finishing
-    from editor.methods.blended_latent_diffusion.refinement import refined
+    from editor.methods.blended_latent_diffusion.model import finishing
+    from editor.methods.blended_latent_diffusion.model.refinement import refined
 
     monkeypatch.setattr(finishing, "refined", partial(refined, steps=4))
 

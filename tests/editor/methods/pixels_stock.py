@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from editor.phases import unreported
+from editor.requests.reports import outcome_of
 from tests.editor.methods.pixels_oracle import Net
 from tests.editor.methods.pixels_stage import NEGATIVE, PROMPT, SEED, SIDE, Model
 
@@ -38,7 +38,7 @@ def net(name: str, stock: Any, model: Model) -> Net:
     """(twice the batch, t) -> the U-Net's prediction; text, sizes and scores as diffusers makes them."""
     hidden, added = None, {}
     if name == "kandinsky":  # its prior is random: the embedding is given
-        positive, negative = unreported(model.backend.embed(PROMPT, NEGATIVE, SIDE, seed=SEED))
+        positive, negative = outcome_of(model.backend.embed(PROMPT, NEGATIVE, SIDE, seed=SEED))
         added = {"image_embeds": torch.cat([negative.added["image_embeds"], positive.added["image_embeds"]])}
     elif name in ("sdxl", "refiner"):
         texts = {"prompt": PROMPT, "negative_prompt": NEGATIVE, "device": CPU, "num_images_per_prompt": 1}

@@ -13,15 +13,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from editor import paste_back
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.fits import FitStore
 from editor.diffusion.shelf import telling_memory
 from editor.errors import OutOfMemory
-from editor.methods.blended_latent_diffusion import edit, edit_batch, finishing, refinement, repair
-from editor.methods.blended_latent_diffusion.refinement import Learns, misfit, refined
-from editor.report import FinishEarly, Found, Progress, Report
-from editor.request import Repair
+from editor.methods.blended_latent_diffusion.model import edit, edit_batch, finishing, refinement, repair
+from editor.methods.blended_latent_diffusion.model.refinement import Learns, misfit, refined
+from editor.model_canvas import paste_back
+from editor.requests.edit_request import Repair
+from editor.requests.reports import FinishEarly, Progress, Report, ResultReady
 from tests.editor.methods.blended_scene import Scene, untouched
 from tests.editor.methods.blended_stage import HOWS, LEARNS, settings, shown, wish
 from tests.editor.methods.pixels_stage import MODELS, SEED, SIDE, Model, drive
@@ -85,8 +85,8 @@ class _Shifted:
     backend: Any
     by: float
 
-    def decode(self, latents: torch.Tensor) -> Image:
-        found: Image = self.backend.decode(latents) + np.float32(self.by)
+    def decode(self, latents: torch.Tensor, *, clamp: bool = True) -> Image:
+        found: Image = self.backend.decode(latents, clamp=clamp) + np.float32(self.by)
         return found
 
     def __getattr__(self, name: str) -> Any:
@@ -255,7 +255,7 @@ def test_an_edit_that_finishes_early_while_learning_learns_nothing_more(models: 
         results = stop.value
     assert asked
     assert len(results) == 2
-    assert len([each for each in seen if isinstance(each, Found)]) == 2
+    assert len([each for each in seen if isinstance(each, ResultReady)]) == 2
     learned = [each.doing for each in seen if isinstance(each, Progress) and "Learning" in each.doing]
     assert len(learned) == 4  # one before the first step
 

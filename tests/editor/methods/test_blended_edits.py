@@ -15,18 +15,20 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from editor.applying import apply_result
-from editor.compose import flatten
-from editor.document import Document
-from editor.edit import make_request
-from editor.frame import Frame
+from editor.document.compose import flatten
+from editor.document.document import Document
+from editor.edits.apply import apply_result
+from editor.edits.dispatch import make_request
 from editor.geometry import Rect, Size
 from editor.io.images import read_image
 from editor.methods import MODEL_METHODS
-from editor.methods.blended_latent_diffusion import edit, edit_batch
-from editor.planning import Draft
-from editor.report import FinishEarly, Found, Preview, Progress, Report
-from editor.request import BlendedSettings, PixelsSettings, Sampler
+from editor.methods.blended_latent_diffusion.model import edit, edit_batch
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.planning.draft import Draft
+from editor.requests.edit_request import Sampler
+from editor.requests.frame import Frame
+from editor.requests.reports import FinishEarly, Preview, Progress, Report, ResultReady
 from tests.editor.methods.blended_stage import (
     REGION,
     candidates,
@@ -236,7 +238,7 @@ def test_results_come_one_after_the_other_as_they_are_decoded(models: Models, na
             results = stop.value
         else:
             seen.append(report)
-            if isinstance(report, Found):
+            if isinstance(report, ResultReady):
                 decoded.append(len(recorded.decoded))
     assert decoded == [1, 2, 3]
     assert [each.recipe.seed for each in found_of(seen)] == [11, 4, 7]

@@ -12,17 +12,17 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from editor import masks
 from editor.diffusion.fits import FitStore
+from editor.document import masks
 from editor.engine import Engine
 from editor.errors import InvalidRequest
-from editor.frame import Frame
 from editor.geometry import Rect
-from editor.methods.blended_latent_diffusion import edit, finishing, repair
-from editor.methods.blended_latent_diffusion.refinement import refined
+from editor.methods.blended_latent_diffusion.model import edit, finishing, repair
+from editor.methods.blended_latent_diffusion.model.refinement import refined
 from editor.models.library import Library
-from editor.report import Progress, Report
-from editor.request import CandidatesRequest, Repair, RepairRequest
+from editor.requests.edit_request import CandidatesRequest, Repair, RepairRequest
+from editor.requests.frame import Frame
+from editor.requests.reports import Progress, Report
 from tests.editor.methods.blended_scene import Scene
 from tests.editor.methods.blended_stage import HOWS, LEARNS, settings, shown, wish
 from tests.editor.methods.pixels_stage import SEED, SIDE, Model, Recorded, drive, picture

@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from editor.diffusion.backend import Backend, Embeddings
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.fits import FitStore
+from editor.diffusion.step import Step
 from editor.errors import NotFinite
-from editor.methods.blended_latent_diffusion import edit_batch as blended
-from editor.methods.blended_latent_diffusion import repair
-from editor.methods.pixels import edit_batch as pixels
-from editor.paste_back import Pasted, result_of
-from editor.phases import unreported
-from editor.report import EditResult, Report
-from editor.request import EditRequest, PixelsSettings, RepairRequest
+from editor.methods.blended_latent_diffusion.model import edit_batch as blended
+from editor.methods.blended_latent_diffusion.model import repair
+from editor.methods.pixels.model import edit_batch as pixels
+from editor.methods.pixels.settings import PixelsSettings
+from editor.model_canvas.paste_back import Pasted, result_of
+from editor.requests.edit_request import EditRequest, RepairRequest
+from editor.requests.reports import Report, outcome_of
+from editor.requests.results import EditResult
 from tests.editor.methods.blended_stage import found_of, settings, wish
 from tests.editor.methods.pixels_stage import CELLS, Model, ask, cells, drive, exemplar
 
@@ -52,18 +54,18 @@ class Spoiled:
     calls: int = 0
     decoded: int = 0
 
-    def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
-        answer = self.backend.predict(latents, t, embeddings)
+    def predict(self, latents: torch.Tensor, step: Step, embeddings: Embeddings) -> torch.Tensor:
+        answer = self.backend.predict(latents, step, embeddings)
         if self.row >= 0 and self.calls == self.at:
             answer[self.row :: self.of, 0, 0, 0] = NAN  # with and without the words
         self.calls += 1
         return answer
 
-    def decode(self, latents: torch.Tensor) -> NDArray[np.float32]:
+    def decode(self, latents: torch.Tensor, *, clamp: bool = True) -> NDArray[np.float32]:
         self.decoded += 1
         if self.decoded - 1 == self.decode_at:
             raise NotFinite("It could not turn it into a picture.")
-        return self.backend.decode(latents)
+        return self.backend.decode(latents, clamp=clamp)
 
     def own_decoder(self) -> OwnDecoder:
         own = self.backend.own_decoder()
@@ -163,9 +165,9 @@ def test_an_edge_that_cannot_be_learned_is_told_and_not_kept(models: Models) -> 
     assert made.latents is not None
     asked = RepairRequest(request, made.latents, "decoder")
     with pytest.raises(NotFinite, match="Learning the surroundings"):
-        unreported(repair(asked, Spoiled(backend, learns=False), fits))
-    better = unreported(repair(asked, backend, fits))
-    again = unreported(repair(asked, backend, fits))
+        outcome_of(repair(asked, Spoiled(backend, learns=False), fits))
+    better = outcome_of(repair(asked, backend, fits))
+    again = outcome_of(repair(asked, backend, fits))
     assert better.pixels[..., 3].any()
     assert np.array_equal(better.pixels, again.pixels)
 
@@ -178,9 +180,9 @@ def test_what_was_kept_and_is_no_picture_is_learned_again(models: Models, monkey
     (made,) = drive(blended(request, SEEDS[:1], backend))
     assert made.latents is not None
     asked = RepairRequest(request, made.latents, "decoder")
-    wanted = unreported(repair(asked, backend, fits))
+    wanted = outcome_of(repair(asked, backend, fits))
     monkeypatch.setattr(fits, "get", lambda key: {"image": torch.full((64, 128, 3), NAN)})
-    assert np.array_equal(unreported(repair(asked, backend, fits)).pixels, wanted.pixels)
+    assert np.array_equal(outcome_of(repair(asked, backend, fits)).pixels, wanted.pixels)
 
 
 @pytest.mark.parametrize("value", [NAN, float("inf")])

@@ -13,15 +13,18 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from editor.diffusion.step import Step
 from editor.errors import InvalidRequest
-from editor.frame import Frame
 from editor.geometry import Rect, Size
 from editor.methods import MODEL_METHODS
-from editor.methods.pixels import edit, edit_batch
-from editor.paste_back import paste_alpha
-from editor.phases import unreported
-from editor.report import EditResult, FinishEarly, Preview, Progress, Report
-from editor.request import EditRequest, PixelsSettings, QuickFillSettings, Sampler
+from editor.methods.pixels.model import edit, edit_batch
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.model_canvas.paste_back import paste_alpha
+from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.frame import Frame
+from editor.requests.reports import FinishEarly, Preview, Progress, Report, outcome_of
+from editor.requests.results import EditResult
 from tests.editor.methods.pixels_stage import (
     CELLS,
     MODELS,
@@ -105,7 +108,7 @@ def test_invariant_21_the_network_is_called_once_a_step(models: Models, name: st
     recorded = Recorded(models(name).backend)
     drive(edit_batch(ask(guidance_scale=guidance, steps=2, sampler="ddim"), (1, 2), recorded))
     assert [len(each) for each in recorded.inputs] == [2 * wide] * 2
-    positive, negative = unreported(models(name).backend.embed("red boat", "wood", SIDE, seed=1))
+    positive, negative = outcome_of(models(name).backend.embed("red boat", "wood", SIDE, seed=1))
     for told in recorded.told:
         for part, expected in ((slice(0, 1), negative if wide == 2 else positive), (slice(-2, -1), positive)):
             if expected.hidden is not None:
@@ -301,8 +304,8 @@ def test_invariant_27_a_whole_run_and_an_early_end_leave_the_model_as_it_was(mod
 @pytest.mark.parametrize("name", MODELS)
 def test_invariant_27_an_error_inside_the_network_leaves_the_model_as_it_was(models: Models, name: str) -> None:
     class Broken(Recorded):
-        def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Any) -> torch.Tensor:
-            found = super().predict(latents, t, embeddings)
+        def predict(self, latents: torch.Tensor, step: Step, embeddings: Any) -> torch.Tensor:
+            found = super().predict(latents, step, embeddings)
             if len(self.inputs) == 3:
                 raise RuntimeError("the third step")
             return found

@@ -11,15 +11,17 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from editor.applying import apply_result
-from editor.compose import flatten
-from editor.document import Document
-from editor.frame import Frame
+from editor.document.compose import flatten
+from editor.document.document import Document
+from editor.edits.apply import apply_result
 from editor.geometry import Rect, Size
-from editor.methods.pixels import edit
-from editor.paste_back import paste_alpha
-from editor.report import EditResult, Preview, Report
-from editor.request import EditRequest, PixelsSettings
+from editor.methods.pixels.model import edit
+from editor.methods.pixels.settings import PixelsSettings
+from editor.model_canvas.paste_back import paste_alpha
+from editor.requests.edit_request import EditRequest
+from editor.requests.frame import Frame
+from editor.requests.reports import Preview, Report
+from editor.requests.results import EditResult
 from tests.editor.methods.pixels_stage import (
     CELLS,
     MODELS,

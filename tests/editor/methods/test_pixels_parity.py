@@ -14,14 +14,16 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.noise import Noise
-from editor.document import Document
-from editor.edit import Draft, make_request
-from editor.frame import Frame
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.document.tiles import Tiles
+from editor.edits.dispatch import make_request
 from editor.geometry import Placement, Size
-from editor.item import Exemplar
-from editor.phases import unreported
-from editor.request import EditRequest, PixelsSettings, Sampler
-from editor.tiles import Tiles
+from editor.methods.pixels.settings import PixelsSettings
+from editor.planning.draft import Draft
+from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.frame import Frame
+from editor.requests.reports import outcome_of
 from tests.editor.methods import pixels_oracle, pixels_stock
 from tests.editor.methods.pixels_stage import (
     CELLS,
@@ -212,7 +214,7 @@ def test_invariant_03_kept_everywhere_the_network_sees_the_noised_source(
     stock = stocks(name)
     source = pixels_stock.encoded(stock, request.image, Noise([11]).generators("posterior")[0])
     held = torch.from_numpy(free < 1).expand(1, 4, *CELLS)
-    for i, seen in enumerate(recorded.inputs):
+    for i, seen in enumerate(recorded.inputs, schedule.first):
         expected = schedule.model_input(schedule.noised(source, noise(11), i), i)
         nothing = torch.zeros_like(expected).repeat(1, 2 if name == "kandinsky" else 1, 1, 1)
         schedule.step(nothing, i, expected, [torch.Generator()])  # the scheduler counts along
@@ -298,7 +300,7 @@ def test_invariant_04_free_everywhere_is_diffusers_own_kandinsky_pipeline(
     stock.scheduler = diffusers.DDIMScheduler(**betas, clip_sample=False)
     encode = stock.movq.encode  # its picture lies channels last, which other convolutions add up: 3e-5
     monkeypatch.setattr(stock.movq, "encode", lambda planes, **more: encode(planes.contiguous(), **more))
-    positive, negative = unreported(model.backend.embed(PROMPT, NEGATIVE, side, seed=11))
+    positive, negative = outcome_of(model.backend.embed(PROMPT, NEGATIVE, side, seed=11))
     expected = stock(
         image=PIL.Image.fromarray(whole.pixels),
         image_embeds=positive.added["image_embeds"],

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from editor import masks
-from editor.methods.blended_latent_diffusion.poisson import evened, harmonic, poisson
+from editor.document import masks
+from editor.model_canvas.poisson import evened, harmonic, poisson
 from tests.editor.methods.pixels_stage import drive
 
 Image = NDArray[np.float32]

@@ -10,11 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 from editor.errors import InvalidRequest
-from editor.frame import Frame
 from editor.geometry import Rect, Size
 from editor.methods import METHODS
-from editor.report import EditResult, Preview, Progress, Report, Reports
-from editor.request import Action, EditRequest, ExemplarInput, ItemInput, QuickFillSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.requests.edit_request import Action, EditRequest, ExemplarInput, ItemInput
+from editor.requests.frame import Frame
+from editor.requests.reports import Preview, Progress, Report, Reports
+from editor.requests.results import EditResult
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

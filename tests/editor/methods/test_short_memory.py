@@ -14,10 +14,11 @@ from editor.diffusion.shelf import Shelf
 from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.engine import Engine
 from editor.errors import OutOfMemory
-from editor.methods.blended_latent_diffusion import finishing
+from editor.methods.blended_latent_diffusion.model import finishing
 from editor.models.library import Library
-from editor.report import EditResult, Found, Progress, Report
-from editor.request import CandidatesRequest
+from editor.requests.edit_request import CandidatesRequest
+from editor.requests.reports import Progress, Report, ResultReady
+from editor.requests.results import EditResult
 from tests.editor.methods.blended_stage import settings, wish
 from tests.editor.methods.pixels_stage import drive
 from tests.tiny import stable_diffusion
@@ -44,7 +45,7 @@ def asked(folder: Path, **told: Any) -> CandidatesRequest:
 
 
 def found(reports: list[Report]) -> list[EditResult]:
-    return [each.result for each in reports if isinstance(each, Found)]
+    return [each.result for each in reports if isinstance(each, ResultReady)]
 
 
 def short(monkeypatch: pytest.MonkeyPatch, name: str, most: int) -> list[int]:

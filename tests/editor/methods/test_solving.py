@@ -14,7 +14,7 @@ from editor.methods.quick_fill.fusion import ROBUSTNESS, SCREENING, fusion_syste
 from editor.methods.quick_fill.linear import System, relax, solve
 from editor.methods.quick_fill.pyramid import Level, build, halve
 from editor.methods.quick_fill.smooth import membrane, plate
-from editor.report import Report
+from editor.requests.reports import Report
 
 T = TypeVar("T")
 

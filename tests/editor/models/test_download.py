@@ -22,7 +22,7 @@ from editor.models.download import download, read_record, remaining
 from editor.models.hub import DownloadPlan, plan_download, tidy_id
 from editor.models.inspect import inspect
 from editor.models.rankers import inspect_ranker
-from editor.report import Progress, Report, Reports
+from editor.requests.reports import Progress, Report, Reports
 from tests.hub_server import COMMIT, Hub, Repository, clip, serving, stable_diffusion, weights
 
 ID = "maker/small"

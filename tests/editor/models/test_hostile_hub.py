@@ -21,7 +21,7 @@ from editor.models import transfer, web
 from editor.models.download import download
 from editor.models.hub import DownloadPlan, RemoteFile, plan_download
 from editor.models.listing import MAX_LISTING, NotAListing, parse_listing
-from editor.report import Reports
+from editor.requests.reports import Reports
 from tests.alarm import time_limit
 from tests.hub_server import COMMIT, Repository, listing_of, stable_diffusion
 from tests.raw_server import Answer, RawServer, always, raw_server, response

@@ -10,8 +10,9 @@ from PIL import Image
 import resources
 from editor.errors import InvalidRequest
 from editor.geometry import Rect
-from editor.report import Masks, Progress, Report
-from editor.request import SegmentRequest
+from editor.requests.edit_request import SegmentRequest
+from editor.requests.reports import Progress, Report
+from editor.requests.results import Masks
 from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.regions import Regions
 

@@ -14,20 +14,20 @@ from PySide6.QtGui import QImage, QMouseEvent, QPainter
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from editor.document import Document
+from editor.document.document import Document
 from editor.geometry import Rect
 from editor.io.images import Picture, read_image
 from editor.models.info import ModelInfo
-from editor.report import Assessment, Masks
-from editor.request import SegmentRequest
+from editor.requests.edit_request import SegmentRequest
+from editor.requests.results import Assessment, Masks
 from widgets.canvas.view import CanvasView
-from widgets.canvas.viewport import Viewport
-from widgets.job import Asked
-from widgets.options import ToolName
 from widgets.qimage import from_qimage
-from widgets.session import Session
+from widgets.session.job import EditJob
+from widgets.session.options import ToolName
+from widgets.session.session import Session
 from widgets.tools import make_tools
 from widgets.tools.tool import Gesture, PointerEvent, Tool
+from widgets.viewport import Viewport
 
 Pixels = NDArray[np.uint8]
 LEFT, MIDDLE, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton, Qt.MouseButton.RightButton
@@ -42,7 +42,7 @@ class Desk:
     waiting: list[Callable[[], None]] = field(default_factory=list)
     slow: bool = False
 
-    def run(self, session: Session, asked: Asked) -> None: ...
+    def run(self, session: Session, asked: EditJob) -> None: ...
 
     def stop(self, session: Session) -> None: ...
 

@@ -11,21 +11,25 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QEvent
 from pytestqt.qtbot import QtBot
 
-from editor.document import Document
-from editor.edit import Draft, frame_for, make_request, plan
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.document.layer import Layer
+from editor.document.tiles import Tiles
+from editor.edits.dispatch import frame_for, make_request
 from editor.geometry import Placement, Rect
-from editor.hold import counts_of, hold_counts, run_length
-from editor.item import Exemplar
-from editor.layer import Layer
+from editor.methods.blended_latent_diffusion.region_cells import cell_mask, skipped_steps, taken_back, widening
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.hold_counts import counts_of, hold_counts, run_length
+from editor.methods.pixels.settings import PixelsSettings
+from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
-from editor.report import EditResult, Preview, Progress, Recipe
-from editor.request import BlendedSettings, PixelsSettings
-from editor.shrinking import cell_mask, skipped_steps, taken_back, widening
-from editor.tiles import Tiles
-from editor.working import Working
+from editor.planning.draft import Draft
+from editor.planning.plan import plan
+from editor.requests.reports import Preview, Progress
+from editor.requests.results import EditResult, Recipe
 from tests.widgets.canvas.easel import Easel, soft
-from widgets.canvas.adapting import adapting
-from widgets.canvas.cells import Cells, cells_of, closing_cells
+from widgets.canvas.falloff_overlay import adapting
+from widgets.canvas.hold_overlay import Cells, cells_of, closing_cells
 
 PRESS, MOVE = QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove
 MODEL = ModelInfo("tiny", "Tiny", "stable-diffusion", Path("tiny"), 512)
@@ -120,7 +124,7 @@ def _real(document: Document, asked: Draft) -> NDArray[np.int64]:
     request = make_request(document, replace(asked, seed=1))
     assert isinstance(request.settings, PixelsSettings)
     steps = run_length(request.settings, request.strength, request.steps)
-    working = Working.of(request.frame, MODEL)
+    working = ModelCanvas.of(request.frame, MODEL)
     return counts_of(request.settings, request.exemplars, request.strength, working, steps)
 
 
@@ -333,7 +337,7 @@ def test_cells_of_a_region_by_words_are_those_that_the_method_takes(side: int, h
     assert cells is not None
     assert cells.begins_wider == wider
     request = make_request(document, asked, planned)
-    working = Working.of(request.frame, MODEL)
+    working = ModelCanvas.of(request.frame, MODEL)
     assert isinstance(request.settings, BlendedSettings)
     region = request.strength / request.strength.max()
     mask = cell_mask(region, working, request.settings.cells)

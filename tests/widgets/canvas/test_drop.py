@@ -14,18 +14,18 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from editor.document import Document
+from editor.document.document import Document
 from editor.errors import UnreadableFile
 from editor.geometry import Placement, Point, Rect, Size
 from editor.io.images import Picture
 from editor.io.mask_pictures import mask_of
 from tests.widgets.canvas.easel import LEFT, NONE, Easel, noise
-from widgets.canvas.arrivals import placement, side_by_side, title, with_layer
 from widgets.canvas.drop import DropChip, Dropper
+from widgets.canvas.drop_choices import placement, side_by_side, title, with_layer
 from widgets.controls.icons import IconButton
 from widgets.dragged import files_of
 from widgets.qimage import to_qimage
-from widgets.session import Notice
+from widgets.session.session import Notice
 
 COPY = Qt.DropAction.CopyAction
 

@@ -12,14 +12,15 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from editor.document import Document
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
+from editor.document.placing import FARTHEST, reachable
 from editor.geometry import Placement, Size
-from editor.item import Exemplar, Item
-from editor.placing import FARTHEST, reachable
 from tests.widgets.canvas.easel import NONE, Easel, disc, soft
 from widgets.canvas.overlays import label_places
-from widgets.canvas.viewport import MOST_ZOOM, Viewport
 from widgets.tools.marks import around
+from widgets.viewport import MAX_ZOOM, Viewport
 
 BEYOND = 1e308
 PLACES = [
@@ -46,7 +47,7 @@ def test_whatever_is_within_reach_can_be_painted_and_pointed_at(qtbot: QtBot, pl
     views = [
         Viewport(400, 300, 1.0, x, y, zoom, rotation)
         for x, y in ((40.0, 30.0), (float(FARTHEST), float(-FARTHEST)))
-        for zoom in (1 / 64, 1.0, MOST_ZOOM)
+        for zoom in (1 / 64, 1.0, MAX_ZOOM)
         for rotation in (0.0, 45.0)
     ]
     for thing in ({"item": session.document.items[0].id}, {"exemplar": session.document.exemplars[0].id}):
@@ -73,7 +74,7 @@ def test_the_view_never_goes_out_of_reach(qtbot: QtBot) -> None:
         canvas.zoom_by(nothing)
     assert canvas.viewport == before
     canvas.zoom_by(float("inf"))
-    assert canvas.viewport.zoom == MOST_ZOOM
+    assert canvas.viewport.zoom == MAX_ZOOM
     at = QPointF(130, 60)
     for down in (2**31 - 1, -(2**31)):
         wheel = QWheelEvent(

@@ -13,15 +13,16 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from editor.document import Document
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
 from editor.geometry import Placement, Rect, Size
-from editor.item import Exemplar
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.info import ModelInfo
-from editor.request import PixelsSettings, QuickFillSettings
 from tests.widgets.canvas.easel import NONE, Easel, soft
 from widgets.canvas import overlays
-from widgets.canvas.framing import CORNERS, LEAST, Corner, moved, resized
-from widgets.job import Job
+from widgets.canvas.framing import CORNERS, MIN_SIDE, Corner, moved, resized
+from widgets.session.job import Job
 
 PRESS, MOVE, RELEASE = QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove, QEvent.Type.MouseButtonRelease
 DOUBLE = QEvent.Type.MouseButtonDblClick
@@ -254,7 +255,7 @@ def test_resizing_keeps_the_opposite_corner_the_picture_and_the_least_size(
     whole = Size(600, 400)
     found = resized(rect, at, dx, dy, whole, ratio=rect.size if keep else None)
     assert Rect.of_size(whole).holds(found)
-    assert min(found.size) >= LEAST
+    assert min(found.size) >= MIN_SIDE
     assert (found.right if at[0] < 0 else found.left) == (rect.right if at[0] < 0 else rect.left)
     assert (found.bottom if at[1] < 0 else found.top) == (rect.bottom if at[1] < 0 else rect.top)
 

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from editor.document import Document
+from editor.document.document import Document
+from editor.document.layer import Layer
+from editor.document.tiles import Tiles
 from editor.geometry import Rect, Size
-from editor.layer import Layer
-from editor.tiles import Tiles
 from tests.widgets.canvas.easel import noise, soft
+from widgets.canvas.composite_cache import Changes, CompositeCache
 from widgets.canvas.levels import level_for, level_size, map_at, picture_at, sketch_at
-from widgets.canvas.sight import Changes, Sight
 from widgets.canvas.tile_cache import TileCache
 
 Pixels = NDArray[np.uint8]
@@ -149,7 +149,7 @@ def test_past_the_deadline_it_sketches_and_refines_later() -> None:
 
 def test_a_sight_shows_another_version_only_where_it_differs() -> None:
     document = Document.of_picture(soft(600, 500))
-    sight = Sight(document)
+    sight = CompositeCache(document)
     whole = Rect.of_size(level_size(document.size, 1))
     before = sight.gather(1, whole).copy()
     layer = document.layers[0]

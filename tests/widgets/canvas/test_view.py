@@ -22,11 +22,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from editor.document import Document
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
 from editor.geometry import Placement, Point, Size
-from editor.item import Exemplar, Item
 from tests.widgets.canvas.easel import LEFT, MIDDLE, NONE, RIGHT, Easel, disc, noise, soft
-from widgets.options import ToolName
+from widgets.session.options import ToolName
 
 PRESS, MOVE, RELEASE = QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove, QEvent.Type.MouseButtonRelease
 

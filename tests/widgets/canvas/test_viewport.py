@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QPointF
 
 from editor.geometry import Size
-from widgets.canvas.viewport import FLOATING, LEAST_ZOOM, MOST_TIMES, MOST_ZOOM, Viewport
+from widgets.viewport import FLOATING, MAX_TIMES, MAX_ZOOM, MIN_ZOOM, Viewport
 
 viewports = st.builds(
     Viewport,
@@ -17,7 +17,7 @@ viewports = st.builds(
     ratio=st.sampled_from([1.0, 1.25, 1.5, 2.0]),
     x=st.floats(-500, 12000),
     y=st.floats(-500, 12000),
-    zoom=st.floats(LEAST_ZOOM, MOST_ZOOM),
+    zoom=st.floats(MIN_ZOOM, MAX_ZOOM),
     rotation=st.sampled_from([0.0, 15.0, 45.0, 90.0, 180.0, 285.0]),
     mirrored=st.booleans(),
 )
@@ -38,7 +38,7 @@ def test_zooming_keeps_the_point_under_the_cursor(
     zoomed = viewport.zoomed(factor, *place)
     # Upright views lie on whole device pixels, so it may move by one.
     assert zoomed.to_screen(*held) == pytest.approx(place, abs=1.01 / viewport.ratio)
-    assert LEAST_ZOOM <= zoomed.zoom <= MOST_ZOOM
+    assert MIN_ZOOM <= zoomed.zoom <= MAX_ZOOM
 
 
 @given(viewports, st.floats(-300, 300), st.floats(-300, 300))
@@ -51,16 +51,16 @@ def test_panning_takes_the_picture_along(viewport: Viewport, dx: float, dy: floa
 @given(viewports, st.integers(1, 30000), st.integers(1, 30000))
 def test_fitting_shows_everything(viewport: Viewport, width: int, height: int) -> None:
     fitted = viewport.fitted(Size(width, height))
-    if fitted.zoom > LEAST_ZOOM:
+    if fitted.zoom > MIN_ZOOM:
         for x, y in ((0, 0), (width, 0), (0, height), (width, height)):
             at = fitted.to_screen(x, y)
             assert -1 <= at.x <= viewport.width + 1
             assert -1 <= at.y <= viewport.height + 1
-    assert fitted.zoom <= viewport.ratio or fitted.zoom / viewport.ratio in range(2, MOST_TIMES + 1)
+    assert fitted.zoom <= viewport.ratio or fitted.zoom / viewport.ratio in range(2, MAX_TIMES + 1)
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "times"), [(256, 256, 2), (16, 16, MOST_TIMES), (640, 480, 1), (900, 40, 1)]
+    ("width", "height", "times"), [(256, 256, 2), (16, 16, MAX_TIMES), (640, 480, 1), (900, 40, 1)]
 )
 def test_small_pictures_are_enlarged_above_what_floats_at_the_bottom(width: int, height: int, times: int) -> None:
     viewport = Viewport(1035, 708, 2.0).fitted(Size(width, height))

@@ -8,7 +8,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from tests.widgets.desk_stub import CTRL, drag
-from widgets.controls.curve import LEAST_APART, MARGIN, STRAIGHT, CurveEditor
+from widgets.controls.curve import MARGIN, MIN_APART, STRAIGHT, CurveEditor
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -45,9 +45,9 @@ def test_a_press_makes_a_point_and_a_drag_moves_it(editor: CurveEditor, qtbot: Q
 def test_a_point_stays_between_its_neighbours_and_inside(editor: CurveEditor) -> None:
     drag(editor, at(editor, 0.5, 0.2), at(editor, 0.5, 0.2))
     drag(editor, at(editor, 0.8, 0.4), at(editor, 0.1, -3))
-    assert editor.points[2] == pytest.approx((0.5 + LEAST_APART, 0))
+    assert editor.points[2] == pytest.approx((0.5 + MIN_APART, 0))
     drag(editor, at(editor, 0, 0), at(editor, 5, 5))
-    assert editor.points[0] == pytest.approx((0.5 - LEAST_APART, 1))
+    assert editor.points[0] == pytest.approx((0.5 - MIN_APART, 1))
     assert [x for x, _ in editor.points] == sorted(x for x, _ in editor.points)
 
 

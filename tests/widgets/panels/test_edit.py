@@ -10,16 +10,17 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QProgressBar, QToolButton
 from pytestqt.qtbot import QtBot
 
-from editor.edit import Draft, Plan
 from editor.errors import InternalError
-from editor.report import Progress
-from editor.request import QuickFillSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.planning.draft import Draft
+from editor.planning.plan import Plan
+from editor.requests.reports import Progress
 from tests.widgets.desk_stub import Worker, drag, painted, picture, result, with_exemplars, with_items
 from widgets.controls.slider import Slider
-from widgets.job import Asked, Job
 from widgets.panels.edit import EditPanel, duration, progress_words
 from widgets.panels.more import More
-from widgets.session import Session
+from widgets.session.job import EditJob, Job
+from widgets.session.session import Session
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -192,7 +193,7 @@ def test_more_fits_the_column(panel: EditPanel) -> None:
 
 def test_progress_is_told_in_words() -> None:
     document = picture()
-    job = Job(Asked(Plan("fill", "Fill"), document, Draft(), document.rect), started=100.0)
+    job = Job(EditJob(Plan("fill", "Fill"), document, Draft(), document.rect), started=100.0)
     assert progress_words(job, 101.0) == "Waiting"
     job = job.reported(Progress(0.4, "Filling the hole"))
     assert progress_words(job, 102.0) == "Filling the hole · 40\u202f% · about 3\u202fs"

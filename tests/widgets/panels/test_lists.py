@@ -11,10 +11,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from editor.edit import apply_result
+from editor.edits.apply import apply_result
 from editor.geometry import Rect
-from editor.report import Recipe
-from editor.request import PixelsSettings, Subject
+from editor.methods.pixels.settings import PixelsSettings
+from editor.requests.edit_request import Subject
+from editor.requests.results import Recipe
 from tests.widgets.desk_stub import (
     CTRL,
     NONE,
@@ -33,7 +34,7 @@ from widgets.panels.exemplars import ExemplarsPanel
 from widgets.panels.history import HistoryPanel
 from widgets.panels.items import ItemsPanel
 from widgets.panels.layers import LayersPanel, recipe_words
-from widgets.session import Notice, Session
+from widgets.session.session import Notice, Session
 
 LEFT = Qt.MouseButton.LeftButton
 

@@ -13,13 +13,16 @@ from pytestqt.qtbot import QtBot
 
 from editor.errors import InternalError, OutOfMemory
 from editor.geometry import Rect
-from editor.planning import STRENGTHS
-from editor.report import Assessment, Preview, Progress
-from editor.request import BlendedSettings, PixelsSettings, QuickFillSettings
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.planning.draft import STRENGTHS
+from editor.requests.reports import Preview, Progress
+from editor.requests.results import Assessment
 from tests.widgets.desk_stub import NONE, Worker, drag, model, painted, picture, with_items
 from widgets.controls.slider import Slider
 from widgets.panels.edit import EditPanel
-from widgets.session import Session
+from widgets.session.session import Session
 
 LEFT = Qt.MouseButton.LeftButton
 

@@ -13,16 +13,17 @@ from pytestqt.qtbot import QtBot
 
 from editor.errors import InternalError, OutOfMemory
 from editor.geometry import Rect
-from editor.report import Assessment, Preview, Progress
-from editor.request import BlendedSettings
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.requests.reports import Preview, Progress
+from editor.requests.results import Assessment
 from tests.widgets.desk_stub import Worker, drag, model, painted, picture
 from widgets.controls.choice import Choice
 from widgets.controls.slider import Slider
 from widgets.panels.edit import EditPanel
 from widgets.panels.region import THIN
-from widgets.panels.remarks import Remark, Remarks
-from widgets.session import Session
-from widgets.workbench import Workbench
+from widgets.panels.status_lines import Remark, StatusLines
+from widgets.session.session import Session
+from widgets.shell.workbench import Workbench
 
 LEFT = Qt.MouseButton.LeftButton
 LONG = (
@@ -137,9 +138,9 @@ def test_nothing_but_the_links_comes_while_it_runs_or_fails(
 
 class TestRemark:
     @pytest.fixture
-    def remarks(self, qtbot: QtBot) -> tuple[Remark, Remark, Remarks]:
+    def remarks(self, qtbot: QtBot) -> tuple[Remark, Remark, StatusLines]:
         upper, lower, links, drop = Remark(), Remark(), QWidget(), QWidget()
-        made = Remarks((upper, lower), links, drop)
+        made = StatusLines((upper, lower), links, drop)
         links.hide()
         drop.hide()
         qtbot.addWidget(made)
@@ -148,7 +149,7 @@ class TestRemark:
         return upper, lower, made
 
     def test_what_has_no_room_ends_in_dots_and_stands_in_the_tool_tip(
-        self, remarks: tuple[Remark, Remark, Remarks]
+        self, remarks: tuple[Remark, Remark, StatusLines]
     ) -> None:
         _, lower, place = remarks
         lower.say("Short.")
@@ -161,7 +162,7 @@ class TestRemark:
         lower.say("Short again.")
         assert (lower.shown(), lower.toolTip()) == (["Short again."], "")
 
-    def test_doubt_comes_before_what_is_only_told(self, remarks: tuple[Remark, Remark, Remarks]) -> None:
+    def test_doubt_comes_before_what_is_only_told(self, remarks: tuple[Remark, Remark, StatusLines]) -> None:
         upper, lower, _ = remarks
         upper.say("It stands above.")
         lower.say(LONG * 3)

@@ -13,21 +13,22 @@ from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from editor.document import Document, MapName
-from editor.edit import Plan
+from editor.document.document import Document, MapName
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
 from editor.engine import Engine
 from editor.geometry import Placement, Rect
 from editor.io.images import Picture
-from editor.item import Exemplar, Item
 from editor.models.info import ModelInfo
-from editor.report import Assessment, Masks
-from editor.request import SegmentRequest
+from editor.planning.plan import Plan
+from editor.requests.edit_request import SegmentRequest
+from editor.requests.results import Assessment, Masks
 from widgets.canvas.view import CanvasView
-from widgets.canvas.viewport import Viewport
-from widgets.job import Asked
-from widgets.options import ToolName
-from widgets.session import Notice, Session
+from widgets.session.job import EditJob
+from widgets.session.options import ToolName
+from widgets.session.session import Notice, Session
 from widgets.tools import make_tools
+from widgets.viewport import Viewport
 
 NONE = Qt.KeyboardModifier.NoModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
@@ -43,7 +44,7 @@ class Desk:
     asked: list[tuple[SegmentRequest, Callable[[Masks], None]]] = field(default_factory=list)
     waits: bool = False
 
-    def run(self, session: Session, asked: Asked) -> None:
+    def run(self, session: Session, asked: EditJob) -> None:
         self.ran.append(asked.planned)
 
     def stop(self, session: Session) -> None:

@@ -11,12 +11,12 @@ from PySide6.QtGui import QInputDevice, QPointingDevice, QTabletEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from editor.brush import Brush
+from editor.document.brush import Brush
+from editor.document.layer import Layer
 from editor.geometry import Placement, Rect
-from editor.layer import Layer
 from tests.widgets.tools.studio import ALT, CTRL, SHIFT, Studio, plain, with_exemplar, with_item
-from widgets.options import StrengthMode, Target
-from widgets.session import Notice
+from widgets.session.options import StrengthMode, Target
+from widgets.session.session import Notice
 
 HARD = Brush(size=40, hardness=1.0, smoothing=0.0)
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from editor.document import Document
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
 from editor.geometry import Placement, Rect
-from editor.item import Exemplar
-from editor.report import EditResult, Masks, Recipe
-from editor.request import QuickFillSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.requests.results import EditResult, Masks, Recipe
 from tests.widgets.tools.studio import ALT, CTRL, NONE, SHIFT, Studio, plain, with_item
-from widgets.options import Combine, Target
-from widgets.tools.seen import MOST_PIXELS, reduced_picture
+from widgets.session.options import Combine, Target
+from widgets.tools.segmentation_crop import MAX_PIXELS, reduced_picture
 
 ONE, TWO = (80.0, 100.0), (220.0, 100.0)
 
@@ -291,7 +291,7 @@ def test_a_large_picture_is_reduced_in_place(rect: Rect) -> None:
     over = Document.of_picture(pixels).layers[0]
     image = reduced_picture(document.adding_layer(replace(over, opacity=0.5)), rect)
     height, width = image.shape[:2]
-    assert 0.5 * MOST_PIXELS < height * width <= MOST_PIXELS
+    assert 0.5 * MAX_PIXELS < height * width <= MAX_PIXELS
     x = rect.left + (np.arange(width) + 0.5) * rect.width / width
     y = rect.top + (np.arange(height) + 0.5) * rect.height / height
     assert np.abs(image[height // 2, :, 0] - (127.5 + x / 4800 * 125)).max() < 2

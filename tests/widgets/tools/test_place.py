@@ -13,15 +13,15 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
 from pytestqt.qtbot import QtBot
 
+from editor.document.exemplar import Exemplar
+from editor.document.rerun import Rerun
 from editor.geometry import Placement, Point, Rect, transform_point
-from editor.item import Exemplar
-from editor.rerun import Rerun
 from tests.widgets.tools.studio import ALT, SHIFT, Studio, plain, with_exemplar, with_item
-from widgets import commands
-from widgets.canvas.viewport import Viewport
+from widgets.session import commands
 from widgets.tools import grips
 from widgets.tools.place import PlaceTool
 from widgets.tools.tool import PointerEvent
+from widgets.viewport import Viewport
 
 VIEW = Viewport(300, 200, x=150, y=100)
 

@@ -9,10 +9,10 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from editor.brush import Brush
+from editor.document.brush import Brush
 from editor.geometry import Placement, Rect
 from tests.widgets.tools.studio import ALT, SHIFT, Studio, plain, with_exemplar, with_item
-from widgets.options import Target
+from widgets.session.options import Target
 
 
 @pytest.fixture

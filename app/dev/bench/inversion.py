@@ -1,0 +1,308 @@
+"""Inversion on held-out practice scenes: `python -m app bench inversion`. Can this model be led back to a picture that it did not make?
+
+Two ways, which methods build on. *Noise*: DDIM inversion (Song et al. 2021, section 4.3; diffusers' inverse scheduler) finds the noise from which the
+picture's own words lead back to it. *Words*: textual inversion (Gal et al. 2022) learns one new word from one picture, everything else frozen;
+the word must bring the thing back from other noise, also on another ground.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDIMInverseScheduler
+from torch import Tensor
+from torch.nn import functional
+
+from app.dev.bench import Result
+from app.dev.bench.contact_sheet import Section, write_sheet
+from app.dev.bench.truth import bar_rows, cell, cells_of, interval, say
+from app.dev.bench.truth_cases import HELD_OUT, Mask
+from app.dev.bench.truth_methods import Stage, folder_of, stage_of
+from app.dev.practice.clip import tokens
+from app.dev.practice.denoiser import denoised
+from app.dev.practice.judge import Reading
+from app.dev.practice.scenes import GROUNDS, Scene, Thing, draw_scene
+from app.dev.practice.words import caption_words
+from app.dev.practice.world import World
+from editor.requests.edit_request import Pixels
+
+NEW = "*"  # the word that is learned; no caption holds it
+BATCH = 8
+BAR = 80.0  # of things that come back
+ON_SHEET = 6
+WIDE = 170
+DRAWS = 4  # of noise, for each picture and step of learning
+RATE = 0.1  # of learning, as a part of how much words differ
+
+VAE, BACK, GUIDED = "VAE alone", "back", "back, guided"
+OTHER_NOISE, OTHER_WORDS = "other noise, guided", "wrong words, guided"
+LEARNED, ELSEWHERE, NAMED, BLANK = "learned", "learned, on another ground", "its own name", "before learning"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A held-out scene with one thing: `picture` (64, 64, 3) uint8, `where` (64, 64) the thing, `latents` (1, 16, 16, 16); `wrong` words."""
+
+    scene: Scene
+    thing: Thing
+    picture: Pixels
+    where: Mask
+    latents: Tensor
+    wrong: str
+
+
+@dataclass
+class Rates:
+    """What came back, a value a scene: the thing in its colour (0 or 100), the ground that was asked for, and the error against the picture, RMSE in
+    1/255; no error where other noise makes another picture.
+    """
+
+    thing: list[float] = field(default_factory=list)
+    ground: list[float] = field(default_factory=list)
+    error: list[float] = field(default_factory=list)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns 0 when every bar holds, 1 when one is missed."""
+    parser = argparse.ArgumentParser(
+        prog="palimpsest bench inversion", description="Practice scenes led back to from noise, and by a learned word."
+    )
+    parser.add_argument("--scenes", type=int, default=200, help="for inversion by noise (default 200)")
+    parser.add_argument("--learned", type=int, default=40, help="scenes of which a word is learned (default 40)")
+    parser.add_argument("--steps", type=int, default=50, help="of sampling, and of inversion")
+    parser.add_argument("--learning", type=int, default=200, help="steps of learning a word")
+    parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="where practice, practice-clip and -judge lie")
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="also write tables in Markdown here")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
+    asked = parser.parse_args(arguments)
+    stage = stage_of(folder_of(parser, asked), asked)
+    seen = list(_scenes(stage, max(asked.scenes, asked.learned)))
+    by_noise, noise_section = _by_noise(stage, seen[: asked.scenes])
+    by_words, words_section = _by_words(stage, seen[: asked.learned], asked.learning)
+    bars = [
+        _bar("inversion by noise: the thing comes back", by_noise[BACK]),
+        _bar("inversion by a learned word: the thing comes back", by_words[LEARNED]),
+    ]
+    results = [*_results("noise", by_noise), *_results("word", by_words), *bars]
+    for result in results:
+        say(result)
+    if asked.json is not None:
+        asked.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
+    if asked.table is not None:
+        lines = [*_table("By noise", by_noise), *_table("By a learned word", by_words), *bar_rows(bars)]
+        asked.table.write_text("\n".join(lines) + "\n", "utf-8")
+    if asked.sheet is not None:
+        write_sheet(asked.sheet, [noise_section, words_section])
+    return 0 if all(each.ok for each in bars) else 1
+
+
+def _scenes(stage: Stage, count: int) -> Iterator[Seen]:
+    world = World()
+    for seed in range(count):
+        scene = draw_scene(HELD_OUT + seed, "held out", 1)
+        wrong = draw_scene(2 * HELD_OUT + seed, "held out", 1)
+        drawn = world.draw(scene)
+        latents = stage.model.backend.encode(np.asarray(drawn.picture / np.float32(255), np.float32))
+        where = drawn.coverage[0] >= 0.5
+        yield Seen(scene, scene.things[0], drawn.picture, where, latents, wrong.caption())
+
+
+def _by_noise(stage: Stage, seen: Sequence[Seen]) -> tuple[dict[str, Rates], Section]:
+    """From the inverted noise, and controls from other noise or by other words."""
+    made: dict[str, list[Pixels]] = {name: [] for name in (VAE, BACK, GUIDED, OTHER_NOISE, OTHER_WORDS)}
+    for several in _batches(seen):
+        latents = torch.cat([each.latents for each in several])
+        own = embeddings(stage, [each.scene.caption() for each in several])
+        wrong = embeddings(stage, [each.wrong for each in several])
+        noise = inverted(stage, latents, own)
+        made[VAE] += decoded(stage, latents)
+        made[BACK] += decoded(stage, sampled(stage, noise, own, guidance=1.0))
+        made[GUIDED] += decoded(stage, sampled(stage, noise, own))
+        made[OTHER_NOISE] += decoded(stage, sampled(stage, _noise_like(latents), own))
+        made[OTHER_WORDS] += decoded(stage, sampled(stage, noise, wrong))
+    grounds = [each.scene.ground.name for each in seen]
+    rates = {name: _rates(stage, seen, pictures, grounds, in_place=True) for name, pictures in made.items()}
+    return rates, _section("source", seen, made)
+
+
+def _by_words(stage: Stage, seen: Sequence[Seen], steps: int) -> tuple[dict[str, Rates], Section]:
+    """From other noise: a new word learned from one picture, against the thing's own name, and the same word before it is learned."""
+    made: dict[str, list[Pixels]] = {name: [] for name in (LEARNED, ELSEWHERE, NAMED, BLANK)}
+    for several in _batches(seen):
+        latents = torch.cat([each.latents for each in several])
+        noise = _noise_like(latents)
+        here = [f"a {NEW} on {GROUNDS[each.scene.ground.name]}" for each in several]
+        there = [f"a {NEW} on {GROUNDS[_another(each.scene.ground.name)]}" for each in several]
+        start = typical_word(stage).expand(len(several), -1)
+        learned = learned_words(stage, several, here, start, steps)
+        made[LEARNED] += decoded(stage, sampled(stage, noise, embeddings(stage, here, learned)))
+        made[ELSEWHERE] += decoded(stage, sampled(stage, noise, embeddings(stage, there, learned)))
+        captions = [each.scene.caption() for each in several]
+        made[NAMED] += decoded(stage, sampled(stage, noise, embeddings(stage, captions)))
+        made[BLANK] += decoded(stage, sampled(stage, noise, embeddings(stage, here, start)))
+    grounds = [each.scene.ground.name for each in seen]
+    asked = {name: [_another(each) for each in grounds] if name == ELSEWHERE else grounds for name in made}
+    rates = {name: _rates(stage, seen, pictures, asked[name], in_place=False) for name, pictures in made.items()}
+    return rates, _section("source", seen, made)
+
+
+def embeddings(stage: Stage, captions: Sequence[str], new: Tensor | None = None) -> Tensor:
+    """(n, 32, 128). `new`: (n, 128), what stands for the word `*` in each caption."""
+    encoder, tokenizer = stage.model.stock.text_encoder, stage.model.stock.tokenizer
+    ids = torch.from_numpy(tokens(tokenizer, list(captions)))
+    with _standing_in(encoder, ids == _token(tokenizer, NEW), new):
+        found: Tensor = encoder(input_ids=ids).last_hidden_state
+    return found
+
+
+@contextmanager
+def _standing_in(encoder: Any, place: Tensor, new: Tensor | None) -> Iterator[None]:
+    if new is None:
+        yield
+        return
+
+    def swap(_layer: Any, _given: Any, looked_up: Tensor) -> Tensor:
+        return torch.where(place[..., None], new[:, None], looked_up)
+
+    handle = encoder.get_input_embeddings().register_forward_hook(swap)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _token(tokenizer: Any, word: str) -> int:
+    (found,) = tokenizer(word, add_special_tokens=False)["input_ids"]
+    return int(found)
+
+
+def typical_word(stage: Stage) -> Tensor:
+    """The mean of all words of captions, (1, 128)."""
+    return _words(stage).mean(dim=0, keepdim=True)
+
+
+def _words(stage: Stage) -> Tensor:
+    ids = [_token(stage.model.stock.tokenizer, word) for word in caption_words()]
+    table: Tensor = stage.model.stock.text_encoder.get_input_embeddings().weight
+    return table.detach()[ids]
+
+
+def learned_words(stage: Stage, seen: Sequence[Seen], captions: Sequence[str], start: Tensor, steps: int) -> Tensor:
+    """One new word for each picture, (n, 128): what best explains the thing (the error counts where the thing is). The nets stay as they are."""
+    unet, schedule = stage.model.stock.unet, stage.model.stock.scheduler
+    words = start.clone().requires_grad_(True)
+    optimiser = torch.optim.Adam([words], lr=RATE * float(_words(stage).std()))
+    latents = torch.cat([each.latents for each in seen]).repeat(DRAWS, 1, 1, 1)
+    weights = torch.stack([torch.from_numpy(cells_of(each.where)) for each in seen]).float()[:, None]
+    weights = (weights / weights.mean(dim=(1, 2, 3), keepdim=True)).repeat(DRAWS, 1, 1, 1)
+    random = torch.Generator().manual_seed(1)
+    for _ in range(steps):
+        t = torch.randint(schedule.config.num_train_timesteps, (len(latents),), generator=random)
+        noise = torch.randn(latents.shape, generator=random)
+        told = embeddings(stage, captions, words).repeat(DRAWS, 1, 1)
+        found = unet(schedule.add_noise(latents, noise, t), t, told).sample
+        wanted = schedule.get_velocity(latents, noise, t)
+        loss = (weights * functional.mse_loss(found, wanted, reduction="none")).mean()
+        (words.grad,) = torch.autograd.grad(loss, [words])
+        optimiser.step()
+    return words.detach()
+
+
+@torch.no_grad()
+def inverted(stage: Stage, latents: Tensor, told: Tensor) -> Tensor:
+    """The noise that leads to `latents`, without guidance."""
+    schedule = DDIMInverseScheduler.from_config(stage.model.stock.scheduler.config)
+    schedule.set_timesteps(stage.steps)
+    for t in schedule.timesteps:
+        latents = schedule.step(stage.model.stock.unet(latents, t, told).sample, t, latents).prev_sample
+    return latents
+
+
+@torch.no_grad()
+def sampled(stage: Stage, latents: Tensor, told: Tensor, guidance: float | None = None) -> Tensor:
+    """What DDIM makes of noise. `guidance`: None for the stage's."""
+    scale = stage.guidance_scale if guidance is None else guidance
+    unet, schedule = stage.model.stock.unet, stage.model.stock.scheduler
+    schedule.set_timesteps(stage.steps)
+    return denoised(unet, schedule, latents, told, embeddings(stage, [""]).expand_as(told), guidance_scale=scale)
+
+
+@torch.no_grad()
+def decoded(stage: Stage, latents: Tensor) -> list[Pixels]:
+    return list(np.asarray(np.rint(stage.model.backend.decode(latents) * 255), np.uint8))
+
+
+def _rates(
+    stage: Stage, seen: Sequence[Seen], pictures: Sequence[Pixels], grounds: Sequence[str], *, in_place: bool
+) -> Rates:
+    """`in_place`: the thing must be seen where it was, and the error counts."""
+    rates = Rates()
+    for each, picture, reading, ground in zip(seen, pictures, stage.read(list(pictures)), grounds, strict=True):
+        rates.thing.append(100.0 * _shows(each, reading, in_place=in_place))
+        rates.ground.append(100.0 * (reading.ground == ground))
+        if in_place:
+            off = picture.astype(np.float64) - each.picture
+            rates.error.append(float(np.sqrt(np.square(off).mean())))
+    return rates
+
+
+def _shows(each: Seen, reading: Reading, *, in_place: bool) -> bool:
+    return reading.shows(each.thing.name, each.thing.colour, cells_of(each.where) if in_place else None)
+
+
+def _noise_like(latents: Tensor) -> Tensor:
+    return torch.randn(latents.shape, generator=torch.Generator().manual_seed(7))
+
+
+def _another(ground: str) -> str:
+    grounds = list(GROUNDS)
+    return grounds[(grounds.index(ground) + 1) % len(grounds)]
+
+
+def _batches(seen: Sequence[Seen]) -> Iterator[Sequence[Seen]]:
+    for first in range(0, len(seen), BATCH):
+        yield seen[first : first + BATCH]
+
+
+def _section(first: str, seen: Sequence[Seen], made: dict[str, list[Pixels]]) -> Section:
+    rows = [[seen[at].picture, *(made[name][at] for name in made)] for at in range(min(ON_SHEET, len(seen)))]
+    return Section([first, *made], rows, WIDE)
+
+
+def _bar(name: str, rates: Rates) -> Result:
+    value = float(np.mean(rates.thing))
+    return Result(name, value, "%", BAR, value >= BAR, "at least")
+
+
+def _results(way: str, rates: dict[str, Rates]) -> Iterator[Result]:
+    for name, each in rates.items():
+        for measure, values, unit in (
+            ("thing", each.thing, "%"),
+            ("ground", each.ground, "%"),
+            ("error", each.error, "RMSE"),
+        ):
+            if values:
+                low, high = interval(values)
+                note = f"95 %: {low:.4g} to {high:.4g}"
+                yield Result(f"{way}, {name}: {measure}", float(np.mean(values)), unit, note=note)
+
+
+def _table(heading: str, rates: dict[str, Rates]) -> list[str]:
+    count = len(next(iter(rates.values())).thing)
+    lines = [f"**{heading}**, {count} scenes", "", "| way | thing, % | ground, % | error, RMSE |", "|---|---|---|---|"]
+    for name, each in rates.items():
+        lines.append(
+            f"| {name} | {cell(each.thing)} | {cell(each.ground)} | {cell(each.error) if each.error else '–'} |"
+        )
+    return [*lines, ""]

@@ -1,0 +1,1 @@
+"""A picture as a value: tiles, masks, items, exemplars, layers, and their history."""

@@ -1,0 +1,1 @@
+"""From a document to a request, and from a result back to a document."""

@@ -1,0 +1,247 @@
+"""The way out: what a result does to the document as it is by then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.document.document import Document, MapName
+from editor.document.faint_strength import FAINTEST, is_strength
+from editor.document.item import Item
+from editor.document.layer import Layer
+from editor.document.placing import item_matrix, moved_mask
+from editor.document.tiles import Tiles
+from editor.edits.rerun import opened_map, restored
+from editor.geometry import Placement, Rect, chain, invert, transform_point
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.planning.plan import Plan, blending_label, named_by, repainting_label, words_label
+from editor.requests.edit_request import Subject
+from editor.requests.results import EditResult, Recipe
+
+Map = NDArray[np.float32]
+
+# Share of an item from which on nothing of it is left to be seen.
+_WHOLLY = 0.95
+# As the faintest strength, with room for what multiplying rounds.
+_ROUNDED = FAINTEST * (1 + 1e-5)
+
+
+def apply_result(
+    document: Document, result: EditResult, asked: Document, planned: Plan | None = None
+) -> tuple[str, Document]:
+    """The document with the result as a new layer on top, and the words for the history.
+
+    `asked` is the document that the request was made from, `planned` what was planned of it (the usual, by default). Whatever was painted or moved
+    since stays so, and whatever is gone by now stays gone. What the edit used up is put away: a removed item leaves the list, a moved one rests at
+    its new place (or leaves, with the picture), a blended exemplar is hidden, a scribble too, and the map that said where is cleared as far as it
+    took part (the layer's alpha still has it, and the whole of it as `painted`).
+
+    Where an edit was run again, what had been put away for it comes back, and the result takes the place of the layer that it had made, if that is
+    still there.
+    """
+    recipe = result.recipe
+    scribbled = any(asked.layer(each.id) is not None for each in recipe.subjects)
+    name = _label(recipe, _names(document, asked, recipe), scribbled=scribbled)
+    region = _used(asked, recipe, scribbled=scribbled) if planned is None else planned.region
+    painted = None if region is None else asked.map(region)
+    again = asked.rerun
+    earlier = None if again is None else document.layer(again.layer)
+    is_own = earlier is not None and _has_own_name(earlier, document, asked)
+    unclear = region
+    if again is not None and document.rerun is not None and document.rerun.layer == again.layer:
+        document, kept = _out_of_rerun(document, asked, region)
+        unclear = region if region in kept else None
+    for subject in recipe.subjects:
+        document = _with_subject_used(document, asked, recipe, subject)
+    if unclear is not None:
+        document = document.with_map(unclear, _without_used(document.map(unclear), asked, unclear, result))
+    document = _with_items_renewed(document, asked, result)
+    pixels = Layer.empty(0, name, document.size).pixels.write(result.rect.left, result.rect.top, result.pixels)
+    layer = Layer(0, name, pixels, recipe=recipe, doubt=result.doubt, painted=painted, clip=result.clip)
+    if earlier is None:
+        return name, document.adding_layer(layer)
+    layer = replace(
+        layer,
+        id=earlier.id,
+        name=name if is_own else earlier.name,
+        opacity=earlier.opacity or 1.0,
+        blend=earlier.blend,
+    )
+    return f"Run again: {layer.name}", document.with_layer(layer)
+
+
+def layer_of_result(document: Document, result: EditResult) -> Layer:
+    """The layer that a result became, in the document that `apply_result` returned."""
+    return next(layer for layer in reversed(document.layers) if layer.recipe is result.recipe)
+
+
+def _names(document: Document, asked: Document, recipe: Recipe) -> list[str]:
+    """What the items and exemplars that the edit is about are called, or were when it was asked for."""
+    ids = [each.id for each in recipe.subjects]
+    items = [document.item(id) or asked.item(id) for id in ids if asked.item(id) is not None]
+    exemplars = [document.exemplar(id) or asked.exemplar(id) for id in ids if asked.exemplar(id) is not None]
+    return [thing.name for thing in (*items, *exemplars) if thing is not None]
+
+
+def _has_own_name(layer: Layer, document: Document, asked: Document) -> bool:
+    """Whether a layer is called what its edit called it: nobody has renamed it, though what it is about may have another name since."""
+    if layer.recipe is None:
+        return False
+    scribbled = any(asked.layer(each.id) is not None for each in layer.recipe.subjects)
+    names = _names(document, asked, layer.recipe)
+    before, _, after = _label(layer.recipe, ["\0"] * len(names), scribbled=scribbled).partition("\0")
+    if not after:
+        return layer.name == before
+    return layer.name.startswith(before) and layer.name.endswith(after)
+
+
+def _with_items_renewed(document: Document, asked: Document, result: EditResult) -> Document:
+    """The document whose items are what they became by the edit.
+
+    An item that was repainted by words is called by them; its outline still says where it is. One that lay wholly under what was filled from its
+    surroundings, or under a picture that was let in, is not there any more and leaves the list, as if it had been removed. Anything less leaves an
+    item what it is: a mended scratch does not change what it is on, and without words nobody knows what became of it.
+    """
+    recipe = result.recipe
+    subjects = {each.id for each in recipe.subjects}
+    words = named_by(recipe.prompt) if recipe.action == "fill" and recipe.settings.reads_prompt else ""
+    inside = not (isinstance(recipe.settings, BlendedSettings) and recipe.settings.region == "outside")
+    covering = not recipe.settings.needs_model and recipe.action in ("fill", "blend")
+    for item in document.items:
+        was = asked.item(item.id)
+        if was is None or was.mask is not item.mask or item.placement is not None:
+            continue
+        if words and inside and (item.id in subjects or (not subjects and _covered_share(item, result) >= _WHOLLY)):
+            document = document.with_item(replace(item, name=words))
+        elif covering and item.id not in subjects and _covered_share(item, result) >= _WHOLLY:
+            document = document.without_item(item.id)
+    return document
+
+
+def _covered_share(item: Item, result: EditResult) -> float:
+    """0 to 1: how much of an item lies under what the result shows at least half of."""
+    part = item.rect.intersect(result.rect)
+    if part.empty:
+        return 0.0
+    whole = item.mask.read(item.rect)
+    over = result.pixels[part.within(result.rect).slices][..., 3] >= 128
+    return float(whole[part.within(item.rect).slices][over].sum() / max(whole.sum(), 1e-6))
+
+
+def _with_subject_used(document: Document, asked: Document, recipe: Recipe, subject: Subject) -> Document:
+    """The document with one thing that the edit is about put away, if it is still there. An id means the same thing for ever; that what is found
+    was there when the edit was asked for is looked at all the same, for documents from before that was so.
+    """
+    item = None if asked.item(subject.id) is None else document.item(subject.id)
+    if item is not None and recipe.action == "remove":
+        return document.without_item(item.id)
+    if item is not None and recipe.action == "move" and subject.placement is not None:
+        set_down = _set_down_item(item, subject.placement)
+        return document.without_item(item.id) if set_down.empty else document.with_item(set_down)
+    exemplar = None if asked.exemplar(subject.id) is None else document.exemplar(subject.id)
+    if exemplar is not None:
+        return document.with_exemplar(replace(exemplar, visible=False))
+    hint = None if asked.layer(subject.id) is None else document.layer(subject.id)
+    return document if hint is None else document.with_layer(replace(hint, visible=False))
+
+
+def _out_of_rerun(document: Document, asked: Document, region: MapName | None) -> tuple[Document, set[MapName]]:
+    """The document with what had been put away for the rerun back, and the maps that somebody changed meanwhile: they stay as they are.
+    `region`: the map that the edit uses up; it is the one that was asked with, unless somebody went on painting.
+    """
+    names: tuple[MapName, ...] = ("strength", "selection")
+    kept: set[MapName] = set()
+    back = restored(document)
+    for name in names:
+        untouched = asked.map(name) if name == region else opened_map(document, name)
+        if not document.map(name).same_as(untouched):
+            kept.add(name)
+            back = back.with_map(name, document.map(name))
+    return back, kept
+
+
+def with_repaired(document: Document, layer: Layer, result: EditResult) -> Document:
+    """The document with the layer's pixels made anew; all else about the layer stays."""
+    pixels = Layer.empty(0, "", document.size).pixels.write(result.rect.left, result.rect.top, result.pixels)
+    return document.with_layer(
+        replace(layer, pixels=pixels, recipe=result.recipe, doubt=result.doubt, clip=result.clip)
+    )
+
+
+def _used(asked: Document, recipe: Recipe, *, scribbled: bool) -> MapName | None:
+    """The map that said where, of the document that was asked; None where something else did."""
+    painted = is_strength(asked.strength)
+    if recipe.action == "fill" and (scribbled or not recipe.subjects):
+        if painted:
+            return "strength"
+        return None if scribbled else "selection"
+    if recipe.action == "blend" and recipe.settings.needs_model and painted:
+        return "strength"
+    return None
+
+
+def _set_down_item(item: Item, placement: Placement) -> Item:
+    """The item resting at `placement`. Where it was taken somewhere else since, it is on its way there from its new place."""
+    there = replace(item, placement=placement)
+    rest = replace(Item.of(item.name, moved_mask(there), item.id), prompt=item.prompt, visible=item.visible)
+    if item.placement in (None, placement) or rest.empty or not placement.scale_x * placement.scale_y:
+        return rest
+    on = chain(item_matrix(item), invert(item_matrix(there)))
+    return replace(
+        rest,
+        placement=Placement(
+            *transform_point(on, *rest.rect.centre),
+            item.placed.scale_x / placement.scale_x,
+            item.placed.scale_y / placement.scale_y,
+            item.placed.rotation - placement.rotation,
+        ),
+    )
+
+
+def _without_used(now: Tiles, asked: Document, region: MapName, result: EditResult) -> Tiles:
+    """The map with 0 wherever it took part and nobody painted since."""
+    then, recipe = asked.map(region), result.recipe
+
+    def clear_faint(part: Rect, view: Map) -> None:
+        # What was so little, at the overall strength, that nothing is seen of it; only what is wholly protected stays for later.
+        protected = asked.protect.read(part)
+        used = (view * np.float32(recipe.strength) * (1 - protected) <= _ROUNDED) & (protected < 1)
+        view[used & (view == then.read(part))] = 0
+
+    def clear_used(part: Rect, view: Map) -> None:
+        used = asked.protect.read(part) < 1
+        view[used & (view == then.read(part))] = 0
+
+    # Also where nothing is seen of it: a model's change fades in from the edge of what is painted, and what is transparent stays so. Without a model
+    # all that is painted took part.
+    area = _inner(recipe.rect, asked.rect) if recipe.settings.needs_model else now.written()
+    cleared = now.apply(area, clear_used)
+    cleared = cleared.apply(cleared.written(), clear_faint)
+    return cleared if is_strength(cleared) else Tiles.filled(now.shape, 0, np.float32)
+
+
+def _inner(frame: Rect, whole: Rect) -> Rect:
+    """Without the edges of a frame that are none of the document: nothing changes there, and what is painted goes on beyond."""
+    return Rect(
+        frame.left + (frame.left > whole.left),
+        frame.top + (frame.top > whole.top),
+        frame.right - (frame.right < whole.right),
+        frame.bottom - (frame.bottom < whole.bottom),
+    )
+
+
+def _label(recipe: Recipe, names: list[str], *, scribbled: bool) -> str:
+    what = f"“{names[0]}”" if len(names) == 1 else f"{len(names)} things"
+    match recipe.action:
+        case "fill" if isinstance(recipe.settings, BlendedSettings):
+            return words_label(recipe.settings, recipe.prompt, *names[:1], scribbled=scribbled)
+        case "fill":
+            return repainting_label(recipe.prompt, *names[:1]) if recipe.settings.needs_model else "Fill"
+        case "remove":
+            return f"Remove {what}"
+        case "move":
+            return f"Move {what}"
+        case "blend":
+            return blending_label(names)

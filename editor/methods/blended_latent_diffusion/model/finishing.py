@@ -1,0 +1,148 @@
+"""From the latents that a run ended with to its result: decoded, and laid over the picture so that nothing outside the region moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from editor.diffusion.backend import Backend, Image
+from editor.diffusion.finite import finite
+from editor.diffusion.fits import FitStore, content_key
+from editor.methods.blended_latent_diffusion.model.refinement import OUTSIDE, PHASE, RATES, STEPS, Learns, refined
+from editor.methods.blended_latent_diffusion.model.starting import Region
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.model_canvas import seam
+from editor.model_canvas.paste_back import Pasted, matched, paste_alpha, result_of
+from editor.model_canvas.poisson import evened, poisson
+from editor.requests.edit_request import EditRequest
+from editor.requests.reports import FinishEarly, Progress, Reports, subprogress
+from editor.requests.results import EditResult
+
+BAND = 32.0  # of the model's pixels, less for models of small pictures: so far from its edge an even edge changes the region
+BANDED = 2  # the revision of the request's rules since which that is so; before, all of the region took the colours around it
+HALF = 0.5  # of a pixel must be edited for it to count as edited
+LEARNS: Mapping[str, Learns] = {"decoder": "decoder", "latents": "latents"}
+LEARNING = 0.95  # of the time of a finish that learns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """`early`: whether somebody asked to finish early on the way."""
+
+    result: EditResult
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """What is to be laid over the picture. `image`: (canvas height, canvas width, 3) in [0, 1]. `early`: as in `Finished`."""
+
+    image: Image
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finish:
+    """What all candidates of one edit share. `alpha`: (H, W) of the frame, how the result is laid over the picture: 0 outside the region.
+
+    `fits`: where what takes long to learn is kept.
+    """
+
+    request: EditRequest
+    settings: BlendedSettings
+    region: Region
+    backend: Backend
+    alpha: NDArray[np.float32]
+    fits: FitStore | None = None
+
+    @classmethod
+    def of(
+        cls,
+        request: EditRequest,
+        settings: BlendedSettings,
+        region: Region,
+        backend: Backend,
+        fits: FitStore | None = None,
+    ) -> Finish:
+        # A 64th of the side for the models of pictures of 512 pixels, whose cells are as wide, and less for smaller ones (section 8.2).
+        feather = settings.feather * backend.info.shrinking / region.working.scale
+        alpha = np.minimum(paste_alpha(region.soft, feather), region.soft)
+        return cls(request, settings, region, backend, alpha, fits)
+
+    @property
+    def banded(self) -> bool:
+        """Whether evening out ends within a band along the edge; the published scripts and older recipes even out all of the region."""
+        return self.request.revision >= BANDED and self.settings.rule == "canonical"
+
+    @property
+    def learns(self) -> Learns | None:
+        """What learns the surroundings; None where the settings want none of it, or there are none."""
+        return None if (self.region.soft >= HALF).all() else LEARNS.get(self.settings.finish)
+
+    def finished(self, latents: torch.Tensor, seed: int, *, hurried: bool = False) -> Reports[Finished]:
+        """`latents`: (C, h, w), clean. `hurried`: leave out what takes long."""
+        learns = None if hurried else self.learns
+        made = yield from subprogress(self.made(latents, learns), 0, LEARNING)
+        result = yield from subprogress(self.laid(made.image, seed), LEARNING, 1)
+        return Finished(replace(result, latents=latents.float().cpu().numpy().copy()), made.early)
+
+    def laid(self, image: Image, seed: int) -> Reports[EditResult]:
+        """`image`, (canvas height, canvas width, 3) in [0, 1], laid over the picture."""
+        request, working, soft = self.request, self.region.working, self.region.soft
+        even = self.settings.finish == "poisson"
+        if self.banded or not even or self.settings.match_tone == "on":  # what is evened out everywhere needs no shift
+            image = self._matched(image)
+        original = np.asarray(request.image / np.float32(255), np.float32)
+        whole = found = working.back(image)
+        alpha = self.alpha
+        if even:
+            band = BAND * self.backend.info.shrinking / working.scale
+            if self.banded:
+                exact = yield from evened(whole, original, soft > 0, band)
+            else:
+                exact = yield from poisson(whole, original, soft > 0)
+            found, alpha = np.asarray(np.clip(exact, 0, 1), np.float32), soft  # it meets the picture
+        pasted = Pasted.bare(original).over(found, alpha)
+        return replace(result_of(request, seed, pasted), seam=seam.visibility(original, whole, pasted.image, alpha))
+
+    def made(self, latents: torch.Tensor, learns: Learns | None) -> Reports[Made]:
+        """The latents (C, h, w) decoded, by a decoder that knows the surroundings where one shall be learned."""
+        soft = self.region.working.map(self.region.soft)
+        region = soft >= HALF
+        if not region.any():
+            region = soft > 0
+        if learns is None or region.all():  # there are no surroundings
+            return Made(self.backend.decode(latents[None])[0])
+        try:
+            yield Progress(0.0, PHASE)
+        except FinishEarly:
+            return Made(self.backend.decode(latents[None])[0], early=True)
+        source = self.region.working.image(self.request.image)
+        decoder = self.backend.own_decoder()
+        key = ""
+        if self.fits is not None:
+            rule = f"{learns} {STEPS} {RATES[learns]} {OUTSIDE} {self.settings.match_tone}"
+            arrays = (each.cpu().numpy() for each in (latents.float(), *decoder.weights))
+            key = content_key("surroundings", rule, source, region, *arrays)
+            known = self.fits.get(key)
+            if known is not None and known["image"].shape == source.shape and finite(known["image"]):
+                return Made(known["image"].numpy())
+        # A shift of all colours would stay inside the region, where nothing else tells what was meant.
+        plain = self.backend.decode(latents[None])[0]
+        matching = self._matched(plain)
+        wanted = None if matching is plain else matching
+        done = yield from refined(decoder, latents, source, region, learns, wanted=wanted)
+        if self.fits is not None and not done.early:
+            self.fits.keep(key, {"image": torch.from_numpy(done.image)})
+        return Made(done.image, done.early)
+
+    def _matched(self, image: Image) -> Image:
+        """With the light and colours of the picture, as far as the settings want it; the very same where nothing is to be done."""
+        tone, working = self.settings.match_tone, self.region.working
+        if tone == "off":
+            return image
+        return matched(image, working.image(self.request.image), working.map(self.region.soft), always=tone == "on")

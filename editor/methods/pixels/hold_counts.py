@@ -1,0 +1,128 @@
+"""How many steps each latent cell is held before the sampler may change it: painted strength, quantised to what the sampler can do.
+
+PIXELS specification, sections 5 and 6. The same numbers drive the method and the view of what it will use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.methods.pixels.settings import PixelsSettings
+from editor.model_canvas.canvas import ModelCanvas
+from editor.requests.edit_request import ExemplarInput
+
+Map = NDArray[np.float32]
+Counts = NDArray[np.int64]
+
+# 8-bit maps have noise near their ends, above all as JPEG: closer than this counts as the end.
+DEAD_BAND = 4 / 255
+OWNED = 0.5  # share of a cell that an exemplar must cover to own it
+# Steps of the plastic-number sequence (M. Roberts, 2018): evenly spread offsets without a visible pattern.
+_SPREAD = (0.7548776662466927, 0.5698402909980532)
+
+
+def owners(exemplars: Sequence[ExemplarInput], working: ModelCanvas) -> Counts:
+    """(h, w): which exemplar owns each cell, the last of those that cover at least half of it with what they let in; -1 for none."""
+    found = np.full(working.grid.shape, -1, np.int64)
+    for index, each in enumerate(exemplars):
+        found[working.cells(each.alpha * each.strength) >= OWNED] = index
+    return found
+
+
+def run_length(settings: PixelsSettings, strength: Map, steps: int) -> int:
+    """How many of `steps` a run has in which `strength` may change. The published scripts cut off where we round."""
+    overall = float(strength.max(initial=0))
+    return free_steps(overall, steps) if settings.rule == "hold" else int(round(overall, 6) * steps)
+
+
+def counts_of(
+    settings: PixelsSettings,
+    exemplars: Sequence[ExemplarInput],
+    strength: Map,
+    working: ModelCanvas,
+    steps: int,
+    *,
+    levels: Sequence[float] = (),
+) -> Counts:
+    """(h, w): how many of the run's `steps` each cell is held, by the rule of the settings.
+
+    `strength`: (H, W) of the frame. `levels`: as in `hold_counts`; without them steps are counted by index.
+    """
+    overall = np.float32(max(strength.max(initial=0), 1e-6))
+    change = strength / overall
+    if settings.rule != "hold":
+        # The published scripts pick from the map instead of averaging it, so that thin lines may vanish.
+        keep = cv2.resize(working.map(1 - change), working.grid, interpolation=cv2.INTER_LINEAR)
+        return published_counts(np.asarray(keep, np.float32), steps)
+    cells = working.cells(change, thin=settings.thin_strokes)
+    scale = settings.map_scale if len(levels) else "index"
+    if scale == "absolute":
+        cells = cells * overall
+    counts = hold_counts(cells, steps, scale=scale, levels=levels, dither=settings.dither)
+    owner = owners(exemplars, working)
+    for index, each in enumerate(exemplars):
+        owned = owner == index
+        counts[owned] = firmer(counts[owned], working.cells(each.fidelity)[owned], steps)
+    return counts
+
+
+def free_steps(strength: float, steps: int) -> int:
+    """How many of `steps` run at an overall strength of 0 to 1, which may come out of a float32 map; ties go up."""
+    return int(round(strength, 6) * steps + 0.5 + 1e-9)
+
+
+def hold_counts(
+    change: Map,
+    steps: int,
+    *,
+    scale: Literal["index", "noise", "absolute"] = "index",
+    levels: Sequence[float] = (),
+    dither: bool = False,
+) -> Counts:
+    """(h, w) whole numbers in 0 .. steps, from `change`, (h, w) in [0, 1] relative to the overall strength.
+
+    `scale`: "index" releases a cell after a share 1 - change of the steps; "noise" when the noise has fallen to a share `change` of where it began;
+    "absolute" when `levels` has fallen below `change`, whatever the overall strength. `levels`: one for each step, falling; noise levels for
+    "noise", t / 1000 for "absolute". `dither` breaks the bands that few steps leave.
+    """
+    keep = 1 - np.asarray(change, np.float64)
+    keep[keep < DEAD_BAND] = 0
+    keep[keep > 1 - DEAD_BAND] = 1
+    if scale == "index":
+        exact = keep * steps
+    else:
+        falling = np.asarray(levels, np.float64)
+        if len(falling) != steps:
+            raise ValueError(f"{len(falling)} levels for {steps} steps")
+        if scale == "noise" and steps:
+            falling = falling / falling[0]
+        # Held while the level lies above what the cell allows; between two levels the place runs on evenly, for dithering.
+        places = np.interp(1 - keep, [0, *falling[::-1]], [*range(steps, -1, -1)])
+        exact = places + 0.5 if dither else np.ceil(places)
+        exact = np.where(keep == 0, 0, np.where(keep == 1, steps, exact))
+    if dither:
+        exact = np.where((keep > 0) & (keep < 1), exact + _offsets(keep.shape), exact)
+    return np.clip(np.floor(exact + 0.5), 0, steps).astype(np.int64)  # ties up
+
+
+def published_counts(keep: Map, steps: int) -> Counts:
+    """The published rule: held before step i where keep > i / steps, strictly; that is min(steps, ceil(keep * steps)) times."""
+    thresholds = np.arange(steps, dtype=np.float32) / np.float32(max(steps, 1))
+    return np.asarray((np.asarray(keep, np.float32)[..., None] > thresholds).sum(-1), np.int64)
+
+
+def firmer(counts: Counts, fidelity: Map, steps: int) -> Counts:
+    """Hold counts of cells that show an exemplar: of the steps that are left free, a share `fidelity` is held too."""
+    left = steps - counts
+    return counts + np.floor(np.asarray(fidelity, np.float64) * left + 0.5).astype(np.int64)
+
+
+def _offsets(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """(h, w) in [-0.5, 0.5), the same every time."""
+    rows, columns = np.indices(shape)
+    return np.asarray((0.5 + rows * _SPREAD[0] + columns * _SPREAD[1]) % 1 - 0.5, np.float64)

@@ -1,0 +1,182 @@
+"""One PIXELS edit, from the request to the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from editor.diffusion.backend import Backend
+from editor.diffusion.conditioning import conditioned_denoiser, schedule_for
+from editor.diffusion.denoise import denoise
+from editor.diffusion.guidance import Denoiser
+from editor.diffusion.noise import Noise
+from editor.diffusion.previews import LatentColours, Previews
+from editor.diffusion.schedule import Schedule
+from editor.errors import NotFinite
+from editor.methods.pixels.hold_counts import run_length
+from editor.methods.pixels.model.composing import Pass, picture_prompts, start
+from editor.methods.pixels.settings import PixelsSettings
+from editor.model_canvas.canvas import ModelCanvas
+from editor.model_canvas.paste_back import Pasted, matched, paste_alpha, result_of
+from editor.requests.edit_request import EditRequest, ExemplarInput, Map
+from editor.requests.reports import FinishEarly, Progress, Reports, emit_result, subprogress, without_results
+from editor.requests.results import EditResult
+
+# Of the time of an edit, what is spent on reading the words, and of the rest what comes before and after the steps.
+READING = 0.04
+BEFORE, AFTER = 0.04, 0.06
+
+
+@torch.no_grad()
+def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
+    """Exemplars and painted strength (arXiv 2501.09826; the general rule of the specification's section 5).
+
+    Departs from the authors' code, unless the settings ask for its rule: one noise for source and exemplars, the posterior's mean, exemplars
+    that can be held too, cells held to the end restored clean, and a paste-back that leaves every other pixel alone.
+    """
+    (result,) = yield from without_results(edit_batch(request, (request.seed,), backend))
+    return result
+
+
+@torch.no_grad()
+def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[tuple[EditResult, ...]]:
+    """The same edit with several seeds at once; each result is that of a run by itself, to rounding. Each is reported as `ResultReady` at the end.
+
+    Raises `NotFinite` where there is no picture in what the model made, after those results that are sound.
+    """
+    yield Progress(0.0, "Reading the words")
+    run = yield from subprogress(_Run.of(request, seeds, backend), 0, READING)
+    pasted = [Pasted.bare(np.asarray(request.image / np.float32(255), np.float32))] * len(seeds)
+    passes, lost = run.passes(), dict[int, NotFinite]()
+    for number, (exemplars, strength) in enumerate(passes):
+        words = f" · reference picture {number + 1} of {len(passes)}" if len(passes) > 1 else ""
+        once = run.once(exemplars, strength, pasted, [seed + number for seed in seeds])
+        try:
+            low, high = (READING + (1 - READING) * at / len(passes) for at in (number, number + 1))
+            done = yield from subprogress(once, low, high, more=words)
+        except FinishEarly:
+            if not number:
+                raise  # there is nothing yet
+            break
+        pasted = done.pasted
+        lost |= done.lost
+        if done.early or len(lost) == len(seeds):
+            break
+    whole = [index for index in range(len(seeds)) if index not in lost]
+    results = tuple(run.result(seeds[index], pasted[index]) for index in whole)
+    for result in results:
+        yield from emit_result(result)
+    if lost:
+        raise next(iter(lost.values()))
+    return results
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Done:
+    """`lost`: what to say of those of the batch that came to nothing, by place; they are as they were."""
+
+    pasted: list[Pasted]
+    early: bool = False
+    lost: dict[int, NotFinite] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """What all passes of one edit share."""
+
+    request: EditRequest
+    settings: PixelsSettings
+    backend: Backend
+    working: ModelCanvas
+    denoiser: Denoiser
+
+    @classmethod
+    def of(cls, request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[_Run]:
+        settings = request.settings
+        if not isinstance(settings, PixelsSettings):
+            raise TypeError(f"PIXELS was given {type(settings).__name__}")
+        working = ModelCanvas.of(request.frame, backend.info)
+        pictures = picture_prompts(request.exemplars)
+        denoiser = yield from conditioned_denoiser(
+            backend, request, seeds, working.canvas, pictures=pictures, picture_share=settings.exemplar_prompt
+        )
+        return cls(request, settings, backend, working, denoiser)
+
+    def passes(self) -> list[tuple[tuple[ExemplarInput, ...], Map]]:
+        """The exemplars of each pass and what may change in it: all at once, or one after the other."""
+        exemplars, strength = self.request.exemplars, self.request.strength
+        if self.settings.passes == "together" or len(exemplars) < 2:
+            return [(exemplars, strength)]
+        # What no exemplar accounts for was painted, and belongs to the first pass.
+        accounted = np.maximum.reduce([each.rim for each in exemplars])
+        painted = np.where(strength > accounted, strength, 0)
+        maps = [np.minimum(each.rim, strength) for each in exemplars]
+        maps[0] = np.maximum(maps[0], painted)
+        return [((each,), map) for each, map in zip(exemplars, maps, strict=True) if map.any()]
+
+    def schedule(self, strength: Map) -> Schedule:
+        request, run = self.request, run_length(self.settings, strength, self.request.steps)
+        first, canvas = request.steps - run, self.working.canvas
+        return schedule_for(self.backend, request, first, canvas, published=self.published)
+
+    @property
+    def published(self) -> bool:
+        """Whether it is one of the published scripts that runs, for comparison."""
+        return self.settings.rule != "hold"
+
+    def once(
+        self, exemplars: tuple[ExemplarInput, ...], strength: Map, pasted: list[Pasted], seeds: Sequence[int]
+    ) -> Reports[_Done]:
+        """One pass over all pictures of the batch."""
+        schedule = self.schedule(strength)
+        if not len(schedule):
+            return _Done(pasted)
+        working, settings, backend = self.working, self.settings, self.backend
+        yield Progress(0.0, "Looking at the picture")
+        alike = all(each is pasted[0] for each in pasted)
+        sources = [working.image(each.image) for each in (pasted[:1] if alike else pasted)]
+        noise = Noise(seeds)
+        begun = start(
+            Pass(settings, exemplars, strength, sources, working, backend, self.request.revision), schedule, noise
+        )
+        alpha = paste_alpha(strength, settings.feather * backend.info.shrinking / working.scale)
+        show = Previews(LatentColours(begun.sources[:1], sources[0]), working, alpha, pasted[0])
+        sampled = yield from subprogress(
+            denoise(
+                self.denoiser,
+                begun.latents,
+                begun.blend,
+                schedule,
+                noise.generators("sampler") if self.published else noise.sampler(self.request.revision),
+                show=show,
+                restore=not self.published,
+            ),
+            BEFORE,
+            1 - AFTER,
+        )
+        made, early, lost = list[Pasted](), sampled.early, dict(sampled.lost)
+        for index, each in enumerate(pasted):
+            try:
+                yield Progress(1 - AFTER * (1 - index / len(pasted)), "Finishing")
+            except FinishEarly:
+                early = True  # that is just what happens; later passes are left out
+            source = sources[0 if alike else index]
+            if index in lost:
+                made.append(each)
+                continue
+            try:
+                image = backend.decode(sampled.latents[index : index + 1])[0]
+            except NotFinite as error:
+                lost[index] = error
+                made.append(each)
+                continue
+            if settings.match_tone != "off":
+                image = matched(image, source, working.map(strength), always=settings.match_tone == "on")
+            made.append(each.over(working.back(image), alpha))
+        return _Done(made, early, lost)
+
+    def result(self, seed: int, pasted: Pasted) -> EditResult:
+        return result_of(self.request, seed, pasted)

@@ -1,0 +1,65 @@
+"""Settings of PIXELS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from editor.requests.method_settings import MatchTone, MethodSettings, SoftEdge, WorkingSize
+from editor.requests.settings_fields import Label, Range
+
+
+@dataclass(frozen=True, slots=True)
+class PixelsSettings(MethodSettings):
+    """PIXELS: exemplars and painted strength on a diffusion model (arXiv 2501.09826; see `editor.methods.pixels`).
+
+    `rule`: "hold" is ours; "reference" and "differential" are the published algorithms, for comparison.
+    """
+
+    needs_model: ClassVar[bool] = True
+    reads_prompt: ClassVar[bool] = True
+
+    passes: Annotated[
+        Literal["together", "one_by_one"],
+        Label(
+            "References",
+            "Reference pictures: all in one run, or one after the other, so that later ones react to earlier ones.",
+            "quality",
+        ),
+    ] = "together"
+    match_tone: MatchTone = "auto"
+    scale: WorkingSize = 1.0
+    exemplar_prompt: Annotated[
+        float,
+        Range(0.0, 1.0, "%", 0.05),
+        Label(
+            "References as words",
+            "How far the looks of reference pictures replace the words (Kandinsky only).",
+            "quality",
+        ),
+    ] = 0.5
+    feather: SoftEdge = 12.0
+    thin_strokes: Annotated[
+        bool, Label("Keep thin strokes", "Strokes narrower than the model’s cells count in full.", "region")
+    ] = False
+    rule: Annotated[
+        Literal["hold", "reference", "differential"],
+        Label("Rule", "Hold is ours; the others are the published algorithms, for comparison.", "expert"),
+    ] = "hold"
+    compose: Annotated[
+        Literal["auto", "latents", "pixels"],
+        Label("Compose", "Whether reference pictures are laid in before or after the model’s encoder.", "expert"),
+    ] = "auto"
+    map_scale: Annotated[
+        Literal["index", "noise", "absolute"],
+        Label(
+            "Count strength by", "Steps, the share of noise, or the same noise whatever the overall strength.", "expert"
+        ),
+    ] = "index"
+    dither: Annotated[bool, Label("Dither levels", "Breaks up bands where few steps leave few levels.", "expert")] = (
+        False
+    )
+    noise: Annotated[
+        Literal["shared", "independent"],
+        Label("Noise", "One noise for picture and reference pictures, or one for each.", "expert"),
+    ] = "shared"

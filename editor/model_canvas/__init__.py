@@ -1,0 +1,1 @@
+"""What a model sees of the picture, and the exact way back."""

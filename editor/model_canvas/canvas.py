@@ -1,0 +1,109 @@
+"""Working: the part of the document that a model sees, as the model sees it, and the way back.
+
+One canvas and one transform for picture, maps and exemplars: the frame scaled to its working size, and mirrored at the right and at the bottom up to
+what the model's sides must be multiples of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.geometry import Size
+from editor.models.info import ModelInfo
+from editor.requests.frame import Frame
+
+Map = NDArray[np.float32]
+Image = NDArray[np.float32]
+
+_MIN_WEIGHT = 1e-3  # below, no colour can be told
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCanvas:
+    """`canvas`: the working size, rounded up to the model's multiple. `grid`: latent cells of `cell` x `cell` canvas pixels."""
+
+    frame: Frame
+    canvas: Size
+    cell: int
+
+    @classmethod
+    def of(cls, frame: Frame, model: ModelInfo) -> ModelCanvas:
+        multiple = model.multiple
+        width, height = (-(-side // multiple) * multiple for side in frame.working)
+        return cls(frame, Size(width, height), model.cell)
+
+    @property
+    def grid(self) -> Size:
+        return Size(self.canvas.width // self.cell, self.canvas.height // self.cell)
+
+    @property
+    def scale(self) -> float:
+        """Working pixels per document pixel."""
+        return self.frame.mean_scale
+
+    def image(self, pixels: NDArray[np.uint8] | Image) -> Image:
+        """(H, W, 3) of the frame, uint8 or float in [0, 1] -> (canvas height, canvas width, 3) float32 in [0, 1]."""
+        image = np.asarray(pixels, np.float32)
+        if pixels.dtype == np.uint8:
+            image = image / np.float32(255)
+        return self._padded(np.clip(_resized(image, self.frame.working), 0, 1))
+
+    def weighted(self, pixels: NDArray[np.uint8], weight: Map) -> Image:
+        """As `image`, but pixels count by their `weight`, (H, W) in [0, 1]: what is cut away does not darken the edge of what is not."""
+        if self.frame.working == self.frame.rect.size:
+            return self.image(pixels)
+        colours = np.asarray(pixels, np.float32) / np.float32(255)
+        total = _resized(weight, self.frame.working)[..., None]
+        mean = _resized(colours * weight[..., None], self.frame.working) / np.maximum(total, _MIN_WEIGHT)
+        found = np.where(total > _MIN_WEIGHT, mean, _resized(colours, self.frame.working))
+        return self._padded(np.clip(found, 0, 1))
+
+    def map(self, map: Map) -> Map:
+        """(H, W) of the frame -> (canvas height, canvas width), averaged where it shrinks."""
+        return self._padded(np.clip(_resized(map, self.frame.working, cv2.INTER_LINEAR), 0, 1))
+
+    def cells(self, map: Map, *, thin: bool = False) -> Map:
+        """(H, W) of the frame -> one value for each latent cell: the average, or with `thin` the maximum of what the cell covers."""
+        if thin:
+            return self._largest(map)
+        height, width = self.grid.height, self.grid.width
+        blocks = self.map(map).reshape(height, self.cell, width, self.cell)
+        return np.asarray(blocks.mean((1, 3), dtype=np.float64), np.float32)
+
+    def back(self, image: Image) -> Image:
+        """(canvas height, canvas width, 3) -> (H, W, 3) of the frame, in [0, 1]."""
+        cropped = image[: self.frame.working.height, : self.frame.working.width]
+        return np.clip(_resized(np.ascontiguousarray(cropped), self.frame.rect.size), 0, 1)
+
+    def _padded(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
+        height, width = array.shape[:2]
+        if (width, height) == self.canvas:
+            return np.ascontiguousarray(array)
+        more = [(0, self.canvas.height - height), (0, self.canvas.width - width), *[(0, 0)] * (array.ndim - 2)]
+        return np.pad(array, more, mode="symmetric")
+
+    def _largest(self, map: Map) -> Map:
+        found = map
+        for axis, (cells, used, side) in enumerate(
+            zip(self.grid.shape, self.frame.working.shape, self.frame.rect.size.shape, strict=True)
+        ):
+            # The document pixels that every cell touches; cells of the mirrored margin repeat the last one that lies in the picture.
+            inside = -(-used // self.cell)
+            edges = np.minimum(np.arange(inside + 1) * self.cell, used) * side
+            spans = np.stack([edges[:-1] // used, -(-edges[1:] // used)], axis=1).ravel()
+            found = np.pad(found, [(0, int(each == axis)) for each in (0, 1)])  # for the last span to end at
+            found = np.maximum.reduceat(found, spans, axis=axis).take(np.arange(0, 2 * inside, 2), axis=axis)
+            found = np.pad(found, [(0, cells - inside) if each == axis else (0, 0) for each in (0, 1)], mode="edge")
+        return np.asarray(found, np.float32)
+
+
+def _resized(array: NDArray[np.float32], size: Size, enlarge: int = cv2.INTER_CUBIC) -> NDArray[np.float32]:
+    height, width = array.shape[:2]
+    if (width, height) == size:
+        return array
+    shrinks = size.width * size.height < width * height
+    return np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_AREA if shrinks else enlarge), np.float32)

@@ -1,0 +1,123 @@
+"""Paste-back: what a model made, laid over the original so that nothing outside the change moves by one bit.
+
+The edge is feathered inwards only: the paste's alpha is 0 wherever strength is 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.document import masks
+from editor.errors import NotFinite
+from editor.geometry import Rect, Size
+from editor.requests.edit_request import EditRequest
+from editor.requests.results import EditResult, Recipe
+
+Map = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Image = NDArray[np.float32]
+
+RING = 32  # pixels around the change, in which colours are compared
+MIN_RING = 64  # fewer pixels say nothing
+VISIBLE = 1 / 255
+
+
+def paste_alpha(strength: Map, feather: float) -> Map:
+    """(H, W) in [0, 1]: 0 where strength is 0, rising to 1 over `feather` pixels from there (smoothstep of the distance).
+
+    What is thinner than that, a stroke or a spur of something larger, fades in over its own half width, so that it still counts in its middle.
+    """
+    free = strength > 0
+    if free.all() or not free.any() or feather <= 1:
+        return free.astype(np.float32)
+    away = masks.distance(free)
+    side = 2 * math.ceil(feather) + 1
+    width = cv2.dilate(np.minimum(away, np.float32(feather)), np.ones((side, side), np.uint8))
+    share = np.clip(away / np.maximum(width, 1), 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
+
+
+def matched(generated: Image, original: Image, strength: Map, *, always: bool = False) -> Image:
+    """The generated image with mean and deviation of each channel as they are in the original, measured in a ring around the change.
+
+    There nothing was to change, so any difference is the model's doing (its encoder and decoder, half precision, strong guidance). All are
+    (H, W[, 3]) of one grid, in [0, 1]. Left alone where the means differ by less than 1/255, unless `always`.
+    """
+    free = (strength > 0).astype(np.uint8)
+    size = 2 * RING + 1
+    ring = (cv2.dilate(free, np.ones((size, size), np.uint8)) > 0) & (free == 0)
+    if int(ring.sum()) < MIN_RING:
+        return generated
+    made, wanted = generated[ring].astype(np.float64), original[ring].astype(np.float64)
+    shift = wanted.mean(0) - made.mean(0)
+    if not always and float(np.abs(shift).max()) <= VISIBLE:
+        return generated
+    gain = np.clip((wanted.std(0) + 1e-3) / (made.std(0) + 1e-3), 0.8, 1.25)
+    return np.asarray(np.clip((generated - made.mean(0)) * gain + wanted.mean(0), 0, 1), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pasted:
+    """A picture with what was pasted onto it, kept as floats so that one paste after another loses nothing.
+
+    `original`: (H, W, 3) in [0, 1]. `paint`: (H, W, 3), the pasted colours times `alpha`, (H, W).
+    """
+
+    original: Image
+    paint: Image
+    alpha: Map
+
+    @classmethod
+    def bare(cls, original: Image) -> Pasted:
+        return cls(original, np.zeros_like(original), np.zeros(original.shape[:2], np.float32))
+
+    @property
+    def image(self) -> Image:
+        """(H, W, 3): alpha x pasted + (1 - alpha) x original."""
+        if not self.alpha.any():
+            return self.original
+        return self.paint + (1 - self.alpha[..., None]) * self.original
+
+    def over(self, generated: Image, alpha: Map) -> Pasted:
+        """With `generated` (H, W, 3) pasted on top by `alpha` (H, W)."""
+        weight = alpha[..., None]
+        if not self.alpha.any():  # the same numbers, in a third of the time
+            return Pasted(self.original, weight * generated, alpha)
+        return Pasted(self.original, weight * generated + (1 - weight) * self.paint, alpha + (1 - alpha) * self.alpha)
+
+    def resized(self, size: Size) -> Pasted:
+        """The same, smaller."""
+        if self.alpha.shape == size.shape:
+            return self
+        small = [
+            cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (self.original, self.paint, self.alpha)
+        ]
+        return Pasted(*(np.asarray(each, np.float32) for each in small))
+
+    def layer(self) -> NDArray[np.uint8]:
+        """(H, W, 4) straight alpha; over the original it gives `image`."""
+        found = np.zeros((*self.alpha.shape, 4), np.uint8)
+        colours = self.paint / np.maximum(self.alpha, 1e-6)[..., None]
+        found[..., :3] = np.rint(np.clip(colours, 0, 1) * 255)
+        found[..., 3] = np.rint(self.alpha * 255)
+        return found
+
+
+def result_of(request: EditRequest, seed: int, pasted: Pasted) -> EditResult:
+    """What was pasted, cut to what changed. Raises `NotFinite` where that holds anything but finite numbers, which would be painted black."""
+    if not math.isfinite(float(pasted.paint.sum())):
+        raise NotFinite("What was computed is not a picture.", "Try other settings.")
+    pixels = pasted.layer()
+    area = Rect.of_mask(pixels[..., 3])
+    area = area if not area.empty else Rect(0, 0, 1, 1)
+    corner = request.frame.rect
+    return EditResult(
+        area.moved(corner.left, corner.top),
+        np.ascontiguousarray(pixels[area.slices]),
+        Recipe.of(replace(request, seed=seed)),
+    )

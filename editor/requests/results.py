@@ -1,0 +1,104 @@
+"""Outcomes of requests: results and their recipes, masks, assessments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from editor.geometry import Rect
+from editor.requests.edit_request import REVISION, Action, EditRequest, Sampler, Subject
+from editor.requests.method_settings import MethodSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a layer was made: the request without its arrays, so that it can be read, shown and run again.
+
+    `rect`: the frame, in document pixels. `strength`: `EditRequest.overall`. The rest is as in `EditRequest`.
+    """
+
+    settings: MethodSettings
+    action: Action
+    rect: Rect
+    seed: int
+    subjects: tuple[Subject, ...] = ()
+    prompt: str = ""
+    negative_prompt: str = ""
+    model: str = ""
+    steps: int = 0
+    guidance_scale: float = 0.0
+    sampler: Sampler = ""
+    strength: float = 1.0
+    revision: int = REVISION
+
+    @classmethod
+    def of(cls, request: EditRequest) -> Recipe:
+        return cls(
+            request.settings,
+            request.action,
+            request.frame.rect,
+            request.seed,
+            request.subjects,
+            request.prompt,
+            request.negative_prompt,
+            request.model,
+            request.steps,
+            request.guidance_scale,
+            request.sampler,
+            request.overall,
+            request.revision,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How well what stands in the region fits the words. `similarity`: cosine of their embeddings, -1 to 1. `gain`: by how much it exceeds
+    that of the picture as it was, times the scale at which the judging model tells things apart: 0 is no closer than before, from about 3 on
+    the model is sure."""
+
+    similarity: float
+    gain: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EditResult:
+    """The outcome of one edit.
+
+    `pixels`: (h, w, 4) uint8 with straight alpha, in the colour space of the document, for `rect` of it; alpha is 0 wherever strength was 0.
+    `doubt`: 0 = looks sound, 1 = look closely; None when the method cannot tell.
+    `latents`: (C, h, w) float32, what the model ended with, for a `RepairRequest`; None where that makes no sense. `seam`: how visible the edge
+    is, 0 = not at all, from 1 on it is; None where nobody looked. `clip`: as in `Layer`.
+    """
+
+    rect: Rect
+    pixels: NDArray[np.uint8]
+    recipe: Recipe
+    doubt: float | None = None
+    latents: NDArray[np.float32] | None = None
+    seam: float | None = None
+    clip: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Masks:
+    """Outlines found by a segmenter, best first. `masks`: (n, h, w) float32 in [0, 1], of the size of the request's image, stretched
+    over `rect`; `scores`: (n,) in [0, 1].
+    """
+
+    rect: Rect
+    masks: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Whether an edit fits into memory. `words`: for people ("About 5.2 GB of 8 GB · half precision").
+
+    `smaller`: where it does not fit, the factor in (0, 1) by which the sides of the working size would have to shrink; None where unknown.
+    """
+
+    words: str
+    fits: bool
+    smaller: float | None = None

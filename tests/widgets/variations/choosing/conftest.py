@@ -1,0 +1,39 @@
+"""An edit by words in a whole workbench, with its strip."""
+
+from __future__ import annotations
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from tests.widgets.desk_stub import Worker, model, painted, picture
+from widgets.session.session import Session
+from widgets.shell.workbench import Workbench
+from widgets.variations.strip import Variations
+
+
+@pytest.fixture
+def session(worker: Worker) -> Session:
+    worker.known = [model()]
+    made = Session(painted(picture()), worker)
+    made.choose_method(BlendedSettings)
+    made.set_draft(prompt="a boat", variations=3, seed=1)
+    return made
+
+
+@pytest.fixture
+def bench(session: Session, qtbot: QtBot) -> Workbench:
+    made = Workbench(session)
+    qtbot.addWidget(made)
+    made.resize(1366, 768)
+    made.show()
+    made.activateWindow()
+    made.canvas.setFocus()
+    return made
+
+
+@pytest.fixture
+def strip(bench: Workbench) -> Variations:
+    found = bench.findChild(Variations)
+    assert isinstance(found, Variations)
+    return found

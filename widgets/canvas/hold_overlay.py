@@ -1,0 +1,239 @@
+"""Cells: what a model's sampler makes of the strength, cell by cell of its own grid and in whole steps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
+
+from editor.document.compose import thinned
+from editor.document.document import Document
+from editor.document.layer import Layer
+from editor.document.tiles import Tiles
+from editor.errors import EditorError
+from editor.geometry import Rect, Size
+from editor.methods.blended_latent_diffusion.region_cells import cell_mask, skipped_steps, taken_back, widening
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.hold_counts import counts_of, run_length
+from editor.methods.pixels.settings import PixelsSettings
+from editor.model_canvas.canvas import ModelCanvas
+from editor.planning.change_map import repaint_inputs, rim_of
+from editor.planning.draft import Draft
+from editor.planning.plan import Plan
+from editor.planning.scribble import painted_rect, scribble_of
+from editor.requests.edit_request import ExemplarInput
+from editor.requests.frame import Frame
+from widgets.canvas.colour_map import Words
+from widgets.canvas.falloff_overlay import Reducer
+from widgets.canvas.levels import from_level, level_size, reduced_map, to_level
+from widgets.canvas.resampler import Resampler
+from widgets.qimage import wrap
+
+_MAX_OVERSAMPLING = 2  # times the pixels of the working size that are looked at
+LINED_FROM = 7.0  # logical pixels of a cell on screen from which on the lines between cells are drawn
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """`held`: (h, w) whole numbers, the steps before which a cell is written over, 0 to `steps`; `rect`: the frame, in picture pixels;
+    `width`, `height`: picture pixels of a cell. `by_index`: the steps count as they are drawn; otherwise the method counts noise. `closing`: cells
+    are held at the end instead, and those that are held only then are a wider region that it begins with.
+    """
+
+    held: NDArray[np.int64]
+    steps: int
+    rect: Rect
+    width: float
+    height: float
+    by_index: bool = True
+    closing: bool = False
+
+    @property
+    def begins_wider(self) -> bool:
+        return self.closing and bool(((self.held > 0) & (self.held < self.steps)).any())
+
+    @property
+    def note(self) -> str:
+        """What is to be said behind the number of steps."""
+        if self.begins_wider:
+            return ", begins wider"
+        return "" if self.by_index else ", shown by index"
+
+    def held_at(self, x: float, y: float) -> int | None:
+        """The count of the cell under a picture point; None outside the frame."""
+        if not self.rect.covers(x, y):
+            return None
+        row, column = math.floor((y - self.rect.top) / self.height), math.floor((x - self.rect.left) / self.width)
+        return int(self.held[min(row, self.held.shape[0] - 1), min(column, self.held.shape[1] - 1)])
+
+    def words_at(self, x: float, y: float) -> str:
+        """What happens under a picture point, for people; empty outside the frame."""
+        held = self.held_at(x, y)
+        if held is None:
+            return ""
+        if held >= self.steps:
+            return "Kept"
+        if self.closing:
+            return f"Free until step {self.steps - held} of {self.steps}" if held else "Changes"
+        return f"Released at step {held + 1} of {self.steps}"
+
+    def share_at(self, x: float, y: float) -> float | None:
+        """0 to 1: how many of the steps change what is under a picture point."""
+        held = self.held_at(x, y)
+        return None if held is None else 1 - held / max(self.steps, 1)
+
+    def draw(self, painter: QPainter, lens: Resampler, table: Words) -> None:
+        """Flat squares, in device pixels; `table`: (256,) words from kept to free."""
+        levels = np.rint((self.steps - self.held) * (255 / max(self.steps, 1))).astype(np.uint8)
+        words = np.ascontiguousarray(table[levels])
+        image: QImage = wrap(words.view(np.uint8).reshape(*words.shape, 4))
+        painter.save()
+        painter.setTransform(lens.to_device, True)
+        painter.setClipRect(
+            QRectF(self.rect.left, self.rect.top, self.rect.width, self.rect.height), Qt.ClipOperation.IntersectClip
+        )
+        rows, columns = self.held.shape
+        painter.drawImage(QRectF(self.rect.left, self.rect.top, columns * self.width, rows * self.height), image)
+        if min(self.width, self.height) * lens.viewport.scale >= LINED_FROM:
+            pen = QPen(QColor(0, 0, 0, 60), 1)
+            pen.setCosmetic(True)
+            painter.setPen(pen)
+            painter.drawPath(self._lines())
+        painter.restore()
+
+    def _lines(self) -> QPainterPath:
+        path = QPainterPath()
+        rows, columns = self.held.shape
+        right, bottom = self.rect.left + columns * self.width, self.rect.top + rows * self.height
+        for column in range(1, columns):
+            x = self.rect.left + column * self.width
+            path.moveTo(x, self.rect.top)
+            path.lineTo(x, bottom)
+        for row in range(1, rows):
+            y = self.rect.top + row * self.height
+            path.moveTo(self.rect.left, y)
+            path.lineTo(right, y)
+        return path
+
+
+def cells_of(
+    document: Document, draft: Draft, planned: Plan, frame: Frame | None, reducer: Reducer | None = None
+) -> Cells | None:
+    """What a run would begin with now; None for methods without a model, and when there is nothing to do. `frame`: what the model sees.
+
+    Steps are always counted by index: noise levels are known to the sampler only. A frame of many more pixels than its working size is
+    looked at smaller; there cells at rims and at the frame's edges may be a step or so off.
+    """
+    settings, model = draft.settings, draft.model
+    try:
+        if not isinstance(settings, PixelsSettings):
+            return closing_cells(document, draft, planned, frame)
+        if model is None or frame is None:
+            return None
+        strength, exemplars, seen = _inputs(document, draft, planned, frame=frame, reducer=reducer)
+    except EditorError:
+        return None
+    working = ModelCanvas.of(seen, model)
+    steps = run_length(settings, strength, draft.steps_on(model))
+    held = counts_of(settings, exemplars, strength, working, steps)
+    across, down = frame.scale
+    by_index = settings.rule != "hold" or settings.map_scale == "index"
+    return Cells(held, steps, frame.rect, working.cell / across, working.cell / down, by_index)
+
+
+def closing_cells(document: Document, draft: Draft, planned: Plan, frame: Frame | None) -> Cells | None:
+    """The same for a region that is edited by words, with the wider one that a thin region begins with. None for other methods.
+
+    Raises `InvalidRequest` when nothing of the region may change.
+    """
+    settings, model = draft.settings, draft.model
+    if not isinstance(settings, BlendedSettings) or model is None or frame is None:
+        return None
+    strength, _, seen = _inputs(document, draft, planned, frame=frame, reducer=None)
+    working = ModelCanvas.of(seen, model)
+    level = float(strength.max())
+    region = np.asarray(strength / np.float32(level), np.float32)
+    steps = draft.steps_on(model)
+    run = steps - skipped_steps(level, steps)
+    mask = cell_mask(region, working, settings.cells)
+    since = taken_back(mask, widening(settings, region, working), run)
+    held = np.clip(run - since, 1, run)
+    held[mask] = 0
+    across, down = frame.scale
+    return Cells(held, run, frame.rect, working.cell / across, working.cell / down, closing=True)
+
+
+def _inputs(
+    document: Document, draft: Draft, planned: Plan, *, frame: Frame, reducer: Reducer | None
+) -> tuple[NDArray[np.float32], tuple[ExemplarInput, ...], Frame]:
+    """Strength and exemplars of the frame, looked at smaller where it has many pixels, and the frame that they are of."""
+    level = 0
+    while frame.rect.size.area >> (2 * level) > _MAX_OVERSAMPLING * frame.working.area:
+        level += 1
+    small, seen = document, frame
+    if level:
+        small = _reduced(document, draft, planned, frame=frame, level=level, reducer=reducer or Reducer())
+        seen = Frame(to_level(frame.rect, level).intersect(small.rect), frame.working)
+    source = from_level(seen.rect, level).intersect(document.rect)
+    nothing = _nothing(document, source, 1 << level)
+    strength, found = repaint_inputs(small, draft, seen, planned, nothing)
+    return strength, tuple(found.values()), seen
+
+
+def _nothing(document: Document, rect: Rect, step: int) -> NDArray[np.bool_] | None:
+    """(h, w): where the picture is transparent, of samples every `step` pixels; None where one layer alone covers it all, without laying them all."""
+    whole = (each for each in document.layers[:1] if each.visible and each.opacity == 1)
+    if any(each.pixels.thinned(rect, step)[..., 3].min(initial=255) == 255 for each in whole):
+        return None
+    found: NDArray[np.bool_] = thinned(document, rect, step)[..., 3] == 0
+    return found
+
+
+def _reduced(
+    document: Document, draft: Draft, planned: Plan, *, frame: Frame, level: int, reducer: Reducer
+) -> Document:
+    """What takes part, as far as it lies in the frame, in a picture smaller by 2^level, without layers but for a scribble."""
+    size = level_size(document.size, level)
+    empty = Tiles.filled(size.shape, 0, np.float32)
+    # As the counting has it: thin strokes free the cells that they touch, others count for what they cover.
+    largest = isinstance(draft.settings, PixelsSettings) and draft.settings.thin_strokes
+
+    def small(tiles: Tiles, *, largest: bool = False) -> Tiles:
+        part = to_level(tiles.written().intersect(frame.rect), level)
+        if part.empty:
+            return empty
+        return empty.write(part.left, part.top, reduced_map(tiles, level, part, largest=largest))
+
+    hint = scribble_of(document, draft)
+    layers = () if hint is None or planned.scribble is None else (_scribble(hint, size, frame=frame, level=level),)
+    found = Document(size, layers, empty, small(document.protect), empty, empty)
+    if planned.region is not None:
+        found = found.with_map(planned.region, small(document.map(planned.region), largest=largest))
+    items = [item for id in planned.items if (item := document.item(id)) is not None]
+    exemplars = [
+        replace(each, rim=rim_of(own, draft, frame) / (1 << level))
+        for own, each in zip(document.exemplars, reducer.reduced(document.exemplars, level), strict=True)
+    ]
+    return replace(
+        found,
+        items=tuple(replace(item, mask=small(item.mask, largest=largest)) for item in items),
+        exemplars=tuple(exemplars),
+    )
+
+
+def _scribble(layer: Layer, size: Size, *, frame: Frame, level: int) -> Layer:
+    """Where something is painted on the layer, in a picture smaller by 2^level."""
+    rect = painted_rect(layer)
+    made = Layer.empty(layer.id, layer.name, size)
+    part = to_level(rect.intersect(frame.rect), level)
+    if part.empty:
+        return made
+    strokes = (layer.pixels.read(rect)[..., 3] > 0).astype(np.float32)
+    map = Tiles.filled(layer.pixels.size.shape, 0, np.float32).write(rect.left, rect.top, strokes)
+    pixels = np.zeros((*part.size.shape, 4), np.uint8)
+    pixels[..., 3] = np.where(reduced_map(map, level, part, largest=True) > 0, 255, 0)
+    return replace(made, pixels=made.pixels.write(part.left, part.top, pixels))

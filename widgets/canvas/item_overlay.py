@@ -1,0 +1,219 @@
+"""What lies over the picture: items on their way to another place, and exemplars."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtGui import QImage, QPainter, QTransform
+
+from editor.document.colour import convert
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.document.item import Item
+from editor.document.layer import Layer
+from editor.document.tiles import Tiles
+from editor.geometry import Placement, Rect, Size
+from editor.planning.change_map import says_all
+from widgets.canvas.cached_sprite import Sprite
+from widgets.canvas.colour_map import Words, look_up
+from widgets.canvas.levels import from_level, level_for, map_at, picture_at, to_level
+from widgets.canvas.resampler import Resampler
+from widgets.qimage import premultiplied, wrap
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class _Ghost:
+    mask: Tiles
+    layers: tuple[Layer, ...]
+    level: int
+    rect: Rect  # of what was cut out, in picture pixels
+    sprite: Sprite
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heat:
+    """The exemplar whose strength, or `fidelity`, is shown as colours from `table`."""
+
+    exemplar: int | None
+    table: Words
+    fidelity: bool = False
+
+    def same(self, other: Heat | None) -> bool:
+        return other is not None and self.table is other.table and self.fidelity == other.fidelity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Led:
+    """The ids of the exemplars that are let in only where `map`, of the document, says all."""
+
+    exemplars: frozenset[int]
+    map: Tiles
+
+
+@dataclass(slots=True)
+class _Shown:
+    exemplar: Exemplar
+    level: int
+    look: Heat | None
+    pixels: Pixels  # of the exemplar at this level, BGRA premultiplied by their own alpha
+    sprite: Sprite
+    heat: Sprite | None
+
+
+class Things:
+    """Draws the ghosts of moved items and the exemplars of a document, and keeps what it has cut out for the next time."""
+
+    def __init__(self) -> None:
+        self._screen: bytes | None = None
+        self._ghosts: dict[int, _Ghost] = {}
+        self._shown: dict[int, _Shown] = {}
+
+    def set_screen(self, profile: bytes | None) -> None:
+        """The ICC profile of what is drawn on, None for sRGB."""
+        if profile != self._screen:
+            self._screen = profile
+            self._ghosts, self._shown = {}, {}
+
+    def draw_items(self, painter: QPainter, document: Document, lens: Resampler) -> None:
+        """The visible moved items at their new places, in device pixels. What stays where it is has no ghost."""
+        moved = {
+            item.id: item for item in document.items if item.placement is not None and item.visible and not item.empty
+        }
+        self._ghosts = {id: ghost for id, ghost in self._ghosts.items() if id in moved}
+        for id, item in moved.items():
+            ghost = self._ghost(id, item, document, lens)
+            rest = QTransform.fromTranslate(ghost.rect.left - item.rect.left, ghost.rect.top - item.rect.top)
+            step = float(1 << ghost.level)
+            scale = QTransform.fromScale(step, step)
+            ghost.sprite.draw(painter, scale * rest * matrix_of(item.placed, item.size) * lens.to_device)
+
+    def draw_exemplars(
+        self, painter: QPainter, document: Document, lens: Resampler, heat: Heat | None, led: Led | None = None
+    ) -> None:
+        """The visible exemplars, bottom up."""
+        visible = {exemplar.id: exemplar for exemplar in document.exemplars if exemplar.visible}
+        self._shown = {id: shown for id, shown in self._shown.items() if id in visible}
+        for id, exemplar in visible.items():
+            look = heat if heat is not None and id == heat.exemplar else None
+            shown = self._exemplar(id, exemplar, document.metadata.icc, lens, look)
+            step = float(1 << shown.level)
+            transform = QTransform.fromScale(step, step) * matrix_of(exemplar.placement, exemplar.size)
+            if led is not None and id in led.exemplars:
+                _draw_led(painter, shown.sprite, transform * lens.to_device, lens, led.map)
+            else:
+                shown.sprite.draw(painter, transform * lens.to_device)
+            if shown.heat is not None:
+                shown.heat.draw(painter, transform * lens.to_device)
+
+    def _ghost(self, id: int, item: Item, document: Document, lens: Resampler) -> _Ghost:
+        level = _level(item.placed, lens)
+        known = self._ghosts.get(id)
+        if known is not None and known.mask is item.mask and known.layers is document.layers and known.level == level:
+            return known
+        rect = to_level(item.rect, level)
+        pixels = picture_at(document, level, rect, self._screen)
+        _cover(pixels, map_at(item.mask, level, rect))
+        made = _Ghost(item.mask, document.layers, level, from_level(rect, level), Sprite(pixels))
+        self._ghosts[id] = made
+        return made
+
+    def _exemplar(self, id: int, exemplar: Exemplar, icc: bytes | None, lens: Resampler, look: Heat | None) -> _Shown:
+        level = _level(exemplar.placement, lens)
+        known = self._shown.get(id)
+        pixels: Pixels | None = None
+        if known is not None and known.level == level and known.exemplar.pixels is exemplar.pixels:
+            pixels = known.pixels
+            same = known.look is None if look is None else look.same(known.look)
+            if same and _same_look(known.exemplar, exemplar):
+                return known
+        rect = to_level(Rect.of_size(exemplar.size), level)
+        if pixels is None:
+            pixels = _shrunk(convert(exemplar.pixels, icc, self._screen), level)
+        weights = map_at(exemplar.cutout, level, rect)
+        strength = map_at(exemplar.strength_map, level, rect)
+        strength = np.asarray(cv2.convertScaleAbs(strength, alpha=exemplar.strength), np.uint8)
+        weights = np.asarray(cv2.multiply(weights, strength, scale=1 / 255), np.uint8)
+        laid = pixels.copy()
+        _cover(laid, weights)
+        heat = None
+        if look is not None:
+            amount = laid[..., 3]
+            if look.fidelity:
+                fidelity = np.asarray(
+                    cv2.convertScaleAbs(map_at(exemplar.fidelity_map, level, rect), alpha=exemplar.fidelity), np.uint8
+                )
+                amount = np.asarray(cv2.multiply(np.ascontiguousarray(amount), fidelity, scale=1 / 255), np.uint8)
+            words = np.empty(amount.shape, np.uint32)
+            look_up(look.table, amount, words)
+            heat = Sprite(words.view(np.uint8).reshape(*words.shape, 4))
+        made = _Shown(exemplar, level, look, pixels, Sprite(laid), heat)
+        self._shown[id] = made
+        return made
+
+
+def _draw_led(painter: QPainter, sprite: Sprite, transform: QTransform, lens: Resampler, map: Tiles) -> None:
+    """A sprite where the map says all; `transform`: from its pixels to device pixels."""
+    area = lens.inside
+    if area.empty:
+        return
+
+    def let_in(level: int, rect: Rect) -> Pixels:
+        values = np.asarray(map_at(map, level, rect) / np.float32(255), np.float32)
+        return np.where(says_all(values), np.uint8(255), np.uint8(0))
+
+    kept = lens.sample(let_in, area)
+    mask = np.ascontiguousarray(np.repeat(kept[..., None], 4, axis=2))
+    image = QImage(area.width, area.height, QImage.Format.Format_ARGB32_Premultiplied)
+    image.fill(0)
+    inner = QPainter(image)
+    sprite.draw(inner, transform * QTransform.fromTranslate(-area.left, -area.top))
+    inner.setCompositionMode(QPainter.CompositionMode.CompositionMode_DestinationIn)
+    inner.drawImage(0, 0, wrap(mask))
+    inner.end()
+    painter.drawImage(area.left, area.top, image)
+
+
+def matrix_of(placement: Placement, size: Size) -> QTransform:
+    """From points of a picture of `size` to document points."""
+    (a, b, x), (c, d, y) = placement.matrix(size).tolist()
+    return QTransform(a, c, b, d, x, y)
+
+
+def _level(placement: Placement, lens: Resampler) -> int:
+    scale = math.sqrt(abs(placement.scale_x * placement.scale_y)) * lens.viewport.zoom
+    return level_for(max(scale, 1e-3))
+
+
+def _same_look(one: Exemplar, other: Exemplar) -> bool:
+    return (
+        one.cutout is other.cutout
+        and one.strength_map is other.strength_map
+        and one.strength == other.strength
+        and one.fidelity_map is other.fidelity_map
+        and one.fidelity == other.fidelity
+    )
+
+
+def _cover(pixels: Pixels, weights: Pixels) -> None:
+    """Weaken premultiplied pixels by (h, w) weights of 255, in place."""
+    four = cv2.merge([weights, weights, weights, weights])
+    cv2.multiply(pixels, four, dst=pixels, scale=1 / 255)
+
+
+def _shrunk(pixels: Pixels, level: int) -> Pixels:
+    """(h, w, 4) RGBA straight alpha -> BGRA premultiplied at a level."""
+    height, width = pixels.shape[:2]
+    step = 1 << level
+    size = -(-width // step), -(-height // step)
+    found = premultiplied(pixels)
+    if level == 0:
+        return found
+    right, below = size[0] * step - width, size[1] * step - height
+    found = np.asarray(cv2.copyMakeBorder(found, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.resize(found, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,1 @@
+"""The state of one open document, and the commands that change it."""
