@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.dev.bench import Result, diffusion, gpu, random_models, run
+from app.dev.bench import Result, attention, diffusion, gpu, random_models, run
 from app.dev.bench.diffusion_edits import load_model, make_edit, outcome, run_stock, spot, steps_of, whole_edit
 from editor.document.document import Document
 from editor.document.layer import Layer
@@ -156,6 +156,13 @@ def test_the_benchmarks_of_pixels_measure_tiny_models_too(
     assert json.loads(json.dumps([asdict(each) for each in results]))
     assert all(np.isfinite(each.value) for each in results)
     assert all(each.value > 0 for each in results if each.unit in ("×", "steps"))
+
+
+def test_what_attention_control_costs_is_measured() -> None:
+    results = list(attention.attention("tiny", steps=4))
+    assert [result.bar for result in results if result.name.endswith("a control that does nothing")] == [2.0] * 3
+    assert len(results) == 9
+    assert all(np.isfinite(result.value) for result in results)
 
 
 def test_the_table_of_a_graphics_card_is_drawn_on_the_processor_too(monkeypatch: pytest.MonkeyPatch) -> None:
