@@ -26,12 +26,15 @@ from editor.io.fields import Fields, Malformed
 from editor.io.limits import MAX_COUNTS, MAX_LENGTHS, MAX_WORD_LENGTH, RANGES, Mending, numbered, placed, sensible_rect
 from editor.io.metadata import unpack_extras
 from editor.io.planes import Planes, TileStore
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import Action, Sampler, Subject
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
 from editor.requests.settings_fields import check_ranges, field_specs
 
-SETTINGS: dict[str, Any] = {kind.__name__: kind for kind in typing.get_args(MethodSettings)}
+SETTINGS: dict[str, Any] = {kind.__name__: kind for kind in (QuickFillSettings, PixelsSettings, BlendedSettings)}
 SAMPLERS: tuple[Sampler, ...] = typing.get_args(Sampler)
 ACTIONS: tuple[Action, ...] = typing.get_args(Action)
 
