@@ -239,7 +239,8 @@ class Runner(QObject):
         Raises what the work raised: an `EditorError` kind.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        work = _Work(request, self._worker.run, future, report, lane_of(request) if lane is None else lane, key, early)
+        lane = lane_of(request) if lane is None else lane
+        work = _Work(request, self._worker.run, future, report, lane=lane, key=key, early=early)
         replaced = [older for older in self._pending if key is not None and older.key == key]
         for older in replaced:
             older.replaced = True
