@@ -450,7 +450,7 @@ class TestAssessing:
             session.set_draft(guidance_scale=1.0)
             session.assess(found.append)
             await until(lambda: found)
-            assert [(each.model, each.guidance) for each in asked] == [(model().key, False)]
+            assert (asked[-1].model, asked[-1].guidance) == (model().key, False)
             assert found == [Assessment(f"{asked[0].working.width} wide", True)]
             session.choose_method(QuickFillSettings)
             session.choose_model(None)
