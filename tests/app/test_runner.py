@@ -20,8 +20,8 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import EditRequest, SegmentRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports
-from tests.support.waiting import Play, until
 from editor.requests.results import EditResult, Masks, Recipe
+from tests.support.waiting import Play, until
 
 Behaviour = Callable[[EditRequest], Reports[EditResult]]
 
