@@ -136,7 +136,7 @@ def test_an_exploding_state_is_shown_to_the_network_at_unit_variance_of_its_own_
         seen.append(latents)
         return _smooth(latents, step)
 
-    inversion = unreported(invert(network, _random(0), schedule))
+    inversion = outcome_of(invert(network, _random(0), schedule))
     for latents, i in zip(seen, range(STEPS, 0, -1), strict=True):
         sigma = float(schedule.sigmas[i])
         assert (latents - inversion.at(i) / (sigma**2 + 1) ** 0.5).abs().max() < 1e-6
