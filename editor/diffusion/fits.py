@@ -41,16 +41,16 @@ class FitStore:
         if data is None:
             return None
         try:
-            found: Tensors = load(data)
+            tensors: Tensors = load(data)
         except SafetensorError:
             log.warning("What was learned about a picture is damaged: %s", key)
             self._drop(key)
             return None
-        return found
+        return tensors
 
     def keep(self, key: str, tensors: Mapping[str, torch.Tensor]) -> None:
         """Under a `content_key`; larger than the whole budget, it is not kept."""
-        data = save({name: each.detach().cpu().contiguous() for name, each in tensors.items()})
+        data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
         if len(data) > self._budget:
             return
         if self._folder is None:
@@ -100,10 +100,10 @@ class FitStore:
                 if time.time() - part.stat().st_mtime > ABANDONED:
                     part.unlink()
         files = []
-        for each in folder.glob("*" + ENDING):
+        for kept in folder.glob("*" + ENDING):
             with suppress(FileNotFoundError):  # another window put it away
-                files.append((each.stat(), each))
-        files.sort(key=lambda each: each[0].st_mtime_ns, reverse=True)
+                files.append((kept.stat(), kept))
+        files.sort(key=lambda entry: entry[0].st_mtime_ns, reverse=True)
         total = 0
         for about, path in files:
             total += about.st_size

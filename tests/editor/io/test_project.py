@@ -37,7 +37,7 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import REVISION, Action, Sampler, Subject
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
-from tests.editor.planning.change_map_cases import MODEL
+from tests.support.change_map_cases import MODEL
 
 unit = st.floats(0, 1)
 anywhere = st.floats(-1e6, 1e6)
