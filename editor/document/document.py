@@ -15,6 +15,7 @@ from editor.document.layer import Layer
 from editor.document.rerun import Rerun
 from editor.document.tiles import Tiles, changed
 from editor.geometry import Rect, Size
+from editor.requests.opaque import NOTHING, Opaque
 
 MapName = Literal["strength", "protect", "avoid", "selection"]
 _T = TypeVar("_T", Layer, Item, Exemplar)
@@ -47,6 +48,7 @@ class Document:
     everything), `avoid` (1: nothing may be copied from here) and `selection` (what is selected just now). Layers go from the
     bottom up. `next_id` numbers layers, items and exemplars; an id is never used twice in a document's life: `History` sees to it that it
     does not go back with undo. `rerun`: the edit that is being run again with changes, if one is (`editor.edits.rerun`).
+    `unknown` and `files` (name and content): what another version keeps in the project, and this one cannot read.
     """
 
     size: Size
@@ -60,6 +62,8 @@ class Document:
     next_id: int = 1
     metadata: Metadata = field(default_factory=Metadata)
     rerun: Rerun | None = None
+    unknown: Opaque = NOTHING
+    files: tuple[tuple[str, bytes], ...] = ()
 
     @classmethod
     def of_picture(

@@ -14,6 +14,7 @@ import numpy as np
 
 from editor.document.document import MAPS, Document
 from editor.document.tiles import Block, Tiles
+from editor.requests.opaque import Opaque
 
 DEFAULT_BUDGET = 2 * 1024**3
 
@@ -171,6 +172,9 @@ class _Held:
         self._count(document, -1)
 
     def _count(self, document: Document, by: int) -> None:
+        self._opaque(document.unknown, by)
+        for thing in document.things:
+            self._opaque(thing.unknown, by)
         for layer in document.layers:
             self._tiles(layer.pixels, by)
             if layer.painted is not None:
@@ -188,6 +192,10 @@ class _Held:
             self._tiles(exemplar.cutout, by)
             self._tiles(exemplar.strength_map, by)
             self._tiles(exemplar.fidelity_map, by)
+
+    def _opaque(self, value: Opaque, by: int) -> None:
+        for tiles in value.planes:
+            self._tiles(tiles, by)
 
     def _tiles(self, tiles: Tiles, by: int) -> None:
         if self._turns(tiles, by):

@@ -28,8 +28,8 @@ from editor.geometry import Placement
 from editor.io import files
 from editor.io.project import save_project
 from tests.app.conftest import Tell
-from tests.app.desk import Desk
-from tests.conftest import until
+from tests.support.program import Desk
+from tests.support.waiting import until
 from widgets.session.session import Notice
 
 

@@ -21,7 +21,7 @@ from editor.requests.edit_request import EditRequest, SegmentRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports
 from editor.requests.results import EditResult, Masks, Recipe
-from tests.conftest import Play, until
+from tests.support.waiting import Play, until
 
 Behaviour = Callable[[EditRequest], Reports[EditResult]]
 

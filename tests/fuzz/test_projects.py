@@ -30,8 +30,8 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import Subject
 from editor.requests.results import Recipe
-from tests.fuzz.campaign import campaign, check
-from tests.fuzz.mutations import broken_bytes, json_text
+from tests.support.campaign import campaign, check
+from tests.support.mutations import broken_bytes, json_text
 
 CASES = 1400
 OLD = Path(__file__).parents[1] / "editor" / "io" / "version_1.palimpsest"

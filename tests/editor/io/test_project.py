@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import typing
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -25,15 +26,15 @@ from editor.edits.dispatch import make_request
 from editor.edits.rerun import reopen
 from editor.geometry import Placement, Rect, Size
 from editor.io.blocks import pack, unpack
-from editor.io.manifest import ACTIONS, SAMPLERS, SETTINGS
+from editor.io.manifest import SETTINGS
 from editor.io.project import load_project, read_thumbnail, save_project
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.requests.edit_request import REVISION, Subject
+from editor.requests.edit_request import REVISION, Action, Sampler, Subject
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
-from tests.editor.planning.change_map_cases import MODEL
+from tests.support.change_map_cases import MODEL
 
 unit = st.floats(0, 1)
 anywhere = st.floats(-1e6, 1e6)
@@ -97,7 +98,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
     subjects = draw(st.lists(st.builds(Subject, ids, maybe_placement), max_size=2))
     return Recipe(
         chosen,
-        draw(st.sampled_from(ACTIONS)),
+        draw(st.sampled_from(typing.get_args(Action))),
         rect,
         draw(st.integers(0, 2**63 - 1)),
         tuple(subjects),
@@ -106,7 +107,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
         draw(words),
         draw(st.integers(0, 200)),
         draw(st.floats(0, 30)),
-        draw(st.sampled_from(SAMPLERS)),
+        draw(st.sampled_from(typing.get_args(Sampler))),
         draw(unit),
         draw(st.integers(1, REVISION)),
     )
@@ -358,7 +359,8 @@ def test_the_manifest_is_plain_json(tmp_path: Path) -> None:
         assert archive.testzip() is None
         manifest = json.loads(archive.read("manifest.json"))
     assert manifest["format"] == "palimpsest"
-    assert manifest["version"] == 5
+    assert manifest["version"] == 6
+    assert manifest["needs"] == 6
     assert manifest["size"] == [2 * BLOCK, BLOCK + 3]
     assert manifest["layers"][0]["name"] == "Background"
 

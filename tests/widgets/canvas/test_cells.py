@@ -27,7 +27,7 @@ from editor.planning.draft import Draft
 from editor.planning.plan import plan
 from editor.requests.reports import Preview, Progress
 from editor.requests.results import EditResult, Recipe
-from tests.widgets.canvas.easel import Easel, soft
+from tests.support.canvas_driver import Easel, soft
 from widgets.canvas.falloff_overlay import adapting
 from widgets.canvas.hold_overlay import Cells, cells_of, closing_cells
 
