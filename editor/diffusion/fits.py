@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import tempfile
@@ -12,9 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -25,18 +22,6 @@ Tensors = dict[str, torch.Tensor]
 BUDGET = 256 * 2**20  # bytes
 ENDING = ".safetensors"
 ABANDONED = 3600.0  # seconds
-
-
-def content_key(*parts: NDArray[np.generic] | str | float) -> str:
-    """A name for what depends on these and nothing else; arrays count with shape, type and every number."""
-    digest = hashlib.blake2b(digest_size=20)
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            digest.update(f"{part.dtype.str}{part.shape}".encode())
-            digest.update(np.ascontiguousarray(part).data)
-        else:
-            digest.update(f"{type(part).__name__}:{part!r};".encode())
-    return digest.hexdigest()
 
 
 class FitStore:

@@ -23,6 +23,7 @@ MAX_COUNTS: Final[dict[str, int]] = {
     "items": 2000,
     "exemplars": 1000,
     "planes": 20_000,
+    "fits": 100,
 }
 MAX_WORD_LENGTH = 200  # of any other text: a choice
 # What comes with a picture, in bytes; longer ones are left out. Far above what cameras and programs write, and below what a project takes back.
@@ -117,6 +118,10 @@ def numbered(document: Document, mending: Mending) -> Document:
     """
     ids = [thing.id for things in (document.layers, document.items, document.exemplars) for thing in things]
     named = [subject.id for layer in document.layers if layer.recipe is not None for subject in layer.recipe.subjects]
+    if document.partition is not None:
+        named += document.partition.items
+    for fit in document.fits:
+        named += fit.items
     following = max(document.next_id, max(ids, default=-1) + 1, max(named, default=-1) + 1)
     if len(set(ids)) == len(ids):
         return document if following == document.next_id else replace(document, next_id=following)

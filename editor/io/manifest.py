@@ -15,8 +15,10 @@ import numpy as np
 
 from editor.document.document import MAPS, Document
 from editor.document.exemplar import Exemplar
+from editor.document.fit_reference import FitReference
 from editor.document.item import Item
 from editor.document.layer import Layer
+from editor.document.partition import Partition
 from editor.document.placing import reachable
 from editor.document.rerun import Rerun
 from editor.document.tiles import Tiles
@@ -39,7 +41,9 @@ SETTINGS: Final[Mapping[str, type[MethodSettings]]] = MappingProxyType(
 
 # What stands in a manifest: of the file, and of the document.
 FILE_FIELDS: Final = frozenset(("format", "version", "needs", "block", "planes", "extras", "files"))
-DOCUMENT_FIELDS: Final = frozenset(("size", "next_id", "dpi", "layers", "maps", "items", "exemplars", "rerun"))
+DOCUMENT_FIELDS: Final = frozenset(
+    ("size", "next_id", "dpi", "layers", "maps", "items", "exemplars", "rerun", "partition", "fits")
+)
 
 
 def describe(document: Document, store: TileStore) -> dict[str, Any]:
@@ -56,6 +60,8 @@ def describe(document: Document, store: TileStore) -> dict[str, Any]:
         "items": [items.write(item, store) for item in document.items],
         "exemplars": [exemplars.write(exemplar, store) for exemplar in document.exemplars],
         "rerun": None if document.rerun is None else codec_of(Rerun).write(document.rerun, store),
+        "partition": None if document.partition is None else codec_of(Partition).write(document.partition, store),
+        "fits": [codec_of(FitReference).write(fit, store) for fit in document.fits],
     }
 
 
@@ -114,6 +120,10 @@ def rebuild(
         fields.whole("next_id", 0, MAX_NEXT_ID),
         metadata,
         codec_of(Rerun).read(fields.group("rerun"), reading) if fields.has("rerun") else None,
+        _partition(fields.group("partition"), reading) if fields.has("partition") else None,
+        tuple(codec_of(FitReference).read(group, reading) for group in fields.groups("fits", MAX_COUNTS["fits"]))
+        if fields.has("fits")
+        else (),
         unknown=read_opaque(unknown, reading),
         files=files,
     )
@@ -144,6 +154,14 @@ def _item(group: Fields, reading: Reading) -> Item:
     if item.placement is None:
         return item
     return replace(item, placement=placed(item.placement, item.size, document, item.name, reading.mending))
+
+
+def _partition(group: Fields, reading: Reading) -> Partition:
+    partition = codec_of(Partition).read(group, reading)
+    highest = len(partition.items)
+    if any(block.min() < 0 or block.max() > highest for _, block in partition.tiles.blocks()):
+        raise group.wrong("tiles")
+    return partition
 
 
 def _exemplar(group: Fields, reading: Reading) -> Exemplar:

@@ -41,7 +41,8 @@ class Recipe:
     @property
     def understood(self) -> bool:
         """Whether this version knows all of it, so that the edit can be run again."""
-        return not (isinstance(self.settings, UnknownSettings) or self.unknown or self.revision > REVISION)
+        more = self.unknown or any(subject.unknown for subject in self.subjects)
+        return not (isinstance(self.settings, UnknownSettings) or more or self.revision > REVISION)
 
     @classmethod
     def of(cls, request: EditRequest) -> Recipe:
