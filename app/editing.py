@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.runner import Runner, internal_error, out_of_memory
-from editor.edits.dispatch import at_strengths, candidates, frame_for, make_request, repair
+from editor.edits.dispatch import at_strengths, candidates, repair
 from editor.errors import EditorError, readable
 from editor.io.images import Picture, read_image
 from editor.models.info import ModelInfo
@@ -34,14 +34,14 @@ log = logging.getLogger(__name__)
 def request(asked: EditJob) -> CandidatesRequest | StrengthsRequest:
     """For all the results that are wanted. Raises `InvalidRequest`."""
     if asked.strengths:
-        return at_strengths(asked.document, asked.draft, asked.strengths, asked.planned)
-    return candidates(make_request(asked.document, asked.draft, asked.planned), asked.wanted)
+        return at_strengths(asked.document, asked.draft, asked.strengths, asked.planned, asked.methods)
+    return candidates(asked.method.request(asked.document, asked.draft, asked.planned), asked.wanted)
 
 
 def repair_request(mend: EdgeRepairJob) -> RepairRequest:
     """For the edge of a result that was accepted. Raises `InvalidRequest`."""
     asked = mend.candidate.asked
-    made = make_request(asked.document, asked.draft, asked.planned)
+    made = asked.method.request(asked.document, asked.draft, asked.planned)
     return repair(made, mend.candidate.result, mend.how)
 
 
@@ -79,7 +79,7 @@ async def run_edit(
 
 async def assess(runner: Runner, asked: EditJob, done: Callable[[Assessment | None], None]) -> None:
     """Whether the edit fits into memory; None where that cannot be told, as where the edit could not be made anyway."""
-    frame, model = frame_for(asked.document, asked.draft, asked.planned), asked.draft.model
+    frame, model = asked.method.frame(asked.document, asked.draft, asked.planned), asked.draft.model
     if frame is None or model is None:
         done(None)
         return
@@ -169,7 +169,7 @@ class Editing:
 
     def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
         self._only_newest(self._assessing, session)
-        asked = EditJob.of(session.plan, session.document, session.draft)
+        asked = EditJob.of(session.plan, session.document, session.draft, methods=session.methods)
         task = self._start(assess(self._runner, asked, done), partial(_tell, session))
         self._assessing[session] = task
         task.add_done_callback(lambda ended: self._forget(self._assessing, session, ended))

@@ -14,8 +14,8 @@ from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Size
 from editor.models.info import ModelInfo
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import Reports
+from editor.requests.samplers import Sampler
 
 Image = NDArray[np.float32]  # (H, W, 3), 0 to 1
 

@@ -16,7 +16,7 @@ import diffusers
 import torch
 
 from editor.errors import InvalidRequest
-from editor.requests.edit_request import Sampler
+from editor.requests.samplers import Sampler
 
 SAMPLERS: MappingProxyType[Sampler, type] = MappingProxyType(
     {

@@ -26,12 +26,14 @@ from editor.io.fields import Fields, Malformed
 from editor.io.limits import MAX_COUNTS, MAX_LENGTHS, MAX_WORD_LENGTH, RANGES, Mending, numbered, placed, sensible_rect
 from editor.io.metadata import unpack_extras
 from editor.io.planes import Planes, TileStore
-from editor.requests.edit_request import Action, Sampler, Subject
-from editor.requests.method_settings import MethodSettings
+from editor.methods.registry import METHODS
+from editor.requests.edit_request import Action, Subject
+from editor.requests.method_settings import MethodSettings, UnknownSettings
 from editor.requests.results import Recipe
+from editor.requests.samplers import Sampler
 from editor.requests.settings_fields import check_ranges, field_specs
 
-SETTINGS: dict[str, Any] = {kind.__name__: kind for kind in typing.get_args(MethodSettings)}
+SETTINGS: Mapping[str, type[MethodSettings]] = METHODS.settings_by_id
 SAMPLERS: tuple[Sampler, ...] = typing.get_args(Sampler)
 ACTIONS: tuple[Action, ...] = typing.get_args(Action)
 
@@ -189,9 +191,13 @@ def _describe_layer(layer: Layer, store: TileStore) -> dict[str, Any]:
 
 
 def _describe_recipe(recipe: Recipe) -> dict[str, Any]:
+    method, settings = type(recipe.settings).__name__, recipe.settings
+    values = {spec.name: getattr(settings, spec.name) for spec in field_specs(type(settings))}
+    if isinstance(settings, UnknownSettings):
+        method, values = settings.method, dict(settings.fields)
     return {
-        "method": type(recipe.settings).__name__,
-        "settings": {spec.name: getattr(recipe.settings, spec.name) for spec in field_specs(type(recipe.settings))},
+        "method": method,
+        "settings": values,
         "action": recipe.action,
         "rect": [int(each) for each in recipe.rect],
         "seed": int(recipe.seed),
@@ -274,10 +280,10 @@ def _recipe(group: Fields, mending: Mending) -> Recipe:
 
 def _settings(group: Fields) -> MethodSettings:
     """The settings of a recipe; a field that the file does not know yet has its default, as has one that nobody sets by hand."""
-    kind = SETTINGS.get(group.text("method", MAX_WORD_LENGTH))
-    if kind is None:
-        raise group.wrong("method")
-    values = group.group("settings")
+    method, values = group.text("method", MAX_WORD_LENGTH), group.group("settings")
+    kind = SETTINGS.get(method)
+    if kind is None or any(values.has(name) and values.value(name) != kept for name, kept in kind.retired.items()):
+        return UnknownSettings(method=method, fields=values.all)
     readers: dict[str, Callable[[str], object]] = {
         "bool": values.flag,
         "int": values.whole,
@@ -285,7 +291,9 @@ def _settings(group: Fields) -> MethodSettings:
         "str": values.text,
         "choice": values.text,
     }
-    found = {spec.name: readers[spec.kind](spec.name) for spec in field_specs(kind) if values.has(spec.name)}
+    found: dict[str, Any] = {
+        spec.name: readers[spec.kind](spec.name) for spec in field_specs(kind) if values.has(spec.name)
+    }
     made: MethodSettings = kind(**found)
     try:
         check_ranges(made)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect, Size
 from editor.requests.frame import Frame
-from editor.requests.method_settings import MethodSettings
+from editor.requests.method_settings import MethodSettings, Use
+from editor.requests.samplers import Sampler
 from editor.requests.settings_fields import Range, check_ranges
 
 REVISION: Final = 2
@@ -31,8 +32,6 @@ Pixels = NDArray[np.uint8]
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-
-Sampler = Literal["", "euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm", "ddpm", "pndm"]
 Action = Literal["fill", "remove", "move", "blend"]
 
 
@@ -201,7 +200,7 @@ class RepairRequest:
     def __post_init__(self) -> None:
         if self.latents.ndim != 3 or self.latents.dtype != np.float32 or not np.isfinite(self.latents).all():
             raise InvalidRequest("What the edit ended with is damaged.", "Run the edit again.")
-        if not self.request.settings.leaves_latents:
+        if Use.REPAIR not in self.request.settings.uses:
             raise InvalidRequest("This edit leaves nothing that could be repaired.", "Run it again another way.")
         self.latents.setflags(write=False)
 

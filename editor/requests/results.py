@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.geometry import Rect
-from editor.requests.edit_request import REVISION, Action, EditRequest, Sampler, Subject
+from editor.requests.edit_request import REVISION, Action, EditRequest, Subject
 from editor.requests.method_settings import MethodSettings
+from editor.requests.samplers import Sampler
 
 
 @dataclass(frozen=True, slots=True)

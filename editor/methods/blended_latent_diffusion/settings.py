@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from editor.requests.method_settings import MatchTone, MethodSettings, SoftEdge, WorkingSize
+from editor.requests.method_settings import MatchTone, MethodSettings, Region, SoftEdge, Use, WorkingSize
 from editor.requests.settings_fields import Label, Range
 
 
@@ -18,12 +18,21 @@ class BlendedSettings(MethodSettings):
     blend pictures instead of latents (of "ref_ldm" only).
     """
 
-    needs_model: ClassVar[bool] = True
-    reads_prompt: ClassVar[bool] = True
-    leaves_latents: ClassVar[bool] = True
+    uses: ClassVar[frozenset[Use]] = frozenset(
+        {
+            Use.MODEL,
+            Use.WORDS,
+            Use.SCRIBBLE,
+            Use.SURROUNDINGS,
+            Use.SIZE,
+            Use.THIN_REGIONS,
+            Use.RANKING,
+            Use.REPAIR,
+        }
+    )
 
     region: Annotated[
-        Literal["inside", "outside"],
+        Region,
         Label("Change", "What is painted or selected, or everything else.", "region"),
     ] = "inside"
     thin: Annotated[

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.document.faint_strength import DEAD_BAND
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import ExemplarInput
@@ -19,8 +20,6 @@ from editor.requests.edit_request import ExemplarInput
 Map = NDArray[np.float32]
 Counts = NDArray[np.int64]
 
-# 8-bit maps have noise near their ends, above all as JPEG: closer than this counts as the end.
-DEAD_BAND = 4 / 255
 OWNED = 0.5  # share of a cell that an exemplar must cover to own it
 # Steps of the plastic-number sequence (M. Roberts, 2018): evenly spread offsets without a visible pattern.
 _SPREAD = (0.7548776662466927, 0.5698402909980532)

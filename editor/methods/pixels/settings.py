@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from editor.requests.method_settings import MatchTone, MethodSettings, SoftEdge, WorkingSize
+from editor.requests.method_settings import MatchTone, MethodSettings, SoftEdge, Use, WorkingSize
 from editor.requests.settings_fields import Label, Range
 
 
@@ -16,8 +16,7 @@ class PixelsSettings(MethodSettings):
     `rule`: "hold" is ours; "reference" and "differential" are the published algorithms, for comparison.
     """
 
-    needs_model: ClassVar[bool] = True
-    reads_prompt: ClassVar[bool] = True
+    uses: ClassVar[frozenset[Use]] = frozenset({Use.MODEL, Use.WORDS, Use.EXEMPLARS, Use.SIZE, Use.STRENGTHS})
 
     passes: Annotated[
         Literal["together", "one_by_one"],

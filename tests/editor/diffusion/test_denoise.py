@@ -14,8 +14,8 @@ from editor.diffusion.blending import Anchor
 from editor.diffusion.denoise import MUCH, Sampled, denoise
 from editor.diffusion.schedule import SAMPLERS, Schedule
 from editor.geometry import Rect
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports
+from editor.requests.samplers import Sampler
 
 # diffusers turns a tensor into an array in a way that newer versions of numpy announce to end.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -30,8 +30,8 @@ from editor.geometry import Rect, Size
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
 from editor.models.rankers import RankerInfo
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import FinishEarly, Preview, Progress, Reports, outcome_of
+from editor.requests.samplers import Sampler
 from tests import tiny
 from tests.editor.diffusion.bench import free, picture
 

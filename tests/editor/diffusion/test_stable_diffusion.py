@@ -17,8 +17,8 @@ from editor.diffusion.guidance import Guidance, guided
 from editor.diffusion.schedule import SAMPLERS
 from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.geometry import Size
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import outcome_of
+from editor.requests.samplers import Sampler
 from tests.editor.diffusion.bench import (
     assert_same_calls,
     fingerprint,

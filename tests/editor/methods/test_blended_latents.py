@@ -19,9 +19,10 @@ from editor.diffusion.noise import Noise
 from editor.errors import InvalidRequest
 from editor.methods.blended_latent_diffusion.model import reference, starting
 from editor.model_canvas.canvas import ModelCanvas
-from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.edit_request import EditRequest
 from editor.requests.reports import outcome_of
 from editor.requests.results import EditResult
+from editor.requests.samplers import Sampler
 from tests.editor.methods import pixels_stock
 from tests.editor.methods.blended_stage import (
     REGION,

@@ -14,16 +14,17 @@ import torch
 from numpy.typing import NDArray
 
 from editor.errors import InvalidRequest
+from editor.execution import EXECUTIONS
 from editor.geometry import Rect, Size
-from editor.methods import MODEL_METHODS
 from editor.methods.pixels.model import edit, edit_batch
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.model_canvas.paste_back import paste_alpha
-from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, outcome_of
 from editor.requests.results import EditResult
+from editor.requests.samplers import Sampler
 from tests.editor.methods.pixels_stage import (
     CELLS,
     MODELS,
@@ -73,7 +74,7 @@ def _chain(**more: Any) -> EditRequest:
 
 
 def test_the_table_of_methods_knows_it() -> None:
-    assert MODEL_METHODS[PixelsSettings]() is edit_batch
+    assert EXECUTIONS[PixelsSettings]().edit_on_model is edit_batch
 
 
 @pytest.mark.parametrize(("name", "sampler"), SAMPLERS)

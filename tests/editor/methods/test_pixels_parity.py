@@ -21,9 +21,10 @@ from editor.edits.dispatch import make_request
 from editor.geometry import Placement, Size
 from editor.methods.pixels.settings import PixelsSettings
 from editor.planning.draft import Draft
-from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import outcome_of
+from editor.requests.samplers import Sampler
 from tests.editor.methods import pixels_oracle, pixels_stock
 from tests.editor.methods.pixels_stage import (
     CELLS,

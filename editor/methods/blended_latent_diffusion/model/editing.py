@@ -10,6 +10,7 @@ import torch
 from editor.diffusion.asking import told
 from editor.diffusion.backend import Backend
 from editor.diffusion.denoise import denoise
+from editor.diffusion.fits import FitStore
 from editor.diffusion.loading import out_of_memory
 from editor.diffusion.previews import LatentColours, Previews
 from editor.errors import NotFinite, let_go
@@ -36,11 +37,15 @@ def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
 
 
 @torch.no_grad()
-def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[tuple[EditResult, ...]]:
+def edit_batch(
+    request: EditRequest, seeds: Sequence[int], backend: Backend, fits: FitStore | None = None
+) -> Reports[tuple[EditResult, ...]]:
     """One candidate for each seed, reported as `ResultReady` when it is finished (arXiv 2206.02779, algorithm 1; specification, section 4.1).
 
     The source, noised to the level where the run begins, is denoised by the words; after every step the cells outside the region are written
     over with the source at that step's level, and at the end with the source itself. Each candidate is that of a run by itself, to rounding.
+
+    fits: where what was learned about pictures is kept; asked for the same again, it comes at once
 
     Raises `NotFinite` where there is no picture in what the model made, after those candidates that are sound.
     """
@@ -55,7 +60,7 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
     source = working.image(request.image if request.scribble is None else request.scribble)
     begin = starting.begin if settings.rule == "canonical" else reference.begin
     start = begin(request, region, backend, seeds, source)
-    finish = Finish.of(request, settings, region, backend)
+    finish = Finish.of(request, settings, region, backend, fits)
     show = Previews(LatentColours(start.source[:1], source), working, finish.alpha)
     sampling = denoise(denoiser, start.latents, start.holds, start.schedule, start.generators, show=show)
     after = AFTER if finish.learns is None else LEARNING

@@ -25,7 +25,8 @@ from editor.errors import InvalidRequest
 from editor.methods.blended_latent_diffusion.model.starting import Region, Start
 from editor.methods.blended_latent_diffusion.region_cells import HALF, nearest_cells, published_stage_of, widened
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.edit_request import EditRequest
+from editor.requests.samplers import Sampler
 
 MIN_STEPS = 10  # steps; with 8 the noise that is left is nearly half of all there is
 TRAINED = 1000  # timesteps

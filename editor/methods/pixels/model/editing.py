@@ -11,6 +11,7 @@ import torch
 from editor.diffusion.asking import holding, told
 from editor.diffusion.backend import Backend
 from editor.diffusion.denoise import denoise
+from editor.diffusion.fits import FitStore
 from editor.diffusion.guidance import Denoiser
 from editor.diffusion.noise import Noise
 from editor.diffusion.previews import LatentColours, Previews
@@ -42,7 +43,9 @@ def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
 
 
 @torch.no_grad()
-def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[tuple[EditResult, ...]]:
+def edit_batch(
+    request: EditRequest, seeds: Sequence[int], backend: Backend, fits: FitStore | None = None
+) -> Reports[tuple[EditResult, ...]]:
     """The same edit with several seeds at once; each result is that of a run by itself, to rounding. Each is reported as `ResultReady` at the end.
 
     Raises `NotFinite` where there is no picture in what the model made, after those results that are sound.
