@@ -279,8 +279,6 @@ def test_an_exemplar_that_a_map_leads_shows_where_it_is_let_in(easel: Easel) -> 
     assert seen(left) == seen(right) == seen(far) == [255, 0, 0]
     session.undo()
     assert seen(far) != [255, 0, 0]
-    session.set_draft(settings=PixelsSettings(rule="reference"))
-    assert seen(far) == [255, 0, 0]
 
 
 def test_from_preview_to_result_nothing_flashes(easel: Easel) -> None:
