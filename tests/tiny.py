@@ -38,7 +38,7 @@ def stable_diffusion(
             vae=_vae(0.18215, force_upcast=False),
             text_encoder=_text(transformers.CLIPTextModel, 8),
             tokenizer=_tokenizer("<|endoftext|>"),
-            unet=_unet(cross_attention_dim=8),
+            unet=unet(cross_attention_dim=8),
             scheduler=scheduler,
             safety_checker=None,
             feature_extractor=None,
@@ -56,7 +56,7 @@ def stable_diffusion_xl(folder: Path, seed: int = 0) -> Path:
             text_encoder_2=_text(transformers.CLIPTextModelWithProjection, 16),
             tokenizer=_tokenizer("<|endoftext|>"),
             tokenizer_2=_tokenizer("!"),
-            unet=_unet_xl(cross_attention_dim=24, ids=6),
+            unet=unet_xl(cross_attention_dim=24, ids=6),
             scheduler=_euler(),
             force_zeros_for_empty_prompt=True,
             add_watermarker=False,
@@ -73,7 +73,7 @@ def stable_diffusion_xl_refiner(folder: Path, seed: int = 1) -> Path:
             text_encoder_2=_text(transformers.CLIPTextModelWithProjection, 16),
             tokenizer=None,
             tokenizer_2=_tokenizer("!"),
-            unet=_unet_xl(cross_attention_dim=16, ids=5),
+            unet=unet_xl(cross_attention_dim=16, ids=5),
             scheduler=_euler(),
             requires_aesthetics_score=True,
             force_zeros_for_empty_prompt=False,
@@ -86,24 +86,7 @@ def kandinsky(folder: Path, seed: int = 0) -> Path:
     """Kandinsky 2.2: `folder/decoder` and, beside it, `folder/prior`. Returns the decoder, by which the model is known."""
     with seeded(seed):
         decoder = diffusers.KandinskyV22Pipeline(
-            unet=diffusers.UNet2DConditionModel(
-                sample_size=NATIVE // 8,
-                in_channels=4,
-                out_channels=8,
-                down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
-                mid_block_type="UNetMidBlock2DSimpleCrossAttn",
-                up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
-                block_out_channels=(8, 16),
-                layers_per_block=1,
-                norm_num_groups=4,
-                attention_head_dim=8,
-                cross_attention_dim=8,
-                encoder_hid_dim=16,
-                encoder_hid_dim_type="image_proj",
-                addition_embed_type="image",
-                addition_embed_type_num_heads=2,
-                resnet_time_scale_shift="scale_shift",
-            ),
+            unet=kandinsky_unet(),
             scheduler=diffusers.DDPMScheduler(
                 beta_start=0.00085, beta_end=0.012, variance_type="learned_range", clip_sample=False
             ),
@@ -151,6 +134,28 @@ def kandinsky(folder: Path, seed: int = 0) -> Path:
     return _save(decoder, folder / "decoder")
 
 
+def kandinsky_unet() -> diffusers.UNet2DConditionModel:
+    """The network of Kandinsky 2.2's decoder."""
+    return diffusers.UNet2DConditionModel(
+        sample_size=NATIVE // 8,
+        in_channels=4,
+        out_channels=8,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        norm_num_groups=4,
+        attention_head_dim=8,
+        cross_attention_dim=8,
+        encoder_hid_dim=16,
+        encoder_hid_dim_type="image_proj",
+        addition_embed_type="image",
+        addition_embed_type_num_heads=2,
+        resnet_time_scale_shift="scale_shift",
+    )
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Layers draw their weights from torch's own generator; it goes on afterwards as if nothing had been drawn."""
@@ -184,7 +189,7 @@ def _vae(scaling_factor: float, *, force_upcast: bool) -> diffusers.AutoencoderK
     )
 
 
-def _unet(**config: Any) -> diffusers.UNet2DConditionModel:
+def unet(**config: Any) -> diffusers.UNet2DConditionModel:
     return diffusers.UNet2DConditionModel(
         sample_size=NATIVE // 8,
         in_channels=4,
@@ -199,8 +204,8 @@ def _unet(**config: Any) -> diffusers.UNet2DConditionModel:
     )
 
 
-def _unet_xl(cross_attention_dim: int, ids: int) -> diffusers.UNet2DConditionModel:
-    return _unet(
+def unet_xl(cross_attention_dim: int, ids: int) -> diffusers.UNet2DConditionModel:
+    return unet(
         cross_attention_dim=cross_attention_dim,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),

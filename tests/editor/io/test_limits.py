@@ -23,6 +23,7 @@ from editor.geometry import Placement, Rect, Size
 from editor.io import limits
 from editor.io.blocks import pack
 from editor.io.project import load_project, open_project, save_project
+from editor.requests.edit_request import REVISION
 
 SIDE = 60
 
@@ -181,7 +182,7 @@ def recipe(rect: tuple[int, ...] = (0, 0, 9, 9), **more: object) -> dict[str, ob
 HUGE = 10**400
 NONSENSE: list[Callable[[Any], object]] = [
     lambda m: m["layers"][0].update(id=HUGE),
-    lambda m: m["layers"][0].update(recipe=recipe(revision=3)),
+    lambda m: m["layers"][0].update(recipe=recipe(revision=REVISION + 1)),
     lambda m: m["layers"][0].update(recipe=recipe(revision=0)),
     lambda m: m["layers"][0].update(id=-1),
     lambda m: m.update(next_id=HUGE),
