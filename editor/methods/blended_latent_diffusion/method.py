@@ -27,7 +27,7 @@ NO_WORDS, HARSH = 1.0, 15.0  # guidance
 KEEP = ("Keep what is there", "Free")
 
 
-class BlendedLatentDiffusion(RepaintingMethod[BlendedSettings]):
+class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
     """Paints what the words say inside a region (Avrahami, Fried and Lischinski, arXiv 2206.02779)."""
 
     settings = BlendedSettings
@@ -148,4 +148,4 @@ class BlendedLatentDiffusion(RepaintingMethod[BlendedSettings]):
         return ""
 
 
-BLENDED_LATENT_DIFFUSION = BlendedLatentDiffusion()
+BLENDED_LATENT_DIFFUSION = BlendedLatentDiffusionMethod()

@@ -30,7 +30,7 @@ WORDS_WIN = 8.0  # guidance
 LITTLE_LEFT = 0.85  # overall strength
 
 
-class Pixels(RepaintingMethod[PixelsSettings]):
+class PixelsMethod(RepaintingMethod[PixelsSettings]):
     """Repaints from exemplars and words as far as painted strength says (Das Biswas et al., arXiv 2501.09826)."""
 
     settings = PixelsSettings
@@ -107,4 +107,4 @@ def _softest(
     return most if most[1] > MAX_ENLARGEMENT else None
 
 
-PIXELS = Pixels()
+PIXELS = PixelsMethod()

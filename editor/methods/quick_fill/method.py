@@ -19,7 +19,7 @@ MARGIN, SIDE = 7, 512
 MIN_MARGIN, MAX_MARGIN = 2, 60  # pixels
 
 
-class QuickFill(Method[QuickFillSettings]):
+class QuickFillMethod(Method[QuickFillSettings]):
     """Copies what fits from the picture (shift-map editing; Pritch, Kav-Venaki and Peleg, 2009)."""
 
     settings = QuickFillSettings
@@ -61,4 +61,4 @@ class QuickFill(Method[QuickFillSettings]):
         return request.request(document, draft, planned)
 
 
-QUICK_FILL = QuickFill()
+QUICK_FILL = QuickFillMethod()
