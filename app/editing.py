@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.runner import Runner, internal_error, out_of_memory
-from editor.edits.dispatch import at_strengths, candidates, repair
+from editor.edits.dispatch import at_strengths, candidates, make_request, repair
 from editor.errors import EditorError, readable
 from editor.io.images import Picture, read_image
 from editor.models.info import ModelInfo
@@ -35,13 +35,13 @@ def request(asked: EditJob) -> CandidatesRequest | StrengthsRequest:
     """For all the results that are wanted. Raises `InvalidRequest`."""
     if asked.strengths:
         return at_strengths(asked.document, asked.draft, asked.strengths, asked.planned, asked.methods)
-    return candidates(asked.method.request(asked.document, asked.draft, asked.planned), asked.wanted)
+    return candidates(make_request(asked.document, asked.draft, asked.planned, asked.methods), asked.wanted)
 
 
 def repair_request(mend: EdgeRepairJob) -> RepairRequest:
     """For the edge of a result that was accepted. Raises `InvalidRequest`."""
     asked = mend.candidate.asked
-    made = asked.method.request(asked.document, asked.draft, asked.planned)
+    made = make_request(asked.document, asked.draft, asked.planned, asked.methods)
     return repair(made, mend.candidate.result, mend.how)
 
 

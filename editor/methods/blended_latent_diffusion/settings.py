@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
 from editor.requests.method_settings import MatchTone, MethodSettings, Region, SoftEdge, Use, WorkingSize
@@ -14,8 +16,6 @@ class BlendedSettings(MethodSettings):
     """Blended Latent Diffusion: words inside a region, everything else kept (arXiv 2206.02779; see `editor.methods.blended_latent_diffusion`).
 
     How much of what lies in the region is kept is the strength of the request: of the steps, the noisiest 1 - strength are skipped.
-    `rule`: "canonical" is ours; the others are the published scripts, for comparison. `pixel_blending`: the share of steps, at the end, that
-    blend pictures instead of latents (of "ref_ldm" only).
     """
 
     uses: ClassVar[frozenset[Use]] = frozenset(
@@ -30,6 +30,9 @@ class BlendedSettings(MethodSettings):
             Use.REPAIR,
         }
     )
+    retired: ClassVar[Mapping[str, object]] = MappingProxyType(
+        {"rule": "canonical"}
+    )  # the published ones: see `reference`
 
     region: Annotated[
         Region,
@@ -72,8 +75,3 @@ class BlendedSettings(MethodSettings):
             "Ranking looks at", "The region with some surroundings, or the region alone in the whole frame.", "expert"
         ),
     ] = "crop"
-    rule: Annotated[
-        Literal["canonical", "ref_ldm", "ref_sd2", "ref_sdxl"],
-        Label("Rule", "The first is ours; the others are the published scripts, for comparison.", "expert"),
-    ] = "canonical"
-    pixel_blending: Annotated[float, Range(0.0, 1.0)] = 0.0

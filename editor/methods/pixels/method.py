@@ -66,11 +66,11 @@ class PixelsMethod(RepaintingMethod[PixelsSettings]):
     ) -> HoldPreview:
         """Steps are counted by index here, whatever the settings say: noise levels are known to the sampler only."""
         own = self.own(settings)
-        run = run_length(own, strength, steps)
+        run = run_length(strength, steps)
         return HoldPreview(counts_of(own, exemplars, strength, canvas, run), run, by_index=own.map_scale == "index")
 
     def running_steps(self, settings: MethodSettings, strength: float, steps: int) -> int:
-        return run_length(self.own(settings), np.full((1, 1), strength, np.float32), steps)
+        return run_length(np.full((1, 1), strength, np.float32), steps)
 
     def warning(self, document: Document, draft: Draft, planned: Plan, model: ModelInfo) -> str:
         out = kept_out(document, draft, planned)

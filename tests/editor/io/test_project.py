@@ -79,7 +79,6 @@ def recipe(draw: st.DrawFn) -> Recipe:
             passes=draw(st.sampled_from(["together", "one_by_one"])),
             scale=draw(st.floats(0.4, 2)),
             thin_strokes=draw(st.booleans()),
-            rule=draw(st.sampled_from(["hold", "reference", "differential"])),
             noise=draw(st.sampled_from(["shared", "independent"])),
             fill_transparent=draw(st.booleans()),
         )
@@ -90,7 +89,6 @@ def recipe(draw: st.DrawFn) -> Recipe:
             finish=draw(st.sampled_from(["paste", "poisson", "decoder", "latents"])),
             scale=draw(st.floats(0.4, 2)),
             rank=draw(st.sampled_from(["crop", "reference"])),
-            rule=draw(st.sampled_from(["canonical", "ref_ldm", "ref_sd2", "ref_sdxl"])),
             fill_transparent=draw(st.booleans()),
         )
     rect = Rect.at(draw(st.integers(-9999, 9999)), draw(st.integers(-9999, 9999)), 5, 6)

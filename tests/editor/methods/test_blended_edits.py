@@ -35,6 +35,7 @@ from tests.editor.methods.blended_stage import (
     encoded,
     final,
     found_of,
+    made_by,
     run,
     settings,
     shown,
@@ -300,7 +301,7 @@ def test_invariant_31_cancelled_at_any_moment_the_model_is_as_before(models: Mod
     full = candidates(asked, (11, 4), model, whole)
     for at in range(0, len(whole), 3):
         recorded = Recorded(model.backend)
-        reports = edit_batch(asked, (11, 4), recorded)
+        reports = made_by(asked).edit_batch(asked, (11, 4), recorded)
         for _ in range(at + 1):
             next(reports)
         calls = len(recorded.inputs)

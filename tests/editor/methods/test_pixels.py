@@ -34,6 +34,7 @@ from tests.editor.methods.pixels_stage import (
     Recorded,
     ask,
     batch_of,
+    by_rule,
     cells,
     drive,
     exemplar,
@@ -81,7 +82,7 @@ def test_the_table_of_methods_knows_it() -> None:
 @pytest.mark.parametrize(("name", "sampler"), SAMPLERS)
 @pytest.mark.parametrize("rule", ["hold", "reference"])
 def test_invariant_17_a_batch_is_single_runs(models: Models, name: str, sampler: Sampler, rule: Any) -> None:
-    request = ask(_middle(), exemplar(2), sampler=sampler, steps=6, settings=PixelsSettings(rule=rule))
+    request = ask(_middle(), exemplar(2), sampler=sampler, steps=6, settings=by_rule(rule=rule))
     seeds = (11, 4)
     results, latents = batch_of(request, seeds, models(name))
     for k, seed in enumerate(seeds):

@@ -22,6 +22,7 @@ from tests.editor.methods.pixels_stage import (
     SIDE,
     Model,
     ask,
+    by_rule,
     cells,
     exemplar,
     latents_of,
@@ -49,7 +50,7 @@ LEFT, RIGHT = _part(slice(1, 7), slice(1, 6)), _part(slice(2, 8), slice(9, 15))
 
 def _settings(**more: Any) -> PixelsSettings:
     values: dict[str, Any] = {"match_tone": "off", "exemplar_prompt": 0.0}
-    return PixelsSettings(**{**values, **more})
+    return by_rule(**{**values, **more})
 
 
 def _ask(*exemplars: ExemplarInput, strength: Map | None = None, **settings: Any) -> EditRequest:

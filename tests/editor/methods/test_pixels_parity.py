@@ -34,6 +34,7 @@ from tests.editor.methods.pixels_stage import (
     SIDE,
     Model,
     ask,
+    by_rule,
     cells,
     exemplar,
     greys,
@@ -70,7 +71,7 @@ RUNS: list[tuple[str, Sampler, int, float]] = [
 
 
 def _settings(rule: Any, **more: Any) -> PixelsSettings:
-    return PixelsSettings(rule=rule, match_tone="off", compose="latents", exemplar_prompt=0.0, **more)
+    return by_rule(rule=rule, match_tone="off", compose="latents", exemplar_prompt=0.0, **more)
 
 
 def _request(rule: Any, run_of: tuple[str, Sampler, int, float], *exemplars: Any, **more: Any) -> EditRequest:

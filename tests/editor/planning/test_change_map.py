@@ -507,7 +507,7 @@ class TestAFullFrameExemplar:
         document = self.triple(map)
         request = make_request(document, draft(strength=overall, frame=document.rect))
         working = ModelCanvas(Frame.full_size(document.rect), document.size, 8)
-        steps = run_length(PixelsSettings(), request.strength, 40)
+        steps = run_length(request.strength, 40)
         assert steps == round(40 * overall)
         held = counts_of(PixelsSettings(), request.exemplars, request.strength, working, steps)
         keep = 1 - map[::8, ::8].astype(np.float64)

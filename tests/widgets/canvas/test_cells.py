@@ -123,7 +123,7 @@ def _real(document: Document, asked: Draft) -> NDArray[np.int64]:
     """The counts of the request that a run would make."""
     request = make_request(document, replace(asked, seed=1))
     assert isinstance(request.settings, PixelsSettings)
-    steps = run_length(request.settings, request.strength, request.steps)
+    steps = run_length(request.strength, request.steps)
     working = ModelCanvas.of(request.frame, MODEL)
     return counts_of(request.settings, request.exemplars, request.strength, working, steps)
 
