@@ -29,7 +29,7 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m 'not slow and not gpu'
+	$(BIN)/python -m pytest -n logical --dist worksteal -m 'not gpu'
 
 bench: $(READY)
 	$(BIN)/python -m app bench --json bench.json

@@ -39,7 +39,7 @@ def can_reopen(document: Document, layer: Layer, methods: Methods = METHODS) -> 
     if recipe is None:
         return "No edit made this layer."
     method = methods.find(recipe.settings)
-    if method is None:
+    if method is None or not recipe.understood:
         return NOT_UNDERSTOOD
     document = restored(document)
     layer = document.layer(layer.id) or layer
@@ -165,6 +165,8 @@ def draft_again(document: Document) -> tuple[Draft, str]:
     layer = None if rerun is None else document.layer(rerun.layer)
     if layer is None or layer.recipe is None:
         raise InvalidRequest("No edit is being run again.", "Choose a layer that an edit made.")
+    if not layer.recipe.understood:
+        raise InvalidRequest("This edit cannot be run again.", NOT_UNDERSTOOD)
     return _draft(document, layer, layer.recipe), layer.recipe.model
 
 

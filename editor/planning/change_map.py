@@ -13,8 +13,8 @@ from dataclasses import replace
 from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Map, Mask
 from editor.document.document import Document
 from editor.document.faint_strength import drop_faint, strength_rect
 from editor.document.placing import on_grid
@@ -37,9 +37,6 @@ from editor.planning.plan import Plan
 from editor.planning.scribble import scribble_of, scribble_reach, scribble_region
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.frame import Frame, choose_frame, frame_at
-
-Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 TRANSPARENT = (
     "The picture is transparent here.",

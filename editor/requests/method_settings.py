@@ -8,6 +8,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+from editor.requests.opaque import NOTHING, Opaque
 from editor.requests.settings_fields import Label, Range
 
 # Fields that several methods have.
@@ -89,6 +90,9 @@ class MethodSettings:
     reads_prompt: whether words count (`Use.WORDS`)
     retired: fields that earlier versions had, each with the value under which a recipe still means the same without it; a recipe with another
         value becomes `UnknownSettings`
+
+    A field that is added later must be left out of files where it has the value that means what earlier versions did: they take a recipe with
+    a field that they do not know for one that they cannot run.
     """
 
     uses: ClassVar[frozenset[Use]] = frozenset()
@@ -143,4 +147,4 @@ class UnknownSettings(MethodSettings):
     """
 
     method: str = ""
-    fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    fields: Opaque = NOTHING

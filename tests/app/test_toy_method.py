@@ -19,8 +19,8 @@ from editor.methods.registry import METHODS
 from editor.planning.draft import STRENGTHS
 from editor.requests.method_settings import UnknownSettings
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.toy_method import EXECUTIONS_WITH_TINT, METHODS_WITH_TINT, TINT, TintSettings
+from tests.support.program import Desk, by_hand
+from tests.support.toy_method import EXECUTIONS_WITH_TINT, METHODS_WITH_TINT, TINT, TintSettings
 from widgets.controls.slider import Slider
 from widgets.panels.layers import recipe_words
 from widgets.session import run_actions

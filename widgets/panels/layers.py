@@ -145,10 +145,8 @@ class _LayerRow(Row):
 def recipe_words(recipe: Recipe, methods: Methods = METHODS) -> str:
     """How a layer was made, line by line."""
     settings, method = recipe.settings, methods.find(recipe.settings)
-    if method is None:
-        lines = [_ACTIONS[recipe.action], "With a method or settings that this version of Palimpsest does not have"]
-    else:
-        lines = [f"{_ACTIONS[recipe.action]} with {method.name}"]
+    with_what = "what this version of Palimpsest does not have" if method is None else method.name
+    lines = [f"{_ACTIONS[recipe.action]} with {with_what}"]
     if recipe.model:
         lines.append(f"Model: {PurePath(recipe.model).name}")
     if recipe.prompt:

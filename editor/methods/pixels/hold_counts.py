@@ -11,14 +11,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Counts, Map
 from editor.document.faint_strength import DEAD_BAND
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import ExemplarInput
 
-Map = NDArray[np.float32]
-Counts = NDArray[np.int64]
-
+TIE = 1e-6  # closer than this to a threshold counts as on it
 OWNED = 0.5  # share of a cell that an exemplar must cover to own it
 # Steps of the plastic-number sequence (M. Roberts, 2018): evenly spread offsets without a visible pattern.
 _SPREAD = (0.7548776662466927, 0.5698402909980532)

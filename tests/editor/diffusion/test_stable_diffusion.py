@@ -20,7 +20,7 @@ from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.geometry import Size
 from editor.requests.reports import outcome_of
 from editor.requests.samplers import Sampler
-from tests.editor.diffusion.bench import (
+from tests.support.diffusion import (
     assert_same_calls,
     at,
     fingerprint,

@@ -26,7 +26,7 @@ from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, outcome_of
 from editor.requests.results import EditResult
 from editor.requests.samplers import Sampler
-from tests.editor.methods.pixels_stage import (
+from tests.support.pixels_cases import (
     CELLS,
     MODELS,
     SIDE,
@@ -36,17 +36,16 @@ from tests.editor.methods.pixels_stage import (
     batch_of,
     by_rule,
     cells,
-    drive,
     exemplar,
     picture,
     run,
 )
+from tests.support.reports import drive
 
 Models = Callable[[str], Model]
 Map = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 # Those that draw numbers of their own while they run, and one that does not.
 SAMPLERS: tuple[tuple[str, Sampler], ...] = (

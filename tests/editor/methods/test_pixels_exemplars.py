@@ -12,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.noise import Noise
-from editor.methods.pixels.model.composing import Pass, picture_prompts, start
+from editor.methods.pixels.model import reference
+from editor.methods.pixels.model.composing import Pass, Rule, picture_prompts, start
+from editor.methods.pixels.model.reference import DIFFERENTIAL
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest, ExemplarInput
-from tests.editor.methods.pixels_stage import (
+from tests.support.pixels_cases import (
     CELLS,
     MODELS,
     SIDE,
@@ -26,6 +28,7 @@ from tests.editor.methods.pixels_stage import (
     cells,
     exemplar,
     latents_of,
+    made_by,
     picture,
     run,
 )
@@ -34,7 +37,6 @@ Models = Callable[[str], Model]
 Map = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 STEPS = 6
 
@@ -71,7 +73,9 @@ def _counts(request: EditRequest, model: Model, strength: Map | None = None) -> 
     working = ModelCanvas.of(request.frame, model.backend.info)
     map = request.strength if strength is None else strength
     assert isinstance(request.settings, PixelsSettings)
-    of = Pass(request.settings, request.exemplars, map, [working.image(request.image)], working, model.backend)
+    rule = DIFFERENTIAL if made_by(request) is reference else Rule()
+    sources = [working.image(request.image)]
+    of = Pass(request.settings, request.exemplars, map, sources, working, model.backend, rule=rule)
     begun = start(of, model.backend.schedule(STEPS, sampler="ddim"), Noise([11]))
     return begun.blend.until[0, 0].numpy()
 

@@ -25,8 +25,8 @@ from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import outcome_of
 from editor.requests.samplers import Sampler
-from tests.editor.methods import pixels_oracle, pixels_stock
-from tests.editor.methods.pixels_stage import (
+from tests.support import pixels_oracle, pixels_stock
+from tests.support.pixels_cases import (
     CELLS,
     MODELS,
     NEGATIVE,
@@ -48,7 +48,6 @@ Stocks = Callable[[str], Any]
 Map = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 KINDS: dict[Sampler, Any] = {
     "ddim": diffusers.DDIMScheduler,
@@ -175,7 +174,9 @@ def test_reference_from_a_document_is_the_published_algorithm_on_a_source_an_exe
         frame=document.rect,
     )
     made = make_request(document.with_strength(Tiles.of(map)), told)
-    request = replace(made, frame=Frame.full_size(document.rect))
+    # The published scripts lay in all of it, whatever the map says.
+    laid = replace(made.exemplars[0], alpha=np.ones(SIDE.shape, np.float32))
+    request = replace(made, frame=Frame.full_size(document.rect), exemplars=(laid,))
     e = noise(request.seed)
     expected, _ = _oracle(models, stocks, run_of, request, whole.pixels, e, e)
     assert torch.equal(latents_of(request, models(name)), expected)

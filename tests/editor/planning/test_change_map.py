@@ -26,7 +26,7 @@ from editor.methods.pixels.hold_counts import counts_of, owners, run_length
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.frame import Frame
-from tests.editor.planning.change_map_cases import (
+from tests.support.change_map_cases import (
     MODEL,
     answer,
     draft,
@@ -36,7 +36,7 @@ from tests.editor.planning.change_map_cases import (
     with_exemplar,
     with_item,
 )
-from tests.editor.strategies import Map, quick
+from tests.support.strategies import Map, quick
 
 AREA = Rect(60, 50, 130, 110)
 

@@ -14,7 +14,7 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.methods.registry import METHODS
 from editor.planning.draft import Draft
 from editor.planning.plan import Plan
-from tests.editor.planning.change_map_cases import MODEL, draft, painted, picture, selected, with_exemplar, with_item
+from tests.support.change_map_cases import MODEL, draft, painted, picture, selected, with_exemplar, with_item
 
 AREA = Rect(60, 50, 130, 110)
 

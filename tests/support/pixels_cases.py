@@ -23,8 +23,8 @@ from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
 from editor.requests.edit_request import EditRequest, ExemplarInput
 from editor.requests.frame import Frame
-from editor.requests.reports import FinishEarly, Report, Reports
 from editor.requests.results import EditResult
+from tests.support.reports import drive
 
 T = TypeVar("T")
 Map = NDArray[np.float32]
@@ -73,19 +73,6 @@ class Recorded:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.backend, name)
-
-
-def drive(reports: Reports[T], finish_at: int | None = None, seen: list[Report] | None = None) -> T:
-    """To its end; `finish_at`: after which report to ask for an early finish."""
-    seen = [] if seen is None else seen
-    try:
-        report = next(reports)
-        while True:
-            seen.append(report)
-            report = reports.throw(FinishEarly()) if len(seen) - 1 == finish_at else next(reports)
-    except StopIteration as stop:
-        found: T = stop.value
-        return found
 
 
 def by_rule(rule: str = "hold", **more: Any) -> PixelsSettings:

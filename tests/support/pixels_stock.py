@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from editor.requests.reports import outcome_of
-from tests.editor.methods.pixels_oracle import Net
-from tests.editor.methods.pixels_stage import NEGATIVE, PROMPT, SEED, SIDE, Model
+from tests.support.pixels_cases import NEGATIVE, PROMPT, SEED, SIDE, Model
+from tests.support.pixels_oracle import Net
 
 CPU = torch.device("cpu")
 

@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from editor.diffusion.loading import clip_tokenizer
-from tests.tiny import seeded
+from tests.support.tiny_models import seeded
 
 SIDE = 32
 

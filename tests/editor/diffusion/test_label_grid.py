@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editor.diffusion.attention.partition import labels_on_grid
+from editor.diffusion.attention.label_grid import labels_on_grid
 
 
 def test_the_largest_area_wins_and_the_front_wins_ties() -> None:

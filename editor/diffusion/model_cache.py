@@ -1,4 +1,4 @@
-"""Shelf: holds the models that were used last, one that paints and one that ranks, so that the next edit with them starts at once."""
+"""Cache of loaded models: the one that painted last and the one that ranks, so that the next edit with them starts at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from editor.diffusion.backend import Backend
 from editor.diffusion.device import this_device
 from editor.diffusion.loading import RUN_SMALLER, free, load, out_of_memory
-from editor.diffusion.ranking import Ranker, needed, precision
+from editor.diffusion.ranking import ClipScorer, needed, precision
 from editor.errors import OutOfMemory
 from editor.geometry import Size
 from editor.models.device import Device
@@ -24,85 +24,85 @@ from editor.requests.results import Assessment
 
 T = TypeVar("T")
 
-TOGETHER = 512 * 512  # working pixels of all results that a processor makes at once
-LEAST = 0.3  # of the working size's sides: below that no model makes anything of a picture
+MAX_BATCH_PIXELS = 512 * 512  # working pixels of all results that a processor makes at once
+MIN_SCALE = 0.3  # of the working size's sides: below that no model makes anything of a picture
 
 
-class Shelf:
+class ModelCache:
     """One model that paints at a time, and beside it one that ranks, which makes room when that does not leave enough. `device`: asked for
     before every run, because free memory changes."""
 
     def __init__(self, device: Callable[[], Device] = this_device) -> None:
         self._device = device
         self._loaded: tuple[ModelInfo, Fit, Backend] | None = None
-        self._ranker: Ranker | None = None
+        self._scorer: ClipScorer | None = None
 
-    def borrow(self, info: ModelInfo, request: EditRequest) -> Reports[Backend]:
+    def acquire(self, info: ModelInfo, request: EditRequest) -> Reports[Backend]:
         """The model, ready for the request: the one that is there when it still fits, or else freshly loaded.
 
         Raises `ModelUnavailable`, and `OutOfMemory` before anything runs when the run needs more than there is.
         """
         working, guidance = request.frame.working, request.guidance_scale
-        found = self._suited(info, working, guidance)
-        if found.needed > self._free(self._device()) * USABLE[found.device]:
-            self._drop_ranker()
-        if self._loaded is not None and self._loaded[0] == info and self._loaded[1].plan == found.plan:
+        suited = self._suited(info, working, guidance)
+        if suited.needed > self._free(self._device()) * USABLE[suited.device]:
+            self._drop_scorer()
+        if self._loaded is not None and self._loaded[0] == info and self._loaded[1].plan == suited.plan:
             return self._loaded[2]
-        if found.needed > found.available:
-            raise OutOfMemory(f"This does not fit into memory: {found.shortage}.", RUN_SMALLER)
+        if suited.needed > suited.available:
+            raise OutOfMemory(f"This does not fit into memory: {suited.shortage}.", RUN_SMALLER)
         self.clear()
-        backend = yield from load(info, found)
-        self._loaded = info, found, backend
+        backend = yield from load(info, suited)
+        self._loaded = info, suited, backend
         return backend
 
-    def at_once(self, info: ModelInfo, request: EditRequest, wanted: int) -> int:
-        """How many of the `wanted` results, at least one, to make at once, after `borrow`: as many as fit as the model lies now.
+    def max_batch(self, info: ModelInfo, request: EditRequest, wanted: int) -> int:
+        """How many of the `wanted` results, at least one, to make at once, after `acquire`: as many as fit as the model lies now.
 
         On a processor many small pictures go faster together; of large ones each takes all of it anyway, and the first should come soon.
         """
         if self._loaded is None:
             return 1
         plan, device, working = self._loaded[1].plan, self._device(), request.frame.working
-        most = wanted if plan.device != "cpu" else min(wanted, max(1, TOGETHER // max(1, working.area)))
+        most = wanted if plan.device != "cpu" else min(wanted, max(1, MAX_BATCH_PIXELS // max(1, working.area)))
         free = self._free(device) * USABLE[device.kind]
         for count in range(most, 1, -1):
             if estimate(info, working, count, request.guidance_scale, plan).peak <= free:
                 return count
         return 1
 
-    def ranker(self, info: RankerInfo) -> Ranker:
+    def scorer(self, info: RankerInfo) -> ClipScorer:
         """The model that ranks, loaded beside the one that paints: on its device where there is room, else on the processor.
 
         Raises `ModelUnavailable`, and `OutOfMemory` when there is room nowhere.
         """
-        if self._ranker is not None and self._ranker.info == info:
-            return self._ranker
-        self._drop_ranker()
+        if self._scorer is not None and self._scorer.info == info:
+            return self._scorer
+        self._drop_scorer()
         device = self._device()
         place: str = device.kind
         if needed(info, place) > device.free * USABLE[device.kind]:
             if place == "cpu":
                 raise OutOfMemory(f"“{info.name}” does not fit into memory.", "Variations stay in their order.")
             place = "cpu"
-        self._ranker = Ranker.load(info, place)
-        return self._ranker
+        self._scorer = ClipScorer.load(info, place)
+        return self._scorer
 
     def assess(self, info: ModelInfo, request: AssessRequest) -> Assessment:
-        """What `borrow` would find, in words."""
+        """What `acquire` would find, in words."""
         guidance = 2.0 if request.guidance else 1.0
-        found = self._suited(info, request.working, guidance, request.batch)
-        if found.fits:
-            return Assessment(found.words, fits=True)
-        return Assessment(found.words, fits=False, smaller=self._smaller(info, request, guidance))
+        suited = self._suited(info, request.working, guidance, request.batch)
+        if suited.fits:
+            return Assessment(suited.words, fits=True)
+        return Assessment(suited.words, fits=False, smaller=self._smaller(info, request, guidance))
 
-    def holds(self, info: ModelInfo) -> bool:
+    def has(self, info: ModelInfo) -> bool:
         """Whether this model is loaded."""
         return self._loaded is not None and self._loaded[0] == info
 
-    def _drop_ranker(self) -> None:
-        if self._ranker is not None:
-            ranker, self._ranker = self._ranker, None
-            ranker.free()
+    def _drop_scorer(self) -> None:
+        if self._scorer is not None:
+            scorer, self._scorer = self._scorer, None
+            scorer.free()
 
     def clear(self) -> None:
         """Give the memory of the model that paints back."""
@@ -114,7 +114,7 @@ class Shelf:
     def _suited(self, info: ModelInfo, working: Size, guidance: float, batch: int = 1) -> Fit:
         """How the model would lie in memory. What is loaded stays as it is while it fits so."""
         device = self._device()
-        device = replace(device, free=min(self._free(device) + self._ranks_in(device), device.total))
+        device = replace(device, free=min(self._free(device) + self._bytes_of_scorer(device), device.total))
         if self._loaded is not None:
             of, loaded, _ = self._loaded
             if of == info:
@@ -131,22 +131,22 @@ class Shelf:
         held = sum(estimate(of, Size(1, 1), 1, 1.0, loaded.plan).weights.values())
         return min(device.free + held, device.total)
 
-    def _ranks_in(self, device: Device) -> int:
+    def _bytes_of_scorer(self, device: Device) -> int:
         """Bytes of the device that the model that ranks would give up."""
-        if self._ranker is None or self._ranker.device != device.kind:
+        if self._scorer is None or self._scorer.device != device.kind:
             return 0
-        return self._ranker.info.parameters * precision(device.kind).itemsize
+        return self._scorer.info.parameters * precision(device.kind).itemsize
 
     def _smaller(self, info: ModelInfo, request: AssessRequest, guidance: float) -> float | None:
         """The largest factor of the sides, in steps of 5 %, with which it fits."""
-        for percent in range(95, round(LEAST * 100) - 1, -5):
+        for percent in range(95, round(MIN_SCALE * 100) - 1, -5):
             size = Size(*(max(1, side * percent // 100) for side in request.working))
             if self._suited(info, size, guidance, request.batch).fits:
                 return percent / 100
         return None
 
 
-def telling_memory(reports: Reports[T]) -> Reports[T]:
+def translate_oom(reports: Reports[T]) -> Reports[T]:
     """The same reports; running out of memory on the way becomes `OutOfMemory`."""
     try:
         return (yield from reports)

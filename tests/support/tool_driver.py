@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, Qt
@@ -16,15 +12,9 @@ from pytestqt.qtbot import QtBot
 from editor.document.document import Document, MapName
 from editor.document.exemplar import Exemplar
 from editor.document.item import Item
-from editor.engine import Engine
 from editor.geometry import Placement, Rect
-from editor.io.images import Picture
-from editor.models.info import ModelInfo
-from editor.planning.plan import Plan
-from editor.requests.edit_request import SegmentRequest
-from editor.requests.results import Assessment, Masks
+from tests.support.stub_worker import StubWorker
 from widgets.canvas.view import CanvasView
-from widgets.session.job import EditJob
 from widgets.session.options import ToolName
 from widgets.session.session import Notice, Session
 from widgets.tools import make_tools
@@ -36,65 +26,12 @@ ALT = Qt.KeyboardModifier.AltModifier
 CTRL = Qt.KeyboardModifier.ControlModifier
 
 
-@dataclass
-class Desk:
-    """A `Worker` that segments at once, or when it is told to, and writes down what else it is asked."""
-
-    ran: list[Plan] = field(default_factory=list)
-    asked: list[tuple[SegmentRequest, Callable[[Masks], None]]] = field(default_factory=list)
-    waits: bool = False
-
-    def run(self, session: Session, asked: EditJob) -> None:
-        self.ran.append(asked.planned)
-
-    def stop(self, session: Session) -> None:
-        raise AssertionError("nothing runs here")
-
-    def finish(self, session: Session) -> None:
-        raise AssertionError("nothing runs here")
-
-    def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
-        raise AssertionError("no model is used here")
-
-    def models(self) -> Sequence[ModelInfo]:
-        return ()
-
-    def used_model(self) -> str:
-        return ""
-
-    def use_model(self, key: str) -> None:
-        raise AssertionError("no model is used here")
-
-    def show_models(self) -> None:
-        raise AssertionError("no model is used here")
-
-    def segment(self, session: Session, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
-        self.asked.append((request, done))
-        if not self.waits:
-            self.answer()
-
-    def answer(self, at: int = -1) -> None:
-        request, done = self.asked[at]
-        reports = Engine().run(request)
-        try:
-            while True:
-                next(reports)
-        except StopIteration as stop:
-            done(stop.value)
-
-    def read(self, session: Session, source: Path | bytes, name: str, done: Callable[[Picture], None]) -> None:
-        raise AssertionError("nothing is read here")
-
-    def open_picture(self, picture: Picture) -> None:
-        raise AssertionError("nothing is opened here")
-
-
 class Studio:
     """The canvas shows the picture at 100 %, its corner at (0, 0), so that screen points are picture points."""
 
     def __init__(self, qtbot: QtBot, document: Document) -> None:
-        self.desk = Desk()
-        self.session = Session(document, self.desk)
+        self.worker = StubWorker(segments="now")
+        self.session = Session(document, self.worker)
         self.tools = make_tools(self.session)
         self.canvas = CanvasView(self.session, self.tools)
         qtbot.addWidget(self.canvas)
@@ -110,7 +47,9 @@ class Studio:
     def look(self, zoom: float, x: float, y: float, rotation: float = 0.0, mirrored: bool = False) -> None:
         ratio = self.canvas.devicePixelRatioF()
         size = self.canvas.size()
-        self.canvas.set_viewport(Viewport(size.width(), size.height(), ratio, x, y, zoom * ratio, rotation, mirrored))
+        self.canvas.navigation.set_viewport(
+            Viewport(size.width(), size.height(), ratio, x, y, zoom * ratio, rotation, mirrored)
+        )
 
     @property
     def document(self) -> Document:

@@ -7,14 +7,16 @@ Configurations are those of the published models with every width cut down. Kand
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import diffusers
 import torch
 import transformers
+from filelock import FileLock
 from tokenizers.pre_tokenizers import ByteLevel
 
 NATIVE = 128  # side in pixels that the tiny models say they were made for
@@ -154,6 +156,28 @@ def kandinsky_unet() -> diffusers.UNet2DConditionModel:
         addition_embed_type_num_heads=2,
         resnet_time_scale_shift="scale_shift",
     )
+
+
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "sd": stable_diffusion,
+    "sd_v": partial(stable_diffusion, prediction="v_prediction"),
+    "sdxl": stable_diffusion_xl,
+    "refiner": stable_diffusion_xl_refiner,
+    "kandinsky": kandinsky,
+}
+"""All of them, by the names that tests know."""
+
+
+def shared(name: str, top: Path) -> Path:
+    """The model of this name inside `top`, made if nobody has made it yet: by whichever process comes first, while others wait."""
+    folder = top / name
+    top.mkdir(parents=True, exist_ok=True)
+    with FileLock(top / f"{name}.lock"):
+        if not folder.exists():
+            unfinished = top / f"{name} unfinished"
+            MAKERS[name](unfinished)
+            unfinished.rename(folder)
+    return folder / "decoder" if name == "kandinsky" else folder
 
 
 @contextmanager

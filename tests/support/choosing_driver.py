@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 from editor.requests.reports import ResultReady, Scored
 from editor.requests.results import EditResult, Match
-from tests.widgets.desk_stub import result
+from tests.support.session_cases import result
 from widgets.session.job import Job
 from widgets.session.session import Session
 from widgets.shell.workbench import Workbench

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PySide6.QtCore import QThread
 
-from editor.diffusion import loading, shelf
+from editor.diffusion import loading, model_cache
 from editor.diffusion.backend import Backend
 from editor.geometry import Size
 from editor.models.device import Device
@@ -22,7 +22,7 @@ from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan, estimate
 from editor.requests.reports import Report, Reports
-from tests.conftest import until
+from tests.support.waiting import until
 
 PATIENCE = 8.0  # seconds that the worker waits at a gate, so that a failing story ends
 
@@ -143,7 +143,7 @@ def needed_for(folder: Path, scale: float) -> int:
 def tell_memory(monkeypatch: Any, free: int) -> None:
     """From now on the program thinks that it runs on a processor with so many bytes free."""
     device = Device("cpu", "a small one", free, free)
-    monkeypatch.setattr(shelf.Shelf.__init__, "__defaults__", (lambda: device,))
+    monkeypatch.setattr(model_cache.ModelCache.__init__, "__defaults__", (lambda: device,))
 
 
 def watch(monkeypatch: Any) -> Watched:
@@ -161,6 +161,6 @@ def watch(monkeypatch: Any) -> Watched:
         found.threads.append(QThread())
         return found.threads[-1]
 
-    monkeypatch.setattr(shelf, "load", found.load)
+    monkeypatch.setattr(model_cache, "load", found.load)
     monkeypatch.setattr("app.runner.QThread", thread)
     return found

@@ -45,7 +45,7 @@ def pixels(
     x, seen, extra = lat_e, [], {} if generator is None else {"generator": generator}
     for i, place in enumerate(places):
         t = scheduler.timesteps[place]
-        hold = m > torch.tensor(i, dtype=torch.float32) / len(places)
+        hold = m > torch.tensor(i, dtype=torch.float32) / len(places) + 1e-6  # the map has been turned round twice
         base = q(scheduler, lat_e, place, e_e) if i == 0 else x
         x = torch.where(hold, q(scheduler, lat_s, place, e_s), base)
         seen.append(scheduler.scale_model_input(x, t))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,13 +14,9 @@ from pytestqt.qtbot import QtBot
 
 from editor.document.document import Document
 from editor.geometry import Rect
-from editor.io.images import Picture, read_image
-from editor.models.info import ModelInfo
-from editor.requests.edit_request import SegmentRequest
-from editor.requests.results import Assessment, Masks
+from tests.support.stub_worker import StubWorker
 from widgets.canvas.view import CanvasView
 from widgets.qimage import from_qimage
-from widgets.session.job import EditJob
 from widgets.session.options import ToolName
 from widgets.session.session import Session
 from widgets.tools import make_tools
@@ -32,51 +26,6 @@ from widgets.viewport import Viewport
 Pixels = NDArray[np.uint8]
 LEFT, MIDDLE, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton, Qt.MouseButton.RightButton
 NONE = Qt.KeyboardModifier.NoModifier
-
-
-@dataclass
-class Desk:
-    """A `Worker` that decodes at once, or when it is told to."""
-
-    opened: list[Picture] = field(default_factory=list)
-    waiting: list[Callable[[], None]] = field(default_factory=list)
-    slow: bool = False
-
-    def run(self, session: Session, asked: EditJob) -> None: ...
-
-    def stop(self, session: Session) -> None: ...
-
-    def finish(self, session: Session) -> None:
-        raise AssertionError("nothing runs here")
-
-    def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
-        raise AssertionError("no model is used here")
-
-    def models(self) -> Sequence[ModelInfo]:
-        return ()
-
-    def used_model(self) -> str:
-        return ""
-
-    def use_model(self, key: str) -> None:
-        raise AssertionError("no model is used here")
-
-    def show_models(self) -> None:
-        raise AssertionError("no model is used here")
-
-    def segment(self, session: Session, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
-        raise AssertionError("nothing is segmented here")
-
-    def read(self, session: Session, source: Path | bytes, name: str, done: Callable[[Picture], None]) -> None:
-        def decode() -> None:
-            done(read_image(source, name))
-
-        self.waiting.append(decode)
-        if not self.slow:
-            self.waiting.pop()()
-
-    def open_picture(self, picture: Picture) -> None:
-        self.opened.append(picture)
 
 
 class NoteTool(Tool):
@@ -136,8 +85,8 @@ class Easel:
     def __init__(
         self, qtbot: QtBot, document: Document, size: tuple[int, int] = (400, 300), *, noted: bool = True
     ) -> None:
-        self.desk = Desk()
-        self.session = Session(document, self.desk)
+        self.worker = StubWorker(reads="now")
+        self.session = Session(document, self.worker)
         self.session.set_view(legend=False, frame=False)
         self.note = NoteTool(self.session)
         tools: dict[ToolName, Tool] = {"strength": self.note} if noted else make_tools(self.session)
@@ -149,7 +98,7 @@ class Easel:
         self._qtbot = qtbot
 
     def look(self, *, zoom: float, x: float, y: float, rotation: float = 0.0) -> None:
-        self.canvas.set_viewport(replace(self.canvas.viewport, zoom=zoom, x=x, y=y, rotation=rotation))
+        self.canvas.navigation.set_viewport(replace(self.canvas.viewport, zoom=zoom, x=x, y=y, rotation=rotation))
 
     def sharp(self) -> None:
         """Wait until nothing on screen is a sketch."""

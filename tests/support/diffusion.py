@@ -20,7 +20,8 @@ from editor.diffusion.guidance import Guidance, guided
 from editor.diffusion.schedule import Schedule
 from editor.diffusion.step import Step
 from editor.models.info import FamilyName, ModelInfo
-from tests.tiny import NATIVE
+from tests.support.reports import drive
+from tests.support.tiny_models import NATIVE
 
 
 def pipeline(folder: Path, kind: Any = diffusers.DiffusionPipeline) -> Any:
@@ -64,13 +65,7 @@ def run(
     generators: list[torch.Generator] | None = None,
 ) -> torch.Tensor:
     """A whole denoising, without its reports."""
-    reports = denoise(guided(backend, guidance), latents, blend, schedule, generators)
-    while True:
-        try:
-            next(reports)
-        except StopIteration as done:
-            found: torch.Tensor = done.value.latents
-            return found
+    return drive(denoise(guided(backend, guidance), latents, blend, schedule, generators)).latents
 
 
 @contextmanager

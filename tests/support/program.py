@@ -30,7 +30,7 @@ from editor.document.exemplar import Exemplar
 from editor.methods.registry import METHODS, Methods
 from editor.requests.edit_request import CandidatesRequest
 from editor.requests.reports import FinishEarly, Progress, Reports, emit_result
-from tests.conftest import until
+from tests.support.waiting import until
 from widgets.canvas.drop import DropChip
 from widgets.canvas.view import CanvasView
 from widgets.local_files import url_of

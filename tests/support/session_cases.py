@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,67 +15,15 @@ from editor.document.document import Document
 from editor.document.exemplar import Exemplar
 from editor.document.item import Item
 from editor.geometry import Placement, Rect
-from editor.io.images import Picture
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.info import FAMILIES, FamilyName, ModelInfo
-from editor.planning.plan import Plan
-from editor.requests.edit_request import SegmentRequest
-from editor.requests.results import Assessment, EditResult, Masks, Recipe
-from widgets.session.job import EditJob
+from editor.requests.results import EditResult, Recipe
 from widgets.session.session import Session
 from widgets.shell.services import Practice, Recent
 
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 CTRL = Qt.KeyboardModifier.ControlModifier
 NONE = Qt.KeyboardModifier.NoModifier
-
-
-@dataclass
-class Worker:
-    """`assessing`: the questions about memory that were not answered yet. `known`: the models there are."""
-
-    ran: list[Plan] = field(default_factory=list)
-    asked: list[EditJob] = field(default_factory=list)
-    stopped: int = 0
-    finished: int = 0
-    assessing: list[Callable[[Assessment | None], None]] = field(default_factory=list)
-    known: list[ModelInfo] = field(default_factory=list)
-    used: str = ""
-    models_shown: int = 0
-
-    def run(self, session: Session, asked: EditJob) -> None:
-        self.asked.append(asked)
-        self.ran.append(asked.planned)
-
-    def stop(self, session: Session) -> None:
-        self.stopped += 1
-
-    def finish(self, session: Session) -> None:
-        self.finished += 1
-
-    def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
-        self.assessing.append(done)
-
-    def models(self) -> Sequence[ModelInfo]:
-        return self.known
-
-    def used_model(self) -> str:
-        return self.used
-
-    def use_model(self, key: str) -> None:
-        self.used = key
-
-    def show_models(self) -> None:
-        self.models_shown += 1
-
-    def segment(self, session: Session, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
-        raise AssertionError("nothing is segmented here")
-
-    def read(self, session: Session, source: Path | bytes, name: str, done: Callable[[Picture], None]) -> None:
-        raise AssertionError("nothing is read here")
-
-    def open_picture(self, picture: Picture) -> None:
-        raise AssertionError("nothing is opened here")
 
 
 @dataclass

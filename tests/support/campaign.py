@@ -17,7 +17,7 @@ from random import Random
 import pytest
 
 from editor.errors import EditorError, InternalError
-from tests.alarm import time_limit
+from tests.support.alarm import time_limit
 
 SEED = 11
 CPU_SECONDS = 5.0  # of one case

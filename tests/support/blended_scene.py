@@ -18,8 +18,9 @@ from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest, Repair, RepairRequest
 from editor.requests.results import EditResult
-from tests.editor.methods.blended_stage import encoded, region_of, settings, wish
-from tests.editor.methods.pixels_stage import SEED, Model, drive, picture
+from tests.support.blended_cases import encoded, region_of, settings, wish
+from tests.support.pixels_cases import SEED, Model, picture
+from tests.support.reports import drive
 
 Image = NDArray[np.float32]
 

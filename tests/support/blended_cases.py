@@ -27,7 +27,8 @@ from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest, Repair
 from editor.requests.reports import Report, ResultReady
 from editor.requests.results import EditResult
-from tests.editor.methods.pixels_stage import CELLS, Map, Model, Pixels, Recorded, ask, cells, drive, picture
+from tests.support.pixels_cases import CELLS, Map, Model, Pixels, Recorded, ask, cells, picture
+from tests.support.reports import drive
 
 REGION = np.zeros(CELLS, np.float32)
 REGION[2:7, 3:9] = 1

@@ -11,7 +11,7 @@ from app.dev.practice.clip import ClipLesson
 from app.dev.practice.denoiser import make_denoiser
 from app.dev.practice.export import Progress, write_clip, write_judge, write_pipeline
 from app.dev.practice.judge import JudgeNet
-from tests.app.dev.practice.tiny import TINY
+from tests.support.tiny_practice import TINY
 
 
 def write_untrained(folder: Path) -> Path:
