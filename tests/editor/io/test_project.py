@@ -34,9 +34,10 @@ from editor.io.project import load_project, read_thumbnail, save_project
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.requests.edit_request import REVISION, Action, Sampler, Subject
+from editor.requests.edit_request import REVISION, Action, Subject
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
+from editor.requests.samplers import Sampler
 from tests.support.change_map_cases import MODEL
 
 unit = st.floats(0, 1)
@@ -94,7 +95,6 @@ def recipe(draw: st.DrawFn) -> Recipe:
             passes=draw(st.sampled_from(["together", "one_by_one"])),
             scale=draw(st.floats(0.4, 2)),
             thin_strokes=draw(st.booleans()),
-            rule=draw(st.sampled_from(["hold", "reference", "differential"])),
             noise=draw(st.sampled_from(["shared", "independent"])),
             fill_transparent=draw(st.booleans()),
         )
@@ -105,7 +105,6 @@ def recipe(draw: st.DrawFn) -> Recipe:
             finish=draw(st.sampled_from(["paste", "poisson", "decoder", "latents"])),
             scale=draw(st.floats(0.4, 2)),
             rank=draw(st.sampled_from(["crop", "reference"])),
-            rule=draw(st.sampled_from(["canonical", "ref_ldm", "ref_sd2", "ref_sdxl"])),
             fill_transparent=draw(st.booleans()),
         )
     rect = Rect.at(draw(st.integers(-9999, 9999)), draw(st.integers(-9999, 9999)), 5, 6)

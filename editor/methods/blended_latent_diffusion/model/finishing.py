@@ -50,7 +50,8 @@ class Made:
 class Finish:
     """What all candidates of one edit share. `alpha`: (H, W) of the frame, how the result is laid over the picture: 0 outside the region.
 
-    `fits`: where what takes long to learn is kept.
+    `fits`: where what takes long to learn is kept. `banded`: evening out ends within a band along the edge; the published scripts and older recipes
+    even out all of the region.
     """
 
     request: EditRequest
@@ -59,6 +60,7 @@ class Finish:
     backend: Backend
     alpha: NDArray[np.float32]
     fits: FitStore | None = None
+    banded: bool = True
 
     @classmethod
     def of(
@@ -68,16 +70,13 @@ class Finish:
         region: Region,
         backend: Backend,
         fits: FitStore | None = None,
+        *,
+        banded: bool = True,
     ) -> Finish:
         # A 64th of the side for the models of pictures of 512 pixels, whose cells are as wide, and less for smaller ones (section 8.2).
         feather = settings.feather * backend.info.shrinking / region.working.scale
         alpha = np.minimum(paste_alpha(region.soft, feather), region.soft)
-        return cls(request, settings, region, backend, alpha, fits)
-
-    @property
-    def banded(self) -> bool:
-        """Whether evening out ends within a band along the edge; the published scripts and older recipes even out all of the region."""
-        return self.request.revision >= BANDED and self.settings.rule == "canonical"
+        return cls(request, settings, region, backend, alpha, fits, banded and request.revision >= BANDED)
 
     @property
     def learns(self) -> Learns | None:
