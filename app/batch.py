@@ -115,7 +115,7 @@ def edit_file(
         made = drive(candidates(request, 1), Engine(executions=executions))
     else:
         if Use.EXEMPLARS not in method.uses and model.exemplars:
-            usual = usual_method(methods)
+            usual = methods.usual_on_model
             other = f", or use the method {usual.command}" if Use.EXEMPLARS in usual.uses else ""
             raise InvalidRequest(f"Edits by {method.command} take no reference pictures.", f"Leave them out{other}.")
         for file, place, scale in model.exemplars:
@@ -151,14 +151,9 @@ def edit_file(
     return tuple(notes)
 
 
-def usual_method(methods: Methods) -> AnyMethod:
-    """The method on a model that is meant where none is named: the first that takes reference pictures."""
-    return methods.using(Use.MODEL, Use.EXEMPLARS) or methods.using(Use.MODEL) or methods.first
-
-
 def named_method(methods: Methods, command: str) -> AnyMethod:
     """The method of a name on the command line, empty for the usual one. Raises `InvalidRequest`."""
-    method = methods.by_command(command) if command else usual_method(methods)
+    method = methods.by_command(command) if command else methods.usual_on_model
     if method is None:
         raise InvalidRequest(f"There is no method “{command}”.", "palimpsest edit --help lists them.")
     return method

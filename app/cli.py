@@ -79,11 +79,9 @@ def _edit(arguments: Sequence[str]) -> int:
 
 def edit(arguments: Sequence[str], methods: Methods, executions: Executions) -> int:
     """`palimpsest edit` with these methods; returns the exit status."""
-    from app.batch import SomeMissing, WithModel, edit_file, usual_method  # noqa: PLC0415
-    from editor.errors import EditorError  # noqa: PLC0415
     from editor.requests.method_settings import Use  # noqa: PLC0415
 
-    usual = usual_method(methods).command
+    usual = methods.usual_on_model.command
     commands = sorted((each for each in methods if each.command), key=lambda each: each.command)
     told = (f"{each.command}{' (default)' * (each.command == usual)}: {each.command_help}" for each in commands)
     parser = argparse.ArgumentParser(
@@ -145,6 +143,9 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions) -> 
             parser.error(f"--{name} needs a --model; “palimpsest models” lists those that are here")
     if asked.variations is not None and not 1 <= asked.variations <= MAX_VARIATIONS:
         parser.error(f"--variations must be 1 to {MAX_VARIATIONS}")
+    from app.batch import SomeMissing, WithModel, edit_file  # noqa: PLC0415
+    from editor.errors import EditorError  # noqa: PLC0415
+
     strength = None if str(asked.strength) == "-" else asked.strength
     if strength is None and asked.white_keeps:
         parser.error("--white-keeps says how to read the strength picture, and none is given")

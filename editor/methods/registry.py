@@ -66,6 +66,11 @@ class Methods(Sequence[AnyMethod]):
         """The method that a document begins with, and that takes out and moves items: the first without a model."""
         return next(each for each in self if Use.MODEL not in each.uses)
 
+    @property
+    def usual_on_model(self) -> AnyMethod:
+        """The method that is meant where a model is given and no method is named: the first on a model that takes reference pictures."""
+        return self.using(Use.MODEL, Use.EXEMPLARS) or self.using(Use.MODEL) or self.first
+
     def first_draft(self, document: Document) -> Draft:
         """A first draft whose settings suit the picture."""
         return Draft(self.first.first_settings(document))
