@@ -34,7 +34,9 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
 
-SETTINGS: Final[Mapping[str, type[MethodSettings]]] = MappingProxyType(
+SettingsByName = Mapping[str, type[MethodSettings]]
+
+SETTINGS: Final[SettingsByName] = MappingProxyType(
     {kind.__name__: kind for kind in (QuickFillSettings, PixelsSettings, BlendedSettings)}
 )
 """Settings classes by the names that recipes have for them."""
@@ -77,7 +79,7 @@ def rebuild(
     mending: Mending | None = None,
     *,
     files: tuple[tuple[str, bytes], ...] = (),
-    settings: Mapping[str, type[MethodSettings]] = SETTINGS,
+    settings: SettingsByName = SETTINGS,
 ) -> Document:
     """The document of a manifest. Raises `Malformed`.
 

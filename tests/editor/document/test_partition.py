@@ -15,7 +15,7 @@ from editor.document.item import Item
 from editor.document.partition import Partition
 from editor.document.tiles import BLOCK, Tiles, changed
 from editor.geometry import Rect, Size
-from tests.editor.strategies import quick
+from tests.support.strategies import quick
 
 sizes = st.builds(Size, st.integers(1, BLOCK + 40), st.integers(1, 2 * BLOCK + 9))
 seeds = st.integers(0, 2**32 - 1)
