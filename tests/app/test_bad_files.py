@@ -108,6 +108,7 @@ def with_broken_blocks(path: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("many", [3, 12])
+@pytest.mark.logs
 def test_many_refusals_are_all_said(tell: Tell, photo: Path, tmp_path: Path, many: int) -> None:
     bad = [tmp_path / f"letter {number}.png" for number in range(1, many + 1)]
     for file in bad:
@@ -313,7 +314,7 @@ def test_a_thing_at_the_end_of_the_world_is_put_back_and_painted(tell: Tell, tmp
         assert item.placement == Placement(170, 60)
         session.activate(item=item.id)
         session.set_options(tool="move")
-        desk.canvas.zoom_to(64.0)
+        desk.canvas.navigation.zoom_to(64.0)
         await desk.key(Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
         desk.canvas.grab()
         assert not any(each.error for each in said)

@@ -375,8 +375,8 @@ def test_a_thin_region_says_so_and_shows_where_it_begins(tell: Tell, stamp: Path
         await box(desk, top=30, bottom=33)
         await until(lambda: desk.says(THIN), timeout=5)
         session.set_view(overlay="cells")
-        await until(lambda: desk.canvas._scene.cells is not None, timeout=5)
-        cells = desk.canvas._scene.cells
+        await until(lambda: desk.canvas.renderer.scene.cells is not None, timeout=5)
+        cells = desk.canvas.renderer.scene.cells
         assert cells is not None
         assert cells.begins_wider
         assert cells.note == ", begins wider"

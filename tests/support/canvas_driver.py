@@ -98,7 +98,7 @@ class Easel:
         self._qtbot = qtbot
 
     def look(self, *, zoom: float, x: float, y: float, rotation: float = 0.0) -> None:
-        self.canvas.set_viewport(replace(self.canvas.viewport, zoom=zoom, x=x, y=y, rotation=rotation))
+        self.canvas.navigation.set_viewport(replace(self.canvas.viewport, zoom=zoom, x=x, y=y, rotation=rotation))
 
     def sharp(self) -> None:
         """Wait until nothing on screen is a sketch."""

@@ -47,7 +47,9 @@ class Studio:
     def look(self, zoom: float, x: float, y: float, rotation: float = 0.0, mirrored: bool = False) -> None:
         ratio = self.canvas.devicePixelRatioF()
         size = self.canvas.size()
-        self.canvas.set_viewport(Viewport(size.width(), size.height(), ratio, x, y, zoom * ratio, rotation, mirrored))
+        self.canvas.navigation.set_viewport(
+            Viewport(size.width(), size.height(), ratio, x, y, zoom * ratio, rotation, mirrored)
+        )
 
     @property
     def document(self) -> Document:

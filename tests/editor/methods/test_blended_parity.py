@@ -38,6 +38,7 @@ from tests.support.blended_cases import (
     wish,
 )
 from tests.support.pixels_cases import CELLS, SIDE, Map, Model, cells, noise, picture
+from tests.support.tables import mostly_slow
 
 Models = Callable[[str], Model]
 Stocks = Callable[[str], Any]
@@ -79,7 +80,7 @@ def _scheduler(stock: Any, sampler: Sampler, steps: int) -> Any:
     return found
 
 
-@pytest.mark.parametrize("run_of", RUNS)
+@pytest.mark.parametrize("run_of", mostly_slow(RUNS))
 @pytest.mark.parametrize("policy_of", [("fixed", 0), ("fixed", 3), ("fresh", 3)])
 @pytest.mark.parametrize("revision", [2, 3])
 def test_ours_is_the_canonical_algorithm(
@@ -222,7 +223,7 @@ def _ldm(
 
 
 @pytest.mark.parametrize("name", ["sd", "sdxl"])
-@pytest.mark.parametrize("lengths", [(10, 0.0, 0), (12, 0.5, 6), (30, 0.75, 23)])
+@pytest.mark.parametrize("lengths", mostly_slow([(12, 0.5, 6), (10, 0.0, 0), (30, 0.75, 23)], 3))
 @pytest.mark.parametrize("d", [0, 3])
 def test_invariant_20_the_first_script_bit_for_bit(
     models: Models, stocks: Stocks, name: str, lengths: tuple[int, float, int], d: int

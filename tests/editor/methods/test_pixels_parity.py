@@ -40,6 +40,7 @@ from tests.support.pixels_cases import (
     noise,
     run,
 )
+from tests.support.tables import mostly_slow
 
 Models = Callable[[str], Model]
 Stocks = Callable[[str], Any]
@@ -124,7 +125,7 @@ def _oracle(
     )
 
 
-@pytest.mark.parametrize("run_of", RUNS)
+@pytest.mark.parametrize("run_of", mostly_slow(RUNS, 2))
 def test_reference_is_the_published_algorithm(
     models: Models, stocks: Stocks, run_of: tuple[str, Sampler, int, float]
 ) -> None:

@@ -357,7 +357,7 @@ def test_paste_takes_the_clipboard_to_a_place_or_the_middle_of_what_is_seen(ease
 
 def test_no_data_at_all_carries_nothing(easel: Easel) -> None:
     """What Qt gives while the other program goes away."""
-    assert not Dropper(easel.canvas, easel.session).carries(None)
+    assert not Dropper(easel.canvas, easel.session, easel.canvas.navigation).carries(None)
     assert files_of(None) == []
 
 

@@ -236,7 +236,7 @@ def test_ctrl_click_takes_the_same_colour_that_hangs_together(studio: Studio) ->
 
 @pytest.mark.parametrize("held", [CTRL, NONE])
 def test_a_click_with_the_picture_out_of_sight_says_so(studio: Studio, held: Qt.KeyboardModifier) -> None:
-    studio.canvas.set_viewport(replace(studio.canvas.viewport, x=-5000.0, y=-5000.0))
+    studio.canvas.navigation.set_viewport(replace(studio.canvas.viewport, x=-5000.0, y=-5000.0))
     studio.click(-5000, -5000, held)
     assert studio.notices[-1].message == "There is no picture to look at."
     assert studio.labels == []

@@ -1,16 +1,15 @@
-"""PanZoom: a widget that looks at a picture through a viewport, and what moves that: wheel, touchpad, pinch, drag."""
+"""Navigation of a canvas: zoom, pan, turn, mirror and fit, by command, wheel, touchpad or pinch."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QNativeGestureEvent, QResizeEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QNativeGestureEvent, QWheelEvent
 from PySide6.QtWidgets import QGestureEvent, QPinchGesture, QWidget
 
 from editor.geometry import Point, Size
-from widgets.guard import Guarded
 from widgets.viewport import Viewport
 
 STEP = 15.0  # degrees of one turn
@@ -19,55 +18,43 @@ MAX_NOTCHES = 100.0  # at once; more would go from any zoom to any other
 _PIXELS = 80.0  # of a touchpad's scrolling, with Ctrl, that count as a notch
 
 
-class PanZoom(Guarded, QWidget):
-    """Looks at a picture of `size`, all of it at first. `viewport_changed()` after every change of the view."""
+class Navigation(QObject):
+    """Which part of a picture a widget shows; all of it at first.
 
-    viewport_changed = Signal()
+    viewport: the present view, a value.
+    changed(): emitted after every change of the view.
+    """
 
-    def __init__(self, size: Size, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    changed = Signal()
+
+    def __init__(self, canvas: QWidget, size: Size) -> None:
+        super().__init__(canvas)
+        self._canvas = canvas
         self._size = size
         self._fits = True  # until somebody zooms or pans
-        self._grabbed: QPointF | None = None  # where a drag that pans was last
-        self._viewport = Viewport(self.width(), self.height(), self.devicePixelRatio()).fitted(size)
-        self.grabGesture(Qt.GestureType.PinchGesture)
-
-    @property
-    def viewport(self) -> Viewport:
-        return self._viewport
+        self.viewport = Viewport(canvas.width(), canvas.height(), canvas.devicePixelRatio()).fitted(size)
+        canvas.grabGesture(Qt.GestureType.PinchGesture)
 
     def set_viewport(self, viewport: Viewport) -> None:
         """Look at this part, and stay there when the window changes."""
         self._fits = False
         self._see(viewport)
 
-    def _see(self, viewport: Viewport) -> None:
-        if viewport != self._viewport:
-            self._viewport = viewport
-            self._look()
-            self.viewport_changed.emit()
-
-    def _look(self) -> None:
-        """The viewport has changed."""
-
     def set_size(self, size: Size) -> None:
         """A picture of another size; all of it is shown."""
         self._size = size
         self._fits = True
-        self._viewport = self._viewport.fitted(size)
-        self._look()
-        self.viewport_changed.emit()
-
-    # What commands ask for
+        self.viewport = self.viewport.fitted(size)
+        self.changed.emit()
 
     def fit(self) -> None:
         """Show the whole picture, and keep doing so when the window changes."""
         self._fits = True
-        self._see(self._viewport.fitted(self._size))
+        self._see(self.viewport.fitted(self._size))
 
     def zoom_to(self, zoom: float, at: Point | None = None) -> None:
         """`zoom`: device pixels per picture pixel. `at`: the point (logical pixels) that stays, the centre by default."""
-        self.zoom_by(zoom / self._viewport.zoom, at)
+        self.zoom_by(zoom / self.viewport.zoom, at)
 
     def zoom_in(self) -> None:
         self.zoom_by(math.sqrt(2))
@@ -75,52 +62,42 @@ class PanZoom(Guarded, QWidget):
     def zoom_out(self) -> None:
         self.zoom_by(math.sqrt(0.5))
 
+    def zoom_by(self, factor: float, at: Point | None = None) -> None:
+        """`at`: as in `zoom_to`."""
+        x, y = at or Point(self.viewport.width / 2, self.viewport.height / 2)
+        self.set_viewport(self.viewport.zoomed(factor, x, y))
+
     def turn(self, degrees: float = STEP) -> None:
         """Turn the view clockwise, about its centre."""
-        turned = self._viewport.turned(degrees)
+        turned = self.viewport.turned(degrees)
         self._see(turned.fitted(self._size) if self._fits else turned)
 
     def straighten(self) -> None:
         """Turn the view back upright."""
-        self.turn(-self._viewport.rotation)
+        self.turn(-self.viewport.rotation)
 
     def mirror(self) -> None:
         """Exchange left and right of the view; the picture stays as it is."""
-        self._see(replace(self._viewport, mirrored=not self._viewport.mirrored))
-
-    def zoom_by(self, factor: float, at: Point | None = None) -> None:
-        """`at`: as in `zoom_to`."""
-        x, y = at or Point(self._viewport.width / 2, self._viewport.height / 2)
-        self.set_viewport(self._viewport.zoomed(factor, x, y))
+        self._see(replace(self.viewport, mirrored=not self.viewport.mirrored))
 
     def pan(self, dx: float, dy: float) -> None:
         """By logical pixels."""
-        self.set_viewport(self._viewport.panned(dx, dy))
+        self.set_viewport(self.viewport.panned(dx, dy))
 
-    # A drag that pans
+    # What the canvas hands on
 
-    @property
-    def panning(self) -> bool:
-        return self._grabbed is not None
-
-    def grab_at(self, place: QPointF) -> None:
-        self._grabbed = place
-
-    def drag_to(self, place: QPointF) -> None:
-        if self._grabbed is not None:
-            self.pan(place.x() - self._grabbed.x(), place.y() - self._grabbed.y())
-            self._grabbed = place
-
-    def let_go(self) -> None:
-        self._grabbed = None
-
-    # Events
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        viewport = self._viewport.resized(self.width(), self.height(), self.devicePixelRatio())
+    def follow_canvas(self) -> None:
+        """The canvas, or the screen it is on, has another size or density."""
+        canvas = self._canvas
+        viewport = self.viewport.resized(canvas.width(), canvas.height(), canvas.devicePixelRatio())
         self._see(viewport.fitted(self._size) if self._fits else viewport)
 
-    def wheelEvent(self, event: QWheelEvent) -> None:
+    def follow_density(self) -> None:
+        """The screen has another density; the picture stays where it is."""
+        canvas = self._canvas
+        self._see(self.viewport.resized(canvas.width(), canvas.height(), canvas.devicePixelRatio()))
+
+    def wheel(self, event: QWheelEvent) -> None:
         """The wheel zooms at the cursor, with Shift it pans sideways. Two fingers on a touchpad pan, with Ctrl they zoom."""
         place = event.position()
         held = event.modifiers()
@@ -135,7 +112,8 @@ class PanZoom(Guarded, QWidget):
             self.zoom_by(_NOTCH ** min(max(notches, -MAX_NOTCHES), MAX_NOTCHES), Point(place.x(), place.y()))
         event.accept()
 
-    def event(self, event: QEvent) -> bool:
+    def pinch(self, event: QEvent) -> bool:
+        """Zoom and pan by fingers; whether the event was one of that kind."""
         if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
             place = event.position()
             self.zoom_by(max(1 + event.value(), 0.1), Point(place.x(), place.y()))
@@ -144,11 +122,13 @@ class PanZoom(Guarded, QWidget):
             pinch = event.gesture(Qt.GestureType.PinchGesture)
             if isinstance(pinch, QPinchGesture):
                 before, after = pinch.lastCenterPoint(), pinch.centerPoint()
-                centre = self.mapFromGlobal(after)
+                centre = self._canvas.mapFromGlobal(after)
                 self.pan(after.x() - before.x(), after.y() - before.y())
                 self.zoom_by(pinch.scaleFactor(), Point(centre.x(), centre.y()))
                 return True
-        # Only plain events are asked for their type: that takes a while, and every move of the pointer comes through here.
-        if type(event) is QEvent and event.type() == QEvent.Type.DevicePixelRatioChange:
-            self._see(self._viewport.resized(self.width(), self.height(), self.devicePixelRatio()))
-        return super().event(event)
+        return False
+
+    def _see(self, viewport: Viewport) -> None:
+        if viewport != self.viewport:
+            self.viewport = viewport
+            self.changed.emit()
