@@ -24,7 +24,8 @@ from app.recovery import RecoveryDialog
 from editor.document.document import Document
 from editor.errors import UnreadableFile
 from editor.io import recovery
-from editor.io.journal import Journal, JournalReader, Snapshot
+from editor.io.journal import Journal, Snapshot
+from editor.io.journal_reader import JournalReader
 from editor.io.project import load_project
 from tests.app.conftest import Tell
 from tests.editor.io.test_journal import photo as random_picture

@@ -25,7 +25,8 @@ from editor.errors import InvalidRequest, UnreadableFile
 from editor.io import codec, limits, project
 from editor.io.blocks import pack
 from editor.io.fields import Fields
-from editor.io.journal import Journal, JournalReader, Snapshot
+from editor.io.journal import Journal, Snapshot
+from editor.io.journal_reader import JournalReader
 from editor.io.manifest import SETTINGS, describe, rebuild
 from editor.io.planes import Planes, Shelf
 from editor.io.project import load_project, open_project, save_project
