@@ -20,8 +20,9 @@ from editor.errors import InvalidRequest
 from editor.methods.blended_latent_diffusion.model import reference, starting
 from editor.methods.blended_latent_diffusion.model.reference import Late, ldm_timesteps
 from editor.model_canvas.canvas import ModelCanvas
-from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.edit_request import EditRequest
 from editor.requests.reports import outcome_of
+from editor.requests.samplers import Sampler
 from tests.support import blended_oracle, pixels_stock
 from tests.support.blended_cases import (
     REGION,
