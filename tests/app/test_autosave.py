@@ -788,7 +788,7 @@ def test_what_fails_while_it_is_opened_stays_and_can_be_tried_again(
 ) -> None:
     asked, go_on = Event(), Event()
 
-    def fails(left: recovery.LeftBehind) -> None:
+    def fails(left: recovery.LeftBehind, *_: object) -> None:
         asked.set()
         go_on.wait(10)
         raise error
