@@ -18,7 +18,7 @@ from editor.document.thumbnails import document_thumbnail
 from editor.errors import EditorError
 from editor.io.encoding import ExportOptions
 from editor.io.images import Picture, begins_picture, begins_project, read_image, write_image
-from editor.io.manifest import SETTINGS, SettingsByName
+from editor.io.manifest import SETTINGS, SettingsClasses
 from editor.io.project import SUFFIX, open_project, save_project
 from editor.io.safe_json import read_start
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 THUMBNAIL = 320  # pixels along the longer side
 
 
-async def open_document(path: Path, settings: SettingsByName = SETTINGS) -> tuple[Document, tuple[str, ...]]:
+async def open_document(path: Path, settings: SettingsClasses = SETTINGS) -> tuple[Document, tuple[str, ...]]:
     """The document in a project or picture file, and what the person should know about the reading. Raises `UnreadableFile`.
 
     settings: as in `load_project`
@@ -35,7 +35,7 @@ async def open_document(path: Path, settings: SettingsByName = SETTINGS) -> tupl
     return await asyncio.to_thread(read_document, path, settings)
 
 
-def read_document(path: Path, settings: SettingsByName = SETTINGS) -> tuple[Document, tuple[str, ...]]:
+def read_document(path: Path, settings: SettingsClasses = SETTINGS) -> tuple[Document, tuple[str, ...]]:
     """The same, here and now."""
     if is_project(path):
         return open_project(path, settings)

@@ -17,7 +17,7 @@ from editor.document.document import Document
 from editor.document.thumbnails import document_thumbnail
 from editor.io.files import state_of
 from editor.io.limits import Mending
-from editor.io.manifest import SETTINGS, SettingsByName
+from editor.io.manifest import SETTINGS, SettingsClasses
 from editor.io.recovery import LeftBehind
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.elided import ElidedLabel
@@ -32,7 +32,7 @@ MAX_ROWS_SHOWN = 4
 WIDTH = 560
 
 
-def read_left_behind(left: LeftBehind, settings: SettingsByName = SETTINGS) -> tuple[Document, bool, tuple[str, ...]]:
+def read_left_behind(left: LeftBehind, settings: SettingsClasses = SETTINGS) -> tuple[Document, bool, tuple[str, ...]]:
     """The document, whether its file holds it as it is, and what the person should know. Raises `UnreadableFile`.
 
     settings: as in `load_project`

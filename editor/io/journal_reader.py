@@ -23,7 +23,7 @@ from editor.io.fields import Fields, Malformed
 from editor.io.files import FileState
 from editor.io.journal import BLOCK_KIND, EXTRA_KIND, MAX_CHAIN, PLANE_KIND, STATE_KIND, Snapshot
 from editor.io.limits import MAX_COUNTS, MAX_FILES, MAX_FILES_SIZE, Mending
-from editor.io.manifest import SETTINGS, SettingsByName, rebuild
+from editor.io.manifest import SETTINGS, SettingsClasses, rebuild
 from editor.io.metadata import EXTRAS
 from editor.io.planes import Planes, block_count
 from editor.io.project import MAX_MANIFEST, NewerFormat, is_other_file, refuse_newer, upgraded
@@ -95,7 +95,7 @@ class JournalReader:
         """Whether the document stands in the journal; where not, `snapshot.source` is what holds it."""
         return self._state["document"] is not None
 
-    def load(self, mending: Mending | None = None, settings: SettingsByName = SETTINGS) -> Document:
+    def load(self, mending: Mending | None = None, settings: SettingsClasses = SETTINGS) -> Document:
         """The document of that state, or of an earlier one where that is whole but makes no sense; `snapshot` then is of the earlier one.
 
         What had to be mended is added to `mending`. `settings`: as in `load_project`. Raises `UnreadableFile`.
@@ -119,7 +119,7 @@ class JournalReader:
         self._state, self.snapshot = self._newest(file)
 
     def _rebuild(
-        self, file: BinaryIO, state: dict[str, Any], mending: Mending | None, settings: SettingsByName
+        self, file: BinaryIO, state: dict[str, Any], mending: Mending | None, settings: SettingsClasses
     ) -> Document:
         manifest = self._manifest(file, state)
         extras = {name: self._extra(file, manifest["extras"].get(name)) for name in EXTRAS}

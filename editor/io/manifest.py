@@ -31,9 +31,9 @@ from editor.methods.registry import METHODS
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
 
-SettingsByName = Mapping[str, type[MethodSettings]]
+SettingsClasses = Mapping[str, type[MethodSettings]]
 
-SETTINGS: Final[SettingsByName] = METHODS.settings_by_id
+SETTINGS: Final[SettingsClasses] = METHODS.settings_by_id
 """Settings classes by the names that recipes have for them."""
 
 # What stands in a manifest: of the file, and of the document.
@@ -74,7 +74,7 @@ def rebuild(
     mending: Mending | None = None,
     *,
     files: tuple[tuple[str, bytes], ...] = (),
-    settings: SettingsByName = SETTINGS,
+    settings: SettingsClasses = SETTINGS,
 ) -> Document:
     """The document of a manifest. Raises `Malformed`.
 

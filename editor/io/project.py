@@ -44,7 +44,7 @@ from editor.io.fields import Fields, Malformed
 from editor.io.files import opened, written_beside
 from editor.io.images import MAX_PIXELS, MAX_SIDE, read_image
 from editor.io.limits import MAX_FILES, MAX_FILES_SIZE, Mending
-from editor.io.manifest import SETTINGS, SettingsByName, describe, rebuild, size_of
+from editor.io.manifest import SETTINGS, SettingsClasses, describe, rebuild, size_of
 from editor.io.metadata import EXTRAS, pack_extras
 from editor.io.migrations import with_models, with_revisions
 from editor.io.planes import MAX_UNPACKED, Planes, Shelf, member, threads
@@ -112,7 +112,7 @@ def save_project(path: Path, document: Document) -> None:
             archive.writestr(f"blocks/{i}", packed)
 
 
-def load_project(path: Path, settings: SettingsByName = SETTINGS) -> Document:
+def load_project(path: Path, settings: SettingsClasses = SETTINGS) -> Document:
     """The document of a project file, exactly as it was saved. Raises `UnreadableFile`.
 
     settings: settings classes of the methods that there are, by the names that recipes have for them; those of others are kept unread
@@ -120,7 +120,7 @@ def load_project(path: Path, settings: SettingsByName = SETTINGS) -> Document:
     return open_project(path, settings)[0]
 
 
-def open_project(path: Path, settings: SettingsByName = SETTINGS) -> tuple[Document, tuple[str, ...]]:
+def open_project(path: Path, settings: SettingsClasses = SETTINGS) -> tuple[Document, tuple[str, ...]]:
     """The same, and what the person should know: what had to be mended. Raises `UnreadableFile`."""
     mending, version = Mending(), VERSION
     try:
@@ -144,7 +144,7 @@ def open_project(path: Path, settings: SettingsByName = SETTINGS) -> tuple[Docum
         raise _damaged(path, "parts of it are missing or wrong") from error
 
 
-def _read(archive: zipfile.ZipFile, manifest: dict[str, Any], mending: Mending, settings: SettingsByName) -> Document:
+def _read(archive: zipfile.ZipFile, manifest: dict[str, Any], mending: Mending, settings: SettingsClasses) -> Document:
     fields = Fields(manifest, "the project")
     size = size_of(fields)
     if min(size) < 1 or size.area > MAX_PIXELS or max(size) > MAX_SIDE:
