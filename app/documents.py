@@ -30,7 +30,7 @@ THUMBNAIL = 320  # pixels along the longer side
 async def open_document(path: Path, settings: SettingsClasses = SETTINGS) -> tuple[Document, tuple[str, ...]]:
     """The document in a project or picture file, and what the person should know about the reading. Raises `UnreadableFile`.
 
-    settings: settings classes of methods, as in `editor.io.manifest.rebuild`
+    settings: as in `load_project`
     """
     return await asyncio.to_thread(read_document, path, settings)
 

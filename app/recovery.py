@@ -33,7 +33,10 @@ WIDTH = 560
 
 
 def read_left_behind(left: LeftBehind, settings: SettingsClasses = SETTINGS) -> tuple[Document, bool, tuple[str, ...]]:
-    """The document, whether its file holds it as it is, and what the person should know. Raises `UnreadableFile`."""
+    """The document, whether its file holds it as it is, and what the person should know. Raises `UnreadableFile`.
+
+    settings: as in `load_project`
+    """
     reader = left.newest
     source = reader.snapshot.source
     if reader.holds_document or source is None:

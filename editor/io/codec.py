@@ -25,7 +25,7 @@ from editor.io.limits import MAX_OPAQUE_LENGTH, MAX_WORD_LENGTH, Mending, sensib
 from editor.io.planes import Planes, TileStore
 from editor.requests.method_settings import MethodSettings, UnknownSettings
 from editor.requests.opaque import NOTHING, Opaque
-from editor.requests.settings_fields import Grid, HomePath, Label, Length, Range, unwrap
+from editor.requests.settings_fields import Grid, HomePath, Label, Length, Range, declared_fields, unwrap
 
 Json = Any
 T = TypeVar("T")
@@ -70,15 +70,16 @@ class Codec(Generic[T]):
 
     def __init__(self, kind: type[T]) -> None:
         self.kind = kind
-        hints = typing.get_type_hints(kind, include_extras=True)
+        declared = declared_fields(kind)
         # Settings that nobody sets by hand are not kept.
         self.fields = tuple(
-            _field(each, hints[each.name])
-            for each in dataclasses.fields(kind)  # type: ignore[arg-type]
-            if each.name != UNKNOWN and (not issubclass(kind, MethodSettings) or _labelled(hints[each.name]))
+            _field(each, base, extras)
+            for each, base, extras in declared
+            if each.name != UNKNOWN and (not issubclass(kind, MethodSettings) or Label in extras)
         )
-        self._keeps = UNKNOWN in hints
-        self.names = frozenset(each.name for each in self.fields) | ({"method"} if "settings" in hints else set())
+        self._keeps = any(each.name == UNKNOWN for each, _, _ in declared)
+        names = frozenset(each.name for each in self.fields)
+        self.names = names | {"method"} if "settings" in names else names
 
     def write(self, value: T, store: TileStore) -> dict[str, Json]:
         """The value as JSON; its pixels and maps go into the store."""
@@ -108,7 +109,8 @@ class Codec(Generic[T]):
 
 
 def codec_of(kind: type[T]) -> Codec[T]:
-    codec: Codec[T] = _codec_of(kind)  # type: ignore[arg-type]  # a type variable has no hash that mypy sees
+    plain: type = kind
+    codec: Codec[T] = _codec_of(plain)
     return codec
 
 
@@ -135,7 +137,7 @@ def read_opaque(group: Mapping[str, Json], reading: Reading) -> Opaque:
         return NOTHING
     numbers: dict[int, int] = {}  # of planes, in the file -> the place here
     held = _with_planes(group, lambda number: numbers.setdefault(number, len(numbers)))
-    text = json.dumps(held, allow_nan=False)
+    text = json.dumps(held, allow_nan=False, sort_keys=True)  # equal text for what means the same
     reading.mending.unread += len(text)
     if reading.mending.unread > MAX_OPAQUE_LENGTH:
         raise Malformed("it holds too much that this version does not know")
@@ -184,19 +186,15 @@ def _understood(kind: type[MethodSettings], values: Fields) -> bool:
 # Fields
 
 
-def _labelled(hint: Any) -> bool:
-    return any(isinstance(extra, Label) for extra in unwrap(hint)[1])
-
-
-def _field(declared: dataclasses.Field[Any], hint: Any) -> _Field:
-    base, extras = unwrap(hint)
+def _field(declared: dataclasses.Field[Any], base: Any, extras: Mapping[type, Any]) -> _Field:
     optional = False
     if typing.get_origin(base) in (UnionType, typing.Union):
         inner = [each for each in typing.get_args(base) if each is not NoneType]
         if len(inner) == 1:
             optional = True
-            base, extras = unwrap(inner[0])
-    write, read = _converter(base, {type(extra): extra for extra in extras})
+            base, beside = unwrap(inner[0])
+            extras = {type(extra): extra for extra in beside}
+    write, read = _converter(base, extras)
     if optional:
         write, read = _optional(write, read)
     needed = declared.default is MISSING and declared.default_factory is MISSING

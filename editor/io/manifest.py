@@ -32,6 +32,7 @@ from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
 
 SettingsClasses = Mapping[str, type[MethodSettings]]
+
 SETTINGS: Final[SettingsClasses] = METHODS.settings_by_id
 """Settings classes by the names that recipes have for them."""
 

@@ -113,7 +113,10 @@ def save_project(path: Path, document: Document) -> None:
 
 
 def load_project(path: Path, settings: SettingsClasses = SETTINGS) -> Document:
-    """The document of a project file, exactly as it was saved. `settings`: as in `rebuild`. Raises `UnreadableFile`."""
+    """The document of a project file, exactly as it was saved. Raises `UnreadableFile`.
+
+    settings: settings classes of the methods that there are, by the names that recipes have for them; those of others are kept unread
+    """
     return open_project(path, settings)[0]
 
 
@@ -148,8 +151,7 @@ def _read(archive: zipfile.ZipFile, manifest: dict[str, Any], mending: Mending, 
         raise Malformed(f"it says it has {size.width} × {size.height} pixels")
     planes = Planes(fields, lambda number, most: member(archive, f"blocks/{number}", most))
     extras = {name: _extra(archive, name, mending) for name in EXTRAS if name in archive.NameToInfo}
-    files = _unknown_files(archive, mending)
-    return rebuild(fields, planes, extras, mending, files=files, settings=settings)
+    return rebuild(fields, planes, extras, mending, files=_unknown_files(archive, mending), settings=settings)
 
 
 def _unknown_files(archive: zipfile.ZipFile, mending: Mending) -> tuple[tuple[str, bytes], ...]:

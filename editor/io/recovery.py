@@ -20,7 +20,8 @@ from typing import Final, NamedTuple
 from filelock import BaseFileLock, FileLock, Timeout
 
 from editor.errors import UnreadableFile
-from editor.io.journal import SUFFIX, BegunOnly, DamagedJournal, Journal, JournalReader
+from editor.io.journal import SUFFIX, Journal
+from editor.io.journal_reader import BegunOnly, DamagedJournal, JournalReader
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Opaque:
     """A group of fields that nobody here reads.
 
-    text: a JSON object as text; empty for no fields
+    text: a JSON object as text, its fields in alphabetical order; empty for no fields
     planes: pixels and maps that it names, each by its place here as `{"plane": place}`
     """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -76,6 +76,9 @@ class FieldSpec:
     choices: tuple[str, ...] = field(default=())
 
 
+Declared = tuple[dataclasses.Field[Any], Any, Mapping[type, Any]]
+
+
 def field_specs(settings: type) -> tuple[FieldSpec, ...]:
     """The fields of a settings dataclass with their limits and words, in order. Fields without `Label` are left out."""
     return _field_specs(settings)
@@ -83,18 +86,15 @@ def field_specs(settings: type) -> tuple[FieldSpec, ...]:
 
 @functools.cache  # the classes are few, and reading their annotations takes long enough to be felt after every stroke
 def _field_specs(settings: type) -> tuple[FieldSpec, ...]:
-    hints = typing.get_type_hints(settings, include_extras=True)
-    found = []
+    specs = []
     # What all methods have comes after a method's own.
-    for each in sorted(dataclasses.fields(settings), key=lambda one: one.kw_only is True):
-        base, extras = unwrap(hints[each.name])
-        says = next((extra for extra in extras if isinstance(extra, Label)), None)
-        if says is None:
+    for declared, base, extras in sorted(declared_fields(settings), key=lambda entry: entry[0].kw_only is True):
+        label = extras.get(Label)
+        if label is None:
             continue
-        limits = next((extra for extra in extras if isinstance(extra, Range)), None)
         choices: tuple[str, ...] = ()
         kind: Literal["bool", "int", "float", "str", "choice"]
-        if typing.get_origin(base) is Literal:
+        if _is_choice(base):
             kind, choices = "choice", tuple(str(choice) for choice in typing.get_args(base))
         elif base is bool:
             kind = "bool"
@@ -104,26 +104,46 @@ def _field_specs(settings: type) -> tuple[FieldSpec, ...]:
             kind = "float"
         else:
             kind = "str"
-        found.append(FieldSpec(each.name, says.label, says.help, says.group, each.default, kind, limits, choices))
-    return tuple(found)
+        limits = extras.get(Range)
+        specs.append(
+            FieldSpec(declared.name, label.label, label.help, label.group, declared.default, kind, limits, choices)
+        )
+    return tuple(specs)
 
 
 def check_ranges(value: Any) -> None:
     """Check every annotated field of a dataclass instance. Raises `InvalidRequest` naming the field and its limits."""
-    hints = typing.get_type_hints(type(value), include_extras=True)
-    for each in dataclasses.fields(value):
-        base, extras = unwrap(hints[each.name])
-        held = getattr(value, each.name)
-        says = next((extra.label for extra in extras if isinstance(extra, Label)), each.name.replace("_", " "))
-        for extra in extras:
-            if isinstance(extra, Range) and not extra.low <= held <= extra.high:
-                raise InvalidRequest(
-                    f"“{says}” is {held:g}; it must lie between {extra.low:g} and {extra.high:g} {extra.unit}".strip()
-                    + "."
-                )
-        if typing.get_origin(base) is Literal and held not in typing.get_args(base):
+    for declared, base, extras in declared_fields(type(value)):
+        held = getattr(value, declared.name)
+        name = extras[Label].label if Label in extras else declared.name.replace("_", " ")
+        limits = extras.get(Range)
+        if limits is not None and not limits.low <= held <= limits.high:
+            raise InvalidRequest(
+                f"“{name}” is {held:g}; it must lie between {limits.low:g} and {limits.high:g} {limits.unit}".strip()
+                + "."
+            )
+        if _is_choice(base) and held not in typing.get_args(base):
             choices: Sequence[object] = typing.get_args(base)
-            raise InvalidRequest(f"“{says}” is “{held}”; it must be one of {', '.join(map(str, choices))}.")
+            raise InvalidRequest(f"“{name}” is “{held}”; it must be one of {', '.join(map(str, choices))}.")
+
+
+def declared_fields(kind: type) -> tuple[Declared, ...]:
+    """The fields of a dataclass in order, each with its type and with what is written beside it, by kind."""
+    return _declared_fields(kind)
+
+
+@functools.cache
+def _declared_fields(kind: type) -> tuple[Declared, ...]:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    fields = []
+    for declared in dataclasses.fields(kind):
+        base, extras = unwrap(hints[declared.name])
+        fields.append((declared, base, {type(extra): extra for extra in extras}))
+    return tuple(fields)
+
+
+def _is_choice(base: object) -> bool:
+    return typing.get_origin(base) is Literal
 
 
 def unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:

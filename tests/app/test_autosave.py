@@ -24,7 +24,8 @@ from app.recovery import RecoveryDialog
 from editor.document.document import Document
 from editor.errors import UnreadableFile
 from editor.io import recovery
-from editor.io.journal import Journal, JournalReader, Snapshot
+from editor.io.journal import Journal, Snapshot
+from editor.io.journal_reader import JournalReader
 from editor.io.project import load_project
 from tests.app.conftest import Tell
 from tests.editor.io.test_journal import photo as random_picture
@@ -787,7 +788,7 @@ def test_what_fails_while_it_is_opened_stays_and_can_be_tried_again(
 ) -> None:
     asked, go_on = Event(), Event()
 
-    def fails(left: recovery.LeftBehind) -> None:
+    def fails(left: recovery.LeftBehind, *_: object) -> None:
         asked.set()
         go_on.wait(10)
         raise error

@@ -88,6 +88,10 @@ def test_it_is_chosen_set_run_compared_kept_and_run_again_in_the_window(
         session.discard()
 
         save_project(tmp_path / "tinted.palimpsest", session.document)
+        await desk.application.open(tmp_path / "tinted.palimpsest")
+        reopened = desk.application.sessions[-1].document.layers[-1].recipe
+        assert reopened is not None
+        assert reopened == session.document.layers[-1].recipe  # this program knows the method
         assert desk.application.settings.values.method == ""  # it needs no model
 
     async def reopened(desk: Desk) -> None:

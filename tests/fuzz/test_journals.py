@@ -17,7 +17,8 @@ import pytest
 from editor.document.compose import flatten
 from editor.document.thumbnails import document_thumbnail
 from editor.io.files import FileState
-from editor.io.journal import BLOCK_KIND, PLANE_KIND, STATE_KIND, Journal, JournalReader, Snapshot
+from editor.io.journal import BLOCK_KIND, PLANE_KIND, STATE_KIND, Journal, Snapshot
+from editor.io.journal_reader import JournalReader
 from editor.io.limits import Mending
 from editor.io.project import load_project
 from editor.io.records import RecordWriter, payload, scan

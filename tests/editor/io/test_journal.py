@@ -26,9 +26,10 @@ from editor.document.layer import Layer
 from editor.errors import UnreadableFile
 from editor.geometry import Placement
 from editor.io import journal as journals
-from editor.io import records
+from editor.io import journal_reader, records
 from editor.io.files import FileState, state_of
-from editor.io.journal import BegunOnly, Journal, JournalReader, Snapshot
+from editor.io.journal import Journal, Snapshot
+from editor.io.journal_reader import BegunOnly, JournalReader
 from editor.io.limits import Mending
 from editor.io.records import MAGIC, RecordWriter
 from tests.editor.io.test_project import documents, plain
@@ -351,7 +352,7 @@ def test_few_differences_lead_to_a_plane(tmp_path: Path, monkeypatch: pytest.Mon
         reads += 1
         return real(*arguments)
 
-    monkeypatch.setattr("editor.io.journal.payload", counting)
+    monkeypatch.setattr("editor.io.journal_reader.payload", counting)
     with pytest.raises(UnreadableFile, match="is damaged"):
         JournalReader(file)
     assert reads < 4 * len(states)
@@ -415,8 +416,8 @@ def test_a_state_that_unpacks_to_very_much_is_damaged(tmp_path: Path) -> None:
 @pytest.mark.parametrize("time", [-1e300, -5, 1e12, 1e300])
 def test_times_and_names_out_of_all_range_are_brought_back(tmp_path: Path, time: float) -> None:
     reader = JournalReader(forged(tmp_path / "a.journal", time=time, name="x" * 10**6, step="y" * 10**6))
-    assert 0 <= reader.snapshot.time <= journals.LATEST
-    assert len(reader.snapshot.name) == len(reader.snapshot.step) == journals.MAX_SHOWN_LENGTH
+    assert 0 <= reader.snapshot.time <= journal_reader.LATEST
+    assert len(reader.snapshot.name) == len(reader.snapshot.step) == journal_reader.MAX_SHOWN_LENGTH
 
 
 def test_what_was_mended_is_said(tmp_path: Path) -> None:

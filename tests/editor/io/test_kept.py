@@ -25,8 +25,9 @@ from editor.errors import InvalidRequest, UnreadableFile
 from editor.io import codec, limits, project
 from editor.io.blocks import pack
 from editor.io.fields import Fields
-from editor.io.journal import Journal, JournalReader, Snapshot
-from editor.io.manifest import describe, rebuild
+from editor.io.journal import Journal, Snapshot
+from editor.io.journal_reader import JournalReader
+from editor.io.manifest import SETTINGS, describe, rebuild
 from editor.io.planes import Planes, Shelf
 from editor.io.project import load_project, open_project, save_project
 from editor.methods.quick_fill.settings import QuickFillSettings
@@ -112,7 +113,7 @@ def test_unknown_fields_anywhere_are_saved_again_as_they_were(tmp_path: Path, fi
     save_project(path, document)
     after = manifest_of(path)
     for part, was, more in zip(holders(after), holders(before), fields, strict=False):
-        assert json.dumps({name: part[name] for name in more}) == json.dumps(more)
+        assert json.dumps({name: part[name] for name in more}, sort_keys=True) == json.dumps(more, sort_keys=True)
         assert set(part) == set(was) | set(more)
 
 
@@ -320,7 +321,27 @@ def test_retired_fields_count_only_where_they_said_something(fields: Manifest, u
     if understood:
         assert found.settings == ToySettings(5, "b")
     else:
-        assert found.settings == UnknownSettings(method="ToySettings", fields=Opaque(json.dumps(fields)))
+        assert found.settings == UnknownSettings(
+            method="ToySettings", fields=Opaque(json.dumps(fields, sort_keys=True))
+        )
+
+
+def test_who_knows_the_method_gets_its_settings(tmp_path: Path) -> None:
+    document = Document.of_picture(np.zeros((4, 5, 4), np.uint8))
+    recipe = Recipe(ToySettings(7, "b"), "fill", document.rect, 7)
+    document = document.with_layer(replace(document.layers[0], recipe=recipe))
+    known = {**SETTINGS, "ToySettings": ToySettings}
+    stranger, *_ = ways(document, tmp_path)
+    assert stranger.layers[0].recipe == replace(
+        recipe,
+        settings=UnknownSettings(
+            method="ToySettings", fields=Opaque('{"fill_transparent": false, "kind": "b", "size": 7}')
+        ),
+    )
+    assert load_project(tmp_path / "again.palimpsest", known).layers[0].recipe == recipe
+    save_project(tmp_path / "again.palimpsest", stranger)  # whoever does not know them hands them on
+    assert load_project(tmp_path / "again.palimpsest", known).layers[0].recipe == recipe
+    assert JournalReader(next((tmp_path / "journals").iterdir())).load(settings=known).layers[0].recipe == recipe
 
 
 # Versions

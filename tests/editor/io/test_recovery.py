@@ -16,7 +16,7 @@ from filelock import Timeout
 
 from editor.document.document import Document
 from editor.io import recovery
-from editor.io.journal import JournalReader
+from editor.io.journal_reader import JournalReader
 from editor.io.records import MAGIC
 from editor.io.recovery import RecoveryFolder
 from tests.editor.io.test_journal import photo, snapshot, stroke
