@@ -20,12 +20,11 @@ from editor.requests.reports import Reports
 from editor.requests.results import EditResult
 
 if TYPE_CHECKING:
-    from editor.diffusion.backend import Backend
-    from editor.diffusion.fits import FitStore
+    from editor.diffusion.loan import Loan
 
     Edit = Callable[[EditRequest], Reports[EditResult]]
-    ModelEdit = Callable[[EditRequest, Sequence[int], Backend, FitStore], Reports[tuple[EditResult, ...]]]
-    RepairEdge = Callable[[RepairRequest, Backend, FitStore], Reports[EditResult]]
+    ModelEdit = Callable[[EditRequest, Sequence[int], Loan], Reports[tuple[EditResult, ...]]]
+    RepairEdge = Callable[[RepairRequest, Loan], Reports[EditResult]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Execution:
     """The functions of a method that make pictures; either of the first two.
 
     edit: without a model, one picture
-    edit_on_model: one picture for each seed, with what was learned about pictures at hand
+    edit_on_model: one picture for each seed, with what it is lent
     repair: a finished result again with a better edge, for methods that leave latents (`Use.REPAIR`)
     """
 
@@ -54,13 +53,16 @@ def _quick_fill() -> Execution:
 def _pixels() -> Execution:
     from editor.methods.pixels.model import edit_batch  # noqa: PLC0415  torch takes seconds to import
 
-    return Execution(edit_on_model=edit_batch)
+    return Execution(edit_on_model=lambda request, seeds, loan: edit_batch(request, seeds, loan.backend))
 
 
 def _blended_latent_diffusion() -> Execution:
     from editor.methods.blended_latent_diffusion.model import edit_batch, repair  # noqa: PLC0415  as above
 
-    return Execution(edit_on_model=edit_batch, repair=repair)
+    return Execution(
+        edit_on_model=lambda request, seeds, loan: edit_batch(request, seeds, loan.backend, loan.fits),
+        repair=lambda request, loan: repair(request, loan.backend, loan.fits),
+    )
 
 
 EXECUTIONS: Executions = MappingProxyType(
