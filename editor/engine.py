@@ -23,6 +23,7 @@ from editor.requests.edit_request import (
     AssessRequest,
     CandidatesRequest,
     EditRequest,
+    FitRequest,
     RepairRequest,
     SegmentRequest,
     StrengthsRequest,
@@ -39,7 +40,7 @@ from editor.requests.reports import (
     subprogress,
     without_results,
 )
-from editor.requests.results import Assessment, EditResult, Masks
+from editor.requests.results import Assessment, EditResult, FitResult, Masks
 from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.segmenter import Segmenter
 
@@ -87,10 +88,26 @@ class Engine:
     def run(self, request: SegmentRequest) -> Reports[Masks]: ...
     @overload
     def run(self, request: AssessRequest) -> Reports[Assessment]: ...
+    @overload
+    def run(self, request: FitRequest) -> Reports[FitResult]: ...
     def run(
         self,
-        request: EditRequest | RepairRequest | CandidatesRequest | StrengthsRequest | SegmentRequest | AssessRequest,
-    ) -> Reports[EditResult] | Reports[tuple[EditResult, ...]] | Reports[Masks] | Reports[Assessment]:
+        request: (
+            EditRequest
+            | RepairRequest
+            | CandidatesRequest
+            | StrengthsRequest
+            | SegmentRequest
+            | AssessRequest
+            | FitRequest
+        ),
+    ) -> (
+        Reports[EditResult]
+        | Reports[tuple[EditResult, ...]]
+        | Reports[Masks]
+        | Reports[Assessment]
+        | Reports[FitResult]
+    ):
         """The request's generator: it yields reports and returns the outcome. Closing it early cancels the work.
 
         Raises `EditorError` kinds, from here or from the generator.
@@ -100,6 +117,8 @@ class Engine:
                 return self._segmenter.segment(request)
             case AssessRequest():
                 return self._assess(request)
+            case FitRequest():
+                return self._fit(request)
             case RepairRequest():
                 return _as_in_document(self._repair(request), request.request)
             case CandidatesRequest():
@@ -172,7 +191,7 @@ class Engine:
             yield from emit_result(results[-1])
         return tuple(results)
 
-    def _acquire(self, request: EditRequest, use: Callable[[_Job], Reports[T]]) -> Reports[T]:
+    def _acquire(self, request: EditRequest | FitRequest, use: Callable[[_Job], Reports[T]]) -> Reports[T]:
         """Get the request's model, and lend it for as long as `use` goes on."""
         info = self._library().find(request.model)
         yield Progress(0.0, "Getting the model")
@@ -258,6 +277,14 @@ class Engine:
             yield from self._acquire(
                 request.request, lambda job: subprogress(job.sound(repair(request, job.loan)), job.low, 1.0)
             )
+        )
+
+    def _fit(self, request: FitRequest) -> Reports[FitResult]:
+        fit = self._execution(request.settings).fit
+        if fit is None:
+            raise InvalidRequest("This method learns nothing about a picture.", "Choose one that does.")
+        return (
+            yield from self._acquire(request, lambda job: subprogress(job.sound(fit(request, job.loan)), job.low, 1.0))
         )
 
     def _assess(self, request: AssessRequest) -> Reports[Assessment]:

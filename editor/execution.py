@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.requests.edit_request import EditRequest, RepairRequest
+from editor.requests.edit_request import EditRequest, FitRequest, RepairRequest
 from editor.requests.method_settings import MethodSettings
 from editor.requests.reports import Reports
-from editor.requests.results import EditResult
+from editor.requests.results import EditResult, FitResult
 
 if TYPE_CHECKING:
     from editor.diffusion.loan import Loan
 
     Edit = Callable[[EditRequest], Reports[EditResult]]
     ModelEdit = Callable[[EditRequest, Sequence[int], Loan], Reports[tuple[EditResult, ...]]]
+    Fit = Callable[[FitRequest, Loan], Reports[FitResult]]
     RepairEdge = Callable[[RepairRequest, Loan], Reports[EditResult]]
 
 
@@ -33,12 +34,14 @@ class Execution:
 
     edit: without a model, one picture
     edit_on_model: one picture for each seed, with what it is lent
+    fit: learns something about a picture, for methods that do; it goes on from what an earlier run of the same request left
     repair: a finished result again with a better edge, for methods that leave latents (`Use.REPAIR`)
     """
 
     edit: Edit | None = None
     edit_on_model: ModelEdit | None = None
     repair: RepairEdge | None = None
+    fit: Fit | None = None
 
 
 Executions = Mapping[type[MethodSettings], Callable[[], Execution]]

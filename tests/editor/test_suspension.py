@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +22,7 @@ from editor.requests.method_settings import MethodSettings
 from editor.requests.reports import Report, Reports
 from editor.requests.results import EditResult
 from tests.support.blended_cases import settings, wish
-from tests.support.diffusion import drive
+from tests.support.reports import drive
 from tests.support.tiny_models import stable_diffusion
 
 STEPS = 3
@@ -93,7 +94,7 @@ def within(inner: EditRequest, lent: list[Loan]) -> Execution:
 
 def nested(folder: Path, inner: EditRequest, lent: list[Loan], seen: list[Report] | None = None) -> Any:
     executions = MappingProxyType({**EXECUTIONS, InnerSettings: lambda: within(inner, lent)})
-    outer = wish(told=InnerSettings(), model=str(folder / "one"), steps=STEPS)
+    outer = replace(request(folder, "one"), settings=InnerSettings())
     return drive(engine(folder, executions=executions).run(CandidatesRequest(outer, (1, 2))), seen)
 
 
@@ -113,6 +114,6 @@ def test_an_edit_within_an_edit_on_another_model_is_refused(folder: Path) -> Non
 
 
 def test_an_edit_within_an_edit_may_be_of_another_method(folder: Path) -> None:
-    inner = wish(told=PixelsSettings(), model=str(folder / "one"), steps=STEPS)
+    inner = replace(request(folder, "one"), settings=PixelsSettings())
     (result, _) = nested(folder, inner, [])
     assert np.array_equal(result.pixels, alone(folder, inner).pixels)
