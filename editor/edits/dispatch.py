@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from editor.arrays import Map
 from editor.document.document import Document
 from editor.errors import InvalidRequest
 from editor.geometry import Rect
-from editor.methods.base import Map
 from editor.methods.registry import METHODS, Methods
 from editor.planning.draft import Draft, draw_seed
 from editor.planning.plan import Plan

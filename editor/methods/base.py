@@ -10,9 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from editor.arrays import Counts, Map
 from editor.document.document import Document
 from editor.geometry import Rect
 from editor.model_canvas.canvas import ModelCanvas
@@ -26,8 +24,6 @@ from editor.requests.method_settings import MethodSettings, Use
 from editor.requests.results import Recipe
 from editor.requests.samplers import OFFERED, Sampler
 
-Map = NDArray[np.float32]
-Counts = NDArray[np.int64]
 S = TypeVar("S", bound=MethodSettings)
 
 WITHOUT_A_MODEL = 0.5  # first strength of methods that go by what suits the model, before there is one

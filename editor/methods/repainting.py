@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Generic
 
+from editor.arrays import Map, Mask
 from editor.document.document import Document
 from editor.errors import InvalidRequest
 from editor.geometry import Rect
-from editor.methods.base import Map, Method, S
+from editor.methods.base import Method, S
 from editor.planning.change_map import (
     model_of,
     repaint_change_map,
@@ -20,7 +21,7 @@ from editor.planning.change_map import (
 )
 from editor.planning.draft import Draft
 from editor.planning.plan import Plan, repainting_label
-from editor.planning.request_builder import Inputs, Mask, build_request
+from editor.planning.request_builder import Inputs, build_request
 from editor.planning.scribble import scribble_of
 from editor.requests.edit_request import EditRequest, Subject
 from editor.requests.frame import Frame

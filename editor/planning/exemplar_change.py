@@ -19,8 +19,8 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Map, Mask
 from editor.document import masks
 from editor.document.colour import to_srgb
 from editor.document.document import Document
@@ -33,9 +33,6 @@ from editor.planning.draft import Draft
 from editor.planning.plan import Plan
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.frame import Frame
-
-Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 PROPORTIONAL = 2  # the revision since which an exemplar frees the picture by how much of it is let in
 FAINT_DROPS = 2  # the revision since which faint strength is nothing
@@ -180,7 +177,7 @@ def _freed(placed: Placed, slider: float, part: Rect, rim: float) -> Map:
     """
     whole = part.unite(placed.rect)
     painted = placed.painted
-    found = on_grid(_share(placed.alpha * painted * np.float32(slider)), placed.rect, whole)
+    freed = on_grid(_share(placed.alpha * painted * np.float32(slider)), placed.rect, whole)
     core = placed.alpha >= CORE
     if rim > 0 and core.any():
         values: Map = painted[core]
@@ -199,8 +196,8 @@ def _freed(placed: Placed, slider: float, part: Rect, rim: float) -> Map:
             saturated = bool(share >= 1)
             off = ~on_grid(on, placed.rect, whole)
             if off.any():
-                np.maximum(found, share * _falling(off, rim), out=found)
-    return np.ascontiguousarray(found[part.within(whole).slices])
+                np.maximum(freed, share * _falling(off, rim), out=freed)
+    return np.ascontiguousarray(freed[part.within(whole).slices])
 
 
 def _share(let_in: Map) -> Map:
@@ -212,11 +209,11 @@ def _freed_in_full(placed: Placed, part: Rect, rim: float) -> Map:
     """The same of revision 1: 1 on whatever is let in, half-covered pixels and all."""
     whole = part.unite(placed.rect)
     on = np.minimum(2 * placed.alpha * (placed.strength > 0), 1).astype(np.float32)
-    found = on_grid(on, placed.rect, whole)
-    off = found < 1
+    freed = on_grid(on, placed.rect, whole)
+    off = freed < 1
     if rim > 0 and not off.all():
-        np.maximum(found, _falling(off, rim), out=found)
-    return np.ascontiguousarray(found[part.within(whole).slices])
+        np.maximum(freed, _falling(off, rim), out=freed)
+    return np.ascontiguousarray(freed[part.within(whole).slices])
 
 
 def _falling(off: Mask, rim: float) -> Map:

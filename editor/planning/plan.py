@@ -61,20 +61,20 @@ def touches(before: Document, after: Document, scribble: int | None = None) -> t
 
     Names do not count, and neither does what was only put away: hidden, deleted, cleared or put back.
     """
-    found = [
+    touched = [
         Touch(name) for name in REGION_MAPS if after.map(name) is not before.map(name) and is_strength(after.map(name))
     ]
     hint = None if scribble is None else after.layer(scribble)
     was = None if hint is None else before.layer(hint.id)
     if hint is not None and (was is None or was.pixels is not hint.pixels) and hint.pixels.any():
-        found.append(Touch("scribble", hint.id))
+        touched.append(Touch("scribble", hint.id))
     if after.items is not before.items:
         items = {item.id: item for item in before.items}
-        found += [Touch("item", item.id) for item in after.items if _is_new_item(items.get(item.id), item)]
+        touched += [Touch("item", item.id) for item in after.items if _is_new_item(items.get(item.id), item)]
     if after.exemplars is not before.exemplars:
         laid = {exemplar.id: exemplar for exemplar in before.exemplars}
-        found += [Touch("exemplar", each.id) for each in after.exemplars if _is_new_exemplar(laid.get(each.id), each)]
-    return tuple(found)
+        touched += [Touch("exemplar", each.id) for each in after.exemplars if _is_new_exemplar(laid.get(each.id), each)]
+    return tuple(touched)
 
 
 def _is_new_item(before: Item | None, after: Item) -> bool:

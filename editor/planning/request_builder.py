@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Map, Mask
 from editor.document.colour import to_srgb
 from editor.document.compose import flatten, on_white
 from editor.document.document import Document
@@ -21,9 +22,6 @@ from editor.planning.exemplar_change import space_of
 from editor.planning.scribble import without_scribble
 from editor.requests.edit_request import Action, EditRequest, ExemplarInput, ItemInput, Subject
 from editor.requests.frame import Frame
-
-Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 STAYS_TRANSLUCENT = 2  # the revision of the rules since which a translucent picture stays so
 

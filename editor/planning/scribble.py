@@ -29,12 +29,12 @@ def scribble_of(document: Document, draft: Draft) -> Layer | None:
 
 def painted_rect(layer: Layer) -> Rect:
     """The tight rectangle of what is painted on the layer; empty if nothing is."""
-    found = EMPTY
+    whole = EMPTY
     for where, block in layer.pixels.blocks():
         if not layer.pixels.is_blank(block):
             rect = Rect.of_mask(block[..., 3])
-            found = found if rect.empty else found.unite(rect.moved(where.left, where.top))
-    return found
+            whole = whole if rect.empty else whole.unite(rect.moved(where.left, where.top))
+    return whole
 
 
 def scribble_reach(layer: Layer) -> Rect:

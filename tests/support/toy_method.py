@@ -9,12 +9,13 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
+from editor.arrays import Map
 from editor.document.document import Document
 from editor.document.faint_strength import strength_rect
 from editor.errors import InvalidRequest
 from editor.execution import EXECUTIONS, Execution, Executions
 from editor.geometry import Rect
-from editor.methods.base import Map, Method, Preset
+from editor.methods.base import Method, Preset
 from editor.methods.registry import METHODS
 from editor.planning.change_map import allowed_map, asked_map
 from editor.planning.draft import Draft, Touch

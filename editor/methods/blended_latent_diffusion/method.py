@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from editor.arrays import Map
 from editor.document.document import Document
-from editor.methods.base import HoldPreview, Map, Preset
+from editor.methods.base import HoldPreview, Preset
 from editor.methods.blended_latent_diffusion import plan
 from editor.methods.blended_latent_diffusion.region_cells import cell_mask, skipped_steps, taken_back, widening
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from editor.arrays import Map
 from editor.document.document import Document
 from editor.document.exemplar import Exemplar
-from editor.methods.base import HoldPreview, Map, Preset
+from editor.methods.base import HoldPreview, Preset
 from editor.methods.pixels import plan
 from editor.methods.pixels.hold_counts import counts_of, free_steps, run_length
 from editor.methods.pixels.settings import PixelsSettings

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from editor.arrays import Map
 from editor.document.document import Document
 from editor.geometry import Rect
-from editor.methods.base import Map, Method
+from editor.methods.base import Method
 from editor.methods.quick_fill import plan, request
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft, Touch

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Map, Mask
 from editor.document import masks
 from editor.document.document import Document
 from editor.document.exemplar import Exemplar
@@ -31,9 +31,6 @@ from editor.planning.plan import Plan
 from editor.planning.request_builder import Inputs, build_request
 from editor.requests.edit_request import EditRequest, ExemplarInput, ItemInput, Subject
 from editor.requests.frame import Frame
-
-Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 # Around what changes it sees at least so many pixels, and at most this multiple of the longer side.
 MIN_CONTEXT = 192
@@ -109,17 +106,17 @@ def request(document: Document, draft: Draft, planned: Plan) -> EditRequest:
 
 def change_map(document: Document, draft: Draft, rect: Rect, planned: Plan, placed: dict[int, Placed]) -> Map:
     """(h, w) float32 in [0, 1]: how much every pixel inside `rect` may change. `placed`: the exemplars of `place_exemplars`."""
-    found: Map = np.zeros(rect.size.shape, np.float32)
+    change: Map = np.zeros(rect.size.shape, np.float32)
     if planned.region is not None:
-        found = document.map(planned.region).read(rect) * np.float32(draft.strength)
+        change = document.map(planned.region).read(rect) * np.float32(draft.strength)
     for item in _items(document, planned):
-        _add_item(found, rect, item, draft.settings.margin, moved=planned.action == "move")
+        _add_item(change, rect, item, draft.settings.margin, moved=planned.action == "move")
     for each in placed.values():
-        view = found[each.rect.within(rect).slices]
+        view = change[each.rect.within(rect).slices]
         np.maximum(view, each.alpha * each.strength * np.float32(draft.strength), out=view)
     if not document.protect.blank:
-        found *= 1 - document.protect.read(rect)
-    return drop_faint(found) if draft.revision >= FAINT_DROPS else found
+        change *= 1 - document.protect.read(rect)
+    return drop_faint(change) if draft.revision >= FAINT_DROPS else change
 
 
 def _frame_around(document: Document, outer: Rect, change: Map) -> Frame | None:
@@ -153,14 +150,14 @@ def _place_exemplars(document: Document, rect: Rect, planned: Plan) -> dict[int,
     return {each.id: place_exemplar(each, rect) for each in document.exemplars if each.id in planned.exemplars}
 
 
-def _add_item(found: Map, rect: Rect, item: Item, grow: int, *, moved: bool) -> None:
+def _add_item(change: Map, rect: Rect, item: Item, grow: int, *, moved: bool) -> None:
     """Free, in the map of `rect`, what an item leaves and where it goes."""
     part = item.rect.grow(grow).intersect(rect)
     if not part.empty:
-        found[part.within(rect).slices][hole(item, part, grow)] = 1
+        change[part.within(rect).slices][hole(item, part, grow)] = 1
     part = _set_down(item).intersect(rect)
     if moved and item.placement is not None and not part.empty:
-        found[part.within(rect).slices][masks.grow(place_mask(item, part), _rim(item)) > 0] = 1
+        change[part.within(rect).slices][masks.grow(place_mask(item, part), _rim(item)) > 0] = 1
 
 
 def _set_down(item: Item) -> Rect:

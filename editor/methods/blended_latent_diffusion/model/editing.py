@@ -12,11 +12,10 @@ from editor.diffusion.backend import Backend, Image
 from editor.diffusion.conditioning import conditioned_denoiser
 from editor.diffusion.denoise import denoise
 from editor.diffusion.fits import FitStore
-from editor.diffusion.loading import out_of_memory
 from editor.diffusion.previews import LatentColours, Previews
-from editor.errors import NotFinite, let_go
+from editor.errors import NotFinite
 from editor.methods.blended_latent_diffusion.model import starting
-from editor.methods.blended_latent_diffusion.model.finishing import Finish, Finished
+from editor.methods.blended_latent_diffusion.model.finishing import Finish
 from editor.methods.blended_latent_diffusion.model.starting import Region, Start
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.model_canvas.canvas import ModelCanvas
@@ -98,26 +97,12 @@ def edit_batch(
             yield Progress(low, "Finishing")
         except FinishEarly:
             hurried = True  # that is just what happens; what takes long is left out
-        done: Finished | None = None
         try:
-            done = yield from subprogress(finish.finished(latents, seed, hurried=hurried), low, high)
+            done = yield from subprogress(finish.finish(latents, seed, allow_learning=not hurried), low, high)
         except NotFinite as error:
             log.warning("A candidate cannot be finished: %s", error)
-            if hurried or finish.learns is None:
-                lost.append(error)
-                continue
-        except (RuntimeError, MemoryError) as error:
-            if hurried or finish.learns is None or out_of_memory(error) is None:
-                raise
-            log.warning("There is not enough memory to learn the surroundings; results are pasted")
-            hurried = True
-            let_go(error)
-        if done is None:  # rather with a plainer edge than not at all
-            try:
-                done = yield from subprogress(finish.finished(latents, seed, hurried=True), high, high)
-            except NotFinite as error:
-                lost.append(error)
-                continue
+            lost.append(error)
+            continue
         hurried = hurried or done.early
         yield from emit_result(done.result)
         results.append(done.result)
