@@ -17,16 +17,19 @@ from editor.requests.edit_request import (
     AssessRequest,
     CandidatesRequest,
     EditRequest,
+    FitRequest,
     RepairRequest,
     SegmentRequest,
     StrengthsRequest,
 )
 from editor.requests.reports import FinishEarly, Preview, Report, Reports, ResultReady, Scored
-from editor.requests.results import Assessment, EditResult, Masks
+from editor.requests.results import Assessment, EditResult, FitResult, Masks
 
 log = logging.getLogger(__name__)
 
-Request = EditRequest | CandidatesRequest | StrengthsRequest | RepairRequest | SegmentRequest | AssessRequest
+Request = (
+    EditRequest | CandidatesRequest | StrengthsRequest | RepairRequest | SegmentRequest | AssessRequest | FitRequest
+)
 
 # Seconds between two of a kind: more often nobody sees it, and the window would do nothing but draw.
 PREVIEW_INTERVAL = 0.2
@@ -49,7 +52,13 @@ def internal_error() -> InternalError:
 
 def lane_of(request: Request) -> Lane:
     """How urgent a request is where nobody says so. What asks about memory waits for the edits that use it."""
-    return Lane.INTERACTIVE if isinstance(request, SegmentRequest) else Lane.EDIT
+    match request:
+        case SegmentRequest():
+            return Lane.INTERACTIVE
+        case FitRequest():
+            return Lane.BACKGROUND
+        case _:
+            return Lane.EDIT
 
 
 class RunsRequests(Protocol):
@@ -221,6 +230,15 @@ class Runner(QObject):
     async def run(
         self, request: AssessRequest, report: Callable[[Report], None], *, key: Hashable | None = None
     ) -> Assessment: ...
+    @overload
+    async def run(
+        self,
+        request: FitRequest,
+        report: Callable[[Report], None],
+        early: threading.Event | None = None,
+        *,
+        key: Hashable | None = None,
+    ) -> FitResult: ...
     async def run(
         self,
         request: Request,
@@ -229,7 +247,7 @@ class Runner(QObject):
         *,
         lane: Lane | None = None,
         key: Hashable | None = None,
-    ) -> EditResult | tuple[EditResult, ...] | Masks | Assessment:
+    ) -> EditResult | tuple[EditResult, ...] | Masks | Assessment | FitResult:
         """Do it in the worker; `report` is called in the GUI thread. Cancelling the awaiting task cancels the work.
 
         early: once set, an edit makes what there is into its result at its next report; one that cannot raises `FinishEarly`
@@ -251,7 +269,7 @@ class Runner(QObject):
         self._worker.submit(work)
         self._submitted.emit()
         try:
-            result: EditResult | Masks | Assessment = await work.future
+            result: EditResult | Masks | Assessment | FitResult = await work.future
             if work.replaced:  # after it had ended, and before anybody could be told
                 raise Replaced
             return result

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from editor.document.colour import convert, same_space
-from editor.errors import InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go
+from editor.errors import EditorError, InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go
 from editor.execution import EXECUTIONS, Execution, Executions
 from editor.model_canvas.translucent import as_translucent, preview_as_translucent
 from editor.models.device import INSTALL, NOT_INSTALLED
@@ -23,6 +23,7 @@ from editor.requests.edit_request import (
     AssessRequest,
     CandidatesRequest,
     EditRequest,
+    FitRequest,
     RepairRequest,
     SegmentRequest,
     StrengthsRequest,
@@ -32,23 +33,23 @@ from editor.requests.reports import (
     FinishEarly,
     Preview,
     Progress,
-    Report,
     Reports,
-    ResultReady,
+    collected,
     emit_result,
-    map_reports,
     map_results,
     subprogress,
     without_results,
 )
-from editor.requests.results import Assessment, EditResult, Masks
+from editor.requests.results import Assessment, EditResult, FitResult, Masks
 from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.segmenter import Segmenter
 
 if TYPE_CHECKING:
     from editor.diffusion.fits import FitStore
+    from editor.diffusion.loan import Loan
     from editor.diffusion.model_cache import ModelCache
     from editor.diffusion.ranking import ClipScorer, Ranking
+    from editor.execution import ModelEdit
 
 log = logging.getLogger(__name__)
 
@@ -87,10 +88,26 @@ class Engine:
     def run(self, request: SegmentRequest) -> Reports[Masks]: ...
     @overload
     def run(self, request: AssessRequest) -> Reports[Assessment]: ...
+    @overload
+    def run(self, request: FitRequest) -> Reports[FitResult]: ...
     def run(
         self,
-        request: EditRequest | RepairRequest | CandidatesRequest | StrengthsRequest | SegmentRequest | AssessRequest,
-    ) -> Reports[EditResult] | Reports[tuple[EditResult, ...]] | Reports[Masks] | Reports[Assessment]:
+        request: (
+            EditRequest
+            | RepairRequest
+            | CandidatesRequest
+            | StrengthsRequest
+            | SegmentRequest
+            | AssessRequest
+            | FitRequest
+        ),
+    ) -> (
+        Reports[EditResult]
+        | Reports[tuple[EditResult, ...]]
+        | Reports[Masks]
+        | Reports[Assessment]
+        | Reports[FitResult]
+    ):
         """The request's generator: it yields reports and returns the outcome. Closing it early cancels the work.
 
         Raises `EditorError` kinds, from here or from the generator.
@@ -100,6 +117,8 @@ class Engine:
                 return self._segmenter.segment(request)
             case AssessRequest():
                 return self._assess(request)
+            case FitRequest():
+                return self._fit(request)
             case RepairRequest():
                 return _as_in_document(self._repair(request), request.request)
             case CandidatesRequest():
@@ -118,21 +137,23 @@ class Engine:
     def _strengths(self, request: StrengthsRequest) -> Reports[tuple[EditResult, ...]]:
         """One after the other; each is reported as `ResultReady`. One that comes to nothing is raised at the end, after the others."""
         results: list[EditResult] = []
-        lost: NotFinite | None = None
+        lost: EditorError | None = None
         count = len(request.requests)
         for number, each in enumerate(request.requests):
             # Each its own way back: faint strength makes frames, and what is to stay translucent, differ.
-            once = self._candidates(CandidatesRequest(each, (each.seed,)), ranked=False)
-            run = _Watched(_as_in_document(once, each))
+            once = _as_in_document(self._candidates(CandidatesRequest(each, (each.seed,)), ranked=False), each)
             words = f" · strength {number + 1} of {count}" if count > 1 else ""
             try:
-                results += yield from subprogress(run.reports(), number / count, (number + 1) / count, more=words)
-            except NotFinite as error:
-                let_go(error)
-                lost = error
+                run = yield from collected(once, number / count, (number + 1) / count, more=words, errors=(NotFinite,))
             except FinishEarly:
                 if not results:
                     raise  # there is nothing yet
+                break
+            if run.error is None:
+                results += run.results
+            else:
+                let_go(run.error)
+                lost = run.error
             if run.early:
                 break
         if lost is not None:
@@ -143,7 +164,14 @@ class Engine:
         execution = self._execution(request.request.settings)
         if execution.edit is not None:
             return (yield from self._without_model(request, execution.edit))
-        return (yield from self._with_model(request, ranked))
+        if execution.edit_on_model is None:
+            raise TypeError(f"{type(request.request.settings).__name__} has no edit")
+        edit = execution.edit_on_model
+        return (
+            yield from self._acquire(
+                request.request, lambda job: self._run_in_batches(edit, request, job, ranked=ranked)
+            )
+        )
 
     def _execution(self, settings: MethodSettings) -> Execution:
         kind = next((base for base in type(settings).__mro__ if base in self._executions), None)
@@ -163,86 +191,101 @@ class Engine:
             yield from emit_result(results[-1])
         return tuple(results)
 
-    def _with_model(self, request: CandidatesRequest, ranked: bool) -> Reports[tuple[EditResult, ...]]:
-        info = self._library().find(request.request.model)
+    def _acquire(self, request: EditRequest | FitRequest, use: Callable[[_Job], Reports[T]]) -> Reports[T]:
+        """Get the request's model, and lend it for as long as `use` goes on."""
+        info = self._library().find(request.model)
         yield Progress(0.0, "Getting the model")
         cache = self._model_cache()
-        from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_cache`
+        from editor.diffusion.loan import Loan  # noqa: PLC0415  torch, as in `_model_cache`
         from editor.diffusion.model_cache import translate_oom  # noqa: PLC0415  as above
 
-        edit, seeds = self._execution(request.request.settings).edit_on_model, request.seeds
-        if edit is None:
-            raise TypeError(f"{type(request.request.settings).__name__} has no edit")
-        low = 0.0 if cache.has(info) else LOADING
-        backend = yield from subprogress(translate_oom(cache.acquire(info, request.request)), 0.0, low)
+        with cache.lease() as lease:
+            low = 0.0 if cache.has(info) else LOADING
+            backend = yield from subprogress(translate_oom(lease.painter(info, request)), 0.0, low)
+
+            def scorer() -> ClipScorer | None:
+                """Looked for when it is first needed: that takes a moment where many folders are searched."""
+                ranker = ranker_for(self._library(), info)
+                return None if ranker is None else lease.scorer(ranker)
+
+            def edit(inner: EditRequest) -> Reports[EditResult]:
+                return self._inner(inner, loan)
+
+            loan = Loan(backend, self._fit_store(), scorer, lease.helper, edit)
+            return (yield from use(_Job(info, loan, low)))
+
+    def _inner(self, request: EditRequest, loan: Loan) -> Reports[EditResult]:
+        """One edit for another that runs: on its model, in sRGB, without its results being shown."""
+        execution = self._execution(request.settings)
+        if execution.edit is not None:
+            return execution.edit(request)
+        if execution.edit_on_model is None:
+            raise TypeError(f"{type(request.settings).__name__} has no edit")
+        if request.model != loan.backend.info.key:
+            raise InvalidRequest("An edit within an edit runs on the same model.", "Choose the same model for both.")
+        return _only(without_results(execution.edit_on_model(request, (request.seed,), loan)))
+
+    def _run_in_batches(
+        self, edit: ModelEdit, request: CandidatesRequest, job: _Job, *, ranked: bool
+    ) -> Reports[tuple[EditResult, ...]]:
+        """The results of all seeds, as many at once as memory allows; of those that are lost the error is raised after the others."""
+        cache, seeds = self._model_cache(), request.seeds
         at_once, left = len(seeds), list(seeds)
         results: list[EditResult] = []
-        lost: NotFinite | None = None
-        ranking = self._ranking(cache, info, request.request) if ranked else None
+        lost: EditorError | None = None
+        ranking = _ranking(request.request, job) if ranked else None
         while left:
             # Asked again each time: what ranks has taken some of the memory.
-            at_once = min(at_once, cache.max_batch(info, request.request, len(left)))
+            at_once = min(at_once, cache.max_batch(job.info, request.request, len(left)))
             chunk, past = left[:at_once], len(seeds) - len(left)
-            run = _Watched(translate_oom(diagnosed(edit(request.request, chunk, backend, self._fit_store()), backend)))
-            begin, end = (low + (1 - low) * count / len(seeds) for count in (past, past + len(chunk)))
-            words = f" · {_numbers(past, len(chunk), len(seeds))}" if len(seeds) > 1 else ""
-            new: Sequence[EditResult]
+            begin, end = (job.low + (1 - job.low) * count / len(seeds) for count in (past, past + len(chunk)))
+            run = yield from collected(
+                job.sound(edit(request.request, chunk, job.loan)),
+                begin,
+                end,
+                more=f" · {_numbers(past, len(chunk), len(seeds))}" if len(seeds) > 1 else "",
+                errors=(NotFinite, OutOfMemory),
+            )
             done: Sequence[int] = chunk
-            try:
-                new = yield from subprogress(run.reports(), begin, end, more=words)
-            except NotFinite as error:
-                if not results and not run.found:
-                    raise  # other seeds would hardly fare better
-                let_go(error)
-                log.warning("Some results came to nothing: %s", error)
-                new, lost = run.found, error
-            except OutOfMemory as error:
-                if len(chunk) == 1 or run.early:
-                    raise
-                let_go(error)  # its frames hold what there was no room for
-                log.info("No memory for %d results at once", len(chunk))
-                new, at_once = run.found, len(chunk) // 2
-                done = [result.recipe.seed for result in new]
-            results += new
+            match run.error:
+                case NotFinite():
+                    if not results and not run.results:
+                        raise run.error  # other seeds would hardly fare better
+                    log.warning("Some results came to nothing: %s", run.error)
+                    lost = run.error
+                case OutOfMemory():
+                    if len(chunk) == 1 or run.early:
+                        raise run.error
+                    log.info("No memory for %d results at once", len(chunk))
+                    at_once = len(chunk) // 2
+                    done = [result.recipe.seed for result in run.results]
+            if run.error is not None:
+                let_go(run.error)  # its frames hold what there was no room for
+            results += run.results
             left = [seed for seed in left if seed not in done]
-            if run.early:
+            if run.early or not (yield from _rank(ranking, run.results, end)):
                 break
-            if ranking is not None:
-                try:
-                    yield from subprogress(ranking.scored(new), end, end)
-                except FinishEarly:
-                    break
         if lost is not None:
             raise lost
         return tuple(results)
 
-    def _ranking(self, cache: ModelCache, info: ModelInfo, request: EditRequest) -> Ranking | None:
-        """How to rank the results, None where there is nothing to rank them by."""
-        if Use.RANKING not in request.settings.uses or not request.prompt.strip():
-            return None
-        from editor.diffusion.ranking import Ranking  # noqa: PLC0415  torch, as in `_model_cache`
-
-        def get() -> ClipScorer | None:
-            """Looked for when the first result is there: that takes a moment where many folders are searched."""
-            found = ranker_for(self._library(), info)
-            return None if found is None else cache.scorer(found)
-
-        return Ranking(get, request, request.settings.ranking_look)
-
     def _repair(self, request: RepairRequest) -> Reports[EditResult]:
-        info = self._library().find(request.request.model)
-        yield Progress(0.0, "Getting the model")
-        cache = self._model_cache()
-        from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_cache`
-        from editor.diffusion.model_cache import translate_oom  # noqa: PLC0415  as above
-
         repair = self._execution(request.request.settings).repair
         if repair is None:
             raise InvalidRequest("This edit leaves nothing that could be repaired.", "Run it again another way.")
-        low = 0.0 if cache.has(info) else LOADING
-        backend = yield from subprogress(translate_oom(cache.acquire(info, request.request)), 0.0, low)
-        mending = diagnosed(repair(request, backend, self._fit_store()), backend)
-        return (yield from subprogress(translate_oom(mending), low, 1.0))
+        return (
+            yield from self._acquire(
+                request.request, lambda job: subprogress(job.sound(repair(request, job.loan)), job.low, 1.0)
+            )
+        )
+
+    def _fit(self, request: FitRequest) -> Reports[FitResult]:
+        fit = self._execution(request.settings).fit
+        if fit is None:
+            raise InvalidRequest("This method learns nothing about a picture.", "Choose one that does.")
+        return (
+            yield from self._acquire(request, lambda job: subprogress(job.sound(fit(request, job.loan)), job.low, 1.0))
+        )
 
     def _assess(self, request: AssessRequest) -> Reports[Assessment]:
         info: ModelInfo = self._library().find(request.model)
@@ -283,24 +326,44 @@ def _as_in_document(reports: Reports[T], request: EditRequest) -> Reports[T]:
     return map_results(reports, back, shown)
 
 
-class _Watched:
-    """Reports passed on. `early`: whether somebody asked to finish early on the way. `found`: what was finished so far."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """A model in use. `low`: the share of the whole, 0 to 1, that getting it took."""
 
-    def __init__(self, reports: Reports[Sequence[EditResult]]) -> None:
-        self._reports = reports
-        self.early = False
-        self.found: list[EditResult] = []
+    info: ModelInfo
+    loan: Loan
+    low: float
 
-    def reports(self) -> Reports[Sequence[EditResult]]:
-        return map_reports(self._reports, self._seen, self._hurry)
+    def sound(self, reports: Reports[T]) -> Reports[T]:
+        """The same reports; what libraries and networks do wrong becomes an error that says so."""
+        from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_cache`
+        from editor.diffusion.model_cache import translate_oom  # noqa: PLC0415  as above
 
-    def _seen(self, report: Report) -> Report:
-        if isinstance(report, ResultReady):
-            self.found.append(report.result)
-        return report
+        return translate_oom(diagnosed(reports, self.loan.backend))
 
-    def _hurry(self) -> None:
-        self.early = True
+
+def _ranking(request: EditRequest, job: _Job) -> Ranking | None:
+    """How to rank the results, None where there is nothing to rank them by."""
+    if Use.RANKING not in request.settings.uses or not request.prompt.strip():
+        return None
+    from editor.diffusion.ranking import Ranking  # noqa: PLC0415  torch, as in `_model_cache`
+
+    return Ranking(job.loan.scorer, request, request.settings.ranking_look)
+
+
+def _rank(ranking: Ranking | None, results: Sequence[EditResult], at: float) -> Reports[bool]:
+    """Report how well results fit the words. Returns whether to go on: not when somebody asked to finish early meanwhile."""
+    if ranking is not None:
+        try:
+            yield from subprogress(ranking.scored(results), at, at)
+        except FinishEarly:
+            return False
+    return True
+
+
+def _only(reports: Reports[tuple[EditResult, ...]]) -> Reports[EditResult]:
+    (result,) = yield from reports
+    return result
 
 
 def _numbers(made: int, now: int, wanted: int) -> str:

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.requests.edit_request import EditRequest, RepairRequest
+from editor.requests.edit_request import EditRequest, FitRequest, RepairRequest
 from editor.requests.method_settings import MethodSettings
 from editor.requests.reports import Reports
-from editor.requests.results import EditResult
+from editor.requests.results import EditResult, FitResult
 
 if TYPE_CHECKING:
-    from editor.diffusion.backend import Backend
-    from editor.diffusion.fits import FitStore
+    from editor.diffusion.loan import Loan
 
     Edit = Callable[[EditRequest], Reports[EditResult]]
-    ModelEdit = Callable[[EditRequest, Sequence[int], Backend, FitStore], Reports[tuple[EditResult, ...]]]
-    RepairEdge = Callable[[RepairRequest, Backend, FitStore], Reports[EditResult]]
+    ModelEdit = Callable[[EditRequest, Sequence[int], Loan], Reports[tuple[EditResult, ...]]]
+    Fit = Callable[[FitRequest, Loan], Reports[FitResult]]
+    RepairEdge = Callable[[RepairRequest, Loan], Reports[EditResult]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,15 @@ class Execution:
     """The functions of a method that make pictures; either of the first two.
 
     edit: without a model, one picture
-    edit_on_model: one picture for each seed, with what was learned about pictures at hand
+    edit_on_model: one picture for each seed, with what it is lent
+    fit: learns something about a picture, for methods that do; it goes on from what an earlier run of the same request left
     repair: a finished result again with a better edge, for methods that leave latents (`Use.REPAIR`)
     """
 
     edit: Edit | None = None
     edit_on_model: ModelEdit | None = None
     repair: RepairEdge | None = None
+    fit: Fit | None = None
 
 
 Executions = Mapping[type[MethodSettings], Callable[[], Execution]]
@@ -54,13 +56,16 @@ def _quick_fill() -> Execution:
 def _pixels() -> Execution:
     from editor.methods.pixels.model import edit_batch  # noqa: PLC0415  torch takes seconds to import
 
-    return Execution(edit_on_model=edit_batch)
+    return Execution(edit_on_model=lambda request, seeds, loan: edit_batch(request, seeds, loan.backend))
 
 
 def _blended_latent_diffusion() -> Execution:
     from editor.methods.blended_latent_diffusion.model import edit_batch, repair  # noqa: PLC0415  as above
 
-    return Execution(edit_on_model=edit_batch, repair=repair)
+    return Execution(
+        edit_on_model=lambda request, seeds, loan: edit_batch(request, seeds, loan.backend, loan.fits),
+        repair=lambda request, loan: repair(request, loan.backend, loan.fits),
+    )
 
 
 EXECUTIONS: Executions = MappingProxyType(

@@ -20,7 +20,7 @@ from editor.models.device import Device
 from editor.models.info import ModelInfo
 from editor.models.memory import USABLE, Fit, estimate, fit
 from editor.models.rankers import RankerInfo
-from editor.requests.edit_request import AssessRequest, EditRequest
+from editor.requests.edit_request import AssessRequest, EditRequest, FitRequest
 from editor.requests.reports import Reports
 from editor.requests.results import Assessment
 
@@ -114,7 +114,9 @@ class ModelCache:
                 held.holders -= 1
             self._free_painters(keep=1)
 
-    def acquire(self, info: ModelInfo, request: EditRequest, lease: Lease | None = None) -> Reports[Backend]:
+    def acquire(
+        self, info: ModelInfo, request: EditRequest | FitRequest, lease: Lease | None = None
+    ) -> Reports[Backend]:
         """The model, ready for the request: the one that is there when it still fits, or else freshly loaded.
 
         lease: holds it; without one it may be put away at any time
@@ -278,7 +280,7 @@ class Lease:
             self.held.append(model)
             model.holders += 1
 
-    def painter(self, info: ModelInfo, request: EditRequest) -> Reports[Backend]:
+    def painter(self, info: ModelInfo, request: EditRequest | FitRequest) -> Reports[Backend]:
         """As `ModelCache.acquire`, held."""
         return self._cache.acquire(info, request, self)
 

@@ -6,12 +6,13 @@ The limits and words of settings stand beside each field; see `editor.requests.s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.arrays import Map, Mask, Pixels
+from editor.arrays import Labels, Map, Mask, Pixels
+from editor.content_key import content_key
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect, Size
 from editor.requests.frame import Frame
@@ -245,6 +246,49 @@ class AssessRequest:
     working: Size
     batch: int = 1
     guidance: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitRequest:
+    """Ask to learn something about a picture, which later edits use by `key`.
+
+    image: (H, W, 3) uint8 sRGB, what the frame shows
+    settings: of the method that learns
+    model: the key of the model that it is learned on
+    labels: (H, W) int16, the number of the item that each pixel belongs to, 0 for the rest; None where nobody divided the picture
+    prompt: words for the whole
+    prompts: words for the items, by their numbers from 1 on
+    revision: of the rules, as of an `EditRequest`
+    """
+
+    guidance_scale: ClassVar[float] = 1.0  # a network that learns is asked once in a step
+
+    image: Pixels
+    frame: Frame
+    settings: MethodSettings
+    seed: int
+    model: str = ""
+    labels: Labels | None = None
+    prompt: str = ""
+    prompts: tuple[str, ...] = ()
+    revision: Annotated[int, Range(1, REVISION)] = REVISION
+
+    def __post_init__(self) -> None:
+        shape = self.frame.rect.size.shape
+        _check("picture", self.image, (*shape, 3), np.uint8)
+        if self.labels is not None:
+            _check("partition", self.labels, shape, np.int16)
+        if not 0 <= self.seed < 2**63:
+            raise InvalidRequest("The seed must be a whole number from 0 to 2^63 - 1.")
+        check_ranges(self)
+        check_ranges(self.settings)
+
+    @property
+    def key(self) -> str:
+        """The name of what is learned: it depends on everything here but on where the frame lies."""
+        whole = np.zeros(0, np.int16) if self.labels is None else self.labels
+        words = repr((type(self.settings).__name__, self.settings, self.frame.working, self.prompt, self.prompts))
+        return content_key("fit", words, self.model, self.seed, self.revision, self.image, whole)
 
 
 def _check(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.errors import EditorError
 from editor.geometry import Rect
 from editor.requests.results import EditResult, Match
 
@@ -108,16 +109,59 @@ def subprogress(
 ) -> Reports[T]:
     """Pass the reports on with progress squeezed into `low` to `high`, previews moved by (`dx`, `dy`) pixels, and `more` after the words."""
 
-    def fitted(report: Report) -> Report:
-        match report:
-            case Progress(fraction, doing):
-                return Progress(low + (high - low) * min(max(fraction, 0.0), 1.0), doing + more)
-            case Preview():
-                return Preview(report.rect.moved(dx, dy), report.pixels)
-            case _:
-                return report
+    return map_reports(reports, lambda report: _fitted(report, low, high, dx, dy, more=more))
 
-    return map_reports(reports, fitted)
+
+def _fitted(report: Report, low: float, high: float, dx: int = 0, dy: int = 0, *, more: str = "") -> Report:
+    match report:
+        case Progress(fraction, doing):
+            return Progress(low + (high - low) * min(max(fraction, 0.0), 1.0), doing + more)
+        case Preview():
+            return Preview(report.rect.moved(dx, dy), report.pixels)
+        case _:
+            return report
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Collected:
+    """What came of a part that makes results.
+
+    results: those that were finished, in their order
+    early: whether somebody asked to finish early on the way
+    error: what ended it before its end; None where nothing did
+    """
+
+    results: tuple[EditResult, ...]
+    early: bool = False
+    error: EditorError | None = None
+
+
+def collected(
+    reports: Reports[Sequence[EditResult]],
+    low: float,
+    high: float,
+    *,
+    more: str = "",
+    errors: tuple[type[EditorError], ...] = (),
+) -> Reports[Collected]:
+    """Pass the reports on as `subprogress` does, and return the results with how it ended, also where that was one of `errors`."""
+    finished: list[EditResult] = []
+    early = False
+
+    def hurry() -> None:
+        nonlocal early
+        early = True
+
+    def passing(report: Report) -> Report:
+        if isinstance(report, ResultReady):
+            finished.append(report.result)
+        return _fitted(report, low, high, more=more)
+
+    try:
+        results = yield from map_reports(reports, passing, hurry)
+    except errors as error:
+        return Collected(tuple(finished), early, error)
+    return Collected(tuple(results), early)
 
 
 def map_results(

@@ -114,3 +114,18 @@ class Assessment:
     words: str
     fits: bool
     smaller: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """What was learned about a picture; the tensors are kept under `key`.
+
+    steps: of the optimisation, with those before it was resumed
+    loss: before the last step; None where it took none
+    complete: whether it was learned to the end; otherwise the same request goes on from there
+    """
+
+    key: str
+    steps: int
+    loss: float | None
+    complete: bool

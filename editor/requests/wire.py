@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from editor import errors
 from editor.document.tiles import Tiles
-from editor.errors import EditorError
+from editor.errors import EditorError, InternalError
 from editor.geometry import Placement, Rect, Size
 from editor.io.safe_json import BadJson, parse_json
 from editor.requests import edit_request, method_settings, reports, results
@@ -62,12 +62,14 @@ VALUES: Final[tuple[type, ...]] = (
     edit_request.RepairRequest,
     edit_request.SegmentRequest,
     edit_request.AssessRequest,
+    edit_request.FitRequest,
     method_settings.UnknownSettings,
     results.Recipe,
     results.Match,
     results.EditResult,
     results.Masks,
     results.Assessment,
+    results.FitResult,
     reports.Progress,
     reports.Preview,
     reports.ResultReady,
@@ -80,7 +82,7 @@ ERRORS: Final[dict[str, type[EditorError]]] = {
 }
 
 
-class UnreadableMessage(EditorError):
+class UnreadableMessage(InternalError):
     """Bytes that are no message, or one of another version of the program."""
 
 
@@ -142,8 +144,10 @@ class Wire:
                 return {"bytes": blocks.add(np.frombuffer(value, np.uint8))}
             case Tiles():
                 return {"tiles": blocks.add(value.read())}
-            case EditorError() if type(value).__name__ in ERRORS:
-                return {"error": type(value).__name__, "has": [value.message, value.advice]}
+            case EditorError() if isinstance(value, tuple(ERRORS.values())):
+                # One of a kind that only its own module knows goes as the one that it is a case of.
+                name = next(kind.__name__ for kind in type(value).__mro__ if ERRORS.get(kind.__name__) is kind)
+                return {"error": name, "has": [value.message, value.advice]}
         name = type(value).__name__
         if self._classes.get(name) is type(value):
             return {"is": name, "has": [self._plain(held, blocks) for held in _values_of(value)]}

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from editor.content_key import content_key
-from editor.diffusion.fits import FitStore
+from editor.diffusion.fits import FitStore, NotKept
 
 TENSORS = {"image": torch.arange(12.0).reshape(3, 4), "count": torch.tensor([7])}
 
@@ -73,11 +73,26 @@ def test_what_was_not_asked_for_longest_goes_first(tmp_path: Path, on_disk: bool
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_larger_than_the_budget_is_not_kept(tmp_path: Path, on_disk: bool) -> None:
-    store = FitStore(tmp_path if on_disk else None, budget=1000)
-    store.keep("a", {"x": torch.zeros(1000)})
+def test_larger_than_the_budget_is_refused_in_a_sentence(
+    tmp_path: Path, on_disk: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FitStore(tmp_path if on_disk else None, budget=1_000_000)
+    large = {"x": torch.zeros(500_000)}
+    with pytest.raises(NotKept) as refused:
+        store.keep("a", large)
+    assert refused.value.message == "What is learned takes 2 MB, and 1 MB are set aside for it."
     assert store.get("a") is None
     assert not list(tmp_path.iterdir())
+    store.try_keep("a", large)
+    assert [record.message for record in caplog.records] == [str(refused.value)]
+    caplog.clear()
+
+
+def test_on_disk_there_is_room_for_what_memory_does_not_take(tmp_path: Path) -> None:
+    large = {"x": torch.empty(2**28, device="meta")}  # 1 GB
+    FitStore(tmp_path).check(large)
+    with pytest.raises(NotKept):
+        FitStore().check(large)
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", None])
@@ -102,11 +117,23 @@ def test_what_killed_programs_left_half_written_goes(tmp_path: Path) -> None:
     assert new.exists()
 
 
-def test_a_folder_that_cannot_be_made_is_no_reason_to_fail(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_bytes(b"")
     store = FitStore(tmp_path / "file" / "learned")
-    store.keep("a", TENSORS)
+    with pytest.raises(NotKept, match="could not be kept"):
+        store.keep("a", TENSORS)
+    store.try_keep("a", TENSORS)
+    assert len(caplog.records) == 1
+    caplog.clear()
     assert store.get("a") is None
+
+
+def test_what_is_dropped_is_gone(tmp_path: Path) -> None:
+    for store in (FitStore(), FitStore(tmp_path)):
+        store.keep("a", TENSORS)
+        store.drop("a")
+        store.drop("a")
+        assert store.get("a") is None
 
 
 def test_a_file_that_goes_meanwhile_does_not_keep_the_others(tmp_path: Path) -> None:

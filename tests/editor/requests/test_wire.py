@@ -27,6 +27,7 @@ from editor.requests.edit_request import (
     CandidatesRequest,
     EditRequest,
     ExemplarInput,
+    FitRequest,
     ItemInput,
     RepairRequest,
     SegmentRequest,
@@ -37,7 +38,7 @@ from editor.requests.frame import Frame
 from editor.requests.method_settings import MethodSettings, UnknownSettings
 from editor.requests.opaque import Opaque
 from editor.requests.reports import Preview, Progress, ResultReady, Scored
-from editor.requests.results import Assessment, EditResult, Masks, Match, Recipe
+from editor.requests.results import Assessment, EditResult, FitResult, Masks, Match, Recipe
 from editor.requests.wire import ERRORS, START, UnreadableMessage, Wire
 
 WIRE = Wire((QuickFillSettings, PixelsSettings, BlendedSettings))
@@ -160,6 +161,17 @@ def at_strengths(draw: st.DrawFn) -> StrengthsRequest:
 
 
 @st.composite
+def fits(draw: st.DrawFn) -> FitRequest:
+    one, labels = draw(requests()), arrays.arrays(np.int16, (1, 1))
+    rect = Rect(0, 0, 1, 1)
+    words = draw(st.lists(text, max_size=2).map(tuple))
+    part = np.ascontiguousarray(one.image[:1, :1])
+    return FitRequest(
+        part, Frame.full_size(rect), one.settings, one.seed, "m", draw(st.none() | labels), draw(text), words
+    )
+
+
+@st.composite
 def outlines(draw: st.DrawFn) -> SegmentRequest:
     points = draw(st.lists(st.tuples(number, number, st.just(True)), min_size=1, max_size=2).map(tuple))
     return SegmentRequest(
@@ -198,6 +210,8 @@ messages = st.one_of(
     st.builds(Masks, st.just(Rect(0, 0, 4, 3)), arrays.arrays(np.float32, (2, 3, 4)), arrays.arrays(np.float32, 2)),
     st.builds(Assessment, text, st.booleans(), st.none() | share),
     kept,
+    fits(),
+    st.builds(FitResult, text, whole, st.none() | number, st.booleans()),
     st.builds(lambda kind, *words: kind(*words), st.sampled_from(sorted(ERRORS.values(), key=str)), text, text),
     st.none(),
 )
@@ -269,6 +283,10 @@ def test_every_kind_of_error_can_be_sent() -> None:
     assert kinds - set(ERRORS.values()) == {EditorError}
     returned = back(OutOfMemory("It does not fit.", "Buy more."))
     assert same(returned, OutOfMemory("It does not fit.", "Buy more."))
+    # One that only its own module knows goes as what it is a case of.
+    assert type(back(UnreadableMessage("No.", "Yes."))) is errors.InternalError
+    with pytest.raises(TypeError):
+        WIRE.encode(EditorError("Of no kind."))
 
 
 # Hostile bytes

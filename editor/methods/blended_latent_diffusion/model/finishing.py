@@ -162,7 +162,7 @@ class Finish:
         wanted = None if matching is plain else matching
         done = yield from refined(decoder, latents, source, region, learns, wanted=wanted)
         if self.fits is not None and not done.early:
-            self.fits.keep(key, {"image": torch.from_numpy(done.image)})
+            self.fits.try_keep(key, {"image": torch.from_numpy(done.image)})
         return Made(done.image, done.early)
 
     def _matched(self, image: Image) -> Image:
