@@ -19,7 +19,7 @@ from editor.errors import EditorError, ModelUnavailable, readable
 from editor.models.catalogue import SUGGESTIONS, Suggestion, size_words, suggested
 from editor.models.download import download, remaining
 from editor.models.hub import DownloadPlan, plan_download
-from editor.models.info import FAMILIES, ModelInfo
+from editor.models.info import ModelInfo
 from editor.models.library import Library
 from editor.requests.reports import Progress
 from resources import bundled_models
@@ -262,14 +262,14 @@ class _Line:
 
 
 def _traits(info: ModelInfo) -> list[str]:
-    return [FAMILIES[info.family].label, size_words(info.stored), *sorted({part.precision for part in info.parts})]
+    return [info.traits.label, size_words(info.stored), *sorted({part.precision for part in info.parts})]
 
 
 def _facts(info: ModelInfo, used: str) -> dict[str, Any]:
     return {
         "key": info.key,
         "name": info.name,
-        "family": info.family,
+        "family": info.family.name,
         "size": info.stored,
         "precision": sorted({part.precision for part in info.parts}),
         "usable": info.usable,

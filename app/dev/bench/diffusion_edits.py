@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from app.dev.bench.random_models import Kind
 from editor.diffusion.backend import Backend
 from editor.diffusion.device import this_device
-from editor.diffusion.kandinsky import Kandinsky
+from editor.diffusion.families.kandinsky.backend import Kandinsky
 from editor.diffusion.loading import load_pipelines
-from editor.diffusion.stable_diffusion import StableDiffusion
-from editor.diffusion.stable_diffusion_xl import StableDiffusionXL
+from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
+from editor.diffusion.families.stable_diffusion_xl.backend import StableDiffusionXL
 from editor.document.document import Document
 from editor.edits.apply import apply_result
 from editor.edits.dispatch import make_request

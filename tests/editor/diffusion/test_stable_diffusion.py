@@ -15,7 +15,7 @@ from editor.diffusion.blending import Anchor
 from editor.diffusion.denoise import denoise
 from editor.diffusion.guidance import Guidance, guided
 from editor.diffusion.schedule import SAMPLERS
-from editor.diffusion.stable_diffusion import StableDiffusion
+from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
 from editor.geometry import Size
 from editor.requests.edit_request import Sampler
 from editor.requests.reports import outcome_of

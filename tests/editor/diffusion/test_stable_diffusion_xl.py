@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from editor.diffusion.guidance import Guidance, guided
-from editor.diffusion.stable_diffusion_xl import StableDiffusionXL
+from editor.diffusion.families.stable_diffusion_xl.backend import StableDiffusionXL
 from editor.geometry import Size
 from editor.requests.reports import outcome_of
 from tests.editor.diffusion.bench import (

@@ -11,7 +11,7 @@ import torch
 
 from editor.diffusion.ranking import Ranking
 from editor.diffusion.shelf import Shelf
-from editor.diffusion.stable_diffusion import StableDiffusion
+from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
 from editor.engine import Engine
 from editor.errors import OutOfMemory
 from editor.methods.blended_latent_diffusion.model import finishing

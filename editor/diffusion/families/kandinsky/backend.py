@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import PIL.Image
 import torch
+import transformers
 from diffusers.utils.torch_utils import get_module_execution_device
 from numpy.typing import NDArray
 
-from editor.diffusion.backend import Embeddings, Image, PicturePrompt
+from editor.diffusion.backend import Backend, Embeddings, Image, PicturePrompt
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.finite import undecoded, unencoded
-from editor.diffusion.networks import from_network, predicted, to_network
+from editor.diffusion.families.kandinsky.family import PRIOR_PARTS
+from editor.diffusion.families.networks import from_network, predicted, to_network
+from editor.diffusion.families.torch_half import ModelFiles, Networks
+from editor.diffusion.families.unet_runs import evaluate
+from editor.diffusion.loading import image_processor_of, scheduler_of
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
 from editor.diffusion.widening import Widening
@@ -136,3 +143,35 @@ class Kandinsky:
         pixels = self._prior.image_processor(PIL.Image.fromarray(square), return_tensors="pt").pixel_values
         found: torch.Tensor = encoder(pixels.to(get_module_execution_device(encoder), encoder.dtype)).image_embeds
         return found.to(self.device)
+
+
+class KandinskyNetworks(Networks):
+    """A `KandinskyV22Pipeline`, the decoder, and a `KandinskyV22PriorPipeline`."""
+
+    classes: Mapping[str, Any] = {
+        "unet": diffusers.UNet2DConditionModel,
+        "movq": diffusers.VQModel,
+        "prior": diffusers.PriorTransformer,
+        "image_encoder": transformers.CLIPVisionModelWithProjection,
+        "text_encoder": transformers.CLIPTextModelWithProjection,
+    }
+
+    def pipelines(
+        self, info: ModelInfo, parts: Mapping[str, Any], files: ModelFiles, folder: Path
+    ) -> tuple[Any, ...]:
+        scheduler = scheduler_of(folder / "scheduler")
+        decoder = diffusers.KandinskyV22Pipeline(unet=parts["unet"], movq=parts["movq"], scheduler=scheduler)
+        own = info.family.place(info, folder, "prior").parent
+        prior = diffusers.KandinskyV22PriorPipeline(
+            **{name: parts[name] for name in PRIOR_PARTS},
+            tokenizer=files.tokenizer(own / "tokenizer"),
+            image_processor=image_processor_of(own / "image_processor"),
+            scheduler=scheduler_of(own / "scheduler"),
+        )
+        return decoder, prior
+
+    def backend(self, info: ModelInfo, pipelines: tuple[Any, ...]) -> Backend:
+        return Kandinsky(info, *pipelines)
+
+    def evaluate(self, name: str, network: Any, cells: Size, batch: int) -> None:
+        evaluate(name, network, cells, batch)

@@ -1,0 +1,75 @@
+"""Peak memory of networks, measured without running them: every operation is traced on tensors that have shapes and no numbers.
+
+What lives at once is counted from the storages that the network's own operations make and let go. Attention is counted as the fused kernels do
+it, which hold no matrix of scores.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+# Their libraries lay what goes in and what comes out by blocks of channels, each in a copy that lives as long as the operation.
+CONVOLUTIONS = (torch.ops.aten.convolution.default,)
+
+
+class LiveBytes(TorchDispatchMode):
+    """Counts bytes of storages that were made while it is on and are still held. `peak`: the most at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self._known: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = {id(storage) for storage in _storages((args, kwargs))}
+        outcome = function(*args, **(kwargs or {}))
+        for storage in _storages(outcome):
+            if id(storage) not in given and storage not in self._known:
+                self._count(storage)
+        if function in CONVOLUTIONS:
+            self.peak = max(self.peak, self.live + args[0].nbytes + outcome.nbytes)
+        return outcome
+
+    def _count(self, storage: Any) -> None:
+        size = storage.nbytes()
+        self._known.add(storage)
+        self.live += size
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._drop, size)
+
+    def _drop(self, size: int) -> None:
+        self.live -= size
+
+
+class FusedAttention(TorchFunctionMode):
+    """Attention as one operation that makes nothing but its output."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function is functional.scaled_dot_product_attention:
+            query, value = args[0], args[2] if len(args) > 2 else kwargs["value"]
+            return query.new_empty(*query.shape[:-1], value.shape[-1])
+        return function(*args, **(kwargs or {}))
+
+
+def peak_bytes(run: Callable[[], None]) -> int:
+    """The most that what `run` makes takes at once, beside what is there before."""
+    with torch.no_grad(), FusedAttention(), LiveBytes() as live:
+        run()
+    return live.peak
+
+
+def _storages(tree: Any) -> Iterator[Any]:
+    if isinstance(tree, torch.Tensor):
+        yield tree.untyped_storage()
+    elif isinstance(tree, (tuple, list)):
+        for branch in tree:
+            yield from _storages(branch)
+    elif isinstance(tree, dict):
+        yield from _storages(tuple(tree.values()))
