@@ -15,8 +15,9 @@ from PySide6.QtCore import QCoreApplication, QStandardPaths
 
 from app.models import add_path, forget_path, library_of, models_folder
 from app.settings import Settings
+from editor.diffusion.families.base import Suggestion
 from editor.errors import EditorError, ModelUnavailable, readable
-from editor.models.catalogue import SUGGESTIONS, Suggestion, size_words, suggested
+from editor.models.catalogue import SUGGESTIONS, size_words, suggested
 from editor.models.download import download, remaining
 from editor.models.hub import DownloadPlan, plan_download
 from editor.models.info import ModelInfo

@@ -1,79 +1,81 @@
-"""Latent blending on a per-cell schedule: one rule for differential diffusion, exemplars, and masks.
+"""Latent blending on a schedule of its own for each cell: one rule for differential diffusion, exemplars, and masks.
 
 Masks on noised latents are always binary. A soft mix of two noised latents has too little noise, and its region comes out smooth;
-softness comes from *when* a cell is let go, or taken back.
+softness comes from *when* a cell is released, or taken back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
-from editor.diffusion.schedule import Schedule
+from editor.diffusion.step import Step
 
 
-class Holds(Protocol):
-    """What the sampling loop writes over its latents: before every step, and at the end."""
+class Blend(Protocol):
+    """What the sampling loop writes over its latents: before every step, after it, and at the end."""
 
-    def before(self, latents: torch.Tensor, schedule: Schedule, i: int) -> torch.Tensor:
-        """The state before step i, (B, C, h, w), with what is held written over it."""
+    def before_step(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
+        """The state before `step`, (B, C, h, w), with what is held written over it."""
 
-    def stepped(
-        self, latents: torch.Tensor, estimate: Callable[[], torch.Tensor], schedule: Schedule, i: int
-    ) -> torch.Tensor:
-        """The state that step i made, for rules that write over it at another level than `before`. `estimate`: the clean latents that the
-        step pointed at."""
+    def after_step(self, latents: torch.Tensor, estimate: Callable[[], torch.Tensor], step: Step) -> torch.Tensor:
+        """The state that `step` led to, for rules that write over it at another level than `before_step`.
 
-    def after(self, latents: torch.Tensor, schedule: Schedule, i: int) -> torch.Tensor:
-        """Clean latents, made by or pointed at by step i, with what is held written over them."""
+        estimate: the clean latents that the step pointed at
+        """
 
-    def let_go(self, steps: int) -> list[float]:
-        """For each step, 0 to 1: the share of cells that were held before the step before it and no longer are."""
+    def finalise(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
+        """Clean latents, led to or pointed at by `step`, with what is held written over them."""
+
+    def released_fraction(self, steps: Sequence[Step]) -> list[float]:
+        """For each of `steps`, which follow each other: the share of cells, 0 to 1, that were held before the step before it and no longer are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Anchor:
-    """What is written over the latents while it holds them: a cell is held before step i where since <= i < until.
+class LatentBlend:
+    """Held cells are written over with a reference: a cell is held before step i, absolute, where since <= i < until.
 
-    `latents`: (1 or B, C, h, w) clean. `noise`: (B, C, h, w), drawn once: fresh noise at each step disturbs multistep solvers and flickers.
-    `until`, `since`: (1 or B, 1, h, w) whole numbers; with `until` the number of steps, a cell comes out as the clean anchor; `since` as large,
-    and only the last result is written over. `fresh`: draws other noise for each step after the first, for comparison.
+    latents: (1 or B, C, h, w) clean, what a cell that is held to the end comes out as
+    noise: (B, C, h, w), drawn once: other noise at each step disturbs multistep solvers and flickers
+    until: (1 or B, 1, h, w) whole numbers; held to the end with the number of all steps
+    since: likewise; with the number of all steps, only the last result is written over
+    reference: the state at the level of a step, (1 or B, C, h, w); by default `latents` with `noise` at that level
     """
 
     latents: torch.Tensor
     noise: torch.Tensor
     until: torch.Tensor
     since: torch.Tensor | None = None
-    fresh: Callable[[], torch.Tensor] | None = None
+    reference: Callable[[Step], torch.Tensor] | None = None
 
-    def holds(self, i: int) -> torch.Tensor:
+    def held(self, i: int) -> torch.Tensor:
         """(1 or B, 1, h, w) bool: the cells that are held before step i."""
         held = self.until > i
         return held if self.since is None else held & (self.since <= i)
 
-    def let_go(self, steps: int) -> list[float]:
-        """As in `Holds`."""
-        held = torch.stack([self.holds(i) for i in range(steps)])
-        gone = held[:-1] & ~held[1:]
-        return [0.0, *gone.flatten(1).float().mean(1).tolist()]
+    def released_fraction(self, steps: Sequence[Step]) -> list[float]:
+        """As in `Blend`."""
+        if not steps:
+            return []
+        held = torch.stack([self.held(step.index) for step in steps])
+        released = held[:-1] & ~held[1:]
+        return [0.0, *released.flatten(1).float().mean(1).tolist()]
 
-    def before(self, latents: torch.Tensor, schedule: Schedule, i: int) -> torch.Tensor:
-        """The state before step i, with the held cells at the anchor's level of that step."""
-        noise = self.noise if self.fresh is None or i == 0 else self.fresh()
-        return torch.where(self.holds(i), schedule.noised(self.latents, noise, i), latents)
+    def before_step(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
+        """The state before `step`, with the held cells as the reference has them there."""
+        reference = step.noised(self.latents, self.noise) if self.reference is None else self.reference(step)
+        return torch.where(self.held(step.index), reference, latents)
 
-    def stepped(
-        self, latents: torch.Tensor, estimate: Callable[[], torch.Tensor], schedule: Schedule, i: int
-    ) -> torch.Tensor:
-        """As it is; `before` does all."""
+    def after_step(self, latents: torch.Tensor, estimate: Callable[[], torch.Tensor], step: Step) -> torch.Tensor:
+        """As it is; `before_step` does all."""
         return latents
 
-    def after(self, latents: torch.Tensor, schedule: Schedule, i: int) -> torch.Tensor:
-        """Clean latents with the anchor, clean, in the cells that were held before step i, or are taken back with it."""
-        held = self.until > i
+    def finalise(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
+        """Clean latents, with clean ones of the reference in the cells that were held before `step`, or are taken back with it."""
+        held = self.until > step.index
         if self.since is not None:
-            held = held & (self.since <= i + 1)
+            held = held & (self.since <= step.index + 1)
         return torch.where(held, self.latents.to(latents), latents)

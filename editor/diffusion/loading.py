@@ -17,9 +17,9 @@ from safetensors import SafetensorError
 
 import resources
 from editor.diffusion.backend import Backend
-from editor.errors import EditorError, ModelUnavailable, OutOfMemory
 from editor.diffusion.families.base import PartSpec
 from editor.diffusion.families.torch_half import ModelFiles
+from editor.errors import EditorError, ModelUnavailable, OutOfMemory
 from editor.models.components import NOISE_SCHEDULER, NetworkKind
 from editor.models.configs import settings_folder, single_file
 from editor.models.headers import Damaged, find_weights, read_json
@@ -39,6 +39,7 @@ DTYPES: Mapping[Precision, torch.dtype] = {
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
 }
+
 
 def load(info: ModelInfo, fit: Fit) -> Reports[Backend]:
     """The model on its device, ready to be lent. Closing the generator between two reports leaves nothing behind.
@@ -144,7 +145,9 @@ def network_of(network_class: Any, folder: Path, kind: NetworkKind, dtype: torch
 def _check_size(network_class: Any, stage: Path, folder: Path) -> None:
     """Before memory is taken for it: transformers makes room for what is missing, however much that is."""
     with torch.device("meta"):
-        promised = sum(each.numel() for each in network_class(network_class.config_class.from_pretrained(str(stage))).parameters())
+        promised = sum(
+            each.numel() for each in network_class(network_class.config_class.from_pretrained(str(stage))).parameters()
+        )
     stored = sum(each.count for each in find_weights(folder).tensors)
     if promised > SLACK + stored:
         raise Damaged(f"its settings are of a network of {promised} numbers, and its weights are {stored}")
@@ -190,7 +193,8 @@ def scheduler_of(folder: Path, changes: Mapping[str, Any] | None = None, known: 
     name = read_json(folder / "scheduler_config.json").get("_class_name")
     settings = checked_settings(folder / "scheduler_config.json", NOISE_SCHEDULER)
     kind: Any = getattr(diffusers, name, None) if isinstance(name, str) and name.isidentifier() else None
-    if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
+    known_kind = isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)
+    if not known_kind:
         raise ValueError("its scheduler is of an unknown kind")
     taken = {name: value for name, value in (known or {}).items() if name in signature(kind).parameters}
     return kind.from_config({**settings, **(changes or {}), **taken})

@@ -15,16 +15,14 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-# Their libraries lay what goes in and what comes out by blocks of channels, each in a copy that lives as long as the operation.
-CONVOLUTIONS = (torch.ops.aten.convolution.default,)
 
-
-class LiveBytes(TorchDispatchMode):
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts bytes of storages that were made while it is on and are still held. `peak`: the most at once."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.live = self.peak = 0
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.live: int = 0
+        self.peak: int = 0
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -33,8 +31,9 @@ class LiveBytes(TorchDispatchMode):
         for storage in _storages(outcome):
             if id(storage) not in given and storage not in self._known:
                 self._count(storage)
-        if function in CONVOLUTIONS:
-            self.peak = max(self.peak, self.live + args[0].nbytes + outcome.nbytes)
+        if function is torch.ops.aten.convolution.default and max(args[1].shape[2:]) > 1:
+            # Its library lays what goes in by blocks of channels, in a copy that lives as long as the operation.
+            self.peak = max(self.peak, self.live + args[0].nbytes)
         return outcome
 
     def _count(self, storage: Any) -> None:
@@ -58,9 +57,10 @@ class FusedAttention(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def peak_bytes(run: Callable[[], None]) -> int:
+def peak_bytes(run: Callable[[], object]) -> int:
     """The most that what `run` makes takes at once, beside what is there before."""
-    with torch.no_grad(), FusedAttention(), LiveBytes() as live:
+    live = LiveBytes()
+    with torch.no_grad(), FusedAttention(), live:
         run()
     return live.peak
 

@@ -185,6 +185,8 @@ IMAGE_PROCESSOR: Fields = {
     "image_std": listed(number(1e-6, 10), 3, 3),
     "do_convert_rgb": flag,
 }
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkKind:
     """What the settings of one kind of network may say.

@@ -109,7 +109,13 @@ def tidy_id(text: str) -> str:
 
 
 def plan_download(
-    id: str, revision: str = "", endpoint: str = "", token: str = "", *, half: bool = True, families: Families = FAMILIES
+    id: str,
+    revision: str = "",
+    endpoint: str = "",
+    token: str = "",
+    *,
+    half: bool = True,
+    families: Families = FAMILIES,
 ) -> DownloadPlan:
     """Ask the hub what getting this model means; takes as long as the network does.
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from editor.diffusion.families.base import Families, Family
-from editor.diffusion.families.few_steps import few_steps
 from editor.diffusion.families.registry import FAMILIES, OTHERS
 from editor.io.safe_json import read_start
 from editor.models.headers import PICKLES, Damaged, read_header, read_json, unfinished
@@ -64,7 +63,7 @@ def _file(blank: ModelInfo, families: Families, prediction: Prediction | None) -
         if "pickle" in str(error):
             advice = PICKLE_ADVICE
         raise Refused(f"“{path.name}” {error}.", advice) from error
-    steps, guidance = few_steps(path.stem, "")
+    steps, guidance = held.family.few_steps(path.stem, "")
     return replace(
         blank,
         family=held.family,

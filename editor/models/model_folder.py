@@ -58,7 +58,9 @@ class ModelFolder:
     def json(self, folder: Path, label: str, file: str) -> dict[str, Any]:
         """What a file of settings says. `label`: of the part, for people."""
         if not folder.is_dir():
-            raise self.refused(f"“{self.info.name}” has no {label}: the folder “{folder.name}” is missing.", FETCH_AGAIN)
+            raise self.refused(
+                f"“{self.info.name}” has no {label}: the folder “{folder.name}” is missing.", FETCH_AGAIN
+            )
         try:
             return read_json(folder / file)
         except Damaged as error:

@@ -99,5 +99,9 @@ def ranker_for(library: Library, model: ModelInfo) -> RankerInfo | None:
 def _found(library: Library) -> Iterator[Path]:
     for top, deep in (*((each, True) for each in library.folders), *((each, False) for each in library.snapshots())):
         for folder, entries in walk(top, library.families, **({} if deep else {"depth": 0})):
-            if not is_pipeline(entries, library.families) and any(entry.name == CONFIG for entry in entries) and is_clip(folder):
+            if (
+                not is_pipeline(entries, library.families)
+                and any(entry.name == CONFIG for entry in entries)
+                and is_clip(folder)
+            ):
                 yield folder

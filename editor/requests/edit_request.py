@@ -17,14 +17,17 @@ from editor.requests.frame import Frame
 from editor.requests.method_settings import MethodSettings
 from editor.requests.settings_fields import Range, check_ranges
 
-REVISION: Final = 2
+REVISION: Final = 3
 """The newest rules by which a document becomes a request. Recipes name theirs, so that what was made by older ones is made again by them.
 
 1: an exemplar that lets anything in frees the picture under and around it in full, and one that covers the picture outvotes what is painted.
    Faint strength counts, a translucent picture becomes opaque, and models take the numbers of any colour space for sRGB.
 2: it does so by how much of it is let in, and what is painted goes before what covers everything
    (`editor.planning.change_map`). Faint strength is nothing (`editor.document.faint_strength`),
-   a translucent picture stays so unless it is to be filled, and models see sRGB.
+   a translucent picture stays so unless it is to be filled, and models see sRGB. Samplers that add noise draw it from one
+   stream from the run's first step on, and so does background noise that is drawn for every step.
+3: what is drawn at a step depends on its place among all steps (`editor.diffusion.noise`), so that a run which begins earlier or later draws the
+   same numbers in it.
 """
 
 Pixels = NDArray[np.uint8]

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from editor.diffusion.loading import load_pipelines
+from editor.diffusion.memory import estimate, fit
 from editor.diffusion.ranking import Ranker
 from editor.errors import ModelUnavailable
 from editor.geometry import Size
@@ -22,7 +23,7 @@ from editor.models.device import Device
 from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.models.memory import Fit, Plan, estimate, fit
+from editor.models.memory import Fit, Plan
 from editor.models.rankers import RankerInfo, inspect_ranker, rankers
 from tests import tiny
 from tests.clip_folders import clip_folder

@@ -5,7 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from editor.models.catalogue import Suggestion, size_words
+from editor.diffusion.families.base import Suggestion
+from editor.models.catalogue import size_words
 from editor.models.info import ModelInfo
 from widgets.controls.elided import ElidedLabel
 from widgets.controls.icons import CONTROL, IconButton

@@ -39,7 +39,7 @@ from app.dev.bench.diffusion_edits import (
 )
 from app.dev.bench.random_models import LABELS, SIDES, Kind, Scale, write
 from editor.diffusion.denoise import denoise
-from editor.diffusion.guidance import Guidance, guided
+from editor.diffusion.guidance import classifier_free, guided
 from editor.diffusion.noise import Noise
 from editor.diffusion.previews import INTERVAL, LatentColours, Previews
 from editor.geometry import Rect, Size
@@ -48,7 +48,7 @@ from editor.methods.pixels.model.composing import Pass, start
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.model_canvas.paste_back import paste_alpha
-from editor.requests.edit_request import AssessRequest, EditRequest
+from editor.requests.edit_request import REVISION, AssessRequest, EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import Progress, Report, Reports, outcome_of
 from editor.requests.results import Assessment
@@ -290,7 +290,7 @@ def _preview_pairs(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Seconds of every step without and with previews, run by turns, and of every preview."""
     backend, working = model.backend, ModelCanvas.of(request.frame, model.info)
-    denoiser = guided(backend, Guidance(*outcome_of(backend.embed(PROMPT, "", working.canvas)), GUIDANCE))
+    denoiser = guided(backend, classifier_free(*outcome_of(backend.embed(PROMPT, "", working.canvas)), GUIDANCE))
     settings = PixelsSettings()
     own = 0.0  # seconds that the run with previews took so far: what it would know of the time if it ran alone
     cost: list[float] = []
@@ -301,8 +301,8 @@ def _preview_pairs(
         begun = start(Pass(settings, (), request.strength, sources, working, backend), schedule, noise)
         alpha = paste_alpha(request.strength, settings.feather)
         show = Previews(LatentColours(begun.sources, sources[0]), working, alpha, clock=lambda: own)
-        latents, generators = begun.latents, noise.generators("sampler")
-        yield from denoise(denoiser, latents, begun.anchor, schedule, generators, show=show if shown else None)
+        latents, generators = begun.latents, noise.sampler(REVISION)
+        yield from denoise(denoiser, latents, begun.blend, schedule, generators, show=show if shown else None)
 
     def step(reports: Iterator[Report]) -> float:
         """To the next report after a step."""

@@ -30,7 +30,7 @@ from app.dev.bench.diffusion_edits import (
 )
 from app.dev.bench.random_models import KINDS, LABELS, SIDES, Kind, Scale, write
 from editor.diffusion.device import this_device
-from editor.diffusion.guidance import Guidance, guided
+from editor.diffusion.guidance import classifier_free, guided
 from editor.diffusion.loading import DTYPES, free
 from editor.geometry import Size
 from editor.methods.pixels.model import edit
@@ -211,11 +211,11 @@ def _operations(model: Model, request: EditRequest) -> float:
     """Floating-point operations of one guided step."""
     size = Size(request.image.shape[1], request.image.shape[0])
     positive, negative = outcome_of(model.backend.embed(PROMPT, "", size))
-    denoiser = guided(model.backend, Guidance(positive, negative, GUIDANCE))
+    denoiser = guided(model.backend, classifier_free(positive, negative, GUIDANCE))
     cell = model.info.cell
     latents = torch.zeros(1, 4, size.height // cell, size.width // cell, device=model.backend.device)
     with FlopCounterMode(display=False) as counter:
-        denoiser(latents, torch.tensor(500, device=latents.device))
+        denoiser(latents, model.backend.schedule(request.steps).steps[0])
     return float(counter.get_total_flops())
 
 

@@ -110,9 +110,10 @@ def _measured(folder: str, working: Size, batch: int, guidance: float) -> tuple[
     import torch  # noqa: PLC0415
 
     from editor.diffusion.device import this_device  # noqa: PLC0415
+    from editor.diffusion.guidance import classifier_free  # noqa: PLC0415
     from editor.diffusion.loading import load  # noqa: PLC0415
+    from editor.diffusion.memory import fit  # noqa: PLC0415
     from editor.models.inspect import inspect  # noqa: PLC0415
-    from editor.models.memory import fit  # noqa: PLC0415
 
     with torch.no_grad():
         torch.nn.Conv2d(64, 64, 3)(torch.zeros(1, 64, 64, 64))  # the kernels' own tables
@@ -129,13 +130,11 @@ def _measured(folder: str, working: Size, batch: int, guidance: float) -> tuple[
                 break
         positive, negative = outcome_of(backend.embed("a cat", "", working))
         latents = backend.encode(np.zeros((*working.shape, 3), np.float32)).repeat(batch, 1, 1, 1)
-        for t in (500, 250):
+        for step in backend.schedule(2).steps:
             both = torch.cat([latents, latents]) if guidance > 1 else latents
-            told = (
-                negative.repeated(batch).beside(positive.repeated(batch)) if guidance > 1 else positive.repeated(batch)
-            )
-            predicted = backend.predict(both, torch.tensor(t), told)
-            latents = latents - 0.1 * predicted[:batch, :4]
+            embeddings = classifier_free(positive, negative, guidance).embeddings(batch)
+            prediction = backend.predict(both, step, embeddings)
+            latents = latents - 0.1 * prediction[:batch, :4]
         backend.decode(latents)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return peak - before, plan.needed

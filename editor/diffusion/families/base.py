@@ -64,6 +64,7 @@ class PartSpec:
     role: what it does in a run; the denoiser makes the steps, the decoder goes from latents to pixels, words are read by text encoders
     tokenizer: the folder of the word list beside a text encoder
     optional: whether a model may lack it
+    word_lists: sets of files, of which one must be whole in the tokenizer's folder; those of CLIP where there are none
     """
 
     name: str
@@ -72,6 +73,7 @@ class PartSpec:
     role: Role = "other"
     tokenizer: str = ""
     optional: bool = False
+    word_lists: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class Family(ABC):
         except NotUnderstood as error:
             raise folder.refused(f"“{info.name}” {error}.", error.advice) from error
         folder.checked_scheduler()
-        steps, guidance = few_steps(info.name, str(settings["scheduler"].get("_class_name", "")))
+        steps, guidance = self.few_steps(info.name, str(settings["scheduler"].get("_class_name", "")))
         if info.toys:
             guidance = TOYS_GUIDANCE
         cell = folder.cell(self.decoder)
@@ -216,6 +218,10 @@ class Family(ABC):
         """Side in pixels of what a model was made for, as the settings of its network say."""
         side = denoiser.get("sample_size")
         return side * cell if isinstance(side, int) and 8 <= side <= 512 else None
+
+    def few_steps(self, name: str, scheduler: str) -> tuple[int | None, float | None]:
+        """Steps and guidance of models distilled to few steps, as far as name or scheduler tell them for certain."""
+        return few_steps(name, scheduler)
 
     def predicted(self, scheduler: Settings) -> Prediction | None:
         """What the network predicts, as the settings of its scheduler say."""
@@ -253,7 +259,7 @@ class Family(ABC):
         parts = tuple(folder.part(folder.path / spec.name, spec) for spec in specs)
         for spec in specs:
             if spec.tokenizer:
-                folder.check_tokenizer(folder.path, spec.tokenizer)
+                folder.check_tokenizer(folder.path, spec.tokenizer, spec.word_lists)
         return parts
 
 
@@ -303,5 +309,3 @@ class Families(tuple[Family, ...]):
 def listed(names: Sequence[str]) -> str:
     """ "A, B and C"."""
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
-
-

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from editor.models.headers import Header, Tensor
-from editor.models.info import Part, Prediction
+from editor.models.info import Part
 from editor.models.settings import FOR_WORDS, FULL_MODEL, USUAL_NOISE, NotUnderstood
 from editor.models.single_file import NotAModel, part_of
 
@@ -81,5 +81,3 @@ def ends_in_noise(header: Header, stem: str) -> bool:
     return (
         "ztsnr" in header.tensors or trained == "true" or re.search(r"z(?:t|ero)?[-_ ]?snr", stem.lower()) is not None
     )
-
-

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from editor.diffusion.adaptation import Adaptation, Lora, adapted, trainable
+from editor.diffusion.attention.control import AttentionControl, begin
+from editor.diffusion.attention.operations import Operation
+from editor.diffusion.attention.sites import Rows
 from editor.diffusion.backend import Embeddings, Image
+from editor.diffusion.step import Step
+
+
+class BorrowedNetwork:
+    """The verbs of a `Backend` that reach into the one network which makes the steps."""
+
+    @property
+    def _network(self) -> Any:
+        raise NotImplementedError
+
+    def attention(self, operations: Operation | Sequence[Operation], rows: Rows | None = None) -> AttentionControl:
+        return AttentionControl(self._network, operations, rows)
+
+    def adapted(self, weights: Mapping[str, torch.Tensor]) -> Adaptation:
+        return adapted(self._network, weights)
+
+    def trainable(self, what: Sequence[str] | Lora, seed: int = 0) -> Adaptation:
+        return trainable(self._network, what, seed)
 
 
 def to_network(image: Image, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
@@ -17,22 +40,25 @@ def to_network(image: Image, device: torch.device, dtype: torch.dtype) -> torch.
     return (2.0 * planes[None] - 1.0).to(device, dtype)
 
 
-def from_network(planes: torch.Tensor) -> NDArray[np.float32]:
-    """(B, 3, H, W) around [-1, 1] -> (B, H, W, 3) in [0, 1], contiguous."""
-    images = (planes / 2 + 0.5).clamp(0, 1).float().permute(0, 2, 3, 1).cpu().numpy()
-    return np.ascontiguousarray(images, dtype=np.float32)
+def from_network(planes: torch.Tensor, *, clamp: bool = True) -> NDArray[np.float32]:
+    """(B, 3, H, W) around [-1, 1] -> (B, H, W, 3) in [0, 1], or around it without `clamp`; contiguous."""
+    scaled = planes / 2 + 0.5
+    images = scaled.clamp(0, 1) if clamp else scaled
+    return np.ascontiguousarray(images.float().permute(0, 2, 3, 1).cpu().numpy(), dtype=np.float32)
 
 
-def predicted(unet: Any, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
+def predicted(unet: Any, latents: torch.Tensor, step: Step, embeddings: Embeddings) -> torch.Tensor:
     """What a U-Net predicts: float32 in and out, its own precision inside. Gradients flow where they are wanted."""
+    begin(unet, step.index)
     dtype = next(unet.parameters()).dtype  # `unet.dtype` looks through all its layers, at every step
     # Sizes stay whole: beyond 256 pixels bfloat16 would round them.
-    added = {name: each if name == "time_ids" else each.to(dtype) for name, each in embeddings.added.items()}
-    found: torch.Tensor = unet(
+    added = {name: value if name == "time_ids" else value.to(dtype) for name, value in embeddings.added.items()}
+    prediction: torch.Tensor = unet(
         latents.to(dtype),
-        t,
+        step.t,
         encoder_hidden_states=None if embeddings.hidden is None else embeddings.hidden.to(dtype),
+        encoder_attention_mask=embeddings.mask,
         added_cond_kwargs=added or None,
         return_dict=False,
     )[0]
-    return found.float()
+    return prediction.float()

@@ -18,7 +18,6 @@ from editor.models.components import (
     RATE,
     SCALE,
     SIDE,
-    TRANSFORMER_ACTIVATION,
     WIDTH,
     Fields,
     NetworkKind,

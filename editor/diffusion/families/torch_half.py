@@ -31,14 +31,14 @@ class Networks(ABC):
     """What makes a backend of a family's networks.
 
     classes: of its networks, by part
+    decodes_in_slices: whether its decoder can take one picture, and one tile, at a time
     """
 
     classes: Mapping[str, Any]
+    decodes_in_slices = True
 
     @abstractmethod
-    def pipelines(
-        self, info: ModelInfo, parts: Mapping[str, Any], files: ModelFiles, folder: Path
-    ) -> tuple[Any, ...]:
+    def pipelines(self, info: ModelInfo, parts: Mapping[str, Any], files: ModelFiles, folder: Path) -> tuple[Any, ...]:
         """The pipelines of diffusers that a backend works on.
 
         parts: networks by name
@@ -57,6 +57,13 @@ class Networks(ABC):
         cells: size of the latents
         batch: pictures that a denoiser sees
         """
+
+    def empty(self, name: str, settings: Mapping[str, Any]) -> Any:
+        """A network of checked settings, its weights whatever they are made as."""
+        network_class = self.classes[name]
+        if hasattr(network_class, "from_config"):
+            return network_class.from_config(settings)
+        return network_class(network_class.config_class(**settings))
 
     def checkpoint(self, info: ModelInfo) -> ModelFiles:
         """A model in one file. Raises `ModelUnavailable`."""

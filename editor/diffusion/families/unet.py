@@ -54,5 +54,3 @@ def check_width(unet: Settings, encoders: Mapping[str, Settings]) -> None:
     if whole and unet.get("encoder_hid_dim_type") is None and width != given:
         said = f"does not fit together: its text encoders give {given} numbers a word and its U-Net takes {width}"
         raise NotUnderstood(said, NOT_FIT_TOGETHER)
-
-

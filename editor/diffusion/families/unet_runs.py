@@ -18,7 +18,13 @@ def evaluate(name: str, network: Any, cells: Size, batch: int, time_ids: int = 0
     if name == "unet":
         latents = torch.zeros(batch, settings.in_channels, *cells.shape, **like)
         hidden = torch.zeros(batch, TOKENS, _width(settings), **like)
-        network(latents, torch.zeros((), **like), hidden, added_cond_kwargs=_added(settings, batch, time_ids, like), return_dict=False)
+        network(
+            latents,
+            torch.zeros((), **like),
+            hidden,
+            added_cond_kwargs=_added(settings, batch, time_ids, like),
+            return_dict=False,
+        )
     elif name in ("vae", "movq"):
         latents = torch.zeros(batch, settings.latent_channels, *cells.shape, **like)
         network.decode(latents, **({"force_not_quantize": True} if name == "movq" else {}))

@@ -14,11 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.backend import Backend
-from editor.diffusion.blending import Anchor
+from editor.diffusion.blending import LatentBlend
 from editor.diffusion.denoise import denoise
+from editor.diffusion.families.registry import FAMILIES
 from editor.diffusion.guidance import Guidance, guided
 from editor.diffusion.schedule import Schedule
-from editor.models.info import FamilyName, ModelInfo
+from editor.diffusion.step import Step
+from editor.models.info import ModelInfo
 from tests.tiny import NATIVE
 
 
@@ -28,8 +30,8 @@ def pipeline(folder: Path, kind: Any = diffusers.DiffusionPipeline) -> Any:
     return loaded
 
 
-def info(folder: Path, family: FamilyName) -> ModelInfo:
-    return ModelInfo(str(folder), folder.name, family, folder, NATIVE)
+def info(folder: Path, family: str) -> ModelInfo:
+    return ModelInfo(str(folder), folder.name, FAMILIES.named(family), folder, NATIVE)
 
 
 def picture(height: int, width: int, seed: int = 0) -> NDArray[np.float32]:
@@ -43,22 +45,27 @@ def planes(image: NDArray[np.float32]) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
 
 
-def free(latents: torch.Tensor) -> Anchor:
-    """An anchor that holds nothing."""
-    return Anchor(latents, latents, torch.zeros(1, 1, *latents.shape[-2:], dtype=torch.int64))
+def at(t: float) -> Step:
+    """A step at a time, for networks that look at nothing else of it."""
+    return Step(-1, torch.tensor(t), torch.ones(()), torch.zeros(()), torch.zeros(()))
+
+
+def free(latents: torch.Tensor) -> LatentBlend:
+    """A blend that holds nothing."""
+    return LatentBlend(latents, latents, torch.zeros(1, 1, *latents.shape[-2:], dtype=torch.int64))
 
 
 def run(
     backend: Backend,
     guidance: Guidance,
     latents: torch.Tensor,
-    anchor: Anchor,
+    blend: LatentBlend,
     schedule: Schedule,
     *,
     generators: list[torch.Generator] | None = None,
 ) -> torch.Tensor:
     """A whole denoising, without its reports."""
-    reports = denoise(guided(backend, guidance), latents, anchor, schedule, generators)
+    reports = denoise(guided(backend, guidance), latents, blend, schedule, generators)
     while True:
         try:
             next(reports)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editor.diffusion.blending import Anchor
+from editor.diffusion.blending import LatentBlend
 from editor.diffusion.schedule import Schedule
 from tests.editor.strategies import quick
 
@@ -33,20 +33,20 @@ def schedule() -> Schedule:
 @given(st.integers(0, 10**6))
 @quick
 def test_invariant_12_hold_sets_are_nested_and_free_cells_only_grow(seed: int) -> None:
-    anchor = Anchor(_random(0), _random(1), _counts(seed))
-    held = [anchor.holds(i) for i in range(STEPS + 1)]
+    blend = LatentBlend(_random(0), _random(1), _counts(seed))
+    held = [blend.held(i) for i in range(STEPS + 1)]
     for before, after in pairwise(held):
         assert not (after & ~before).any()
-    assert torch.equal(sum(each.long() for each in held[:STEPS]), anchor.until)  # type: ignore[arg-type]
+    assert torch.equal(sum(each.long() for each in held[:STEPS]), blend.until)  # type: ignore[arg-type]
     assert not held[STEPS].any()
 
 
 def test_blending_writes_the_anchor_at_the_level_of_the_step_and_nothing_else(schedule: Schedule) -> None:
-    anchor = Anchor(_random(0), _random(1), _counts(3))
+    blend = LatentBlend(_random(0), _random(1), _counts(3))
     for i in range(STEPS):
-        found = anchor.before(_random(2), schedule, i)
-        held = (anchor.until > i).expand_as(found)
-        assert torch.equal(found[held], schedule.noised(anchor.latents, anchor.noise, i)[held])
+        found = blend.before_step(_random(2), schedule.steps[i])
+        held = (blend.until > i).expand_as(found)
+        assert torch.equal(found[held], schedule.noised(blend.latents, blend.noise, i)[held])
         assert torch.equal(found[~held], _random(2)[~held])
 
 
@@ -55,34 +55,36 @@ def test_masks_are_binary_so_that_the_noise_keeps_its_strength(schedule: Schedul
     grid = (1, 4, 64, 64)
     noises = [torch.randn(grid, generator=torch.Generator().manual_seed(k)) for k in (1, 2)]
     until = torch.arange(64).expand(1, 1, 64, 64) % 2
-    found = Anchor(torch.zeros(grid), noises[1], until).before(noises[0], schedule, 0)
-    sigma = schedule.level(0)
+    found = LatentBlend(torch.zeros(grid), noises[1], until).before_step(noises[0], schedule.steps[0])
+    sigma = schedule.levels[0]
     assert float(found.std()) == pytest.approx(((1 + sigma**2) / 2) ** 0.5, abs=0.02)
 
 
 def test_a_batch_has_maps_of_its_own_or_one_for_all(schedule: Schedule) -> None:
     latents, noise, counts, state = _random(0, 2), _random(1, 2), _counts(2, 2), _random(3, 2)
-    found = Anchor(latents, noise, counts).before(state, schedule, 2)
+    found = LatentBlend(latents, noise, counts).before_step(state, schedule.steps[2])
     for k in range(2):
         part = slice(k, k + 1)
-        single = Anchor(latents[part], noise[part], counts[part]).before(state[part], schedule, 2)
+        single = LatentBlend(latents[part], noise[part], counts[part]).before_step(state[part], schedule.steps[2])
         assert torch.equal(found[part], single)
-    shared = Anchor(latents[:1], noise, counts[:1]).before(state, schedule, 2)
+    shared = LatentBlend(latents[:1], noise, counts[:1]).before_step(state, schedule.steps[2])
     assert torch.equal(shared[:1], found[:1])
-    assert torch.equal(shared[1:], Anchor(latents[:1], noise[1:], counts[:1]).before(state[1:], schedule, 2))
+    assert torch.equal(
+        shared[1:], LatentBlend(latents[:1], noise[1:], counts[:1]).before_step(state[1:], schedule.steps[2])
+    )
 
 
 def test_since_lets_a_cell_go_before_it_is_held(schedule: Schedule) -> None:
     until, since = torch.full((1, 1, 5, 7), 4), torch.full((1, 1, 5, 7), 2)
-    anchor = Anchor(_random(0), _random(1), until, since)
-    assert [bool(anchor.holds(i).all()) for i in range(STEPS)] == [False, False, True, True, False, False]
-    assert torch.equal(anchor.before(_random(2), schedule, 0), _random(2))
+    blend = LatentBlend(_random(0), _random(1), until, since)
+    assert [bool(blend.held(i).all()) for i in range(STEPS)] == [False, False, True, True, False, False]
+    assert torch.equal(blend.before_step(_random(2), schedule.steps[0]), _random(2))
 
 
 def test_the_end_is_clean_where_held_and_untouched_elsewhere(schedule: Schedule) -> None:
-    anchor = Anchor(_random(0), _random(1), _counts(4))
-    found = anchor.after(_random(2), schedule, STEPS - 1)
-    whole = (anchor.until == STEPS).expand_as(found)
+    blend = LatentBlend(_random(0), _random(1), _counts(4))
+    found = blend.finalise(_random(2), schedule.steps[STEPS - 1])
+    whole = (blend.until == STEPS).expand_as(found)
     assert whole.any()
     assert torch.equal(found[whole], _random(0)[whole])
     assert torch.equal(found[~whole], _random(2)[~whole])
@@ -91,26 +93,40 @@ def test_the_end_is_clean_where_held_and_untouched_elsewhere(schedule: Schedule)
 def test_a_cell_that_is_taken_back_with_the_last_step_comes_out_clean(schedule: Schedule) -> None:
     until, since = torch.full((1, 1, 5, 7), STEPS), torch.full((1, 1, 5, 7), STEPS)
     since[..., 0] = 3
-    anchor = Anchor(_random(0), _random(1), until, since)
-    assert not any(bool(anchor.holds(i)[..., 1:].any()) for i in range(STEPS))
-    assert torch.equal(anchor.after(_random(2), schedule, STEPS - 1), _random(0))
-    early = anchor.after(
-        _random(2), schedule, 2
+    blend = LatentBlend(_random(0), _random(1), until, since)
+    assert not any(bool(blend.held(i)[..., 1:].any()) for i in range(STEPS))
+    assert torch.equal(blend.finalise(_random(2), schedule.steps[STEPS - 1]), _random(0))
+    early = blend.finalise(
+        _random(2), schedule.steps[2]
     )  # the first column is taken back with step 2, the others are still free
     assert torch.equal(early[..., 0], _random(0)[..., 0])
     assert torch.equal(early[..., 1:], _random(2)[..., 1:])
 
 
-def test_fresh_noise_is_drawn_for_every_step_but_the_first(schedule: Schedule) -> None:
-    drawn = iter((_random(5), _random(6)))
-    until = torch.full((1, 1, 5, 7), STEPS)
-    anchor = Anchor(_random(0), _random(1), until, fresh=lambda: next(drawn))
-    for i, noise in enumerate((_random(1), _random(5), _random(6))):
-        assert torch.equal(anchor.before(_random(2), schedule, i), schedule.noised(_random(0), noise, i))
+def test_another_reference_takes_the_place_of_the_noised_anchor_and_not_of_the_clean_one(schedule: Schedule) -> None:
+    trajectory = [_random(20 + i) for i in range(STEPS)]
+    blend = LatentBlend(_random(0), _random(1), _counts(3), reference=lambda step: trajectory[step.index])
+    for step in schedule.steps:
+        found = blend.before_step(_random(2), step)
+        held = (blend.until > step.index).expand_as(found)
+        assert torch.equal(found[held], trajectory[step.index][held])
+        assert torch.equal(found[~held], _random(2)[~held])
+    whole = (blend.until == STEPS).expand_as(found)
+    assert torch.equal(blend.finalise(_random(2), schedule.steps[-1])[whole], _random(0)[whole])
 
 
-def test_let_go_counts_the_cells_of_each_step() -> None:
+def test_the_released_fraction_counts_the_cells_of_each_step(schedule: Schedule) -> None:
     until = torch.tensor([[[[0, 0, 1, 2, 2, 2, STEPS, STEPS]]]])
-    anchor = Anchor(torch.zeros(1, 4, 1, 8), torch.zeros(1, 4, 1, 8), until)
-    assert anchor.let_go(STEPS) == pytest.approx([0, 1 / 8, 3 / 8, 0, 0, 0])
-    assert anchor.let_go(1) == [0.0]
+    blend = LatentBlend(torch.zeros(1, 4, 1, 8), torch.zeros(1, 4, 1, 8), until)
+    assert blend.released_fraction(schedule.steps) == pytest.approx([0, 1 / 8, 3 / 8, 0, 0, 0])
+    assert blend.released_fraction(schedule.steps[:1]) == [0.0]
+    assert blend.released_fraction(schedule.steps[1:]) == pytest.approx([0, 3 / 8, 0, 0, 0])
+    assert blend.released_fraction(()) == []
+
+
+def test_steps_are_counted_from_the_whole_schedules_first_one() -> None:
+    """A run that begins late holds its cells at the steps at which the whole run would."""
+    late = Schedule(diffusers.DDIMScheduler(clip_sample=False), steps=STEPS, first=4)
+    blend = LatentBlend(_random(0), _random(1), torch.full((1, 1, 5, 7), 5))
+    assert [bool(blend.held(step.index).all()) for step in late.steps] == [True, False]
+    assert torch.equal(blend.before_step(_random(2), late.steps[0]), late.noised(_random(0), _random(1), 4))

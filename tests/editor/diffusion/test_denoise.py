@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from editor.diffusion.blending import Anchor
-from editor.diffusion.denoise import MUCH, Sampled, denoise
+from editor.diffusion.blending import LatentBlend
+from editor.diffusion.denoise import MAX_RELEASED, Sampled, denoise
 from editor.diffusion.schedule import SAMPLERS, Schedule
+from editor.diffusion.step import Step
 from editor.geometry import Rect
 from editor.requests.edit_request import Sampler
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports
+from tests.editor.diffusion.bench import at
 
 # diffusers turns a tensor into an array in a way that newer versions of numpy announce to end.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -26,7 +28,7 @@ SCALED: dict[str, Any] = {
     "timestep_spacing": "leading",
 }
 NAMES: tuple[Sampler, ...] = tuple(SAMPLERS)
-Net = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Net = Callable[[torch.Tensor, Step], torch.Tensor]
 STEPS = 8
 
 
@@ -49,13 +51,13 @@ class _Net:
 
     def __init__(self) -> None:
         self.inputs: list[torch.Tensor] = []
-        self.times: list[torch.Tensor] = []
+        self.steps: list[Step] = []
 
-    def __call__(self, latents: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    def __call__(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
         self.inputs.append(latents.clone())
-        self.times.append(t)
+        self.steps.append(step)
         mixed = latents + 0.3 * latents.roll(1, -1) - 0.2 * latents.roll(1, -2)
-        return torch.tanh(mixed) * (0.8 + t.float() / 5000)
+        return torch.tanh(mixed) * (0.8 + step.t.float() / 5000)
 
 
 def _driven(reports: Reports[Sampled], finish_at: int | None = None) -> tuple[Sampled, list[Report]]:
@@ -70,17 +72,19 @@ def _driven(reports: Reports[Sampled], finish_at: int | None = None) -> tuple[Sa
         return sampled, seen
 
 
-def _run(net: Net, schedule: Schedule, anchor: Anchor, start: torch.Tensor | None = None, **more: Any) -> torch.Tensor:
-    start = schedule.noised(anchor.latents, anchor.noise, 0) if start is None else start
-    generators = [torch.Generator().manual_seed(5) for _ in range(len(anchor.noise))]
-    return _driven(denoise(net, start, anchor, schedule, generators, **more))[0].latents
+def _run(
+    net: Net, schedule: Schedule, blend: LatentBlend, start: torch.Tensor | None = None, **more: Any
+) -> torch.Tensor:
+    start = schedule.noised(blend.latents, blend.noise, schedule.first) if start is None else start
+    generators = [torch.Generator().manual_seed(5) for _ in range(len(blend.noise))]
+    return _driven(denoise(net, start, blend, schedule, generators, **more))[0].latents
 
 
 @pytest.mark.parametrize("sampler", NAMES)
 def test_invariant_02_kept_everywhere_gives_back_the_latents(sampler: Sampler) -> None:
     schedule = _schedule(sampler)
     until = torch.full((1, 1, 6, 8), len(schedule))
-    found = _run(_Net(), schedule, Anchor(_random(0), _random(1), until))
+    found = _run(_Net(), schedule, LatentBlend(_random(0), _random(1), until))
     assert torch.equal(found, _random(0))
 
 
@@ -88,13 +92,13 @@ def test_invariant_02_kept_everywhere_gives_back_the_latents(sampler: Sampler) -
 def test_invariant_03_kept_everywhere_the_network_sees_the_noised_source_at_every_step(sampler: Sampler) -> None:
     schedule, other, net = _schedule(sampler), _schedule(sampler), _Net()
     until = torch.full((1, 1, 6, 8), len(schedule))
-    found = _run(net, schedule, Anchor(_random(0), _random(1), until), restore=False)
+    found = _run(net, schedule, LatentBlend(_random(0), _random(1), until), restore=False)
     state = torch.zeros(1)
     for i in range(len(schedule)):
         noised = other.noised(_random(0), _random(1), i)
         assert torch.equal(net.inputs[i], other.model_input(noised, i))
         generators = [torch.Generator().manual_seed(5)]
-        state = other.step(_Net()(net.inputs[i], net.times[i]), i, noised, generators)
+        state = other.step(_Net()(net.inputs[i], net.steps[i]), i, noised, generators)
     if sampler in ("euler", "ddim"):
         assert torch.equal(found, state)  # one denoising step away from the source, section 4, point 5
         assert not torch.equal(found, _random(0))
@@ -106,7 +110,7 @@ def test_invariant_06_a_binary_map_is_blended_latent_diffusion(sampler: Sampler)
     keep = torch.rand(1, 1, 6, 8, generator=torch.Generator().manual_seed(2)) < 0.5
     source, noise = _random(0), _random(1)
     schedule = _schedule(sampler)
-    found = _run(_Net(), schedule, Anchor(source, noise, keep * STEPS), restore=False)
+    found = _run(_Net(), schedule, LatentBlend(source, noise, keep * STEPS), restore=False)
 
     own = diffusers.EulerDiscreteScheduler(**SCALED)
     clip = {"clip_sample": False} if sampler == "ddim" else {}
@@ -118,7 +122,7 @@ def test_invariant_06_a_binary_map_is_blended_latent_diffusion(sampler: Sampler)
     state = levels[0].add_noise(source, noise, scheduler.timesteps[:1])
     net = _Net()
     for i, t in enumerate(scheduler.timesteps):
-        state = scheduler.step(net(scheduler.scale_model_input(state, t), t), t, state).prev_sample
+        state = scheduler.step(net(scheduler.scale_model_input(state, t), at(float(t))), t, state).prev_sample
         if i + 1 < STEPS:
             background = levels[i + 1].add_noise(source, noise, scheduler.timesteps[i + 1 : i + 2])
             state = torch.where(keep, background, state)
@@ -128,27 +132,27 @@ def test_invariant_06_a_binary_map_is_blended_latent_diffusion(sampler: Sampler)
 @pytest.mark.parametrize("sampler", NAMES)
 def test_invariant_07_where_a_cell_is_held_at_all_its_start_does_not_matter(sampler: Sampler) -> None:
     steps = len(_schedule(sampler))
-    anchor = Anchor(_random(0), _random(1), _counts(steps))
+    blend = LatentBlend(_random(0), _random(1), _counts(steps))
     start = _schedule(sampler).noised(_random(0), _random(1), 0)
-    other = torch.where(anchor.until > 0, _random(77) * 100, start)
-    assert torch.equal(_run(_Net(), _schedule(sampler), anchor, start), _run(_Net(), _schedule(sampler), anchor, other))
-    freed = torch.where(anchor.until == 0, _random(77), start)
+    other = torch.where(blend.until > 0, _random(77) * 100, start)
+    assert torch.equal(_run(_Net(), _schedule(sampler), blend, start), _run(_Net(), _schedule(sampler), blend, other))
+    freed = torch.where(blend.until == 0, _random(77), start)
     assert not torch.equal(
-        _run(_Net(), _schedule(sampler), anchor, freed), _run(_Net(), _schedule(sampler), anchor, start)
+        _run(_Net(), _schedule(sampler), blend, freed), _run(_Net(), _schedule(sampler), blend, start)
     )
 
 
 def test_invariant_07_even_what_is_not_a_number_does_not_leak() -> None:
-    anchor = Anchor(_random(0), _random(1), _counts(STEPS))
+    blend = LatentBlend(_random(0), _random(1), _counts(STEPS))
     start = _schedule().noised(_random(0), _random(1), 0)
-    start = torch.where(anchor.until > 0, torch.nan, start)
-    assert torch.isfinite(_run(_Net(), _schedule(), anchor, start)).all()
+    start = torch.where(blend.until > 0, torch.nan, start)
+    assert torch.isfinite(_run(_Net(), _schedule(), blend, start)).all()
 
 
 def test_invariant_10_and_02_cells_held_to_the_end_come_out_clean_among_free_ones() -> None:
-    anchor = Anchor(_random(0), _random(1), _counts(STEPS))
-    found = _run(_Net(), _schedule(), anchor)
-    whole = (anchor.until == STEPS).expand_as(found)
+    blend = LatentBlend(_random(0), _random(1), _counts(STEPS))
+    found = _run(_Net(), _schedule(), blend)
+    whole = (blend.until == STEPS).expand_as(found)
     assert torch.equal(found[whole], _random(0)[whole])
     assert not torch.isclose(found[~whole], _random(0)[~whole]).all()
 
@@ -160,13 +164,9 @@ def test_invariant_16_the_more_is_held_the_nearer_it_stays(sampler: Sampler) -> 
     distances = []
     for k in range(9):
         schedule = _schedule(sampler, steps=16)
-        levels = dict(zip(schedule.timesteps.tolist(), range(16), strict=True))
 
-        def net(
-            seen: torch.Tensor, t: torch.Tensor, s: Schedule = schedule, at: dict[Any, int] = levels
-        ) -> torch.Tensor:
-            i = at[t.item()]
-            alpha, sigma = s._levels[i]
+        def net(seen: torch.Tensor, step: Step) -> torch.Tensor:
+            alpha, sigma = step.alpha, step.sigma
             # The network's view divided out again: an exploding state is scaled before it is seen.
             state = seen * (alpha**2 + sigma**2).sqrt() if sampler == "euler" else seen
             ratio = sigma / alpha
@@ -174,7 +174,7 @@ def test_invariant_16_the_more_is_held_the_nearer_it_stays(sampler: Sampler) -> 
             return (state - alpha * clean) / sigma
 
         until = torch.full((1, 1, 6, 8), 2 * k)
-        found = _run(net, schedule, Anchor(source, noise, until), restore=False)
+        found = _run(net, schedule, LatentBlend(source, noise, until), restore=False)
         distances.append(float((found - source).norm()))
     assert all(np.diff(distances) < 0), distances
     assert distances[-1] < distances[0] / 5
@@ -188,9 +188,9 @@ def test_invariant_17_a_batch_is_two_runs(sampler: Sampler) -> None:
     def run(part: slice) -> torch.Tensor:
         schedule = _schedule(sampler)
         generators = [torch.Generator().manual_seed(seed) for seed in [5, 6][part]]
-        anchor = Anchor(latents[part], noise[part], until)
-        start = schedule.noised(anchor.latents, anchor.noise, 0)
-        return _driven(denoise(_Net(), start, anchor, schedule, generators))[0].latents
+        blend = LatentBlend(latents[part], noise[part], until)
+        start = schedule.noised(blend.latents, blend.noise, 0)
+        return _driven(denoise(_Net(), start, blend, schedule, generators))[0].latents
 
     single = torch.cat([run(slice(0, 1)), run(slice(1, 2))])
     assert (run(slice(0, 2)) - single).abs().max() <= 1e-5
@@ -202,8 +202,8 @@ def test_invariant_25_the_hold_rule_is_the_same_for_epsilon_and_v() -> None:
     for prediction in ("epsilon", "v_prediction"):
         own = diffusers.DDIMScheduler(**SCALED, prediction_type=prediction, clip_sample=False)
         net = _Net()
-        anchor = Anchor(_random(0), _random(1), _counts(STEPS))
-        _run(net, Schedule(own, steps=STEPS), anchor)
+        blend = LatentBlend(_random(0), _random(1), _counts(STEPS))
+        _run(net, Schedule(own, steps=STEPS), blend)
         seen.append(net.inputs)
     for i, (first, second) in enumerate(zip(*seen, strict=True)):
         held = (_counts(STEPS) > i).expand_as(first)
@@ -213,7 +213,7 @@ def test_invariant_25_the_hold_rule_is_the_same_for_epsilon_and_v() -> None:
 
 def test_invariant_26_a_single_step_runs() -> None:
     schedule, net = _schedule(first=STEPS - 1), _Net()
-    found = _run(net, schedule, Anchor(_random(0), _random(1), _counts(1)))
+    found = _run(net, schedule, LatentBlend(_random(0), _random(1), STEPS - 1 + _counts(1)))
     assert len(net.inputs) == 1
     assert torch.equal(found[..., 0, 1], _random(0)[..., 0, 1])
 
@@ -230,13 +230,13 @@ def test_solvers_with_a_memory_forget_when_many_cells_are_let_go_at_once(sampler
     def restarts(until: torch.Tensor) -> list[int]:
         schedule = Watched(diffusers.EulerDiscreteScheduler(**SCALED), sampler=sampler, steps=STEPS)
         schedule.restarts = []
-        _run(_Net(), schedule, Anchor(_random(0), _random(1), until))
+        _run(_Net(), schedule, LatentBlend(_random(0), _random(1), until))
         return schedule.restarts
 
     few, many = torch.zeros(1, 1, 6, 8, dtype=torch.int64), torch.zeros(1, 1, 6, 8, dtype=torch.int64)
     cells = few.numel()
-    few.flatten()[: int(MUCH * cells)] = 3
-    many.flatten()[: int(MUCH * cells) + 1] = 3
+    few.flatten()[: int(MAX_RELEASED * cells)] = 3
+    many.flatten()[: int(MAX_RELEASED * cells) + 1] = 3
     assert restarts(few) == []
     assert restarts(many) == [3]
     assert restarts(torch.full_like(few, STEPS)) == []
@@ -255,46 +255,46 @@ def test_progress_comes_with_every_step_and_previews_when_due() -> None:
 
     shows = Shows()
     shows.shown = []
-    anchor = Anchor(_random(0), _random(1), _counts(STEPS))
+    blend = LatentBlend(_random(0), _random(1), _counts(STEPS))
     schedule = _schedule()
-    start = schedule.noised(anchor.latents, anchor.noise, 0)
-    _, seen = _driven(denoise(_Net(), start, anchor, schedule, show=shows))
+    start = schedule.noised(blend.latents, blend.noise, 0)
+    _, seen = _driven(denoise(_Net(), start, blend, schedule, show=shows))
     fractions = [each.fraction for each in seen if isinstance(each, Progress)]
     assert fractions == pytest.approx([(i + 1) / STEPS for i in range(STEPS)])
     assert sum(isinstance(each, Preview) for each in seen) == 3
     for i, latents in enumerate(shows.shown):  # clean, held cells as they will be
-        held = (anchor.until > i).expand_as(latents)
+        held = (blend.until > i).expand_as(latents)
         assert torch.equal(latents[held], _random(0)[held])
 
 
 @pytest.mark.parametrize("sampler", NAMES)
 def test_finishing_early_gives_what_the_step_points_at(sampler: Sampler) -> None:
     schedule, net = _schedule(sampler), _Net()
-    anchor = Anchor(_random(0), _random(1), _counts(len(schedule)))
-    start = schedule.noised(anchor.latents, anchor.noise, 0)
-    sampled, seen = _driven(denoise(net, start, anchor, schedule, [torch.Generator().manual_seed(5)]), finish_at=2)
+    blend = LatentBlend(_random(0), _random(1), _counts(len(schedule)))
+    start = schedule.noised(blend.latents, blend.noise, 0)
+    sampled, seen = _driven(denoise(net, start, blend, schedule, [torch.Generator().manual_seed(5)]), finish_at=2)
     assert sampled.early
     assert len(net.inputs) == len(seen) == 3
     assert torch.isfinite(sampled.latents).all()
-    held = (anchor.until > 2).expand_as(sampled.latents)
+    held = (blend.until > 2).expand_as(sampled.latents)
     assert torch.equal(sampled.latents[held], _random(0)[held])
     # A network that knows the answer is believed at once.
-    schedule, step = _schedule(sampler), iter(range(99))
+    schedule = _schedule(sampler)
 
-    def knows(latents: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        alpha, sigma = schedule._levels[next(step)]
+    def knows(latents: torch.Tensor, step: Step) -> torch.Tensor:
+        alpha, sigma = step.alpha, step.sigma
         scale = (alpha**2 + sigma**2).sqrt() if sampler.startswith("euler") else 1
         return (latents * scale - alpha * _random(0)) / sigma
 
-    anchor = Anchor(_random(0), _random(1), torch.zeros_like(anchor.until))
-    reports = denoise(knows, start, anchor, schedule, [torch.Generator().manual_seed(5)])
+    blend = LatentBlend(_random(0), _random(1), torch.zeros_like(blend.until))
+    reports = denoise(knows, start, blend, schedule, [torch.Generator().manual_seed(5)])
     assert (_driven(reports, finish_at=0)[0].latents - _random(0)).abs().max() < 1e-3
 
 
 def test_closing_between_two_reports_ends_it() -> None:
     schedule, net = _schedule(), _Net()
-    anchor = Anchor(_random(0), _random(1), _counts(STEPS))
-    reports = denoise(net, schedule.noised(anchor.latents, anchor.noise, 0), anchor, schedule)
+    blend = LatentBlend(_random(0), _random(1), _counts(STEPS))
+    reports = denoise(net, schedule.noised(blend.latents, blend.noise, 0), blend, schedule)
     next(reports)
     reports.close()
     assert len(net.inputs) == 1
@@ -303,13 +303,13 @@ def test_closing_between_two_reports_ends_it() -> None:
 
 def test_gradients_are_neither_made_nor_left_switched_off() -> None:
     schedule = _schedule()
-    anchor = Anchor(_random(0), _random(1), _counts(STEPS))
+    blend = LatentBlend(_random(0), _random(1), _counts(STEPS))
     weight = torch.ones(1, requires_grad=True)
 
-    def net(latents: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    def net(latents: torch.Tensor, step: Step) -> torch.Tensor:
         found = latents * weight
         assert not found.requires_grad
         return found
 
-    for _ in denoise(net, schedule.noised(anchor.latents, anchor.noise, 0), anchor, schedule):
+    for _ in denoise(net, schedule.noised(blend.latents, blend.noise, 0), blend, schedule):
         assert torch.is_grad_enabled()

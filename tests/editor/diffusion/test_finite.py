@@ -15,15 +15,16 @@ import pytest
 import torch
 from accelerate import cpu_offload
 
-from editor.diffusion.asking import told
 from editor.diffusion.backend import Backend
-from editor.diffusion.blending import Anchor
+from editor.diffusion.blending import LatentBlend
+from editor.diffusion.conditioning import conditioned_denoiser
 from editor.diffusion.denoise import denoise
 from editor.diffusion.finite import Watch, diagnosed
 from editor.diffusion.loading import load
 from editor.diffusion.optimise import minimise
 from editor.diffusion.ranking import Eye, Ranker
 from editor.diffusion.schedule import Schedule
+from editor.diffusion.step import Step
 from editor.diffusion.widening import Widening, full_precision
 from editor.errors import InvalidRequest, NotFinite
 from editor.geometry import Rect, Size
@@ -102,8 +103,8 @@ def spoiled(at: int, rows: tuple[int, ...], value: float = NAN, seen: list[int] 
     """A network that answers with `value` somewhere, for these pictures of the batch, at its call number `at`."""
     calls = [] if seen is None else seen
 
-    def predict(latents: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        calls.append(int(t))
+    def predict(latents: torch.Tensor, step: Step) -> torch.Tensor:
+        calls.append(int(step.t))
         answer = latents * 0.1
         if len(calls) - 1 == at:
             for row in rows:
@@ -139,7 +140,7 @@ def test_pictures_beside_a_lost_one_come_out_as_ever() -> None:
 def test_a_lost_picture_stays_lost_though_all_of_it_is_written_over_later() -> None:
     """Cells that are taken back come out clean, but what the network says of the others since then means nothing."""
     steps = torch.full((1, 1, 8, 8), 4)
-    anchor = Anchor(noise(1), noise(1), steps, since=steps - 2)
+    anchor = LatentBlend(noise(1), noise(1), steps, since=steps - 2)
     sampled = outcome_of(denoise(spoiled(0, (0,)), noise(2), anchor, levels()))
     assert list(sampled.lost) == [0]
 
@@ -162,7 +163,7 @@ def test_previews_are_of_what_is_sound() -> None:
     show = Always()
     outcome_of(denoise(spoiled(1, (0,)), noise(2), free(noise(2)), levels(), show=show))
     assert len(show.shown) == 4
-    assert [len(each) for each in show.shown] == [2, 1, 1, 1]
+    assert [len(each) for each in show.shown] == [1, 1, 1, 1]
     assert all(torch.isfinite(each).all() for each in show.shown)
 
 
@@ -348,7 +349,7 @@ def test_layers_that_take_turns_on_a_card_are_put_back_too() -> None:
 
 def ask(backend: Backend) -> Any:
     request: Any = SimpleNamespace(prompt="red boat", negative_prompt="wood", guidance_scale=5.0)
-    return outcome_of(told(backend, request, (1,), Size(SIDE, SIDE)))
+    return outcome_of(conditioned_denoiser(backend, request, (1,), Size(SIDE, SIDE)))
 
 
 @pytest.mark.parametrize(
@@ -380,7 +381,7 @@ def test_exemplars_that_are_seen_as_no_numbers_end_the_run(loaded: Loaded) -> No
     request: Any = SimpleNamespace(prompt="boat", negative_prompt="", guidance_scale=1.0)
     shown = [PicturePrompt(picture(32, 32), 1.0)]
     with pytest.raises(NotFinite, match="could not read"):
-        outcome_of(told(backend, request, (1,), Size(SIDE, SIDE), pictures=shown, picture_share=0.5))
+        outcome_of(conditioned_denoiser(backend, request, (1,), Size(SIDE, SIDE), pictures=shown, picture_share=0.5))
 
 
 # What is to blame

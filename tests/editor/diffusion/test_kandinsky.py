@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from editor.diffusion.backend import Embeddings, PicturePrompt
-from editor.diffusion.guidance import Guidance, guided
 from editor.diffusion.families.kandinsky.backend import Kandinsky
+from editor.diffusion.guidance import classifier_free, guided
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import SAMPLERS
 from editor.geometry import Size
@@ -21,6 +21,7 @@ from editor.requests.edit_request import Sampler
 from editor.requests.reports import Progress, outcome_of
 from tests.editor.diffusion.bench import (
     assert_same_calls,
+    at,
     fingerprint,
     free,
     info,
@@ -70,19 +71,20 @@ def test_invariant_23_a_canvas_keeps_its_orientation(kandinsky: Loaded, height: 
 
 def test_invariant_23_variances_come_from_the_positive_half(kandinsky: Loaded) -> None:
     backend, decoder, _ = kandinsky
-    guidance = Guidance(*outcome_of(backend.embed("a red boat", "wood", CANVAS)), 4.0)
+    away, towards = outcome_of(backend.embed("a red boat", "wood", CANVAS))[::-1]
+    guidance = classifier_free(towards, away, 4.0)
     latents = torch.randn(2, 4, 8, 16, generator=torch.Generator().manual_seed(0))
     with torch.no_grad(), seen(decoder.unet) as calls:
-        found = guided(backend, guidance)(latents, torch.tensor(500))
+        found = guided(backend, guidance)(latents, at(500))
     negative, positive = calls[0]["found"].chunk(2)
     assert found.shape == (2, 8, 8, 16)
     assert torch.equal(found[:, 4:], positive[:, 4:])
     assert not torch.equal(positive[:, 4:], negative[:, 4:])
     assert torch.equal(found[:, :4], negative[:, :4] + 4.0 * (positive[:, :4] - negative[:, :4]))
     given = calls[0]["added"]["image_embeds"]
-    assert torch.equal(given, torch.cat([_of(guidance.negative)] * 2 + [_of(guidance.positive)] * 2))
+    assert torch.equal(given, torch.cat([_of(away)] * 2 + [_of(towards)] * 2))
     with torch.no_grad(), seen(decoder.unet) as calls:
-        assert guided(backend, Guidance(guidance.positive, guidance.negative, 1.0))(latents, torch.tensor(500)).shape[1]
+        assert guided(backend, classifier_free(towards, away, 1.0))(latents, at(500)).shape[1]
     assert [len(each["sample"]) for each in calls] == [2]
 
 
@@ -107,8 +109,10 @@ def test_a_run_is_the_stock_img2img_run(kandinsky: Loaded) -> None:
     noise = torch.randn(start.shape, generator=generator)
     schedule = backend.schedule(8, 0.5)
     with seen(decoder.unet) as ours:
-        begun = schedule.noised(start, noise, 0)
-        found = run(backend, Guidance(positive, negative, 4.0), begun, free(start), schedule, generators=[generator])
+        begun = schedule.noised(start, noise, schedule.first)
+        found = run(
+            backend, classifier_free(positive, negative, 4.0), begun, free(start), schedule, generators=[generator]
+        )
     assert_same_calls(ours, theirs)
     assert torch.equal(found, expected)
 
@@ -117,7 +121,7 @@ def test_a_run_is_the_stock_img2img_run(kandinsky: Loaded) -> None:
 def test_every_sampler_does_with_the_variances_what_it_must(kandinsky: Loaded, sampler: Sampler) -> None:
     backend, _, _ = kandinsky
     source = backend.encode(picture(64, 64))
-    guidance = Guidance(*outcome_of(backend.embed("sky", "", CANVAS)), 4.0)
+    guidance = classifier_free(*outcome_of(backend.embed("sky", "", CANVAS)), 4.0)
     schedule = backend.schedule(4, 0.5, sampler)
     generators = Noise([1]).generators("sampler")
     found = run(backend, guidance, source, free(source), schedule, generators=generators)
@@ -200,11 +204,23 @@ def test_nothing_is_left_altered(kandinsky: Loaded) -> None:
     positive, negative = outcome_of(backend.embed("sky", "wood", CANVAS, [PicturePrompt(picture(20, 30), 1.0)], 0.5))
     generators = Noise([1]).generators("sampler")
     found = run(
-        backend, Guidance(positive, negative, 4.0), source, free(source), backend.schedule(4), generators=generators
+        backend,
+        classifier_free(positive, negative, 4.0),
+        source,
+        free(source),
+        backend.schedule(4),
+        generators=generators,
     )
     backend.decode(found)
     assert fingerprint(*parts) == before
     broken = Embeddings(None, {"image_embeds": _of(positive)[:, :-1]})
     with pytest.raises(RuntimeError):
-        run(backend, Guidance(broken, broken, 4.0), source, free(source), backend.schedule(4), generators=generators)
+        run(
+            backend,
+            classifier_free(broken, broken, 4.0),
+            source,
+            free(source),
+            backend.schedule(4),
+            generators=generators,
+        )
     assert fingerprint(*parts) == before

@@ -11,16 +11,18 @@ import pytest
 import torch
 from accelerate import cpu_offload
 
-from editor.diffusion.blending import Anchor
+from editor.diffusion.backend import Embeddings
+from editor.diffusion.blending import LatentBlend
 from editor.diffusion.denoise import denoise
-from editor.diffusion.guidance import Guidance, guided
-from editor.diffusion.schedule import SAMPLERS
 from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
+from editor.diffusion.guidance import classifier_free, guided
+from editor.diffusion.schedule import SAMPLERS
 from editor.geometry import Size
 from editor.requests.edit_request import Sampler
 from editor.requests.reports import outcome_of
 from tests.editor.diffusion.bench import (
     assert_same_calls,
+    at,
     fingerprint,
     free,
     info,
@@ -106,7 +108,7 @@ def test_a_long_prompt_is_read_in_several_parts_and_nothing_is_cut_off(sd_folder
     torch.testing.assert_close(negative.hidden, torch.cat([wood.hidden, empty.hidden], dim=1))
     latents = torch.zeros(1, 4, 8, 12)
     with torch.no_grad():
-        found = guided(backend, Guidance(positive, negative, 5.0))(latents, torch.tensor(500))
+        found = guided(backend, classifier_free(positive, negative, 5.0))(latents, at(500))
     assert found.shape == latents.shape
 
 
@@ -139,9 +141,9 @@ def test_a_run_is_the_stock_img2img_run(
     start = backend.sample(image, generator)
     noise = torch.randn(start.shape, generator=generator)
     schedule = backend.schedule(5, strength, sampler)
-    guidance = Guidance(*outcome_of(backend.embed("a red boat", "wood", CANVAS)), guidance_scale)
+    guidance = classifier_free(*outcome_of(backend.embed("a red boat", "wood", CANVAS)), guidance_scale)
     with seen(parts.unet) as ours:
-        found = run(backend, guidance, schedule.noised(start, noise, 0), free(start), schedule)
+        found = run(backend, guidance, schedule.noised(start, noise, schedule.first), free(start), schedule)
     assert_same_calls(ours, theirs)
     assert torch.equal(found, expected)
 
@@ -152,7 +154,7 @@ def test_invariant_21_without_guidance_the_network_sees_each_picture_once(sd_fol
     latents = torch.randn(3, 4, 8, 12, generator=torch.Generator().manual_seed(0))
     for scale, batch in ((1.0, 3), (0.0, 3), (7.0, 6)):
         with torch.no_grad(), seen(parts.unet) as calls:
-            guided(backend, Guidance(positive, negative, scale))(latents, torch.tensor(500))
+            guided(backend, classifier_free(positive, negative, scale))(latents, at(500))
         assert [len(each["sample"]) for each in calls] == [batch]
         hidden = calls[0]["hidden"]
         assert positive.hidden is not None
@@ -172,12 +174,12 @@ def test_invariant_25_the_hold_rule_is_the_same_for_noise_and_v_prediction(sd_fo
         backend, parts = _loaded(folder)
         source = backend.encode(image)
         schedule = backend.schedule(10, 0.5, "ddim")
-        guidance = Guidance(*outcome_of(backend.embed("sky", "", CANVAS)), 4.0)
-        anchor = Anchor(source, noise, until)
+        guidance = classifier_free(*outcome_of(backend.embed("sky", "", CANVAS)), 4.0)
+        blend = LatentBlend(source, noise, until + schedule.first)
         with seen(parts.unet) as calls:
-            results.append(run(backend, guidance, schedule.noised(source, noise, 0), anchor, schedule))
+            results.append(run(backend, guidance, schedule.noised(source, noise, schedule.first), blend, schedule))
         inputs.append([each["sample"][:1] for each in calls])
-        levels.append([schedule.noised(source, noise, i) for i in range(len(schedule))])
+        levels.append([step.noised(source, noise) for step in schedule.steps])
     for i, (one, other) in enumerate(zip(*inputs, strict=True)):
         held = (until > i).expand_as(one)
         assert torch.equal(levels[0][i], levels[1][i])
@@ -193,7 +195,7 @@ def test_half_precision_stays_inside_the_network(sd_folder: Path) -> None:
     positive, _ = outcome_of(backend.embed("a red boat", "", CANVAS))
     latents = backend.encode(picture(64, 64))
     with torch.no_grad(), seen(parts.unet) as calls:
-        found = backend.predict(latents, torch.tensor(500), positive)
+        found = backend.predict(latents, at(500), positive)
     assert (latents.dtype, found.dtype) == (torch.float32, torch.float32)
     assert calls[0]["sample"].dtype == calls[0]["hidden"].dtype == torch.bfloat16
     assert backend.decode(latents).dtype == np.float32
@@ -203,7 +205,7 @@ def test_gradients_flow_through_a_prediction(sd_folder: Path) -> None:
     backend, _ = _loaded(sd_folder)
     positive, _ = outcome_of(backend.embed("a red boat", "", CANVAS))
     latents = torch.zeros(1, 4, 8, 8, requires_grad=True)
-    (slope,) = torch.autograd.grad(backend.predict(latents, torch.tensor(500), positive).square().sum(), latents)
+    (slope,) = torch.autograd.grad(backend.predict(latents, at(500), positive).square().sum(), latents)
     assert slope.abs().sum() > 0
 
 
@@ -220,15 +222,15 @@ def test_parts_kept_elsewhere_are_fetched_when_it_is_their_turn(sd_folder: Path)
     assert torch.equal(latents, backend.encode(image))
     assert np.array_equal(away.decode(latents), backend.decode(latents))
     with torch.no_grad():
-        t = torch.tensor(500)
-        assert torch.equal(away.predict(latents, t, there), backend.predict(latents, t, here))
+        step = at(500)
+        assert torch.equal(away.predict(latents, step, there), backend.predict(latents, step, here))
 
 
 def test_nothing_is_left_altered(sd: tuple[StableDiffusion, Any]) -> None:
     backend, parts = sd
     before = fingerprint(parts)
     source = backend.encode(picture(64, 96))
-    guidance = Guidance(*outcome_of(backend.embed("sky", "wood", CANVAS)), 4.0)
+    guidance = classifier_free(*outcome_of(backend.embed("sky", "wood", CANVAS)), 4.0)
     backend.decode(run(backend, guidance, source, free(source), backend.schedule(4)))
     assert fingerprint(parts) == before
 
@@ -239,7 +241,7 @@ def test_nothing_is_left_altered(sd: tuple[StableDiffusion, Any]) -> None:
 
     narrow = outcome_of(backend.embed("sky", "", CANVAS))[0].hidden
     assert narrow is not None
-    broken = type(guidance.positive)(narrow[..., :-1])
+    broken = Embeddings(narrow[..., :-1])
     with pytest.raises(RuntimeError):
-        run(backend, Guidance(broken, broken, 4.0), source, free(source), backend.schedule(4))
+        run(backend, classifier_free(broken, broken, 4.0), source, free(source), backend.schedule(4))
     assert fingerprint(parts) == before

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from editor.diffusion.guidance import Guidance, guided
 from editor.diffusion.families.stable_diffusion_xl.backend import StableDiffusionXL
+from editor.diffusion.guidance import classifier_free, guided
 from editor.geometry import Size
 from editor.requests.reports import outcome_of
 from tests.editor.diffusion.bench import (
     assert_same_calls,
+    at,
     fingerprint,
     free,
     info,
@@ -122,9 +123,9 @@ def test_a_run_is_the_stock_img2img_run(sdxl: Loaded, negative: str) -> None:
     start = backend.sample(image, generator)
     noise = torch.randn(start.shape, generator=generator)
     schedule = backend.schedule(6, 0.5)
-    guidance = Guidance(*outcome_of(backend.embed("a red boat", negative, CANVAS)), 6.0)
+    guidance = classifier_free(*outcome_of(backend.embed("a red boat", negative, CANVAS)), 6.0)
     with seen(parts.unet) as ours:
-        found = run(backend, guidance, schedule.noised(start, noise, 0), free(start), schedule)
+        found = run(backend, guidance, schedule.noised(start, noise, schedule.first), free(start), schedule)
     assert_same_calls(ours, theirs)
     assert torch.equal(found, expected)
 
@@ -135,7 +136,7 @@ def test_invariant_21_every_condition_has_the_negative_half_first(sdxl: Loaded) 
     latents = torch.zeros(2, 4, 8, 12)
     for scale, batch in ((1.0, 2), (6.0, 4)):
         with torch.no_grad(), seen(parts.unet) as calls:
-            guided(backend, Guidance(positive, negative, scale))(latents, torch.tensor(500.0))
+            guided(backend, classifier_free(positive, negative, scale))(latents, at(500.0))
         assert [len(each["sample"]) for each in calls] == [batch]
         for name in ("text_embeds", "time_ids"):
             given = calls[0]["added"][name]
@@ -156,7 +157,7 @@ def test_a_vae_that_overflows_in_half_precision_is_made_float32(sdxl_folder: Pat
     # Sizes stay exact: 1001 would become 1000 in this precision.
     positive, _ = outcome_of(backend.embed("sky", "", Size(1001, 1001)))
     with torch.no_grad(), seen(parts.unet) as calls:
-        assert backend.predict(latents, torch.tensor(500.0), positive).dtype == torch.float32
+        assert backend.predict(latents, at(500.0), positive).dtype == torch.float32
     assert calls[0]["added"]["time_ids"].tolist() == [[1001, 1001, 0, 0, 1001, 1001]]
     mended = pipeline(sdxl_folder, diffusers.StableDiffusionXLImg2ImgPipeline)
     mended.vae.register_to_config(force_upcast=False)
@@ -171,10 +172,10 @@ def test_nothing_is_left_altered(sdxl: Loaded) -> None:
     before = fingerprint(parts)
     source = backend.encode(picture(64, 96))
     positive, negative = outcome_of(backend.embed("sky", "wood", CANVAS))
-    guidance = Guidance(positive, negative, 4.0)
+    guidance = classifier_free(positive, negative, 4.0)
     backend.decode(run(backend, guidance, source, free(source), backend.schedule(4)))
     assert fingerprint(parts) == before
     broken = type(positive)(positive.hidden, {**positive.added, "time_ids": positive.added["time_ids"][:, :2]})
     with pytest.raises(RuntimeError):
-        run(backend, Guidance(broken, broken, 4.0), source, free(source), backend.schedule(4))
+        run(backend, classifier_free(broken, broken, 4.0), source, free(source), backend.schedule(4))
     assert fingerprint(parts) == before

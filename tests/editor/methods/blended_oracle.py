@@ -55,14 +55,15 @@ def canonical(
     initial: torch.Tensor,
     blends: Maps,
     w: float,
-    generator: torch.Generator | None = None,
+    generator: Callable[[int], torch.Generator] | None = None,
 ) -> torch.Tensor:
-    """Section 4.1. `scheduler`: its timesteps are set. `maps` and `blends` (noise): one for each step that runs."""
-    extra = {} if generator is None else {"generator": generator}
+    """Section 4.1. `scheduler`: its timesteps are set. `maps` and `blends` (noise): one for each step that runs. `generator`: for each step of all,
+    where the sampler draws noise."""
     n = len(scheduler.timesteps)
     z = q(scheduler, z0, k, initial)
     for i in range(k, n):
         t = scheduler.timesteps[i]
+        extra = {} if generator is None else {"generator": generator(i)}
         z_fg = scheduler.step(guided(net, scheduler, z, t, w), t, z, **extra).prev_sample
         z_bg = z0 if i == n - 1 else q(scheduler, z0, i + 1, blends[i - k])
         z = z_fg * maps[i - k] + z_bg * (1 - maps[i - k])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from editor.diffusion.backend import Backend, Embeddings
 from editor.diffusion.noise import Noise
+from editor.diffusion.step import Step
 from editor.document.compose import flatten
 from editor.document.document import Document
 from editor.edits.apply import apply_result
@@ -76,8 +78,19 @@ def region_of(request: EditRequest, model: Model) -> Region:
     return Region.of(request, request.settings, ModelCanvas.of(request.frame, model.backend.info))
 
 
+def keyed(seed: int, name: str) -> torch.Generator:
+    """The stream of a purpose, or, as "purpose@7", of one step of it; as its rule is written down, not as it is computed."""
+    digest = hashlib.blake2b(f"{name}:{seed}".encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+def step_draws(seed: int, steps: Sequence[int], grid: tuple[int, int] = CELLS) -> list[torch.Tensor]:
+    """What `noise="fresh"` draws for its blends before these steps, by their absolute index."""
+    return [torch.randn(1, 4, *grid, generator=keyed(seed, f"blend@{i}")) for i in steps]
+
+
 def draws(seeds: Sequence[int], count: int, grid: tuple[int, int] = CELLS) -> list[torch.Tensor]:
-    """What `noise="fresh"` and the published rules draw for their blends."""
+    """What the published rules draw for their blends, and recipes of revision 2 with `noise="fresh"`."""
     draw = Noise(seeds).stream(torch.zeros(1, 4, *grid), "blend")
     return [draw() for _ in range(count)]
 
@@ -97,10 +110,10 @@ class Wishful:
     target: torch.Tensor
     calls: list[int] = field(default_factory=list)
 
-    def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
-        self.calls.append(int(t))
+    def predict(self, latents: torch.Tensor, step: Step, embeddings: Embeddings) -> torch.Tensor:
+        self.calls.append(int(step.t))
         betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
-        kept = torch.cumprod(1 - betas, 0)[int(t)]
+        kept = torch.cumprod(1 - betas, 0)[int(step.t)]
         return ((latents - kept**0.5 * self.target) / (1 - kept) ** 0.5).float()
 
     def __getattr__(self, name: str) -> Any:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from editor.diffusion.backend import Backend, Embeddings
 from editor.diffusion.loading import load
 from editor.diffusion.noise import Noise
+from editor.diffusion.step import Step
 from editor.geometry import Rect, Size
 from editor.methods.pixels.model import edit, edit_batch
 from editor.methods.pixels.settings import PixelsSettings
@@ -59,15 +60,15 @@ class Recorded:
     told: list[Embeddings] = field(default_factory=list)
     decoded: list[torch.Tensor] = field(default_factory=list)
 
-    def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
+    def predict(self, latents: torch.Tensor, step: Step, embeddings: Embeddings) -> torch.Tensor:
         self.inputs.append(latents.clone())
-        self.times.append(int(t))
+        self.times.append(int(step.t))
         self.told.append(embeddings)
-        return self.backend.predict(latents, t, embeddings)
+        return self.backend.predict(latents, step, embeddings)
 
-    def decode(self, latents: torch.Tensor) -> NDArray[np.float32]:
+    def decode(self, latents: torch.Tensor, *, clamp: bool = True) -> NDArray[np.float32]:
         self.decoded.append(latents.clone())
-        return self.backend.decode(latents)
+        return self.backend.decode(latents, clamp=clamp)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.backend, name)

@@ -85,8 +85,8 @@ class _Shifted:
     backend: Any
     by: float
 
-    def decode(self, latents: torch.Tensor) -> Image:
-        found: Image = self.backend.decode(latents) + np.float32(self.by)
+    def decode(self, latents: torch.Tensor, *, clamp: bool = True) -> Image:
+        found: Image = self.backend.decode(latents, clamp=clamp) + np.float32(self.by)
         return found
 
     def __getattr__(self, name: str) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from editor.diffusion.step import Step
 from tests.editor.methods.blended_stage import (
     Wishful,
     encoded,
@@ -61,7 +62,7 @@ def test_invariant_29_the_more_steps_are_skipped_the_more_of_the_scribble_stays(
         target = encoded(replace(asked, image=colours), model)
         found = run(replace(asked, scribble=colours), _Blank(model.backend))[1]
         away.append(float((found - target).square().mean().sqrt()))
-        level = model.backend.schedule(50, sampler="ddim", first=round(50 * p - 0.4)).level(0)
+        level = model.backend.schedule(50, sampler="ddim", first=round(50 * p - 0.4)).levels[0]
         assert away[-1] == pytest.approx(level / (1 - level**2) ** 0.5, rel=0.12)
     assert away == sorted(away, reverse=True)
     assert len(set(away)) == 5
@@ -73,7 +74,7 @@ class _Blank:
     def __init__(self, backend: Any) -> None:
         self._backend = backend
 
-    def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Any) -> torch.Tensor:
+    def predict(self, latents: torch.Tensor, step: Step, embeddings: Any) -> torch.Tensor:
         return torch.zeros_like(latents)
 
     def __getattr__(self, name: str) -> Any:

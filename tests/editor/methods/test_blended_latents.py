@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editor.diffusion.blending import Anchor
+from editor.diffusion.blending import LatentBlend
 from editor.diffusion.denoise import denoise
 from editor.diffusion.noise import Noise
 from editor.errors import InvalidRequest
@@ -27,12 +27,12 @@ from tests.editor.methods.blended_stage import (
     REGION,
     Wishful,
     candidates,
-    draws,
     encoded,
     final,
     region_of,
     run,
     settings,
+    step_draws,
     wish,
 )
 from tests.editor.methods.pixels_stage import (
@@ -136,7 +136,7 @@ def test_invariant_03_it_begins_with_the_noised_source(models: Models, name: str
     schedule = model.backend.schedule(8, sampler=sampler, first=4)
     assert found.schedule.timesteps.tolist() == schedule.timesteps.tolist()
     for index, seed in enumerate((11, 4)):
-        expected = schedule.noised(source, noise(seed), 0)
+        expected = schedule.noised(source, noise(seed), schedule.first)
         assert torch.equal(found.latents[index : index + 1], expected)
     assert not torch.equal(found.latents[0], found.latents[1])
 
@@ -194,7 +194,7 @@ def test_invariant_08_the_background_is_at_the_level_of_every_next_step(
     recorded = run(asked, models(name))[2]
     source = encoded(asked, models(name))
     schedule = models(name).backend.schedule(6, sampler=sampler)
-    drawn = [noise(11), *(draws([11], 5) if policy == "fresh" else [noise(11)] * 5)]
+    drawn = [noise(11), *(step_draws(11, range(1, 6)) if policy == "fresh" else [noise(11)] * 5)]
     for i, seen in enumerate(recorded.inputs):
         t = float(schedule.timesteps[i])
         betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
@@ -237,7 +237,7 @@ def test_invariant_09_nothing_free_ends_with_the_source(models: Models, name: st
     source = encoded(wish(), models(name))
     held = torch.full((1, 1, *CELLS), 4)
     for since in (None, torch.zeros_like(held)):
-        anchor = Anchor(source, noise(2), held, since)
+        anchor = LatentBlend(source, noise(2), held, since)
         done = denoise(lambda x, t: torch.ones_like(x), noise(1), anchor, backend.schedule(4))
         assert torch.equal(outcome_of(done).latents, source)
 
@@ -249,8 +249,8 @@ def test_invariant_10_a_region_and_its_complement_are_one_rule(models: Models) -
     free = torch.from_numpy(REGION > 0)[None, None]
     never, ever = torch.tensor(5), torch.tensor(0)
     steps = torch.full((1, 1, *CELLS), 4)
-    inside = Anchor(b, noise(3), steps, torch.where(free, never, ever)).after(a, schedule, 3)
-    outside = Anchor(a, noise(3), steps, torch.where(free, ever, never)).after(b, schedule, 3)
+    inside = LatentBlend(b, noise(3), steps, torch.where(free, never, ever)).finalise(a, schedule.steps[3])
+    outside = LatentBlend(a, noise(3), steps, torch.where(free, ever, never)).finalise(b, schedule.steps[3])
     assert torch.equal(inside, outside)
     assert torch.equal(inside, torch.where(free, a, b))
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from editor.diffusion.backend import Image
-from editor.diffusion.blending import Holds
+from editor.diffusion.blending import Blend
 from editor.diffusion.denoise import denoise
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
@@ -30,9 +30,11 @@ from tests.editor.methods.blended_stage import (
     draws,
     encoded,
     final,
+    keyed,
     region_of,
     run,
     settings,
+    step_draws,
     wish,
 )
 from tests.editor.methods.pixels_stage import CELLS, SIDE, Map, Model, cells, noise, picture
@@ -79,18 +81,30 @@ def _scheduler(stock: Any, sampler: Sampler, steps: int) -> Any:
 
 
 @pytest.mark.parametrize("run_of", RUNS)
-@pytest.mark.parametrize(("policy", "widen"), [("fixed", 0), ("fixed", 3), ("fresh", 3)])
+@pytest.mark.parametrize("policy_of", [("fixed", 0), ("fixed", 3), ("fresh", 3)])
+@pytest.mark.parametrize("revision", [2, 3])
 def test_ours_is_the_canonical_algorithm(
-    models: Models, stocks: Stocks, run_of: tuple[str, Sampler, int, float, int], policy: Any, widen: int
+    models: Models,
+    stocks: Stocks,
+    run_of: tuple[str, Sampler, int, float, int],
+    policy_of: tuple[Any, int],
+    revision: int,
 ) -> None:
-    name, sampler, steps, strength, k = run_of
+    """By revision 2 noise was drawn from one stream for the whole run; since 3 each step has its own, by its place among all."""
+    (name, sampler, steps, strength, k), (policy, widen) = run_of, policy_of
     told = settings(noise=policy, thin="on" if widen else "off", widen=widen)
     region = cells(STRIPE if widen else REGION)
+    draws_itself = sampler in ("euler_a", "lcm") or (name, sampler) == ("kandinsky", "")
+    if revision == 2 and not draws_itself and policy == "fixed":
+        return  # nothing is drawn on the way
     request = wish(region * np.float32(strength), told, sampler=sampler, steps=steps, guidance_scale=5.0)
+    request = replace(request, revision=revision)
     stock, ran = stocks(name), steps - k
     masks = blended_oracle.stack(STRIPE if widen else REGION, widen)
-    fresh = [noise(11)] * ran if policy == "fixed" else draws([11], ran)
-    draws_itself = sampler in ("euler_a", "lcm") or (name, sampler) == ("kandinsky", "")
+    fresh = [noise(11)] * ran
+    if policy == "fresh":
+        fresh = draws([11], ran) if revision == 2 else step_draws(11, range(k + 1, steps + 1))
+    one = keyed(11, "sampler")
     expected = blended_oracle.canonical(
         pixels_stock.net(name, stock, models(name)),
         _scheduler(stock, sampler, steps),
@@ -100,7 +114,7 @@ def test_ours_is_the_canonical_algorithm(
         initial=noise(11),
         blends=fresh,
         w=5.0,
-        generator=Noise([11]).generators("sampler")[0] if draws_itself else None,
+        generator=(lambda i: one if revision == 2 else keyed(11, f"sampler@{i}")) if draws_itself else None,
     )
     _, found, recorded = run(request, models(name))
     assert len(recorded.inputs) == ran
@@ -173,7 +187,7 @@ def _ldm(
     @torch.no_grad()
     def again(clean: torch.Tensor) -> torch.Tensor:
         image = stock.vae.decode(clean / stock.vae.config.scaling_factor).sample
-        image = (image / 2 + 0.5).clamp(0, 1)
+        image = image / 2 + 0.5  # not clipped: the published script encodes what it decoded as it is
         source = torch.from_numpy(request.image.transpose(2, 0, 1) / np.float32(255))[None]
         mixed = torch.where(torch.from_numpy(whole)[None, None] >= 0.5, image, source)
         posterior = stock.vae.encode(2.0 * mixed - 1.0).latent_dist
@@ -235,7 +249,7 @@ def test_the_first_script_draws_its_background_once_for_all_candidates(models: M
     assert (several[0] - alone).abs().max() < 1e-4
     seen = run(replace(request, guidance_scale=1.0), models("sd"))[2].inputs
     start = reference.begin(request, region_of(request, models("sd")), models("sd").backend, (11, 4), _image())
-    first = start.holds.before(start.latents, start.schedule, 0)
+    first = start.blend.before_step(start.latents, start.schedule.steps[0])
     outside = torch.from_numpy(REGION == 0).expand_as(seen[0])
     assert torch.equal(first[:1][outside], first[1:][outside])
     assert torch.equal(first[:1], seen[0])
@@ -319,7 +333,7 @@ def test_invariant_07_why_few_steps_are_refused(models: Models) -> None:
     schedule = Schedule(own, steps=4)
     assert schedule.timesteps.tolist() == [999, 749, 499, 249]
     draw = Noise([11]).stream(source, "blend")
-    holds: Holds = Late(source, as_map(REGION) > 0, draw)
+    holds: Blend = Late(source, as_map(REGION) > 0, draw)
     done = outcome_of(denoise(lambda x, t: torch.zeros_like(x), schedule.noised(source, noise(11), 0), holds, schedule))
     outside = torch.from_numpy(REGION == 0).expand_as(source)
     assert (done.latents - source)[outside].square().mean().sqrt() > 0.5

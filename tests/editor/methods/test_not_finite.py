@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from editor.diffusion.backend import Backend, Embeddings
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.fits import FitStore
+from editor.diffusion.step import Step
 from editor.errors import NotFinite
 from editor.methods.blended_latent_diffusion.model import edit_batch as blended
 from editor.methods.blended_latent_diffusion.model import repair
@@ -53,18 +54,18 @@ class Spoiled:
     calls: int = 0
     decoded: int = 0
 
-    def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
-        answer = self.backend.predict(latents, t, embeddings)
+    def predict(self, latents: torch.Tensor, step: Step, embeddings: Embeddings) -> torch.Tensor:
+        answer = self.backend.predict(latents, step, embeddings)
         if self.row >= 0 and self.calls == self.at:
             answer[self.row :: self.of, 0, 0, 0] = NAN  # with and without the words
         self.calls += 1
         return answer
 
-    def decode(self, latents: torch.Tensor) -> NDArray[np.float32]:
+    def decode(self, latents: torch.Tensor, *, clamp: bool = True) -> NDArray[np.float32]:
         self.decoded += 1
         if self.decoded - 1 == self.decode_at:
             raise NotFinite("It could not turn it into a picture.")
-        return self.backend.decode(latents)
+        return self.backend.decode(latents, clamp=clamp)
 
     def own_decoder(self) -> OwnDecoder:
         own = self.backend.own_decoder()

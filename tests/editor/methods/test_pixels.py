@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from editor.diffusion.step import Step
 from editor.errors import InvalidRequest
 from editor.geometry import Rect, Size
 from editor.methods import MODEL_METHODS
@@ -303,8 +304,8 @@ def test_invariant_27_a_whole_run_and_an_early_end_leave_the_model_as_it_was(mod
 @pytest.mark.parametrize("name", MODELS)
 def test_invariant_27_an_error_inside_the_network_leaves_the_model_as_it_was(models: Models, name: str) -> None:
     class Broken(Recorded):
-        def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Any) -> torch.Tensor:
-            found = super().predict(latents, t, embeddings)
+        def predict(self, latents: torch.Tensor, step: Step, embeddings: Any) -> torch.Tensor:
+            found = super().predict(latents, step, embeddings)
             if len(self.inputs) == 3:
                 raise RuntimeError("the third step")
             return found

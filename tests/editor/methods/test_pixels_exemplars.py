@@ -72,7 +72,7 @@ def _counts(request: EditRequest, model: Model, strength: Map | None = None) -> 
     assert isinstance(request.settings, PixelsSettings)
     of = Pass(request.settings, request.exemplars, map, [working.image(request.image)], working, model.backend)
     begun = start(of, model.backend.schedule(STEPS, sampler="ddim"), Noise([11]))
-    return begun.anchor.until[0, 0].numpy()
+    return begun.blend.until[0, 0].numpy()
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -230,12 +230,12 @@ def test_absolute_strength_means_the_same_noise_whatever_else_was_painted(models
         source = _encoded(models("sdxl"), asked.image)
         schedule = models("sdxl").backend.schedule(20, overall)
         inner = np.s_[..., 3:5, 3:4]
-        start = schedule.noised(source, Noise([11]).like(source), 0)
-        assert torch.equal(recorded.inputs[0], schedule.model_input(start, 0))
+        start = schedule.noised(source, Noise([11]).like(source), schedule.first)
+        assert torch.equal(recorded.inputs[0], schedule.model_input(start, schedule.first))
         held = []
-        for i, seen in enumerate(recorded.inputs):
-            level = schedule.noised(source, Noise([11]).like(source), i)
-            expected = level / (schedule.level(i) ** 2 + 1) ** 0.5
+        for step, seen in zip(schedule.steps, recorded.inputs, strict=True):
+            level = step.noised(source, Noise([11]).like(source))
+            expected = level / (step.sigma**2 + 1) ** 0.5
             held.append(torch.allclose(seen[inner], expected[inner], atol=1e-5))
         let_go.append(recorded.times[held.index(False)])
     assert let_go[0] == let_go[1]
@@ -288,11 +288,11 @@ def test_one_by_one_each_pass_has_its_own_noise(models: Models) -> None:
     grid = torch.zeros(1, 4, *CELLS)
     noises = [Noise([11 + k]).like(grid) for k in (0, 1)]
     clean = [
-        (each * (schedule.level(0) ** 2 + 1) ** 0.5 - schedule.level(0) * noise)[held]
+        (each * (schedule.levels[0] ** 2 + 1) ** 0.5 - schedule.levels[0] * noise)[held]
         for each, noise in zip((first, second), noises, strict=True)
     ]
     # Both are the source, or nearly (posteriors are drawn); with the wrong noise they would differ by sigma times two units.
-    assert (clean[0] - clean[1]).std() < 0.3 * schedule.level(0)
+    assert (clean[0] - clean[1]).std() < 0.3 * schedule.levels[0]
 
 
 def test_together_and_with_one_exemplar_there_is_one_pass(models: Models) -> None:

@@ -214,7 +214,7 @@ def test_invariant_03_kept_everywhere_the_network_sees_the_noised_source(
     stock = stocks(name)
     source = pixels_stock.encoded(stock, request.image, Noise([11]).generators("posterior")[0])
     held = torch.from_numpy(free < 1).expand(1, 4, *CELLS)
-    for i, seen in enumerate(recorded.inputs):
+    for i, seen in enumerate(recorded.inputs, schedule.first):
         expected = schedule.model_input(schedule.noised(source, noise(11), i), i)
         nothing = torch.zeros_like(expected).repeat(1, 2 if name == "kandinsky" else 1, 1, 1)
         schedule.step(nothing, i, expected, [torch.Generator()])  # the scheduler counts along

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +15,37 @@ import transformers
 from diffusers.utils.torch_utils import get_module_execution_device
 from numpy.typing import NDArray
 
-from editor.diffusion.backend import Backend, Embeddings, Image, PicturePrompt
+from editor.diffusion.backend import (
+    Backend,
+    Embeddings,
+    ExtraTokens,
+    GuidanceKind,
+    Image,
+    PicturePrompt,
+    Tokens,
+    Unconditional,
+)
 from editor.diffusion.decoders import OwnDecoder
-from editor.diffusion.finite import undecoded, unencoded
 from editor.diffusion.families.kandinsky.family import PRIOR_PARTS
-from editor.diffusion.families.networks import from_network, predicted, to_network
+from editor.diffusion.families.networks import BorrowedNetwork, from_network, predicted, to_network
 from editor.diffusion.families.torch_half import ModelFiles, Networks
 from editor.diffusion.families.unet_runs import evaluate
+from editor.diffusion.finite import undecoded, unencoded
 from editor.diffusion.loading import image_processor_of, scheduler_of
 from editor.diffusion.noise import Noise
+from editor.diffusion.prompts import readings, tokens
 from editor.diffusion.schedule import Schedule
+from editor.diffusion.step import Step
 from editor.diffusion.widening import Widening
 from editor.geometry import Size
 from editor.models.info import ModelInfo
 from editor.requests.edit_request import Sampler
-from editor.requests.reports import Progress, Reports
+from editor.requests.reports import Progress, Reports, outcome_of
 
 PRIOR_STEPS, PRIOR_GUIDANCE = 25, 4.0
 
 
-class Kandinsky:
+class Kandinsky(BorrowedNetwork):
     """A `Backend` over two diffusers pipelines. Latents are the MoVQ's own, unscaled."""
 
     def __init__(self, info: ModelInfo, decoder: Any, prior: Any) -> None:
@@ -45,6 +57,10 @@ class Kandinsky:
     @property
     def device(self) -> torch.device:
         return torch.device(self._decoder._execution_device)
+
+    @property
+    def guidance_kinds(self) -> frozenset[GuidanceKind]:
+        return frozenset({"classifier_free"})
 
     @torch.no_grad()
     def encode(self, image: Image) -> torch.Tensor:
@@ -62,19 +78,39 @@ class Kandinsky:
         return self.encode(image)
 
     @torch.no_grad()
-    def decode(self, latents: torch.Tensor) -> NDArray[np.float32]:
-        """(B, H, W, 3) in [0, 1]."""
+    def decode(self, latents: torch.Tensor, *, clamp: bool = True) -> NDArray[np.float32]:
+        """(B, H, W, 3) in [0, 1], or around it."""
         movq = self._decoder.movq
 
         def decoded() -> torch.Tensor:
             planes: torch.Tensor = movq.decode(latents.to(self.device, movq.dtype), force_not_quantize=True).sample
             return planes
 
-        return from_network(self._widening.run(movq, decoded, undecoded(self.info), latents))
+        return from_network(self._widening.run(movq, decoded, undecoded(self.info), latents), clamp=clamp)
 
     def own_decoder(self) -> OwnDecoder:
         movq = self._decoder.movq
         return OwnDecoder.of(movq, self.device, spatial=movq.config.norm_type == "spatial")
+
+    def tokenise(self, prompt: str) -> tuple[Tokens, ...]:
+        """The prompt as the prior's text encoder reads it, which is 75 tokens and not more."""
+        tokenizer = self._prior.tokenizer
+        reading = readings((prompt,), tokenizer)[0]
+        return (tokens(replace(reading, ids=reading.ids[:1], extra=reading.extra[:1]), tokenizer),)
+
+    def encode_text(self, prompts: Sequence[str], canvas: Size, extra_tokens: ExtraTokens | None = None) -> Embeddings:
+        """`image_embeds` (n, width), what the prior makes of each prompt by itself. It reads words of its own vocabulary only."""
+        if extra_tokens:
+            raise ValueError("Kandinsky's prior reads no vectors in the place of words")
+        rows = [outcome_of(self._words(prompt, "", 0))[0] for prompt in prompts]
+        return Embeddings(None, {"image_embeds": torch.cat(rows)})
+
+    def unconditional(self, kind: Unconditional, canvas: Size) -> Embeddings:
+        """The embedding of a blank picture, which is what it was trained with, or what the prior makes of no words."""
+        if kind == "empty":
+            return self.encode_text(("",), canvas)
+        blank = self._prior.get_zero_embed(1, device=self._prior._execution_device)
+        return Embeddings(None, {"image_embeds": blank.to(self.device)})
 
     @torch.no_grad()
     def embed(
@@ -98,14 +134,25 @@ class Kandinsky:
             positive = positive + share * each.weight / whole * self._seen(each.image)
         return Embeddings(None, {"image_embeds": positive}), Embeddings(None, {"image_embeds": negative})
 
-    def predict(self, latents: torch.Tensor, t: torch.Tensor, embeddings: Embeddings) -> torch.Tensor:
+    def predict(self, latents: torch.Tensor, step: Step, embeddings: Embeddings) -> torch.Tensor:
         """(B, 8, h, w) float32: noise, then variances."""
-        return predicted(self._decoder.unet, latents, t, embeddings)
+        return predicted(self._network, latents, step, embeddings)
 
-    def schedule(self, steps: int, strength: float = 1.0, sampler: Sampler = "", first: int | None = None) -> Schedule:
+    def schedule(
+        self,
+        steps: int,
+        strength: float = 1.0,
+        sampler: Sampler = "",
+        first: int | None = None,
+        canvas: Size | None = None,
+    ) -> Schedule:
         """A fresh schedule; the pipeline's scheduler is only read."""
         own = self._decoder.scheduler
         return Schedule(own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device)
+
+    @property
+    def _network(self) -> Any:
+        return self._decoder.unet
 
     def _words(self, prompt: str, negative_prompt: str, seed: int) -> Reports[tuple[torch.Tensor, torch.Tensor]]:
         """The prior's embeddings of a prompt and a negative prompt: what its pipeline makes. Both start from the same noise."""
@@ -155,10 +202,9 @@ class KandinskyNetworks(Networks):
         "image_encoder": transformers.CLIPVisionModelWithProjection,
         "text_encoder": transformers.CLIPTextModelWithProjection,
     }
+    decodes_in_slices = False
 
-    def pipelines(
-        self, info: ModelInfo, parts: Mapping[str, Any], files: ModelFiles, folder: Path
-    ) -> tuple[Any, ...]:
+    def pipelines(self, info: ModelInfo, parts: Mapping[str, Any], files: ModelFiles, folder: Path) -> tuple[Any, ...]:
         scheduler = scheduler_of(folder / "scheduler")
         decoder = diffusers.KandinskyV22Pipeline(unet=parts["unet"], movq=parts["movq"], scheduler=scheduler)
         own = info.family.place(info, folder, "prior").parent

@@ -45,7 +45,7 @@ class KandinskyFamily(Family):
             "KandinskyV22Img2ImgCombinedPipeline",
         }
     )
-    halves = {
+    halves: Mapping[str, Half] = {
         PRIOR_CLASS: Half(
             "is the prior of Kandinsky 2.2, without the decoder.",
             "Get the decoder as well, and choose that.",

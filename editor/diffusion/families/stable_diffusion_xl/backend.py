@@ -9,15 +9,14 @@ from typing import Any
 import diffusers
 import torch
 import transformers
-from diffusers.utils.torch_utils import get_module_execution_device
 
-from editor.diffusion.backend import Backend, Embeddings, PicturePrompt
-from editor.diffusion.prompts import in_a_row, readings
+from editor.diffusion.backend import Backend, Embeddings, ExtraTokens, PicturePrompt, Unconditional
 from editor.diffusion.families.ldm_checkpoint import scheduler_changes
 from editor.diffusion.families.stable_diffusion.backend import StableDiffusion, StableDiffusionNetworks
 from editor.diffusion.families.torch_half import ModelFiles
 from editor.diffusion.families.unet_runs import evaluate
 from editor.diffusion.loading import index_of, scheduler_of
+from editor.diffusion.prompts import Reading, encoded, in_a_row
 from editor.geometry import Size
 from editor.models.info import ModelInfo
 from editor.requests.reports import Reports
@@ -37,6 +36,18 @@ class StableDiffusionXL(StableDiffusion):
         if vae.config.force_upcast and vae.dtype != torch.float32:
             vae.to(torch.float32)
 
+    def encode_text(self, prompts: Sequence[str], canvas: Size, extra_tokens: ExtraTokens | None = None) -> Embeddings:
+        """Hidden states before the last layer, `text_embeds` of the second encoder, `time_ids` of the canvas."""
+        encoders = [encoder for _, encoder in self._text_parts()]
+        states = [self._encoded(encoders, each) for each in self._readings(prompts, extra_tokens)]
+        hidden, pooled = (torch.cat(each) for each in zip(*states, strict=True))
+        return self._conditioned(hidden, pooled, canvas, AESTHETIC)
+
+    def unconditional(self, kind: Unconditional, canvas: Size) -> Embeddings:
+        """An empty prompt, or zeros of its size; by a low score where the network is given one."""
+        empty = self._away(self.encode_text(("",), canvas), canvas)
+        return empty if kind == "empty" else self._zeros(empty)
+
     @torch.no_grad()
     def embed(
         self,
@@ -48,34 +59,43 @@ class StableDiffusionXL(StableDiffusion):
         *,
         seed: int = 0,
     ) -> Reports[tuple[Embeddings, Embeddings]]:
-        """Positive and negative: hidden states before the last layer, `text_embeds` of the second encoder, `time_ids` of the canvas.
-
-        An empty negative prompt is zeros where the model was trained so.
-        """
+        """Positive and negative, as `encode_text`. An empty negative prompt is zeros where the model was trained so."""
         yield from ()  # too quick for reports
-        prompts = (prompt, negative_prompt)
-        parts = [(self._pipeline.tokenizer, self._pipeline.text_encoder)] if self._pipeline.text_encoder else []
-        parts.append((self._pipeline.tokenizer_2, self._pipeline.text_encoder_2))
-        longest = max(len(ids) for tokenizer, _ in parts for ids in readings(prompts, tokenizer))
-        read = [(encoder, readings(prompts, tokenizer, longest)) for tokenizer, encoder in parts]
-        positive, negative = (self._read([(encoder, ids[k]) for encoder, ids in read]) for k in range(2))
+        pair = self.encode_text((prompt, negative_prompt), canvas)
+        negative = self._away(pair.row(1), canvas)
         if not negative_prompt and self._pipeline.config.force_zeros_for_empty_prompt:
-            negative = torch.zeros_like(positive[0]), torch.zeros_like(positive[1])
-        return self._told(*positive, canvas, AESTHETIC), self._told(*negative, canvas, NEGATIVE_AESTHETIC)
+            negative = self._zeros(negative)
+        return pair.row(0), negative
 
-    def _read(self, parts: Sequence[tuple[Any, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _text_parts(self) -> list[tuple[Any, Any]]:
+        pipeline = self._pipeline
+        first = [(pipeline.tokenizer, pipeline.text_encoder)] if pipeline.text_encoder else []
+        return [*first, (pipeline.tokenizer_2, pipeline.text_encoder_2)]
+
+    def _encoded(self, encoders: Sequence[Any], each: Sequence[Reading]) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden states of all encoders side by side, and the last one's summary of the first reading."""
         states = []
-        for encoder, ids in parts:
-            read = encoder(ids.to(get_module_execution_device(encoder)), output_hidden_states=True)
-            states.append(in_a_row(read.hidden_states[-2]).to(self.device))
-        return torch.cat(states, dim=-1), read.text_embeds[:1].to(self.device)
+        for encoder, reading in zip(encoders, each, strict=True):
+            outcome = encoded(encoder, reading, output_hidden_states=True)
+            states.append(in_a_row(outcome.hidden_states[-2]).to(self.device))
+        return torch.cat(states, dim=-1), outcome.text_embeds[:1].to(self.device)
 
-    def _told(self, hidden: torch.Tensor, pooled: torch.Tensor, canvas: Size, score: float) -> Embeddings:
+    def _conditioned(self, hidden: torch.Tensor, pooled: torch.Tensor, canvas: Size, score: float) -> Embeddings:
         size, corner = canvas.shape, (0, 0)
         last = (score,) if self._pipeline.config.requires_aesthetics_score else size
-        ids = torch.tensor([[*size, *corner, *last]], dtype=torch.float32, device=self.device)
+        ids = torch.tensor([[*size, *corner, *last]] * len(hidden), dtype=torch.float32, device=self.device)
         return Embeddings(hidden, {"text_embeds": pooled, "time_ids": ids})
+
+    def _away(self, embeddings: Embeddings, canvas: Size) -> Embeddings:
+        """As a negative: by a low score where the network is given one."""
+        assert embeddings.hidden is not None
+        pooled = embeddings.added["text_embeds"]
+        return self._conditioned(embeddings.hidden, pooled, canvas, NEGATIVE_AESTHETIC)
+
+    def _zeros(self, embeddings: Embeddings) -> Embeddings:
+        assert embeddings.hidden is not None
+        pooled = torch.zeros_like(embeddings.added["text_embeds"])
+        return Embeddings(torch.zeros_like(embeddings.hidden), {**embeddings.added, "text_embeds": pooled})
 
 
 class StableDiffusionXLNetworks(StableDiffusionNetworks):
@@ -92,9 +112,7 @@ class StableDiffusionXLNetworks(StableDiffusionNetworks):
     zeros = True
     time_ids = 6
 
-    def pipelines(
-        self, info: ModelInfo, parts: Mapping[str, Any], files: ModelFiles, folder: Path
-    ) -> tuple[Any, ...]:
+    def pipelines(self, info: ModelInfo, parts: Mapping[str, Any], files: ModelFiles, folder: Path) -> tuple[Any, ...]:
         scheduler = scheduler_of(folder / "scheduler", scheduler_changes(info))
         zeros = bool(index_of(folder).get("force_zeros_for_empty_prompt", self.zeros))
         options = {"force_zeros_for_empty_prompt": zeros, "add_watermarker": False}

@@ -115,7 +115,7 @@ class RefinerFamily(StableDiffusionXLFamily):
     name = "stable-diffusion-xl-refiner"
     traits = Traits("Stable Diffusion XL refiner", "", 1024, 8, 0.25, 30, 6.0, 24)
     parts = (_UNET, _VAE, _SECOND)
-    encoders = {"text_encoder_2": "conditioner.embedders.0."}
+    encoders: Mapping[str, str] = {"text_encoder_2": "conditioner.embedders.0."}
     time_ids = 5
 
     @property

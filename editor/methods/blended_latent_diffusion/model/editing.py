@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
-from editor.diffusion.asking import told
 from editor.diffusion.backend import Backend
+from editor.diffusion.conditioning import conditioned_denoiser
 from editor.diffusion.denoise import denoise
 from editor.diffusion.loading import out_of_memory
 from editor.diffusion.previews import LatentColours, Previews
@@ -49,7 +49,10 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
         raise TypeError(f"Blended Latent Diffusion was given {type(settings).__name__}")
     yield Progress(0.0, "Reading the words")
     working = ModelCanvas.of(request.frame, backend.info)
-    denoiser = yield from subprogress(told(backend, request, seeds, working.canvas), 0, READING)
+    reading = conditioned_denoiser(
+        backend, request, seeds, working.canvas, always_guided=settings.rule in reference.ALWAYS_GUIDED
+    )
+    denoiser = yield from subprogress(reading, 0, READING)
     yield Progress(READING, "Looking at the picture")
     region = Region.of(request, settings, working)
     source = working.image(request.image if request.scribble is None else request.scribble)
@@ -57,7 +60,7 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
     start = begin(request, region, backend, seeds, source)
     finish = Finish.of(request, settings, region, backend)
     show = Previews(LatentColours(start.source[:1], source), working, finish.alpha)
-    sampling = denoise(denoiser, start.latents, start.holds, start.schedule, start.generators, show=show)
+    sampling = denoise(denoiser, start.latents, start.blend, start.schedule, start.generators, show=show)
     after = AFTER if finish.learns is None else LEARNING
     sampled = yield from subprogress(sampling, BEFORE, 1 - after)
     results: list[EditResult] = []

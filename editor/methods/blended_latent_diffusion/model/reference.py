@@ -20,7 +20,7 @@ import torch
 from editor.diffusion.backend import Backend, Image
 from editor.diffusion.finite import sound_rows
 from editor.diffusion.noise import Noise
-from editor.diffusion.schedule import Schedule
+from editor.diffusion.step import Step
 from editor.errors import InvalidRequest
 from editor.methods.blended_latent_diffusion.model.starting import Region, Start
 from editor.methods.blended_latent_diffusion.region_cells import HALF, nearest_cells, published_stage_of, widened
@@ -29,6 +29,7 @@ from editor.requests.edit_request import EditRequest, Sampler
 
 MIN_STEPS = 10  # steps; with 8 the noise that is left is nearly half of all there is
 TRAINED = 1000  # timesteps
+ALWAYS_GUIDED = ("ref_sd2",)  # its script asks the network twice at any guidance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,58 +43,59 @@ class Late:
     free: torch.Tensor
     fresh: Callable[[], torch.Tensor]
 
-    def before(self, latents: torch.Tensor, schedule: Schedule, i: int) -> torch.Tensor:
+    def before_step(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
         """As it is."""
         return latents
 
-    def stepped(
-        self, latents: torch.Tensor, estimate: Callable[[], torch.Tensor], schedule: Schedule, i: int
-    ) -> torch.Tensor:
+    def after_step(self, latents: torch.Tensor, estimate: Callable[[], torch.Tensor], step: Step) -> torch.Tensor:
         """The state with the source, noised, outside."""
-        return torch.where(self.free, latents, schedule.noised(self.latents, self.fresh(), i))
+        return torch.where(self.free, latents, step.noised(self.latents, self.fresh()))
 
-    def after(self, latents: torch.Tensor, schedule: Schedule, i: int) -> torch.Tensor:
+    def finalise(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
         """As they are: nothing is restored."""
         return latents
 
-    def let_go(self, steps: int) -> list[float]:
+    def released_fraction(self, steps: Sequence[Step]) -> list[float]:
         """Nothing: these samplers remember no earlier steps."""
-        return [0.0] * steps
+        return [0.0] * len(steps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Early:
     """Before every step the source at its level, mixed in by `free`, (T, 1, h, w) in [0, 1], one map for each step.
 
-    From step `pictures` on it is instead the picture that a step pointed at which is mixed with the source: `again` takes clean latents to
-    those of that mixture, which are noised to the level that was left. `fresh`: draws (1 + B, C, h, w), the first for all.
+    After `pictures` steps it is instead the picture that a step pointed at which is mixed with the source: `again` takes clean latents to
+    those of that mixture, which are noised to the level that was left. `fresh`: draws (1 + B, C, h, w), the first for all. `first`: the absolute
+    index of the run's first step.
     """
 
     latents: torch.Tensor
     free: torch.Tensor
     fresh: Callable[[], torch.Tensor]
+    first: int
     pictures: int
     again: Callable[[torch.Tensor], torch.Tensor]
 
-    def before(self, latents: torch.Tensor, schedule: Schedule, i: int) -> torch.Tensor:
+    def before_step(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
         """The state with the source, noised, mixed in."""
-        if i >= self.pictures:
+        place = step.index - self.first
+        if place >= self.pictures:
             return latents
-        return schedule.noised(self.latents, self.fresh()[:1], i) * (1 - self.free[i]) + latents * self.free[i]
+        return step.noised(self.latents, self.fresh()[:1]) * (1 - self.free[place]) + latents * self.free[place]
 
-    def stepped(
-        self, latents: torch.Tensor, estimate: Callable[[], torch.Tensor], schedule: Schedule, i: int
-    ) -> torch.Tensor:
+    def after_step(self, latents: torch.Tensor, estimate: Callable[[], torch.Tensor], step: Step) -> torch.Tensor:
         """As it is, or the mixed picture, noised."""
-        return latents if i < self.pictures else schedule.noised(self.again(estimate()), self.fresh()[1:], i)
+        if step.index - self.first < self.pictures:
+            return latents
+        return step.noised(self.again(estimate()), self.fresh()[1:])
 
-    def after(self, latents: torch.Tensor, schedule: Schedule, i: int) -> torch.Tensor:
+    def finalise(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
         """As they are: nothing is restored."""
         return latents
 
-    def let_go(self, steps: int) -> list[float]:
+    def released_fraction(self, steps: Sequence[Step]) -> list[float]:
         """Nothing: these samplers remember no earlier steps."""
-        return [0.0] * steps
+        return [0.0] * len(steps)
 
 
 @torch.no_grad()
@@ -134,9 +136,9 @@ def begin(request: EditRequest, region: Region, backend: Backend, seeds: Sequenc
     )
     latents, noise = backend.encode(source), Noise(seeds)
     initial = noise.like(latents)
-    start = initial if settings.rule == "ref_sd2" else schedule.noised(latents, initial, 0)
-    holds = Late(latents, free >= HALF, noise.stream(latents, "blend"))
-    return Start(schedule, latents, start, holds, noise.generators("sampler"))
+    start = initial if settings.rule == "ref_sd2" else schedule.noised(latents, initial, schedule.first)
+    blend = Late(latents, free >= HALF, noise.stream(latents, "blend"))
+    return Start(schedule, latents, start, blend, noise.generators("sampler"))
 
 
 def ldm_timesteps(steps: int) -> tuple[int, ...]:
@@ -169,15 +171,15 @@ def _ldm(
     maps = torch.stack([masks[published_stage_of(step, ran, stages)] for step in range(ran)])[:, None]
     latents = backend.sample(source, Noise([request.seed]).generators("posterior")[0])
     noise = Noise(seeds)
-    start = schedule.noised(latents, noise.like(latents), 0)
+    start = schedule.noised(latents, noise.like(latents), schedule.first)
     edited = region.working.map(region.soft)[..., None] >= HALF
     generators = noise.generators("sampler")  # of which this sampler itself draws nothing
 
     def again(clean: torch.Tensor) -> torch.Tensor:
         clean = torch.where(sound_rows(clean)[:, None, None, None], clean, 0)  # what is lost must not end the others
-        mixed = [np.where(edited, image, source) for image in backend.decode(clean)]
+        mixed = [np.where(edited, image, source) for image in backend.decode(clean, clamp=False)]
         return torch.cat([backend.sample(*each) for each in zip(mixed, generators, strict=True)])
 
     fresh = Noise([request.seed, *seeds]).stream(latents, "blend")
-    holds = Early(latents, maps, fresh, int(ran * (1 - settings.pixel_blending)), again)
-    return Start(schedule, latents, start, holds, noise.generators("sampler"))
+    blend = Early(latents, maps, fresh, schedule.first, int(ran * (1 - settings.pixel_blending)), again)
+    return Start(schedule, latents, start, blend, noise.generators("sampler"))

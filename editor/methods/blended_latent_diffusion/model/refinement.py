@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.decoders import OwnDecoder
-from editor.diffusion.finite import finite, unlearned
 from editor.diffusion.families.networks import from_network, to_network
+from editor.diffusion.finite import finite, unlearned
 from editor.diffusion.optimise import minimise
 from editor.requests.reports import Reports
 

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from editor.diffusion.asking import holding
 from editor.diffusion.backend import Backend, Image
-from editor.diffusion.blending import Anchor, Holds
-from editor.diffusion.noise import Noise
+from editor.diffusion.blending import Blend, LatentBlend
+from editor.diffusion.conditioning import schedule_for
+from editor.diffusion.noise import KEYED, Noise, StepGenerators
 from editor.diffusion.schedule import Schedule
+from editor.diffusion.step import Step
 from editor.methods.blended_latent_diffusion.region_cells import cell_mask, skipped_steps, taken_back, widening
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.model_canvas.canvas import ModelCanvas
@@ -45,27 +46,43 @@ class Region:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """`source`: (1 or B, C, h, w) clean latents. `latents`: (B, C, h, w), the state before step 0. `generators`: for samplers that add noise."""
+    """Where a run begins.
+
+    source: (1 or B, C, h, w) clean latents
+    latents: (B, C, h, w), the state before the first step
+    generators: for samplers that add noise
+    """
 
     schedule: Schedule
     source: torch.Tensor
     latents: torch.Tensor
-    holds: Holds
-    generators: Sequence[torch.Generator]
+    blend: Blend
+    generators: StepGenerators
 
 
 @torch.no_grad()
 def begin(request: EditRequest, region: Region, backend: Backend, seeds: Sequence[int], source: Image) -> Start:
     """The source noised to the level of the first step, held outside the region at every step's level, and clean at the end
     (specification, section 4.1). `source`: the working canvas."""
-    schedule = holding(backend, request, region.skipped(request.steps))
+    schedule = schedule_for(backend, request, region.skipped(request.steps), region.working.canvas)
     steps = len(schedule)
     latents = backend.encode(source)
     noise = Noise(seeds)
     initial = noise.like(latents)
-    since = torch.from_numpy(taken_back(region.cells, region.widen, steps))[None, None].to(latents.device)
-    fresh = None
-    if isinstance(request.settings, BlendedSettings) and request.settings.noise == "fresh":
-        fresh = noise.stream(latents, "blend")
-    anchor = Anchor(latents, initial, torch.full_like(since, steps), since, fresh)
-    return Start(schedule, latents, schedule.noised(latents, initial, 0), anchor, noise.generators("sampler"))
+    taken = taken_back(region.cells, region.widen, steps) + schedule.first
+    since = torch.from_numpy(taken)[None, None].to(latents.device)
+
+    def fresh(step: Step) -> torch.Tensor:
+        """The source with other noise for each step after the first."""
+        i = step.index
+        if i == schedule.first:
+            return step.noised(latents, initial)
+        if request.revision < KEYED:
+            return step.noised(latents, noise.draw(latents, "blend", i - schedule.first - 1))
+        return step.noised(latents, noise.like(latents, "blend", i))
+
+    drawn_anew = isinstance(request.settings, BlendedSettings) and request.settings.noise == "fresh"
+    until = torch.full_like(since, schedule.total)
+    blend = LatentBlend(latents, initial, until, since, fresh if drawn_anew else None)
+    start = schedule.noised(latents, initial, schedule.first)
+    return Start(schedule, latents, start, blend, noise.sampler(request.revision))

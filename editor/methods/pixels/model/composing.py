@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.backend import Backend, Image, PicturePrompt
-from editor.diffusion.blending import Anchor
+from editor.diffusion.blending import LatentBlend
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Rect
@@ -21,7 +21,6 @@ from editor.requests.edit_request import REVISION, ExemplarInput, Map
 
 # Above this share of half-covered pixels the edges of an exemplar count as soft.
 SOFT = 0.02
-TRAIN_STEPS = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,12 +40,12 @@ class Pass:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """`sources`: (1 or B, C, h, w) clean latents. `anchor`: what held cells are written over with, and until when. `latents`: (B, C, h, w), the
-    state before step 0.
+    """`sources`: (1 or B, C, h, w) clean latents. `blend`: what held cells are written over with, and until when. `latents`: (B, C, h, w), the
+    state before the first step.
     """
 
     sources: torch.Tensor
-    anchor: Anchor
+    blend: LatentBlend
     latents: torch.Tensor
 
 
@@ -70,13 +69,13 @@ def start(of: Pass, schedule: Schedule, noise: Noise) -> Start:
     counts = counts_of(
         settings, of.exemplars, of.strength, of.working, len(schedule), levels=_levels(settings, schedule)
     )
-    until = torch.from_numpy(counts)[None, None].to(latents.device)
+    until = torch.from_numpy(counts + schedule.first)[None, None].to(latents.device)
     shared = initial = noise.like(latents)
     if settings.noise == "independent":
         owned = torch.from_numpy(owner >= 0)[None, None].to(latents.device)
         initial = torch.where(owned, noise.like(latents, "exemplar"), shared)
     held, held_noise = (latents, shared) if published else (composite, initial)
-    return Start(latents, Anchor(held, held_noise, until), schedule.noised(composite, initial, 0))
+    return Start(latents, LatentBlend(held, held_noise, until), schedule.noised(composite, initial, schedule.first))
 
 
 def picture_prompts(exemplars: Sequence[ExemplarInput]) -> tuple[PicturePrompt, ...]:
@@ -132,4 +131,4 @@ def _levels(settings: PixelsSettings, schedule: Schedule) -> Sequence[float]:
         case "noise":
             return schedule.levels
         case "absolute":
-            return (schedule.timesteps.cpu().double() / TRAIN_STEPS).tolist()
+            return (schedule.timesteps.cpu().double() / schedule.train_steps).tolist()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from editor.diffusion.asking import holding, told
 from editor.diffusion.backend import Backend
+from editor.diffusion.conditioning import conditioned_denoiser, schedule_for
 from editor.diffusion.denoise import denoise
 from editor.diffusion.guidance import Denoiser
 from editor.diffusion.noise import Noise
@@ -100,7 +100,7 @@ class _Run:
             raise TypeError(f"PIXELS was given {type(settings).__name__}")
         working = ModelCanvas.of(request.frame, backend.info)
         pictures = picture_prompts(request.exemplars)
-        denoiser = yield from told(
+        denoiser = yield from conditioned_denoiser(
             backend, request, seeds, working.canvas, pictures=pictures, picture_share=settings.exemplar_prompt
         )
         return cls(request, settings, backend, working, denoiser)
@@ -119,7 +119,13 @@ class _Run:
 
     def schedule(self, strength: Map) -> Schedule:
         request, run = self.request, run_length(self.settings, strength, self.request.steps)
-        return holding(self.backend, request, request.steps - run, published=self.settings.rule != "hold")
+        first, canvas = request.steps - run, self.working.canvas
+        return schedule_for(self.backend, request, first, canvas, published=self.published)
+
+    @property
+    def published(self) -> bool:
+        """Whether it is one of the published scripts that runs, for comparison."""
+        return self.settings.rule != "hold"
 
     def once(
         self, exemplars: tuple[ExemplarInput, ...], strength: Map, pasted: list[Pasted], seeds: Sequence[int]
@@ -142,11 +148,11 @@ class _Run:
             denoise(
                 self.denoiser,
                 begun.latents,
-                begun.anchor,
+                begun.blend,
                 schedule,
-                noise.generators("sampler"),
+                noise.generators("sampler") if self.published else noise.sampler(self.request.revision),
                 show=show,
-                restore=settings.rule == "hold",
+                restore=not self.published,
             ),
             BEFORE,
             1 - AFTER,
