@@ -10,10 +10,12 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from editor.diffusion.families.base import Families
     from editor.io.encoding import ExportOptions
 
 WORDS = ("edit", "models", "demo", "bench", "screenshots", "practice-model", "kill-test", "monkey")
@@ -28,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     word = arguments[0] if arguments and arguments[0] in WORDS else ""
     match word:
         case "edit":
-            return _edit(arguments[1:])
+            return edit(arguments[1:])
         case "models":
             return _models(arguments[1:])
         case "demo":
@@ -67,7 +69,8 @@ def _window(arguments: Sequence[str]) -> int:
     return run(qt, sight, asked.pictures)
 
 
-def _edit(arguments: Sequence[str]) -> int:
+def edit(arguments: Sequence[str], families: Families | None = None) -> int:
+    """`palimpsest edit`; returns the exit status. `families`: of models, None for those of the program."""
     parser = argparse.ArgumentParser(
         prog="palimpsest edit",
         description="Change a region of a picture, without a window.",
@@ -131,7 +134,7 @@ def _edit(arguments: Sequence[str]) -> int:
         from app.models_cli import known_models  # noqa: PLC0415
 
         chosen = WithModel(
-            known_models(),
+            known_models() if families is None else replace(known_models(), families=families),
             asked.model,
             asked.method or "pixels",
             1 if asked.variations is None else asked.variations,

@@ -66,9 +66,7 @@ RATE = number(0, 1)
 SCALE = number(-1e6, 1e6)
 DEPTH = whole(0, 64)
 ACTIVATION = one_of("silu", "swish", "mish", "gelu", "relu")
-TRANSFORMER_ACTIVATION = one_of(
-    "quick_gelu", "gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "silu", "swish"
-)
+TEXT_ACTIVATION = one_of("quick_gelu", "gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "silu", "swish")
 NAMES = listed(word, MAX_LEVELS, 1)
 
 _CLIP_LAYERS: Fields = {
@@ -77,7 +75,7 @@ _CLIP_LAYERS: Fields = {
     "projection_dim": WIDTH,
     "num_hidden_layers": whole(1, MAX_LAYERS),
     "num_attention_heads": whole(1, 256),
-    "hidden_act": TRANSFORMER_ACTIVATION,
+    "hidden_act": TEXT_ACTIVATION,
     "layer_norm_eps": RATE,
     "attention_dropout": RATE,
     "initializer_range": number(0, 1000),

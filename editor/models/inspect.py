@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from editor.diffusion.families.base import Families, Family
-from editor.diffusion.families.registry import FAMILIES, OTHERS
+from editor.diffusion.families.others import OTHER_PIPELINES
+from editor.diffusion.families.registry import FAMILIES
 from editor.io.safe_json import read_start
 from editor.models.headers import PICKLES, Damaged, read_header, read_json, unfinished
 from editor.models.info import ModelInfo, Prediction
@@ -106,7 +107,9 @@ def _family(index: Mapping[str, Any], name: str, families: Families) -> Family:
         raise Refused(f"“{name}” is made for inpainting only, which Palimpsest does not use.", FULL_MODEL)
     family = families.of(said, {part for part, kind in index.items() if isinstance(kind, list) and kind[:1] != [None]})
     if family is None:
-        kind = next((label for start, label in OTHERS if said.startswith(start)), said.removesuffix("Pipeline")[:60])
+        kind = next(
+            (label for start, label in OTHER_PIPELINES if said.startswith(start)), said.removesuffix("Pipeline")[:60]
+        )
         article = "an" if kind[0] in "AEIOU" else "a"
         problem = f"“{name}” is {article} {kind} model; Palimpsest can use {families.words} so far."
         raise Refused(problem, KNOWN_MODEL)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from editor.diffusion.families.others import ADD_ONS, OTHER_FAMILIES
 from editor.models.headers import Damaged, Header, Tensor
 from editor.models.info import Part, Precision, Prediction
 from editor.models.settings import KNOWN_MODEL, NotUnderstood
@@ -17,20 +18,6 @@ QUANTISED_TYPES = frozenset(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"
 SIXTEEN_BITS = "Look for the version of the same model in half precision (fp16 or bf16)."
 PREFIX = "model.diffusion_model."  # under which authors keep the network of many kinds
 PRECISIONS: Mapping[str, Precision] = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-
-# What else people keep beside their models, by a piece of a name: add-ons first, since they repeat the names of what they add to.
-ADD_ONS = (
-    (("lora_unet_", "lora_te", ".lora_A.", ".lora_B.", ".lora_down.", ".lora.down.", "hada_w1", "lokr_w1"), "a LoRA"),
-    (("control_model.", "controlnet_", "control_add_embedding."), "a ControlNet"),
-    (("ip_adapter.", "image_proj."), "an IP-Adapter"),
-    (("motion_modules.",), "a motion module for video"),
-    (("emb_params", "string_to_param"), "a textual inversion"),
-)
-OTHER_FAMILIES = (
-    (("double_blocks.", "single_transformer_blocks."), "a FLUX model"),
-    (("cap_embedder.", "noise_refiner."), "a Lumina or Z-Image model"),
-    (("clip_txt_mapper.",), "a Stable Cascade model"),
-)
 
 
 class NotAModel(Damaged):

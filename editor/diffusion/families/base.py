@@ -194,7 +194,7 @@ class Family(ABC):
         steps, guidance = self.few_steps(info.name, str(settings["scheduler"].get("_class_name", "")))
         if info.toys:
             guidance = TOYS_GUIDANCE
-        cell = folder.cell(self.decoder)
+        cell = self.cell(folder)
         native = self.native_side(settings[self.denoiser.name], cell)
         folder.info = replace(
             info,
@@ -213,6 +213,10 @@ class Family(ABC):
     def packaged(self, header: Header, stem: str) -> str:
         """The name of the packaged settings for such a checkpoint."""
         return self.name
+
+    def cell(self, folder: ModelFolder) -> int:
+        """Pixels per latent cell, a power of two. Raises `Refused`."""
+        return folder.cell(self.decoder)
 
     def native_side(self, denoiser: Settings, cell: int) -> int | None:
         """Side in pixels of what a model was made for, as the settings of its network say."""

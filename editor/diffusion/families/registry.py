@@ -17,17 +17,3 @@ FAMILIES = Families(
         KandinskyFamily(),
     )
 )
-
-# What else people have, by the beginning of its pipeline's class, and what they call it.
-OTHERS = (
-    ("StableDiffusion3", "Stable Diffusion 3 add-on"),
-    ("Flux", "FLUX"),
-    ("Kandinsky3", "Kandinsky 3"),
-    ("Kandinsky5", "Kandinsky 5"),
-    ("KandinskyV22", "Kandinsky 2.2 add-on"),
-    ("Kandinsky", "Kandinsky 2.1"),
-    ("QwenImage", "Qwen-Image"),
-    ("ZImage", "Z-Image"),
-    ("PixArt", "PixArt"),
-    ("StableCascade", "Stable Cascade"),
-)

@@ -82,7 +82,7 @@ class StableDiffusionXL(StableDiffusion):
 
     def _conditioned(self, hidden: torch.Tensor, pooled: torch.Tensor, canvas: Size, score: float) -> Embeddings:
         size, corner = canvas.shape, (0, 0)
-        last = (score,) if self._pipeline.config.requires_aesthetics_score else size
+        last = (score,) if self._pipeline.config.get("requires_aesthetics_score", False) else size
         ids = torch.tensor([[*size, *corner, *last]] * len(hidden), dtype=torch.float32, device=self.device)
         return Embeddings(hidden, {"text_embeds": pooled, "time_ids": ids})
 
