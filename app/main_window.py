@@ -12,8 +12,9 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, Q
 from app.about import AboutBox, PreferencesDialog, ShortcutsDialog
 from app.settings import Settings
 from editor.errors import readable
-from widgets.actions import Actions, Canvas, Command
+from widgets.actions import Actions, Command
 from widgets.canvas.subject import Subject
+from widgets.canvas.view import CanvasView
 from widgets.command_table import MENUS, OTHERS
 from widgets.command_table.conditions import always
 from widgets.command_table.context import CONTEXT, WHOLE
@@ -109,7 +110,7 @@ class MainWindow(Guarded, QMainWindow):
         return [bench.session for bench in self._benches]
 
     @property
-    def canvas(self) -> Canvas | None:
+    def canvas(self) -> CanvasView | None:
         return None if self.workbench is None else self.workbench.canvas
 
     @property
@@ -172,7 +173,7 @@ class MainWindow(Guarded, QMainWindow):
         bench.folded.connect(self._remember_folded)
         bench.tab_chosen.connect(self._remember_tab)
         bench.menu_wanted.connect(self._show_context)
-        bench.canvas.viewport_changed.connect(self._refresh_zoom)
+        bench.canvas.navigation.changed.connect(self._refresh_zoom)
         session.document_changed.connect(self._session_changed)
         session.active_changed.connect(self._session_changed)
         session.job_changed.connect(self._session_changed)

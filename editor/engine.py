@@ -47,8 +47,8 @@ from editor.segmentation.segmenter import Segmenter
 
 if TYPE_CHECKING:
     from editor.diffusion.fits import FitStore
-    from editor.diffusion.ranking import Ranker, Ranking
-    from editor.diffusion.shelf import Shelf
+    from editor.diffusion.model_cache import ModelCache
+    from editor.diffusion.ranking import ClipScorer, Ranking
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Engine:
         self._library = library
         self._learned = learned
         self._segmenter = segmenter or GrabCut()
-        self._shelf: Shelf | None = None
+        self._cache: ModelCache | None = None
         self._fits: FitStore | None = None
 
     @overload
@@ -154,22 +154,22 @@ class Engine:
     def _with_model(self, request: CandidatesRequest, ranked: bool) -> Reports[tuple[EditResult, ...]]:
         info = self._library().find(request.request.model)
         yield Progress(0.0, "Getting the model")
-        shelf = self._model_shelf()
-        from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_shelf`
-        from editor.diffusion.shelf import telling_memory  # noqa: PLC0415  as above
+        cache = self._model_cache()
+        from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_cache`
+        from editor.diffusion.model_cache import translate_oom  # noqa: PLC0415  as above
 
         edit, seeds = MODEL_METHODS[type(request.request.settings)](), request.seeds
-        low = 0.0 if shelf.holds(info) else LOADING
-        backend = yield from subprogress(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
+        low = 0.0 if cache.has(info) else LOADING
+        backend = yield from subprogress(translate_oom(cache.acquire(info, request.request)), 0.0, low)
         at_once, left = len(seeds), list(seeds)
         results: list[EditResult] = []
         lost: NotFinite | None = None
-        ranking = self._ranking(shelf, info, request.request) if ranked else None
+        ranking = self._ranking(cache, info, request.request) if ranked else None
         while left:
             # Asked again each time: what ranks has taken some of the memory.
-            at_once = min(at_once, shelf.at_once(info, request.request, len(left)))
+            at_once = min(at_once, cache.max_batch(info, request.request, len(left)))
             chunk, past = left[:at_once], len(seeds) - len(left)
-            run = _Watched(telling_memory(diagnosed(edit(request.request, chunk, backend), backend)))
+            run = _Watched(translate_oom(diagnosed(edit(request.request, chunk, backend), backend)))
             begin, end = (low + (1 - low) * count / len(seeds) for count in (past, past + len(chunk)))
             words = f" · {_numbers(past, len(chunk), len(seeds))}" if len(seeds) > 1 else ""
             new: Sequence[EditResult]
@@ -202,52 +202,52 @@ class Engine:
             raise lost
         return tuple(results)
 
-    def _ranking(self, shelf: Shelf, info: ModelInfo, request: EditRequest) -> Ranking | None:
+    def _ranking(self, cache: ModelCache, info: ModelInfo, request: EditRequest) -> Ranking | None:
         """How to rank the results, None where there is nothing to rank them by."""
         if not isinstance(request.settings, BlendedSettings) or not request.prompt.strip():
             return None
-        from editor.diffusion.ranking import Ranking  # noqa: PLC0415  torch, as in `_model_shelf`
+        from editor.diffusion.ranking import Ranking  # noqa: PLC0415  torch, as in `_model_cache`
 
-        def get() -> Ranker | None:
+        def get() -> ClipScorer | None:
             """Looked for when the first result is there: that takes a moment where many folders are searched."""
             found = ranker_for(self._library(), info)
-            return None if found is None else shelf.ranker(found)
+            return None if found is None else cache.scorer(found)
 
         return Ranking(get, request, request.settings.rank)
 
     def _repair(self, request: RepairRequest) -> Reports[EditResult]:
         info = self._library().find(request.request.model)
         yield Progress(0.0, "Getting the model")
-        shelf = self._model_shelf()
-        from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_shelf`
-        from editor.diffusion.shelf import telling_memory  # noqa: PLC0415  as above
+        cache = self._model_cache()
+        from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_cache`
+        from editor.diffusion.model_cache import translate_oom  # noqa: PLC0415  as above
         from editor.methods.blended_latent_diffusion.model import repair  # noqa: PLC0415  as above
 
-        low = 0.0 if shelf.holds(info) else LOADING
-        backend = yield from subprogress(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
+        low = 0.0 if cache.has(info) else LOADING
+        backend = yield from subprogress(translate_oom(cache.acquire(info, request.request)), 0.0, low)
         mending = diagnosed(repair(request, backend, self._fit_store()), backend)
-        return (yield from subprogress(telling_memory(mending), low, 1.0))
+        return (yield from subprogress(translate_oom(mending), low, 1.0))
 
     def _assess(self, request: AssessRequest) -> Reports[Assessment]:
         info: ModelInfo = self._library().find(request.model)
         yield Progress(0.0, "Looking at the memory")
-        return self._model_shelf().assess(info, request)
+        return self._model_cache().assess(info, request)
 
     def _fit_store(self) -> FitStore:
         if self._fits is None:
-            from editor.diffusion.fits import FitStore  # noqa: PLC0415  torch, as in `_model_shelf`
+            from editor.diffusion.fits import FitStore  # noqa: PLC0415  torch, as in `_model_cache`
 
             self._fits = FitStore(self._learned)
         return self._fits
 
-    def _model_shelf(self) -> Shelf:
-        if self._shelf is None:
+    def _model_cache(self) -> ModelCache:
+        if self._cache is None:
             try:
-                from editor.diffusion.shelf import Shelf  # noqa: PLC0415  torch takes seconds to import
+                from editor.diffusion.model_cache import ModelCache  # noqa: PLC0415  torch takes seconds to import
             except ImportError as error:
                 raise ModelUnavailable(NOT_INSTALLED, INSTALL) from error
-            self._shelf = Shelf()
-        return self._shelf
+            self._cache = ModelCache()
+        return self._cache
 
 
 def _as_in_document(reports: Reports[T], request: EditRequest) -> Reports[T]:

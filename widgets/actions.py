@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QKeySequence
@@ -18,25 +18,8 @@ from widgets.shell.adjustment import Adjustment
 from widgets.shell.services import Services
 from widgets.theme import Choice as ThemeChoice
 
-
-class Canvas(Protocol):
-    """What commands ask of the canvas."""
-
-    def fit(self) -> None: ...
-
-    def zoom_to(self, zoom: float) -> None: ...
-
-    def zoom_in(self) -> None: ...
-
-    def zoom_out(self) -> None: ...
-
-    def turn(self, degrees: float) -> None: ...
-
-    def straighten(self) -> None: ...
-
-    def mirror(self) -> None: ...
-
-    def paste(self) -> None: ...
+if TYPE_CHECKING:
+    from widgets.canvas.view import CanvasView
 
 
 class WindowContext(Protocol):
@@ -50,7 +33,7 @@ class WindowContext(Protocol):
         """The document in front, None at the start page."""
 
     @property
-    def canvas(self) -> Canvas | None: ...
+    def canvas(self) -> CanvasView | None: ...
 
     @property
     def theme_choice(self) -> ThemeChoice: ...

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Map
 from editor.document.document import Document, MapName
 from editor.document.faint_strength import FAINTEST, is_strength
 from editor.document.item import Item
@@ -19,8 +19,6 @@ from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.planning.plan import Plan, blending_label, named_by, repainting_label, words_label
 from editor.requests.edit_request import Subject
 from editor.requests.results import EditResult, Recipe
-
-Map = NDArray[np.float32]
 
 # Share of an item from which on nothing of it is left to be seen.
 _WHOLLY = 0.95

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Map, Mask
 from editor.document import masks
 from editor.document.colour import to_srgb
 from editor.document.compose import flatten, on_white
@@ -59,9 +60,6 @@ from editor.requests.edit_request import (
 )
 from editor.requests.frame import Frame
 from editor.requests.results import EditResult
-
-Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 # Around what changes, a method without a model sees at least this much, and at most this multiple of the longer side.
 MIN_CONTEXT = 192

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from editor.document.document import Document, MapName
 from editor.document.exemplar import Exemplar
@@ -19,6 +20,8 @@ from editor.errors import InvalidRequest
 from editor.planning.draft import Draft, Touch
 from editor.planning.plan import leading_plan
 from editor.requests.results import Recipe
+
+NOT_UNDERSTOOD: Final = "It was made by a method or with settings that this version of Palimpsest does not have."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ def can_reopen(document: Document, layer: Layer) -> str:
     recipe = layer.recipe
     if recipe is None:
         return "No edit made this layer."
+    if not recipe.understood:
+        return NOT_UNDERSTOOD
     document = restored(document)
     layer = document.layer(layer.id) or layer
     gone = [each.id for each in recipe.subjects if not _there(document, recipe, each.id, layer.id)]
@@ -159,6 +164,8 @@ def draft_again(document: Document) -> tuple[Draft, str]:
     layer = None if rerun is None else document.layer(rerun.layer)
     if layer is None or layer.recipe is None:
         raise InvalidRequest("No edit is being run again.", "Choose a layer that an edit made.")
+    if not layer.recipe.understood:
+        raise InvalidRequest("This edit cannot be run again.", NOT_UNDERSTOOD)
     return _draft(document, layer, layer.recipe), layer.recipe.model
 
 

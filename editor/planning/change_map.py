@@ -22,8 +22,8 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Map, Mask
 from editor.document import masks
 from editor.document.colour import to_srgb
 from editor.document.document import Document
@@ -42,9 +42,6 @@ from editor.planning.plan import Plan
 from editor.planning.scribble import scribble_of, scribble_reach, scribble_region
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.frame import Frame, choose_frame, frame_at
-
-Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 PROPORTIONAL = 2  # the revision since which an exemplar frees the picture by how much of it is let in
 FAINT_DROPS = 2  # the revision since which faint strength is nothing

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Map
 from editor.document import masks
 from editor.document.document import Document
 from editor.document.layer import Layer
@@ -14,8 +14,6 @@ from editor.document.placing import on_grid
 from editor.geometry import EMPTY, Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.planning.draft import Draft
-
-Map = NDArray[np.float32]
 
 # Of the longer side of what is painted: how far around the strokes the edit may reach.
 AROUND = 0.04

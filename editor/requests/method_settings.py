@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
+from editor.requests.opaque import NOTHING, Opaque
 from editor.requests.settings_fields import Label, Range
 
 # Fields that several methods have.
@@ -50,11 +53,29 @@ class MethodSettings:
     needs_model: whether it runs on a model
     reads_prompt: whether words count
     leaves_latents: whether its results can be repaired from the latents that they ended with
+    retired: fields that earlier versions had, each with the value under which a recipe still means the same without it; a recipe with another
+        value becomes `UnknownSettings`
+
+    A field that is added later must be left out of files where it has the value that means what earlier versions did: they take a recipe with
+    a field that they do not know for one that they cannot run.
     """
 
     needs_model: ClassVar[bool] = False
     reads_prompt: ClassVar[bool] = False
     leaves_latents: ClassVar[bool] = False
+    retired: ClassVar[Mapping[str, object]] = MappingProxyType({})
 
     # By keyword, so that a method's own fields come first.
     fill_transparent: FillTransparent = field(default=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownSettings(MethodSettings):
+    """Settings that this version cannot make sense of: of another method, or with fields or words that it does not know. Nothing runs with them.
+
+    method: the name of the settings class that wrote them
+    fields: all of them, as they stood in the file
+    """
+
+    method: str = ""
+    fields: Opaque = NOTHING

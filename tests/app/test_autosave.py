@@ -27,12 +27,12 @@ from editor.io import recovery
 from editor.io.journal import Journal, JournalReader, Snapshot
 from editor.io.project import load_project
 from tests.app.conftest import Tell
-from tests.app.desk import LEFT, Desk, by_hand
-from tests.conftest import until
 from tests.editor.io.test_journal import photo as random_picture
 from tests.editor.io.test_journal import snapshot as random_snapshot
 from tests.editor.io.test_journal import stroke
 from tests.editor.io.test_project import plain
+from tests.support.program import LEFT, Desk, by_hand
+from tests.support.waiting import until
 from widgets.session.run_actions import run_again
 from widgets.session.session import Session
 

@@ -28,8 +28,8 @@ from editor.geometry import Placement
 from editor.io import files
 from editor.io.project import save_project
 from tests.app.conftest import Tell
-from tests.app.desk import Desk
-from tests.conftest import until
+from tests.support.program import Desk
+from tests.support.waiting import until
 from widgets.session.session import Notice
 
 
@@ -313,7 +313,7 @@ def test_a_thing_at_the_end_of_the_world_is_put_back_and_painted(tell: Tell, tmp
         assert item.placement == Placement(170, 60)
         session.activate(item=item.id)
         session.set_options(tool="move")
-        desk.canvas.zoom_to(64.0)
+        desk.canvas.navigation.zoom_to(64.0)
         await desk.key(Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
         desk.canvas.grab()
         assert not any(each.error for each in said)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import resources
 from app.dev.bench.diffusion_edits import outcome
@@ -18,10 +17,10 @@ from app.dev.bench.truth import right
 from app.dev.bench.truth_cases import KINDS, Case
 from app.dev.bench.truth_methods import Stage
 from app.dev.practice.world import World
+from editor.arrays import Pixels
 from editor.methods.blended_latent_diffusion.model import edit_batch
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
-from editor.requests.edit_request import Pixels
 
 FOLDER = Path(resources.__file__).parent / "models"
 SCENES = 6
@@ -29,14 +28,6 @@ STEPS = 12
 
 # diffusers' schedulers and numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from editor.edits.dispatch import make_request
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.app.model_stage import Watched
-from tests.conftest import until
+from tests.support.program import Desk, by_hand
+from tests.support.waiting import until
+from tests.support.watched_models import Watched
 from widgets.context_bar.bar import ContextualBar
 from widgets.panels.region import THIN
 from widgets.session.job import Job
@@ -375,8 +375,8 @@ def test_a_thin_region_says_so_and_shows_where_it_begins(tell: Tell, stamp: Path
         await box(desk, top=30, bottom=33)
         await until(lambda: desk.says(THIN), timeout=5)
         session.set_view(overlay="cells")
-        await until(lambda: desk.canvas._scene.cells is not None, timeout=5)
-        cells = desk.canvas._scene.cells
+        await until(lambda: desk.canvas.renderer.scene.cells is not None, timeout=5)
+        cells = desk.canvas.renderer.scene.cells
         assert cells is not None
         assert cells.begins_wider
         assert cells.note == ", begins wider"

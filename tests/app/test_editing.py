@@ -29,9 +29,9 @@ from editor.requests.edit_request import AssessRequest, EditRequest, SegmentRequ
 from editor.requests.reports import FinishEarly, Preview, Progress, Reports
 from editor.requests.results import Assessment, EditResult, Masks, Recipe
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.conftest import until
-from tests.widgets.desk_stub import model
+from tests.support.program import Desk, by_hand
+from tests.support.session_cases import model
+from tests.support.waiting import until
 from widgets.session.session import Notice, Session
 
 
@@ -450,7 +450,7 @@ class TestAssessing:
             session.set_draft(guidance_scale=1.0)
             session.assess(found.append)
             await until(lambda: found)
-            assert [(each.model, each.guidance) for each in asked] == [(model().key, False)]
+            assert (asked[-1].model, asked[-1].guidance) == (model().key, False)
             assert found == [Assessment(f"{asked[0].working.width} wide", True)]
             session.choose_method(QuickFillSettings)
             session.choose_model(None)

@@ -14,8 +14,8 @@ from PySide6.QtCore import QTimer
 
 from app import log as logs
 from tests.app.conftest import Tell
-from tests.app.desk import Desk
-from tests.conftest import Play, until
+from tests.support.program import Desk
+from tests.support.waiting import Play, until
 from widgets.canvas.scene import Scene
 from widgets.shell.notices import Notices
 

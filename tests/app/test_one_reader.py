@@ -31,9 +31,9 @@ from editor.models.library import Library
 from editor.planning.draft import Draft
 from editor.planning.first_strength import first_strength
 from editor.requests.edit_request import CandidatesRequest, EditRequest
-from tests.editor.io.colour_files import adobe_rgb, display_p3, exif, gama, iccp, linear_grey, patches, png, saved, tiff
-from tests.widgets.canvas.easel import Easel
-from tests.widgets.desk_stub import model
+from tests.support.canvas_driver import Easel
+from tests.support.colour_files import adobe_rgb, display_p3, exif, gama, iccp, linear_grey, patches, png, saved, tiff
+from tests.support.session_cases import model
 from widgets.canvas.drop import DropChip
 from widgets.canvas.drop_choices import take
 from widgets.incoming import picture_of, source_of
@@ -87,7 +87,7 @@ def dropped(easel: Easel, data: QMimeData) -> Picture:
     easel.canvas.paste(data, Point(20, 20))
     (chip,) = (each for each in easel.canvas.findChildren(DropChip) if each.isVisible())
     chip.buttons[2].click()
-    return easel.desk.opened[-1]
+    return easel.worker.opened[-1]
 
 
 PICTURES: dict[str, Callable[[], bytes]] = {
@@ -335,7 +335,7 @@ def test_an_exemplar_has_the_pictures_colours_by_every_way_in(
     chosen = batch.WithModel(Library(), "any", exemplars=((other, None, None),))
     with pytest.raises(InvalidRequest, match="enough"):
         batch.edit_file(photo, None, tmp_path / "out.png", seed=1, settings=[], model=chosen)
-    session = Session(read_document(photo)[0], easel.desk)
+    session = Session(read_document(photo)[0], easel.worker)
     take(session, "exemplar", read_image(other), Point(16, 12), SEEN)
     (by_hand,), (by_command,) = session.document.exemplars, documents[0].exemplars
     assert np.array_equal(by_hand.pixels, by_command.pixels)

@@ -23,8 +23,8 @@ from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Progress, Reports
 from editor.requests.results import EditResult
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.conftest import until
+from tests.support.program import Desk, by_hand
+from tests.support.waiting import until
 from widgets.session.session import Notice
 
 

@@ -9,17 +9,23 @@ from PySide6.QtWidgets import QWidget
 from widgets.canvas import overlays
 from widgets.canvas.back_buffer import BackBuffer
 from widgets.canvas.composite_cache import CompositeCache
+from widgets.canvas.gestures import GestureSource
 from widgets.canvas.resampler import Resampler
 from widgets.session.session import Session
+from widgets.tools.tool import Gesture, PointerEvent
 
 GRIP = 14.0  # radius of the handle, logical pixels
 REACH = 4.0  # how near the line it can be taken hold of
 TOP = 12.0  # of the words
 
 
-class Divider(QObject):
-    """`original`: the picture as it was opened, while it is looked at or was. `screen`: that to the left of the line, None without the
-    line. `changed(area)`: this area, in logical pixels, must be repainted.
+class Divider(QObject, GestureSource):
+    """The picture before and after, on two sides of a line that can be dragged.
+
+    original: the picture as it was opened, while it is looked at or was.
+    screen: that to the left of the line, None without the line.
+    profile: the ICC profile of what it is drawn on, None for sRGB.
+    changed(area): this area, in logical pixels, must be repainted.
     """
 
     changed = Signal(QRect)
@@ -29,8 +35,8 @@ class Divider(QObject):
         self._canvas, self._session = canvas, session
         self.original: CompositeCache | None = None
         self.screen: BackBuffer | None = None
-        self.profile: bytes | None = None  # of what it is drawn on
-        self.held = self.over = False
+        self.profile: bytes | None = None
+        self._over = False
         self._share = 0.5  # where the line stands, 0 to 1 of the canvas's width
 
     def follow(self, lens: Resampler) -> None:
@@ -43,7 +49,7 @@ class Divider(QObject):
             self.original = CompositeCache(original, self.profile)
         if not view.divider or self.original is None:
             self.screen = None
-            self.held = self.over = False
+            self._over = False
         elif self.screen is None:
             self.screen = BackBuffer(lens, view.surround)
         else:
@@ -65,14 +71,34 @@ class Divider(QObject):
         """Logical pixels from the left; whole ones, so that the line is crisp."""
         return round(self._share * self._canvas.width())
 
-    def near(self, place: QPointF) -> bool:
+    # Dragging it
+
+    def gesture(self, press: PointerEvent) -> Gesture | None:
+        return self._drag() if press.button == "left" and self._near(press.place) else None
+
+    def _drag(self) -> Gesture:
+        while (event := (yield)).kind != "release":
+            if self.line:
+                self._move(event.place)
+
+    def hover(self, event: PointerEvent) -> bool:
+        self._over = self._near(event.place)
+        return self._over
+
+    def leave(self) -> None:
+        self._over = False
+
+    def cursor(self) -> Qt.CursorShape | None:
+        return Qt.CursorShape.SplitHCursor if self._over else None
+
+    def _near(self, place: QPointF) -> bool:
         """Whether a press here is meant for it."""
         if not self.line:
             return False
         handle = place - self._handle()
         return abs(place.x() - self.x) <= REACH or handle.x() ** 2 + handle.y() ** 2 <= GRIP**2
 
-    def move(self, place: QPointF) -> None:
+    def _move(self, place: QPointF) -> None:
         before = self.x
         self._share = min(max(place.x() / max(self._canvas.width(), 1), 0.0), 1.0)
         self.changed.emit(self._area(before).united(self._area(self.x)))

@@ -16,13 +16,15 @@ from editor.geometry import Point, Rect
 from editor.io.images import Picture
 from widgets.canvas import overlays
 from widgets.canvas.drop_choices import CHOICES, Choice, picture_size, placement, side_by_side, take, title
-from widgets.canvas.pan_zoom import PanZoom
+from widgets.canvas.gestures import GestureSource
+from widgets.canvas.navigation import Navigation
 from widgets.controls.icons import IconButton
 from widgets.guard import Guarded
 from widgets.incoming import picture_of, pictures_of, source_of
 from widgets.qimage import to_qimage
 from widgets.screen_colour import screen_profile
 from widgets.session.session import Notice, Session
+from widgets.tools.tool import Gesture, PointerEvent
 
 _PLACEHOLDER = 180, 120  # logical pixels, until the picture is known
 AGAIN = 100  # milliseconds
@@ -121,14 +123,14 @@ class Arrival:
         self.ghost = to_qimage(convert(picture.pixels[::step, ::step], picture.metadata.icc, screen))
 
 
-class Dropper(QObject):
+class Dropper(QObject, GestureSource):
     """Takes pictures in for a canvas. `changed(rect)`: these logical pixels of the canvas look different."""
 
     changed = Signal(QRect)
 
-    def __init__(self, canvas: PanZoom, session: Session) -> None:
+    def __init__(self, canvas: QWidget, session: Session, navigation: Navigation) -> None:
         super().__init__(canvas)
-        self._canvas = canvas
+        self._canvas, self._navigation = canvas, navigation
         self._session = session
         self._arrival: Arrival | None = None
         self.chip: DropChip | None = None
@@ -152,7 +154,8 @@ class Dropper(QObject):
             self._arrival.at = at
             self.changed.emit(before.united(self.area()))
 
-    def leave(self) -> None:
+    def withdraw(self) -> None:
+        """What was dragged over the canvas has gone elsewhere."""
         if self._arrival is not None and not self._arrival.dropped:
             self.cancel()
 
@@ -260,19 +263,20 @@ class Dropper(QObject):
         else:
             take(self._session, choice, picture, *place)
 
-    def keep(self) -> bool:
-        """Bring the question back to the hand that went elsewhere; whether one is asked."""
-        if self.chip is None:
-            return False
-        self.chip.buttons[0].setFocus(Qt.FocusReason.OtherFocusReason)
-        return True
+    def gesture(self, press: PointerEvent) -> Gesture | None:
+        """As long as it is asked what a picture becomes, a press beside brings the question back, and is meant for nothing else."""
+        return None if self.chip is None or press.button != "left" else self._ask_again(self.chip)
+
+    def _ask_again(self, chip: DropChip) -> Gesture:
+        chip.buttons[0].setFocus(Qt.FocusReason.OtherFocusReason)
+        yield from ()
 
     def middle(self) -> QPointF:
         """The middle of what is seen of the picture, in logical pixels; that of the canvas where nothing is."""
-        seen = self._canvas.viewport.visible().intersect(self._session.document.rect)
+        seen = self._navigation.viewport.visible().intersect(self._session.document.rect)
         if seen.empty:
             return QPointF(self._canvas.rect().center())
-        at = self._canvas.viewport.to_screen(*seen.centre)
+        at = self._navigation.viewport.to_screen(*seen.centre)
         return QPointF(at.x, at.y)
 
     def _close_chip(self) -> None:
@@ -319,14 +323,14 @@ class Dropper(QObject):
             width, height = map(float, _PLACEHOLDER)
         else:
             size = picture_size(arrival.picture)
-            scale = placement(size, self._point(arrival), self._visible()).scale_x * self._canvas.viewport.scale
+            scale = placement(size, self._point(arrival), self._visible()).scale_x * self._navigation.viewport.scale
             width, height = size.width * scale, size.height * scale
         return QRectF(arrival.at.x() - width / 2, arrival.at.y() - height / 2, width, height)
 
     def _point(self, arrival: Arrival) -> Point:
-        return self._canvas.viewport.to_document(arrival.at.x(), arrival.at.y())
+        return self._navigation.viewport.to_document(arrival.at.x(), arrival.at.y())
 
     def _visible(self) -> Rect:
         document = self._session.document.rect
-        seen = self._canvas.viewport.visible().intersect(document)
+        seen = self._navigation.viewport.visible().intersect(document)
         return document if seen.empty else seen

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainter, QPainterPath, QPolygonF
 
+from editor.arrays import Pixels
 from editor.document.document import Document
 from editor.document.exemplar import Exemplar
 from editor.document.layer import Layer
@@ -24,8 +24,6 @@ from widgets.canvas.colour_map import Words
 from widgets.canvas.levels import from_level, level_for, level_size, map_at, to_level
 from widgets.canvas.resampler import Resampler
 from widgets.qimage import wrap
-
-Pixels = NDArray[np.uint8]
 
 _MAX_PIXELS = 600_000  # worked out at most; larger pictures are looked at smaller
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 from PySide6.QtCore import QObject, QPointF, QRect, QRectF, Qt, Signal
@@ -17,8 +18,10 @@ from editor.planning.draft import Draft
 from editor.planning.plan import Plan
 from editor.requests.frame import Frame
 from widgets.canvas import overlays
+from widgets.canvas.gestures import GestureSource
 from widgets.cursors import RESIZE_CURSORS
 from widgets.session.session import Session
+from widgets.tools.tool import Gesture, PointerEvent
 from widgets.viewport import Viewport
 
 REACH = 12.0  # screen pixels around a corner that take hold of it: an area of 24 px
@@ -32,23 +35,27 @@ TIP = "What the model sees. Drag the tag to move it, a corner to resize it."
 BACK = "Double click: choose it automatically again."
 
 
-class Framing(QObject):
-    """`frame`: what a method sees, or would see; None where there is nothing to do. `words`, `tag`: what its tag says, and where it is on
-    screen. `over`: the grip under the pointer.
+class Framing(QObject, GestureSource):
+    """The frame of the next edit, drawn as brackets with a tag, and dragged by them.
 
-    `changed(area)`: this area, in logical pixels, must be repainted.
+    frame: what a method sees, or would see; None where there is nothing to do.
+    words, tag: what its tag says, and where it is on screen, in logical pixels.
+    covered: whether something that lies over the frame would take a press.
+    changed(area): this area, in logical pixels, must be repainted.
+    dropped(): a drag under way must end, and be put back.
     """
 
     changed = Signal(QRect)
+    dropped = Signal()
 
-    def __init__(self, canvas: QWidget, session: Session, viewport: Viewport) -> None:
+    def __init__(
+        self, canvas: QWidget, session: Session, viewport: Viewport, covered: Callable[[PointerEvent], bool]
+    ) -> None:
         super().__init__(canvas)
-        self._canvas, self._session, self._viewport = canvas, session, viewport
+        self._canvas, self._session, self._viewport, self._covered = canvas, session, viewport, covered
         self.frame: Frame | None = None
-        self.over: Grip | None = None
-        self._held: Grip | None = None
-        self._from = Rect(0, 0, 0, 0), QPointF()  # where a drag began: the frame, and the pointer in picture pixels
-        self._before: Rect | None = None  # the draft's frame then
+        self._over: Grip | None = None  # the grip under the pointer
+        self._dragged: Grip | None = None
         self._about: object = None  # the edit that runs, if the frame is that one's
         self._corners: list[QPointF] = []  # on screen, as in CORNERS
         self._taken = QRect()
@@ -62,7 +69,7 @@ class Framing(QObject):
     @property
     def stale(self) -> bool:
         """Whether it should be worked out again when there is time."""
-        return not self._session.in_gesture and self._held is None
+        return not self._session.in_gesture and self._dragged is None
 
     def settle(self) -> None:
         """Work out what the method sees; takes a while on large pictures."""
@@ -73,7 +80,7 @@ class Framing(QObject):
         job = self._session.job
         about = None if job is None else job.asked
         if about is not None and about is not self._about:
-            self.cancel()
+            self.dropped.emit()
             self.settle()
         self._about = about
 
@@ -116,7 +123,7 @@ class Framing(QObject):
         words = overlays.size_words(frame.working)
         return f"{words} · fixed" if self._session.draft.frame is not None and self.movable else words
 
-    # Taking hold of it
+    # Dragging it
 
     @property
     def movable(self) -> bool:
@@ -124,12 +131,46 @@ class Framing(QObject):
         job = self._session.job
         return self._session.draft.settings.needs_model and (job is None or job.state == "failed")
 
-    @property
-    def held(self) -> bool:
-        return self._held is not None
+    def gesture(self, press: PointerEvent) -> Gesture | None:
+        if press.button != "left" or self._covered(press):
+            return None
+        grip = self._grip_at(press.place)
+        if grip is None or self.frame is None:
+            return None
+        return self._automatic(grip) if press.kind == "double" else self._drag(grip, self.frame.rect, press)
 
-    def grip_at(self, place: QPointF) -> Grip | None:
-        """What a press here, in logical pixels, takes hold of."""
+    def _drag(self, grip: Grip, start: Rect, press: PointerEvent) -> Gesture:
+        """The grip follows the pointer; with Shift the sides keep their ratio."""
+        before, whole = self._session.draft.frame, self._session.document.size
+        self._dragged = grip
+        try:
+            while (event := (yield)).kind != "release":
+                own = self._viewport.to_document(event.place.x(), event.place.y())
+                dx, dy = round(own.x - press.x), round(own.y - press.y)
+                if grip == "tag":
+                    rect = moved(start, dx, dy, whole)
+                else:
+                    rect = resized(start, grip, dx, dy, whole, ratio=start.size if event.shift else None)
+                if rect != start or self._session.draft.frame != before:
+                    self._session.set_draft(frame=rect)
+                    self.settle()
+        except GeneratorExit:
+            self._dragged = None
+            self._session.set_draft(frame=before)
+            self.settle()
+            raise
+        finally:
+            self._dragged = None
+
+    def _automatic(self, grip: Grip) -> Gesture:
+        """A double click on the tag: let it be chosen automatically again."""
+        if grip == "tag":
+            self._session.set_draft(frame=None)
+            self.settle()
+        yield from ()
+
+    def _grip_at(self, place: QPointF) -> Grip | None:
+        """What a press here, in logical pixels, would drag."""
         if self.frame is None or not self.movable or not self._corners:
             return None
         tag = self.tag
@@ -141,76 +182,35 @@ class Framing(QObject):
         inner = min(REACH, min(self.frame.rect.size) * self._viewport.scale / 4)
         reach = inner if self.frame.rect.covers(own.x, own.y) else REACH
         for corner, at in zip(CORNERS, self._corners, strict=True):
-            away = place - at
-            if max(abs(away.x()), abs(away.y())) <= reach:
+            distance = place - at
+            if max(abs(distance.x()), abs(distance.y())) <= reach:
                 return corner
         return None
 
-    def point_at(self, place: QPointF | None) -> bool:
-        """The pointer is here, or elsewhere; whether that is a grip."""
-        over = None if place is None else self.grip_at(place)
-        if over != self.over:
-            self.over = over
-            tip = "" if over is None else f"{TIP} {BACK}" if self._session.draft.frame is not None else TIP
+    def hover(self, event: PointerEvent) -> bool:
+        self._point_at(None if self._covered(event) else self._grip_at(event.place))
+        return self._over is not None
+
+    def leave(self) -> None:
+        self._point_at(None)
+
+    def _point_at(self, grip: Grip | None) -> None:
+        if grip != self._over:
+            self._over = grip
+            tip = "" if grip is None else f"{TIP} {BACK}" if self._session.draft.frame is not None else TIP
             self._canvas.setToolTip(tip)
             for area in self._areas:
                 self.changed.emit(area)
-        return over is not None
 
-    def press(self, place: QPointF) -> bool:
-        """Whether something was taken hold of."""
-        grip = self.grip_at(place)
-        if grip is None or self.frame is None:
-            return False
-        own = self._viewport.to_document(place.x(), place.y())
-        self._held, self._from = grip, (self.frame.rect, QPointF(*own))
-        self._before = self._session.draft.frame
-        return True
-
-    def drag(self, place: QPointF, *, keep_ratio: bool = False) -> None:
-        """The held grip follows the pointer."""
-        if self._held is None:
-            return
-        start, pressed = self._from
-        own = self._viewport.to_document(place.x(), place.y())
-        dx, dy = round(own.x - pressed.x()), round(own.y - pressed.y())
-        whole = self._session.document.size
-        if self._held == "tag":
-            rect = moved(start, dx, dy, whole)
-        else:
-            ratio = start.size if keep_ratio else None
-            rect = resized(start, self._held, dx, dy, whole, ratio=ratio)
-        if rect != start or self._session.draft.frame != self._before:
-            self._session.set_draft(frame=rect)
-            self.settle()
-
-    def let_go(self) -> None:
-        self._held = None
-
-    def cancel(self) -> bool:
-        """Put it back to where the drag began; whether there was one."""
-        if self._held is None:
-            return False
-        self._held = None
-        self._session.set_draft(frame=self._before)
-        self.settle()
-        return True
-
-    def double(self, place: QPointF) -> bool:
-        """A double click on the tag: let it be chosen automatically again. Whether it was meant for the frame."""
-        grip = self.grip_at(place)
+    def cursor(self) -> Qt.CursorShape | None:
+        grip = self._dragged or self._over
+        if grip is None:
+            return None
         if grip == "tag":
-            self._session.set_draft(frame=None)
-            self.settle()
-        return grip is not None
-
-    def cursor(self) -> Qt.CursorShape:
-        grip = self._held or self.over
-        if grip is None or grip == "tag":
             return Qt.CursorShape.SizeAllCursor
         transform = self._viewport.transform()
-        away = transform.map(QPointF(*grip)) - transform.map(QPointF(0, 0))
-        return RESIZE_CURSORS[round(math.degrees(math.atan2(away.y(), away.x())) / 45) % 4]
+        outwards = transform.map(QPointF(*grip)) - transform.map(QPointF(0, 0))
+        return RESIZE_CURSORS[round(math.degrees(math.atan2(outwards.y(), outwards.x())) / 45) % 4]
 
     # On screen
 
@@ -223,7 +223,7 @@ class Framing(QObject):
         rect = self.frame.rect
         ratio = self._viewport.ratio
         transform = self._viewport.transform()
-        found = [
+        points = [
             QPointF(x, y)
             for x, y in (
                 (rect.left, rect.top),
@@ -232,16 +232,16 @@ class Framing(QObject):
                 (rect.left, rect.bottom),
             )
         ]
-        corners = [transform.map(point) for point in found]
+        corners = [transform.map(point) for point in points]
         if self._viewport.upright:  # on whole device pixels, where lines are crisp
-            corners = [QPointF(round(each.x() * ratio) / ratio, round(each.y() * ratio) / ratio) for each in corners]
+            corners = [QPointF(round(at.x() * ratio) / ratio, round(at.y() * ratio) / ratio) for at in corners]
         self._corners = corners
         self.tag = self._tag_place()
         self._areas = self._reach()
 
     def _tag_place(self) -> QRectF:
         """Above the frame, or inside it where there is no room. Nothing when the frame is off screen."""
-        xs, ys = [each.x() for each in self._corners], [each.y() for each in self._corners]
+        xs, ys = [at.x() for at in self._corners], [at.y() for at in self._corners]
         box = QRectF(QPointF(min(xs), min(ys)), QPointF(max(xs), max(ys)))
         canvas = QRectF(4, 4, self._viewport.width - 8, self._viewport.height - 8)
         seen = box.intersected(canvas)
@@ -263,16 +263,16 @@ class Framing(QObject):
     def _reach(self) -> list[QRect]:
         """The logical pixels that its parts take."""
         half = overlays.BRACKET + 4
-        found = [QRectF(at.x() - half, at.y() - half, 2 * half, 2 * half) for at in self._corners]
+        boxes = [QRectF(at.x() - half, at.y() - half, 2 * half, 2 * half) for at in self._corners]
         if not self.tag.isNull():
-            found.append(self.tag.adjusted(-2, -2, 2, 2))
-        return [each.toAlignedRect() for each in found]
+            boxes.append(self.tag.adjusted(-2, -2, 2, 2))
+        return [box.toAlignedRect() for box in boxes]
 
     def draw(self, painter: QPainter, exposed: QRegion) -> None:
         """What of it lies in `exposed`, in logical pixels: during a stroke that is mostly nothing."""
         if not any(exposed.intersects(area) for area in self._areas):
             return
-        grip = self._held or self.over
+        grip = self._dragged or self._over
         overlays.brackets(painter, self._corners, self._viewport.ratio, strong=grip not in (None, "tag"))
         if not self.tag.isNull():
             overlays.tag(painter, self.words, self.tag.x(), self.tag.y(), strong=grip == "tag")

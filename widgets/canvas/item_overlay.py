@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtGui import QImage, QPainter, QTransform
 
+from editor.arrays import Pixels
 from editor.document.colour import convert
 from editor.document.document import Document
 from editor.document.exemplar import Exemplar
@@ -23,8 +23,6 @@ from widgets.canvas.colour_map import Words, look_up
 from widgets.canvas.levels import from_level, level_for, map_at, picture_at, to_level
 from widgets.canvas.resampler import Resampler
 from widgets.qimage import premultiplied, wrap
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(slots=True)

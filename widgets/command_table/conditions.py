@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from widgets.actions import Canvas, WindowContext
+from widgets.actions import WindowContext
 from widgets.session.session import Session
+
+if TYPE_CHECKING:
+    from widgets.canvas.view import CanvasView
 
 When = Callable[[WindowContext], bool]
 
@@ -23,7 +27,7 @@ def on_session(change: Callable[[Session], object]) -> Callable[[WindowContext],
     return lambda desk: change(desk.session) if desk.session is not None else None
 
 
-def on_canvas(change: Callable[[Canvas], object]) -> Callable[[WindowContext], object]:
+def on_canvas(change: Callable[[CanvasView], object]) -> Callable[[WindowContext], object]:
     """A command on the view of the document in front."""
     return lambda desk: change(desk.canvas) if desk.canvas is not None else None
 

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 from editor.document.document import Document
 from editor.document.layer import BLENDS, Blend, Layer
 from editor.document.thumbnails import layer_thumbnail
-from editor.requests.method_settings import MethodSettings
+from editor.requests.method_settings import MethodSettings, UnknownSettings
 from editor.requests.results import Recipe
 from editor.requests.settings_fields import FieldSpec, field_specs
 from widgets.controls.choice import Choice
@@ -143,8 +143,10 @@ class _LayerRow(Row):
 
 def recipe_words(recipe: Recipe) -> str:
     """How a layer was made, line by line."""
-    method = method_of(recipe.settings)
-    lines = [f"{_ACTIONS[recipe.action]} with {method.short}"]
+    known = not isinstance(recipe.settings, UnknownSettings)
+    own = field_specs(type(recipe.settings)) if known else ()
+    with_what = method_of(recipe.settings).short if known else "what this version of Palimpsest does not have"
+    lines = [f"{_ACTIONS[recipe.action]} with {with_what}"]
     if recipe.model:
         lines.append(f"Model: {PurePath(recipe.model).name}")
     if recipe.prompt:
@@ -155,7 +157,7 @@ def recipe_words(recipe: Recipe) -> str:
     if recipe.model:
         lines.append(f"Steps: {recipe.steps}, follow the words (guidance): {recipe.guidance_scale:g}")
         lines.append(f"Sampler: {SAMPLERS[recipe.sampler]}")
-    return "\n".join(lines + [_setting(spec, recipe.settings) for spec in field_specs(method.settings)])
+    return "\n".join(lines + [_setting(spec, recipe.settings) for spec in own])
 
 
 def _setting(spec: FieldSpec, settings: MethodSettings) -> str:

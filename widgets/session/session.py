@@ -613,5 +613,6 @@ def looks_different(before: Document, after: Document) -> bool:
 
 def last_edit(document: Document) -> Recipe | None:
     """How the newest edit was made, of those whose method somebody chose: removing and moving have one of their own."""
-    made = [each for each in document.layers if each.recipe is not None and each.recipe.action in ("fill", "blend")]
-    return max(made, key=lambda layer: layer.id).recipe if made else None
+    recipes = [(layer.id, layer.recipe) for layer in document.layers if layer.recipe is not None]
+    chosen = {id: recipe for id, recipe in recipes if recipe.understood and recipe.action in ("fill", "blend")}
+    return chosen[max(chosen)] if chosen else None

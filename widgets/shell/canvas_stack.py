@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from editor.document.rerun import Rerun
 from editor.geometry import Rect
-from widgets.canvas.pan_zoom import PanZoom
+from widgets.canvas.view import CanvasView
 from widgets.guard import Guarded
 from widgets.session import run_actions
 from widgets.session.job import Job
@@ -28,7 +28,7 @@ class CanvasStack(Guarded, QWidget):
     """`bar` floats at the bottom; `strip` where it hides least of what the running job changes. Both are as wide as they want to be."""
 
     def __init__(
-        self, session: Session, canvas: PanZoom, bar: QWidget, strip: QWidget, parent: QWidget | None = None
+        self, session: Session, canvas: CanvasView, bar: QWidget, strip: QWidget, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._session = session

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from PySide6.QtCore import QRect, Qt
+from PySide6.QtCore import QPointF, QRect, Qt
 from PySide6.QtGui import QKeyEvent, QPainter
 
 from widgets.session.session import Session
 from widgets.viewport import Viewport
 
+Button = Literal["left", "right", "middle", "other"]
+
 
 @dataclass(frozen=True, slots=True)
 class PointerEvent:
-    """Where the pointer is and what is held. `x`, `y`: picture pixels. `pressure`: 0 to 1 (1 for a mouse). `time`: seconds.
+    """Pointer position, pen and keys at one moment of a gesture.
 
-    `eraser`: the pen is turned round. `viewport`: as it was when the event came, for distances on screen. A "double" is a second press
-    in the same place; it comes instead of a "press".
+    kind: a "double" is a second press in the same place; it comes instead of a "press".
+    x, y: picture pixels.
+    viewport: as it was when the event came, for distances on screen.
+    time: seconds.
+    pressure: 0 to 1; 1 for a mouse.
+    eraser: whether the pen is turned round.
+    button: that was pressed; "left" for all but a "press" and a "double".
+    shift, alt, ctrl: whether these are held.
+    place: the same point in logical pixels of the canvas.
     """
 
     kind: Literal["press", "double", "move", "release", "hover"]
@@ -28,10 +37,11 @@ class PointerEvent:
     time: float = 0.0
     pressure: float = 1.0
     eraser: bool = False
-    button: Literal["left", "right"] = "left"
+    button: Button = "left"
     shift: bool = False
     alt: bool = False
     ctrl: bool = False
+    place: QPointF = field(default_factory=QPointF)
 
 
 Gesture = Generator[None, PointerEvent, None]

@@ -134,7 +134,7 @@ def _brush_times(
     view = _canvas(_layered(side))
     view.session.set_brush(size=DAB, hardness=HARDNESS)
     if not whole:
-        view.zoom_to(1.0)
+        view.navigation.zoom_to(1.0)
     floor = _Floor(side, view.viewport.zoom)
     floor.show()
     _settle(application)
@@ -166,7 +166,7 @@ def undo() -> Iterator[Result]:
     application = _application()
     view = _canvas(_layered(4096))
     session = view.session
-    view.zoom_to(1.0)
+    view.navigation.zoom_to(1.0)
     _settle(application)
     before = session.document
     centre = 2048.0
@@ -288,7 +288,7 @@ def item_drag() -> Iterator[Result]:
         session = view.session
         session.activate(item=document.items[0].id)
         if where != "fit":
-            view.zoom_to(1.0)
+            view.navigation.zoom_to(1.0)
         _settle(application)
         item = document.items[0]
         times = []

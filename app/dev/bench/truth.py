@@ -18,8 +18,8 @@ from app.dev.bench.contact_sheet import Section, write_sheet
 from app.dev.bench.run import row
 from app.dev.bench.truth_cases import KINDS, Case
 from app.dev.practice.world import World
+from editor.arrays import Pixels
 from editor.methods.pixels.settings import PixelsSettings
-from editor.requests.edit_request import Pixels
 from editor.requests.settings_fields import field_specs
 
 if TYPE_CHECKING:

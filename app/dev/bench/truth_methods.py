@@ -30,13 +30,14 @@ from app.dev.practice.judge import Judge, JudgeNet, Reading
 from app.dev.practice.scenes import SIDE
 from app.dev.practice.training import as_batch, to_signed
 from app.dev.practice.words import make_tokenizer
+from editor.arrays import Pixels
 from editor.methods.blended_latent_diffusion import model as blended_latent_diffusion
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels import model as pixels
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill import editing as quick_fill
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.requests.edit_request import EditRequest, Pixels
+from editor.requests.edit_request import EditRequest
 
 Single = Callable[["Stage", Case], Pixels | None]
 

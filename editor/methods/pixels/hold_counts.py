@@ -12,15 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Counts, Map
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import ExemplarInput
 
-Map = NDArray[np.float32]
-Counts = NDArray[np.int64]
-
 # 8-bit maps have noise near their ends, above all as JPEG: closer than this counts as the end.
 DEAD_BAND = 4 / 255
+TIE = 1e-6  # closer than this to a threshold counts as on it
 OWNED = 0.5  # share of a cell that an exemplar must cover to own it
 # Steps of the plastic-number sequence (M. Roberts, 2018): evenly spread offsets without a visible pattern.
 _SPREAD = (0.7548776662466927, 0.5698402909980532)
@@ -111,8 +110,13 @@ def hold_counts(
 
 
 def published_counts(keep: Map, steps: int) -> Counts:
-    """The published rule: held before step i where keep > i / steps, strictly; that is min(steps, ceil(keep * steps)) times."""
-    thresholds = np.arange(steps, dtype=np.float32) / np.float32(max(steps, 1))
+    """The published rule: held before step i where keep > i / steps, strictly; that is min(steps, ceil(keep * steps)) times.
+
+    A strength that was painted as i / steps reaches this turned round twice, and must not fall behind by a rounding. `steps`: of the run. The
+    published file of Differential Diffusion for SDXL divides by the steps of the whole schedule instead, which a run that begins late never
+    reaches; the other published files, and this, by those that run.
+    """
+    thresholds = np.arange(steps, dtype=np.float32) / np.float32(max(steps, 1)) + np.float32(TIE)
     return np.asarray((np.asarray(keep, np.float32)[..., None] > thresholds).sum(-1), np.int64)
 
 

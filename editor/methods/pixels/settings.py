@@ -13,7 +13,8 @@ from editor.requests.settings_fields import Label, Range
 class PixelsSettings(MethodSettings):
     """PIXELS: exemplars and painted strength on a diffusion model (arXiv 2501.09826; see `editor.methods.pixels`).
 
-    `rule`: "hold" is ours; "reference" and "differential" are the published algorithms, for comparison.
+    `rule`: "hold" is ours; "reference" and "differential" are the published algorithms, for comparison. "differential" compares strength with
+    i / T, of the T steps that run; the published file for SDXL does so with i / N, of all N steps.
     """
 
     needs_model: ClassVar[bool] = True

@@ -12,9 +12,7 @@ from app.dev.bench import run
 from app.dev.bench.practice import comparisons, figures, interval_of, overlap, table
 from app.dev.practice.gates import Measured, Measures
 from app.dev.practice.plan import GATES
-from tests.app.practice_model import write_untrained
-
-pytestmark = pytest.mark.usefixtures("one_thread")
+from tests.support.untrained_model import write_untrained
 
 
 def reads(part: float, scenes: int = 400, seed: int = 1) -> Measured:

@@ -41,9 +41,7 @@ def test_the_truth_is_right_and_the_source_is_not(one_thread: None) -> None:
         assert not any(wrong)
 
 
-def test_it_writes_figures_tables_and_a_sheet(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread: None
-) -> None:
+def test_it_writes_figures_tables_and_a_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {name: tmp_path / f"words.{name}" for name in ("json", "md", "png")}
     options = ["--scenes", "2", "--steps", "2", "--candidates", "2", "--kinds", "replace", "thin"]
     assert (

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import diffusers
 import torch
 
-from tests import tiny
+from tests.support import tiny_models as tiny
 
 Network = Literal["sd", "sdxl", "kandinsky", "sd3"]
 NETWORKS: tuple[Network, ...] = ("sd", "sdxl", "kandinsky", "sd3")
@@ -107,7 +107,9 @@ class PlainProcessor:
         if attn.norm_q is not None:
             query, key = attn.norm_q(query), attn.norm_k(key)
         if joint:
-            more_keys, more_values = (self.heads(attn, each(text)) for each in (attn.add_k_proj, attn.add_v_proj))
+            more_keys, more_values = (
+                self.heads(attn, projection(text)) for projection in (attn.add_k_proj, attn.add_v_proj)
+            )
             if getattr(attn, "add_q_proj", None) is None:
                 key, value = torch.cat([more_keys, key], 2), torch.cat([more_values, value], 2)
             else:

@@ -20,7 +20,7 @@ from editor.diffusion.schedule import SAMPLERS
 from editor.geometry import Size
 from editor.requests.edit_request import Sampler
 from editor.requests.reports import outcome_of
-from tests.editor.diffusion.bench import (
+from tests.support.diffusion import (
     assert_same_calls,
     at,
     fingerprint,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
 from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Preview, Report, outcome_of
-from tests import tiny
-from tests.editor.methods import blended_stage, pixels_stage
-from tests.editor.methods.pixels_stage import CELLS, NEGATIVE, PROMPT, SIDE, Model, ask, cells
+from tests.support import blended_cases, pixels_cases, tiny_models
+from tests.support.pixels_cases import CELLS, NEGATIVE, PROMPT, SIDE, Model, ask, cells
+from tests.support.reports import drive
 
 PLAIN = Fit(Plan("cpu", "float32", "float32"), 0, 0)
 STEPS, GUIDANCE = 10, 5.0
@@ -34,8 +35,8 @@ CLOSE = 1e-5
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.stable_diffusion_3(tmp_path_factory.mktemp("models") / "tiny-sd3")
+def folder(tiny_folder: Callable[[str], Path]) -> Path:
+    return tiny_folder("sd3")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_free_everywhere_is_diffusers_own_image_to_image(model: Model, strength:
     pipeline = stock(diffusers.StableDiffusion3Img2ImgPipeline, model.folder)
     source = source_of(pipeline, request)
     expected = pipeline(**asked(request, source, strength)).images
-    latents = pixels_stage.latents_of(request, model)
+    latents = pixels_cases.latents_of(request, model)
     assert latents.shape == expected.shape == (1, 16, *CELLS)
     assert (latents - expected).abs().max() < CLOSE
     assert (latents - source).abs().max() > 0.1
@@ -104,38 +105,40 @@ def test_free_everywhere_is_diffusers_own_image_to_image(model: Model, strength:
 @pytest.mark.parametrize("strength", [0.4, 0.7, 1.0])
 @pytest.mark.parametrize("method", ["pixels", "blended"])
 def test_a_binary_map_is_diffusers_own_inpainting(model: Model, method: str, strength: float) -> None:
-    region = blended_stage.REGION * np.float32(strength)
+    region = blended_cases.REGION * np.float32(strength)
     if method == "pixels":
         request = pixels(cells(region), overall=strength)
-        latents = pixels_stage.latents_of(request, model)
+        latents = pixels_cases.latents_of(request, model)
     else:
         settings = BlendedSettings(match_tone="off", thin="off")
         request = ask(cells(region), settings=settings, steps=STEPS, guidance_scale=GUIDANCE, overall=strength)
-        latents = blended_stage.run(request, model)[1]
+        latents = blended_cases.run(request, model)[1]
     pipeline = stock(diffusers.StableDiffusion3InpaintPipeline, model.folder)
     source = source_of(pipeline, request)
-    mask = torch.from_numpy(cells(blended_stage.REGION))[None, None]
+    mask = torch.from_numpy(cells(blended_cases.REGION))[None, None]
     more = {"mask_image": mask, "masked_image_latents": source}
     expected = pipeline(**asked(request, source, strength, **more)).images
     assert (latents - expected).abs().max() < CLOSE
-    held = torch.from_numpy(blended_stage.REGION == 0).expand_as(latents)
+    held = torch.from_numpy(blended_cases.REGION == 0).expand_as(latents)
     assert torch.equal(latents[held], model.backend.encode((request.image / np.float32(255)).astype(np.float32))[held])
 
 
 @pytest.mark.parametrize("size", [Size(64, 64), Size(160, 96)])
 def test_noise_is_shifted_by_the_canvas_where_the_model_says_so(tmp_path: Path, size: Size) -> None:
     more: dict[str, Any] = {"base_image_seq_len": 8, "max_image_seq_len": 64, "base_shift": 0.5, "max_shift": 2.0}
-    dynamic = Model.of(tiny.stable_diffusion_3(tmp_path / "dynamic", t5=False, use_dynamic_shifting=True, **more))
+    dynamic = Model.of(
+        tiny_models.stable_diffusion_3(tmp_path / "dynamic", t5=False, use_dynamic_shifting=True, **more)
+    )
     request = pixels(np.full(size.shape, 0.7, np.float32), overall=0.7)
     pipeline = stock(diffusers.StableDiffusion3Img2ImgPipeline, dynamic.folder)
     expected = pipeline(**asked(request, source_of(pipeline, request), 0.7)).images
-    assert (pixels_stage.latents_of(request, dynamic) - expected).abs().max() < CLOSE
+    assert (pixels_cases.latents_of(request, dynamic) - expected).abs().max() < CLOSE
 
 
 @pytest.mark.parametrize("t5", [True, False])
 @pytest.mark.parametrize("prompt", [PROMPT, "", "a boat of wood, red " * 2])
 def test_words_are_read_as_diffusers_reads_them(tmp_path: Path, prompt: str, t5: bool) -> None:
-    model = Model.of(tiny.stable_diffusion_3(tmp_path / "sd3", t5=t5))
+    model = Model.of(tiny_models.stable_diffusion_3(tmp_path / "sd3", t5=t5))
     assert {part.name for part in model.backend.info.parts} >= {"transformer", "vae"}
     assert ("text_encoder_3" in {part.name for part in model.backend.info.parts}) is t5
     pipeline = stock(diffusers.StableDiffusion3Pipeline, model.folder)
@@ -186,7 +189,7 @@ PIECES = ("boat</w>", "boat</w>", "▁boat")
 def test_previews_are_shown_on_the_way(model: Model) -> None:
     request = pixels(np.ones(SIDE.shape, np.float32))
     reports: list[Report] = []
-    pixels_stage.drive(edit(request, model.backend), seen=reports)
+    drive(edit(request, model.backend), seen=reports)
     previews = [report for report in reports if isinstance(report, Preview)]
     assert previews
     assert previews[0].pixels.shape == (*SIDE.shape, 4)

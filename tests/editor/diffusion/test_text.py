@@ -15,7 +15,7 @@ from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
 from editor.diffusion.families.stable_diffusion_xl.backend import StableDiffusionXL
 from editor.geometry import Size
 from editor.requests.reports import outcome_of
-from tests.editor.diffusion.bench import at, fingerprint, info, pipeline
+from tests.support.diffusion import at, fingerprint, info, pipeline
 
 CANVAS = Size(96, 64)
 

@@ -21,8 +21,8 @@ from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.requests.edit_request import AssessRequest
 from editor.requests.reports import outcome_of
-from tests.editor.methods.pixels_stage import SIDE, ask
-from tests.toy_family import ToyFamily, toy_model
+from tests.support.pixels_cases import SIDE, ask
+from tests.support.toy_family import ToyFamily, toy_model
 
 COLOUR = (200, 40, 90)
 WITH_TOYS = Families((*FAMILIES, ToyFamily()))

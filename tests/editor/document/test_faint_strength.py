@@ -29,8 +29,9 @@ from editor.planning.plan import other_plan, plan
 from editor.requests.edit_request import EditRequest
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import EditResult
-from tests.editor.planning.change_map_cases import MODEL, answer, painted, picture, with_exemplar, with_item
-from tests.editor.strategies import Map, quick
+from tests.support.change_map_cases import MODEL, answer, painted, picture, with_exemplar, with_item
+from tests.support.reports import drive
+from tests.support.strategies import Map, quick
 
 METHODS: tuple[MethodSettings, ...] = (QuickFillSettings(), PixelsSettings(), BlendedSettings())
 AREA = Rect(60, 50, 130, 110)
@@ -139,13 +140,7 @@ class TestEverywhere:
 
 def made(request: EditRequest) -> EditResult:
     """What quick fill makes of it."""
-    reports = edit(request)
-    while True:
-        try:
-            next(reports)
-        except StopIteration as stop:
-            result: EditResult = stop.value
-            return result
+    return drive(edit(request))
 
 
 @quick

@@ -17,7 +17,7 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft, Touch
 from editor.planning.plan import plan
-from tests.editor.planning.change_map_cases import MODEL, answer, painted, picture, with_exemplar, with_item
+from tests.support.change_map_cases import MODEL, answer, painted, picture, with_exemplar, with_item
 
 AREA, LARGER, PART = Rect(60, 50, 130, 110), Rect(50, 40, 140, 120), Rect(60, 50, 100, 110)
 QUICK = Draft(QuickFillSettings(), seed=1, touched=(Touch("strength"),))

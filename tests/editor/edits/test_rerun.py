@@ -28,7 +28,7 @@ from editor.planning.draft import Draft
 from editor.planning.plan import leading_plan, removal
 from editor.requests.edit_request import EditRequest
 from editor.requests.results import Recipe
-from tests.editor.planning.change_map_cases import (
+from tests.support.change_map_cases import (
     MODEL,
     answer,
     draft,
@@ -38,7 +38,7 @@ from tests.editor.planning.change_map_cases import (
     with_exemplar,
     with_item,
 )
-from tests.editor.strategies import quick, random_array
+from tests.support.strategies import quick, random_array
 
 
 def plain(value: Any) -> Any:

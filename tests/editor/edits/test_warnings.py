@@ -19,7 +19,7 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft
 from editor.planning.plan import plan
-from tests.editor.planning.change_map_cases import MODEL, answer, picture, with_item
+from tests.support.change_map_cases import MODEL, answer, picture, with_item
 
 SIDE = 1024
 

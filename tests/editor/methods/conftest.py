@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,18 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.editor.methods.pixels_stage import Model
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Tiny networks are ten times slower on several threads."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    from tests.support.pixels_cases import Model
 
 
 @pytest.fixture
@@ -34,25 +23,16 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Model]:
-    """By name ("sd", "sd_v", "sdxl", "refiner", "kandinsky"): a backend and its folder, made when first asked for."""
-    from tests import tiny
-    from tests.editor.methods.pixels_stage import Model
+def models(tiny_folder: Callable[[str], Path]) -> Callable[[str], Model]:
+    """By name ("sd", "sd_v", "sdxl", "refiner", "kandinsky"): a backend and its folder, loaded when first asked for."""
+    from tests.support.pixels_cases import Model
 
-    makers: dict[str, Callable[[Path], Any]] = {
-        "sd": tiny.stable_diffusion,
-        "sd_v": partial(tiny.stable_diffusion, prediction="v_prediction"),
-        "sdxl": tiny.stable_diffusion_xl,
-        "refiner": tiny.stable_diffusion_xl_refiner,
-        "kandinsky": tiny.kandinsky,
-    }
-    top = tmp_path_factory.mktemp("tiny")
-    return cache(lambda name: Model.of(makers[name](top / name)))
+    return cache(lambda name: Model.of(tiny_folder(name)))
 
 
 @pytest.fixture(scope="session")
 def _stocks(models: Callable[[str], Model]) -> Callable[[str], tuple[Any, Any]]:
-    from tests.editor.methods import pixels_stock
+    from tests.support import pixels_stock
 
     @cache
     def load(name: str) -> tuple[Any, Any]:

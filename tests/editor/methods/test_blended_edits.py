@@ -29,7 +29,7 @@ from editor.planning.draft import Draft
 from editor.requests.edit_request import Sampler
 from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, ResultReady
-from tests.editor.methods.blended_stage import (
+from tests.support.blended_cases import (
     REGION,
     candidates,
     encoded,
@@ -40,12 +40,12 @@ from tests.editor.methods.blended_stage import (
     shown,
     wish,
 )
-from tests.editor.methods.pixels_stage import MODELS, SIDE, Map, Model, Recorded, cells, drive, picture
+from tests.support.pixels_cases import MODELS, SIDE, Map, Model, Recorded, cells, picture
+from tests.support.reports import drive
 
 Models = Callable[[str], Model]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 
 
@@ -230,16 +230,12 @@ def test_results_come_one_after_the_other_as_they_are_decoded(models: Models, na
     seen: list[Report] = []
     decoded: list[int] = []
     reports = edit_batch(wish(steps=3), (11, 4, 7), recorded)
-    results: Any = None
-    while results is None:
-        try:
-            report = next(reports)
-        except StopIteration as stop:
-            results = stop.value
-        else:
-            seen.append(report)
-            if isinstance(report, ResultReady):
-                decoded.append(len(recorded.decoded))
+
+    def count(report: Report) -> None:
+        if isinstance(report, ResultReady):
+            decoded.append(len(recorded.decoded))
+
+    results = drive(reports, seen, each=count)
     assert decoded == [1, 2, 3]
     assert [each.recipe.seed for each in found_of(seen)] == [11, 4, 7]
     assert tuple(found_of(seen)) == results
@@ -268,7 +264,7 @@ def test_finishing_early_at_any_moment_brings_all_results(models: Models) -> Non
     for at in range(len(whole)):
         seen: list[Report] = []
         try:
-            results = drive(edit_batch(asked, seeds, model.backend), at, seen)
+            results = drive(edit_batch(asked, seeds, model.backend), seen, finish_at=at)
         except FinishEarly:
             nothing += 1
             continue

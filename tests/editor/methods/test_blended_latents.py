@@ -22,8 +22,8 @@ from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest, Sampler
 from editor.requests.reports import outcome_of
 from editor.requests.results import EditResult
-from tests.editor.methods import pixels_stock
-from tests.editor.methods.blended_stage import (
+from tests.support import pixels_stock
+from tests.support.blended_cases import (
     REGION,
     Wishful,
     candidates,
@@ -35,7 +35,7 @@ from tests.editor.methods.blended_stage import (
     step_draws,
     wish,
 )
-from tests.editor.methods.pixels_stage import (
+from tests.support.pixels_cases import (
     CELLS,
     MODELS,
     NEGATIVE,
@@ -46,13 +46,12 @@ from tests.editor.methods.pixels_stage import (
     cells,
     noise,
 )
-from tests.editor.strategies import quick
+from tests.support.strategies import quick
 
 Models = Callable[[str], Model]
 Stocks = Callable[[str], Any]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 INSIDE = torch.from_numpy(REGION > 0).expand(1, 4, *CELLS)
 # Model, sampler, steps, strength: samplers with and without a memory or noise of their own, few steps, and one step.

@@ -23,15 +23,15 @@ from editor.models.library import Library
 from editor.requests.edit_request import CandidatesRequest, Repair, RepairRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import Progress, Report
-from tests.editor.methods.blended_scene import Scene
-from tests.editor.methods.blended_stage import HOWS, LEARNS, settings, shown, wish
-from tests.editor.methods.pixels_stage import SEED, SIDE, Model, Recorded, drive, picture
+from tests.support.blended_cases import HOWS, LEARNS, settings, shown, wish
+from tests.support.blended_scene import Scene
+from tests.support.pixels_cases import SEED, SIDE, Model, Recorded, picture
+from tests.support.reports import drive
 
 Models = Callable[[str], Model]
 Image = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 
 

@@ -24,11 +24,11 @@ from editor.model_canvas.paste_back import Pasted, result_of
 from editor.requests.edit_request import EditRequest, RepairRequest
 from editor.requests.reports import Report, outcome_of
 from editor.requests.results import EditResult
-from tests.editor.methods.blended_stage import found_of, settings, wish
-from tests.editor.methods.pixels_stage import CELLS, Model, ask, cells, drive, exemplar
+from tests.support.blended_cases import found_of, settings, wish
+from tests.support.pixels_cases import CELLS, Model, ask, cells, exemplar
+from tests.support.reports import drive
 
 pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
 

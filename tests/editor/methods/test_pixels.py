@@ -25,7 +25,7 @@ from editor.requests.edit_request import EditRequest, Sampler
 from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, outcome_of
 from editor.requests.results import EditResult
-from tests.editor.methods.pixels_stage import (
+from tests.support.pixels_cases import (
     CELLS,
     MODELS,
     SIDE,
@@ -34,17 +34,16 @@ from tests.editor.methods.pixels_stage import (
     ask,
     batch_of,
     cells,
-    drive,
     exemplar,
     picture,
     run,
 )
+from tests.support.reports import drive
 
 Models = Callable[[str], Model]
 Map = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 # Those that draw numbers of their own while they run, and one that does not.
 SAMPLERS: tuple[tuple[str, Sampler], ...] = (

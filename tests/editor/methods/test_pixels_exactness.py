@@ -22,24 +22,13 @@ from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import Preview, Report
 from editor.requests.results import EditResult
-from tests.editor.methods.pixels_stage import (
-    CELLS,
-    MODELS,
-    SIDE,
-    Model,
-    ask,
-    cells,
-    drive,
-    exemplar,
-    picture,
-    run,
-)
+from tests.support.pixels_cases import CELLS, MODELS, SIDE, Model, ask, cells, exemplar, picture, run
+from tests.support.reports import drive
 
 Models = Callable[[str], Model]
 Map = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 EDGES = (8, 12, 16)
 

@@ -24,8 +24,8 @@ from editor.planning.draft import Draft
 from editor.requests.edit_request import EditRequest, Sampler
 from editor.requests.frame import Frame
 from editor.requests.reports import outcome_of
-from tests.editor.methods import pixels_oracle, pixels_stock
-from tests.editor.methods.pixels_stage import (
+from tests.support import pixels_oracle, pixels_stock
+from tests.support.pixels_cases import (
     CELLS,
     MODELS,
     NEGATIVE,
@@ -46,7 +46,6 @@ Stocks = Callable[[str], Any]
 Map = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 KINDS: dict[Sampler, Any] = {
     "ddim": diffusers.DDIMScheduler,

@@ -33,7 +33,8 @@ from editor.planning.draft import Draft
 from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Reports
 from editor.requests.results import EditResult, Recipe
-from tests.editor.strategies import random_array
+from tests.support.reports import drive
+from tests.support.strategies import random_array
 
 T = TypeVar("T")
 Pixels = NDArray[np.uint8]
@@ -73,19 +74,10 @@ def paints(monkeypatch: pytest.MonkeyPatch) -> Callable[[Colour], None]:
     return use
 
 
-def returned(reports: Reports[T]) -> T:
-    try:
-        while True:
-            next(reports)
-    except StopIteration as stop:
-        found: T = stop.value
-        return found
-
-
 def outcome(document: Document, *, fill_transparent: bool = False) -> tuple[Document, EditResult]:
     draft = replace(Draft.for_document(document), seed=1)
     draft = replace(draft, settings=replace(draft.settings, fill_transparent=fill_transparent))
-    result = returned(Engine().run(make_request(document, draft)))
+    result = drive(Engine().run(make_request(document, draft)))
     return apply_result(document, result, document)[1], result
 
 
@@ -105,7 +97,7 @@ def test_each_of_several_strengths_is_as_translucent_as_the_picture(paints: Call
     document = document.with_strength(document.empty_map().write(5, 20, fading))
     request = at_strengths(document, replace(Draft.for_document(document), seed=1), (0.3, 1.0))
     assert len({each.frame.rect for each in request.requests}) == 2
-    for level, result in zip((0.3, 1.0), returned(Engine().run(request)), strict=True):
+    for level, result in zip((0.3, 1.0), drive(Engine().run(request)), strict=True):
         after = flatten(apply_result(document, result, document)[1])
         assert np.array_equal(after[..., 3], pixels[..., 3])
         meant = on_white(pixels)[25, 320] * (1 - level) + np.array((60, 90, 200)) * level
@@ -122,7 +114,7 @@ def test_the_weakest_of_several_strengths_may_leave_translucent_parts_alone(pain
     document = document.with_strength(document.empty_map().write(22, 20, painted))
     request = at_strengths(document, replace(Draft.for_document(document), seed=1), (0.3, 1.0))
     assert [each.alpha is None for each in request.requests] == [True, False]
-    for result in returned(Engine().run(request)):
+    for result in drive(Engine().run(request)):
         after = flatten(apply_result(document, result, document)[1])
         assert np.array_equal(after[..., 3], pixels[..., 3])
 

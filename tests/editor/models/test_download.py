@@ -24,7 +24,8 @@ from editor.models.hub import DownloadPlan, plan_download, tidy_id
 from editor.models.inspect import inspect
 from editor.models.rankers import inspect_ranker
 from editor.requests.reports import Progress, Report, Reports
-from tests.hub_server import COMMIT, Hub, Repository, clip, serving, stable_diffusion, weights
+from tests.support.hub_server import COMMIT, Hub, Repository, clip, serving, stable_diffusion, weights
+from tests.support.reports import drive
 
 ID = "maker/small"
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
@@ -47,13 +48,9 @@ def plan(hub: Hub, id: str = ID, **more: Any) -> DownloadPlan:
 def run(reports: Reports[Path]) -> tuple[Path, list[Progress]]:
     """Drive it to its end."""
     seen: list[Progress] = []
-    while True:
-        try:
-            report = next(reports)
-        except StopIteration as stop:
-            return stop.value, seen
-        assert isinstance(report, Progress)
-        seen.append(report)
+    path = drive(reports, seen)
+    assert all(isinstance(report, Progress) for report in seen)
+    return path, seen
 
 
 def fails(reports: Reports[Path]) -> EditorError:

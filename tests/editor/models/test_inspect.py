@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from editor.diffusion.families.few_steps import few_steps
 from editor.models.headers import HEADER_LIMIT, Damaged, read_header, read_json
 from editor.models.inspect import inspect
-from tests.editor.models.files import SECOND, diffusers_folder, folder_of, weights_file
+from tests.support.model_files import SECOND, diffusers_folder, folder_of, weights_file
 
 NAMES = ("stable-diffusion", "stable-diffusion-xl", "stable-diffusion-xl-refiner")
 

@@ -11,7 +11,7 @@ import pytest
 from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.models.settings import OTHER_MODEL
-from tests.editor.models.files import SECOND, diffusers_folder, folder_of, weights_file
+from tests.support.model_files import SECOND, diffusers_folder, folder_of, weights_file
 
 SD, XL, KANDINSKY = "StableDiffusionPipeline", "StableDiffusionXLPipeline", "KandinskyV22Pipeline"
 NAN, INFINITE = float("nan"), float("inf")

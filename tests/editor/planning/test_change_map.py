@@ -27,7 +27,7 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.planning.plan import plan
 from editor.requests.frame import Frame
-from tests.editor.planning.change_map_cases import (
+from tests.support.change_map_cases import (
     MODEL,
     answer,
     draft,
@@ -37,7 +37,7 @@ from tests.editor.planning.change_map_cases import (
     with_exemplar,
     with_item,
 )
-from tests.editor.strategies import Map, quick
+from tests.support.strategies import Map, quick
 
 AREA = Rect(60, 50, 130, 110)
 

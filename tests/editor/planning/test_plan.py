@@ -13,7 +13,7 @@ from editor.geometry import Placement, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft
 from editor.planning.plan import Plan, plan, result_count
-from tests.editor.planning.change_map_cases import MODEL, draft, painted, picture, selected, with_exemplar, with_item
+from tests.support.change_map_cases import MODEL, draft, painted, picture, selected, with_exemplar, with_item
 
 AREA = Rect(60, 50, 130, 110)
 

@@ -19,7 +19,7 @@ from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.planning.draft import Draft
 from editor.planning.plan import plan
 from editor.planning.scribble import painted_rect, scribble_reach, scribble_region
-from tests.editor.planning.change_map_cases import MODEL, answer, painted, picture, selected, with_exemplar, with_item
+from tests.support.change_map_cases import MODEL, answer, painted, picture, selected, with_exemplar, with_item
 
 STROKE = Rect(100, 60, 150, 80)
 

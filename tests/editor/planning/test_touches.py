@@ -18,7 +18,7 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft, Touch
 from editor.planning.plan import other_plan, plan, readings, touches
 from editor.requests.method_settings import MethodSettings
-from tests.editor.planning.change_map_cases import MODEL, painted, picture, selected, with_exemplar, with_item
+from tests.support.change_map_cases import MODEL, painted, picture, selected, with_exemplar, with_item
 
 HERE, THERE = Rect(60, 50, 130, 110), Rect(200, 20, 240, 60)
 

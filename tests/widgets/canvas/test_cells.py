@@ -28,7 +28,7 @@ from editor.planning.draft import Draft
 from editor.planning.plan import plan
 from editor.requests.reports import Preview, Progress
 from editor.requests.results import EditResult, Recipe
-from tests.widgets.canvas.easel import Easel, soft
+from tests.support.canvas_driver import Easel, soft
 from widgets.canvas.falloff_overlay import adapting
 from widgets.canvas.hold_overlay import Cells, cells_of, closing_cells
 
@@ -179,30 +179,30 @@ def test_cells_are_flat_and_the_strength_stands_in_while_painting(easel: Easel, 
     session = easel.session
     session.commit("Gradient", session.document.with_strength(_slope(session.document)))
     session.set_view(overlay="cells")
-    assert easel.canvas._scene.overlay == "heat"
-    qtbot.waitUntil(lambda: easel.canvas._scene.overlay == "cells")
+    assert easel.canvas.renderer.scene.overlay == "heat"
+    qtbot.waitUntil(lambda: easel.canvas.renderer.scene.overlay == "cells")
     plain = _plain(easel)
     x, y = (round(each) for each in at(easel, 200, 104))
     cell = easel.seen()[y : y + 8, x : x + 8].astype(int) - plain[y : y + 8, x : x + 8].astype(int) * 0.55
     assert np.ptp(cell[2:7, 2:7], axis=(0, 1)).max() <= 3  # one colour at 45 %
     document = session.document
     session.show(document.with_strength(document.strength.write(300, 300, np.ones((40, 40), np.float32))))
-    assert easel.canvas._scene.overlay == "heat"
+    assert easel.canvas.renderer.scene.overlay == "heat"
     session.revert()
-    qtbot.waitUntil(lambda: easel.canvas._scene.overlay == "cells")
+    qtbot.waitUntil(lambda: easel.canvas.renderer.scene.overlay == "cells")
 
 
 def test_the_legend_says_how_many_steps_and_which_one(easel: Easel, qtbot: QtBot) -> None:
     easel.session.set_view(overlay="cells", legend=True)
-    qtbot.waitUntil(lambda: easel.canvas._scene.overlay == "cells")
-    scale = easel.canvas._legend_scale()
+    qtbot.waitUntil(lambda: easel.canvas.renderer.scene.overlay == "cells")
+    scale = easel.canvas.renderer._legend_scale()
     assert (scale.steps, scale.note) == (10, "")
     easel.point(MOVE, *at(easel, 250, 110))
-    reading = easel.canvas._reading()
+    reading = easel.canvas.renderer._reading()
     assert reading is not None
     assert (reading.words, reading.share) == ("Released at step 6 of 10", 0.5)
     easel.session.set_draft(settings=PixelsSettings(map_scale="noise"))
-    qtbot.waitUntil(lambda: "index" in easel.canvas._legend_scale().note)
+    qtbot.waitUntil(lambda: "index" in easel.canvas.renderer._legend_scale().note)
 
 
 def test_the_reach_goes_as_far_as_the_rim() -> None:
@@ -232,12 +232,12 @@ def test_a_large_picture_is_looked_at_smaller() -> None:
 def test_the_reach_goes_while_an_exemplar_is_dragged_and_comes_back(easel: Easel, qtbot: QtBot) -> None:
     session = easel.session
     session.commit("Add", with_exemplar(session.document))
-    qtbot.waitUntil(lambda: easel.canvas._scene.adapting is not None)
+    qtbot.waitUntil(lambda: easel.canvas.renderer.scene.adapting is not None)
     exemplar = session.document.exemplars[0]
     session.show(session.document.with_exemplar(replace(exemplar, placement=Placement(300, 300))))
-    assert easel.canvas._scene.adapting is None
+    assert easel.canvas.renderer.scene.adapting is None
     session.commit("Move", session.document)
-    qtbot.waitUntil(lambda: easel.canvas._scene.adapting is not None)
+    qtbot.waitUntil(lambda: easel.canvas.renderer.scene.adapting is not None)
 
 
 def test_an_exemplar_that_a_map_leads_shows_where_it_is_let_in(easel: Easel) -> None:
@@ -314,7 +314,7 @@ def _plain(easel: Easel) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     easel.session.set_view(overlay="off")
     found = easel.seen()
     easel.session.set_view(overlay="cells")
-    easel.canvas._settle()
+    easel.canvas.renderer.settle()
     return found
 
 

@@ -17,7 +17,7 @@ from editor.document.exemplar import Exemplar
 from editor.document.item import Item
 from editor.document.placing import FARTHEST, reachable
 from editor.geometry import Placement, Size
-from tests.widgets.canvas.easel import NONE, Easel, disc, soft
+from tests.support.canvas_driver import NONE, Easel, disc, soft
 from widgets.canvas.overlays import label_places
 from widgets.tools.marks import around
 from widgets.viewport import MAX_ZOOM, Viewport
@@ -53,7 +53,7 @@ def test_whatever_is_within_reach_can_be_painted_and_pointed_at(qtbot: QtBot, pl
     for thing in ({"item": session.document.items[0].id}, {"exemplar": session.document.exemplars[0].id}):
         session.activate(**thing)
         for view in views:
-            easel.canvas.set_viewport(view)
+            easel.canvas.navigation.set_viewport(view)
             easel.drag((10, 10), (200, 150), (399, 299))
             easel.canvas.grab()
         for key in (Qt.Key.Key_Left, Qt.Key.Key_Down):
@@ -65,15 +65,15 @@ def test_the_view_never_goes_out_of_reach(qtbot: QtBot) -> None:
     easel = Easel(qtbot, Document.of_picture(soft(80, 60)))
     canvas = easel.canvas
     for far in (BEYOND, -BEYOND, 1e9):
-        canvas.pan(far, -far)
+        canvas.navigation.pan(far, -far)
         assert abs(canvas.viewport.x) <= FARTHEST
         assert abs(canvas.viewport.y) <= FARTHEST
         canvas.grab()
     before = canvas.viewport
     for nothing in (0.0, -1.0, float("nan")):
-        canvas.zoom_by(nothing)
+        canvas.navigation.zoom_by(nothing)
     assert canvas.viewport == before
-    canvas.zoom_by(float("inf"))
+    canvas.navigation.zoom_by(float("inf"))
     assert canvas.viewport.zoom == MAX_ZOOM
     at = QPointF(130, 60)
     for down in (2**31 - 1, -(2**31)):

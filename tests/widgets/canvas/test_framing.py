@@ -20,7 +20,7 @@ from editor.geometry import Placement, Rect, Size
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.info import ModelInfo
-from tests.widgets.canvas.easel import NONE, Easel, soft
+from tests.support.canvas_driver import NONE, Easel, soft
 from widgets.canvas import overlays
 from widgets.canvas.framing import CORNERS, MIN_SIDE, Corner, moved, resized
 from widgets.session.job import Job
@@ -75,7 +75,7 @@ def test_it_stays_during_a_gesture_and_follows_after_it(easel: Easel, qtbot: QtB
     document = session.document
     far = document.with_strength(document.strength.write(100, 100, SQUARE))
     session.show(far)
-    easel.canvas._settle()
+    easel.canvas.renderer.settle()
     assert shown(easel) == before
     session.commit("Paint", far)
     qtbot.waitUntil(lambda: shown(easel) != before)
@@ -176,13 +176,13 @@ def test_while_an_edit_runs_it_stays_that_of_the_edit(easel: Easel) -> None:
     assert isinstance(session.job, Job)
     session.set_draft(strength=0.3)
     session.commit("Clear", session.document.with_strength(session.document.empty_map()))
-    easel.canvas._settle()
+    easel.canvas.renderer.settle()
     assert shown(easel) == rect
     easel.drag(tag(easel), (tag(easel)[0] + 30, tag(easel)[1]))
     assert session.draft.frame is None
     session.discard()
     session.commit("Clear", session.document.with_strength(session.document.empty_map()))  # that drag was a stroke
-    easel.canvas._settle()
+    easel.canvas.renderer.settle()
     assert easel.canvas.framing.frame is None  # nothing is left to do
 
 
@@ -227,7 +227,7 @@ def test_the_tag_keeps_clear_of_the_legend(easel: Easel) -> None:
     easel.session.set_draft(frame=Rect(0, 0, 600, 600))
     for zoom in (0.5, 0.6, 1.0, 2.0):
         easel.look(zoom=zoom, x=300, y=300)
-        easel.canvas._settle()
+        easel.canvas.renderer.settle()
         assert not easel.canvas.framing.tag.toAlignedRect().intersects(overlays.LEGEND)
 
 

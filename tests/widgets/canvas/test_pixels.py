@@ -22,7 +22,7 @@ from editor.geometry import Placement, Point, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.reports import Preview, Progress
 from editor.requests.results import EditResult, Recipe
-from tests.widgets.canvas.easel import Easel, disc, noise, soft
+from tests.support.canvas_driver import Easel, disc, noise, soft
 from widgets.canvas import cached_sprite, overlays
 from widgets.canvas.colour_map import colours, table
 from widgets.qimage import from_qimage
@@ -34,10 +34,10 @@ def test_at_full_size_the_bytes_are_the_picture_s(qtbot: QtBot) -> None:
     easel = Easel(qtbot, Document.of_picture(pixels))
     easel.look(zoom=1.0, x=400, y=350)
     assert np.array_equal(easel.seen(), pixels[200:500, 200:600, :3])
-    easel.canvas.mirror()
+    easel.canvas.navigation.mirror()
     assert np.array_equal(easel.seen(), pixels[200:500, 200:600, :3][:, ::-1])
-    easel.canvas.mirror()
-    easel.canvas.turn(180)
+    easel.canvas.navigation.mirror()
+    easel.canvas.navigation.turn(180)
     assert np.array_equal(easel.seen(), pixels[200:500, 200:600, :3][::-1, ::-1])
 
 
@@ -55,7 +55,7 @@ def test_a_picture_longer_than_a_raster_may_be_is_shown_whole_and_at_its_end(qtb
     pixels[:, ::2, :3] = 40
     pixels[:, -3:, :3] = (200, 0, 0)
     easel = Easel(qtbot, Document.of_picture(pixels))
-    easel.canvas.fit()
+    easel.canvas.navigation.fit()
     assert easel.seen().any()
     easel.look(zoom=1.0, x=70_000 - 100, y=20)
     seen = easel.seen()
@@ -235,11 +235,11 @@ def test_the_legend_goes_with_the_influence_of_a_reference_picture(qtbot: QtBot)
     easel.session.set_view(legend=True)
     easel.session.set_options(tool="move")
     easel.session.activate(exemplar=easel.session.document.exemplars[0].id)
-    assert not easel.canvas._legend_shown()
+    assert not easel.canvas.renderer._legend_shown()
     easel.session.set_options(tool="strength")
-    assert easel.canvas._legend_shown()
-    easel.canvas._cursor = Point(200, 150)
-    reading = easel.canvas._reading()
+    assert easel.canvas.renderer._legend_shown()
+    easel.canvas.renderer.pointer = Point(200, 150)
+    reading = easel.canvas.renderer._reading()
     assert reading is not None
     assert (reading.share, reading.words) == (0.5, "50\u202f%")
 
@@ -288,7 +288,7 @@ def test_on_a_fine_screen_things_lie_where_they_belong(
     exemplar = Exemplar.of("red", red, Placement(130, 70))
     easel = Easel(qtbot, document.adding_exemplar(exemplar) if large else document)
     easel.session.set_view(overlay="off")
-    easel.canvas.set_viewport(replace(easel.canvas.viewport, ratio=2.0, zoom=2.0, x=200, y=150))
+    easel.canvas.navigation.set_viewport(replace(easel.canvas.viewport, ratio=2.0, zoom=2.0, x=200, y=150))
     if not large:
         easel.session.run()
         easel.session.report(Preview(Rect(100, 50, 160, 90), red))
@@ -405,13 +405,13 @@ def test_any_way_there_looks_the_same_as_drawn_afresh(
     session, canvas = easel.session, easel.canvas
     session.set_view(overlay=overlay)
     if turned:
-        canvas.turn(15)
+        canvas.navigation.turn(15)
     for act, a, b in acts:
         match act:
             case "pan":
-                canvas.pan(a, b)
+                canvas.navigation.pan(a, b)
             case "zoom":
-                canvas.zoom_by(a)
+                canvas.navigation.zoom_by(a)
             case "stroke":
                 stroke = Stroke(session.document.strength, Brush(size=90, hardness=0.3), SetTo(0.8))
                 stroke.add([Sample(a, b), Sample(a + 120, b + 40)])
@@ -425,11 +425,11 @@ def test_any_way_there_looks_the_same_as_drawn_afresh(
             case "redo":
                 session.redo()
             case "mirror":
-                canvas.mirror()
+                canvas.navigation.mirror()
         easel.sharp()
     other = Easel(qtbot, session.document)
     other.session.set_view(overlay=overlay)
-    other.canvas.set_viewport(canvas.viewport)
+    other.canvas.navigation.set_viewport(canvas.viewport)
     assert isinstance(canvas.viewport, Viewport)
     difference = np.abs(easel.seen().astype(int) - other.seen())
     # Resampling cut at other places may round differently by one step, and a contour line may then fall one pixel aside.

@@ -26,7 +26,7 @@ from editor.document.document import Document
 from editor.document.exemplar import Exemplar
 from editor.document.item import Item
 from editor.geometry import Placement, Point, Size
-from tests.widgets.canvas.easel import LEFT, MIDDLE, NONE, RIGHT, Easel, disc, noise, soft
+from tests.support.canvas_driver import LEFT, MIDDLE, NONE, RIGHT, Easel, disc, noise, soft
 from widgets.session.options import ToolName
 
 PRESS, MOVE, RELEASE = QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove, QEvent.Type.MouseButtonRelease
@@ -50,7 +50,7 @@ def test_a_drag_is_press_moves_and_release_in_picture_pixels(easel: Easel) -> No
 
 def test_a_turned_and_mirrored_view_is_turned_back(easel: Easel) -> None:
     easel.look(zoom=2.0, rotation=90.0, x=100, y=100)
-    easel.canvas.mirror()
+    easel.canvas.navigation.mirror()
     expected = easel.canvas.viewport.to_document(230, 140)
     easel.point(MOVE, 230, 140)
     event = easel.note.events[-1]
@@ -130,7 +130,8 @@ def test_a_drag_that_pans_goes_on_under_another_button(easel: Easel) -> None:
     easel.point(MOVE, 130, 100, MIDDLE)
     assert easel.canvas.viewport.x == x - 30
     easel.point(RELEASE, 130, 100, MIDDLE)
-    assert not easel.canvas.panning
+    easel.point(MOVE, 160, 100, MIDDLE)
+    assert easel.canvas.viewport.x == x - 30
 
 
 def lose_focus(easel: Easel) -> None:
@@ -294,7 +295,7 @@ def _wheel(
 
 def test_the_wheel_zooms_at_the_cursor(easel: Easel, qtbot: QtBot) -> None:
     under = easel.canvas.viewport.to_document(130, 60)
-    with qtbot.waitSignal(easel.canvas.viewport_changed):
+    with qtbot.waitSignal(easel.canvas.navigation.changed):
         _wheel(easel, notches=3)
     assert easel.canvas.viewport.zoom == pytest.approx(1.2**3)
     assert easel.canvas.viewport.to_screen(*under) == pytest.approx((130, 60), abs=1.01)
@@ -335,26 +336,26 @@ def test_the_zoom_tool_zooms_in_and_with_alt_out(easel: Easel) -> None:
 
 
 def test_it_fits_until_somebody_zooms(easel: Easel) -> None:
-    easel.canvas.fit()
+    easel.canvas.navigation.fit()
     assert easel.canvas.viewport.zoom == easel.canvas.viewport.fitted(Size(800, 600)).zoom
     easel.canvas.resize(800, 300)
     assert easel.canvas.viewport.zoom == easel.canvas.viewport.fitted(Size(800, 600)).zoom
-    easel.canvas.zoom_to(1.0)
+    easel.canvas.navigation.zoom_to(1.0)
     easel.canvas.resize(500, 400)
     assert easel.canvas.viewport.zoom == 1
-    easel.canvas.zoom_in()
-    easel.canvas.zoom_out()
+    easel.canvas.navigation.zoom_in()
+    easel.canvas.navigation.zoom_out()
     assert easel.canvas.viewport.zoom == pytest.approx(1)
 
 
 def test_turning_in_steps_and_straight_again(easel: Easel) -> None:
-    easel.canvas.turn(15)
-    easel.canvas.turn(15)
-    easel.canvas.turn(-15)
+    easel.canvas.navigation.turn(15)
+    easel.canvas.navigation.turn(15)
+    easel.canvas.navigation.turn(-15)
     assert easel.canvas.viewport.rotation == 15
-    easel.canvas.straighten()
+    easel.canvas.navigation.straighten()
     assert easel.canvas.viewport.rotation == 0
-    easel.canvas.mirror()
+    easel.canvas.navigation.mirror()
     assert easel.canvas.viewport.mirrored
 
 
@@ -403,7 +404,7 @@ def test_keys_the_tool_does_not_use_go_on(easel: Easel) -> None:
 
 
 def test_another_size_starts_over(easel: Easel) -> None:
-    easel.canvas.zoom_to(4)
+    easel.canvas.navigation.zoom_to(4)
     easel.session.commit("Crop", Document.of_picture(soft(200, 100, 3)))
     assert easel.canvas.viewport.zoom == 1
     assert (easel.canvas.viewport.x, easel.canvas.viewport.y) == (100, 50)
@@ -473,14 +474,14 @@ def test_a_selection_marches_and_stops_when_it_is_gone(qtbot: QtBot) -> None:
     session.undo()
     empty = easel.shot()
     assert empty.pixelColor(200, 90).red() == empty.pixelColor(20, 20).red()
-    assert not easel.canvas._marching.isActive()
+    assert not easel.canvas.renderer.marching.isActive()
 
 
 def test_the_frame_shows_what_a_method_would_see(qtbot: QtBot) -> None:
     document = Document.of_picture(np.full((600, 800, 4), 128, np.uint8))
     easel = Easel(qtbot, document)
     session = easel.session
-    easel.canvas.fit()
+    easel.canvas.navigation.fit()
     session.commit("Paint", document.with_strength(document.strength.write(300, 200, np.ones((40, 60), np.float32))))
     session.set_view(frame=True)
     qtbot.waitUntil(lambda: easel.canvas.framing.frame is not None)
@@ -496,7 +497,7 @@ def test_contour_lines_get_their_per_cents_when_the_hand_rests(qtbot: QtBot) -> 
     easel.session.set_view(overlay="contours")
     easel.look(zoom=1.0, x=200, y=150)
     easel.session.commit("Gradient", document.with_strength(document.strength.write(0, 0, slope)))
-    labels = easel.canvas._scene
+    labels = easel.canvas.renderer.scene
     qtbot.waitUntil(lambda: len(labels.labels) >= 4)
     found = {words: x for x, _, words in labels.labels}
     assert set(found) >= {"20\u202f%", "40\u202f%", "60\u202f%", "80\u202f%"}

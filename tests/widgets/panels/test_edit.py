@@ -15,7 +15,8 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft
 from editor.planning.plan import Plan
 from editor.requests.reports import Progress
-from tests.widgets.desk_stub import Worker, drag, painted, picture, result, with_exemplars, with_items
+from tests.support.session_cases import drag, painted, picture, result, with_exemplars, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.controls.slider import Slider
 from widgets.panels.edit import EditPanel, duration, progress_words
 from widgets.panels.more import More
@@ -26,7 +27,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def session(worker: Worker, qtbot: QtBot) -> Session:
+def session(worker: StubWorker, qtbot: QtBot) -> Session:
     return Session(picture(), worker)
 
 
@@ -83,7 +84,7 @@ def test_a_long_name_is_cut_and_stands_in_the_tool_tip(panel: EditPanel, session
     assert panel.button.sizeHint().width() <= panel.width() - 24
 
 
-def test_it_runs_and_then_stops(panel: EditPanel, session: Session, worker: Worker) -> None:
+def test_it_runs_and_then_stops(panel: EditPanel, session: Session, worker: StubWorker) -> None:
     session.commit("Paint", painted(session.document))
     QTest.mouseClick(panel.button, LEFT)
     assert [plan.action for plan in worker.ran] == ["fill"]

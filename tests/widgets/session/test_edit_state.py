@@ -13,14 +13,15 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft
 from editor.planning.plan import Plan, removal
-from tests.widgets.desk_stub import Worker, model, picture, with_exemplars, with_items
+from tests.support.session_cases import model, picture, with_exemplars, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.methods import Preset, method_of
 from widgets.session import edits
 from widgets.session.session import Session
 
 
 @pytest.fixture
-def session(worker: Worker, qtbot: QtBot) -> Session:
+def session(worker: StubWorker, qtbot: QtBot) -> Session:
     worker.known = [model(), model("Juggernaut", "stable-diffusion-xl"), model("Broken", problem="It lacks its VAE.")]
     return Session(picture(), worker)
 
@@ -61,7 +62,7 @@ def test_only_models_that_can_be_used_are_offered_and_the_first_is_taken(session
     assert session.draft.model == session.models()[0]
 
 
-def test_models_come_and_go(session: Session, worker: Worker, qtbot: QtBot) -> None:
+def test_models_come_and_go(session: Session, worker: StubWorker, qtbot: QtBot) -> None:
     session.choose_model(session.models()[1])
     worker.known.insert(0, model("New"))
     with qtbot.waitSignal(session.models_changed):
@@ -77,7 +78,7 @@ def test_models_come_and_go(session: Session, worker: Worker, qtbot: QtBot) -> N
 
 
 def test_a_model_that_is_put_into_use_is_used_here_too_but_an_own_choice_stays(
-    session: Session, worker: Worker
+    session: Session, worker: StubWorker
 ) -> None:
     first, second = session.models()
     session.use_model(second)

@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
 from editor.geometry import Rect
-from tests.widgets.desk_stub import Worker, painted, picture, result
+from tests.support.session_cases import painted, picture, result
+from tests.support.stub_worker import StubWorker
 from widgets.canvas.view import CanvasView
 from widgets.context_bar.bar import ContextualBar
 from widgets.session.session import Notice, Session
@@ -42,7 +43,7 @@ class Scene:
 
 @pytest.fixture
 def scene(qtbot: QtBot) -> Scene:
-    session = Session(painted(picture(600, 400)), Worker())
+    session = Session(painted(picture(600, 400)), StubWorker())
     canvas = CanvasView(session, make_tools(session))
     bar, strip = ContextualBar(session), Variations(session)
     stage = CanvasStack(session, canvas, bar, strip)
@@ -88,7 +89,7 @@ def test_the_strip_does_not_hide_what_is_judged(scene: Scene, rect: Rect, zoom: 
     paint(scene, rect)
     # The region lies at the lower edge of the screen.
     at = scene.canvas.viewport
-    scene.canvas.set_viewport(replace(at, zoom=zoom, x=300, y=400 - 300 / zoom))
+    scene.canvas.navigation.set_viewport(replace(at, zoom=zoom, x=300, y=400 - 300 / zoom))
     scene.session.run()
     place = scene.strip.geometry()
     assert scene.stage.rect().contains(place)
@@ -98,14 +99,14 @@ def test_the_strip_does_not_hide_what_is_judged(scene: Scene, rect: Rect, zoom: 
 def test_the_strip_stays_where_it_is_while_somebody_zooms(scene: Scene) -> None:
     scene.session.run()
     place = scene.strip.geometry()
-    scene.canvas.zoom_to(8.0)
+    scene.canvas.navigation.zoom_to(8.0)
     scene.session.job_result(result())
     assert scene.strip.geometry().center().y() == place.center().y()
 
 
 def test_messages_stand_below_a_strip_on_top(scene: Scene) -> None:
     paint(scene, Rect(0, 200, 600, 400))
-    scene.canvas.set_viewport(replace(scene.canvas.viewport, zoom=2.0, x=300, y=250))
+    scene.canvas.navigation.set_viewport(replace(scene.canvas.viewport, zoom=2.0, x=300, y=250))
     scene.session.run()
     scene.session.notice("Saved.")
     assert scene.strip.geometry().top() == MARGIN
@@ -113,7 +114,7 @@ def test_messages_stand_below_a_strip_on_top(scene: Scene) -> None:
 
 
 def test_messages_hide_as_little_of_the_picture_as_they_can(scene: Scene) -> None:
-    scene.canvas.set_viewport(
+    scene.canvas.navigation.set_viewport(
         replace(scene.canvas.viewport, zoom=1.0, x=300, y=300)
     )  # the lower part of the stage is free
     scene.session.notice("Saved.")
@@ -121,7 +122,7 @@ def test_messages_hide_as_little_of_the_picture_as_they_can(scene: Scene) -> Non
     assert scene.bar.isVisible()
     assert notices.bottom() < scene.bar.geometry().top()
     assert notices.top() > scene.stage.height() / 2
-    scene.canvas.set_viewport(replace(scene.canvas.viewport, x=300, y=200))
+    scene.canvas.navigation.set_viewport(replace(scene.canvas.viewport, x=300, y=200))
     scene.session.notice("Saved again.")
     assert scene.stage.notices.geometry().top() == MARGIN
 

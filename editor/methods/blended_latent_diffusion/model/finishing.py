@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from editor.content_key import content_key
 from editor.diffusion.backend import Backend, Image
 from editor.diffusion.finite import finite
-from editor.diffusion.fits import FitStore, content_key
+from editor.diffusion.fits import FitStore
 from editor.methods.blended_latent_diffusion.model.refinement import OUTSIDE, PHASE, RATES, STEPS, Learns, refined
 from editor.methods.blended_latent_diffusion.model.starting import Region
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings

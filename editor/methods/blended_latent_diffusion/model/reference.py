@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from editor.diffusion.backend import Backend, Image
+from editor.diffusion.blending import NoBlend
 from editor.diffusion.finite import sound_rows
 from editor.diffusion.noise import Noise
 from editor.diffusion.step import Step
@@ -33,7 +34,7 @@ ALWAYS_GUIDED = ("ref_sd2",)  # its script asks the network twice at any guidanc
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Late:
+class Late(NoBlend):
     """After every step, the last one too, the source at the level that was left, outside `free`, (1, 1, h, w) bool.
 
     `latents`: (1, C, h, w) clean. `fresh`: draws (B, C, h, w).
@@ -43,25 +44,13 @@ class Late:
     free: torch.Tensor
     fresh: Callable[[], torch.Tensor]
 
-    def before_step(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
-        """As it is."""
-        return latents
-
     def after_step(self, latents: torch.Tensor, estimate: Callable[[], torch.Tensor], step: Step) -> torch.Tensor:
         """The state with the source, noised, outside."""
         return torch.where(self.free, latents, step.noised(self.latents, self.fresh()))
 
-    def finalise(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
-        """As they are: nothing is restored."""
-        return latents
-
-    def released_fraction(self, steps: Sequence[Step]) -> list[float]:
-        """Nothing: these samplers remember no earlier steps."""
-        return [0.0] * len(steps)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Early:
+class Early(NoBlend):
     """Before every step the source at its level, mixed in by `free`, (T, 1, h, w) in [0, 1], one map for each step.
 
     After `pictures` steps it is instead the picture that a step pointed at which is mixed with the source: `again` takes clean latents to
@@ -88,14 +77,6 @@ class Early:
         if step.index - self.first < self.pictures:
             return latents
         return step.noised(self.again(estimate()), self.fresh()[1:])
-
-    def finalise(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
-        """As they are: nothing is restored."""
-        return latents
-
-    def released_fraction(self, steps: Sequence[Step]) -> list[float]:
-        """Nothing: these samplers remember no earlier steps."""
-        return [0.0] * len(steps)
 
 
 @torch.no_grad()

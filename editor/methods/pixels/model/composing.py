@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from editor.arrays import Map
 from editor.diffusion.backend import Backend, Image, PicturePrompt
 from editor.diffusion.blending import LatentBlend
 from editor.diffusion.noise import Noise
@@ -17,7 +18,7 @@ from editor.geometry import Rect
 from editor.methods.pixels.hold_counts import counts_of, owners
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
-from editor.requests.edit_request import REVISION, ExemplarInput, Map
+from editor.requests.edit_request import REVISION, ExemplarInput
 
 # Above this share of half-covered pixels the edges of an exemplar count as soft.
 SOFT = 0.02

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from editor.arrays import Map
 from editor.diffusion.backend import Backend
 from editor.diffusion.conditioning import conditioned_denoiser, schedule_for
 from editor.diffusion.denoise import denoise
@@ -21,7 +22,7 @@ from editor.methods.pixels.model.composing import Pass, picture_prompts, start
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.model_canvas.paste_back import Pasted, matched, paste_alpha, result_of
-from editor.requests.edit_request import EditRequest, ExemplarInput, Map
+from editor.requests.edit_request import EditRequest, ExemplarInput
 from editor.requests.reports import FinishEarly, Progress, Reports, emit_result, subprogress, without_results
 from editor.requests.results import EditResult
 
