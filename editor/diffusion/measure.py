@@ -7,6 +7,7 @@ it, which hold no matrix of scores.
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,12 +18,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts bytes of storages that were made while it is on and are still held. `peak`: the most at once."""
+    """Counts bytes of storages that were made while it is on and are still held.
+
+    live, peak: now, and the most at once
+    fullest: how large the storages were that were held at the fullest moment
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.live: int = 0
         self.peak: int = 0
+        self.fullest: tuple[int, ...] = ()
+        self._held: Counter[int] = Counter()
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -33,18 +40,25 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._count(storage)
         if function is torch.ops.aten.convolution.default and max(args[1].shape[2:]) > 1:
             # Its library lays what goes in by blocks of channels, in a copy that lives as long as the operation.
-            self.peak = max(self.peak, self.live + args[0].nbytes)
+            self._look(self.live + args[0].nbytes)
         return outcome
 
     def _count(self, storage: Any) -> None:
         size = storage.nbytes()
         self._known.add(storage)
         self.live += size
-        self.peak = max(self.peak, self.live)
+        self._held[size] += 1
+        self._look(self.live)
         weakref.finalize(storage, self._drop, size)
 
     def _drop(self, size: int) -> None:
         self.live -= size
+        self._held[size] -= 1
+
+    def _look(self, held: int) -> None:
+        if held > self.peak:
+            self.peak = held
+            self.fullest = tuple(self._held.elements())
 
 
 class FusedAttention(TorchFunctionMode):
@@ -59,10 +73,15 @@ class FusedAttention(TorchFunctionMode):
 
 def peak_bytes(run: Callable[[], object]) -> int:
     """The most that what `run` makes takes at once, beside what is there before."""
+    return traced(run).peak
+
+
+def traced(run: Callable[[], object]) -> LiveBytes:
+    """What `run` makes, beside what is there before."""
     live = LiveBytes()
     with torch.no_grad(), FusedAttention(), live:
         run()
-    return live.peak
+    return live
 
 
 def _storages(tree: Any) -> Iterator[Any]:

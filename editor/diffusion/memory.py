@@ -11,14 +11,14 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
 
 from editor.diffusion.families.base import PartSpec
 from editor.diffusion.families.torch_half import Networks
-from editor.diffusion.measure import peak_bytes
+from editor.diffusion.measure import traced
 from editor.geometry import Size
 from editor.models.configs import part_settings
 from editor.models.device import Device, DeviceKind
@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
 MiB = 2**20
 BYTES: Mapping[Precision, int] = {"float32": 4, "float16": 2, "bfloat16": 2}
 TILE_ABOVE = Size(1536, 1536).area  # working pixels; below, decoding in one piece is faster and leaves no seams
-# What a device keeps beside the arrays. The processor's allocator does not hand back blocks below 32 MiB, which came to 35 to 155 MB measured;
-# the cards' workspaces could not be measured.
-KEPT: Mapping[DeviceKind, int] = {"cuda": 256 * MiB, "mps": 256 * MiB, "cpu": 128 * MiB}
+# What a device keeps beside the arrays; the cards' workspaces could not be measured.
+KEPT: Mapping[DeviceKind, int] = {"cuda": 256 * MiB, "mps": 256 * MiB, "cpu": 64 * MiB}
+HANDED_BACK = 32 * MiB  # the processor's allocator keeps smaller blocks when they are let go
 SIDES = (32, 64)  # cells a side at which networks are measured
 USUAL = 2**16  # numbers a cell where a network cannot be measured; those of published models take less
 
@@ -104,7 +104,10 @@ class _Run:
         words = int(2 * shapes.words * size)
         by_role = {"denoiser": network, "decoder": decoder}
         active = {name: by_role.get(roles.get(name, "other"), words) for name in weights}
-        return Estimate(weights, network, decoder, words, KEPT[plan.device] + self._peak(plan, weights, active))
+        kept = KEPT[plan.device]
+        if plan.device == "cpu":
+            kept += shapes.kept_in_blocks(cells * at_once, size)
+        return Estimate(weights, network, decoder, words, kept + self._peak(plan, weights, active))
 
     def _peak(self, plan: Plan, weights: Mapping[str, int], active: Mapping[str, int]) -> int:
         if plan.placement == "whole":
@@ -121,6 +124,7 @@ class _Run:
 class _Shapes:
     """What was measured on the networks of a model.
 
+    fullest: of what makes the steps, as in `Measured`
     words: numbers that the fullest of its text encoders holds
     largest: numbers in the largest layer of what makes the steps
     tile: pixels a side that the decoder takes at once, 0 where it cannot
@@ -129,6 +133,7 @@ class _Shapes:
     """
 
     denoiser: Line
+    fullest: tuple[float, ...]
     decoder: Line
     words: float
     largest: int
@@ -147,23 +152,35 @@ class _Shapes:
         ]
         tiled = networks.decodes_in_slices
         side = decoder.get("sample_size", 512)
+        denoiser = measured(networks, family.denoiser, part_settings(info, family.denoiser))
         return cls(
-            measured(networks, family.denoiser, part_settings(info, family.denoiser)).line,
+            denoiser.line,
+            denoiser.fullest,
             measured(networks, family.decoder, decoder).line,
             max((each.line.always for each in words), default=0.0),
-            measured(networks, family.denoiser, part_settings(info, family.denoiser)).largest,
+            denoiser.largest,
             (side if isinstance(side, int) else 512) if tiled else 0,
             tiled,
             tiled and decoder.get("force_upcast", True) is True,
         )
 
+    def kept_in_blocks(self, cells: int, size: int) -> int:
+        """Bytes that stay with the allocator between steps. `cells`: of all pictures; `size`: bytes a number."""
+        blocks = (numbers * cells * size for numbers in self.fullest)
+        return int(sum(block for block in blocks if block < HANDED_BACK))
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a network holds beside its weights, and how many numbers its largest layer has."""
+    """What a network holds beside its weights.
+
+    largest: numbers in its largest layer
+    fullest: numbers a cell in each of the arrays that it holds at its fullest moment
+    """
 
     line: Line
     largest: int
+    fullest: tuple[float, ...] = ()
 
 
 def measured(networks: Networks, spec: PartSpec, settings: Mapping[str, Any]) -> Measured:
@@ -197,7 +214,9 @@ def _measured(question: _Question) -> Measured:
         with torch.device("meta"):
             network = networks.empty(spec.name, json.loads(question.settings)).eval()
         sides = SIDES if spec.role in ("denoiser", "decoder") else SIDES[:1]
-        peaks = [_numbers(networks, spec.name, network, Size(side, side)) for side in sides]
+        traces = [traced(partial(networks.evaluate, spec.name, network, Size(side, side), 1)) for side in sides]
+        itemsize = next(network.parameters()).itemsize
+        peaks = [trace.peak / itemsize for trace in traces]
         largest = max((each.numel() for each in network.parameters()), default=0)
     except Exception:  # settings of a stranger: libraries raise of every kind about them, and loading will say it
         log.info("The %s cannot be measured", spec.label, exc_info=True)
@@ -205,10 +224,5 @@ def _measured(question: _Question) -> Measured:
     if len(peaks) == 1:
         return Measured(Line(peaks[0], 0.0), largest)
     slope = (peaks[1] - peaks[0]) / (SIDES[1] ** 2 - SIDES[0] ** 2)
-    return Measured(Line(peaks[0] - slope * SIDES[0] ** 2, slope), largest)
-
-
-def _numbers(networks: Networks, name: str, network: Any, cells: Size) -> float:
-    """Numbers of the network's precision that it holds at once."""
-    itemsize: int = next(network.parameters()).itemsize
-    return peak_bytes(lambda: networks.evaluate(name, network, cells, 1)) / itemsize
+    fullest = tuple(block / itemsize / SIDES[1] ** 2 for block in traces[1].fullest)
+    return Measured(Line(peaks[0] - slope * SIDES[0] ** 2, slope), largest, fullest)
