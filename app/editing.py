@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.runner import Runner, internal_error, out_of_memory
-from editor.edits.dispatch import at_strengths, candidates, frame_for, make_request, repair
+from editor.edits.dispatch import at_strengths, candidates, make_request, repair
 from editor.errors import EditorError, readable
 from editor.io.images import Picture, read_image
 from editor.jobs import Replaced
@@ -35,14 +35,14 @@ log = logging.getLogger(__name__)
 def request(asked: EditJob) -> CandidatesRequest | StrengthsRequest:
     """For all the results that are wanted. Raises `InvalidRequest`."""
     if asked.strengths:
-        return at_strengths(asked.document, asked.draft, asked.strengths, asked.planned)
-    return candidates(make_request(asked.document, asked.draft, asked.planned), asked.wanted)
+        return at_strengths(asked.document, asked.draft, asked.strengths, asked.planned, asked.methods)
+    return candidates(make_request(asked.document, asked.draft, asked.planned, asked.methods), asked.wanted)
 
 
 def repair_request(mend: EdgeRepairJob) -> RepairRequest:
     """For the edge of a result that was accepted. Raises `InvalidRequest`."""
     asked = mend.candidate.asked
-    made = make_request(asked.document, asked.draft, asked.planned)
+    made = make_request(asked.document, asked.draft, asked.planned, asked.methods)
     return repair(made, mend.candidate.result, mend.how)
 
 
@@ -83,7 +83,7 @@ async def assess(session: Session, runner: Runner, asked: EditJob, done: Callabl
 
     `done` hears of the newest question of a session only.
     """
-    frame, model = frame_for(asked.document, asked.draft, asked.planned), asked.draft.model
+    frame, model = asked.method.frame(asked.document, asked.draft, asked.planned), asked.draft.model
     if frame is None or model is None:
         done(None)
         return
@@ -178,7 +178,7 @@ class Editing:
             self._early[session].set()
 
     def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
-        asked = EditJob.of(session.plan, session.document, session.draft)
+        asked = EditJob.of(session.plan, session.document, session.draft, methods=session.methods)
         task = self._start(assess(session, self._runner, asked, done), partial(_tell, session))
         self._assessing[session] = task
         task.add_done_callback(lambda ended: self._forget(self._assessing, session, ended))

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from editor.document.colour import convert, same_space
-from editor.errors import ModelUnavailable, NotFinite, OutOfMemory, let_go
-from editor.methods import METHODS, MODEL_METHODS
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.errors import InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go
+from editor.execution import EXECUTIONS, Execution, Executions
 from editor.model_canvas.translucent import as_translucent, preview_as_translucent
 from editor.models.device import INSTALL, NOT_INSTALLED
 from editor.models.info import ModelInfo
@@ -28,6 +27,7 @@ from editor.requests.edit_request import (
     SegmentRequest,
     StrengthsRequest,
 )
+from editor.requests.method_settings import MethodSettings, Use
 from editor.requests.reports import (
     FinishEarly,
     Preview,
@@ -60,8 +60,9 @@ LOADING = 0.25  # of the whole, where a model must be loaded first
 class Engine:
     """Runs requests one at a time. It keeps what is dear to load: the model that was used last.
 
-    `library`: where models are; asked anew for every request, since people add some while the program runs. `learned`: a folder for what is learned
-    about pictures, up to a bound; without one it is kept in memory.
+    library: where models are; asked anew for every request, since people add some while the program runs
+    learned: a folder for what is learned about pictures, up to a bound; without one it is kept in memory
+    executions: how each method is carried out, by its settings class
     """
 
     def __init__(
@@ -69,7 +70,9 @@ class Engine:
         library: Callable[[], Library] = Library,
         segmenter: Segmenter | None = None,
         learned: Path | None = None,
+        executions: Executions = EXECUTIONS,
     ) -> None:
+        self._executions = executions
         self._library = library
         self._learned = learned
         self._segmenter = segmenter or GrabCut()
@@ -137,12 +140,21 @@ class Engine:
         return tuple(results)
 
     def _candidates(self, request: CandidatesRequest, *, ranked: bool = True) -> Reports[tuple[EditResult, ...]]:
-        if type(request.request.settings) in METHODS:
-            return (yield from self._without_model(request))
+        execution = self._execution(request.request.settings)
+        if execution.edit is not None:
+            return (yield from self._without_model(request, execution.edit))
         return (yield from self._with_model(request, ranked))
 
-    def _without_model(self, request: CandidatesRequest) -> Reports[tuple[EditResult, ...]]:
-        edit, count = METHODS[type(request.request.settings)](), len(request.seeds)
+    def _execution(self, settings: MethodSettings) -> Execution:
+        kind = next((base for base in type(settings).__mro__ if base in self._executions), None)
+        if kind is None:
+            raise InvalidRequest("This version of the program does not know how to make this edit.", "Choose a method.")
+        return self._executions[kind]()
+
+    def _without_model(
+        self, request: CandidatesRequest, edit: Callable[[EditRequest], Reports[EditResult]]
+    ) -> Reports[tuple[EditResult, ...]]:
+        count = len(request.seeds)
         results: list[EditResult] = []
         for number, seed in enumerate(request.seeds):
             one = edit(replace(request.request, seed=seed))
@@ -158,7 +170,9 @@ class Engine:
         from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_cache`
         from editor.diffusion.model_cache import translate_oom  # noqa: PLC0415  as above
 
-        edit, seeds = MODEL_METHODS[type(request.request.settings)](), request.seeds
+        edit, seeds = self._execution(request.request.settings).edit_on_model, request.seeds
+        if edit is None:
+            raise TypeError(f"{type(request.request.settings).__name__} has no edit")
         low = 0.0 if cache.has(info) else LOADING
         backend = yield from subprogress(translate_oom(cache.acquire(info, request.request)), 0.0, low)
         at_once, left = len(seeds), list(seeds)
@@ -169,7 +183,7 @@ class Engine:
             # Asked again each time: what ranks has taken some of the memory.
             at_once = min(at_once, cache.max_batch(info, request.request, len(left)))
             chunk, past = left[:at_once], len(seeds) - len(left)
-            run = _Watched(translate_oom(diagnosed(edit(request.request, chunk, backend), backend)))
+            run = _Watched(translate_oom(diagnosed(edit(request.request, chunk, backend, self._fit_store()), backend)))
             begin, end = (low + (1 - low) * count / len(seeds) for count in (past, past + len(chunk)))
             words = f" · {_numbers(past, len(chunk), len(seeds))}" if len(seeds) > 1 else ""
             new: Sequence[EditResult]
@@ -204,7 +218,7 @@ class Engine:
 
     def _ranking(self, cache: ModelCache, info: ModelInfo, request: EditRequest) -> Ranking | None:
         """How to rank the results, None where there is nothing to rank them by."""
-        if not isinstance(request.settings, BlendedSettings) or not request.prompt.strip():
+        if Use.RANKING not in request.settings.uses or not request.prompt.strip():
             return None
         from editor.diffusion.ranking import Ranking  # noqa: PLC0415  torch, as in `_model_cache`
 
@@ -213,7 +227,7 @@ class Engine:
             found = ranker_for(self._library(), info)
             return None if found is None else cache.scorer(found)
 
-        return Ranking(get, request, request.settings.rank)
+        return Ranking(get, request, request.settings.ranking_look)
 
     def _repair(self, request: RepairRequest) -> Reports[EditResult]:
         info = self._library().find(request.request.model)
@@ -221,8 +235,10 @@ class Engine:
         cache = self._model_cache()
         from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_cache`
         from editor.diffusion.model_cache import translate_oom  # noqa: PLC0415  as above
-        from editor.methods.blended_latent_diffusion.model import repair  # noqa: PLC0415  as above
 
+        repair = self._execution(request.request.settings).repair
+        if repair is None:
+            raise InvalidRequest("This edit leaves nothing that could be repaired.", "Run it again another way.")
         low = 0.0 if cache.has(info) else LOADING
         backend = yield from subprogress(translate_oom(cache.acquire(info, request.request)), 0.0, low)
         mending = diagnosed(repair(request, backend, self._fit_store()), backend)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication
 from qasync import QEventLoop
 
 from app.collector import collect_due
+from tests.support.leaks import Surroundings
 from tests.support.waiting import Play
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -28,10 +29,23 @@ gc.disable()
 
 
 @pytest.fixture(autouse=True)
-def garbage() -> Iterator[None]:
-    """What automatic collection would do, after each test."""
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that leaves something behind (see `tests.support.leaks`), and does what automatic collection would.
+
+    Warnings in the log are let pass where a test asks for `caplog` or is marked with `logs`.
+    """
+    before = Surroundings()
+    before.listen()
     yield
+    expected = "caplog" in request.fixturenames or request.node.get_closest_marker("logs") is not None
+    left = before.left(logs=expected)
     collect_due()
+    if left:
+        if os.environ.get("LEAKS"):
+            with open(os.environ["LEAKS"], "a") as file:
+                file.write("".join(f"{request.node.nodeid}\t{each}\n" for each in left))
+            return
+        pytest.fail("left behind: " + "; ".join(left), pytrace=False)
 
 
 @pytest.fixture(autouse=True)

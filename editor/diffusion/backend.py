@@ -20,8 +20,8 @@ from editor.diffusion.schedule import Schedule
 from editor.diffusion.step import Step
 from editor.geometry import Size
 from editor.models.info import ModelInfo
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import Reports
+from editor.requests.samplers import Sampler
 
 Image = NDArray[np.float32]  # (H, W, 3), 0 to 1
 

@@ -18,7 +18,7 @@ import torch
 from editor.diffusion.predictions import PREDICTIONS, Prediction
 from editor.diffusion.step import Step
 from editor.errors import InvalidRequest
-from editor.requests.edit_request import Sampler
+from editor.requests.samplers import Sampler
 
 SAMPLERS: MappingProxyType[Sampler, type] = MappingProxyType(
     {

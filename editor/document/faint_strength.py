@@ -17,6 +17,9 @@ from editor.geometry import Rect
 FAINTEST = 0.5 / 255
 """Strength up to which a pixel is kept as it is: half of the smallest step of 8 bits."""
 
+DEAD_BAND = 4 / 255
+"""Maps of 8 bits have noise near their ends, above all as JPEG: closer than this counts as the end."""
+
 
 def threshold(overall: float = 1.0) -> float:
     """The painted value up to which nothing is left at an overall strength of 0 to 1; above 1 where that leaves nothing of anything."""

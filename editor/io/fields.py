@@ -38,6 +38,15 @@ class Fields:
         """Whether the field is there and says anything."""
         return self._held.get(name) is not None
 
+    @property
+    def all(self) -> dict[str, object]:
+        """Everything in it, unread."""
+        return dict(self._held)
+
+    def value(self, name: str) -> object:
+        """Whatever stands there."""
+        return self._get(name)
+
     def whole(self, name: str, low: float = -MAX_WHOLE, high: float = MAX_WHOLE) -> int:
         """A whole number between `low` and `high`, both included."""
         value = self._get(name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -28,15 +27,11 @@ from editor.io.fields import Fields
 from editor.io.limits import MAX_COUNTS, MAX_DPI, MAX_NEXT_ID, MIN_DPI, Mending, numbered, placed
 from editor.io.metadata import unpack_extras
 from editor.io.planes import Planes, TileStore
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.methods.pixels.settings import PixelsSettings
-from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.methods.registry import METHODS
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
 
-SETTINGS: Final[Mapping[str, type[MethodSettings]]] = MappingProxyType(
-    {kind.__name__: kind for kind in (QuickFillSettings, PixelsSettings, BlendedSettings)}
-)
+SETTINGS: Final[Mapping[str, type[MethodSettings]]] = METHODS.settings_by_id
 """Settings classes by the names that recipes have for them."""
 
 # What stands in a manifest: of the file, and of the document.

@@ -15,8 +15,9 @@ from editor.arrays import Map, Mask, Pixels
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect, Size
 from editor.requests.frame import Frame
-from editor.requests.method_settings import MethodSettings
+from editor.requests.method_settings import MethodSettings, Use
 from editor.requests.opaque import NOTHING, Opaque
+from editor.requests.samplers import Sampler
 from editor.requests.settings_fields import Range, check_ranges
 
 REVISION: Final = 3
@@ -36,7 +37,6 @@ REVISION: Final = 3
 MAX_ID: Final = 2**53
 """The highest number of a layer, item or exemplar: what JSON of any program keeps exactly."""
 
-Sampler = Literal["", "euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm", "ddpm", "pndm"]
 Action = Literal["fill", "remove", "move", "blend"]
 
 
@@ -209,7 +209,7 @@ class RepairRequest:
     def __post_init__(self) -> None:
         if self.latents.ndim != 3 or self.latents.dtype != np.float32 or not np.isfinite(self.latents).all():
             raise InvalidRequest("What the edit ended with is damaged.", "Run the edit again.")
-        if not self.request.settings.leaves_latents:
+        if Use.REPAIR not in self.request.settings.uses:
             raise InvalidRequest("This edit leaves nothing that could be repaired.", "Run it again another way.")
         self.latents.setflags(write=False)
 

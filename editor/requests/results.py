@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.geometry import Rect
-from editor.requests.edit_request import REVISION, Action, EditRequest, Sampler, Subject
+from editor.requests.edit_request import REVISION, Action, EditRequest, Subject
 from editor.requests.method_settings import MethodSettings, UnknownSettings
 from editor.requests.opaque import NOTHING, Opaque
+from editor.requests.samplers import Sampler
 from editor.requests.settings_fields import HomePath, Length, Range
 
 

@@ -19,6 +19,8 @@ from app.dev.bench.truth_methods import Stage
 from app.dev.practice.world import World
 from editor.arrays import Pixels
 from editor.methods.blended_latent_diffusion.model import edit_batch
+from editor.methods.blended_latent_diffusion.model.reference import edit_batch as published
+from editor.methods.blended_latent_diffusion.reference import ReferenceBlendedSettings
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 
@@ -52,7 +54,8 @@ def made(
     """One picture for each seed; around the region it is the source to the byte."""
     settings = told or BlendedSettings(feather=0)
     request = stage.request(case, prompt=words, settings=settings, **more)
-    pictures = [laid_on(case.source, each) for each in outcome(edit_batch(request, seeds, stage.model.backend))]
+    edit = published if isinstance(settings, ReferenceBlendedSettings) else edit_batch
+    pictures = [laid_on(case.source, each) for each in outcome(edit(request, seeds, stage.model.backend))]
     for picture in pictures:
         assert np.array_equal(picture[~case.region], case.source[~case.region])
     return pictures
@@ -82,7 +85,7 @@ def test_another_background_comes_behind_a_thing_that_stays(stage: Stage, world:
 @pytest.mark.parametrize("rule", ["ref_ldm", "ref_sd2", "ref_sdxl"])
 def test_the_published_rules_follow_words_too(stage: Stage, world: World, rule: Any) -> None:
     asked = cases(world, "replace")[:3]
-    told = BlendedSettings(feather=0, rule=rule)
+    told = ReferenceBlendedSettings(feather=0, rule=rule)
     assert any(share(stage, case, made(stage, case, case.local_prompt, told=told)) for case in asked)
 
 

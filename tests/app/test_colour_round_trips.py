@@ -32,6 +32,7 @@ from editor.io.project import load_project, read_thumbnail, save_project
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.methods.registry import METHODS
 from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.planning.draft import Draft
@@ -334,7 +335,9 @@ def test_a_model_sees_srgb_and_its_result_is_the_documents(method: PixelsSetting
         document = document.with_strength(strength)
         if isinstance(method, PixelsSettings):
             document = document.adding_exemplar(exemplar)
-        draft = replace(Draft(), settings=method, model=info, seed=3, steps=2, strength=0.7, prompt="a red ball")
+        draft = replace(
+            Draft(QuickFillSettings()), settings=method, model=info, seed=3, steps=2, strength=0.7, prompt="a red ball"
+        )
         request = make_request(document, draft)
         seen: list[Report] = []
         result = drive(engine.run(request), seen)
@@ -359,7 +362,7 @@ def test_quick_fill_works_in_the_documents_own_colours() -> None:
     pixels[30:34, 30:34] = (250, 10, 10, 255)
     document = Document.of_picture(pixels, metadata=Metadata(adobe_rgb()))
     document = document.with_strength(Tiles.filled((64, 64), 0, np.float32).write(28, 28, np.ones((8, 8), np.float32)))
-    request = make_request(document, replace(Draft.for_document(document), seed=1))
+    request = make_request(document, replace(METHODS.first_draft(document), seed=1))
     assert request.icc is None
     result = drive(Engine().run(request))
     _, after = apply_result(document, result, document)
@@ -374,10 +377,10 @@ def test_previews_and_every_result_come_in_the_documents_colours(monkeypatch: py
         yield Preview(whole, pixels)
         return EditResult(whole, pixels, Recipe.of(request))
 
-    monkeypatch.setattr("editor.engine.METHODS", {QuickFillSettings: lambda: edit})
+    monkeypatch.setattr("editor.methods.quick_fill.editing.edit", edit)
     document = Document.of_picture(np.full((8, 8, 4), 255, np.uint8))
     document = document.with_strength(Tiles.filled((8, 8), 1, np.float32))
-    request = replace(make_request(document, Draft()), icc=adobe_rgb())
+    request = replace(make_request(document, Draft(QuickFillSettings())), icc=adobe_rgb())
     seen: list[Report] = []
     returned = drive(Engine().run(candidates(request, 2)), seen)
     shown = [report.pixels for report in seen if isinstance(report, Preview)]

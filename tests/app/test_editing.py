@@ -217,6 +217,7 @@ class TestRaces:
 
         tell(story, make_engine=lambda: engine)
 
+    @pytest.mark.logs
     def test_too_little_memory_for_the_request_is_said_so(
         self, tell: Tell, photo: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -235,6 +236,7 @@ class TestRaces:
 
         tell(story)
 
+    @pytest.mark.logs
     def test_a_mistake_in_what_follows_an_outline_leaves_the_running_edit_alone(self, tell: Tell, photo: Path) -> None:
         engine = OnDemand()
 

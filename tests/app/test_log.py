@@ -64,6 +64,7 @@ def test_said_once_for_a_place(play: Play, act: str, caplog: pytest.LogCaptureFi
     assert "ValueError at" in records[-1].getMessage()
 
 
+@pytest.mark.logs
 def test_other_threads_are_heard(play: Play) -> None:
     said: list[str] = []
 
@@ -90,6 +91,7 @@ def test_nobody_is_told_after_the_end(caplog: pytest.LogCaptureFixture) -> None:
     assert "Nobody caught this" in caplog.text
 
 
+@pytest.mark.logs
 def test_a_picture_that_cannot_be_painted_is_said_once_and_work_goes_on(
     tell: Tell, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

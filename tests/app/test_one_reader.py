@@ -26,10 +26,10 @@ from editor.io.project import save_project
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
 from editor.models.library import Library
 from editor.planning.draft import Draft
-from editor.planning.first_strength import first_strength
 from editor.requests.edit_request import CandidatesRequest, EditRequest
 from tests.support.canvas_driver import Easel
 from tests.support.colour_files import adobe_rgb, display_p3, exif, gama, iccp, linear_grey, patches, png, saved, tiff
@@ -37,7 +37,6 @@ from tests.support.session_cases import model
 from widgets.canvas.drop import DropChip
 from widgets.canvas.drop_choices import take
 from widgets.incoming import picture_of, source_of
-from widgets.methods import method_of
 from widgets.session.session import Notice, Session
 
 Pixels = NDArray[np.uint8]
@@ -295,10 +294,10 @@ def test_the_first_strength_is_one(
     kind = QuickFillSettings if settings is None else type(settings)
     session.choose_method(kind)
     if isinstance(settings, BlendedSettings) and settings.region == "outside":
-        session.choose_preset(next(each for each in method_of(settings).presets if each.name == "Background"))
+        session.choose_preset(next(each for each in METHODS.of(settings).presets if each.name == "Background"))
     drafts: list[Draft] = []
 
-    def make_request(document: Document, draft: Draft) -> EditRequest:
+    def make_request(document: Document, draft: Draft, methods: Methods) -> EditRequest:
         drafts.append(draft)
         raise InvalidRequest("enough")
 
@@ -312,7 +311,7 @@ def test_the_first_strength_is_one(
     pairs = ["region=outside"] if isinstance(settings, BlendedSettings) and settings.region == "outside" else []
     with pytest.raises(InvalidRequest, match="enough"):
         batch.edit_file(photo, photo, tmp_path / "out.png", seed=1, settings=pairs, model=chosen)
-    assert drafts[0].strength == session.draft.strength == first_strength(settings or QuickFillSettings(), info)
+    assert drafts[0].strength == session.draft.strength == METHODS.of(kind).first_strength(info, settings)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +325,7 @@ def test_an_exemplar_has_the_pictures_colours_by_every_way_in(
     other.write_bytes(png(np.full((24, 32, 3), (60, 200, 60), np.uint8), [] if source is None else [iccp(source)]))
     documents: list[Document] = []
 
-    def make_request(document: Document, draft: Draft) -> EditRequest:
+    def make_request(document: Document, draft: Draft, methods: Methods) -> EditRequest:
         documents.append(document)
         raise InvalidRequest("enough")
 

@@ -133,7 +133,7 @@ def test_click_to_segment_make_an_item_drag_it_and_heal_the_hole(tell: Tell, pho
         hole = now[150:300, 420:440, :3].astype(int)
         assert hole[..., 0].mean() < 90, "orange petals are still in the hole"
         far = np.ones(was.shape[:2], bool)
-        reach = item.rect.unite(rest.rect).grow(session.draft.grow + 4).intersect(opened.rect)
+        reach = item.rect.unite(rest.rect).grow(session.draft.settings.margin + 4).intersect(opened.rect)
         far[reach.slices] = False
         assert not differs(opened, healed)[far].any()
 

@@ -18,9 +18,10 @@ from editor.document.compose import flatten
 from editor.document.document import Document
 from editor.edits.apply import apply_result
 from editor.geometry import Size
-from editor.methods.blended_latent_diffusion.model import edit, edit_batch
+from editor.methods.blended_latent_diffusion.model import editing, reference
 from editor.methods.blended_latent_diffusion.model.refinement import Learns
 from editor.methods.blended_latent_diffusion.model.starting import Region
+from editor.methods.blended_latent_diffusion.reference import ReferenceBlendedSettings
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest, Repair
@@ -39,7 +40,16 @@ LEARNS: tuple[Learns, ...] = ("decoder", "latents")
 
 
 def settings(**more: Any) -> BlendedSettings:
-    return BlendedSettings(**{"match_tone": "off", "thin": "off", **more})
+    """Of ours, or with `rule` of a published one."""
+    values = {"match_tone": "off", "thin": "off", **more}
+    if values.get("rule", "canonical") != "canonical":
+        return ReferenceBlendedSettings(**values)
+    return BlendedSettings(**{name: value for name, value in values.items() if name not in ("rule", "pixel_blending")})
+
+
+def made_by(request: EditRequest) -> Any:
+    """The module that makes the edit: ours, or that of the published rules."""
+    return reference if isinstance(request.settings, ReferenceBlendedSettings) else editing
 
 
 def wish(region: Map | None = None, told: BlendedSettings | None = None, **more: Any) -> EditRequest:
@@ -55,14 +65,14 @@ def final(result: EditResult) -> torch.Tensor:
 
 def run(request: EditRequest, model: Model | Backend) -> tuple[EditResult, torch.Tensor, Recorded]:
     recorded = Recorded(model.backend if isinstance(model, Model) else model)
-    result = drive(edit(request, recorded))
+    result = drive(made_by(request).edit(request, recorded))
     return result, final(result), recorded
 
 
 def candidates(
     request: EditRequest, seeds: Sequence[int], model: Model, seen: list[Report] | None = None
 ) -> tuple[EditResult, ...]:
-    return drive(edit_batch(request, seeds, model.backend), seen=seen)
+    return drive(made_by(request).edit_batch(request, seeds, model.backend), seen=seen)
 
 
 def found_of(reports: Sequence[Report]) -> list[EditResult]:

@@ -16,7 +16,8 @@ from editor.diffusion.loading import load
 from editor.diffusion.noise import Noise
 from editor.diffusion.step import Step
 from editor.geometry import Rect, Size
-from editor.methods.pixels.model import edit, edit_batch
+from editor.methods.pixels.model import editing, reference
+from editor.methods.pixels.reference import ReferencePixelsSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
@@ -74,10 +75,20 @@ class Recorded:
         return getattr(self.backend, name)
 
 
+def by_rule(rule: str = "hold", **more: Any) -> PixelsSettings:
+    """Settings of ours, "hold", or of a published rule."""
+    return PixelsSettings(**more) if rule == "hold" else ReferencePixelsSettings(**{"rule": rule, **more})
+
+
+def made_by(request: EditRequest) -> Any:
+    """The module that makes the edit: ours, or that of the published rules."""
+    return reference if isinstance(request.settings, ReferencePixelsSettings) else editing
+
+
 def run(request: EditRequest, model: Model) -> tuple[EditResult, torch.Tensor, Recorded]:
     """The result, the final latents of the last pass, and all that the model was asked."""
     recorded = Recorded(model.backend)
-    result = drive(edit(request, recorded))
+    result = drive(made_by(request).edit(request, recorded))
     return result, recorded.decoded[-1], recorded
 
 
@@ -87,7 +98,7 @@ def latents_of(request: EditRequest, model: Model) -> torch.Tensor:
 
 def batch_of(request: EditRequest, seeds: Sequence[int], model: Model) -> tuple[tuple[EditResult, ...], torch.Tensor]:
     recorded = Recorded(model.backend)
-    results = drive(edit_batch(request, seeds, recorded))
+    results = drive(made_by(request).edit_batch(request, seeds, recorded))
     return results, torch.cat(recorded.decoded)
 
 

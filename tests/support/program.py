@@ -27,6 +27,7 @@ from app.export_dialog import ExportDialog
 from app.runner import RunsRequests
 from app.settings import Settings
 from editor.document.exemplar import Exemplar
+from editor.methods.registry import METHODS, Methods
 from editor.requests.edit_request import CandidatesRequest
 from editor.requests.reports import FinishEarly, Progress, Reports, emit_result
 from tests.support.waiting import until
@@ -262,6 +263,8 @@ def on_a_desk(
     home: Path,
     make_engine: Callable[[], RunsRequests] | None = None,
     bundled: Sequence[Path] = (),
+    *,
+    methods: Methods = METHODS,
 ) -> Coroutine[Any, Any, None]:
     """The story, told on a fresh program that is put away afterwards."""
 
@@ -274,6 +277,7 @@ def on_a_desk(
             load_engine if make_engine is None else lambda _: OneByOne(make_engine()),
             recovery=home / "recovery",
             bundled=bundled,
+            methods=methods,
         )
         try:
             desk = Desk(application)

@@ -36,8 +36,8 @@ from editor.models.components import NetworkKind, whole
 from editor.models.info import ModelInfo
 from editor.models.model_folder import ModelFolder
 from editor.models.settings import NotUnderstood, check_scheduler
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import Reports
+from editor.requests.samplers import Sampler
 
 CELL = 4
 MOOD = "mood"

@@ -17,7 +17,7 @@ from editor.document.item import Item
 from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Rect, Size
-from editor.planning.change_map import says_all
+from editor.planning.exemplar_change import says_all
 from widgets.canvas.cached_sprite import Sprite
 from widgets.canvas.colour_map import Words, look_up
 from widgets.canvas.levels import from_level, level_for, map_at, picture_at, to_level

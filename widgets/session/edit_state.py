@@ -10,15 +10,12 @@ from PySide6.QtCore import Signal
 
 from editor.document.colour import convert_one
 from editor.document.document import Document
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.methods.pixels.settings import PixelsSettings
-from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.methods.base import AnyMethod, Preset
+from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
 from editor.planning.draft import Draft, Touch
-from editor.planning.first_strength import first_strength
-from editor.planning.plan import Plan, plans, touches
-from editor.requests.method_settings import MethodSettings
-from widgets.methods import Preset, method_of, with_preset
+from editor.planning.plan import WITHOUT_MODEL, Plan, touches
+from editor.requests.method_settings import MethodSettings, Use
 from widgets.session.document_model import DocumentModel
 from widgets.session.options import ToolName, ToolOptions, ViewOptions
 from widgets.session.scribbling import layer_to_scribble_on, only_just_begun, with_scribble
@@ -28,14 +25,17 @@ _ACTIVE: tuple[Literal["item", "exemplar", "scribble"], ...] = ("item", "exempla
 
 
 class EditState(DocumentModel):
-    """`active_changed()` when what is active, an option, the draft or the name changed. `words_wanted()` when words must be said next."""
+    """`methods`: those that can be chosen.
+
+    `active_changed()` when what is active, an option, the draft or the name changed. `words_wanted()` when words must be said next."""
 
     active_changed = Signal()
     words_wanted = Signal()
 
-    def __init__(self, document: Document, budget: int) -> None:
+    def __init__(self, document: Document, budget: int, methods: Methods = METHODS) -> None:
         super().__init__(document, budget)
-        self.draft = Draft.for_document(document)
+        self.methods = methods
+        self.draft = methods.first_draft(document)
         self._planned: tuple[Document, Draft, Plan, Plan | None] | None = None
         first = ToolOptions()
         self.options = replace(first, colour=convert_one(first.colour, None, document.metadata.icc))
@@ -59,7 +59,7 @@ class EditState(DocumentModel):
             layer = document.layers[-1].id if document.layers else None
         hint = None if self._scribble is None else document.layer(self._scribble)
         scribble = hint.id if hint is not None and hint.visible else None
-        scribbles = scribble != draft.scribble and isinstance(draft.settings, BlendedSettings)
+        scribbles = scribble != draft.scribble and Use.SCRIBBLE in draft.settings.uses
         if scribble is not None and scribbles:
             layer = scribble
         if (item, exemplar, scribble, layer) != (draft.item, draft.exemplar, draft.scribble, self.active_layer):
@@ -75,9 +75,12 @@ class EditState(DocumentModel):
             self.active_changed.emit()
 
     def activate(self, *, item: int | None = None, exemplar: int | None = None) -> None:
-        """Make one item or one exemplar the active thing; neither, to have none. Words alone take no exemplars: then the method changes as well."""
-        if exemplar is not None and item is None and isinstance(self.draft.settings, BlendedSettings):
-            self.choose_method(PixelsSettings)
+        """Make one item or one exemplar the active thing; neither, to have none. Where the method takes no exemplars it changes as well."""
+        uses = self.draft.settings.uses
+        if exemplar is not None and item is None and Use.EXEMPLARS not in uses:
+            taking = self.methods.using(Use.EXEMPLARS, *(uses & {Use.MODEL}))
+            if taking is not None:
+                self.choose_method(taking.settings)
         self.set_draft(item=item, exemplar=None if item is not None else exemplar)
 
     def redo(self) -> None:
@@ -112,6 +115,11 @@ class EditState(DocumentModel):
     # The draft of the next edit
 
     @property
+    def method(self) -> AnyMethod:
+        """The method in hand."""
+        return self.methods.of(self.draft.settings)
+
+    @property
     def plan(self) -> Plan:
         """What the one button would do now. What a gesture under way touches counts already."""
         return self._plans()[0]
@@ -126,7 +134,7 @@ class EditState(DocumentModel):
         if self._planned is None or self._planned[0] is not document or self._planned[1] is not draft:
             now = draft.touching(*touches(self.history.document, document, draft.scribble))
             # Several widgets ask after every change.
-            self._planned = document, draft, *plans(document, now)
+            self._planned = document, draft, *self.method.plans(document, now)
         return self._planned[2:]
 
     def commit(self, label: str, document: Document, merge: Hashable | None = None, *, by_hand: bool = True) -> None:
@@ -154,21 +162,24 @@ class EditState(DocumentModel):
 
     def choose_method(self, kind: type[MethodSettings], **changes: Any) -> None:
         """Make the change another way. What was set for the earlier method comes back with it. `changes`: of other fields of the draft."""
-        if isinstance(self.draft.settings, kind):
+        if type(self.draft.settings) is kind:
             return
-        if isinstance(self.draft.settings, BlendedSettings) and only_just_begun(self.history.document, self._scribble):
-            self.choose_preset(method_of(self.draft.settings).presets[0])
+        if Use.SCRIBBLE in self.draft.settings.uses and only_just_begun(self.history.document, self._scribble):
+            self.choose_preset(self.method.presets[0])
         draft = self.draft
         self._kept[type(draft.settings)] = draft.settings, draft.strength
-        settings, strength = self._kept.get(kind, (kind(), first_strength(kind, draft.model)))
+        first = self.methods.of(kind).first_strength(draft.model)
+        settings, strength = self._kept.get(kind, (kind(), first))
         if kind not in self._strength_set:
-            strength = first_strength(kind, draft.model)
+            strength = first
         self._set("draft", {"settings": settings, "strength": strength, **changes})
 
     @property
     def method_for_words(self) -> type[MethodSettings]:
         """How words are meant that are typed while a method is in hand that reads none."""
-        return PixelsSettings if any(each.visible for each in self.document.exemplars) else BlendedSettings
+        shown = any(each.visible for each in self.document.exemplars)
+        plain = self.methods.using(Use.WORDS, without=Use.EXEMPLARS)
+        return ((self.methods.using(Use.WORDS, Use.EXEMPLARS) if shown else plain) or plain or self.method).settings
 
     def ask_for_words(self) -> None:
         """Somebody wants an edit that begins with words."""
@@ -178,7 +189,7 @@ class EditState(DocumentModel):
 
     def choose_preset(self, preset: Preset) -> None:
         """Take a preset of the method in hand; one that begins from a scribble begins with a layer for it, or goes on with the one in hand."""
-        settings = with_preset(self.draft.settings, preset)
+        settings = self.method.with_preset(self.draft.settings, preset)
         if preset.scribble:
             self._begin_scribble()
         else:
@@ -218,8 +229,9 @@ class EditState(DocumentModel):
     def _without_scribble(self, draft: Draft) -> Draft:
         """What suits a scribble would leave too much of anything else."""
         self._scribbled = draft.settings, draft.strength
-        first = method_of(draft.settings).presets[0]
-        return replace(draft, settings=with_preset(draft.settings, first), strength=first.strength)
+        method = self.methods.of(draft.settings)
+        first = method.presets[0]
+        return replace(draft, settings=method.with_preset(draft.settings, first), strength=first.strength)
 
     def _with_scribble(self, draft: Draft) -> Draft:
         """As it was when there last was one."""
@@ -245,10 +257,10 @@ class EditState(DocumentModel):
     def draft_for(self, planned: Plan) -> Draft:
         """The draft that a plan is carried out with: things are taken out and moved without a model, whatever the method in hand."""
         draft = self.draft
-        if planned.action not in ("remove", "move") or not draft.settings.needs_model:
+        if planned.action not in WITHOUT_MODEL or not draft.settings.needs_model:
             return draft
-        first = Draft.for_document(self.document)
-        settings, strength = self._kept.get(QuickFillSettings, (first.settings, first.strength))
+        first = self.methods.first_draft(self.document)
+        settings, strength = self._kept.get(type(first.settings), (first.settings, first.strength))
         return replace(draft, settings=settings, strength=strength)
 
     def choose_model(self, model: ModelInfo | None) -> None:
@@ -256,7 +268,7 @@ class EditState(DocumentModel):
         changes: dict[str, Any] = {"model": model}
         kind = type(self.draft.settings)
         if kind.needs_model and kind not in self._strength_set:
-            changes["strength"] = first_strength(kind, model)
+            changes["strength"] = self.method.first_strength(model)
         self._set("draft", changes)
 
     def _set(self, name: str, changes: dict[str, Any]) -> None:

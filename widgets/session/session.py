@@ -23,6 +23,7 @@ from editor.edits.warnings import NOTHING_ADVICE, NOTHING_CAME, beyond_toys, cam
 from editor.errors import EditorError, InvalidRequest
 from editor.io.files import FileState
 from editor.io.images import Picture
+from editor.methods.registry import METHODS, Methods
 from editor.models.device import installed
 from editor.models.info import ModelInfo
 from editor.planning.draft import Draft
@@ -87,8 +88,9 @@ class Session(EditState):
         name: str = "Untitled",
         path: Path | None = None,
         budget: int = DEFAULT_BUDGET,
+        methods: Methods = METHODS,
     ) -> None:
-        super().__init__(document, budget)
+        super().__init__(document, budget, methods)
         self.name = name
         self.path = path
         self.on_disk: FileState | None = None
@@ -165,7 +167,9 @@ class Session(EditState):
         """
         last, self._last = self._last, None
         untouched = replace(self._first, model=self.draft.model, touched=self.draft.touched) == self.draft
-        if last is None or not last.settings.needs_model or not untouched or not installed():
+        if last is None or self.methods.find(last.settings) is None or not last.settings.needs_model:
+            return
+        if not untouched or not installed():
             return
         own = self.model_of(last.model)
         if own is not None:
@@ -324,7 +328,9 @@ class Session(EditState):
             self.set_draft(strength=candidate.strength)
         self.stepping.emit()
         asked = candidate.asked
-        label, document = apply_result(self.history.document, candidate.result, asked.document, asked.planned)
+        label, document = apply_result(
+            self.history.document, candidate.result, asked.document, asked.planned, self.methods
+        )
         layer = layer_of_result(document, candidate.result).id
         if self._outside is not None and document.rerun is None:
             # What was chosen for this edit stays chosen, as after any other, but for the seed, with which the next would come out the same, and the
@@ -593,7 +599,7 @@ class Session(EditState):
         if planned.action is None:
             self.notice(planned.reason)
             return None
-        return EditJob.of(planned, self.document, self.draft_for(planned))
+        return EditJob.of(planned, self.document, self.draft_for(planned), methods=self.methods)
 
     def _begin_next(self, job: Job) -> None:
         job = job.next()

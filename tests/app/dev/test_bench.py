@@ -147,6 +147,7 @@ def test_an_edit_of_a_large_picture_touches_only_its_region(tmp_path: Path) -> N
         ),
     ],
 )
+@pytest.mark.slow
 def test_the_benchmarks_of_pixels_measure_tiny_models_too(
     benchmark: str, less: dict[str, Any], names: set[str], qapp: object
 ) -> None:
@@ -165,6 +166,7 @@ def test_what_attention_control_costs_is_measured() -> None:
     assert all(np.isfinite(result.value) for result in results)
 
 
+@pytest.mark.slow
 def test_the_table_of_a_graphics_card_is_drawn_on_the_processor_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "REGION_SIDES", (256, 512))
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module: None)  # that needs a compiler, and minutes

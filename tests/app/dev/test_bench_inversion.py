@@ -20,7 +20,7 @@ def stage_of(steps: int) -> Stage:
     return Stage.load(MODELS, steps=steps, guidance_scale=4.0, exemplar_strength=1.0, settings=settings)
 
 
-def test_the_noise_that_is_found_leads_back_and_other_noise_does_not(one_thread: None) -> None:
+def test_the_noise_that_is_found_leads_back_and_other_noise_does_not() -> None:
     stage = stage_of(25)
     (seen,) = _scenes(stage, 1)
     with torch.no_grad():
@@ -32,7 +32,7 @@ def test_the_noise_that_is_found_leads_back_and_other_noise_does_not(one_thread:
     assert float((back - seen.latents).square().mean()) < 0.5 * float((elsewhere - seen.latents).square().mean())
 
 
-def test_a_new_word_stands_in_only_where_it_is_said(one_thread: None) -> None:
+def test_a_new_word_stands_in_only_where_it_is_said() -> None:
     stage = stage_of(2)
     new = torch.stack([torch.full((128,), 0.5), torch.full((128,), -0.5)])
     captions = [f"a {NEW} on grass", "a ball on grass"]
@@ -46,7 +46,7 @@ def test_a_new_word_stands_in_only_where_it_is_said(one_thread: None) -> None:
     torch.testing.assert_close(again, plain)  # nothing stays behind
 
 
-def test_a_word_is_learned_and_the_nets_stay(one_thread: None) -> None:
+def test_a_word_is_learned_and_the_nets_stay() -> None:
     stage = stage_of(2)
     seen = list(_scenes(stage, 2))
     before = {name: value.clone() for name, value in stage.model.stock.text_encoder.state_dict().items()}
@@ -59,6 +59,7 @@ def test_a_word_is_learned_and_the_nets_stay(one_thread: None) -> None:
         assert torch.equal(value, before[name])
 
 
+@pytest.mark.slow
 def test_it_writes_figures_tables_and_a_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {name: tmp_path / f"inversion.{name}" for name in ("json", "md", "png")}
     options = ["--scenes", "2", "--learned", "1", "--steps", "2", "--learning", "1"]

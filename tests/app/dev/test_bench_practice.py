@@ -58,6 +58,7 @@ def test_missed_gates_and_intervals_apart_are_named(tmp_path: Path) -> None:
     assert bars["text to picture, wrong thing"].ok is False
 
 
+@pytest.mark.slow
 def test_folders_are_measured_and_written(tmp_path: Path) -> None:
     one, two = write_untrained(tmp_path / "one"), write_untrained(tmp_path / "two")
     file = tmp_path / "practice.json"

@@ -37,7 +37,7 @@ from tests.editor.diffusion.attention_stage import (
     weights,
     written_out,
 )
-from tests.support import tiny_models as tiny
+from tests.support import tiny_models
 
 GUIDED = BatchLayout(("negative", "positive"), ("source", "target"))
 BY_ITSELF = Replace(compute=lambda call, own, source: own)
@@ -166,7 +166,7 @@ def test_sites_of_joint_attention() -> None:
 
 
 def test_text_first_in_flux() -> None:
-    with tiny.seeded(0):
+    with tiny_models.seeded(0):
         net = diffusers.FluxTransformer2DModel(
             patch_size=1,
             in_channels=4,
@@ -208,7 +208,7 @@ def test_text_first_in_flux() -> None:
 
 def test_padding_of_the_text_stays_unread_in_qwen_image() -> None:
     """Its processor takes arguments that diffusers hands only to processors which name them."""
-    with tiny.seeded(0):
+    with tiny_models.seeded(0):
         net = diffusers.QwenImageTransformer2DModel(
             patch_size=2,
             in_channels=16,

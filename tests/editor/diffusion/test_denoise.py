@@ -15,8 +15,8 @@ from editor.diffusion.denoise import MAX_RELEASED, Sampled, denoise
 from editor.diffusion.schedule import SAMPLERS, Schedule
 from editor.diffusion.step import Step
 from editor.geometry import Rect
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import Preview, Progress, Report, Reports
+from editor.requests.samplers import Sampler
 from tests.support.diffusion import at
 from tests.support.reports import drive
 

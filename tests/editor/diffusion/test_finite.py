@@ -30,8 +30,8 @@ from editor.geometry import Rect, Size
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
 from editor.models.rankers import RankerInfo
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import FinishEarly, Preview, Progress, Reports, outcome_of
+from editor.requests.samplers import Sampler
 from tests.support.diffusion import free, picture
 
 # diffusers' schedulers hand tensors to numpy in the old way.

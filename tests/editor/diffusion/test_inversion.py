@@ -128,6 +128,20 @@ def test_held_on_its_trajectory_a_picture_comes_back_whatever_the_network_says()
     assert len(seen) == STEPS
 
 
+def test_an_exploding_state_is_shown_to_the_network_at_unit_variance_of_its_own_level() -> None:
+    """The state that is looked at is the cleaner one; scaled by the level of the noisier one it would be too faint."""
+    schedule, seen = _schedule(diffusers.EulerDiscreteScheduler, "epsilon"), list[torch.Tensor]()
+
+    def network(latents: torch.Tensor, step: Step) -> torch.Tensor:
+        seen.append(latents)
+        return _smooth(latents, step)
+
+    inversion = outcome_of(invert(network, _random(0), schedule))
+    for latents, i in zip(seen, range(STEPS, 0, -1), strict=True):
+        sigma = float(schedule.sigmas[i])
+        assert (latents - inversion.at(i) / (sigma**2 + 1) ** 0.5).abs().max() < 1e-6
+
+
 def test_it_asks_the_network_once_a_step_and_once_more_for_each_refinement() -> None:
     calls: list[int] = []
 

@@ -17,8 +17,8 @@ from editor.diffusion.guidance import classifier_free, guided
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import SAMPLERS
 from editor.geometry import Size
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import Progress, outcome_of
+from editor.requests.samplers import Sampler
 from tests.support.diffusion import (
     assert_same_calls,
     at,

@@ -18,8 +18,8 @@ from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
 from editor.diffusion.guidance import classifier_free, guided
 from editor.diffusion.schedule import SAMPLERS
 from editor.geometry import Size
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import outcome_of
+from editor.requests.samplers import Sampler
 from tests.support.diffusion import (
     assert_same_calls,
     at,

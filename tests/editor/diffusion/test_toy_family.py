@@ -16,7 +16,9 @@ from editor.diffusion.families.base import Families
 from editor.diffusion.families.registry import FAMILIES
 from editor.engine import Engine
 from editor.errors import ModelUnavailable
+from editor.execution import EXECUTIONS
 from editor.io.images import read_image
+from editor.methods.registry import METHODS
 from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.requests.edit_request import AssessRequest
@@ -87,11 +89,11 @@ def test_the_command_line_runs_an_edit_with_it(
     Image.fromarray(white).save(strength)
     words = [str(picture), str(strength), str(home / "out.png"), "--model", "crimson", "--strength", "1"]
     words += ["--seed", "1", "--set", "match_tone=off", "--set", "feather=0"]
-    assert edit(words, WITH_TOYS) == 0, capsys.readouterr().err
+    assert edit(words, METHODS, EXECUTIONS, WITH_TOYS) == 0, capsys.readouterr().err
     pixels = read_image(home / "out.png").pixels[..., :3].astype(int)
     assert np.abs(pixels[20:44, 36:92] - COLOUR).max() <= 1
     assert (pixels[white == 0] == 90).all()
-    assert edit(words) == 1
+    assert edit(words, METHODS, EXECUTIONS) == 1
     assert "is a Toy model" in capsys.readouterr().err
 
 

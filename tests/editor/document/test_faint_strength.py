@@ -17,7 +17,7 @@ from editor.document.document import Document
 from editor.document.faint_strength import FAINTEST, is_strength, lets_in, strength_rect
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result
-from editor.edits.dispatch import at_strengths, change_map, frame_for, make_request, reach
+from editor.edits.dispatch import at_strengths, change_map, frame_for, make_request, other_plan, plan, reach
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
@@ -25,7 +25,6 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.editing import edit
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft, Touch
-from editor.planning.plan import other_plan, plan
 from editor.requests.edit_request import EditRequest
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import EditResult

@@ -25,7 +25,7 @@ from editor.document.partition import Partition
 from editor.document.rerun import Rerun
 from editor.document.tiles import BLOCK, Tiles
 from editor.edits.dispatch import make_request
-from editor.edits.rerun import reopen
+from editor.edits.rerun import NOT_UNDERSTOOD, can_reopen, reopen
 from editor.errors import UnreadableFile
 from editor.geometry import Placement, Rect, Size
 from editor.io.blocks import pack, unpack
@@ -34,9 +34,10 @@ from editor.io.project import load_project, read_thumbnail, save_project
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.requests.edit_request import REVISION, Action, Sampler, Subject
-from editor.requests.method_settings import MethodSettings
+from editor.requests.edit_request import REVISION, Action, Subject
+from editor.requests.method_settings import MethodSettings, UnknownSettings
 from editor.requests.results import Recipe
+from editor.requests.samplers import Sampler
 from tests.support.change_map_cases import MODEL
 
 unit = st.floats(0, 1)
@@ -94,7 +95,6 @@ def recipe(draw: st.DrawFn) -> Recipe:
             passes=draw(st.sampled_from(["together", "one_by_one"])),
             scale=draw(st.floats(0.4, 2)),
             thin_strokes=draw(st.booleans()),
-            rule=draw(st.sampled_from(["hold", "reference", "differential"])),
             noise=draw(st.sampled_from(["shared", "independent"])),
             fill_transparent=draw(st.booleans()),
         )
@@ -105,7 +105,6 @@ def recipe(draw: st.DrawFn) -> Recipe:
             finish=draw(st.sampled_from(["paste", "poisson", "decoder", "latents"])),
             scale=draw(st.floats(0.4, 2)),
             rank=draw(st.sampled_from(["crop", "reference"])),
-            rule=draw(st.sampled_from(["canonical", "ref_ldm", "ref_sd2", "ref_sdxl"])),
             fill_transparent=draw(st.booleans()),
         )
     rect = Rect.at(draw(st.integers(-9999, 9999)), draw(st.integers(-9999, 9999)), 5, 6)
@@ -300,6 +299,39 @@ def test_every_settings_class_survives_in_a_recipe(tmp_path: Path) -> None:
         )
     save_project(path, document)
     assert [layer.recipe for layer in load_project(path).layers] == [layer.recipe for layer in document.layers]
+
+
+def _with_settings(path: Path, method: str, **values: object) -> Recipe:
+    """The recipe of a project whose only edit was made with these settings, as an earlier version wrote them."""
+    document = Document.of_picture(np.zeros((8, 8, 4), np.uint8))
+    made = Recipe(SETTINGS[method](), "fill", document.rect, 1)
+    save_project(path, document.with_layer(replace(document.layers[0], recipe=made)))
+    with zipfile.ZipFile(path) as file:
+        files = {name: file.read(name) for name in file.namelist()}
+    manifest = json.loads(files["manifest.json"])
+    manifest["layers"][0]["recipe"]["settings"].update(values)
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in {**files, "manifest.json": json.dumps(manifest).encode()}.items():
+            file.writestr(name, content)
+    recipe = load_project(path).layers[0].recipe
+    assert recipe is not None
+    return recipe
+
+
+def test_recipes_name_a_rule_no_more_and_those_of_published_rules_are_kept_unread(tmp_path: Path) -> None:
+    path = tmp_path / "old.palimpsest"
+    assert _with_settings(path, "PixelsSettings", rule="hold", scale=0.5).settings == PixelsSettings(scale=0.5)
+    assert _with_settings(path, "BlendedSettings", rule="canonical").settings == BlendedSettings()
+    for method, rule in (("PixelsSettings", "differential"), ("BlendedSettings", "ref_ldm")):
+        recipe = _with_settings(path, method, rule=rule)
+        assert isinstance(recipe.settings, UnknownSettings)
+        assert recipe.settings.method == method
+        document = load_project(path)
+        assert can_reopen(document, document.layers[0]) == NOT_UNDERSTOOD
+        save_project(path, document)
+        assert load_project(path).layers[0].recipe == recipe
+        with zipfile.ZipFile(path) as file:
+            assert json.loads(file.read("manifest.json"))["layers"][0]["recipe"]["settings"]["rule"] == rule
 
 
 def test_what_is_equal_is_stored_once_and_shared_again(tmp_path: Path) -> None:

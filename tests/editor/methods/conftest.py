@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,11 +23,42 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def models(tiny_folder: Callable[[str], Path]) -> Callable[[str], Model]:
-    """By name ("sd", "sd_v", "sdxl", "refiner", "kandinsky"): a backend and its folder, loaded when first asked for."""
-    from tests.support.pixels_cases import Model
+def loaded_models() -> dict[str, tuple[Model, Any]]:
+    """The models that were loaded so far, each with what its networks were then."""
+    return {}
 
-    return cache(lambda name: Model.of(tiny_folder(name)))
+
+@pytest.fixture(scope="session")
+def models(tiny_folder: Callable[[str], Path], loaded_models: dict[str, tuple[Model, Any]]) -> Callable[[str], Model]:
+    """By name ("sd", "sd_v", "sdxl", "refiner", "kandinsky"): a backend and its folder, loaded when first asked for."""
+
+    def model(name: str) -> Model:
+        if name not in loaded_models:
+            from tests.support.pixels_cases import Model  # torch takes seconds to import
+
+            found = Model.of(tiny_folder(name))
+            loaded_models[name] = found, _state(found)
+        return loaded_models[name][0]
+
+    return model
+
+
+@pytest.fixture(autouse=True)
+def models_as_they_were(loaded_models: dict[str, tuple[Model, Any]]) -> Iterator[None]:
+    """Fails a test that leaves a shared model altered."""
+    yield
+    altered = [name for name, (model, before) in loaded_models.items() if _state(model) != before]
+    for name in altered:
+        del loaded_models[name]  # the next test gets it as it is on disk
+    if altered:
+        pytest.fail(f"left behind: an altered {', '.join(altered)}", pytrace=False)
+
+
+def _state(model: Model) -> Any:
+    from tests.support.blended_scene import networks
+    from tests.support.leaks import weights
+
+    return [weights(network) for network in networks(model)]
 
 
 @pytest.fixture(scope="session")

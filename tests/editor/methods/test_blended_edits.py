@@ -19,22 +19,23 @@ from editor.document.compose import flatten
 from editor.document.document import Document
 from editor.edits.apply import apply_result
 from editor.edits.dispatch import make_request
+from editor.execution import EXECUTIONS
 from editor.geometry import Rect, Size
 from editor.io.images import read_image
-from editor.methods import MODEL_METHODS
 from editor.methods.blended_latent_diffusion.model import edit, edit_batch
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.planning.draft import Draft
-from editor.requests.edit_request import Sampler
 from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, ResultReady
+from editor.requests.samplers import Sampler
 from tests.support.blended_cases import (
     REGION,
     candidates,
     encoded,
     final,
     found_of,
+    made_by,
     run,
     settings,
     shown,
@@ -59,7 +60,7 @@ def _soft_disc(size: Size = SIDE) -> Map:
 
 
 def test_the_table_of_methods_knows_it() -> None:
-    assert MODEL_METHODS[BlendedSettings]() is edit_batch
+    assert EXECUTIONS[BlendedSettings]().edit_on_model is edit_batch
 
 
 def test_other_settings_are_none_of_its_business(models: Models) -> None:
@@ -296,7 +297,7 @@ def test_invariant_31_cancelled_at_any_moment_the_model_is_as_before(models: Mod
     full = candidates(asked, (11, 4), model, whole)
     for at in range(0, len(whole), 3):
         recorded = Recorded(model.backend)
-        reports = edit_batch(asked, (11, 4), recorded)
+        reports = made_by(asked).edit_batch(asked, (11, 4), recorded)
         for _ in range(at + 1):
             next(reports)
         calls = len(recorded.inputs)

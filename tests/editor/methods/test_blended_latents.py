@@ -17,11 +17,12 @@ from editor.diffusion.blending import LatentBlend
 from editor.diffusion.denoise import denoise
 from editor.diffusion.noise import Noise
 from editor.errors import InvalidRequest
-from editor.methods.blended_latent_diffusion.model import reference, starting
+from editor.methods.blended_latent_diffusion.model import editing, reference, starting
 from editor.model_canvas.canvas import ModelCanvas
-from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.edit_request import EditRequest
 from editor.requests.reports import outcome_of
 from editor.requests.results import EditResult
+from editor.requests.samplers import Sampler
 from tests.support import pixels_stock
 from tests.support.blended_cases import (
     REGION,
@@ -29,6 +30,7 @@ from tests.support.blended_cases import (
     candidates,
     encoded,
     final,
+    made_by,
     region_of,
     run,
     settings,
@@ -73,8 +75,7 @@ KINDS: list[tuple[str, Sampler, int, float]] = [
 
 def _begun(request: EditRequest, model: Model) -> starting.Start:
     image = ModelCanvas.of(request.frame, model.backend.info).image(request.image)
-    canonical = request.settings.rule == "canonical"  # type: ignore[attr-defined]
-    begin = starting.begin if canonical else reference.begin
+    begin = starting.begin if made_by(request) is editing else reference.begin
     return begin(request, region_of(request, model), model.backend, (request.seed,), image)
 
 

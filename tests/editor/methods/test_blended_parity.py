@@ -20,8 +20,9 @@ from editor.errors import InvalidRequest
 from editor.methods.blended_latent_diffusion.model import reference, starting
 from editor.methods.blended_latent_diffusion.model.reference import Late, ldm_timesteps
 from editor.model_canvas.canvas import ModelCanvas
-from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.edit_request import EditRequest
 from editor.requests.reports import outcome_of
+from editor.requests.samplers import Sampler
 from tests.support import blended_oracle, pixels_stock
 from tests.support.blended_cases import (
     REGION,
@@ -38,6 +39,7 @@ from tests.support.blended_cases import (
     wish,
 )
 from tests.support.pixels_cases import CELLS, SIDE, Map, Model, cells, noise, picture
+from tests.support.tables import mostly_slow
 
 Models = Callable[[str], Model]
 Stocks = Callable[[str], Any]
@@ -79,7 +81,7 @@ def _scheduler(stock: Any, sampler: Sampler, steps: int) -> Any:
     return found
 
 
-@pytest.mark.parametrize("run_of", RUNS)
+@pytest.mark.parametrize("run_of", mostly_slow(RUNS))
 @pytest.mark.parametrize("policy_of", [("fixed", 0), ("fixed", 3), ("fresh", 3)])
 @pytest.mark.parametrize("revision", [2, 3])
 def test_ours_is_the_canonical_algorithm(
@@ -222,7 +224,7 @@ def _ldm(
 
 
 @pytest.mark.parametrize("name", ["sd", "sdxl"])
-@pytest.mark.parametrize("lengths", [(10, 0.0, 0), (12, 0.5, 6), (30, 0.75, 23)])
+@pytest.mark.parametrize("lengths", mostly_slow([(12, 0.5, 6), (10, 0.0, 0), (30, 0.75, 23)], 3))
 @pytest.mark.parametrize("d", [0, 3])
 def test_invariant_20_the_first_script_bit_for_bit(
     models: Models, stocks: Stocks, name: str, lengths: tuple[int, float, int], d: int

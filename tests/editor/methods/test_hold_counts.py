@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from editor.methods.pixels.hold_counts import DEAD_BAND, firmer, free_steps, hold_counts, published_counts
+from editor.document.faint_strength import DEAD_BAND
+from editor.methods.pixels.hold_counts import firmer, free_steps, hold_counts
+from editor.methods.pixels.reference import published_counts
 from tests.support.strategies import quick, units
 
 Map = NDArray[np.float32]

@@ -120,7 +120,7 @@ def test_an_active_item_can_be_removed_and_its_hole_widened(
     session.activate(item=session.document.items[0].id)
     grow = slider(bar, "Margin")
     drag(grow, QPointF(10, 14), QPointF(grow.width(), 14))
-    assert session.draft.grow == 200
+    assert session.draft.settings.margin == 200
     assert not button(bar, "Put back").isEnabled()
     QTest.mouseClick(button(bar, "Remove"), LEFT)
     assert worker.ran[-1].label == "Remove “Cat”"

@@ -194,7 +194,7 @@ def test_more_fits_the_column(panel: EditPanel) -> None:
 
 def test_progress_is_told_in_words() -> None:
     document = picture()
-    job = Job(EditJob(Plan("fill", "Fill"), document, Draft(), document.rect), started=100.0)
+    job = Job(EditJob(Plan("fill", "Fill"), document, Draft(QuickFillSettings()), document.rect), started=100.0)
     assert progress_words(job, 101.0) == "Waiting"
     job = job.reported(Progress(0.4, "Filling the hole"))
     assert progress_words(job, 102.0) == "Filling the hole · 40\u202f% · about 3\u202fs"

@@ -12,10 +12,10 @@ from editor.document.document import Document
 from editor.document.layer import Layer
 from editor.geometry import Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.method import PIXELS as PIXELS_METHOD
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.info import ModelInfo
-from editor.planning.first_strength import first_strength
 from editor.requests.edit_request import Action
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
@@ -56,7 +56,7 @@ def test_it_begins_with_method_and_model_of_the_newest_edit(worker: StubWorker, 
     document = edited((BLENDED, "fill", BOATS.key), (PIXELS, "blend", SEAS.key))
     session = Session(document, worker)
     assert (kind(session), name(session)) == (PixelsSettings, "seas")
-    assert session.draft.strength == first_strength(PixelsSettings, SEAS)
+    assert session.draft.strength == PIXELS_METHOD.first_strength(SEAS)
     session.follow_models()
     assert name(session) == "seas", "another in use elsewhere does not matter"
     turned = replace(document, layers=document.layers[::-1])  # newest, wherever it stands

@@ -39,8 +39,8 @@ from editor.diffusion.step import Step
 from editor.diffusion.widening import Widening
 from editor.geometry import Size
 from editor.models.info import ModelInfo
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import Progress, Reports, outcome_of
+from editor.requests.samplers import Sampler
 
 PRIOR_STEPS, PRIOR_GUIDANCE = 25, 4.0
 

@@ -38,8 +38,8 @@ from editor.diffusion.step import Step
 from editor.diffusion.widening import Widening
 from editor.geometry import Size
 from editor.models.info import ModelInfo
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import Reports
+from editor.requests.samplers import Sampler
 
 # What diffusers' pipeline changes as well, with a warning for who wrote the settings.
 OF_FIRST: Mapping[str, Any] = {"clip_sample": False, "steps_offset": 1}

@@ -24,8 +24,8 @@ from editor.diffusion.schedule import Schedule
 from editor.diffusion.step import Step
 from editor.geometry import Size
 from editor.models.info import ModelInfo
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import Reports
+from editor.requests.samplers import Sampler
 
 T5_TOKENS = 256  # to which a prompt is filled up; longer ones stay as long as they are
 POOLED = "pooled_projections"
