@@ -10,12 +10,14 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editor.requests.samplers import OFFERED
 
 if TYPE_CHECKING:
+    from editor.diffusion.families.base import Families
     from editor.execution import Executions
     from editor.io.encoding import ExportOptions
     from editor.methods.registry import Methods
@@ -77,8 +79,8 @@ def _edit(arguments: Sequence[str]) -> int:
     return edit(arguments, METHODS, EXECUTIONS)
 
 
-def edit(arguments: Sequence[str], methods: Methods, executions: Executions) -> int:
-    """`palimpsest edit` with these methods; returns the exit status."""
+def edit(arguments: Sequence[str], methods: Methods, executions: Executions, families: Families | None = None) -> int:
+    """`palimpsest edit` with these methods; returns the exit status. `families`: of models, None for those of the program."""
     from editor.requests.method_settings import Use  # noqa: PLC0415
 
     usual = methods.usual_on_model.command
@@ -154,7 +156,7 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions) -> 
         from app.models_cli import known_models  # noqa: PLC0415
 
         chosen = WithModel(
-            known_models(),
+            known_models() if families is None else replace(known_models(), families=families),
             asked.model or "",
             asked.method or "",
             1 if asked.variations is None else asked.variations,

@@ -15,11 +15,12 @@ from PySide6.QtCore import QCoreApplication, QStandardPaths
 
 from app.models import add_path, forget_path, library_of, models_folder
 from app.settings import Settings
+from editor.diffusion.families.base import Suggestion
 from editor.errors import EditorError, ModelUnavailable, readable
-from editor.models.catalogue import SUGGESTIONS, Suggestion, size_words, suggested
+from editor.models.catalogue import SUGGESTIONS, size_words, suggested
 from editor.models.download import download, remaining
 from editor.models.hub import DownloadPlan, plan_download
-from editor.models.info import FAMILIES, ModelInfo
+from editor.models.info import ModelInfo
 from editor.models.library import Library
 from editor.requests.reports import Progress
 from resources import bundled_models
@@ -262,14 +263,14 @@ class _Line:
 
 
 def _traits(info: ModelInfo) -> list[str]:
-    return [FAMILIES[info.family].label, size_words(info.stored), *sorted({part.precision for part in info.parts})]
+    return [info.traits.label, size_words(info.stored), *sorted({part.precision for part in info.parts})]
 
 
 def _facts(info: ModelInfo, used: str) -> dict[str, Any]:
     return {
         "key": info.key,
         "name": info.name,
-        "family": info.family,
+        "family": info.family.name,
         "size": info.stored,
         "precision": sorted({part.precision for part in info.parts}),
         "usable": info.usable,

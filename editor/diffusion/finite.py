@@ -14,7 +14,7 @@ import torch
 from editor.diffusion.backend import Backend
 from editor.errors import NotFinite
 from editor.models.info import ModelInfo
-from editor.models.inspect import FETCH_AGAIN, LABELS, OTHER_MODEL
+from editor.models.settings import FETCH_AGAIN, OTHER_MODEL
 from editor.requests.reports import Reports
 
 T = TypeVar("T")
@@ -114,7 +114,7 @@ def _fault(backend: Backend) -> NotFinite | None:
             for weights in part.parameters():
                 if weights.is_meta or not weights.is_floating_point() or finite(weights):
                     continue
-                whose = f"The {LABELS.get(name, name)} of “{backend.info.name}”"
+                whose = f"The {backend.info.family.label_of(name)} of “{backend.info.name}”"
                 none = bool(weights.isnan().any())
                 if weights.dtype == torch.float16 and not none:
                     return NotFinite(f"{whose} has weights too large for half precision.", OTHER_MODEL)

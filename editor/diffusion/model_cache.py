@@ -13,12 +13,13 @@ import torch
 from editor.diffusion.backend import Backend
 from editor.diffusion.device import this_device
 from editor.diffusion.loading import RUN_SMALLER, free, load, out_of_memory
+from editor.diffusion.memory import estimate, fit
 from editor.diffusion.ranking import ClipScorer, needed, precision
 from editor.errors import OutOfMemory
 from editor.geometry import Size
 from editor.models.device import Device
 from editor.models.info import ModelInfo
-from editor.models.memory import USABLE, Fit, estimate, fit
+from editor.models.memory import USABLE, Fit
 from editor.models.rankers import RankerInfo
 from editor.requests.edit_request import AssessRequest, EditRequest, FitRequest
 from editor.requests.reports import Reports

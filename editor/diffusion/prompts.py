@@ -50,6 +50,26 @@ def readings(
     ]
 
 
+def whole_readings(
+    prompts: Sequence[str], tokenizer: Any, least: int, vectors: Mapping[str, torch.Tensor] | None = None
+) -> list[Reading]:
+    """For each prompt one reading, as encoders read that take any length: tokens, end, padding; as long for all, and at least `least`.
+
+    vectors: as in `readings`
+    """
+    spelled = [_spelled(prompt, tokenizer, vectors or {}) for prompt in prompts]
+    length = max(least, *(len(ids) + 1 for ids, _ in spelled))
+    table = torch.cat(list(vectors.values())) if vectors else None
+    return [
+        Reading(
+            torch.tensor([[*ids, tokenizer.eos_token_id, *[tokenizer.pad_token_id] * (length - 1 - len(ids))]]),
+            torch.tensor([[*extra, *[-1] * (length - len(extra))]]),
+            table,
+        )
+        for ids, extra in spelled
+    ]
+
+
 def tokens(reading: Reading, tokenizer: Any) -> Tokens:
     """With the spelling of each position."""
     return Tokens(reading.ids, tuple(tokenizer.convert_ids_to_tokens(reading.ids.flatten().tolist())))
@@ -121,8 +141,12 @@ def _standing_in(encoder: Any, reading: Reading) -> Iterator[None]:
         chosen = vectors.to(looked_up)[place.clamp(min=0)]
         return torch.where(place[..., None] >= 0, chosen, looked_up)
 
-    handle = encoder.get_input_embeddings().register_forward_hook(swapped)
+    table = encoder.get_input_embeddings()
+    # T5 looks words up in a module of its own that shares the weights.
+    layers = [layer for name, layer in encoder.named_modules() if layer is table or name.endswith("embed_tokens")]
+    handles = [layer.register_forward_hook(swapped) for layer in layers]
     try:
         yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()

@@ -21,9 +21,10 @@ from torch.nn import functional
 from editor.diffusion.loading import network_of, tokenizer_of, understood
 from editor.errors import EditorError, NotFinite
 from editor.geometry import Rect
+from editor.models.components import WHOLE_CLIP
 from editor.models.headers import Damaged, read_json
-from editor.models.inspect import FETCH_AGAIN
 from editor.models.rankers import RankerInfo
+from editor.models.settings import FETCH_AGAIN
 from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Progress, Reports, Scored
 from editor.requests.results import EditResult, Match
@@ -107,7 +108,7 @@ class ClipScorer:
     def load(cls, info: RankerInfo, device: str) -> ClipScorer:
         """`device`: "cuda" (in half precision), "mps" or "cpu". Raises `ModelUnavailable` for what is wrong with its files, `OutOfMemory`."""
         with understood(info.name):
-            network = network_of(transformers.CLIPModel, info.path, "clip", precision(device))
+            network = network_of(transformers.CLIPModel, info.path, WHOLE_CLIP, precision(device))
             tokenizer = tokenizer_of(info.path)
             preprocess = ClipPreprocess.of(info.path, network.config.vision_config.image_size)
             return cls(info, network.eval().requires_grad_(False).to(device), tokenizer, preprocess)

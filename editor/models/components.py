@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from editor.models.headers import Damaged
@@ -20,7 +21,6 @@ Fields = Mapping[str, Check]
 MAX_WIDTH = 16_384  # of any layer
 MAX_LAYERS = 128  # of a transformer
 MAX_LEVELS = 8  # of a U-Net or an autoencoder
-MAX_BLOCKS = 1000  # residual and transformer blocks of a U-Net in all; that of Stable Diffusion XL has 90
 MAX_WORDS = 1_000_000
 WORD = re.compile(r"[A-Za-z0-9_+\-]{1,60}")
 
@@ -58,125 +58,26 @@ def by_level(check: Check) -> Check:
     return either(check, listed(check, MAX_LEVELS))
 
 
-_SIDE = whole(1, 16_384)
-_WIDTH = whole(1, MAX_WIDTH)
-_CHANNELS = whole(1, 64)
-_HEADS = whole(1, 1024)
-_RATE = number(0, 1)
-_SCALE = number(-1e6, 1e6)
-_DEPTH = whole(0, 64)
-_ACTIVATION = one_of("silu", "swish", "mish", "gelu", "relu")
-_TRANSFORMER_ACTIVATION = one_of(
-    "quick_gelu", "gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "silu", "swish"
-)
-_NAMES = listed(word, MAX_LEVELS, 1)
+SIDE = whole(1, 16_384)
+WIDTH = whole(1, MAX_WIDTH)
+CHANNELS = whole(1, 64)
+HEADS = whole(1, 1024)
+RATE = number(0, 1)
+SCALE = number(-1e6, 1e6)
+DEPTH = whole(0, 64)
+ACTIVATION = one_of("silu", "swish", "mish", "gelu", "relu")
+TEXT_ACTIVATION = one_of("quick_gelu", "gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "silu", "swish")
+NAMES = listed(word, MAX_LEVELS, 1)
 
-UNET: Fields = {
-    "sample_size": either(_SIDE, listed(_SIDE, 2, 2)),
-    "in_channels": _CHANNELS,
-    "out_channels": _CHANNELS,
-    "center_input_sample": flag,
-    "flip_sin_to_cos": flag,
-    "freq_shift": number(-10, 10),
-    "down_block_types": _NAMES,
-    "mid_block_type": word,
-    "up_block_types": _NAMES,
-    "only_cross_attention": by_level(flag),
-    "block_out_channels": listed(_WIDTH, MAX_LEVELS, 1),
-    "layers_per_block": by_level(whole(1, 16)),
-    "downsample_padding": whole(0, 8),
-    "mid_block_scale_factor": number(1e-6, 1e6),
-    "dropout": _RATE,
-    "act_fn": _ACTIVATION,
-    "norm_num_groups": whole(1, 1024),
-    "norm_eps": _RATE,
-    "cross_attention_dim": by_level(_WIDTH),
-    "transformer_layers_per_block": by_level(either(_DEPTH, listed(_DEPTH, 16))),
-    "reverse_transformer_layers_per_block": by_level(either(_DEPTH, listed(_DEPTH, 16))),
-    "encoder_hid_dim": _WIDTH,
-    "encoder_hid_dim_type": word,
-    "attention_head_dim": by_level(_HEADS),
-    "num_attention_heads": by_level(_HEADS),
-    "dual_cross_attention": flag,
-    "use_linear_projection": flag,
-    "class_embed_type": word,
-    "addition_embed_type": word,
-    "addition_time_embed_dim": _WIDTH,
-    "num_class_embeds": whole(1, 100_000),
-    "upcast_attention": flag,
-    "resnet_time_scale_shift": word,
-    "resnet_skip_time_act": flag,
-    "resnet_out_scale_factor": number(1e-6, 1e6),
-    "time_embedding_type": word,
-    "time_embedding_dim": _WIDTH,
-    "time_embedding_act_fn": _ACTIVATION,
-    "timestep_post_act": _ACTIVATION,
-    "time_cond_proj_dim": _WIDTH,
-    "conv_in_kernel": whole(1, 15),
-    "conv_out_kernel": whole(1, 15),
-    "projection_class_embeddings_input_dim": _WIDTH,
-    "attention_type": one_of("default"),
-    "class_embeddings_concat": flag,
-    "mid_block_only_cross_attention": flag,
-    "cross_attention_norm": word,
-    "addition_embed_type_num_heads": _HEADS,
-}
-_AUTOENCODER: Fields = {
-    "in_channels": _CHANNELS,
-    "out_channels": _CHANNELS,
-    "down_block_types": _NAMES,
-    "up_block_types": _NAMES,
-    "block_out_channels": listed(_WIDTH, MAX_LEVELS, 1),
-    "layers_per_block": whole(1, 16),
-    "act_fn": _ACTIVATION,
-    "latent_channels": _CHANNELS,
-    "norm_num_groups": whole(1, 1024),
-    "sample_size": either(_SIDE, listed(_SIDE, 2, 2)),
-    "scaling_factor": number(1e-6, 1e6),
-    "force_upcast": flag,
-    "mid_block_add_attention": flag,
-}
-VAE: Fields = {
-    **_AUTOENCODER,
-    "shift_factor": _SCALE,
-    "latents_mean": listed(_SCALE, 64),
-    "latents_std": listed(_SCALE, 64),
-    "use_quant_conv": flag,
-    "use_post_quant_conv": flag,
-}
-MOVQ: Fields = {
-    **_AUTOENCODER,
-    "num_vq_embeddings": whole(1, MAX_WORDS),
-    "vq_embed_dim": _WIDTH,
-    "norm_type": one_of("group", "spatial"),
-    "lookup_from_codebook": flag,
-}
-PRIOR: Fields = {
-    "num_attention_heads": whole(1, 256),
-    "attention_head_dim": whole(1, 1024),
-    "num_layers": whole(1, MAX_LAYERS),
-    "embedding_dim": _WIDTH,
-    "num_embeddings": whole(1, 4096),
-    "additional_embeddings": whole(0, 64),
-    "dropout": _RATE,
-    "time_embed_act_fn": _ACTIVATION,
-    "norm_in_type": word,
-    "embedding_proj_norm_type": word,
-    "encoder_hid_proj_type": word,
-    "added_emb_type": word,
-    "time_embed_dim": _WIDTH,
-    "embedding_proj_dim": _WIDTH,
-    "clip_embed_dim": _WIDTH,
-}
 _CLIP_LAYERS: Fields = {
-    "hidden_size": _WIDTH,
+    "hidden_size": WIDTH,
     "intermediate_size": whole(1, 4 * MAX_WIDTH),
-    "projection_dim": _WIDTH,
+    "projection_dim": WIDTH,
     "num_hidden_layers": whole(1, MAX_LAYERS),
     "num_attention_heads": whole(1, 256),
-    "hidden_act": _TRANSFORMER_ACTIVATION,
-    "layer_norm_eps": _RATE,
-    "attention_dropout": _RATE,
+    "hidden_act": TEXT_ACTIVATION,
+    "layer_norm_eps": RATE,
+    "attention_dropout": RATE,
     "initializer_range": number(0, 1000),
     "initializer_factor": number(0, 1000),
 }
@@ -195,7 +96,7 @@ CLIP_VISION: Fields = {
     "patch_size": whole(1, 1024),
 }
 CLIP: Fields = {
-    "projection_dim": _WIDTH,
+    "projection_dim": WIDTH,
     "logit_scale_init_value": number(-100, 100),
     "initializer_factor": number(0, 1000),
 }
@@ -203,10 +104,10 @@ _STEPS = whole(1, 10_000)
 _SIGMA = number(0, 1e6)
 SCHEDULER: Fields = {
     "num_train_timesteps": _STEPS,
-    "beta_start": _RATE,
-    "beta_end": _RATE,
+    "beta_start": RATE,
+    "beta_end": RATE,
     "beta_schedule": word,
-    "trained_betas": listed(_RATE, 10_000, 1),
+    "trained_betas": listed(RATE, 10_000, 1),
     "prediction_type": word,
     "timestep_spacing": word,
     "timestep_type": word,
@@ -215,7 +116,7 @@ SCHEDULER: Fields = {
     "clip_sample_range": _SIGMA,
     "set_alpha_to_one": flag,
     "thresholding": flag,
-    "dynamic_thresholding_ratio": _RATE,
+    "dynamic_thresholding_ratio": RATE,
     "sample_max_value": _SIGMA,
     "rescale_betas_zero_snr": flag,
     "variance_type": word,
@@ -256,7 +157,7 @@ SCHEDULER: Fields = {
     "snr_shift_scale": _SIGMA,
     "s_noise": _SIGMA,
     "snr": _SIGMA,
-    "sampling_eps": _RATE,
+    "sampling_eps": RATE,
     "correct_steps": whole(0, 1000),
 }
 
@@ -282,39 +183,53 @@ IMAGE_PROCESSOR: Fields = {
     "image_std": listed(number(1e-6, 10), 3, 3),
     "do_convert_rgb": flag,
 }
-PARTS: Mapping[
-    str, tuple[Fields, Mapping[str, str]]
-] = {  # part -> its fields, and what its settings are always made to say
-    "unet": (UNET, {"_class_name": "UNet2DConditionModel"}),
-    "vae": (VAE, {"_class_name": "AutoencoderKL"}),
-    "movq": (MOVQ, {"_class_name": "VQModel"}),
-    "prior": (PRIOR, {"_class_name": "PriorTransformer"}),
-    "text_encoder": (CLIP_TEXT, {"model_type": "clip_text_model"}),
-    "text_encoder_2": (CLIP_TEXT, {"model_type": "clip_text_model"}),
-    "image_encoder": (CLIP_VISION, {"model_type": "clip_vision_model"}),
-    "clip": (CLIP, {"model_type": "clip"}),
-    "scheduler": (SCHEDULER, {}),
-    "image_processor": (IMAGE_PROCESSOR, {"image_processor_type": "CLIPImageProcessor"}),
-}
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkKind:
+    """What the settings of one kind of network may say.
+
+    fields: those that may reach a library, each with its range
+    fixed: what they are always made to say
+    half: the group of a whole CLIP's settings that is this network's
+    leftovers: whether its weights are often saved with the other half of CLIP, or with counters that nothing reads
+    check: of the settings as a whole; raises `Damaged`
+    """
+
+    fields: Fields
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    half: str = ""
+    leftovers: bool = False
+    check: Callable[[Mapping[str, Any]], None] | None = None
+
+    @property
+    def class_name(self) -> str:
+        """What settings of networks of diffusers call it; empty for those of transformers."""
+        return self.fixed.get("_class_name", "")
+
+
+TEXT_ENCODER = NetworkKind(CLIP_TEXT, {"model_type": "clip_text_model"}, "text_config", leftovers=True)
+IMAGE_ENCODER = NetworkKind(CLIP_VISION, {"model_type": "clip_vision_model"}, "vision_config", leftovers=True)
+WHOLE_CLIP = NetworkKind(CLIP, {"model_type": "clip"}, leftovers=True)
+NOISE_SCHEDULER = NetworkKind(SCHEDULER)
+PICTURE_PROCESSOR = NetworkKind(IMAGE_PROCESSOR, {"image_processor_type": "CLIPImageProcessor"})
 HALVES: Mapping[str, Fields] = {"text_config": CLIP_TEXT, "vision_config": CLIP_VISION}  # of a whole CLIP
 
 
-def cleaned(part: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a part as far as they are listed. Raises `Damaged` for listed ones out of range, after the name of the file.
+def cleaned(kind: NetworkKind, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a network as far as they are listed. Raises `Damaged` for listed ones out of range, after the name of the file.
 
-    part: as the folder is called, or "clip" for a whole CLIP
     settings: what the file says
     """
-    fields, fixed = PARTS[part]
-    half = {"text_encoder": "text_config", "text_encoder_2": "text_config", "image_encoder": "vision_config"}.get(part)
-    if half is not None:
-        kind = settings.get("model_type")
-        if kind == "clip" and isinstance(settings.get(half), dict):  # some keep the settings of the whole CLIP
-            settings = settings[half]
-        elif kind not in (None, "", "clip", fixed["model_type"]):
-            raise Damaged(f"is of another kind of network ({str(kind)[:60]})")
-    clean = {**_within(fields, settings), **fixed}
-    if part == "clip":
+    model_type = settings.get("model_type")
+    if kind.half and model_type == "clip" and isinstance(settings.get(kind.half), dict):
+        settings = settings[kind.half]  # some keep the settings of the whole CLIP
+    elif "model_type" in kind.fixed and kind is not WHOLE_CLIP:
+        own = (kind.fixed["model_type"], *(("clip",) if kind.half else ()))
+        if model_type not in (None, "", *own):
+            raise Damaged(f"is of another kind of network ({str(model_type)[:60]})")
+    clean = {**_within(kind.fields, settings), **kind.fixed}
+    if kind is WHOLE_CLIP:
         for name, inner in HALVES.items():
             # Older settings have a second group that counts more.
             groups = [settings.get(key) for key in (name, f"{name}_dict")]
@@ -324,8 +239,8 @@ def cleaned(part: str, settings: Mapping[str, Any]) -> dict[str, Any]:
                 if isinstance(group, dict)
                 for key, value in _within(inner, group).items()
             }
-    if part == "unet" and _blocks(clean) > MAX_BLOCKS:
-        raise Damaged("is out of range: the network would have far too many layers")
+    if kind.check is not None:
+        kind.check(clean)
     return clean
 
 
@@ -335,20 +250,3 @@ def _within(fields: Fields, settings: Mapping[str, Any]) -> dict[str, Any]:
         if value is not None and not fields[name](value):
             raise Damaged(f"is out of range in “{name}”")
     return known
-
-
-def _blocks(unet: Mapping[str, Any]) -> int:
-    """About how many residual and transformer blocks a U-Net has, on the way down and up."""
-    levels = len(unet.get("block_out_channels") or [0] * 4)
-    residual = _spread(unet.get("layers_per_block"), levels, 2)
-    attending = _spread(unet.get("transformer_layers_per_block"), levels, 1)
-    return 2 * sum((layers + 1) * (1 + depth) for layers, depth in zip(residual, attending, strict=True))
-
-
-def _spread(value: Any, levels: int, otherwise: int) -> list[int]:
-    most = [max(_flat(each), default=otherwise) for each in (value if isinstance(value, list) else [value] * levels)]
-    return (most + [otherwise] * levels)[:levels]
-
-
-def _flat(value: Any) -> Iterable[int]:
-    return value if isinstance(value, list) else [] if value is None else [value]

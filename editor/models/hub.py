@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from editor.diffusion.families.base import Families, Family
+from editor.diffusion.families.registry import FAMILIES
 from editor.errors import EditorError, ModelUnavailable
-from editor.models.catalogue import KANDINSKY_PRIOR
 from editor.models.device import INSTALL, NOT_INSTALLED
-from editor.models.info import FamilyName
-from editor.models.inspect import CLASSES, PRIOR_CLASS
 from editor.models.listing import MAX_LISTING, ListedFile, Listing, NotAListing, parse_listing
 from editor.models.web import Unusable, fetch
 
@@ -29,8 +28,7 @@ DEADLINE = 60.0  # seconds for a whole listing
 MAX_SMALL = 64  # files beside the weights of one part, and below, bytes of each
 SMALL_SIZE = 64 * 2**20
 
-NETWORKS = frozenset({"unet", "vae", "movq", "text_encoder", "text_encoder_2", "image_encoder", "prior"})
-PLAIN = frozenset({"scheduler", "tokenizer", "tokenizer_2", "feature_extractor", "image_processor"})
+BESIDE = frozenset({"feature_extractor"})  # what published models have beside what their families read
 WEIGHTS = re.compile(
     r"(?P<stem>diffusion_pytorch_model|model)(?:\.(?P<variant>\w+))?(?P<shard>-\d+-of-\d+)?\.safetensors"
 )
@@ -74,7 +72,7 @@ class DownloadPlan:
     files: tuple[RemoteFile, ...]
     licence: str
     gated: bool
-    family: FamilyName | None
+    family: Family | None
     half: bool
     ranks: bool = False
 
@@ -111,20 +109,26 @@ def tidy_id(text: str) -> str:
 
 
 def plan_download(
-    id: str, revision: str = "", endpoint: str = "", token: str = "", *, half: bool = True
+    id: str,
+    revision: str = "",
+    endpoint: str = "",
+    token: str = "",
+    *,
+    half: bool = True,
+    families: Families = FAMILIES,
 ) -> DownloadPlan:
     """Ask the hub what getting this model means; takes as long as the network does.
 
-    `half`: half precision where the model comes in it. Only `safetensors` weights and the small files beside them are taken. A Kandinsky
-    decoder brings its prior. Raises `ModelUnavailable`.
+    `half`: half precision where the model comes in it. Only `safetensors` weights and the small files beside them are taken. What a
+    model needs beside it comes along. Raises `ModelUnavailable`.
     """
     id = tidy_id(id)
     listing = _listing(id, revision, endpoint, token)
-    files = _choose(id, listing, half)
-    family = _family(id, listing.class_name, {file.part for file in files})
-    if family == "kandinsky-2.2":
-        prior = id.removesuffix("-decoder") + "-prior" if id.endswith("-decoder") else KANDINSKY_PRIOR
-        files += _choose(prior, _listing(prior, "", endpoint, token), half)
+    files = _choose(id, listing, half, families)
+    family = _family(id, listing.class_name, {file.part for file in files}, families)
+    companion = "" if family is None else family.companion_id(id)
+    if companion:
+        files += _choose(companion, _listing(companion, "", endpoint, token), half, families)
     return DownloadPlan(
         id,
         listing.commit or revision or "main",
@@ -216,19 +220,20 @@ def _listing(id: str, revision: str, endpoint: str, token: str) -> Listing:
         raise explain(error, id, endpoint) from error
 
 
-def _family(id: str, class_name: str, parts: Set[str]) -> FamilyName | None:
-    if class_name == PRIOR_CLASS:
-        raise ModelUnavailable(f"“{id}” is one half of Kandinsky 2.2.", "Get the decoder; it brings this half along.")
-    found = CLASSES.get(class_name)
-    if class_name and found is None:
+def _family(id: str, class_name: str, parts: Set[str], families: Families) -> Family | None:
+    half = families.half(class_name)
+    if half is not None:
+        raise ModelUnavailable(f"“{id}” {half.fetch_problem}", half.fetch_advice)
+    family = families.of(class_name, parts)
+    if class_name and family is None:
         raise ModelUnavailable(
             f"“{id}” is of a kind this program cannot use ({class_name[:60]}).",
-            "Choose a Stable Diffusion 1, 2 or XL model, or Kandinsky 2.2; none made for inpainting only.",
+            f"Choose a model of one of these kinds: {families.words}; none made for inpainting only.",
         )
-    return "stable-diffusion-xl-refiner" if found == "stable-diffusion-xl" and "text_encoder" not in parts else found
+    return family
 
 
-def _choose(id: str, listing: Listing, half: bool) -> list[RemoteFile]:
+def _choose(id: str, listing: Listing, half: bool, families: Families) -> list[RemoteFile]:
     """The files that are needed. The kind of pipeline is judged only afterwards, since a listing may leave it out."""
     folders: defaultdict[str, list[ListedFile]] = defaultdict(list)
     for file in listing.files:
@@ -240,12 +245,13 @@ def _choose(id: str, listing: Listing, half: bool) -> list[RemoteFile]:
     if not any(each.path == "model_index.json" for each in folders[""]):
         return [_remote(id, listing, _single_file(id, folders[""]), "model")]
     chosen = [_remote(id, listing, each, "model") for each in folders[""] if each.path in TOP]
-    for folder in sorted(folders.keys() & (NETWORKS | PLAIN)):
+    networks = families.network_folders
+    for folder in sorted(folders.keys() & (networks | families.small_folders | BESIDE)):
         small = [each for each in folders[folder] if _small(each)]
         if len(small) > MAX_SMALL:
             raise ModelUnavailable(f"“{id}” lists far too many files for its {folder}.", "Choose another model.")
         chosen += [_remote(id, listing, each, folder) for each in small]
-        if folder in NETWORKS:
+        if folder in networks:
             chosen += [_remote(id, listing, each, folder) for each in _weights(id, folder, folders[folder], half)]
     return chosen
 

@@ -4,42 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-FamilyName = Literal["stable-diffusion", "stable-diffusion-xl", "stable-diffusion-xl-refiner", "kandinsky-2.2"]
+if TYPE_CHECKING:
+    from editor.diffusion.families.base import Family, Traits
+
 Precision = Literal["float32", "float16", "bfloat16"]
-Prediction = Literal["epsilon", "v_prediction", "sample"]
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One architecture and what suits it (PIXELS specification, section 11).
-
-    `label`: for people. `native`: side in pixels of the square it was trained on, unless the model says otherwise. `multiple`: sides of
-    the working canvas are multiples of this. `strength`, `steps`, `guidance_scale`: first values. `rim`: how far, in working pixels of a model
-    of that size, the surroundings of an exemplar may adapt. `draws_words`: random numbers are drawn on the way from words to what the network is
-    told, so that each result has its own.
-    """
-
-    label: str
-    native: int
-    multiple: int
-    strength: float
-    steps: int
-    guidance_scale: float
-    rim: int
-    draws_words: bool = False
-
-
-FAMILIES: MappingProxyType[FamilyName, Family] = MappingProxyType(
-    {
-        "stable-diffusion": Family("Stable Diffusion 1 and 2", 512, 8, 0.5, 30, 7.0, 16),
-        "stable-diffusion-xl": Family("Stable Diffusion XL", 1024, 8, 0.45, 30, 6.0, 24),
-        "stable-diffusion-xl-refiner": Family("Stable Diffusion XL refiner", 1024, 8, 0.25, 30, 6.0, 24),
-        "kandinsky-2.2": Family("Kandinsky 2.2", 768, 64, 0.3, 50, 4.0, 24, draws_words=True),
-    }
-)
+Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +37,7 @@ class ModelInfo:
 
     key: str
     name: str
-    family: FamilyName
+    family: Family
     path: Path
     native: int
     cell: int = 8
@@ -83,8 +54,9 @@ class ModelInfo:
     zero_snr: bool = False
 
     @property
-    def traits(self) -> Family:
-        return FAMILIES[self.family]
+    def traits(self) -> Traits:
+        """What suits its family."""
+        return self.family.traits
 
     @property
     def own_steps(self) -> int:

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from editor.diffusion.families.base import Families
+from editor.diffusion.families.registry import FAMILIES
 from editor.errors import ModelUnavailable
 from editor.models.headers import Damaged, read_header
 from editor.models.info import ModelInfo, Prediction
-from editor.models.inspect import INDEX, PRIOR_CLASS, class_of, find_prior, inspect, newest_snapshot
+from editor.models.inspect import inspect
+from editor.models.places import INDEX, class_of, newest_snapshot
 from editor.models.single_file import NotAModel, examine
 
 log = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ class Library:
     """Where models are looked for. `folders`: searched, three levels deep. `added`: single models, by path. `cache`: the hub's.
 
     `predictions`: what the network of a model predicts, by key, where its file does not say it and the rule guesses wrong. `ranker`: the model
-    that the person chose for ranking variations (see `editor.models.rankers`), None for any.
+    that the person chose for ranking variations (see `editor.models.rankers`), None for any. `families`: those that are known.
     """
 
     folders: tuple[Path, ...] = ()
@@ -47,12 +50,13 @@ class Library:
     cache: Path = field(default_factory=hub_cache)
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
     ranker: Path | None = None
+    families: Families = FAMILIES
 
     def models(self) -> tuple[ModelInfo, ...]:
         """What is there, by name, toys last, broken ones with their problem. Reads headers and small files only."""
         paths = {Path(os.path.abspath(path)): None for path in (*self.added, *self._found(), *self._cached())}
         infos = [self._inspect(path) for path in paths]
-        used = {find_prior(info.path) for info in infos if info.family == "kandinsky-2.2"}
+        used = {companion for info in infos for companion in info.family.companions(info.path)}
         named = set(map(os.path.abspath, self.added))
         listed = (info for info in infos if info.path not in used or info.key in named)
         return tuple(sorted(listed, key=lambda info: (info.toys, info.name.lower(), info.key)))
@@ -68,7 +72,7 @@ class Library:
         return info
 
     def _inspect(self, path: Path) -> ModelInfo:
-        return inspect(path, self.predictions.get(str(path)))
+        return inspect(path, self.predictions.get(str(path)), self.families)
 
     def _resolve(self, key: str) -> Path | None:
         if not key or "\0" in key:
@@ -85,11 +89,11 @@ class Library:
 
     def _found(self) -> Iterator[Path]:
         for folder in self.folders:
-            yield from _search(folder)
+            yield from _search(folder, self.families)
 
     def _cached(self) -> Iterator[Path]:
         for snapshot in self.snapshots():
-            yield from _search(snapshot, depth=0)
+            yield from _search(snapshot, self.families, depth=0)
 
     def snapshots(self) -> Iterator[Path]:
         """The newest of every repository in the hub's cache."""
@@ -100,7 +104,7 @@ class Library:
                     yield snapshot
 
 
-def walk(top: Path, depth: int = DEPTH) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+def walk(top: Path, families: Families = FAMILIES, depth: int = DEPTH) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
     """A folder and those below it, each with what lies in it by name. Folders of a pipeline are not searched further; links that lead in
     circles end."""
     seen: set[str] = set()
@@ -115,29 +119,29 @@ def walk(top: Path, depth: int = DEPTH) -> Iterator[tuple[Path, list[os.DirEntry
         entries = _entries(folder, left)
         left -= len(entries)
         yield folder, entries
-        if below and not is_pipeline(entries):
+        if below and not is_pipeline(entries, families):
             # `isdir`, unlike the entry, never raises: links may lead to themselves
             inner = (each for each in entries if not each.name.startswith(".") and os.path.isdir(each.path))
             waiting += [(Path(each.path), below - 1) for each in inner]
 
 
-def is_pipeline(entries: Iterable[os.DirEntry[str]]) -> bool:
+def is_pipeline(entries: Iterable[os.DirEntry[str]], families: Families = FAMILIES) -> bool:
     """Whether a folder is that of a whole painting model, by what lies in it."""
     names = {entry.name for entry in entries}
-    return INDEX in names or ("unet" in names and bool({"vae", "movq"} & names))
+    return INDEX in names or families.look_whole(names)
 
 
-def _search(top: Path, depth: int = DEPTH) -> Iterator[Path]:
+def _search(top: Path, families: Families, depth: int = DEPTH) -> Iterator[Path]:
     """Models in a folder and below it."""
     models = MODELS
-    for folder, entries in walk(top, depth):
-        if is_pipeline(entries):
-            if class_of(folder) != PRIOR_CLASS or not _has_decoder(folder):
+    for folder, entries in walk(top, families, depth):
+        if is_pipeline(entries, families):
+            if not _stands_behind(folder, families):
                 yield folder
             continue
         # What is no file, as a pipe or a link to nowhere, is not opened, nor listed: nobody means it as a model.
         files = (Path(each.path) for each in entries if not each.name.startswith(".") and os.path.isfile(each.path))
-        for path in filter(_looks_like_model, files):
+        for path in (file for file in files if _looks_like_model(file, families)):
             yield path
             models -= 1
             if models == 0:
@@ -145,13 +149,15 @@ def _search(top: Path, depth: int = DEPTH) -> Iterator[Path]:
                 return
 
 
-def _has_decoder(prior: Path) -> bool:
-    """Whether a prior lies beside or in its decoder, which then stands for both in the list."""
-    near = [prior.parent, *(Path(entry.path) for entry in _entries(prior.parent)[:200])]
-    return any(class_of(each).startswith("KandinskyV22") and class_of(each) != PRIOR_CLASS for each in near)
+def _stands_behind(half: Path, families: Families) -> bool:
+    """Whether a folder is one half of a model of which the other lies around or beside it, and then stands for both in the list."""
+    class_name = class_of(half)
+    of = [family for family in families if class_name in family.halves]
+    near = [half.parent, *(Path(entry.path) for entry in _entries(half.parent)[:200])] if of else []
+    return any(class_of(place) in family.pipelines for family in of for place in near)
 
 
-def _looks_like_model(path: Path) -> bool:
+def _looks_like_model(path: Path, families: Families) -> bool:
     """Whether a file belongs into the list: add-ons and parts do not; whole models do, damaged and pickled ones with their problem."""
     suffix = path.suffix.lower()
     if suffix == ".ckpt":
@@ -159,7 +165,7 @@ def _looks_like_model(path: Path) -> bool:
     if suffix != ".safetensors":
         return False
     try:
-        examine(read_header(path), path.stem)
+        examine(read_header(path), path.stem, families)
     except NotAModel:
         return False
     except Damaged:

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from editor.models.components import WHOLE_CLIP
 from editor.models.headers import Damaged, find_weights, read_header, read_json
 from editor.models.info import ModelInfo
-from editor.models.inspect import FETCH_AGAIN, PICKLE_ADVICE, name_of
 from editor.models.library import Library, is_pipeline, walk
+from editor.models.places import name_of
+from editor.models.settings import FETCH_AGAIN, PICKLE_ADVICE
 from editor.models.staging import CONFIG, checked_settings
 
 SUFFIX = "-clip"  # of the folder beside a model of toy scenes that ranks what it paints
@@ -48,7 +50,7 @@ def inspect_ranker(path: Path) -> RankerInfo:
             advice="Choose a folder with config.json and model.safetensors of a CLIP model.",
         )
     try:
-        checked_settings(path / CONFIG, "clip")
+        checked_settings(path / CONFIG, WHOLE_CLIP)
         weights = find_weights(path)
         tensors = {name: each for file in weights.files for name, each in read_header(file).tensors.items()}
     except Damaged as error:
@@ -96,6 +98,10 @@ def ranker_for(library: Library, model: ModelInfo) -> RankerInfo | None:
 
 def _found(library: Library) -> Iterator[Path]:
     for top, deep in (*((each, True) for each in library.folders), *((each, False) for each in library.snapshots())):
-        for folder, entries in walk(top) if deep else walk(top, depth=0):
-            if not is_pipeline(entries) and any(entry.name == CONFIG for entry in entries) and is_clip(folder):
+        for folder, entries in walk(top, library.families, **({} if deep else {"depth": 0})):
+            if (
+                not is_pipeline(entries, library.families)
+                and any(entry.name == CONFIG for entry in entries)
+                and is_clip(folder)
+            ):
                 yield folder

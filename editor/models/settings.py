@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from editor.models.headers import Damaged
-from editor.models.info import FamilyName
 
 Settings = Mapping[str, Any]
 
@@ -39,18 +38,12 @@ SAME_NOISE = frozenset(
         "UniPCMultistep",
     )
 )
-PRIOR_SCHEDULER = "UnCLIPScheduler"
-# What each family's U-Net is told beside the words (`addition_embed_type`), and how what it is told comes in (`encoder_hid_dim_type`).
-ADDED: Mapping[FamilyName, tuple[tuple[str | None, ...], tuple[str | None, ...]]] = {
-    "stable-diffusion": ((None,), (None, "text_proj")),
-    "stable-diffusion-xl": (("text_time",), (None, "text_proj")),
-    "stable-diffusion-xl-refiner": (("text_time",), (None, "text_proj")),
-    "kandinsky-2.2": (("image",), ("image_proj",)),
-}
-TIME_IDS: Mapping[FamilyName, int] = {"stable-diffusion-xl": 6, "stable-diffusion-xl-refiner": 5}
 
 MAX_SCALING = 1e12  # of numbers that latents are scaled by; those of published models are below 20
 
+FETCH_AGAIN = "Download the model again; what is there already is kept."
+OTHER_MODEL = "Choose another model."
+PICKLE_ADVICE = "Look for the safetensors version of the same model."
 KNOWN_MODEL = "Choose a model of one of these kinds; the page of models suggests some that suit this machine."
 ORDINARY = "Choose a model made for changing pictures by words, without such an addition."
 USUAL_NOISE = "Choose a version of it for the usual noise (epsilon or v-prediction), or another model such as Stable Diffusion XL."
@@ -66,44 +59,6 @@ class NotUnderstood(Damaged):
     def __init__(self, message: str, advice: str) -> None:
         super().__init__(message)
         self.advice = advice
-
-
-def check_unet(family: FamilyName, unet: Settings) -> None:
-    """Raises `NotUnderstood` where a U-Net expects more than its family gives it."""
-    if unet.get("in_channels") == 9:
-        raise NotUnderstood("is made for inpainting only, which Palimpsest does not use", FULL_MODEL)
-    if unet.get("time_cond_proj_dim"):
-        raise NotUnderstood("takes its guidance as an input, which Palimpsest does not give it", UNDISTILLED)
-    if unet.get("class_embed_type") is not None or unet.get("num_class_embeds"):
-        said = "expects a class or a picture beside the words, which Palimpsest does not give it"
-        raise NotUnderstood(said, ORDINARY)
-    added, hidden = ADDED[family]
-    # Settings written by hand, or long ago, may leave out what is not used.
-    if (
-        unet.get("addition_embed_type", added[0]) not in added
-        or unet.get("encoder_hid_dim_type", hidden[0]) not in hidden
-    ):
-        raise NotUnderstood("expects other things beside the words than models of its kind do", ORDINARY)
-
-
-def check_words(family: FamilyName, unet: Settings, encoders: Mapping[str, Settings]) -> None:
-    """Raises `NotUnderstood` where a U-Net and the text encoders beside it cannot belong together. `encoders`: settings by part."""
-    if family == "kandinsky-2.2":
-        return
-    width, widths = unet.get("cross_attention_dim"), [encoder.get("hidden_size") for encoder in encoders.values()]
-    given = sum(number for number in widths if isinstance(number, int))
-    whole = isinstance(width, int) and all(isinstance(number, int) for number in widths)
-    if whole and unet.get("encoder_hid_dim_type") is None and width != given:
-        said = f"does not fit together: its text encoders give {given} numbers a word and its U-Net takes {width}"
-        raise NotUnderstood(said, NOT_FIT_TOGETHER)
-    if family not in TIME_IDS or "text_encoder_2" not in encoders:
-        return
-    taken, id_width = unet.get("projection_class_embeddings_input_dim"), unet.get("addition_time_embed_dim")
-    summary = encoders["text_encoder_2"].get("projection_dim")
-    if not (isinstance(taken, int) and isinstance(id_width, int) and isinstance(summary, int)):
-        return
-    if taken - summary != TIME_IDS[family] * id_width:
-        raise NotUnderstood("expects other sizes or scores beside the words than models of its kind do", ORDINARY)
 
 
 def check_autoencoder(autoencoder: Settings) -> None:
@@ -140,14 +95,6 @@ def check_scheduler(scheduler: Settings) -> None:
     betas = scheduler.get("beta_schedule", "linear")
     if scheduler.get("trained_betas") is None and betas not in BETAS:
         raise NotUnderstood(f"was trained with noise that Palimpsest does not know ({str(betas)[:60]})", USUAL_NOISE)
-
-
-def check_prior(scheduler: Settings) -> None:
-    """Raises `NotUnderstood` for a prior of Kandinsky that is not sampled as the published one."""
-    kind = scheduler.get("_class_name")
-    if kind != PRIOR_SCHEDULER or scheduler.get("prediction_type", "epsilon") not in ("epsilon", "sample"):
-        said = f"has a prior with a sampler that Palimpsest does not know ({str(kind)[:60]})"
-        raise NotUnderstood(said, "Get the published prior of Kandinsky 2.2.")
 
 
 def _row(values: Any, length: Any, *, positive: bool = False) -> bool:

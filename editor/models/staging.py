@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from editor.io.safe_json import read_start
-from editor.models.components import MAX_WORDS, cleaned
+from editor.models.components import MAX_WORDS, PICTURE_PROCESSOR, NetworkKind, cleaned
 from editor.models.headers import Damaged, find_weights, read_header, read_json
 
 CONFIG = "config.json"
@@ -29,12 +29,9 @@ MARKS = ("lstrip", "rstrip", "normalized", "single_word", "special")
 
 
 @contextmanager
-def staged_network(folder: Path, part: str, stem: str) -> Iterator[Path]:
-    """A folder with `config.json` and weights called after `stem`, in one file or several. Raises `Damaged`.
-
-    part: as in `components.cleaned`
-    """
-    settings = checked_settings(folder / CONFIG, part)
+def staged_network(folder: Path, kind: NetworkKind, stem: str) -> Iterator[Path]:
+    """A folder with `config.json` and weights called after `stem`, in one file or several. Raises `Damaged`."""
+    settings = checked_settings(folder / CONFIG, kind)
     weights = find_weights(folder)
     with _stage() as stage:
         _write(stage / CONFIG, settings)
@@ -81,16 +78,16 @@ def staged_tokenizer(folder: Path) -> Iterator[Path]:
 @contextmanager
 def staged_processor(folder: Path) -> Iterator[Path]:
     """A folder with how pictures are made ready for an image encoder. Raises `Damaged`."""
-    settings = checked_settings(folder / "preprocessor_config.json", "image_processor")
+    settings = checked_settings(folder / "preprocessor_config.json", PICTURE_PROCESSOR)
     with _stage() as stage:
         _write(stage / "preprocessor_config.json", settings)
         yield stage
 
 
-def checked_settings(file: Path, part: str) -> dict[str, Any]:
+def checked_settings(file: Path, kind: NetworkKind) -> dict[str, Any]:
     """The settings in a file that may reach a library. Raises `Damaged`, naming the file."""
     try:
-        return cleaned(part, read_json(file))
+        return cleaned(kind, read_json(file))
     except Damaged as error:
         raise Damaged(f"“{file.name}” {error}") from error
 

@@ -391,7 +391,9 @@ def test_a_network_of_no_numbers_makes_no_candidate(tell: Tell, photo: Path) -> 
     async def story(desk: Desk) -> None:
         session, before, heard = await begin(desk, photo)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("editor.diffusion.stable_diffusion.predicted", lambda unet, latents, *_: latents / 0)
+            patch.setattr(
+                "editor.diffusion.families.stable_diffusion.backend.predicted", lambda unet, latents, *_: latents / 0
+            )
             job = await ran(desk)
         assert job.state == "failed"
         assert isinstance(job.error, NotFinite)

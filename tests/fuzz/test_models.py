@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from editor.diffusion.loading import load_pipelines
+from editor.diffusion.memory import estimate, fit
 from editor.diffusion.ranking import ClipScorer
 from editor.errors import ModelUnavailable
 from editor.geometry import Size
@@ -21,7 +22,7 @@ from editor.models.device import Device
 from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.models.memory import Fit, Plan, estimate, fit
+from editor.models.memory import Fit, Plan
 from editor.models.rankers import RankerInfo, inspect_ranker, rankers
 from tests.support.campaign import campaign, check
 from tests.support.checkpoints import save_single

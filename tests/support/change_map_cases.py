@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from editor.diffusion.families.registry import FAMILIES
 from editor.document.document import Document
 from editor.document.exemplar import Exemplar
 from editor.document.item import Item
@@ -18,7 +19,7 @@ from editor.planning.draft import Draft
 from editor.requests.edit_request import EditRequest
 from editor.requests.results import EditResult, Recipe
 
-MODEL = ModelInfo("/models/small", "Small", "stable-diffusion", Path("/models/small"), 512)
+MODEL = ModelInfo("/models/small", "Small", FAMILIES.named("stable-diffusion"), Path("/models/small"), 512)
 
 
 def draft(**changes: Any) -> Draft:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from editor.diffusion.backend import Backend
 from editor.diffusion.blending import LatentBlend
 from editor.diffusion.denoise import denoise
+from editor.diffusion.families.registry import FAMILIES
 from editor.diffusion.guidance import Guidance, guided
 from editor.diffusion.schedule import Schedule
 from editor.diffusion.step import Step
-from editor.models.info import FamilyName, ModelInfo
+from editor.models.info import ModelInfo
 from tests.support.reports import drive
 from tests.support.tiny_models import NATIVE
 
@@ -30,8 +31,8 @@ def pipeline(folder: Path, kind: Any = diffusers.DiffusionPipeline) -> Any:
     return loaded
 
 
-def info(folder: Path, family: FamilyName) -> ModelInfo:
-    return ModelInfo(str(folder), folder.name, family, folder, NATIVE)
+def info(folder: Path, family: str) -> ModelInfo:
+    return ModelInfo(str(folder), folder.name, FAMILIES.named(family), folder, NATIVE)
 
 
 def picture(height: int, width: int, seed: int = 0) -> NDArray[np.float32]:

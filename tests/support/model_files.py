@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from editor.models.info import FamilyName
-
 GB = 10**9
 SIZES = {"F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1}
 TEXT = {
@@ -26,7 +24,7 @@ SETTINGS: Mapping[str, dict[str, Any]] = {
 }
 
 
-def folder_of(family: FamilyName, channels: int = 4) -> dict[str, tuple[int, ...]]:
+def folder_of(family: str, channels: int = 4) -> dict[str, tuple[int, ...]]:
     """The arrays of a checkpoint, by name: as few as tell it."""
     return {
         "model.diffusion_model.input_blocks.0.0.weight": (2, channels, 3, 3),

@@ -11,12 +11,13 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
+from editor.diffusion.families.registry import FAMILIES
 from editor.document.document import Document
 from editor.document.exemplar import Exemplar
 from editor.document.item import Item
 from editor.geometry import Placement, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.models.info import FAMILIES, FamilyName, ModelInfo
+from editor.models.info import ModelInfo
 from editor.requests.results import EditResult, Recipe
 from widgets.session.session import Session
 from widgets.shell.services import Practice, Recent
@@ -98,9 +99,11 @@ def with_exemplars(document: Document, *names: str) -> Document:
     return document
 
 
-def model(name: str = "Stable Diffusion 1.5", family: FamilyName = "stable-diffusion", problem: str = "") -> ModelInfo:
+def model(name: str = "Stable Diffusion 1.5", family: str = "stable-diffusion", problem: str = "") -> ModelInfo:
     path = Path("/models") / name
-    return ModelInfo(str(path), name, family, path, FAMILIES[family].native, problem=problem)
+    return ModelInfo(
+        str(path), name, FAMILIES.named(family), path, FAMILIES.named(family).traits.native, problem=problem
+    )
 
 
 def painted(document: Document) -> Document:

@@ -158,12 +158,58 @@ def kandinsky_unet() -> diffusers.UNet2DConditionModel:
     )
 
 
+def stable_diffusion_3(folder: Path, seed: int = 0, *, t5: bool = True, **scheduler: Any) -> Path:
+    """Stable Diffusion 3: a transformer with joint attention, two CLIP encoders, and T5 unless left out. `scheduler`: more of its settings."""
+    with seeded(seed):
+        transformer = diffusers.SD3Transformer2DModel(
+            sample_size=NATIVE // 8,
+            patch_size=2,
+            in_channels=16,
+            num_layers=2,
+            attention_head_dim=8,
+            num_attention_heads=2,
+            joint_attention_dim=24,
+            caption_projection_dim=16,
+            pooled_projection_dim=24,
+            out_channels=16,
+            pos_embed_max_size=32,
+            dual_attention_layers=(0,),
+            qk_norm="rms_norm",
+        )
+        with (
+            torch.no_grad()
+        ):  # as made the last layer's scale and shift are nothing, and so is what it predicts of the time
+            for weights in transformer.parameters():
+                weights.add_(0.05 * torch.randn_like(weights))
+        pipeline = diffusers.StableDiffusion3Pipeline(
+            transformer=transformer,
+            vae=_vae(1.5305, force_upcast=True, latent_channels=16, shift_factor=0.0609, quant=False),
+            text_encoder=_text(transformers.CLIPTextModelWithProjection, 8),
+            text_encoder_2=_text(transformers.CLIPTextModelWithProjection, 16),
+            text_encoder_3=_t5(24) if t5 else None,
+            tokenizer=_tokenizer("<|endoftext|>"),
+            tokenizer_2=_tokenizer("!"),
+            tokenizer_3=t5_tokenizer() if t5 else None,
+            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(**{"shift": 3.0, **scheduler}),
+        )
+    return _save(pipeline, folder)
+
+
+def t5_tokenizer() -> transformers.T5Tokenizer:
+    """Pieces of one letter, and a few words."""
+    letters = [(letter, -5.0) for letter in "abcdefghijklmnopqrstuvwxyz,."]
+    words = [(f"▁{word}", -2.0) for word in _WORDS]
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -9.0), ("▁", -3.0)]
+    return transformers.T5Tokenizer(vocab=[*special, *letters, *words], extra_ids=0)
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "sd": stable_diffusion,
     "sd_v": partial(stable_diffusion, prediction="v_prediction"),
     "sdxl": stable_diffusion_xl,
     "refiner": stable_diffusion_xl_refiner,
     "kandinsky": kandinsky,
+    "sd3": stable_diffusion_3,
 }
 """All of them, by the names that tests know."""
 
@@ -192,6 +238,8 @@ def _save(pipeline: diffusers.DiffusionPipeline, folder: Path) -> Path:
     pipeline.save_pretrained(folder, safe_serialization=True)
     for file in folder.glob("*/tokenizer.json"):  # published models come with the two older files
         model = json.loads(file.read_text())["model"]
+        if model["type"] != "BPE":  # T5 has no older files
+            continue
         (file.parent / "vocab.json").write_text(json.dumps(model["vocab"]))
         lines = ["#version: 0.2", *(pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"])]
         (file.parent / "merges.txt").write_text("\n".join(lines) + "\n")
@@ -199,15 +247,25 @@ def _save(pipeline: diffusers.DiffusionPipeline, folder: Path) -> Path:
     return folder
 
 
-def _vae(scaling_factor: float, *, force_upcast: bool) -> diffusers.AutoencoderKL:
+def _vae(
+    scaling_factor: float,
+    *,
+    force_upcast: bool,
+    latent_channels: int = 4,
+    shift_factor: float | None = None,
+    quant: bool = True,
+) -> diffusers.AutoencoderKL:
     return diffusers.AutoencoderKL(
         block_out_channels=(4, 4, 8, 8),
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=4,
+        latent_channels=latent_channels,
         layers_per_block=1,
         norm_num_groups=4,
         sample_size=NATIVE,
+        shift_factor=shift_factor,
+        use_quant_conv=quant,
+        use_post_quant_conv=quant,
         scaling_factor=scaling_factor,
         force_upcast=force_upcast,
     )
@@ -276,3 +334,10 @@ def _text(kind: type, width: int) -> Any:
         pad_token_id=last,
     )
     return kind(config).eval()
+
+
+def _t5(width: int) -> Any:
+    config = transformers.T5Config(
+        vocab_size=64, d_model=width, d_kv=8, d_ff=2 * width, num_layers=2, num_heads=2, feed_forward_proj="gated-gelu"
+    )
+    return transformers.T5EncoderModel(config).eval()

@@ -16,11 +16,12 @@ from PySide6.QtCore import QThread
 
 from editor.diffusion import loading, model_cache
 from editor.diffusion.backend import Backend
+from editor.diffusion.memory import estimate
 from editor.geometry import Size
 from editor.models.device import Device
 from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
-from editor.models.memory import Fit, Plan, estimate
+from editor.models.memory import Fit, Plan
 from editor.requests.reports import Report, Reports
 from tests.support.waiting import until
 

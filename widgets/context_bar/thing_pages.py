@@ -17,7 +17,7 @@ from widgets.session.session import Session
 
 def takes_pictures(draft: Draft) -> bool:
     """Whether the model of the next edit takes exemplars as prompts."""
-    return draft.settings.needs_model and draft.model is not None and draft.model.family == "kandinsky-2.2"
+    return draft.settings.needs_model and draft.model is not None and draft.model.traits.takes_pictures
 
 
 class ItemPage(Page):

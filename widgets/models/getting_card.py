@@ -7,7 +7,6 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QVBoxLa
 
 from editor.models.catalogue import size_words
 from editor.models.hub import DownloadPlan
-from editor.models.info import FAMILIES
 from widgets.controls.elided import ElidedLabel
 from widgets.models.rows import plain_button
 from widgets.models.service import Download
@@ -109,7 +108,7 @@ def _facts(getting: Download) -> str:
         return "It is here, whole."
     if getting.stage == "failed":
         return ""
-    words = [FAMILIES[plan.family].label] if plan.family else ["Ranks variations"] if plan.ranks else []
+    words = [plan.family.traits.label] if plan.family else ["Ranks variations"] if plan.ranks else []
     words.append(size_words(plan.total) + (" in half precision" if plan.half else ""))
     if getting.missing < plan.total:
         words.append(f"{size_words(getting.missing)} of it still to come")

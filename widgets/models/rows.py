@@ -5,8 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from editor.models.catalogue import Suggestion, size_words
-from editor.models.info import FAMILIES, ModelInfo
+from editor.diffusion.families.base import Suggestion
+from editor.models.catalogue import size_words
+from editor.models.info import ModelInfo
 from widgets.controls.elided import ElidedLabel
 from widgets.controls.icons import CONTROL, IconButton
 
@@ -113,7 +114,7 @@ class SuggestionRow(Line):
 def traits(info: ModelInfo) -> list[str]:
     """Family, size and precision in words."""
     stored = dict.fromkeys(PRECISIONS[part.precision] for part in info.parts)
-    return [FAMILIES[info.family].label, size_words(info.stored), *([" and ".join(stored)] if stored else [])]
+    return [info.traits.label, size_words(info.stored), *([" and ".join(stored)] if stored else [])]
 
 
 def plain_button(text: str, role: str = "") -> QPushButton:

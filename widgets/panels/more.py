@@ -237,5 +237,5 @@ class _FrameRow(QWidget):
 def _specs(session: Session) -> list[FieldSpec]:
     """The fields that do something with the model in use: only some take pictures as prompts."""
     draft = session.draft
-    takes_pictures = draft.model is not None and draft.model.family == "kandinsky-2.2"
+    takes_pictures = draft.model is not None and draft.model.traits.takes_pictures
     return [spec for spec in field_specs(type(draft.settings)) if takes_pictures or spec.name != "exemplar_prompt"]

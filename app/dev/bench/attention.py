@@ -18,7 +18,7 @@ from editor.diffusion.attention.operations import Group, Operation, Record, only
 from editor.diffusion.attention.sites import BatchLayout
 from editor.diffusion.backend import Embeddings
 from editor.diffusion.evaluation import during
-from editor.diffusion.networks import predicted
+from editor.diffusion.families.networks import predicted
 from editor.diffusion.step import Step
 
 STEPS = 200

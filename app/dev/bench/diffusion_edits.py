@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from app.dev.bench.random_models import Kind
 from editor.diffusion.backend import Backend
 from editor.diffusion.device import this_device
-from editor.diffusion.kandinsky import Kandinsky
+from editor.diffusion.families.kandinsky.backend import Kandinsky
+from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
+from editor.diffusion.families.stable_diffusion_xl.backend import StableDiffusionXL
 from editor.diffusion.loading import load_pipelines
-from editor.diffusion.stable_diffusion import StableDiffusion
-from editor.diffusion.stable_diffusion_xl import StableDiffusionXL
+from editor.diffusion.memory import fit
 from editor.document.document import Document
 from editor.edits.apply import apply_result
 from editor.edits.dispatch import make_request
@@ -27,7 +28,7 @@ from editor.methods.pixels.model import edit
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo, Precision
 from editor.models.inspect import inspect
-from editor.models.memory import Fit, fit
+from editor.models.memory import Fit
 from editor.planning.draft import Draft
 from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame

@@ -14,13 +14,14 @@ from app.dev.practice.plan import LATENT_CHANNELS
 from app.dev.practice.scenes import SIDE
 from editor.diffusion.blending import NoBlend
 from editor.diffusion.denoise import denoise
+from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
+from editor.diffusion.families.stable_diffusion.family import StableDiffusionFamily
 from editor.diffusion.guidance import classifier_free, guided
-from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.geometry import Size
 from editor.models.info import ModelInfo
 from editor.requests.reports import outcome_of
 
-INFO = ModelInfo(PIPELINE, PIPELINE, "stable-diffusion", Path(PIPELINE), SIDE, SIDE // GRID)
+INFO = ModelInfo(PIPELINE, PIPELINE, StableDiffusionFamily(), Path(PIPELINE), SIDE, SIDE // GRID)
 
 
 @torch.no_grad()

@@ -16,11 +16,11 @@ from editor.diffusion.attention.sites import BatchLayout
 from editor.diffusion.backend import Backend, Embeddings
 from editor.diffusion.denoise import denoise
 from editor.diffusion.evaluation import during, evaluated
+from editor.diffusion.families.kandinsky.backend import Kandinsky
+from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
+from editor.diffusion.families.stable_diffusion_xl.backend import StableDiffusionXL
 from editor.diffusion.guidance import Guidance, classifier_free, guided
-from editor.diffusion.kandinsky import Kandinsky
 from editor.diffusion.noise import Noise
-from editor.diffusion.stable_diffusion import StableDiffusion
-from editor.diffusion.stable_diffusion_xl import StableDiffusionXL
 from editor.errors import ModelUnavailable
 from editor.geometry import Size
 from editor.requests.reports import outcome_of

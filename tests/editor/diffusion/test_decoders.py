@@ -9,8 +9,8 @@ import accelerate
 import pytest
 import torch
 
-from editor.diffusion.networks import from_network
-from editor.diffusion.stable_diffusion import StableDiffusion
+from editor.diffusion.families.networks import from_network
+from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
 from tests.editor.methods.conftest import models  # noqa: F401
 from tests.support.pixels_cases import MODELS, Model
 

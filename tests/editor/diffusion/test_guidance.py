@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from editor.diffusion.backend import Embeddings
+from editor.diffusion.families.registry import FAMILIES
 from editor.diffusion.guidance import Branch, Guidance, classifier_free, guided
 from editor.diffusion.step import Step
 from editor.models.info import ModelInfo
@@ -17,7 +18,7 @@ from tests.support.diffusion import at
 class _Recorded:
     """A network that predicts its embedding, plus a tenth of the latents; `extra` more channels carry ten times that."""
 
-    info = ModelInfo("key", "A model", "stable-diffusion", Path("nowhere"), 512)
+    info = ModelInfo("key", "A model", FAMILIES.named("stable-diffusion"), Path("nowhere"), 512)
     device = torch.device("cpu")
 
     def __init__(self, extra: int = 0) -> None:

@@ -15,11 +15,11 @@ import pytest
 import torch
 import transformers
 
-from editor.diffusion import loading
+from editor.diffusion.families.registry import FAMILIES
 from editor.diffusion.loading import load_pipelines, network_of, tokenizer_of, understood
 from editor.diffusion.ranking import ClipScorer
 from editor.errors import ModelUnavailable
-from editor.models.components import PARTS, cleaned
+from editor.models.components import NOISE_SCHEDULER, PICTURE_PROCESSOR, WHOLE_CLIP, cleaned
 from editor.models.headers import Damaged
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
@@ -28,6 +28,13 @@ from tests.support.alarm import time_limit
 from tests.support.clip_folders import clip_folder
 from tests.support.reports import drive
 
+SD = FAMILIES.named("stable-diffusion")
+NETWORKS = SD.networks()
+KINDS = {spec.name: spec.kind for family in FAMILIES for spec in family.parts} | {
+    "scheduler": NOISE_SCHEDULER,
+    "image_processor": PICTURE_PROCESSOR,
+    "clip": WHOLE_CLIP,
+}
 PLAIN = Fit(Plan("cpu", "float32", "float32"), 0, 0)
 STEERING: dict[str, Any] = {
     "_attn_implementation": "kernels-community/flash-attn2",
@@ -277,7 +284,7 @@ def test_a_network_far_larger_than_its_weights_takes_no_memory(
     change(toy / part / "config.json", **fields)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ModelUnavailable), understood("toy", part):
-        network_of(loading.CLASSES[part], toy / part, part, torch.float32)
+        network_of(NETWORKS.classes[part], toy / part, SD.spec(part).kind, torch.float32)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_000_000  # kB
 
 
@@ -310,7 +317,7 @@ def test_whatever_a_library_raises_about_a_model_is_a_sentence(
     def fail(*arguments: Any, **options: Any) -> None:
         raise kind("no module named x")
 
-    monkeypatch.setattr(loading.CLASSES["unet"], "from_pretrained", fail)
+    monkeypatch.setattr(NETWORKS.classes["unet"], "from_pretrained", fail)
     with pytest.raises(ModelUnavailable, match="The U-Net of “toy” cannot be loaded") as caught:
         load(toy)
     assert caught.value.advice
@@ -359,22 +366,23 @@ PUBLISHED: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("part", "settings"), PUBLISHED)
 def test_settings_as_they_are_published_pass(part: str, settings: dict[str, Any]) -> None:
-    clean = cleaned(part, settings)
+    fields = KINDS[part].fields
+    clean = cleaned(KINDS[part], settings)
     inner = settings.get("text_config", settings)
-    assert {key: clean[key] for key in inner if key in PARTS[part][0]} == {
-        key: each for key, each in inner.items() if key in PARTS[part][0]
+    assert {key: clean[key] for key in inner if key in fields} == {
+        key: each for key, each in inner.items() if key in fields
     }
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", KINDS)
 @pytest.mark.parametrize(
     "value",
     [float("nan"), float("inf"), -1, 10**400, "x" * 100, "../..", [], {}, [[]], [[[[1]]]], [None], {"a": {}}, [{}]],
 )
 def test_no_field_takes_just_anything(part: str, value: Any) -> None:
-    for name in PARTS[part][0]:
+    for name in KINDS[part].fields:
         try:
-            clean = cleaned(part, {name: value})
+            clean = cleaned(KINDS[part], {name: value})
         except Damaged:
             continue
         assert clean[name] == value

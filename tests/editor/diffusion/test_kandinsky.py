@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from editor.diffusion.backend import Embeddings, PicturePrompt
+from editor.diffusion.families.kandinsky.backend import Kandinsky
 from editor.diffusion.guidance import classifier_free, guided
-from editor.diffusion.kandinsky import Kandinsky
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import SAMPLERS
 from editor.geometry import Size

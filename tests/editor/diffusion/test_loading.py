@@ -14,13 +14,15 @@ from safetensors.torch import load_file, save_file
 
 from editor.diffusion import loading
 from editor.diffusion.device import this_device
+from editor.diffusion.families.registry import FAMILIES
 from editor.diffusion.loading import clip_tokenizer, free, load, load_pipelines, out_of_memory
+from editor.diffusion.memory import fit
 from editor.errors import ModelUnavailable, OutOfMemory
 from editor.geometry import Size
 from editor.models.device import Device
 from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
-from editor.models.memory import Fit, Plan, fit
+from editor.models.memory import Fit, Plan
 from editor.requests.reports import Progress
 from tests.support import tiny_models
 from tests.support.checkpoints import save_single
@@ -28,17 +30,18 @@ from tests.support.reports import drive
 
 T = TypeVar("T")
 PLAIN = Fit(Plan("cpu", "float32", "float32"), 0, 0)
-FAMILIES = {
+MODELS = {
     "stable-diffusion": "sd",
     "stable-diffusion-xl": "sdxl",
     "stable-diffusion-xl-refiner": "refiner",
+    "stable-diffusion-3": "sd3",
     "kandinsky-2.2": "kandinsky",
 }
 
 
 @pytest.fixture(scope="module")
 def folders(tiny_folder: Callable[[str], Path]) -> dict[str, Path]:
-    return {family: tiny_folder(name) for family, name in FAMILIES.items()}
+    return {family: tiny_folder(name) for family, name in MODELS.items()}
 
 
 @pytest.fixture
@@ -56,17 +59,17 @@ def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", MODELS)
 def test_a_folder_is_loaded_part_by_part(family: str, folders: dict[str, Path]) -> None:
     info = inspect(folders[family])
     assert info.usable, info.problem
-    assert info.family == family
+    assert info.family.name == family
     reports = load_pipelines(info, fit(info, this_device(), Size(128, 128)))
     said: list[Progress] = []
     pipelines = drive(reports, said)
     assert all(isinstance(report, Progress) for report in said)
     assert [each.fraction for each in said] == sorted({each.fraction for each in said})
-    assert said[0].doing == "Loading the U-Net"
+    assert said[0].doing == f"Loading the {info.family.parts[0].label}"
     held = {name: part for pipeline in pipelines for name, part in networks(pipeline).items()}
     assert held.keys() == {part.name for part in info.parts}
     for part in info.parts:
@@ -93,7 +96,7 @@ def test_a_single_file_gives_the_same_networks(
     file = save_single(tmp_path / "model.safetensors", pipeline.components, second)
     info = inspect(file)
     assert info.usable, info.problem
-    assert info.family == family
+    assert info.family.name == family
     assert info.prediction == ("v_prediction" if second else "epsilon")
     (single,) = drive(load_pipelines(info, PLAIN, folders[family]))
     assert single.scheduler.config.prediction_type == info.prediction
@@ -299,7 +302,7 @@ def test_the_device_of_this_machine() -> None:
     assert device.kind in ("cuda", "mps", "cpu")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", MODELS)
 def test_a_backend_is_lent_and_freed(family: str, folders: dict[str, Path]) -> None:
     info = inspect(folders[family])
     backend = drive(load(info, PLAIN))
@@ -326,8 +329,11 @@ def test_a_backend_is_lent_and_freed(family: str, folders: dict[str, Path]) -> N
 def test_packaged_settings_make_networks_of_the_published_sizes(name: str, counts: dict[str, int]) -> None:
     import resources
 
+    family = name[:-2] if name.endswith(("-1", "-2")) else name
+    classes = FAMILIES.named(family).networks().classes
+
     with resources.model_settings(name) as folder, torch.device("meta"):
         for part, count in counts.items():
-            kind, settings = loading.CLASSES[part], json.loads((folder / part / "config.json").read_text())
+            kind, settings = classes[part], json.loads((folder / part / "config.json").read_text())
             network = kind.from_config(settings) if part in ("unet", "vae") else kind(kind.config_class(**settings))
             assert sum(each.numel() for each in network.parameters()) == count

@@ -19,6 +19,7 @@ from torch.nn import functional
 from app.dev.bench.truth_cases import Case, replacement
 from app.dev.practice.world import World
 from editor.diffusion.device import this_device
+from editor.diffusion.memory import estimate
 from editor.diffusion.model_cache import ModelCache
 from editor.diffusion.ranking import (
     DIMMED,
@@ -43,7 +44,7 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.models.device import Device
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.models.memory import Plan, estimate
+from editor.models.memory import Plan
 from editor.models.rankers import inspect_ranker
 from editor.requests.edit_request import CandidatesRequest, EditRequest
 from editor.requests.frame import Frame

@@ -14,9 +14,9 @@ from accelerate import cpu_offload
 from editor.diffusion.backend import Embeddings
 from editor.diffusion.blending import LatentBlend
 from editor.diffusion.denoise import denoise
+from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
 from editor.diffusion.guidance import classifier_free, guided
 from editor.diffusion.schedule import SAMPLERS
-from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.geometry import Size
 from editor.requests.reports import outcome_of
 from editor.requests.samplers import Sampler

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from editor.diffusion.families.stable_diffusion_xl.backend import StableDiffusionXL
 from editor.diffusion.guidance import classifier_free, guided
-from editor.diffusion.stable_diffusion_xl import StableDiffusionXL
 from editor.geometry import Size
 from editor.requests.reports import outcome_of
 from tests.support.diffusion import (

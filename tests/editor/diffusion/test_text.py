@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from editor.diffusion.backend import Embeddings
-from editor.diffusion.kandinsky import Kandinsky
-from editor.diffusion.stable_diffusion import StableDiffusion
-from editor.diffusion.stable_diffusion_xl import StableDiffusionXL
+from editor.diffusion.families.kandinsky.backend import Kandinsky
+from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
+from editor.diffusion.families.stable_diffusion_xl.backend import StableDiffusionXL
 from editor.geometry import Size
 from editor.requests.reports import outcome_of
 from tests.support.diffusion import at, fingerprint, info, pipeline

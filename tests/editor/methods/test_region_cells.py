@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from editor.diffusion.families.registry import FAMILIES
 from editor.geometry import Rect, Size
 from editor.methods.blended_latent_diffusion.region_cells import (
     cell_mask,
@@ -37,7 +38,7 @@ sides = st.integers(1, 120)
 
 
 def working(width: int, height: int, to: tuple[int, int] | None = None, cell: int = 8) -> ModelCanvas:
-    info = ModelInfo("key", "A model", "stable-diffusion", Path("nowhere"), 512, cell)
+    info = ModelInfo("key", "A model", FAMILIES.named("stable-diffusion"), Path("nowhere"), 512, cell)
     return ModelCanvas.of(Frame(Rect.at(5, 9, width, height), Size(*(to or (width, height)))), info)
 
 

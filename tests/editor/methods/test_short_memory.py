@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
 from editor.diffusion.model_cache import ModelCache
 from editor.diffusion.ranking import Ranking
-from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.engine import Engine
 from editor.errors import OutOfMemory
 from editor.methods.blended_latent_diffusion.model import finishing

@@ -9,22 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from editor.diffusion.families.registry import FAMILIES
 from editor.geometry import Rect, Size
 from editor.model_canvas.canvas import ModelCanvas
-from editor.models.info import FAMILIES, FamilyName, ModelInfo
+from editor.models.info import ModelInfo
 from editor.requests.frame import Frame
 from tests.support.strategies import quick
 
-FAMILY_NAMES: tuple[FamilyName, ...] = tuple(FAMILIES)
+FAMILY_NAMES = tuple(family.name for family in FAMILIES)
 sizes = st.tuples(st.integers(1, 150), st.integers(1, 150))
 
 
-def _model(family: FamilyName, cell: int = 8) -> ModelInfo:
-    return ModelInfo("key", "A model", family, Path("nowhere"), 512, cell)
+def _model(family: str, cell: int = 8) -> ModelInfo:
+    return ModelInfo("key", "A model", FAMILIES.named(family), Path("nowhere"), 512, cell)
 
 
 def _working(
-    width: int, height: int, to: tuple[int, int] | None = None, family: FamilyName = "stable-diffusion", cell: int = 8
+    width: int, height: int, to: tuple[int, int] | None = None, family: str = "stable-diffusion", cell: int = 8
 ) -> ModelCanvas:
     return ModelCanvas.of(Frame(Rect.at(7, 3, width, height), Size(*(to or (width, height)))), _model(family, cell))
 
@@ -32,10 +33,10 @@ def _working(
 @given(sizes, sizes, st.sampled_from(FAMILY_NAMES), st.sampled_from([2, 4, 8, 16]))
 @quick
 def test_invariant_18_every_size_comes_back_as_it_was(
-    size: tuple[int, int], to: tuple[int, int], family: FamilyName, cell: int
+    size: tuple[int, int], to: tuple[int, int], family: str, cell: int
 ) -> None:
     working = _working(*size, to, family, cell)
-    multiple = max(FAMILIES[family].multiple, cell)
+    multiple = max(FAMILIES.named(family).traits.multiple, cell)
     assert working.canvas.width % multiple == 0
     assert working.canvas.height % multiple == 0
     assert working.canvas.width - working.frame.working.width in range(multiple)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from editor.diffusion.families.registry import FAMILIES
 from editor.models.catalogue import SUGGESTIONS, TIERS, size_words, suggested
 from editor.models.hub import tidy_id
-from editor.models.info import FAMILIES
 
 
 @pytest.mark.parametrize("memory", [*TIERS, 5.8, 23.6, 80, None])

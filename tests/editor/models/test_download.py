@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from huggingface_hub import constants
 
+from editor.diffusion.families.registry import FAMILIES
 from editor.errors import EditorError, ModelUnavailable, UnwritableFile
 from editor.models import download as module
 from editor.models.download import download, read_record, remaining
@@ -68,7 +69,7 @@ def contents(folder: Path) -> set[str]:
 def test_a_plan_takes_what_is_needed_and_nothing_else(hub: Hub) -> None:
     found = plan(hub)
     files = stable_diffusion()
-    assert (found.licence, found.gated, found.family) == ("apache-2.0", False, "stable-diffusion")
+    assert (found.licence, found.gated, found.family) == ("apache-2.0", False, FAMILIES.named("stable-diffusion"))
     assert {file.path for file in found.files} == {
         "README.md",
         "model_index.json",

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from editor.models.inspect import OTHER_MODEL, inspect
+from editor.models.inspect import inspect
 from editor.models.library import Library
+from editor.models.settings import OTHER_MODEL
 from tests.support.model_files import SECOND, diffusers_folder, folder_of, weights_file
 
 SD, XL, KANDINSKY = "StableDiffusionPipeline", "StableDiffusionXLPipeline", "KandinskyV22Pipeline"
@@ -139,7 +140,7 @@ def test_time_ids_of_another_model_are_refused(tmp_path: Path) -> None:
     index = toy / "model_index.json"
     index.write_text(json.dumps({"_class_name": XL, "text_encoder": [None, None]}))
     refiner = inspect(toy)
-    assert (refiner.family, refiner.problem) == ("stable-diffusion-xl-refiner", "")
+    assert (refiner.family.name, refiner.problem) == ("stable-diffusion-xl-refiner", "")
     assert not inspect(changed(toy, "unet", projection_class_embeddings_input_dim=2816, **told)).usable
 
 

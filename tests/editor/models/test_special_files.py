@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from editor.models.download import RECORD, read_record
-from editor.models.inspect import inspect, newest_snapshot
+from editor.models.inspect import inspect
 from editor.models.library import Library, walk
+from editor.models.places import newest_snapshot
 from editor.models.rankers import inspect_ranker, rankers
 from tests.support.alarm import time_limit
 from tests.support.model_files import diffusers_folder, folder_of, weights_file

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QEvent
 from pytestqt.qtbot import QtBot
 
+from editor.diffusion.families.registry import FAMILIES
 from editor.document.document import Document
 from editor.document.exemplar import Exemplar
 from editor.document.layer import Layer
@@ -32,7 +33,7 @@ from widgets.canvas.falloff_overlay import adapting
 from widgets.canvas.hold_overlay import Cells, cells_of, checked_cells
 
 PRESS, MOVE = QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove
-MODEL = ModelInfo("tiny", "Tiny", "stable-diffusion", Path("tiny"), 512)
+MODEL = ModelInfo("tiny", "Tiny", FAMILIES.named("stable-diffusion"), Path("tiny"), 512)
 AREA = Rect(100, 100, 260, 180)
 
 

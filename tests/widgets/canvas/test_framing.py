@@ -13,6 +13,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from editor.diffusion.families.registry import FAMILIES
 from editor.document.document import Document
 from editor.document.exemplar import Exemplar
 from editor.geometry import Placement, Rect, Size
@@ -26,7 +27,7 @@ from widgets.session.job import Job
 
 PRESS, MOVE, RELEASE = QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove, QEvent.Type.MouseButtonRelease
 DOUBLE = QEvent.Type.MouseButtonDblClick
-MODEL = ModelInfo("tiny", "Tiny", "stable-diffusion", Path("tiny"), 512)
+MODEL = ModelInfo("tiny", "Tiny", FAMILIES.named("stable-diffusion"), Path("tiny"), 512)
 SQUARE = np.ones((60, 60), np.float32)
 
 

@@ -13,10 +13,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
+from editor.diffusion.families.registry import FAMILIES
 from editor.document.exemplar import Exemplar
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
-from editor.models.info import FamilyName, ModelInfo
+from editor.models.info import ModelInfo
 from tests.support.session_cases import drag, picture, with_exemplars, with_items
 from tests.support.stub_worker import StubWorker
 from widgets.context_bar.bar import ContextualBar
@@ -180,9 +181,9 @@ def test_a_cut_out_is_edited_until_done(bar: ContextualBar, session: Session) ->
     assert slider(bar, "Influence").isVisible()
 
 
-def with_a_model(session: Session, family: FamilyName = "stable-diffusion") -> Exemplar:
+def with_a_model(session: Session, family: str = "stable-diffusion") -> Exemplar:
     """The exemplar, active, with PIXELS as the method."""
-    model = ModelInfo("tiny", "Tiny", family, Path("tiny"), 512)
+    model = ModelInfo("tiny", "Tiny", FAMILIES.named(family), Path("tiny"), 512)
     session.set_draft(settings=PixelsSettings(), model=model)
     session.set_options(tool="move")
     session.activate(exemplar=session.document.exemplars[0].id)
@@ -326,7 +327,8 @@ def test_with_nothing_to_move_it_says_how_to_come_by_something(qtbot: QtBot) -> 
 def by_words(session: Session) -> None:
     """Words as what changes the picture, the selection as where."""
     session.set_draft(
-        settings=BlendedSettings(), model=ModelInfo("tiny", "Tiny", "stable-diffusion", Path("tiny"), 512)
+        settings=BlendedSettings(),
+        model=ModelInfo("tiny", "Tiny", FAMILIES.named("stable-diffusion"), Path("tiny"), 512),
     )
     commands.select_all(session)
 

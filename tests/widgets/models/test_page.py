@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
+from editor.diffusion.families.registry import FAMILIES
 from editor.errors import ModelUnavailable
 from editor.models.catalogue import RANKER, SUGGESTIONS
 from editor.models.hub import DownloadPlan, RemoteFile
@@ -110,7 +111,7 @@ UNET = Part("unet", 2_500_000_000, 5_000_000_000, "float16")
 LARGE = ModelInfo(
     "/m/stabilityai/stable-diffusion-xl-base-1.0",
     "stable-diffusion-xl-base-1.0",
-    "stable-diffusion-xl",
+    FAMILIES.named("stable-diffusion-xl"),
     Path("/m/stabilityai/stable-diffusion-xl-base-1.0"),
     1024,
     parts=(UNET,),
@@ -125,7 +126,9 @@ BROKEN = replace(
     advice="Download the model again.",
 )
 WEIGHTS = RemoteFile("maker/small", COMMIT, "unet/a.safetensors", "maker/small/unet/a", "unet", 4_470_000_000, "", "")
-PLAN = DownloadPlan("maker/small", COMMIT, "", (WEIGHTS,), "apache-2.0", False, "stable-diffusion-xl", True)
+PLAN = DownloadPlan(
+    "maker/small", COMMIT, "", (WEIGHTS,), "apache-2.0", False, FAMILIES.named("stable-diffusion-xl"), True
+)
 FOUND = Download("maker/small", "found", PLAN, PLAN.total)
 
 

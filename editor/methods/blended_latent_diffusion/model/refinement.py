@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.decoders import OwnDecoder
+from editor.diffusion.families.networks import from_network, to_network
 from editor.diffusion.finite import finite, unlearned
-from editor.diffusion.networks import from_network, to_network
 from editor.diffusion.optimise import minimise
 from editor.requests.reports import Reports
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import PIL.Image
 import torch
+import transformers
 from diffusers.utils.torch_utils import get_module_execution_device
 from numpy.typing import NDArray
 
 from editor.diffusion.backend import (
+    Backend,
     Embeddings,
     ExtraTokens,
     GuidanceKind,
@@ -22,8 +26,12 @@ from editor.diffusion.backend import (
     Unconditional,
 )
 from editor.diffusion.decoders import OwnDecoder
+from editor.diffusion.families.kandinsky.family import PRIOR_PARTS
+from editor.diffusion.families.networks import BorrowedNetwork, from_network, predicted, to_network
+from editor.diffusion.families.torch_half import ModelFiles, Networks
+from editor.diffusion.families.unet_runs import evaluate
 from editor.diffusion.finite import undecoded, unencoded
-from editor.diffusion.networks import BorrowedNetwork, from_network, predicted, to_network
+from editor.diffusion.loading import image_processor_of, scheduler_of
 from editor.diffusion.noise import Noise
 from editor.diffusion.prompts import readings, tokens
 from editor.diffusion.schedule import Schedule
@@ -182,3 +190,34 @@ class Kandinsky(BorrowedNetwork):
         pixels = self._prior.image_processor(PIL.Image.fromarray(square), return_tensors="pt").pixel_values
         embeds: torch.Tensor = encoder(pixels.to(get_module_execution_device(encoder), encoder.dtype)).image_embeds
         return embeds.to(self.device)
+
+
+class KandinskyNetworks(Networks):
+    """A `KandinskyV22Pipeline`, the decoder, and a `KandinskyV22PriorPipeline`."""
+
+    classes: Mapping[str, Any] = {
+        "unet": diffusers.UNet2DConditionModel,
+        "movq": diffusers.VQModel,
+        "prior": diffusers.PriorTransformer,
+        "image_encoder": transformers.CLIPVisionModelWithProjection,
+        "text_encoder": transformers.CLIPTextModelWithProjection,
+    }
+    decodes_in_slices = False
+
+    def pipelines(self, info: ModelInfo, parts: Mapping[str, Any], files: ModelFiles, folder: Path) -> tuple[Any, ...]:
+        scheduler = scheduler_of(folder / "scheduler")
+        decoder = diffusers.KandinskyV22Pipeline(unet=parts["unet"], movq=parts["movq"], scheduler=scheduler)
+        own = info.family.place(info, folder, "prior").parent
+        prior = diffusers.KandinskyV22PriorPipeline(
+            **{name: parts[name] for name in PRIOR_PARTS},
+            tokenizer=files.tokenizer(own / "tokenizer"),
+            image_processor=image_processor_of(own / "image_processor"),
+            scheduler=scheduler_of(own / "scheduler"),
+        )
+        return decoder, prior
+
+    def backend(self, info: ModelInfo, pipelines: tuple[Any, ...]) -> Backend:
+        return Kandinsky(info, *pipelines)
+
+    def evaluate(self, name: str, network: Any, cells: Size, batch: int) -> None:
+        evaluate(name, network, cells, batch)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
+import transformers
 
-from editor.diffusion.backend import Embeddings, ExtraTokens, PicturePrompt, Unconditional
+from editor.diffusion.backend import Backend, Embeddings, ExtraTokens, PicturePrompt, Unconditional
+from editor.diffusion.families.ldm_checkpoint import scheduler_changes
+from editor.diffusion.families.stable_diffusion.backend import StableDiffusion, StableDiffusionNetworks
+from editor.diffusion.families.torch_half import ModelFiles
+from editor.diffusion.families.unet_runs import evaluate
+from editor.diffusion.loading import index_of, scheduler_of
 from editor.diffusion.prompts import Reading, encoded, in_a_row
-from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.geometry import Size
 from editor.models.info import ModelInfo
 from editor.requests.reports import Reports
@@ -75,7 +82,7 @@ class StableDiffusionXL(StableDiffusion):
 
     def _conditioned(self, hidden: torch.Tensor, pooled: torch.Tensor, canvas: Size, score: float) -> Embeddings:
         size, corner = canvas.shape, (0, 0)
-        last = (score,) if self.info.family == "stable-diffusion-xl-refiner" else size
+        last = (score,) if self._pipeline.config.get("requires_aesthetics_score", False) else size
         ids = torch.tensor([[*size, *corner, *last]] * len(hidden), dtype=torch.float32, device=self.device)
         return Embeddings(hidden, {"text_embeds": pooled, "time_ids": ids})
 
@@ -89,3 +96,48 @@ class StableDiffusionXL(StableDiffusion):
         assert embeddings.hidden is not None
         pooled = torch.zeros_like(embeddings.added["text_embeds"])
         return Embeddings(torch.zeros_like(embeddings.hidden), {**embeddings.added, "text_embeds": pooled})
+
+
+class StableDiffusionXLNetworks(StableDiffusionNetworks):
+    """A `StableDiffusionXLImg2ImgPipeline`.
+
+    zeros: whether an empty negative prompt is zeros where the model does not say
+    time_ids: how many numbers about sizes and scores its network is given
+    """
+
+    classes: Mapping[str, Any] = {
+        **StableDiffusionNetworks.classes,
+        "text_encoder_2": transformers.CLIPTextModelWithProjection,
+    }
+    zeros = True
+    time_ids = 6
+
+    def pipelines(self, info: ModelInfo, parts: Mapping[str, Any], files: ModelFiles, folder: Path) -> tuple[Any, ...]:
+        scheduler = scheduler_of(folder / "scheduler", scheduler_changes(info))
+        zeros = bool(index_of(folder).get("force_zeros_for_empty_prompt", self.zeros))
+        options = {"force_zeros_for_empty_prompt": zeros, "add_watermarker": False}
+        tokenizers = {name: files.tokenizer(folder / name) for name in info.family.tokenizers}
+        kind = diffusers.StableDiffusionXLImg2ImgPipeline
+        return (kind(**self.absent, **parts, **tokenizers, scheduler=scheduler, **options),)
+
+    @property
+    def absent(self) -> Mapping[str, Any]:
+        """What its pipeline is told beside its parts."""
+        return {}
+
+    def backend(self, info: ModelInfo, pipelines: tuple[Any, ...]) -> Backend:
+        return StableDiffusionXL(info, *pipelines)
+
+    def evaluate(self, name: str, network: Any, cells: Size, batch: int) -> None:
+        evaluate(name, network, cells, batch, self.time_ids)
+
+
+class RefinerNetworks(StableDiffusionXLNetworks):
+    """The same without the first text encoder, and told a score."""
+
+    zeros = False
+    time_ids = 5
+
+    @property
+    def absent(self) -> Mapping[str, Any]:
+        return {"text_encoder": None, "tokenizer": None, "requires_aesthetics_score": True}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import torch
+import transformers
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from numpy.typing import NDArray
 
 from editor.diffusion.backend import (
+    Backend,
     Embeddings,
     ExtraTokens,
     GuidanceKind,
@@ -21,8 +25,12 @@ from editor.diffusion.backend import (
     Unconditional,
 )
 from editor.diffusion.decoders import OwnDecoder
+from editor.diffusion.families.ldm_checkpoint import LdmCheckpoint, scheduler_changes
+from editor.diffusion.families.networks import BorrowedNetwork, from_network, predicted, to_network
+from editor.diffusion.families.torch_half import ModelFiles, Networks
+from editor.diffusion.families.unet_runs import evaluate
 from editor.diffusion.finite import undecoded, unencoded
-from editor.diffusion.networks import BorrowedNetwork, from_network, predicted, to_network
+from editor.diffusion.loading import scheduler_of
 from editor.diffusion.prompts import Reading, encoded, in_a_row, readings, tokens
 from editor.diffusion.scaling import Scaling
 from editor.diffusion.schedule import Schedule
@@ -32,6 +40,9 @@ from editor.geometry import Size
 from editor.models.info import ModelInfo
 from editor.requests.reports import Reports
 from editor.requests.samplers import Sampler
+
+# What diffusers' pipeline changes as well, with a warning for who wrote the settings.
+OF_FIRST: Mapping[str, Any] = {"clip_sample": False, "steps_offset": 1}
 
 
 class StableDiffusion(BorrowedNetwork):
@@ -154,3 +165,28 @@ class StableDiffusion(BorrowedNetwork):
             return numbers
 
         return DiagonalGaussianDistribution(self._widening.run(vae, parameters, unencoded(self.info)))
+
+
+class StableDiffusionNetworks(Networks):
+    """A `StableDiffusionPipeline`."""
+
+    classes: Mapping[str, Any] = {
+        "unet": diffusers.UNet2DConditionModel,
+        "vae": diffusers.AutoencoderKL,
+        "text_encoder": transformers.CLIPTextModel,
+    }
+
+    def pipelines(self, info: ModelInfo, parts: Mapping[str, Any], files: ModelFiles, folder: Path) -> tuple[Any, ...]:
+        scheduler = scheduler_of(folder / "scheduler", scheduler_changes(info), OF_FIRST)
+        tokenizer = files.tokenizer(folder / "tokenizer")
+        absent = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+        return (diffusers.StableDiffusionPipeline(**parts, tokenizer=tokenizer, scheduler=scheduler, **absent),)
+
+    def backend(self, info: ModelInfo, pipelines: tuple[Any, ...]) -> Backend:
+        return StableDiffusion(info, *pipelines)
+
+    def checkpoint(self, info: ModelInfo) -> ModelFiles:
+        return LdmCheckpoint(info, self.classes)
+
+    def evaluate(self, name: str, network: Any, cells: Size, batch: int) -> None:
+        evaluate(name, network, cells, batch)
