@@ -67,9 +67,9 @@ def same(one: Any, other: Any) -> bool:
     if dataclasses.is_dataclass(one):
         return all(same(getattr(one, each.name), getattr(other, each.name)) for each in dataclasses.fields(one))
     if isinstance(one, float):
-        return math.copysign(1, one) == math.copysign(1, other) and (
-            one == other or (math.isnan(one) and math.isnan(other))
-        )
+        if math.isnan(one):
+            return math.isnan(other)  # which of them says nothing
+        return one == other and math.copysign(1, one) == math.copysign(1, other)
     return bool(one == other)
 
 
