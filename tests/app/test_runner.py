@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 
 from app.runner import Runner
+from editor.engine import Engine
+from editor.engine_process import EngineProcess, command_for
 from editor.errors import EditorError, InternalError, InvalidRequest, OutOfMemory
 from editor.geometry import Rect
 from editor.jobs import Lane, Replaced
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import EditRequest, SegmentRequest
 from editor.requests.frame import Frame
-from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports
+from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports, outcome_of
 from editor.requests.results import EditResult, Masks, Recipe
 from tests.support.waiting import Play, until
 
@@ -477,3 +479,33 @@ class TestLanes:
 
 def make_outline_request() -> SegmentRequest:
     return SegmentRequest(np.zeros((4, 6, 3), np.uint8), Rect(0, 0, 6, 4), points=((1.0, 1.0, True),))
+
+
+def test_an_engine_in_a_process_of_its_own_serves_as_well(play: Play) -> None:
+    """Nothing but bytes crosses; both are under way at once."""
+    image = np.random.default_rng(5).integers(0, 256, (60, 90, 3), np.uint8)
+    strength = np.zeros((60, 90), np.float32)
+    strength[20:40, 30:60] = 1
+    request = EditRequest(image, strength, Frame.full_size(Rect(0, 0, 90, 60)), QuickFillSettings(), 8)
+    outline = SegmentRequest(image, Rect(0, 0, 90, 60), box=Rect(20, 10, 70, 50))
+    expected = outcome_of(Engine().run(request))
+    process = EngineProcess(command_for())
+
+    async def story() -> tuple[EditResult, Masks]:
+        runner, seen = Runner(lambda: process), list[Report]()
+
+        edit = asyncio.ensure_future(runner.run(request, seen.append))
+        await until(lambda: seen)
+        try:
+            masks = await runner.run(outline, lambda _: None)
+            return await edit, masks
+        finally:
+            runner.close()
+
+    try:
+        result, masks = play(story())
+    finally:
+        process.close()
+    assert np.array_equal(result.pixels, expected.pixels)
+    assert result.recipe == expected.recipe
+    assert masks.masks.shape[1:] == (60, 90)
