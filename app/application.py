@@ -231,7 +231,7 @@ class Application:
         state = await asyncio.to_thread(state_of, path, look_into=False) if project else None
         try:
             with self.waits.on(f"Opening {readable(path.name)}"):
-                document, notes = await open_document(path)
+                document, notes = await open_document(path, self._methods.settings_by_id)
         except EditorError as error:
             self.settings.forget(path)
             (refuse or self._refuse)(error)
@@ -490,7 +490,9 @@ class Application:
         self._getting_back.add(document)
         try:
             with self.waits.on(f"Opening {readable(document.newest.snapshot.name)}"):
-                opened, in_file, notes = await asyncio.to_thread(read_left_behind, document)
+                opened, in_file, notes = await asyncio.to_thread(
+                    read_left_behind, document, self._methods.settings_by_id
+                )
         except EditorError as error:
             self._refuse_back(document, dialog, error)
             return

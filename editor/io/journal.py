@@ -40,7 +40,7 @@ from editor.io.blocks import pack
 from editor.io.fields import Fields, Malformed
 from editor.io.files import FileState
 from editor.io.limits import MAX_COUNTS, MAX_FILES, MAX_FILES_SIZE, Mending
-from editor.io.manifest import describe, rebuild
+from editor.io.manifest import SETTINGS, SettingsClasses, describe, rebuild
 from editor.io.metadata import EXTRAS, pack_extras
 from editor.io.planes import Planes, block_count
 from editor.io.project import HEAD, MAX_MANIFEST, NewerFormat, is_other_file, refuse_newer, upgraded
@@ -408,16 +408,16 @@ class JournalReader:
         """Whether the document stands in the journal; where not, `snapshot.source` is what holds it."""
         return self._state["document"] is not None
 
-    def load(self, mending: Mending | None = None) -> Document:
+    def load(self, mending: Mending | None = None, settings: SettingsClasses = SETTINGS) -> Document:
         """The document of that state, or of an earlier one where that is whole but makes no sense; `snapshot` then is of the earlier one.
 
-        What had to be mended is added to `mending`. Raises `UnreadableFile`.
+        What had to be mended is added to `mending`. `settings`: as in `rebuild`. Raises `UnreadableFile`.
         """
         with self._sentences(), self.path.open("rb") as file:
             while True:
                 state = self._state
                 try:
-                    return self._rebuild(file, state, mending)
+                    return self._rebuild(file, state, mending, settings)
                 except _DAMAGED as error:
                     log.warning("A state in %s makes no sense: %s", self.path, error)
                     with self._stepping:  # it may be loaded in two threads, one of which wants its picture only
@@ -431,12 +431,14 @@ class JournalReader:
         self._step = 2 * self._step or 1
         self._state, self.snapshot = self._newest(file)
 
-    def _rebuild(self, file: BinaryIO, state: dict[str, Any], mending: Mending | None) -> Document:
+    def _rebuild(
+        self, file: BinaryIO, state: dict[str, Any], mending: Mending | None, settings: SettingsClasses
+    ) -> Document:
         manifest = self._manifest(file, state)
         extras = {name: self._extra(file, manifest["extras"].get(name)) for name in EXTRAS}
         fields = Fields(upgraded(Fields(manifest, "the journal"), manifest), "the journal")
         planes = Planes(fields, lambda number, most: self._block(file, number, most))
-        return rebuild(fields, planes, extras, mending, files=self._files(file, manifest))
+        return rebuild(fields, planes, extras, mending, files=self._files(file, manifest), settings=settings)
 
     def _files(self, file: BinaryIO, manifest: dict[str, Any]) -> tuple[tuple[str, bytes], ...]:
         """Those that another version put into the project; journals of old have none."""

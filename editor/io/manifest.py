@@ -31,7 +31,8 @@ from editor.methods.registry import METHODS
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
 
-SETTINGS: Final[Mapping[str, type[MethodSettings]]] = METHODS.settings_by_id
+SettingsClasses = Mapping[str, type[MethodSettings]]
+SETTINGS: Final[SettingsClasses] = METHODS.settings_by_id
 """Settings classes by the names that recipes have for them."""
 
 # What stands in a manifest: of the file, and of the document.
@@ -72,7 +73,7 @@ def rebuild(
     mending: Mending | None = None,
     *,
     files: tuple[tuple[str, bytes], ...] = (),
-    settings: Mapping[str, type[MethodSettings]] = SETTINGS,
+    settings: SettingsClasses = SETTINGS,
 ) -> Document:
     """The document of a manifest. Raises `Malformed`.
 

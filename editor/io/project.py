@@ -44,7 +44,7 @@ from editor.io.fields import Fields, Malformed
 from editor.io.files import opened, written_beside
 from editor.io.images import MAX_PIXELS, MAX_SIDE, read_image
 from editor.io.limits import MAX_FILES, MAX_FILES_SIZE, Mending
-from editor.io.manifest import describe, rebuild, size_of
+from editor.io.manifest import SETTINGS, SettingsClasses, describe, rebuild, size_of
 from editor.io.metadata import EXTRAS, pack_extras
 from editor.io.migrations import with_models, with_revisions
 from editor.io.planes import MAX_UNPACKED, Planes, Shelf, member, threads
@@ -112,19 +112,19 @@ def save_project(path: Path, document: Document) -> None:
             archive.writestr(f"blocks/{i}", packed)
 
 
-def load_project(path: Path) -> Document:
-    """The document of a project file, exactly as it was saved. Raises `UnreadableFile`."""
-    return open_project(path)[0]
+def load_project(path: Path, settings: SettingsClasses = SETTINGS) -> Document:
+    """The document of a project file, exactly as it was saved. `settings`: as in `rebuild`. Raises `UnreadableFile`."""
+    return open_project(path, settings)[0]
 
 
-def open_project(path: Path) -> tuple[Document, tuple[str, ...]]:
+def open_project(path: Path, settings: SettingsClasses = SETTINGS) -> tuple[Document, tuple[str, ...]]:
     """The same, and what the person should know: what had to be mended. Raises `UnreadableFile`."""
     mending, version = Mending(), VERSION
     try:
         with opened(path) as file, zipfile.ZipFile(file) as archive:
             manifest = _manifest(archive, path)
             version = Fields(manifest, "the project").whole("version")
-            return _read(archive, manifest, mending), mending.notes
+            return _read(archive, manifest, mending, settings), mending.notes
     except NewerFormat as error:
         raise _newer(path, error.version) from error
     except MemoryError as error:
@@ -141,14 +141,15 @@ def open_project(path: Path) -> tuple[Document, tuple[str, ...]]:
         raise _damaged(path, "parts of it are missing or wrong") from error
 
 
-def _read(archive: zipfile.ZipFile, manifest: dict[str, Any], mending: Mending) -> Document:
+def _read(archive: zipfile.ZipFile, manifest: dict[str, Any], mending: Mending, settings: SettingsClasses) -> Document:
     fields = Fields(manifest, "the project")
     size = size_of(fields)
     if min(size) < 1 or size.area > MAX_PIXELS or max(size) > MAX_SIDE:
         raise Malformed(f"it says it has {size.width} × {size.height} pixels")
     planes = Planes(fields, lambda number, most: member(archive, f"blocks/{number}", most))
     extras = {name: _extra(archive, name, mending) for name in EXTRAS if name in archive.NameToInfo}
-    return rebuild(fields, planes, extras, mending, files=_unknown_files(archive, mending))
+    files = _unknown_files(archive, mending)
+    return rebuild(fields, planes, extras, mending, files=files, settings=settings)
 
 
 def _unknown_files(archive: zipfile.ZipFile, mending: Mending) -> tuple[tuple[str, bytes], ...]:

@@ -90,7 +90,15 @@ def test_it_is_chosen_set_run_compared_kept_and_run_again_in_the_window(
         save_project(tmp_path / "tinted.palimpsest", session.document)
         assert desk.application.settings.values.method == ""  # it needs no model
 
-    tell(story, methods=METHODS_WITH_TINT, make_engine=lambda: Engine(executions=EXECUTIONS_WITH_TINT))
+    async def reopened(desk: Desk) -> None:
+        session = await desk.open(tmp_path / "tinted.palimpsest")
+        recipe = session.document.layers[-1].recipe
+        assert recipe is not None
+        assert recipe.settings == TintSettings(amount=0.5)
+        assert can_reopen(session.document, session.document.layers[-1], session.methods) == ""
+
+    for each in (story, reopened):
+        tell(each, methods=METHODS_WITH_TINT, make_engine=lambda: Engine(executions=EXECUTIONS_WITH_TINT))
     known = load_project(tmp_path / "tinted.palimpsest")
     recipe = known.layers[-1].recipe
     assert recipe is not None

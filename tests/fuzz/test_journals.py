@@ -25,6 +25,8 @@ from tests.fuzz.test_projects import examples
 from tests.support.campaign import campaign, check
 from tests.support.mutations import broken_bytes, json_text
 
+pytestmark = pytest.mark.logs
+
 CASES = 1400
 
 Part = tuple[bytes, bytes]  # kind and payload of a record

@@ -20,6 +20,8 @@ from tests.support.hub_server import Repository, clip, listing_of, stable_diffus
 from tests.support.mutations import broken_bytes, json_text
 from tests.support.raw_server import RawServer, always, raw_server, response
 
+pytestmark = pytest.mark.logs
+
 CASES = 500
 ID = "maker/small"
 

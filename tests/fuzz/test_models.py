@@ -30,6 +30,8 @@ from tests.support.clip_folders import clip_folder
 from tests.support.mutations import HOSTILE, broken_bytes, json_text
 from tests.support.reports import drive
 
+pytestmark = pytest.mark.logs
+
 CASES = 1000
 SHARE = 30
 PLAIN = Fit(Plan("cpu", "float32", "float32"), 0, 0)

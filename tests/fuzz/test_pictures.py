@@ -18,6 +18,8 @@ from editor.io.images import read_image, write_image
 from tests.support.campaign import campaign, check
 from tests.support.mutations import broken_bytes, broken_png, broken_tiff
 
+pytestmark = pytest.mark.logs
+
 CASES = 2600
 WIDTH, HEIGHT = 37, 29
 

@@ -35,6 +35,8 @@ from editor.requests.results import Recipe
 from tests.support.campaign import campaign, check
 from tests.support.mutations import broken_bytes, json_text
 
+pytestmark = pytest.mark.logs
+
 CASES = 1400
 OLD = Path(__file__).parents[1] / "editor" / "io" / "version_1.palimpsest"
 

@@ -106,6 +106,7 @@ def test_a_single_file_gives_the_same_networks(
         assert same(mine[name], theirs[name]), name
 
 
+@pytest.mark.logs
 def test_the_packaged_settings_are_those_of_the_published_networks(tmp_path: Path) -> None:
     """A single file is read with packaged settings unless told otherwise; widths that differ are said, not guessed."""
     (pipeline,) = drive(load_pipelines(inspect(tiny_models.stable_diffusion(tmp_path / "sd")), PLAIN))
@@ -222,6 +223,7 @@ def test_a_file_that_was_cut_off_since_it_was_listed(broken: Path) -> None:
     assert said.advice == "Download the model again; what is there already is kept."
 
 
+@pytest.mark.logs
 def test_arrays_of_another_size(broken: Path) -> None:
     settings = broken / "unet" / "config.json"
     config = json.loads(settings.read_text())
@@ -248,6 +250,7 @@ def test_arrays_of_whole_numbers_are_no_weights(broken: Path) -> None:
     assert "U-Net" in info.problem
 
 
+@pytest.mark.logs
 def test_an_unknown_scheduler(broken: Path) -> None:
     settings = broken / "scheduler" / "scheduler_config.json"
     settings.write_text(json.dumps({**json.loads(settings.read_text()), "_class_name": "UNet2DConditionModel"}))

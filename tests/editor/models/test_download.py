@@ -233,6 +233,7 @@ def test_a_cut_connection_is_taken_up_where_it_broke(hub: Hub, tmp_path: Path) -
     assert ranges == ["", "bytes=17000-", "bytes=17000-", "bytes=26000-"]
 
 
+@pytest.mark.logs
 def test_an_interrupted_download_goes_on_with_a_range(hub: Hub, tmp_path: Path) -> None:
     found = plan(hub)
     hub.cut = [4_000_000, 4_000_000, 10_000, 0, 0, 0]  # two small weights pass, then the U-Net's break off
@@ -286,6 +287,7 @@ def test_closing_stops_within_a_second_and_keeps_what_came(hub: Hub, tmp_path: P
     assert not inspect(found.folder(tmp_path)).usable
 
 
+@pytest.mark.logs
 def test_another_version_replaces_a_file_and_never_continues_its_beginning(hub: Hub, tmp_path: Path) -> None:
     hub.cut = [4_000_000, 4_000_000, 10_000, 0, 0, 0]
     fails(download(plan(hub), tmp_path, waits=QUICK))

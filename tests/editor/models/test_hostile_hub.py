@@ -26,6 +26,8 @@ from tests.support.hub_server import COMMIT, Repository, listing_of, stable_diff
 from tests.support.raw_server import Answer, RawServer, always, raw_server, response
 from tests.support.reports import drive
 
+pytestmark = pytest.mark.logs
+
 ID = "maker/small"
 REAL = listing_of(ID, Repository(stable_diffusion()))
 
