@@ -10,6 +10,7 @@ import pytest
 
 from editor.diffusion import model_cache
 from editor.diffusion.device import this_device
+from editor.diffusion.memory import estimate
 from editor.diffusion.model_cache import WAITING, ModelCache, Role, Wanted
 from editor.errors import OutOfMemory
 from editor.geometry import Rect, Size
@@ -17,7 +18,7 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.models.device import Device
 from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
-from editor.models.memory import Fit, Plan, estimate
+from editor.models.memory import Fit, Plan
 from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import Progress, Reports, outcome_of
