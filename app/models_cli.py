@@ -206,7 +206,7 @@ def _download(settings: Settings, own: Path, asked: argparse.Namespace) -> int:
 def _suggest(asked: argparse.Namespace) -> int:
     found = SUGGESTIONS if asked.memory is None else suggested(asked.memory or None)
     if asked.json:
-        _write_json([{name: getattr(each, name) for name in Suggestion.__slots__} for each in found])
+        _write_json([_told(each) for each in found])
         return 0
     if not found:
         _write("Nothing is known to run well in so little memory; quick fill needs no model.")
@@ -218,6 +218,12 @@ def _suggest(asked: argparse.Namespace) -> int:
             f"    {each.memory} GB of graphics memory · {size} · {each.licence}{' · asks for consent' if each.gated else ''}"
         )
     return 0
+
+
+def _told(suggestion: Suggestion) -> dict[str, object]:
+    """What JSON says of a model to begin with."""
+    fields = {name: getattr(suggestion, name) for name in Suggestion.__slots__}
+    return fields | {"family": suggestion.family.name}
 
 
 def _describe(plan: DownloadPlan, missing: int, folder: Path) -> list[str]:

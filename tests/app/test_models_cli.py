@@ -13,6 +13,7 @@ from huggingface_hub import constants
 from PySide6.QtCore import QCoreApplication, QStandardPaths
 
 from app.cli import main
+from editor.diffusion.families.registry import FAMILIES
 from tests.support.hub_server import Hub, Repository, serving, stable_diffusion
 
 Captured = pytest.CaptureFixture[str]
@@ -206,7 +207,7 @@ def test_an_interrupt_says_that_nothing_is_lost(
 @pytest.mark.parametrize(
     ("words", "first", "count"),
     [
-        ([], "stable-diffusion-v1-5/stable-diffusion-v1-5", 7),
+        ([], "stable-diffusion-v1-5/stable-diffusion-v1-5", 8),
         (["--memory", "8"], "segmind/SSD-1B", 4),
         (["--memory", "0"], "stable-diffusion-v1-5/stable-diffusion-v1-5", 1),
     ],
@@ -217,7 +218,9 @@ def test_suggestions_by_memory(words: list[str], first: str, count: int, home: P
     assert said.startswith(first)
     assert said.count(" · ") >= 2 * count
     assert models("suggest", *words, "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)) == count
+    listed = json.loads(capsys.readouterr().out)
+    assert len(listed) == count
+    assert {each["family"] for each in listed} <= {family.name for family in FAMILIES}
 
 
 def test_too_little_memory_is_no_dead_end(home: Path, capsys: Captured) -> None:
