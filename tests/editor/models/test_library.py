@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 
 from editor.errors import ModelUnavailable
 from editor.models.library import Library, hub_cache
+from tests.support.alarm import time_limit
 from tests.support.model_files import diffusers_folder, folder_of, weights_file
 
 
@@ -163,9 +163,8 @@ def test_a_shelf_of_large_models_is_read_in_no_time(shelf: Path) -> None:
     }
     for index in range(20):
         weights_file(shelf / f"{index:02}.safetensors", arrays)
-    begun = time.perf_counter()
-    assert len(library(shelf).models()) == 20
-    assert time.perf_counter() - begun < 5  # a tenth of that on a quiet machine
+    with time_limit(60):  # half a second; minutes where every array is compared with every other
+        assert len(library(shelf).models()) == 20
 
 
 def test_index_files_of_others_are_no_models(shelf: Path) -> None:
