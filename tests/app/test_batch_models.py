@@ -351,6 +351,7 @@ def _pickled(model: Path) -> None:
         (_pickled, "pickle"),
     ],
 )
+@pytest.mark.logs
 def test_a_broken_model_is_refused_with_its_reason(
     *,
     edit: Edit,
@@ -459,6 +460,7 @@ def _spoil(model: Path, part: str, name: str, value: float = float("nan")) -> No
         ("text_encoder", "final_layer_norm.bias", "text encoder"),
     ],
 )
+@pytest.mark.logs
 def test_a_model_of_no_numbers_makes_no_picture(
     *, edit: Edit, strength: Path, tmp_path: Path, boats: Path, capsys: Captured, method: str,
     part: str, name: str, label: str,
@@ -503,6 +505,7 @@ def test_a_scheduler_that_divides_by_zero_makes_no_picture(
 
 @pytest.mark.parametrize("method", ["pixels", "words"])
 @pytest.mark.parametrize("together", [True, False])
+@pytest.mark.logs
 def test_variations_beside_one_of_no_numbers_are_written(
     *, edit: Edit, strength: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured, method: str,
     together: bool,

@@ -96,6 +96,7 @@ def test_on_disk_there_is_room_for_what_memory_does_not_take(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", None])
+@pytest.mark.logs
 def test_damaged_files_are_not_there(tmp_path: Path, damage: bytes | None) -> None:
     store = FitStore(tmp_path)
     store.keep("a", TENSORS)

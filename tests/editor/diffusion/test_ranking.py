@@ -237,6 +237,7 @@ def cache_of(*free: int, kind: str = "cpu") -> ModelCache:
     return ModelCache(device)
 
 
+@pytest.mark.logs
 def test_it_stays_loaded_until_another_is_asked_for(folder: Path, tmp_path: Path) -> None:
     cache = cache_of(10**12)
     info = inspect_ranker(folder)
@@ -259,6 +260,7 @@ def test_without_memory_it_is_not_loaded(folder: Path) -> None:
         cache_of(1000).scorer(inspect_ranker(folder))
 
 
+@pytest.mark.logs
 def test_it_makes_room_for_the_model_that_paints(folder: Path, sd_folder: Path) -> None:
     """But only where there would be too little."""
     info, painter, asked = inspect_ranker(folder), inspect(sd_folder), request(str(sd_folder))
@@ -418,6 +420,7 @@ def test_results_are_laid_over_the_part_that_the_model_saw() -> None:
     assert np.array_equal(found, expected)
 
 
+@pytest.mark.logs
 def test_ranking_asks_for_its_model_only_once_it_failed() -> None:
     calls = []
 

@@ -128,6 +128,7 @@ def test_a_lost_candidate_costs_the_others_nothing(models: Models, name: str, as
 
 
 @pytest.mark.parametrize("edit", [pixels, blended])
+@pytest.mark.logs
 def test_a_picture_that_cannot_be_decoded_costs_the_others_nothing(models: Models, edit: Any) -> None:
     request = ask(EVERYWHERE, steps=2) if edit is pixels else wish(steps=2)
     backend = models("sd").backend
@@ -151,6 +152,7 @@ def test_where_nothing_is_left_there_is_no_candidate(models: Models, edit: Any) 
 
 @pytest.mark.parametrize("finish", ["decoder", "latents"])
 @pytest.mark.usefixtures("few")
+@pytest.mark.logs
 def test_a_finish_that_cannot_learn_is_pasted(models: Models, finish: Any) -> None:
     backend = models("sd").backend
     (plain,) = drive(blended(wish(told=settings(finish="paste"), steps=2), SEEDS[:1], backend))
