@@ -11,7 +11,7 @@ import torch
 
 from editor.diffusion.families.networks import from_network
 from editor.diffusion.families.stable_diffusion.backend import StableDiffusion
-from tests.editor.methods.conftest import models  # noqa: F401
+from tests.editor.methods.conftest import loaded_models, models, models_as_they_were  # noqa: F401
 from tests.support.pixels_cases import MODELS, Model
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -223,6 +223,7 @@ def test_words_that_were_added_are_kept(toy: Path) -> None:
     assert tokenizer_of(folder)("a <cat>", add_special_tokens=False).input_ids[-1] == words
 
 
+@pytest.mark.logs
 def test_words_that_the_text_encoder_has_no_place_for_are_refused(toy: Path) -> None:
     words = json.loads((toy / "tokenizer" / "vocab.json").read_text())
     (toy / "tokenizer" / "vocab.json").write_text(json.dumps(words | {"zzz</w>": len(words) + 5}))
@@ -278,6 +279,7 @@ WIDE: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("part", "kind", "fields"), WIDE)
+@pytest.mark.logs
 def test_a_network_far_larger_than_its_weights_takes_no_memory(
     toy: Path, part: str, kind: str, fields: dict[str, Any]
 ) -> None:
@@ -324,6 +326,7 @@ def test_whatever_a_library_raises_about_a_model_is_a_sentence(
     assert "Traceback" in caplog.text
 
 
+@pytest.mark.logs
 def test_the_panic_of_a_library_in_rust_is_a_sentence() -> None:
     panic = type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})
     with pytest.raises(ModelUnavailable), understood("toy"):

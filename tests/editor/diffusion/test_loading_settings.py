@@ -245,6 +245,7 @@ def test_a_folder_that_lacks_an_array_is_never_filled_with_noise(
 @pytest.mark.parametrize(
     ("name", "part"), [("sd", "unet"), ("sd", "vae"), ("kandinsky", "prior"), ("kandinsky", "movq")]
 )
+@pytest.mark.logs
 def test_arrays_that_the_settings_know_nothing_of_are_told(copied: Callable[[str], Path], name: str, part: str) -> None:
     """A network that was trained with them computes something else without."""
     folder = copied(name)
