@@ -38,7 +38,8 @@ from widgets.canvas.drop import DropChip
 from widgets.canvas.drop_choices import take
 from widgets.incoming import picture_of, source_of
 from widgets.methods import method_of
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float32]

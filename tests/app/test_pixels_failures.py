@@ -24,7 +24,8 @@ from tests.app.model_stage import Watched, needed_for, tell_memory
 from tests.conftest import until
 from widgets.models.page import ModelsPage
 from widgets.session.job import Job
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 METHOD = "Blend and repaint · PIXELS"
 ALLOCATOR = (
@@ -63,7 +64,7 @@ async def ran(desk: Desk) -> Job:
 async def runs_now(desk: Desk) -> None:
     """The next run works."""
     job = await ran(desk)
-    assert (job.state, len(job.results)) == ("ready", 1), job.error
+    assert (job.state, len(job.candidates.results)) == ("ready", 1), job.error
 
 
 # No model

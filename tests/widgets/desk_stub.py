@@ -21,7 +21,7 @@ from editor.models.info import FAMILIES, FamilyName, ModelInfo
 from editor.planning.plan import Plan
 from editor.requests.edit_request import SegmentRequest
 from editor.requests.results import Assessment, EditResult, Masks, Recipe
-from widgets.session.job import EditJob
+from widgets.session.edit_job import EditJob
 from widgets.session.session import Session
 from widgets.shell.services import Practice, Recent
 

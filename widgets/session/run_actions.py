@@ -13,9 +13,10 @@ from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.planning.draft import STRENGTHS, Touch
 from widgets.methods import Preset, method_of
+from widgets.session.edit_job import EditJob
 from widgets.session.edits import edited_thing
-from widgets.session.job import EditJob
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 MIN_SCALE = 0.4
 SHRINK = 0.75

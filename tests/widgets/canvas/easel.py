@@ -22,7 +22,7 @@ from editor.requests.edit_request import SegmentRequest
 from editor.requests.results import Assessment, Masks
 from widgets.canvas.view import CanvasView
 from widgets.qimage import from_qimage
-from widgets.session.job import EditJob
+from widgets.session.edit_job import EditJob
 from widgets.session.options import ToolName
 from widgets.session.session import Session
 from widgets.tools import make_tools

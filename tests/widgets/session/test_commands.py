@@ -14,7 +14,8 @@ from editor.document.layer import Layer
 from editor.geometry import Placement, Rect
 from tests.widgets.tools.studio import Desk, plain, with_exemplar, with_item
 from widgets.session import commands
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 
 @pytest.fixture

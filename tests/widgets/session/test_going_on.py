@@ -20,7 +20,8 @@ from editor.requests.edit_request import Action
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
 from tests.widgets.desk_stub import Worker, model, picture
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 BOATS, SEAS = model("boats"), model("seas")
 TOYS = replace(model("toys"), toys=True)
@@ -112,7 +113,7 @@ def test_toys_that_made_it_make_more(worker: Worker, qtbot: QtBot) -> None:
 def test_without_the_part_for_models_it_is_quick_fill(
     worker: Worker, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("widgets.session.session.installed", lambda: False)
+    monkeypatch.setattr("widgets.session.model_choice.installed", lambda: False)
     worker.known = [SEAS]
     assert kind(Session(edited((BLENDED, "fill", SEAS.key)), worker)) is QuickFillSettings
 

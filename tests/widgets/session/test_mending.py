@@ -18,7 +18,8 @@ from tests.widgets.desk_stub import Worker, model, painted, picture, result
 from widgets.controls.icons import IconButton
 from widgets.panels.layers import LayersPanel
 from widgets.session.job import Job
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 from widgets.shell.notices import Notices
 
 

@@ -23,7 +23,9 @@ from editor.requests.results import EditResult
 from tests.widgets.desk_stub import Worker, painted, picture, result, with_items
 from widgets.session import edits, run_actions
 from widgets.session.job import Job
-from widgets.session.session import OUTDATED, Notice, Session
+from widgets.session.jobs import OUTDATED
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 from widgets.shell.workbench import Workbench
 from widgets.variations.strip import sentence
 

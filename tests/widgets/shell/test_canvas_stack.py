@@ -15,7 +15,8 @@ from editor.geometry import Rect
 from tests.widgets.desk_stub import Worker, painted, picture, result
 from widgets.canvas.view import CanvasView
 from widgets.context_bar.bar import ContextualBar
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 from widgets.shell.canvas_stack import MARGIN, CanvasStack
 from widgets.tools import make_tools
 from widgets.variations.strip import Variations

@@ -24,9 +24,10 @@ from editor.planning.plan import Plan
 from editor.requests.edit_request import SegmentRequest
 from editor.requests.results import Assessment, Masks
 from widgets.canvas.view import CanvasView
-from widgets.session.job import EditJob
+from widgets.session.edit_job import EditJob
+from widgets.session.notice import Notice
 from widgets.session.options import ToolName
-from widgets.session.session import Notice, Session
+from widgets.session.session import Session
 from widgets.tools import make_tools
 from widgets.viewport import Viewport
 

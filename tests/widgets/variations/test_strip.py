@@ -19,7 +19,8 @@ from editor.requests.reports import Progress
 from editor.requests.results import EditResult, Recipe
 from tests.widgets.desk_stub import Worker, model, painted, picture, result
 from widgets.session import run_actions
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 from widgets.shell import notices as notices_module
 from widgets.shell.notices import MAX_NOTICES, Notices
 from widgets.variations.strip import Variations
@@ -73,7 +74,7 @@ def test_a_click_shows_a_variation_and_accept_keeps_it(strip: Variations, sessio
     assert [card.isChecked() for card in strip.cards] == [True, False, False]
     QTest.mouseClick(strip.cards[1], LEFT)
     assert session.job is not None
-    assert session.job.chosen == 1
+    assert session.job.candidates.chosen == 1
     assert strip.cards[1].isChecked()
     press(strip, "Accept")
     recipe = session.document.layers[-1].recipe
@@ -240,7 +241,7 @@ def test_cards_of_several_strengths_show_the_whole_region_at_each(strip: Variati
         card.setFocus()
         QTest.keyClick(card, Qt.Key.Key_Space)
         assert session.job is not None
-        assert (session.job.place, strip.sizeHint().width()) == (at, width)
+        assert (session.job.candidates.place, strip.sizeHint().width()) == (at, width)
     QTest.mouseClick(strip.cards[3], LEFT)
     assert [card.isChecked() for card in strip.cards] == [at == 3 for at in range(6)]
     assert not [

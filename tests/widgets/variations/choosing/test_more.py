@@ -13,7 +13,8 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.reports import ResultReady
 from tests.widgets.desk_stub import Worker, picture, with_exemplars
 from tests.widgets.variations.choosing.hand import button, give, job, make, move, point, red, seeds, seen
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 from widgets.shell.workbench import Workbench
 from widgets.variations.strip import Variations
 
@@ -101,7 +102,7 @@ class TestMore:
         session.more()
         give(session, seed2=0.2, seed3=0.4)
         assert seeds(session) == [3, 1, 2, 8]
-        assert job(session).results[job(session).chosen].recipe.seed == 1
+        assert job(session).candidates.results[job(session).candidates.chosen].recipe.seed == 1
 
     def test_there_are_none_where_every_seed_gives_the_same(self, strip: Variations, session: Session) -> None:
         session.choose_method(QuickFillSettings)
