@@ -29,7 +29,8 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m 'not slow and not gpu'
+	$(BIN)/python -m pytest -n logical --dist worksteal -m 'not slow'
+	$(BIN)/python -m pytest -n logical --dist worksteal -m slow
 
 bench: $(READY)
 	$(BIN)/python -m app bench --json bench.json

@@ -42,13 +42,13 @@ from editor.geometry import Size
 from editor.io.encoding import KINDS, options_from
 from editor.io.files import state_of
 from editor.io.images import Picture, export_kind, read_image
+from editor.methods.registry import METHODS, Methods
 from editor.models.inspect import inspect
 from editor.models.library import Library
 from widgets.canvas.drop_choices import title
 from widgets.controls.icons import program_icon
 from widgets.dragged import on_clipboard
 from widgets.incoming import Source, picture_of, source_of
-from widgets.methods import METHODS
 from widgets.models.page import ModelsPage
 from widgets.session.session import Session
 from widgets.shell.busy import Waits
@@ -75,7 +75,7 @@ class Application:
 
     `make_engine` is called in the worker thread, once, with what tells where models are. `cache`: a folder for
     thumbnails. `models`: one for models that are downloaded; `bundled`: those that come with the program. `recovery`: a folder where open
-    documents are kept in case the program dies.
+    documents are kept in case the program dies. `methods`: those that people can choose from.
     """
 
     def __init__(
@@ -88,7 +88,9 @@ class Application:
         *,
         recovery: Path,
         bundled: Sequence[Path] = (),
+        methods: Methods = METHODS,
     ) -> None:
+        self._methods = methods
         self.settings = settings
         self.sessions: list[Session] = []
         self.finished = asyncio.Event()
@@ -112,7 +114,7 @@ class Application:
         self._saving = asyncio.Lock()  # one file at a time, so that of two saves of a document the later one stays
         self._closing: set[Session] = set()
         self._asking: set[Session] = set()  # about a file that somebody else has changed
-        self._practice = PracticeRoom()
+        self._practice = PracticeRoom(methods)
         self.window = MainWindow(self, settings, theme)
         self.waits.changed.connect(self.window.show_busy)
 
@@ -171,7 +173,7 @@ class Application:
         session = self.window.session
         if session is not None:
             needs_model = session.draft.settings.needs_model
-            self.settings.set(method=type(session.draft.settings).__name__ if needs_model else "")
+            self.settings.set(method=session.method.id if needs_model else "")
 
     def practice(self) -> Sequence[Practice]:
         return self._practice.scenes
@@ -229,7 +231,7 @@ class Application:
         state = await asyncio.to_thread(state_of, path, look_into=False) if project else None
         try:
             with self.waits.on(f"Opening {readable(path.name)}"):
-                document, notes = await open_document(path)
+                document, notes = await open_document(path, self._methods.settings_by_id)
         except EditorError as error:
             self.settings.forget(path)
             (refuse or self._refuse)(error)
@@ -284,8 +286,9 @@ class Application:
         left: LeftBehind | None = None,
     ) -> Session:
         """Open it in a tab. `source`: the file that holds it as it is, if one does; `left`: what it was got back from."""
-        session = Session(document, self._editing, name=name, path=path, budget=self.settings.values.undo_budget)
-        method = next((each for each in METHODS if each.key == self.settings.values.method), None)
+        budget = self.settings.values.undo_budget
+        session = Session(document, self._editing, name=name, path=path, budget=budget, methods=self._methods)
+        method = self._methods.by_id(self.settings.values.method)
         if method is not None and self.settings.values.model and not session.goes_on:
             session.choose_method(method.settings)
         session.state.draft_changed.connect(
@@ -489,7 +492,9 @@ class Application:
         self._getting_back.add(document)
         try:
             with self.waits.on(f"Opening {readable(document.newest.snapshot.name)}"):
-                opened, in_file, notes = await asyncio.to_thread(read_left_behind, document)
+                opened, in_file, notes = await asyncio.to_thread(
+                    read_left_behind, document, self._methods.settings_by_id
+                )
         except EditorError as error:
             self._refuse_back(document, dialog, error)
             return

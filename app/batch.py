@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from editor.document.colour import convert
 from editor.document.compose import flatten
@@ -21,38 +21,36 @@ from editor.edits.dispatch import candidates, make_request
 from editor.edits.warnings import NOTHING_ADVICE, NOTHING_CAME, asked_for_little, came_to_nothing
 from editor.engine import Engine
 from editor.errors import EditorError, InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go, readable
+from editor.execution import EXECUTIONS, Executions
 from editor.geometry import Placement, Size
 from editor.io.encoding import ExportOptions
 from editor.io.images import Picture, export_kind, read_image, write_image
 from editor.io.mask_pictures import read_mask
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.methods.pixels.settings import PixelsSettings
-from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.methods.base import AnyMethod
+from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.planning.draft import Draft
-from editor.planning.first_strength import first_strength
-from editor.requests.edit_request import CandidatesRequest, Sampler
-from editor.requests.method_settings import MethodSettings
+from editor.requests.edit_request import CandidatesRequest
+from editor.requests.method_settings import Use
 from editor.requests.reports import Progress, ResultReady, Scored
 from editor.requests.results import EditResult, Match
+from editor.requests.samplers import Sampler
 from editor.requests.settings_fields import FieldSpec, field_specs
-
-METHODS: dict[str, type[MethodSettings]] = {"pixels": PixelsSettings, "words": BlendedSettings}
 
 
 @dataclass(frozen=True, slots=True)
 class WithModel:
-    """What an edit with a model takes beside the pictures. `library`: where to look for `model`, a name, path or hub id.
+    """What an edit by a chosen method takes beside the pictures. `library`: where to look for `model`, a name, path or hub id; empty for methods that
+    need none.
 
     `exemplars`: files, each with the place of its middle in pixels of the picture (None for the middle of that) and its scale (None fits it in).
-    `method`: "pixels" for PIXELS, "words" for Blended Latent Diffusion, which takes no exemplars. `variations`: how many results; those of "words"
-    come best first where a model here can tell. The rest as in `editor.planning.draft.Draft`.
+    `method`: its name on the command line, empty for the usual one. `variations`: how many results; where the method's results can be ranked, they
+    come best first. The rest as in `editor.planning.draft.Draft`.
     """
 
     library: Library
     model: str
-    method: Literal["pixels", "words"] = "pixels"
+    method: str = ""
     variations: int = 1
     prompt: str = ""
     negative_prompt: str = ""
@@ -89,17 +87,20 @@ def edit_file(
     model: WithModel | None = None,
     export: ExportOptions | None = None,
     white_keeps: bool = False,
+    methods: Methods = METHODS,
+    executions: Executions = EXECUTIONS,
 ) -> tuple[str, ...]:
     """Change `picture` where the grey picture `strength` is above black, or with `white_keeps` below white, and write the flattened outcome to
     `output`.
 
-    Without a model by quick fill, with one as it says. `settings` are "name=value" pairs of the method's settings. Of several variations the
+    Without `model` by the first of the methods that needs none, with it as it says. `settings` are "name=value"
+    pairs of the method's settings. Of several variations the
     second goes to a file beside `output` whose name ends in "-2", and so on. `export`: how they are written. Returns what the person should
     know, each a sentence. Raises `EditorError` kinds; of these, `SomeMissing` after some of several variations were written.
     """
     export_kind(output)  # before the work, not after it
-    kind = QuickFillSettings if model is None else METHODS[model.method]
-    chosen = parse_settings(kind, settings)
+    method = methods.first if model is None else named_method(methods, model.method)
+    chosen = parse_settings(method.settings, settings)
     opened = read_image(picture)
     notes = list(opened.notes)
     document = Document.of_picture(opened.pixels, metadata=opened.metadata)
@@ -107,38 +108,39 @@ def edit_file(
         document = document.with_strength(_painted(strength, document.size, notes, white_keeps=white_keeps))
     if not is_strength(document.strength) and (model is None or not model.exemplars):
         raise _nothing_said(strength, white_keeps=white_keeps)
-    draft = replace(Draft.for_document(document), seed=seed)
+    draft = replace(methods.first_draft(document), seed=seed)
     if model is None:
-        draft = replace(draft, settings=replace(draft.settings, **chosen))
-        count, request = 1, make_request(document, draft)
-        made = drive(candidates(request, 1), Engine())
+        draft = replace(draft, settings=draft.settings.with_values(**chosen))
+        count, request = 1, make_request(document, draft, methods=methods)
+        made = drive(candidates(request, 1), Engine(executions=executions))
     else:
-        if kind is BlendedSettings and model.exemplars:
-            raise InvalidRequest(
-                "Edits by words take no reference pictures.", "Leave them out, or use the method pixels."
-            )
+        if Use.EXEMPLARS not in method.uses and model.exemplars:
+            usual = usual_method(methods)
+            other = f", or use the method {usual.command}" if Use.EXEMPLARS in usual.uses else ""
+            raise InvalidRequest(f"Edits by {method.command} take no reference pictures.", f"Leave them out{other}.")
         for file, place, scale in model.exemplars:
             document = document.adding_exemplar(_exemplar(_read_beside(file, notes), place, scale, document))
-        info = _named(model.library, model.model)
+        info = _named(model.library, model.model) if Use.MODEL in method.uses else None
+        own = method.first_settings(document).with_values(**chosen)
         draft = replace(
             draft,
-            settings=kind(**chosen),
+            settings=own,
             model=info,
             prompt=model.prompt,
             negative_prompt=model.negative_prompt,
-            strength=first_strength(kind(**chosen), info) if model.overall is None else model.overall,
+            strength=method.first_strength(info, own) if model.overall is None else model.overall,
             steps=model.steps,
             guidance_scale=model.guidance_scale,
             sampler=model.sampler,
         )
-        count, request = model.variations, make_request(document, draft)
-        made = drive(candidates(request, count), Engine(lambda: model.library))
-    little = asked_for_little(request)
+        count, request = model.variations, make_request(document, draft, methods=methods)
+        made = drive(candidates(request, count), Engine(lambda: model.library, executions=executions))
+    little = asked_for_little(request, methods)
     if not little and any(came_to_nothing(document, result) for result, _ in made.results):
         little = f"{NOTHING_CAME} {NOTHING_ADVICE}"
     notes += [little] if little else []
     for number, (result, match) in enumerate(made.results, 1):
-        _, changed = apply_result(document, result, document)
+        _, changed = apply_result(document, result, document, methods=methods)
         file = output if number == 1 else output.with_stem(f"{output.stem}-{number}")
         notes += write_image(file, flatten(changed), changed.metadata, export or ExportOptions())
         if count > 1:
@@ -147,6 +149,19 @@ def edit_file(
     if made.error is not None:
         raise SomeMissing(made.error, len(made.results), count, tuple(notes))
     return tuple(notes)
+
+
+def usual_method(methods: Methods) -> AnyMethod:
+    """The method on a model that is meant where none is named: the first that takes reference pictures."""
+    return methods.using(Use.MODEL, Use.EXEMPLARS) or methods.using(Use.MODEL) or methods.first
+
+
+def named_method(methods: Methods, command: str) -> AnyMethod:
+    """The method of a name on the command line, empty for the usual one. Raises `InvalidRequest`."""
+    method = methods.by_command(command) if command else usual_method(methods)
+    if method is None:
+        raise InvalidRequest(f"There is no method “{command}”.", "palimpsest edit --help lists them.")
+    return method
 
 
 def _read_beside(file: Path, notes: list[str]) -> Picture:

@@ -13,13 +13,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from editor.requests.samplers import OFFERED
+
 if TYPE_CHECKING:
+    from editor.execution import Executions
     from editor.io.encoding import ExportOptions
+    from editor.methods.registry import Methods
 
 WORDS = ("edit", "models", "demo", "bench", "screenshots", "practice-model", "kill-test", "monkey")
 MAX_VARIATIONS = 64  # variations
 SOME = 3  # exit status: some of the variations are written
-SAMPLERS = ("euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,6 +71,21 @@ def _window(arguments: Sequence[str]) -> int:
 
 
 def _edit(arguments: Sequence[str]) -> int:
+    from editor.execution import EXECUTIONS  # noqa: PLC0415
+    from editor.methods.registry import METHODS  # noqa: PLC0415
+
+    return edit(arguments, METHODS, EXECUTIONS)
+
+
+def edit(arguments: Sequence[str], methods: Methods, executions: Executions) -> int:
+    """`palimpsest edit` with these methods; returns the exit status."""
+    from app.batch import SomeMissing, WithModel, edit_file, usual_method  # noqa: PLC0415
+    from editor.errors import EditorError  # noqa: PLC0415
+    from editor.requests.method_settings import Use  # noqa: PLC0415
+
+    usual = usual_method(methods).command
+    commands = sorted((each for each in methods if each.command), key=lambda each: each.command)
+    told = (f"{each.command}{' (default)' * (each.command == usual)}: {each.command_help}" for each in commands)
     parser = argparse.ArgumentParser(
         prog="palimpsest edit",
         description="Change a region of a picture, without a window.",
@@ -93,8 +111,8 @@ def _edit(arguments: Sequence[str]) -> int:
     model.add_argument("--model", help="its name, its path or its id on the hub")
     model.add_argument(
         "--method",
-        choices=("pixels", "words"),
-        help="pixels (default): reference pictures and painted strength; words: what the prompt says, within the region",
+        choices=[each.command for each in commands],
+        help="; ".join(told),
     )
     model.add_argument("--prompt", help="what should be there")
     model.add_argument("--negative", help="what should not")
@@ -102,7 +120,7 @@ def _edit(arguments: Sequence[str]) -> int:
     model.add_argument("--variations", type=int, metavar="N", help="so many results, with seeds in a row (default 1)")
     model.add_argument("--steps", type=int)
     model.add_argument("--guidance", type=float)
-    model.add_argument("--sampler", choices=SAMPLERS, help="default: its own")
+    model.add_argument("--sampler", choices=[each for each in OFFERED if each], help="default: its own")
     model.add_argument(
         "--exemplar",
         metavar="FILE[@X,Y[,SCALE]]",
@@ -112,28 +130,32 @@ def _edit(arguments: Sequence[str]) -> int:
         help="a reference picture to blend in; X, Y is where its middle goes (default: fitted into the middle)",
     )
     asked = parser.parse_args(arguments)
+    method = methods.by_command(asked.method or "")
+    alone = method is not None and Use.MODEL not in method.uses
     if asked.model is None:
-        of_model = ("method", "variations", "prompt", "negative", "overall", "steps", "guidance", "sampler", "exemplar")
+        of_model = ["method", "variations", "prompt", "negative", "overall", "steps", "guidance", "sampler", "exemplar"]
+        if method is not None and alone:
+            without = {"method", "variations", "overall"}
+            without |= {"prompt", "negative"} if Use.WORDS in method.uses else set()
+            without |= {"exemplar"} if Use.EXEMPLARS in method.uses else set()
+            of_model = [name for name in of_model if name not in without]
         given = [name for name in of_model if getattr(asked, name) not in (None, [])]
         if given:
             name = given[0].replace("overall", "strength")
             parser.error(f"--{name} needs a --model; “palimpsest models” lists those that are here")
     if asked.variations is not None and not 1 <= asked.variations <= MAX_VARIATIONS:
         parser.error(f"--variations must be 1 to {MAX_VARIATIONS}")
-    from app.batch import SomeMissing, WithModel, edit_file  # noqa: PLC0415
-    from editor.errors import EditorError  # noqa: PLC0415
-
     strength = None if str(asked.strength) == "-" else asked.strength
     if strength is None and asked.white_keeps:
         parser.error("--white-keeps says how to read the strength picture, and none is given")
     chosen = None
-    if asked.model is not None:
+    if asked.model is not None or alone:
         from app.models_cli import known_models  # noqa: PLC0415
 
         chosen = WithModel(
             known_models(),
-            asked.model,
-            asked.method or "pixels",
+            asked.model or "",
+            asked.method or "",
             1 if asked.variations is None else asked.variations,
             asked.prompt or "",
             asked.negative or "",
@@ -154,6 +176,8 @@ def _edit(arguments: Sequence[str]) -> int:
             model=chosen,
             export=_export(asked),
             white_keeps=asked.white_keeps,
+            methods=methods,
+            executions=executions,
         )
     except SomeMissing as error:
         notes, status = (*error.notes, str(error)), SOME

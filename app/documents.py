@@ -18,6 +18,7 @@ from editor.document.thumbnails import document_thumbnail
 from editor.errors import EditorError
 from editor.io.encoding import ExportOptions
 from editor.io.images import Picture, begins_picture, begins_project, read_image, write_image
+from editor.io.manifest import SETTINGS, SettingsClasses
 from editor.io.project import SUFFIX, open_project, save_project
 from editor.io.safe_json import read_start
 
@@ -26,15 +27,18 @@ log = logging.getLogger(__name__)
 THUMBNAIL = 320  # pixels along the longer side
 
 
-async def open_document(path: Path) -> tuple[Document, tuple[str, ...]]:
-    """The document in a project or picture file, and what the person should know about the reading. Raises `UnreadableFile`."""
-    return await asyncio.to_thread(read_document, path)
+async def open_document(path: Path, settings: SettingsClasses = SETTINGS) -> tuple[Document, tuple[str, ...]]:
+    """The document in a project or picture file, and what the person should know about the reading. Raises `UnreadableFile`.
+
+    settings: settings classes of methods, as in `editor.io.manifest.rebuild`
+    """
+    return await asyncio.to_thread(read_document, path, settings)
 
 
-def read_document(path: Path) -> tuple[Document, tuple[str, ...]]:
+def read_document(path: Path, settings: SettingsClasses = SETTINGS) -> tuple[Document, tuple[str, ...]]:
     """The same, here and now."""
     if is_project(path):
-        return open_project(path)
+        return open_project(path, settings)
     picture = read_image(path)
     return document_of(picture), picture.notes
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.runner import Runner, internal_error, out_of_memory
-from editor.edits.dispatch import at_strengths, candidates, frame_for, make_request, repair
+from editor.edits.dispatch import at_strengths, candidates, make_request, repair
 from editor.errors import EditorError, readable
 from editor.io.images import Picture, read_image
+from editor.jobs import Replaced
 from editor.models.info import ModelInfo
 from editor.requests.edit_request import (
     AssessRequest,
@@ -34,14 +35,14 @@ log = logging.getLogger(__name__)
 def request(asked: EditJob) -> CandidatesRequest | StrengthsRequest:
     """For all the results that are wanted. Raises `InvalidRequest`."""
     if asked.strengths:
-        return at_strengths(asked.document, asked.draft, asked.strengths, asked.planned)
-    return candidates(make_request(asked.document, asked.draft, asked.planned), asked.wanted)
+        return at_strengths(asked.document, asked.draft, asked.strengths, asked.planned, asked.methods)
+    return candidates(make_request(asked.document, asked.draft, asked.planned, asked.methods), asked.wanted)
 
 
 def repair_request(mend: EdgeRepairJob) -> RepairRequest:
     """For the edge of a result that was accepted. Raises `InvalidRequest`."""
     asked = mend.candidate.asked
-    made = make_request(asked.document, asked.draft, asked.planned)
+    made = make_request(asked.document, asked.draft, asked.planned, asked.methods)
     return repair(made, mend.candidate.result, mend.how)
 
 
@@ -77,15 +78,21 @@ async def run_edit(
         session.job_finished()
 
 
-async def assess(runner: Runner, asked: EditJob, done: Callable[[Assessment | None], None]) -> None:
-    """Whether the edit fits into memory; None where that cannot be told, as where the edit could not be made anyway."""
-    frame, model = frame_for(asked.document, asked.draft, asked.planned), asked.draft.model
+async def assess(session: Session, runner: Runner, asked: EditJob, done: Callable[[Assessment | None], None]) -> None:
+    """Whether the edit fits into memory; None where that cannot be told, as where the edit could not be made anyway.
+
+    `done` hears of the newest question of a session only.
+    """
+    frame, model = asked.method.frame(asked.document, asked.draft, asked.planned), asked.draft.model
     if frame is None or model is None:
         done(None)
         return
     guided = asked.draft.guidance_on(model) > 1
     try:
-        found = await runner.run(AssessRequest(model.key, frame.working, guidance=guided), _ignore)
+        request = AssessRequest(model.key, frame.working, guidance=guided)
+        found = await runner.run(request, _ignore, key=("assess", id(session)))
+    except Replaced:
+        return
     except EditorError as error:
         log.info("No estimate of the memory: %s", error)
         done(None)
@@ -94,8 +101,11 @@ async def assess(runner: Runner, asked: EditJob, done: Callable[[Assessment | No
 
 
 async def segment(session: Session, runner: Runner, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
+    """The outlines that were asked for; `done` hears of the newest question of a session only."""
     try:
-        masks = await runner.run(request, _ignore)
+        masks = await runner.run(request, _ignore, key=("segment", id(session)))
+    except Replaced:
+        return
     except EditorError as error:
         _tell(session, error)
     else:
@@ -168,9 +178,8 @@ class Editing:
             self._early[session].set()
 
     def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
-        self._only_newest(self._assessing, session)
-        asked = EditJob.of(session.plan, session.document, session.draft)
-        task = self._start(assess(self._runner, asked, done), partial(_tell, session))
+        asked = EditJob.of(session.plan, session.document, session.draft, methods=session.methods)
+        task = self._start(assess(session, self._runner, asked, done), partial(_tell, session))
         self._assessing[session] = task
         task.add_done_callback(lambda ended: self._forget(self._assessing, session, ended))
 
@@ -187,7 +196,6 @@ class Editing:
         self._show_models()
 
     def segment(self, session: Session, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
-        self._only_newest(self._segmenting, session)
         work = self._said("Looking for the outline", lambda: segment(session, self._runner, request, done))
         task = self._start(work, partial(_tell, session))
         self._segmenting[session] = task
@@ -233,13 +241,6 @@ class Editing:
         task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(told)
         return task
-
-    @staticmethod
-    def _only_newest(tasks: dict[Session, asyncio.Task[None]], session: Session) -> None:
-        """Put away an earlier question of the same kind: only the newest counts."""
-        earlier = tasks.get(session)
-        if earlier is not None:
-            earlier.cancel()
 
     @staticmethod
     def _forget(tasks: dict[Session, asyncio.Task[None]], session: Session, ended: asyncio.Task[None]) -> None:

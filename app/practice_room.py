@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from editor.document.document import Document
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.methods.pixels.settings import PixelsSettings
-from editor.planning.first_strength import first_strength
+from editor.methods.registry import METHODS, Methods
+from editor.requests.method_settings import Use
 from widgets.shell.services import Practice
 
 if TYPE_CHECKING:
@@ -29,7 +28,8 @@ class Opened:
 class PracticeRoom:
     """Draws the scenes when they are first asked for. `draw` and `open` take a moment: call them in a thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, methods: Methods = METHODS) -> None:
+        self._methods = methods
         self.scenes: Sequence[Practice] = ()
         self._world: World | None = None
 
@@ -47,17 +47,16 @@ class PracticeRoom:
         example = {each.name: each for each in EXAMPLES}[name]
         document = example.document(self._draws())
         draft: dict[str, Any] = {
-            "settings": BlendedSettings(),
             "prompt": example.prompt,
-            "strength": first_strength(BlendedSettings, None),
             "frame": document.rect,  # the model knows whole scenes only
         }
         if document.exemplars:
-            exemplar = document.exemplars[0].id
-            draft |= {"settings": PixelsSettings(), "exemplar": exemplar, "strength": BLEND_STRENGTH}
+            method = self._methods.using(Use.MODEL, Use.EXEMPLARS) or self._methods.first
+            draft |= {"exemplar": document.exemplars[0].id, "strength": BLEND_STRENGTH}
         else:
-            draft |= {"item": document.items[0].id}
-        return Opened(document, draft)
+            method = self._methods.using(Use.MODEL, Use.WORDS, without=Use.EXEMPLARS) or self._methods.first
+            draft |= {"item": document.items[0].id, "strength": method.first_strength(None)}
+        return Opened(document, draft | {"settings": method.settings()})
 
     def _draws(self) -> World:
         if self._world is None:

@@ -17,6 +17,7 @@ from editor.document.document import Document
 from editor.document.thumbnails import document_thumbnail
 from editor.io.files import state_of
 from editor.io.limits import Mending
+from editor.io.manifest import SETTINGS, SettingsClasses
 from editor.io.recovery import LeftBehind
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.elided import ElidedLabel
@@ -31,20 +32,20 @@ MAX_ROWS_SHOWN = 4
 WIDTH = 560
 
 
-def read_left_behind(left: LeftBehind) -> tuple[Document, bool, tuple[str, ...]]:
+def read_left_behind(left: LeftBehind, settings: SettingsClasses = SETTINGS) -> tuple[Document, bool, tuple[str, ...]]:
     """The document, whether its file holds it as it is, and what the person should know. Raises `UnreadableFile`."""
     reader = left.newest
     source = reader.snapshot.source
     if reader.holds_document or source is None:
         mending = Mending()
-        document = reader.load(mending)
+        document = reader.load(mending, settings)
         source = reader.snapshot.source  # by now of an earlier state, where the newest makes no sense
         return (
             document,
             source is not None and reader.snapshot.stamp == state_of(source, look_into=False),
             mending.notes,
         )
-    document, notes = read_document(source)
+    document, notes = read_document(source, settings)
     return document, True, notes
 
 

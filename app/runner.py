@@ -6,12 +6,13 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol, overload
 
 from PySide6.QtCore import QObject, QThread, Signal, Slot
 
 from editor.errors import EditorError, InternalError, OutOfMemory, let_go
+from editor.jobs import Cancelled, Done, Ending, Failed, Job, Lane, Replaced, Scheduler
 from editor.requests.edit_request import (
     AssessRequest,
     CandidatesRequest,
@@ -46,33 +47,47 @@ def internal_error() -> InternalError:
     )
 
 
+def lane_of(request: Request) -> Lane:
+    """How urgent a request is where nobody says so. What asks about memory waits for the edits that use it."""
+    return Lane.INTERACTIVE if isinstance(request, SegmentRequest) else Lane.EDIT
+
+
 class RunsRequests(Protocol):
     """What the worker needs of an engine; tests give it a small one of their own."""
 
     def run(self, request: Any) -> Reports[Any]: ...
 
 
-class _Work:
-    """One request on its way: what to do, whom to tell, and whether it is still wanted, or wanted early."""
+class _Work(Job):
+    """One request on its way: what to do, and whom to tell."""
 
-    def __init__(self, request: Request, future: asyncio.Future[Any], early: threading.Event) -> None:
-        self.request = request
+    def __init__(
+        self,
+        request: Request,
+        run: Callable[[Request], Reports[Any]],
+        future: asyncio.Future[Any],
+        report: Callable[[Report], None],
+        *,
+        lane: Lane,
+        key: Hashable | None,
+        early: threading.Event | None,
+    ) -> None:
+        super().__init__(lambda: run(request), lane, key, early)
+        self.kind = type(request)
         self.future = future
-        self.report: Callable[[Report], None] | None = None
-        self.cancelled = threading.Event()
-        self.early = early
+        self.report: Callable[[Report], None] | None = report
+        self.replaced = False
+        self.flow = _Flow()
 
 
 class _Flow:
     """Holds back what comes too fast; words that change always pass."""
 
     def __init__(self) -> None:
-        self.begun = False
         self._preview = self._progress = -1.0
         self._doing = ""
 
     def lets_through(self, report: Report) -> bool:
-        self.begun = True
         if isinstance(report, ResultReady | Scored):
             return True
         now = time.monotonic()
@@ -88,7 +103,7 @@ class _Flow:
 
 
 class _Worker(QObject):
-    """Lives in the worker thread; takes one piece of work after the other."""
+    """Lives in the worker thread, where it drives the scheduler for as long as there is anything to do."""
 
     reported = Signal(object, object)
     finished = Signal(object, object)
@@ -98,59 +113,66 @@ class _Worker(QObject):
         super().__init__()
         self._make_engine = make_engine
         self._engine: RunsRequests | None = None
+        self._scheduler = Scheduler(self._report, self._end)
 
-    @Slot(object)
-    def take(self, work: _Work) -> None:
-        if work.cancelled.is_set():
-            return
-        try:
-            result = self._drive(work)
-        except EditorError as error:
-            log.info("%s failed: %s", type(work.request).__name__, error, exc_info=True)
-            let_go(error)
-            self.failed.emit(work, error)
-        except FinishEarly as early:
-            self.failed.emit(work, early)
-        except MemoryError as error:
-            log.exception("Out of memory")
-            let_go(error)
-            self.failed.emit(work, out_of_memory())
-        except Exception as error:  # the one boundary where anything becomes a message; the log has the traceback
-            log.exception("The worker failed on %s", type(work.request).__name__)
-            let_go(error)
-            self.failed.emit(work, internal_error())
-        else:
-            if not work.cancelled.is_set():
-                self.finished.emit(work, result)
+    def submit(self, work: _Work) -> None:
+        """Queue it, from any thread; `drive` must be called after it."""
+        self._scheduler.submit(work)
 
-    def _drive(self, work: _Work) -> Any:
+    @Slot()
+    def drive(self) -> None:
+        """Do all there is to do, and what arrives meanwhile."""
+        while self._scheduler.turn():
+            pass
+
+    def run(self, request: Request) -> Reports[Any]:
+        """The generator of a request, by an engine that is made for the first."""
         if self._engine is None:
             self._engine = self._make_engine()
-        reports = self._engine.run(work.request)
-        flow = _Flow()
-        hurried = False
-        try:
-            while not work.cancelled.is_set():
-                # Before its first report an edit could not catch anything.
-                hurry = not hurried and flow.begun and work.early.is_set()
-                report = reports.throw(FinishEarly()) if hurry else next(reports)
-                hurried = hurried or hurry
-                if flow.lets_through(report):
-                    self.reported.emit(work, report)
-        except StopIteration as stop:
-            return stop.value
-        finally:
-            reports.close()
-        return None
+        return self._engine.run(request)
+
+    def _report(self, job: Job, report: Report) -> None:
+        assert isinstance(job, _Work)
+        if job.flow.lets_through(report):
+            self.reported.emit(job, report)
+
+    def _end(self, job: Job, ending: Ending) -> None:
+        assert isinstance(job, _Work)
+        match ending:
+            case Done(result):
+                self.finished.emit(job, result)
+            case Failed(error):
+                self.failed.emit(job, _shown(error, job.kind.__name__))
+            case Cancelled():
+                pass  # whoever waited for it knows
+
+
+def _shown(error: Exception, what: str) -> Exception:
+    """What a failure is for people, without its frames; the log has the traceback of a mistake of ours."""
+    match error:
+        case FinishEarly() | Replaced():
+            return error
+        case EditorError():
+            log.info("%s failed: %s", what, error, exc_info=error)
+            shown: EditorError = error
+        case MemoryError():
+            log.error("Out of memory", exc_info=error)
+            shown = out_of_memory()
+        case _:
+            log.error("The worker failed on %s", what, exc_info=error)
+            shown = internal_error()
+    let_go(error)
+    return shown
 
 
 class Runner(QObject):
     """Owns the worker thread. `make_engine` is called there, once, before the first request: it may import heavy libraries.
 
-    Use it from the GUI thread, inside a running asyncio loop. Requests run one at a time, in order.
+    Use it from the GUI thread, inside a running asyncio loop. Requests run one at a time, by lane and then in order; one may be suspended between
+    two reports for one of a higher lane (`editor.jobs`).
     """
 
-    _submitted = Signal(object)
+    _submitted = Signal()
 
     def __init__(self, make_engine: Callable[[], RunsRequests]) -> None:
         super().__init__()
@@ -159,7 +181,7 @@ class Runner(QObject):
         self._thread.setObjectName("worker")
         self._worker = _Worker(make_engine)
         self._worker.moveToThread(self._thread)
-        self._submitted.connect(self._worker.take)
+        self._submitted.connect(self._worker.drive)
         self._worker.reported.connect(self._reported)
         self._worker.finished.connect(self._finished)
         self._worker.failed.connect(self._failed)
@@ -168,8 +190,8 @@ class Runner(QObject):
     @property
     def editing(self) -> bool:
         """Whether an edit runs or waits."""
-        kinds = EditRequest | CandidatesRequest | StrengthsRequest | RepairRequest
-        return any(isinstance(work.request, kinds) for work in self._pending)
+        kinds = EditRequest, CandidatesRequest, StrengthsRequest, RepairRequest
+        return any(issubclass(work.kind, kinds) for work in self._pending)
 
     @overload
     async def run(
@@ -177,6 +199,9 @@ class Runner(QObject):
         request: EditRequest | RepairRequest,
         report: Callable[[Report], None],
         early: threading.Event | None = None,
+        *,
+        lane: Lane | None = None,
+        key: Hashable | None = None,
     ) -> EditResult: ...
     @overload
     async def run(
@@ -184,42 +209,68 @@ class Runner(QObject):
         request: CandidatesRequest | StrengthsRequest,
         report: Callable[[Report], None],
         early: threading.Event | None = None,
+        *,
+        lane: Lane | None = None,
+        key: Hashable | None = None,
     ) -> tuple[EditResult, ...]: ...
     @overload
-    async def run(self, request: SegmentRequest, report: Callable[[Report], None]) -> Masks: ...
-    @overload
-    async def run(self, request: AssessRequest, report: Callable[[Report], None]) -> Assessment: ...
     async def run(
-        self, request: Request, report: Callable[[Report], None], early: threading.Event | None = None
+        self, request: SegmentRequest, report: Callable[[Report], None], *, key: Hashable | None = None
+    ) -> Masks: ...
+    @overload
+    async def run(
+        self, request: AssessRequest, report: Callable[[Report], None], *, key: Hashable | None = None
+    ) -> Assessment: ...
+    async def run(
+        self,
+        request: Request,
+        report: Callable[[Report], None],
+        early: threading.Event | None = None,
+        *,
+        lane: Lane | None = None,
+        key: Hashable | None = None,
     ) -> EditResult | tuple[EditResult, ...] | Masks | Assessment:
         """Do it in the worker; `report` is called in the GUI thread. Cancelling the awaiting task cancels the work.
 
-        Once `early` is set, an edit makes what there is into its result at its next report; one that cannot raises `FinishEarly`.
+        early: once set, an edit makes what there is into its result at its next report; one that cannot raises `FinishEarly`
+        lane: how urgent it is; what `lane_of` says where none is given
+        key: an earlier request of the same key is cancelled, and raises `Replaced`; the worker holds it, so it must be no widget
+
         Raises what the work raised: an `EditorError` kind.
         """
-        work = _Work(request, asyncio.get_running_loop().create_future(), early or threading.Event())
-        work.report = report
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        lane = lane_of(request) if lane is None else lane
+        work = _Work(request, self._worker.run, future, report, lane=lane, key=key, early=early)
+        replaced = [older for older in self._pending if key is not None and older.key == key]
+        for older in replaced:
+            older.replaced = True
+            older.cancel()
+            if not older.future.done():
+                older.future.set_exception(Replaced())
         self._pending.add(work)
-        self._submitted.emit(work)
+        self._worker.submit(work)
+        self._submitted.emit()
         try:
             result: EditResult | Masks | Assessment = await work.future
+            if work.replaced:  # after it had ended, and before anybody could be told
+                raise Replaced
             return result
         finally:
-            work.cancelled.set()
+            work.cancel()
             work.report = None  # the worker must not be the last to hold a widget
             self._pending.discard(work)
 
     def close(self) -> None:
         """Cancel everything and join the thread; it ends at the next report of what runs now."""
         for work in list(self._pending):
-            work.cancelled.set()
+            work.cancel()
             work.future.cancel()
         self._thread.quit()
         self._thread.wait()
 
     @Slot(object, object)
     def _reported(self, work: _Work, report: Report) -> None:
-        if not work.cancelled.is_set() and work.report is not None:
+        if not work.cancelled and work.report is not None:
             work.report(report)
 
     @Slot(object, object)
@@ -228,6 +279,6 @@ class Runner(QObject):
             work.future.set_result(result)
 
     @Slot(object, object)
-    def _failed(self, work: _Work, error: EditorError | FinishEarly) -> None:
+    def _failed(self, work: _Work, error: Exception) -> None:
         if not work.future.done():
             work.future.set_exception(error)

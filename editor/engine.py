@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from editor.document.colour import convert, same_space
-from editor.errors import ModelUnavailable, NotFinite, OutOfMemory, let_go
-from editor.methods import METHODS, MODEL_METHODS
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.errors import InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go
+from editor.execution import EXECUTIONS, Execution, Executions
 from editor.model_canvas.translucent import as_translucent, preview_as_translucent
 from editor.models.device import INSTALL, NOT_INSTALLED
 from editor.models.info import ModelInfo
@@ -28,6 +27,7 @@ from editor.requests.edit_request import (
     SegmentRequest,
     StrengthsRequest,
 )
+from editor.requests.method_settings import MethodSettings, Use
 from editor.requests.reports import (
     FinishEarly,
     Preview,
@@ -47,8 +47,8 @@ from editor.segmentation.segmenter import Segmenter
 
 if TYPE_CHECKING:
     from editor.diffusion.fits import FitStore
-    from editor.diffusion.ranking import Ranker, Ranking
-    from editor.diffusion.shelf import Shelf
+    from editor.diffusion.model_cache import ModelCache
+    from editor.diffusion.ranking import ClipScorer, Ranking
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +60,9 @@ LOADING = 0.25  # of the whole, where a model must be loaded first
 class Engine:
     """Runs requests one at a time. It keeps what is dear to load: the model that was used last.
 
-    `library`: where models are; asked anew for every request, since people add some while the program runs. `learned`: a folder for what is learned
-    about pictures, up to a bound; without one it is kept in memory.
+    library: where models are; asked anew for every request, since people add some while the program runs
+    learned: a folder for what is learned about pictures, up to a bound; without one it is kept in memory
+    executions: how each method is carried out, by its settings class
     """
 
     def __init__(
@@ -69,11 +70,13 @@ class Engine:
         library: Callable[[], Library] = Library,
         segmenter: Segmenter | None = None,
         learned: Path | None = None,
+        executions: Executions = EXECUTIONS,
     ) -> None:
+        self._executions = executions
         self._library = library
         self._learned = learned
         self._segmenter = segmenter or GrabCut()
-        self._shelf: Shelf | None = None
+        self._cache: ModelCache | None = None
         self._fits: FitStore | None = None
 
     @overload
@@ -137,12 +140,21 @@ class Engine:
         return tuple(results)
 
     def _candidates(self, request: CandidatesRequest, *, ranked: bool = True) -> Reports[tuple[EditResult, ...]]:
-        if type(request.request.settings) in METHODS:
-            return (yield from self._without_model(request))
+        execution = self._execution(request.request.settings)
+        if execution.edit is not None:
+            return (yield from self._without_model(request, execution.edit))
         return (yield from self._with_model(request, ranked))
 
-    def _without_model(self, request: CandidatesRequest) -> Reports[tuple[EditResult, ...]]:
-        edit, count = METHODS[type(request.request.settings)](), len(request.seeds)
+    def _execution(self, settings: MethodSettings) -> Execution:
+        kind = next((base for base in type(settings).__mro__ if base in self._executions), None)
+        if kind is None:
+            raise InvalidRequest("This version of the program does not know how to make this edit.", "Choose a method.")
+        return self._executions[kind]()
+
+    def _without_model(
+        self, request: CandidatesRequest, edit: Callable[[EditRequest], Reports[EditResult]]
+    ) -> Reports[tuple[EditResult, ...]]:
+        count = len(request.seeds)
         results: list[EditResult] = []
         for number, seed in enumerate(request.seeds):
             one = edit(replace(request.request, seed=seed))
@@ -154,22 +166,24 @@ class Engine:
     def _with_model(self, request: CandidatesRequest, ranked: bool) -> Reports[tuple[EditResult, ...]]:
         info = self._library().find(request.request.model)
         yield Progress(0.0, "Getting the model")
-        shelf = self._model_shelf()
-        from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_shelf`
-        from editor.diffusion.shelf import telling_memory  # noqa: PLC0415  as above
+        cache = self._model_cache()
+        from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_cache`
+        from editor.diffusion.model_cache import translate_oom  # noqa: PLC0415  as above
 
-        edit, seeds = MODEL_METHODS[type(request.request.settings)](), request.seeds
-        low = 0.0 if shelf.holds(info) else LOADING
-        backend = yield from subprogress(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
+        edit, seeds = self._execution(request.request.settings).edit_on_model, request.seeds
+        if edit is None:
+            raise TypeError(f"{type(request.request.settings).__name__} has no edit")
+        low = 0.0 if cache.has(info) else LOADING
+        backend = yield from subprogress(translate_oom(cache.acquire(info, request.request)), 0.0, low)
         at_once, left = len(seeds), list(seeds)
         results: list[EditResult] = []
         lost: NotFinite | None = None
-        ranking = self._ranking(shelf, info, request.request) if ranked else None
+        ranking = self._ranking(cache, info, request.request) if ranked else None
         while left:
             # Asked again each time: what ranks has taken some of the memory.
-            at_once = min(at_once, shelf.at_once(info, request.request, len(left)))
+            at_once = min(at_once, cache.max_batch(info, request.request, len(left)))
             chunk, past = left[:at_once], len(seeds) - len(left)
-            run = _Watched(telling_memory(diagnosed(edit(request.request, chunk, backend), backend)))
+            run = _Watched(translate_oom(diagnosed(edit(request.request, chunk, backend, self._fit_store()), backend)))
             begin, end = (low + (1 - low) * count / len(seeds) for count in (past, past + len(chunk)))
             words = f" · {_numbers(past, len(chunk), len(seeds))}" if len(seeds) > 1 else ""
             new: Sequence[EditResult]
@@ -202,52 +216,54 @@ class Engine:
             raise lost
         return tuple(results)
 
-    def _ranking(self, shelf: Shelf, info: ModelInfo, request: EditRequest) -> Ranking | None:
+    def _ranking(self, cache: ModelCache, info: ModelInfo, request: EditRequest) -> Ranking | None:
         """How to rank the results, None where there is nothing to rank them by."""
-        if not isinstance(request.settings, BlendedSettings) or not request.prompt.strip():
+        if Use.RANKING not in request.settings.uses or not request.prompt.strip():
             return None
-        from editor.diffusion.ranking import Ranking  # noqa: PLC0415  torch, as in `_model_shelf`
+        from editor.diffusion.ranking import Ranking  # noqa: PLC0415  torch, as in `_model_cache`
 
-        def get() -> Ranker | None:
+        def get() -> ClipScorer | None:
             """Looked for when the first result is there: that takes a moment where many folders are searched."""
             found = ranker_for(self._library(), info)
-            return None if found is None else shelf.ranker(found)
+            return None if found is None else cache.scorer(found)
 
-        return Ranking(get, request, request.settings.rank)
+        return Ranking(get, request, request.settings.ranking_look)
 
     def _repair(self, request: RepairRequest) -> Reports[EditResult]:
         info = self._library().find(request.request.model)
         yield Progress(0.0, "Getting the model")
-        shelf = self._model_shelf()
-        from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_shelf`
-        from editor.diffusion.shelf import telling_memory  # noqa: PLC0415  as above
-        from editor.methods.blended_latent_diffusion.model import repair  # noqa: PLC0415  as above
+        cache = self._model_cache()
+        from editor.diffusion.finite import diagnosed  # noqa: PLC0415  torch, as in `_model_cache`
+        from editor.diffusion.model_cache import translate_oom  # noqa: PLC0415  as above
 
-        low = 0.0 if shelf.holds(info) else LOADING
-        backend = yield from subprogress(telling_memory(shelf.borrow(info, request.request)), 0.0, low)
+        repair = self._execution(request.request.settings).repair
+        if repair is None:
+            raise InvalidRequest("This edit leaves nothing that could be repaired.", "Run it again another way.")
+        low = 0.0 if cache.has(info) else LOADING
+        backend = yield from subprogress(translate_oom(cache.acquire(info, request.request)), 0.0, low)
         mending = diagnosed(repair(request, backend, self._fit_store()), backend)
-        return (yield from subprogress(telling_memory(mending), low, 1.0))
+        return (yield from subprogress(translate_oom(mending), low, 1.0))
 
     def _assess(self, request: AssessRequest) -> Reports[Assessment]:
         info: ModelInfo = self._library().find(request.model)
         yield Progress(0.0, "Looking at the memory")
-        return self._model_shelf().assess(info, request)
+        return self._model_cache().assess(info, request)
 
     def _fit_store(self) -> FitStore:
         if self._fits is None:
-            from editor.diffusion.fits import FitStore  # noqa: PLC0415  torch, as in `_model_shelf`
+            from editor.diffusion.fits import FitStore  # noqa: PLC0415  torch, as in `_model_cache`
 
             self._fits = FitStore(self._learned)
         return self._fits
 
-    def _model_shelf(self) -> Shelf:
-        if self._shelf is None:
+    def _model_cache(self) -> ModelCache:
+        if self._cache is None:
             try:
-                from editor.diffusion.shelf import Shelf  # noqa: PLC0415  torch takes seconds to import
+                from editor.diffusion.model_cache import ModelCache  # noqa: PLC0415  torch takes seconds to import
             except ImportError as error:
                 raise ModelUnavailable(NOT_INSTALLED, INSTALL) from error
-            self._shelf = Shelf()
-        return self._shelf
+            self._cache = ModelCache()
+        return self._cache
 
 
 def _as_in_document(reports: Reports[T], request: EditRequest) -> Reports[T]:

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QColorSpace, QImage
 
+from editor.arrays import Pixels
 from editor.document.colour import to_srgb
-
-Pixels = NDArray[np.uint8]
 
 
 def premultiplied(pixels: Pixels) -> Pixels:

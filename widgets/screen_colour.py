@@ -9,15 +9,12 @@ from __future__ import annotations
 import os
 from typing import cast
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import ImageCms
 from PySide6.QtGui import QWindow
 from PySide6.QtWidgets import QWidget
 
+from editor.arrays import Pixels
 from editor.document.colour import can_be_edited_in, convert
-
-Pixels = NDArray[np.uint8]
 
 
 def screen_profile(widget: QWidget) -> bytes | None:

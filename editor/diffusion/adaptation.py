@@ -6,7 +6,6 @@ What was learned is a mapping of names to tensors, as safetensors keeps it: a pa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -53,34 +52,48 @@ class Adaptation:
     ) -> None:
         """Made by `adapted` and `trainable`."""
         self._network, self._weights, self._adapters, self._learns = network, weights, adapters, learns
-        leaves = [each.leaf for each in weights] + [leaf for each in adapters for leaf in (each.down, each.up)]
+        leaves = [weight.leaf for weight in weights]
+        leaves += [half for adapter in adapters for half in (adapter.down, adapter.up)]
         self.parameters: tuple[nn.Parameter, ...] = tuple(leaves) if learns else ()
-        self._wanted: list[nn.Parameter] = []  # those of the network that had gradients
+        self._own = list(network.parameters()) if learns else []
+        self._wanted: list[nn.Parameter] = []  # those of the network's own that had gradients
         self._hook: Any = None
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """What the network has now in place of its own, or beside it: copies, float32 where it was learned, on the processor."""
-        named: dict[str, torch.Tensor] = {each.name: each.leaf for each in self._weights}
-        for each in self._adapters:
-            named |= {
-                each.name + _DOWN: each.down,
-                each.name + _UP: each.up,
-                each.name + _ALPHA: torch.tensor(each.alpha),
-            }
+        named: dict[str, torch.Tensor] = {weight.name: weight.leaf for weight in self._weights}
+        for adapter in self._adapters:
+            named |= {adapter.name + _DOWN: adapter.down, adapter.name + _UP: adapter.up}
+            named[adapter.name + _ALPHA] = torch.tensor(adapter.alpha)
         return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in named.items()}
 
+    def load(self, tensors: Weights) -> None:
+        """Goes on from what an earlier one had learned. Raises ValueError where it learned something else."""
+        leaves = {weight.name: weight.leaf for weight in self._weights}
+        for adapter in self._adapters:
+            leaves |= {adapter.name + _DOWN: adapter.down, adapter.name + _UP: adapter.up}
+        alphas = {adapter.name + _ALPHA: adapter.alpha for adapter in self._adapters}
+        names = leaves.keys() | alphas.keys()
+        if tensors.keys() != names or any(float(tensors[name]) != alpha for name, alpha in alphas.items()):
+            raise ValueError(
+                f"these tensors are of something else: {', '.join(sorted(tensors.keys() ^ names)) or 'alpha'}"
+            )
+        for name, leaf in leaves.items():
+            _fill(name, leaf, tensors[name])
+
     def __enter__(self) -> Adaptation:
-        _refuse_altered(self._network)
+        if _ADAPTATION in self._network.__dict__:
+            raise _already()
         self._network.__dict__[_ADAPTATION] = self
         try:
             if self._learns:
-                self._wanted = [each for each in self._network.parameters() if each.requires_grad]
+                self._wanted = [own for own in self._own if own.requires_grad]
                 for own in self._wanted:
                     own.requires_grad_(False)
             for adapter in self._adapters:
                 adapter.install()
             self._place()
-            if any(each.casts for each in self._weights):
+            if any(weight.casts for weight in self._weights):
                 # Between two calls an optimiser may have moved the leaves.
                 self._hook = self._network.register_forward_pre_hook(lambda network, given: self._place())
         except BaseException:
@@ -94,8 +107,8 @@ class Adaptation:
         self._restore()
 
     def _place(self) -> None:
-        for each in self._weights:
-            each.install()
+        for weight in self._weights:
+            weight.install()
 
     def _restore(self) -> None:
         if self._hook is not None:
@@ -130,8 +143,8 @@ def adapted(network: nn.Module, weights: Weights) -> Adaptation:
         adapters = _inject(network, shapes)
         for adapter in adapters:
             down, up, _ = parts[adapter.name]
-            _fill(adapter.name, adapter.down, down)
-            _fill(adapter.name, adapter.up, up)
+            _fill(adapter.name + _DOWN, adapter.down, down)
+            _fill(adapter.name + _UP, adapter.up, up)
             adapter.requires_grad_(False)
     named, device = [], get_module_execution_device(network)
     for name, tensor in weights.items():
@@ -158,7 +171,7 @@ def trainable(network: nn.Module, what: Sequence[str] | Lora, seed: int = 0) -> 
         generator = torch.Generator().manual_seed(seed)
         for adapter in adapters:
             noise = torch.randn(adapter.down.shape, generator=generator) / what.rank
-            _fill(adapter.name, adapter.down, noise)
+            _fill(adapter.name + _DOWN, adapter.down, noise)
             nn.init.zeros_(adapter.up)
             adapter.requires_grad_(True)
         return Adaptation(network, (), adapters, learns=True)
@@ -240,7 +253,7 @@ def _parameter(network: nn.Module, name: str) -> tuple[nn.Module, nn.Parameter]:
 def _fill(name: str, parameter: nn.Parameter, tensor: torch.Tensor | None) -> None:
     if tensor is None or tensor.shape != parameter.shape:
         shape = None if tensor is None else tuple(tensor.shape)
-        raise ValueError(f"an adapter of {name} is {tuple(parameter.shape)}, not {shape}")
+        raise ValueError(f"{name} is {tuple(parameter.shape)}, not {shape}")
     with torch.no_grad():
         parameter.copy_(tensor)
 
@@ -254,41 +267,42 @@ def _inject(network: nn.Module, shapes: Mapping[str, tuple[int, float]]) -> list
         own = {name: network.get_submodule(name) for name in shapes}
     except AttributeError as error:
         raise ValueError(f"this network lacks a module that an adapter is for: {error}") from error
+    for parameter in network.parameters():
+        _refuse_elsewhere(parameter)
     parents = {name: network.get_submodule(name.rpartition(".")[0]) for name in shapes}
-    wanted = [(each, each.requires_grad) for each in network.parameters()]
-    for each in network.parameters():
-        _refuse_elsewhere(each)
-    exactly = {re.escape(name): shape for name, shape in shapes.items()}
-    config = LoraConfig(
-        target_modules=list(shapes),
-        rank_pattern={name: rank for name, (rank, _) in exactly.items()},
-        alpha_pattern={name: alpha for name, (_, alpha) in exactly.items()},
-    )
-    wrappers: dict[str, Any] = {}
-    try:
-        with torch.random.fork_rng(devices=[]):
-            inject_adapter_in_model(config, network, _ADAPTER)
-        wrappers = {name: network.get_submodule(name) for name in shapes}
-    finally:
-        for name, module in own.items():
-            parents[name]._modules[name.rpartition(".")[2]] = module
-        network.__dict__.pop("peft_config", None)
-        for parameter, before in wanted:
-            parameter.requires_grad_(before)
+    wanted = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
     device = get_module_execution_device(network)
-    for name, wrapper in wrappers.items():
-        if not isinstance(wrapper, BaseTunerLayer):
-            raise ValueError(f"peft makes no adapter of {name}")
-        for half in (wrapper.lora_A, wrapper.lora_B):
-            half.to(device, torch.float32)  # peft takes the module's own, which may wait elsewhere for its turn
-    return [_Adapter(name, parents[name], own[name], wrappers[name], alpha) for name, (_, alpha) in shapes.items()]
+    adapters = []
+    # Those of one shape at a time: peft looks for the shape of every module among patterns of all, which takes seconds.
+    for rank, alpha in dict.fromkeys(shapes.values()):
+        names = [name for name, shape in shapes.items() if shape == (rank, alpha)]
+        config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=names)
+        try:
+            with torch.random.fork_rng(devices=[]):
+                inject_adapter_in_model(config, network, _ADAPTER)
+            wrappers: list[Any] = [network.get_submodule(name) for name in names]
+        finally:
+            for name in names:
+                parents[name]._modules[name.rpartition(".")[2]] = own[name]
+            network.__dict__.pop("peft_config", None)
+            for parameter, before in wanted:
+                parameter.requires_grad_(before)
+        for name, wrapper in zip(names, wrappers, strict=True):
+            for half in (wrapper.lora_A, wrapper.lora_B):
+                half.to(device, torch.float32)  # peft takes the module's own, which may wait elsewhere for its turn
+            adapters.append(_Adapter(name, parents[name], own[name], wrapper, alpha))
+    return adapters
 
 
 def _refuse_altered(network: nn.Module) -> None:
     if _ADAPTATION in network.__dict__:
-        raise RuntimeError("this network is adapted already; put all tensors into one mapping")
+        raise _already()
     if any(isinstance(module, BaseTunerLayer) for module in network.modules()):
         raise RuntimeError("this network carries adapters of its own")
+
+
+def _already() -> RuntimeError:
+    return RuntimeError("this network is adapted already; put all tensors into one mapping")
 
 
 def _refuse_elsewhere(parameter: torch.Tensor) -> None:

@@ -14,14 +14,14 @@ from torch.nn import functional
 from editor.diffusion.adaptation import Adaptation, Lora
 from editor.diffusion.attention.control import AttentionControl
 from editor.diffusion.attention.operations import Operation
-from editor.diffusion.attention.sites import Rows
+from editor.diffusion.attention.sites import BatchLayout
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.schedule import Schedule
 from editor.diffusion.step import Step
 from editor.geometry import Size
 from editor.models.info import ModelInfo
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import Reports
+from editor.requests.samplers import Sampler
 
 Image = NDArray[np.float32]  # (H, W, 3), 0 to 1
 
@@ -195,7 +195,9 @@ class Backend(Protocol):
         canvas: in pixels; families whose noise levels depend on it need it
         """
 
-    def attention(self, operations: Operation | Sequence[Operation], rows: Rows | None = None) -> AttentionControl:
+    def attention(
+        self, operations: Operation | Sequence[Operation], rows: BatchLayout | None = None
+    ) -> AttentionControl:
         """A `with` in which operations act on the network's attention, at batches laid out as `rows`; it may be entered again and again."""
 
     def adapted(self, weights: Mapping[str, torch.Tensor]) -> Adaptation:

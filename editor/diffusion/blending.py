@@ -34,6 +34,26 @@ class Blend(Protocol):
         """For each of `steps`, which follow each other: the share of cells, 0 to 1, that were held before the step before it and no longer are."""
 
 
+class NoBlend:
+    """Nothing is held: plain sampling."""
+
+    def before_step(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
+        """As it is."""
+        return latents
+
+    def after_step(self, latents: torch.Tensor, estimate: Callable[[], torch.Tensor], step: Step) -> torch.Tensor:
+        """As it is."""
+        return latents
+
+    def finalise(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
+        """As they are."""
+        return latents
+
+    def released_fraction(self, steps: Sequence[Step]) -> list[float]:
+        """None is held, so none is released."""
+        return [0.0] * len(steps)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LatentBlend:
     """Held cells are written over with a reference: a cell is held before step i, absolute, where since <= i < until.

@@ -46,14 +46,14 @@ class OwnDecoder:
         """(B, C, h, w) as the backend has them -> (B, 3, H, W) around [-1, 1], not clipped."""
         whole = self.scaling.to_autoencoder(latents)
         inner = whole if self.before is None else self.before(whole)
-        found: torch.Tensor = self.network(inner, whole) if self.spatial else self.network(inner)
-        return found
+        planes: torch.Tensor = self.network(inner, whole) if self.spatial else self.network(inner)
+        return planes
 
     @property
     def weights(self) -> Sequence[torch.Tensor]:
         """Everything that what it decodes depends on, beside the latents."""
         parts = (self.network,) if self.before is None else (self.network, self.before)
-        return [self.scaling.numbers, *(each for one in parts for each in one.state_dict().values())]
+        return [self.scaling.numbers, *(tensor for part in parts for tensor in part.state_dict().values())]
 
     @property
     def parameters(self) -> Sequence[torch.nn.Parameter]:
@@ -69,5 +69,5 @@ class OwnDecoder:
 
 def _copied(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
     # Where parts or layers take turns on the device, the weights lie in hooks; taking those off the copy puts the weights in their places.
-    found: torch.nn.Module = remove_hook_from_module(copy.deepcopy(network), recurse=True)
-    return found.to(device, torch.float32).eval().requires_grad_(False)
+    copied: torch.nn.Module = remove_hook_from_module(copy.deepcopy(network), recurse=True)
+    return copied.to(device, torch.float32).eval().requires_grad_(False)

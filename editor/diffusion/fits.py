@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import tempfile
@@ -12,9 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -25,18 +22,6 @@ Tensors = dict[str, torch.Tensor]
 BUDGET = 256 * 2**20  # bytes
 ENDING = ".safetensors"
 ABANDONED = 3600.0  # seconds
-
-
-def content_key(*parts: NDArray[np.generic] | str | float) -> str:
-    """A name for what depends on these and nothing else; arrays count with shape, type and every number."""
-    digest = hashlib.blake2b(digest_size=20)
-    for each in parts:
-        if isinstance(each, np.ndarray):
-            digest.update(f"{each.dtype.str}{each.shape}".encode())
-            digest.update(np.ascontiguousarray(each).data)
-        else:
-            digest.update(f"{type(each).__name__}:{each!r};".encode())
-    return digest.hexdigest()
 
 
 class FitStore:
@@ -56,16 +41,16 @@ class FitStore:
         if data is None:
             return None
         try:
-            found: Tensors = load(data)
+            tensors: Tensors = load(data)
         except SafetensorError:
             log.warning("What was learned about a picture is damaged: %s", key)
             self._drop(key)
             return None
-        return found
+        return tensors
 
     def keep(self, key: str, tensors: Mapping[str, torch.Tensor]) -> None:
         """Under a `content_key`; larger than the whole budget, it is not kept."""
-        data = save({name: each.detach().cpu().contiguous() for name, each in tensors.items()})
+        data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
         if len(data) > self._budget:
             return
         if self._folder is None:
@@ -115,10 +100,10 @@ class FitStore:
                 if time.time() - part.stat().st_mtime > ABANDONED:
                     part.unlink()
         files = []
-        for each in folder.glob("*" + ENDING):
+        for kept in folder.glob("*" + ENDING):
             with suppress(FileNotFoundError):  # another window put it away
-                files.append((each.stat(), each))
-        files.sort(key=lambda each: each[0].st_mtime_ns, reverse=True)
+                files.append((kept.stat(), kept))
+        files.sort(key=lambda entry: entry[0].st_mtime_ns, reverse=True)
         total = 0
         for about, path in files:
             total += about.st_size

@@ -31,8 +31,8 @@ from editor.diffusion.step import Step
 from editor.diffusion.widening import Widening
 from editor.geometry import Size
 from editor.models.info import ModelInfo
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import Progress, Reports, outcome_of
+from editor.requests.samplers import Sampler
 
 PRIOR_STEPS, PRIOR_GUIDANCE = 25, 4.0
 
@@ -120,10 +120,10 @@ class Kandinsky(BorrowedNetwork):
         Reports before each step of the prior."""
         words, negative = yield from self._words(prompt, negative_prompt, seed)
         share = picture_share if pictures else 0.0
-        whole = sum(each.weight for each in pictures)
+        whole = sum(picture.weight for picture in pictures)
         positive = (1.0 - share) * words
-        for each in pictures:
-            positive = positive + share * each.weight / whole * self._seen(each.image)
+        for picture in pictures:
+            positive = positive + share * picture.weight / whole * self._picture_embedding(picture.image)
         return Embeddings(None, {"image_embeds": positive}), Embeddings(None, {"image_embeds": negative})
 
     def predict(self, latents: torch.Tensor, step: Step, embeddings: Embeddings) -> torch.Tensor:
@@ -161,8 +161,8 @@ class Kandinsky(BorrowedNetwork):
             times = list(scheduler.timesteps)
             for step, (t, then) in enumerate(zip(times, [*times[1:], None], strict=True)):
                 yield Progress(step / len(times), f"Reading the words · {step + 1} of {len(times)}")
-                found = prior(torch.cat([latents] * 2), t, summary, states, mask).predicted_image_embedding
-                free, led = found.chunk(2)
+                embeds = prior(torch.cat([latents] * 2), t, summary, states, mask).predicted_image_embedding
+                free, led = embeds.chunk(2)
                 guided = free + PRIOR_GUIDANCE * (led - free)
                 latents = scheduler.step(guided, t, latents, generator=generators, prev_timestep=then).prev_sample
             latents = prior.post_process_latents(latents)
@@ -171,7 +171,7 @@ class Kandinsky(BorrowedNetwork):
         finally:
             pipeline.maybe_free_model_hooks()
 
-    def _seen(self, image: Image) -> torch.Tensor:
+    def _picture_embedding(self, image: Image) -> torch.Tensor:
         """The CLIP embedding of a picture on white, made square first: CLIP would cut off what is longer."""
         height, width = image.shape[:2]
         side = max(height, width)
@@ -180,5 +180,5 @@ class Kandinsky(BorrowedNetwork):
         square = np.pad(np.rint(image * 255).astype(np.uint8), margins, constant_values=255)
         encoder = self._prior.image_encoder
         pixels = self._prior.image_processor(PIL.Image.fromarray(square), return_tensors="pt").pixel_values
-        found: torch.Tensor = encoder(pixels.to(get_module_execution_device(encoder), encoder.dtype)).image_embeds
-        return found.to(self.device)
+        embeds: torch.Tensor = encoder(pixels.to(get_module_execution_device(encoder), encoder.dtype)).image_embeds
+        return embeds.to(self.device)

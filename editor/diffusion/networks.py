@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from editor.diffusion.adaptation import Adaptation, Lora, adapted, trainable
 from editor.diffusion.attention.control import AttentionControl, begin
 from editor.diffusion.attention.operations import Operation
-from editor.diffusion.attention.sites import Rows
+from editor.diffusion.attention.sites import BatchLayout
 from editor.diffusion.backend import Embeddings, Image
 from editor.diffusion.step import Step
 
@@ -24,7 +24,9 @@ class BorrowedNetwork:
     def _network(self) -> Any:
         raise NotImplementedError
 
-    def attention(self, operations: Operation | Sequence[Operation], rows: Rows | None = None) -> AttentionControl:
+    def attention(
+        self, operations: Operation | Sequence[Operation], rows: BatchLayout | None = None
+    ) -> AttentionControl:
         return AttentionControl(self._network, operations, rows)
 
     def adapted(self, weights: Mapping[str, torch.Tensor]) -> Adaptation:
@@ -48,8 +50,11 @@ def from_network(planes: torch.Tensor, *, clamp: bool = True) -> NDArray[np.floa
 
 
 def predicted(unet: Any, latents: torch.Tensor, step: Step, embeddings: Embeddings) -> torch.Tensor:
-    """What a U-Net predicts: float32 in and out, its own precision inside. Gradients flow where they are wanted."""
-    begin(unet, step.index)
+    """What a U-Net predicts: float32 in and out, its own precision inside. Gradients flow where they are wanted.
+
+    Attention control, where it is on, is told the step's index; a level that is no step of the schedule is none to it.
+    """
+    begin(unet, step.index if step.index >= 0 else None)
     dtype = next(unet.parameters()).dtype  # `unet.dtype` looks through all its layers, at every step
     # Sizes stay whole: beyond 256 pixels bfloat16 would round them.
     added = {name: value if name == "time_ids" else value.to(dtype) for name, value in embeddings.added.items()}

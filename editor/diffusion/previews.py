@@ -16,7 +16,7 @@ from editor.model_canvas.paste_back import Pasted
 from editor.requests.reports import Preview
 
 INTERVAL = 0.2  # seconds: more often nobody looks
-LONGEST = 768  # pixels of the longer side
+MAX_SIDE = 768  # pixels of the longer side
 
 
 class LatentColours:
@@ -50,7 +50,7 @@ class Previews:
     ) -> None:
         self._colours, self._working, self._clock = colours, working, clock
         self._last = -INTERVAL
-        shrink = min(1.0, LONGEST / max(working.frame.rect.size))
+        shrink = min(1.0, MAX_SIDE / max(working.frame.rect.size))
         width, height = (max(1, round(side * shrink)) for side in working.frame.rect.size)
         self._size = Size(width, height)
         self._alpha = np.asarray(cv2.resize(alpha, self._size, interpolation=cv2.INTER_AREA), np.float32)
@@ -62,7 +62,7 @@ class Previews:
         return self._clock() - self._last >= INTERVAL
 
     def preview(self, latents: torch.Tensor) -> Preview:
-        """Of the first picture of clean latents (B, C, h, w)."""
+        """Of the clean latents of one picture, (1, C, h, w)."""
         self._last = self._clock()
         working = self._working
         small = np.zeros(
@@ -80,8 +80,8 @@ class Previews:
         if self._under is None:
             pixels[..., 3] = self._opacity
         else:
-            made = np.asarray(pixels[..., :3] / np.float32(255), np.float32)
-            pixels = self._under.over(made, self._alpha).layer()
+            image = np.asarray(pixels[..., :3] / np.float32(255), np.float32)
+            pixels = self._under.over(image, self._alpha).layer()
         return Preview(working.frame.rect, pixels)
 
 

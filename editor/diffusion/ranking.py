@@ -1,4 +1,4 @@
-"""Ranking: how well what stands in a region fits words, by a CLIP model (Blended Latent Diffusion specification, section 7)."""
+"""CLIP scores of candidates: how well what stands in a region fits words (Blended Latent Diffusion specification, section 7)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float32]
-Look = Literal["crop", "reference"]
+CropMode = Literal["crop", "reference"]
 
 MARGIN = 0.25  # of the longer side of the region, around it
 # What is left of the light of the surroundings. On practice scenes half chose the right one of four clearly less often.
@@ -47,8 +47,13 @@ LOOSE = " ,;:\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Eye:
-    """How pictures are made ready for a CLIP model. `side`: in pixels, of the square it sees. `mean`, `std`: of each colour, of 0 to 1."""
+class ClipPreprocess:
+    """Preprocessing of pictures for a CLIP model.
+
+    side: in pixels, of the square it sees
+    mean, std: of each colour, of 0 to 1
+    resample: how pictures are resized
+    """
 
     side: int
     mean: tuple[float, ...] = MEAN
@@ -56,14 +61,14 @@ class Eye:
     resample: Image.Resampling = USUAL
 
     @classmethod
-    def of(cls, folder: Path, side: int) -> Eye:
+    def of(cls, folder: Path, side: int) -> ClipPreprocess:
         """As the folder says; what it leaves out, or says wrongly, is as usual. `side`: what the network takes."""
         try:
-            told = read_json(folder / "preprocessor_config.json")
+            settings = read_json(folder / "preprocessor_config.json")
         except Damaged:
             return cls(side)
-        mean, std = _colours(told.get("image_mean")), _colours(told.get("image_std"))
-        resample = next((each for each in Image.Resampling if each == told.get("resample")), USUAL)
+        mean, std = _colours(settings.get("image_mean")), _colours(settings.get("image_std"))
+        resample = next((kind for kind in Image.Resampling if kind == settings.get("resample")), USUAL)
         return cls(side, mean or MEAN, std if std and min(std) > 0 else STD, resample)
 
     def crop(self, picture: Pixels, region: Map) -> Tensor:
@@ -71,13 +76,13 @@ class Eye:
         picture is grey."""
         window = square_around(region)
         light = DIMMED + (1 - DIMMED) * region
-        seen = np.empty((window.height, window.width, 3), np.uint8)
-        seen[:] = np.rint(255 * np.asarray(self.mean))
+        crop = np.empty((window.height, window.width, 3), np.uint8)
+        crop[:] = np.rint(255 * np.asarray(self.mean))
         inside = window.intersect(Rect(0, 0, region.shape[1], region.shape[0]))
         lit = np.rint(picture[inside.slices] * light[inside.slices][..., None])
-        seen[inside.moved(-window.left, -window.top).slices] = lit
-        made = Image.fromarray(seen).resize((self.side, self.side), self.resample)
-        return self._ready(torch.from_numpy(np.asarray(made, np.float32) / np.float32(255)).permute(2, 0, 1))
+        crop[inside.moved(-window.left, -window.top).slices] = lit
+        resized = Image.fromarray(crop).resize((self.side, self.side), self.resample)
+        return self._ready(torch.from_numpy(np.asarray(resized, np.float32) / np.float32(255)).permute(2, 0, 1))
 
     def alone(self, picture: Pixels, region: Map) -> Tensor:
         """(3, side, side): the whole picture, pressed into the square, black outside the region."""
@@ -87,51 +92,54 @@ class Eye:
         return self._ready(functional.interpolate(planes[None], size, mode="bilinear", antialias=True)[0])
 
     def _ready(self, planes: Tensor) -> Tensor:
-        mean, std = (torch.tensor(each, dtype=torch.float32)[:, None, None] for each in (self.mean, self.std))
+        mean, std = (torch.tensor(values, dtype=torch.float32)[:, None, None] for values in (self.mean, self.std))
         return (planes - mean) / std
 
 
-class Ranker:
+class ClipScorer:
     """A loaded CLIP model. Small, so it stays loaded until its memory is needed."""
 
-    def __init__(self, info: RankerInfo, network: Any, tokenizer: Any, eye: Eye) -> None:
+    def __init__(self, info: RankerInfo, network: Any, tokenizer: Any, preprocess: ClipPreprocess) -> None:
         self.info = info
-        self._network, self._tokenizer, self._eye = network, tokenizer, eye
+        self._network, self._tokenizer, self._preprocess = network, tokenizer, preprocess
 
     @classmethod
-    def load(cls, info: RankerInfo, device: str) -> Ranker:
+    def load(cls, info: RankerInfo, device: str) -> ClipScorer:
         """`device`: "cuda" (in half precision), "mps" or "cpu". Raises `ModelUnavailable` for what is wrong with its files, `OutOfMemory`."""
         with understood(info.name):
             network = network_of(transformers.CLIPModel, info.path, "clip", precision(device))
             tokenizer = tokenizer_of(info.path)
-            eye = Eye.of(info.path, network.config.vision_config.image_size)
-            return cls(info, network.eval().requires_grad_(False).to(device), tokenizer, eye)
+            preprocess = ClipPreprocess.of(info.path, network.config.vision_config.image_size)
+            return cls(info, network.eval().requires_grad_(False).to(device), tokenizer, preprocess)
 
     @property
     def device(self) -> str:
         """The kind of device that it lies on."""
         return str(self._network.device.type)
 
-    def match(self, pictures: Sequence[Pixels], source: Pixels, region: Map, words: str, look: Look) -> list[Match]:
+    def match(self, pictures: Sequence[Pixels], source: Pixels, region: Map, words: str, mode: CropMode) -> list[Match]:
         """How well each picture fits the words within the region.
 
-        `pictures`, `source` (the picture as it was): (H, W, 3) uint8. `region`: (H, W) float32 in [0, 1], not empty. `look`: at a "crop" of the
-        region with some surroundings, or, as the "reference" does, at the region alone in the whole frame. Raises `ModelUnavailable`, `OutOfMemory`,
-        and `NotFinite` where its answer is no number.
+        pictures: (H, W, 3) uint8 each
+        source: the picture as it was, likewise
+        region: (H, W) float32 in [0, 1], not empty
+        mode: "crop" looks at the region with some surroundings, "reference", as the published script does, at the region alone in the whole frame
+
+        Raises `ModelUnavailable`, `OutOfMemory`, and `NotFinite` where its answer is no number.
         """
         with understood(self.info.name, any_error=False):
-            wanted = self._read(words)
-            view = self._eye.crop if look == "crop" else self._eye.alone
+            text = self._read(words)
+            view = self._preprocess.crop if mode == "crop" else self._preprocess.alone
             everything = (source, *pictures)
             cosines: list[float] = []
             for first in range(0, len(everything), BATCH):
-                seen = torch.stack([view(each, region) for each in everything[first : first + BATCH]])
-                cosines += (self._see(seen) @ wanted).tolist()
+                crops = torch.stack([view(picture, region) for picture in everything[first : first + BATCH]])
+                cosines += (self._see(crops) @ text).tolist()
             scale = float(self._network.logit_scale.float().exp())
         if not all(map(math.isfinite, (scale, *cosines))):
             raise NotFinite(f"“{self.info.name}” cannot compare: what it computes are no numbers.", FETCH_AGAIN)
         before, *after = cosines
-        return [Match(each, scale * (each - before)) for each in after]
+        return [Match(cosine, scale * (cosine - before)) for cosine in after]
 
     def free(self) -> None:
         """Give its memory back, even if something still holds it; it cannot be used again."""
@@ -145,18 +153,18 @@ class Ranker:
         room = self._network.config.text_config.max_position_embeddings - 2
         tokens = self._tokens(shortened(words, lambda text: len(self._tokens(text)) <= room))[:room]
         whole = [self._tokenizer.bos_token_id, *tokens, self._tokenizer.eos_token_id]
-        found = self._network.get_text_features(torch.tensor([whole], device=self._network.device)).pooler_output
-        return functional.normalize(found.float().cpu(), dim=-1)[0]
+        features = self._network.get_text_features(torch.tensor([whole], device=self._network.device)).pooler_output
+        return functional.normalize(features.float().cpu(), dim=-1)[0]
 
     @torch.inference_mode()
-    def _see(self, seen: Tensor) -> Tensor:
+    def _see(self, crops: Tensor) -> Tensor:
         """(B, 3, side, side) -> (B, width), each of length 1."""
-        found = self._network.get_image_features(seen.to(self._network.device, self._network.dtype)).pooler_output
-        return functional.normalize(found.float().cpu(), dim=-1)
+        features = self._network.get_image_features(crops.to(self._network.device, self._network.dtype)).pooler_output
+        return functional.normalize(features.float().cpu(), dim=-1)
 
     def _tokens(self, words: str) -> list[int]:
-        found: list[int] = self._tokenizer(words, add_special_tokens=False, verbose=False).input_ids
-        return found
+        ids: list[int] = self._tokenizer(words, add_special_tokens=False, verbose=False).input_ids
+        return ids
 
 
 class Ranking:
@@ -164,8 +172,8 @@ class Ranking:
     none, or it fails, they stay unranked.
     """
 
-    def __init__(self, get: Callable[[], Ranker | None], request: EditRequest, look: Look) -> None:
-        self._get, self._request, self._look = get, request, look
+    def __init__(self, get: Callable[[], ClipScorer | None], request: EditRequest, mode: CropMode) -> None:
+        self._get, self._request, self._mode = get, request, mode
         self._region = np.asarray(request.strength / request.strength.max(), np.float32)
         self._unranked = False
 
@@ -175,19 +183,19 @@ class Ranking:
             return
         yield Progress(1.0, "Comparing with the words")
         request = self._request
-        pictures = [pasted(request, each) for each in results]
+        pictures = [pasted(request, result) for result in results]
         try:
-            ranker = self._get()
-            if ranker is None:
+            scorer = self._get()
+            if scorer is None:
                 self._unranked = True
                 log.info("Variations stay unranked: there is no CLIP model")
                 return
-            found = ranker.match(pictures, request.image, self._region, request.prompt, self._look)
+            matches = scorer.match(pictures, request.image, self._region, request.prompt, self._mode)
         except EditorError as error:
             self._unranked = True
             log.warning("Variations stay unranked: %s", error)
             return
-        for result, match in zip(results, found, strict=True):
+        for result, match in zip(results, matches, strict=True):
             yield Scored(result.recipe.seed, match)
 
 
@@ -203,14 +211,14 @@ def needed(info: RankerInfo, device: str) -> int:
 
 def pasted(request: EditRequest, result: EditResult) -> Pixels:
     """(H, W, 3) of the request's frame: its picture with a result laid over it."""
-    found = np.array(request.image)
+    picture = np.array(request.image)
     frame = request.frame.rect
     rect = result.rect.intersect(frame)
-    part = found[rect.moved(-frame.left, -frame.top).slices]
+    part = picture[rect.moved(-frame.left, -frame.top).slices]
     over = result.pixels[rect.moved(-result.rect.left, -result.rect.top).slices]
     alpha = over[..., 3:] / np.float32(255)
     part[:] = np.rint(part * (1 - alpha) + over[..., :3] * alpha)
-    return found
+    return picture
 
 
 def marked(region: Map) -> NDArray[np.bool_]:
@@ -233,18 +241,18 @@ def shortened(words: str, fits: Callable[[str], bool]) -> str:
     if fits(words):
         return words
     by_words = _longest(WORDS.findall(words), fits) or words
-    by_phrases = _longest([each for each in PHRASES.findall(words) if each], fits)
+    by_phrases = _longest([phrase for phrase in PHRASES.findall(words) if phrase], fits)
     return by_phrases if len(by_phrases) * 2 >= len(by_words) else by_words
 
 
 def _longest(pieces: Sequence[str], fits: Callable[[str], bool]) -> str:
     """The most of the pieces, without the comma or so that they end with."""
-    found = best = ""
-    for each in pieces:
-        found += each
-        if not fits(found.rstrip(LOOSE)):
+    whole = best = ""
+    for piece in pieces:
+        whole += piece
+        if not fits(whole.rstrip(LOOSE)):
             break
-        best = found.rstrip(LOOSE)
+        best = whole.rstrip(LOOSE)
     return best
 
 
@@ -255,10 +263,10 @@ def _start(low: int, high: int, side: int, room: int) -> int:
     return int(min(max((low + high - side) // 2, 0), room - side))
 
 
-def _colours(told: object) -> tuple[float, ...] | None:
+def _colours(values: object) -> tuple[float, ...] | None:
     """Three numbers of the size that means and deviations have, or None."""
-    if not isinstance(told, list) or len(told) != 3:
+    if not isinstance(values, list) or len(values) != 3:
         return None
-    if not all(isinstance(each, (int, float)) and -10 <= each <= 10 for each in told):
+    if not all(isinstance(value, (int, float)) and -10 <= value <= 10 for value in values):
         return None
-    return tuple(map(float, told))
+    return tuple(map(float, values))

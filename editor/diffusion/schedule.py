@@ -18,7 +18,7 @@ import torch
 from editor.diffusion.predictions import PREDICTIONS, Prediction
 from editor.diffusion.step import Step
 from editor.errors import InvalidRequest
-from editor.requests.edit_request import Sampler
+from editor.requests.samplers import Sampler
 
 SAMPLERS: MappingProxyType[Sampler, type] = MappingProxyType(
     {
@@ -251,15 +251,18 @@ class Schedule:
 
     def _line(self, i: int, j: int) -> tuple[float, float]:
         """What the state at level i, and the prediction, are multiplied by to get the state at level j: all rows are linear in both."""
-        alpha, sigma, then_alpha, then_sigma = (
-            float(level) for level in (self.alphas[i], self.sigmas[i], self.alphas[j], self.sigmas[j])
-        )
+        (alpha, sigma), (then_alpha, then_sigma) = (self._level(each) for each in (i, j))
         row = self.row
         keep, add = (
             then_alpha * row.clean(*unit, alpha, sigma) + then_sigma * row.noise(*unit, alpha, sigma)
             for unit in ((1.0, 0.0), (0.0, 1.0))
         )
         return keep, add
+
+    def _level(self, i: int) -> tuple[float, float]:
+        """Alpha and sigma of level i; of flow so that their sum is 1 in double precision too."""
+        sigma = float(self.sigmas[i])
+        return (1 - sigma if isinstance(self._scheduler, _FLOW) else float(self.alphas[i])), sigma
 
     def restart(self, i: int) -> None:
         """Forget what multistep solvers remember of earlier steps, before step i."""

@@ -30,8 +30,8 @@ from editor.diffusion.step import Step
 from editor.diffusion.widening import Widening
 from editor.geometry import Size
 from editor.models.info import ModelInfo
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import Reports
+from editor.requests.samplers import Sampler
 
 
 class StableDiffusion(BorrowedNetwork):

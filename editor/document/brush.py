@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Map
 from editor.document import masks
 from editor.document.stroke_path import NEAR, Line, Vertex
 from editor.document.tiles import BLOCK, Block, Tiles
 from editor.geometry import EMPTY, Rect
 
-Map = NDArray[np.float32]
 Key = tuple[int, int]  # row and column of a block
 
 # Places and pressures of dabs are rounded, so that the last bits of a sum cannot show. Nobody draws at these odd offsets, so the

@@ -10,10 +10,10 @@ import io
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-Pixels = NDArray[np.uint8]
+from editor.arrays import Pixels
+
 RGB = tuple[int, int, int]
 
 BAND = 1 << 22  # pixels converted at a time, which bounds what it takes beside the picture

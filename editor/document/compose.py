@@ -6,12 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Pixels
 from editor.document.document import Document
 from editor.document.layer import Blend
 from editor.document.tiles import NO_STEP, thinned_shape
 from editor.geometry import Rect, Size
-
-Pixels = NDArray[np.uint8]
 
 
 def flatten(document: Document, rect: Rect | None = None) -> Pixels:

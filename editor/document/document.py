@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.document.exemplar import Exemplar
+from editor.document.fit_reference import FitReference
 from editor.document.item import Item
 from editor.document.layer import Layer
+from editor.document.partition import Partition
 from editor.document.rerun import Rerun
 from editor.document.tiles import Tiles, changed
 from editor.geometry import Rect, Size
+from editor.requests.opaque import NOTHING, Opaque
 
 MapName = Literal["strength", "protect", "avoid", "selection"]
 _T = TypeVar("_T", Layer, Item, Exemplar)
@@ -47,6 +50,8 @@ class Document:
     everything), `avoid` (1: nothing may be copied from here) and `selection` (what is selected just now). Layers go from the
     bottom up. `next_id` numbers layers, items and exemplars; an id is never used twice in a document's life: `History` sees to it that it
     does not go back with undo. `rerun`: the edit that is being run again with changes, if one is (`editor.edits.rerun`).
+    `partition`: which item each pixel belongs to, where that is known. `fits`: what was learned about it and is used.
+    `unknown` and `files` (name and content): what another version keeps in the project, and this one cannot read.
     """
 
     size: Size
@@ -60,6 +65,10 @@ class Document:
     next_id: int = 1
     metadata: Metadata = field(default_factory=Metadata)
     rerun: Rerun | None = None
+    partition: Partition | None = None
+    fits: tuple[FitReference, ...] = ()
+    unknown: Opaque = NOTHING
+    files: tuple[tuple[str, bytes], ...] = ()
 
     @classmethod
     def of_picture(
@@ -155,7 +164,23 @@ class Document:
         return replace(self, items=(*self.items, replace(item, id=self.next_id)), next_id=self.next_id + 1)
 
     def without_item(self, id: int) -> Document:
-        return replace(self, items=tuple(each for each in self.items if each.id != id))
+        """Its pixels in the partition go to the rest."""
+        partition = None if self.partition is None else self.partition.without((id,))
+        return replace(self, items=tuple(item for item in self.items if item.id != id), partition=partition)
+
+    def with_partition(self, partition: Partition | None) -> Document:
+        if partition is not None and partition.size != self.size:
+            raise ValueError(f"a partition of {self.size} cannot be of {partition.size}")
+        return replace(self, partition=partition)
+
+    # Fits
+
+    def with_fit(self, fit: FitReference) -> Document:
+        """With one more fit, in the place of the one with its key if there is one."""
+        return replace(self, fits=(*(other for other in self.fits if other.key != fit.key), fit))
+
+    def without_fit(self, key: str) -> Document:
+        return replace(self, fits=tuple(fit for fit in self.fits if fit.key != key))
 
     # Exemplars
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from editor.document.tiles import Tiles, freeze
 from editor.geometry import Placement, Rect, Size
+from editor.requests.edit_request import MAX_ID
+from editor.requests.opaque import NOTHING, Opaque
+from editor.requests.settings_fields import Grid, Length, Range
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,21 +24,22 @@ class Exemplar:
     multiplies it. `fidelity_map`, `fidelity`: likewise, how long a diffusion model holds it: 0 = it only starts from it, 1 = it comes
     out unchanged. `rim`: how far its surroundings may adapt, in document pixels; None for what suits the model. `prompt_weight`: its
     share among the exemplars where a model takes pictures as prompts, not negative. The order in the document is the order in which they
-    are laid, later ones on top.
+    are laid, later ones on top. `unknown`: what another version said of it in a file.
     """
 
-    id: int
-    name: str
-    pixels: NDArray[np.uint8]
-    cutout: Tiles
-    strength_map: Tiles
-    fidelity_map: Tiles
+    id: Annotated[int, Range(0, MAX_ID)]
+    name: Annotated[str, Length(200)]
+    pixels: Annotated[NDArray[np.uint8], Grid("uint8", 4, own_size=True)]
+    cutout: Annotated[Tiles, Grid("float32", own_size=True)]
+    strength_map: Annotated[Tiles, Grid("float32", own_size=True)]
+    fidelity_map: Annotated[Tiles, Grid("float32", own_size=True)]
     placement: Placement
-    strength: float = 1.0
+    strength: Annotated[float, Range(0, 1)] = 1.0
     visible: bool = True
-    fidelity: float = 0.0
-    rim: float | None = None
-    prompt_weight: float = 1.0
+    fidelity: Annotated[float, Range(0, 1)] = 0.0
+    rim: Annotated[float, Range(0, 2**20, "px")] | None = None
+    prompt_weight: Annotated[float, Range(0, 1000)] = 1.0
+    unknown: Opaque = NOTHING
 
     def __post_init__(self) -> None:
         shape = self.pixels.shape[:2]

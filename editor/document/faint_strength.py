@@ -7,17 +7,18 @@ they strength, a frame and a button would stay for something that nothing comes 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Map
 from editor.document.exemplar import Exemplar
 from editor.document.item import covered
 from editor.document.tiles import Tiles
 from editor.geometry import Rect
 
-Map = NDArray[np.float32]
-
 FAINTEST = 0.5 / 255
 """Strength up to which a pixel is kept as it is: half of the smallest step of 8 bits."""
+
+DEAD_BAND = 4 / 255
+"""Maps of 8 bits have noise near their ends, above all as JPEG: closer than this counts as the end."""
 
 
 def threshold(overall: float = 1.0) -> float:

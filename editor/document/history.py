@@ -6,7 +6,7 @@ more. So an id means the same thing wherever it was noted: in a result, a recipe
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -14,6 +14,8 @@ import numpy as np
 
 from editor.document.document import MAPS, Document
 from editor.document.tiles import Block, Tiles
+from editor.requests.method_settings import UnknownSettings
+from editor.requests.opaque import Opaque
 
 DEFAULT_BUDGET = 2 * 1024**3
 
@@ -171,6 +173,9 @@ class _Held:
         self._count(document, -1)
 
     def _count(self, document: Document, by: int) -> None:
+        for value in _opaque_values(document):
+            for tiles in value.planes:
+                self._tiles(tiles, by)
         for layer in document.layers:
             self._tiles(layer.pixels, by)
             if layer.painted is not None:
@@ -181,6 +186,8 @@ class _Held:
             for kept in (document.rerun.strength, document.rerun.selection):
                 if kept is not None:
                     self._tiles(kept, by)
+        if document.partition is not None:
+            self._tiles(document.partition.tiles, by)
         for item in document.items:
             self._tiles(item.mask, by)
         for exemplar in document.exemplars:
@@ -210,3 +217,16 @@ class _Held:
         else:
             del self._times[id(thing)]
         return before == 0 or before + by == 0
+
+
+def _opaque_values(document: Document) -> Iterator[Opaque]:
+    """All of a document that another version wrote."""
+    yield document.unknown
+    parts = (*document.things, *document.fits, document.partition, document.rerun)
+    yield from (part.unknown for part in parts if part is not None)
+    for layer in document.layers:
+        if layer.recipe is not None and not layer.recipe.understood:
+            yield layer.recipe.unknown
+            yield from (subject.unknown for subject in layer.recipe.subjects)
+            if isinstance(layer.recipe.settings, UnknownSettings):
+                yield layer.recipe.settings.fields

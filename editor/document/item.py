@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from editor.document.tiles import Tiles
 from editor.geometry import EMPTY, Placement, Rect, Size
+from editor.requests.edit_request import MAX_ID
+from editor.requests.opaque import NOTHING, Opaque
+from editor.requests.settings_fields import Grid, Length, Range
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,16 +18,17 @@ class Item:
 
     `mask`: (H, W) float32 coverage in [0, 1], of the document's size. `rect`: the tight rectangle of what it covers. `placement` is
     where it is to go (the new centre, scale and turn of `rect`), None while it stays where it is. `prompt`: what it is, for text
-    edits.
+    edits. `unknown`: what another version said of it in a file.
     """
 
-    id: int
-    name: str
-    mask: Tiles
+    id: Annotated[int, Range(0, MAX_ID)]
+    name: Annotated[str, Length(200)]
+    mask: Annotated[Tiles, Grid("float32")]
     rect: Rect
     placement: Placement | None = None
-    prompt: str = ""
+    prompt: Annotated[str, Length(10_000)] = ""
     visible: bool = True
+    unknown: Opaque = NOTHING
 
     @classmethod
     def of(cls, name: str, mask: Tiles, id: int = 0) -> Item:

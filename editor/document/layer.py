@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from editor.document.tiles import Tiles
 from editor.geometry import Size
+from editor.requests.edit_request import MAX_ID
+from editor.requests.opaque import NOTHING, Opaque
 from editor.requests.results import Recipe
+from editor.requests.settings_fields import Grid, Length, Range
 
 Blend = Literal["normal", "multiply", "screen", "overlay"]
 BLENDS: tuple[Blend, ...] = ("normal", "multiply", "screen", "overlay")
@@ -22,18 +25,20 @@ class Layer:
     `id` stays the same through every change of the layer. `recipe`: the edit that made it, or None. `doubt`: as in `EditResult`.
     `painted`: (H, W) float32 in [0, 1], the strength or the selection that this edit used up, so that it can be run again; None when it
     used none. `clip`: it shows only as far as what lies below it does, which stays as translucent as it is.
+    `unknown`: what another version said of it in a file.
     """
 
-    id: int
-    name: str
-    pixels: Tiles
-    opacity: float = 1.0
+    id: Annotated[int, Range(0, MAX_ID)]
+    name: Annotated[str, Length(200)]
+    pixels: Annotated[Tiles, Grid("uint8", 4)]
+    opacity: Annotated[float, Range(0, 1)] = 1.0
     blend: Blend = "normal"
     visible: bool = True
     recipe: Recipe | None = None
-    doubt: float | None = None
-    painted: Tiles | None = None
+    doubt: Annotated[float, Range(-1e9, 1e9)] | None = None
+    painted: Annotated[Tiles, Grid("float32")] | None = None
     clip: bool = False
+    unknown: Opaque = NOTHING
 
     @classmethod
     def empty(cls, id: int, name: str, size: Size) -> Layer:

@@ -15,10 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Map
 from editor.document.tiles import BLOCK, Block, Tiles
 from editor.geometry import Rect
-
-Map = NDArray[np.float32]
 
 # Above this standard deviation three box means stand in for the Gaussian; they cost the same at every radius.
 _DIRECT_SIGMA = 12.0

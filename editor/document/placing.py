@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Map
 from editor.document import masks
 from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import strength_rect
@@ -17,7 +18,6 @@ from editor.document.item import Item, covered
 from editor.document.tiles import Tiles
 from editor.geometry import EMPTY, Placement, Rect, Size, chain, invert, pixel_matrix, transform_point
 
-Map = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 _T = TypeVar("_T", bound=np.generic)
 

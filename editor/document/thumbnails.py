@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Pixels
 from editor.document.colour import to_srgb
 from editor.document.compose import lay, thinned
 from editor.document.document import Document
@@ -18,8 +19,6 @@ from editor.document.layer import Layer
 from editor.document.tiles import Tiles, middle_of
 from editor.geometry import Rect
 from editor.requests.results import EditResult
-
-Pixels = NDArray[np.uint8]
 
 # Samples per shown pixel and axis; averaging them hides that the rest was skipped.
 OVERSAMPLE = 2

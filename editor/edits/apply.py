@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Map
 from editor.document.document import Document, MapName
 from editor.document.faint_strength import FAINTEST, is_strength
 from editor.document.item import Item
@@ -15,12 +15,10 @@ from editor.document.placing import item_matrix, moved_mask
 from editor.document.tiles import Tiles
 from editor.edits.rerun import opened_map, restored
 from editor.geometry import Placement, Rect, chain, invert, transform_point
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.planning.plan import Plan, blending_label, named_by, repainting_label, words_label
+from editor.methods.registry import METHODS, Methods
+from editor.planning.plan import Plan, named_by
 from editor.requests.edit_request import Subject
 from editor.requests.results import EditResult, Recipe
-
-Map = NDArray[np.float32]
 
 # Share of an item from which on nothing of it is left to be seen.
 _WHOLLY = 0.95
@@ -29,7 +27,11 @@ _ROUNDED = FAINTEST * (1 + 1e-5)
 
 
 def apply_result(
-    document: Document, result: EditResult, asked: Document, planned: Plan | None = None
+    document: Document,
+    result: EditResult,
+    asked: Document,
+    planned: Plan | None = None,
+    methods: Methods = METHODS,
 ) -> tuple[str, Document]:
     """The document with the result as a new layer on top, and the words for the history.
 
@@ -43,12 +45,12 @@ def apply_result(
     """
     recipe = result.recipe
     scribbled = any(asked.layer(each.id) is not None for each in recipe.subjects)
-    name = _label(recipe, _names(document, asked, recipe), scribbled=scribbled)
+    name = methods.of(recipe.settings).label(recipe, _names(document, asked, recipe), scribbled=scribbled)
     region = _used(asked, recipe, scribbled=scribbled) if planned is None else planned.region
     painted = None if region is None else asked.map(region)
     again = asked.rerun
     earlier = None if again is None else document.layer(again.layer)
-    is_own = earlier is not None and _has_own_name(earlier, document, asked)
+    is_own = earlier is not None and _has_own_name(earlier, document, asked, methods)
     unclear = region
     if again is not None and document.rerun is not None and document.rerun.layer == again.layer:
         document, kept = _out_of_rerun(document, asked, region)
@@ -85,13 +87,14 @@ def _names(document: Document, asked: Document, recipe: Recipe) -> list[str]:
     return [thing.name for thing in (*items, *exemplars) if thing is not None]
 
 
-def _has_own_name(layer: Layer, document: Document, asked: Document) -> bool:
+def _has_own_name(layer: Layer, document: Document, asked: Document, methods: Methods) -> bool:
     """Whether a layer is called what its edit called it: nobody has renamed it, though what it is about may have another name since."""
-    if layer.recipe is None:
+    method = None if layer.recipe is None else methods.find(layer.recipe.settings)
+    if layer.recipe is None or method is None:
         return False
     scribbled = any(asked.layer(each.id) is not None for each in layer.recipe.subjects)
     names = _names(document, asked, layer.recipe)
-    before, _, after = _label(layer.recipe, ["\0"] * len(names), scribbled=scribbled).partition("\0")
+    before, _, after = method.label(layer.recipe, ["\0"] * len(names), scribbled=scribbled).partition("\0")
     if not after:
         return layer.name == before
     return layer.name.startswith(before) and layer.name.endswith(after)
@@ -107,7 +110,7 @@ def _with_items_renewed(document: Document, asked: Document, result: EditResult)
     recipe = result.recipe
     subjects = {each.id for each in recipe.subjects}
     words = named_by(recipe.prompt) if recipe.action == "fill" and recipe.settings.reads_prompt else ""
-    inside = not (isinstance(recipe.settings, BlendedSettings) and recipe.settings.region == "outside")
+    inside = not recipe.settings.is_outside
     covering = not recipe.settings.needs_model and recipe.action in ("fill", "blend")
     for item in document.items:
         was = asked.item(item.id)
@@ -230,18 +233,3 @@ def _inner(frame: Rect, whole: Rect) -> Rect:
         frame.right - (frame.right < whole.right),
         frame.bottom - (frame.bottom < whole.bottom),
     )
-
-
-def _label(recipe: Recipe, names: list[str], *, scribbled: bool) -> str:
-    what = f"“{names[0]}”" if len(names) == 1 else f"{len(names)} things"
-    match recipe.action:
-        case "fill" if isinstance(recipe.settings, BlendedSettings):
-            return words_label(recipe.settings, recipe.prompt, *names[:1], scribbled=scribbled)
-        case "fill":
-            return repainting_label(recipe.prompt, *names[:1]) if recipe.settings.needs_model else "Fill"
-        case "remove":
-            return f"Remove {what}"
-        case "move":
-            return f"Move {what}"
-        case "blend":
-            return blending_label(names)

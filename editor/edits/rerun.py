@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from editor.document.document import Document, MapName
 from editor.document.exemplar import Exemplar
@@ -16,9 +17,11 @@ from editor.document.layer import Layer
 from editor.document.rerun import Rerun
 from editor.document.tiles import Tiles
 from editor.errors import InvalidRequest
+from editor.methods.registry import METHODS, Methods
 from editor.planning.draft import Draft, Touch
-from editor.planning.plan import leading_plan
 from editor.requests.results import Recipe
+
+NOT_UNDERSTOOD: Final = "It was made by a method or with settings that this version of Palimpsest does not have."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,14 @@ class Reopened:
     model: str
 
 
-def can_reopen(document: Document, layer: Layer) -> str:
+def can_reopen(document: Document, layer: Layer, methods: Methods = METHODS) -> str:
     """Why the layer's edit cannot be run again, as a sentence; empty when it can."""
     recipe = layer.recipe
     if recipe is None:
         return "No edit made this layer."
+    method = methods.find(recipe.settings)
+    if method is None or not recipe.understood:
+        return NOT_UNDERSTOOD
     document = restored(document)
     layer = document.layer(layer.id) or layer
     gone = [each.id for each in recipe.subjects if not _there(document, recipe, each.id, layer.id)]
@@ -51,7 +57,7 @@ def can_reopen(document: Document, layer: Layer) -> str:
             return "The strength it was painted with was not kept."
         case _:
             pass
-    planned = leading_plan(*_as_it_was(document, layer, recipe))
+    planned = method.readings(*_as_it_was(document, layer, recipe))[0]
     # Where only too little is let in by now, the reopened edit says so itself, and that can be mended there.
     if planned.action not in (recipe.action, None) or set(planned.subjects) != {each.id for each in recipe.subjects}:
         return "Moved items are in its way; put them back first."
@@ -69,7 +75,7 @@ def _there(document: Document, recipe: Recipe, id: int, made: int) -> bool:
             return document.item(id) is not None or (id != made and document.layer(id) is not None)
 
 
-def reopen(document: Document, layer_id: int) -> Reopened:
+def reopen(document: Document, layer_id: int, methods: Methods = METHODS) -> Reopened:
     """The document and the draft with which the layer's edit is run again. Raises `InvalidRequest` when `can_reopen` says why not.
 
     The layer and everything above it are hidden, but for a scribble, so that the model sees what it saw. The strength that was used is painted
@@ -83,7 +89,7 @@ def reopen(document: Document, layer_id: int) -> Reopened:
     layer = document.layer(layer_id)
     if layer is None or layer.recipe is None:
         raise InvalidRequest("No edit made this layer.", "Choose a layer that an edit made.")
-    reason = can_reopen(document, layer)
+    reason = can_reopen(document, layer, methods)
     if reason:
         raise InvalidRequest("This edit cannot be run again.", reason)
     opened, draft = _as_it_was(document, layer, layer.recipe)
@@ -159,6 +165,8 @@ def draft_again(document: Document) -> tuple[Draft, str]:
     layer = None if rerun is None else document.layer(rerun.layer)
     if layer is None or layer.recipe is None:
         raise InvalidRequest("No edit is being run again.", "Choose a layer that an edit made.")
+    if not layer.recipe.understood:
+        raise InvalidRequest("This edit cannot be run again.", NOT_UNDERSTOOD)
     return _draft(document, layer, layer.recipe), layer.recipe.model
 
 

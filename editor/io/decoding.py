@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
+from editor.arrays import Pixels
 from editor.io.exif import ORIENTATION, PREFIX, upright
 from editor.io.missing import blank_missing
-
-Pixels = NDArray[np.uint8]
 
 BITS_PER_SAMPLE, PHOTOMETRIC, PLANES, EXTRA_SAMPLES = 258, 262, 284, 338  # TIFF tags, and below what they may say
 WHITE_IS_ZERO, RGB, TOGETHER, MULTIPLIED = 0, 2, 1, 1

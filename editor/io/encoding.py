@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
+from editor.arrays import Pixels
 from editor.document.compose import lay
 from editor.document.document import Metadata
 from editor.errors import UnwritableFile
@@ -29,7 +30,6 @@ KindName = Literal["PNG", "JPEG", "WebP", "TIFF"]
 Scaling = Literal["full", "longest", "percent"]
 Chroma = Literal["full", "half", "quarter"]
 TiffCompression = Literal["none", "lzw", "deflate"]
-Pixels = NDArray[np.uint8]
 
 KINDS: tuple[KindName, ...] = typing.get_args(KindName)
 BROKEN_EXIF = "The camera's data (EXIF) is broken and was left out."

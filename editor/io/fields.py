@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container, Mapping
+from typing import Any
 
 MAX_WHOLE = 2**64
 
@@ -20,9 +22,30 @@ class Fields:
         self._held = value
         self._where = where
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._held)
+
+    def others(self, known: Container[str]) -> Mapping[str, Any]:
+        """The fields of other names, as they are."""
+        return {name: value for name, value in self._held.items() if name not in known}
+
+    def replaced(self, name: str, value: object) -> Fields:
+        """The same group with another value of one field."""
+        return Fields({**self._held, name: value}, self._where)
+
     def has(self, name: str) -> bool:
         """Whether the field is there and says anything."""
         return self._held.get(name) is not None
+
+    @property
+    def all(self) -> dict[str, object]:
+        """Everything in it, unread."""
+        return dict(self._held)
+
+    def value(self, name: str) -> object:
+        """Whatever stands there."""
+        return self._get(name)
 
     def whole(self, name: str, low: float = -MAX_WHOLE, high: float = MAX_WHOLE) -> int:
         """A whole number between `low` and `high`, both included."""
@@ -66,13 +89,20 @@ class Fields:
             raise Malformed(f"“{name}” of {self._where} has more than {most:,} entries")
         return value
 
-    def wholes(self, name: str, count: int | None = None) -> tuple[int, ...]:
-        """Whole numbers; exactly `count` of them when it is given."""
-        found = self.values(name)
+    def wholes(
+        self,
+        name: str,
+        count: int | None = None,
+        most: int | None = None,
+        low: float = -MAX_WHOLE,
+        high: float = MAX_WHOLE,
+    ) -> tuple[int, ...]:
+        """Whole numbers between `low` and `high`; exactly `count` of them, or at most `most`, when these are given."""
+        values = self.values(name, most)
         numbers = tuple(
-            each for each in found if isinstance(each, int) and not isinstance(each, bool) and abs(each) <= MAX_WHOLE
+            value for value in values if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
         )
-        if len(numbers) != len(found) or count not in (None, len(numbers)):
+        if len(numbers) != len(values) or count not in (None, len(numbers)):
             raise self.wrong(name)
         return numbers
 
@@ -85,6 +115,10 @@ class Fields:
     def wrong(self, name: str) -> Malformed:
         """The complaint about a field, for the caller to raise."""
         return Malformed(f"“{name}” of {self._where} is missing or wrong")
+
+    def torn(self) -> Malformed:
+        """The complaint about parts that do not belong together."""
+        return Malformed(f"{self._where} has parts that do not fit each other")
 
     def _get(self, name: str) -> object:
         if name not in self._held:

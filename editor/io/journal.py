@@ -39,13 +39,13 @@ from editor.errors import UnreadableFile
 from editor.io.blocks import pack
 from editor.io.fields import Fields, Malformed
 from editor.io.files import FileState
-from editor.io.limits import MAX_COUNTS, Mending
-from editor.io.manifest import describe, rebuild
+from editor.io.limits import MAX_COUNTS, MAX_FILES, MAX_FILES_SIZE, Mending
+from editor.io.manifest import SETTINGS, SettingsClasses, describe, rebuild
 from editor.io.metadata import EXTRAS, pack_extras
 from editor.io.planes import Planes, block_count
-from editor.io.project import HEAD, MAX_MANIFEST, upgraded
+from editor.io.project import HEAD, MAX_MANIFEST, NewerFormat, is_other_file, refuse_newer, upgraded
 from editor.io.records import NewerRecords, Record, RecordWriter, payload, scan
-from editor.io.safe_json import parse_json
+from editor.io.safe_json import MAX_DEPTH, parse_json
 
 log = logging.getLogger(__name__)
 
@@ -320,6 +320,7 @@ class _JournalFile:
             manifest["planes"] = list(self._state)
             blocks = pack_extras(document.metadata)
             manifest["extras"] = {name: self._write_extra(blocks.get(name)) for name in EXTRAS}
+            manifest["files"] = {name: self._write_extra(data) for name, data in document.files}
         stamp, on_disk = snapshot.stamp, snapshot.on_disk
         state = {
             "key": snapshot.key,
@@ -407,16 +408,16 @@ class JournalReader:
         """Whether the document stands in the journal; where not, `snapshot.source` is what holds it."""
         return self._state["document"] is not None
 
-    def load(self, mending: Mending | None = None) -> Document:
+    def load(self, mending: Mending | None = None, settings: SettingsClasses = SETTINGS) -> Document:
         """The document of that state, or of an earlier one where that is whole but makes no sense; `snapshot` then is of the earlier one.
 
-        What had to be mended is added to `mending`. Raises `UnreadableFile`.
+        What had to be mended is added to `mending`. `settings`: as in `rebuild`. Raises `UnreadableFile`.
         """
         with self._sentences(), self.path.open("rb") as file:
             while True:
                 state = self._state
                 try:
-                    return self._rebuild(file, state, mending)
+                    return self._rebuild(file, state, mending, settings)
                 except _DAMAGED as error:
                     log.warning("A state in %s makes no sense: %s", self.path, error)
                     with self._stepping:  # it may be loaded in two threads, one of which wants its picture only
@@ -430,18 +431,32 @@ class JournalReader:
         self._step = 2 * self._step or 1
         self._state, self.snapshot = self._newest(file)
 
-    def _rebuild(self, file: BinaryIO, state: dict[str, Any], mending: Mending | None) -> Document:
+    def _rebuild(
+        self, file: BinaryIO, state: dict[str, Any], mending: Mending | None, settings: SettingsClasses
+    ) -> Document:
         manifest = self._manifest(file, state)
         extras = {name: self._extra(file, manifest["extras"].get(name)) for name in EXTRAS}
         fields = Fields(upgraded(Fields(manifest, "the journal"), manifest), "the journal")
         planes = Planes(fields, lambda number, most: self._block(file, number, most))
-        return rebuild(fields, planes, extras, mending)
+        return rebuild(fields, planes, extras, mending, files=self._files(file, manifest), settings=settings)
+
+    def _files(self, file: BinaryIO, manifest: dict[str, Any]) -> tuple[tuple[str, bytes], ...]:
+        """Those that another version put into the project; journals of old have none."""
+        numbers = manifest.get("files", {})
+        if len(numbers) > MAX_FILES or not all(map(is_other_file, numbers)):
+            raise Malformed("it holds files that it cannot hold")
+        files = tuple(
+            (name, payload(file, self._record(EXTRA_KIND, number))) for name, number in sorted(numbers.items())
+        )
+        if sum(len(data) for _, data in files) > MAX_FILES_SIZE:
+            raise Malformed("its files are too large")
+        return files
 
     @contextlib.contextmanager
     def _sentences(self) -> Iterator[None]:
         try:
             yield
-        except NewerRecords as error:
+        except (NewerRecords, NewerFormat) as error:
             raise UnreadableFile(
                 "A document was kept by a newer version of Palimpsest.", "Open that version to get it back."
             ) from error
@@ -467,8 +482,10 @@ class JournalReader:
             try:
                 state = self._read_state(file, record)
                 snapshot = _snapshot(Fields(state, "the journal"))
-                if state["document"] is not None and not self._whole(file, self._manifest(file, state)):
-                    continue
+                if state["document"] is not None:
+                    refuse_newer(Fields(state["document"], "the journal"))
+                    if not self._whole(file, self._manifest(file, state)):
+                        continue
             except _DAMAGED:
                 continue
             return state, snapshot
@@ -477,7 +494,7 @@ class JournalReader:
     def _read_state(self, file: BinaryIO, record: Record) -> dict[str, Any]:
         unpacker = zlib.decompressobj()
         text = unpacker.decompress(payload(file, record), MAX_MANIFEST)
-        state = parse_json(text, MAX_MANIFEST, names=True)
+        state = parse_json(text, MAX_MANIFEST, names=True, depth=MAX_DEPTH + 1)  # a manifest within a state
         if not unpacker.eof or not isinstance(state, dict):
             raise Malformed("a state is damaged")
         return state
@@ -518,6 +535,7 @@ class JournalReader:
         """Whether every block and extra that the state needs is there and intact."""
         numbers = {number for plane in manifest["planes"] for number in plane["blocks"] if number >= 0}
         extras = {number for number in manifest["extras"].values() if number is not None}
+        extras |= set(manifest.get("files", {}).values())
         needed = [(BLOCK_KIND, number) for number in sorted(numbers)] + [(EXTRA_KIND, number) for number in extras]
         return all(self._is_intact(file, kind, number) for kind, number in needed)
 

@@ -1,4 +1,4 @@
-"""What a project may say: the range of every number in its manifest, the length of its words and lists, and the values of its maps.
+"""What a project may say beyond the limits that its parts declare: how much of anything, where things may lie, and the values of its maps.
 
 Whatever lies outside is either *refused*, as damage, because nobody can tell what was meant; or *mended*, and the person is told: a thing that
 lies out of reach is put back, words that are too long are cut, values of maps are brought back between 0 and 1.
@@ -15,19 +15,16 @@ from numpy.typing import NDArray
 from editor.document.document import Document
 from editor.document.placing import FARTHEST, reachable
 from editor.geometry import Placement, Rect, Size
-from editor.requests.edit_request import REVISION
+from editor.requests.edit_request import MAX_ID
 
 # Lists, in entries; one more is refused.
 MAX_COUNTS: Final[dict[str, int]] = {
     "layers": 2000,
     "items": 2000,
     "exemplars": 1000,
-    "subjects": 1000,
     "planes": 20_000,
-    "settings": 100,
+    "fits": 100,
 }
-# Words, in characters; longer ones are cut.
-MAX_LENGTHS: Final[dict[str, int]] = {"name": 200, "prompt": 10_000, "negative_prompt": 10_000, "model": 4096}
 MAX_WORD_LENGTH = 200  # of any other text: a choice
 # What comes with a picture, in bytes; longer ones are left out. Far above what cameras and programs write, and below what a project takes back.
 MAX_BYTES_OF: Final[dict[str, int]] = {
@@ -40,24 +37,14 @@ MAX_BYTES_OF: Final[dict[str, int]] = {
 MAX_TEXTS = 1000  # of one picture
 MAX_KEYWORD_LENGTH = 79  # characters, as PNG has it
 
-MAX_ID = 2**53  # what JSON of any program keeps exactly
-MAX_SEED = 2**64 - 1
-# Numbers, lowest and highest; outside they are refused.
-RANGES: Final[dict[str, tuple[float, float]]] = {
-    "id": (0, MAX_ID),
-    "next_id": (0, 2 * MAX_ID),
-    "seed": (0, MAX_SEED),
-    "steps": (0, 10_000),
-    "guidance_scale": (-1000, 1000),
-    "revision": (1, REVISION),
-    "opacity": (0, 1),
-    "strength": (0, 1),
-    "fidelity": (0, 1),
-    "rim": (0, FARTHEST),
-    "prompt_weight": (0, 1000),
-    "doubt": (-1e9, 1e9),
-    "dpi": (1e-3, 1e6),
-}
+MAX_NEXT_ID = 2 * MAX_ID
+MIN_DPI, MAX_DPI = 1e-3, 1e6
+# Files beside the known ones in a project's archive, which another version put there: how many, and bytes of all together.
+MAX_FILES = 100
+MAX_FILES_SIZE = 64 * 2**20
+MAX_OPAQUE_LENGTH = (
+    16 * 2**20
+)  # characters of all fields together that are kept unread; what is written must be readable again
 NEARLY = 1e-3  # a map may miss its range by so much without a word: what rounding does
 
 
@@ -70,6 +57,9 @@ class Mending:
     numbered: int = 0  # ids
     maps: int = 0  # planes
     lost: list[str] = field(default_factory=list)  # kinds of information about the picture
+    unread: int = 0  # characters of fields that are not known
+    kept: bool = False  # whether something of the document is not known, and kept
+    too_much: bool = False  # whether some files that are not known were too many or too large to be kept
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -88,6 +78,12 @@ class Mending:
             )
         if self.numbered:
             sentences.append("Layers, items or reference pictures had the same number; they were numbered anew.")
+        if self.kept:
+            sentences.append(
+                "Parts of it come from another version of Palimpsest. They do not show here, and are saved again as they are."
+            )
+        if self.too_much:
+            sentences.append("Files in it that this version does not know are too large and were left out.")
         return tuple(sentences)
 
 
@@ -122,6 +118,10 @@ def numbered(document: Document, mending: Mending) -> Document:
     """
     ids = [thing.id for things in (document.layers, document.items, document.exemplars) for thing in things]
     named = [subject.id for layer in document.layers if layer.recipe is not None for subject in layer.recipe.subjects]
+    if document.partition is not None:
+        named += document.partition.items
+    for fit in document.fits:
+        named += fit.items
     following = max(document.next_id, max(ids, default=-1) + 1, max(named, default=-1) + 1)
     if len(set(ids)) == len(ids):
         return document if following == document.next_id else replace(document, next_id=following)

@@ -12,12 +12,10 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
-Pixels = NDArray[np.uint8]
+from editor.arrays import Pixels
 
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the colour type of a PNG
 # Adam7: left, top, step across, step down.

@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -20,8 +20,12 @@ from editor.io.fields import Fields, Malformed
 from editor.io.images import MAX_PIXELS, MAX_SIDE
 from editor.io.limits import MAX_COUNTS, bring_back
 
-DTYPES: Final[dict[str, np.dtype[Any]]] = {"uint8": np.dtype(np.uint8), "float32": np.dtype(np.float32)}
+# Also those that only what is kept unread may have.
+DTYPES: Final[dict[str, np.dtype[Any]]] = {
+    name: np.dtype(name) for name in ("uint8", "int16", "uint16", "int32", "float16", "float32")
+}
 MAX_UNPACKED = 16 * 2**30
+MAX_CHANNELS = 8
 
 
 class TileStore(Protocol):
@@ -105,8 +109,8 @@ class Planes:
             raise fields.wrong("block")
         self._packed = packed
         self._planes = [_plane(group) for group in fields.groups("planes", MAX_COUNTS["planes"])]
-        self._tiles: dict[int, Tiles] = {}
-        self._blocks: dict[int, Block] = {}
+        self._tiles: dict[tuple[int, bool], Tiles] = {}
+        self._blocks: dict[tuple[int, bool], Block] = {}
         kinds: dict[int, tuple[tuple[int, ...], np.dtype[Any]]] = {}
         for plane in self._planes:
             for number, shape in zip(plane.blocks, plane.shapes, strict=True):
@@ -114,14 +118,32 @@ class Planes:
                     raise Malformed(f"block {number} is used in two ways")
         self.brought_back = 0  # blocks of maps that held values outside 0 to 1
         self._unpacked = 0
+        self._added = 0
         self._reserve(sum(math.prod(shape) * dtype.itemsize for shape, dtype in kinds.values()))
 
     def tiles(self, number: int) -> Tiles:
-        if not 0 <= number < len(self._planes):
-            raise Malformed(f"plane {number} is missing")
-        if number not in self._tiles:
-            self._tiles[number] = self._read(self._planes[number])
-        return self._tiles[number]
+        """A plane; where its elements are fractions they are brought between 0 and 1, since all maps are."""
+        return self._known(number, raw=False)
+
+    def raw_tiles(self, number: int) -> Tiles:
+        """A plane of which nobody knows what its elements mean, as it is."""
+        return self._known(number, raw=True)
+
+    def add(self, tiles: Tiles) -> int:
+        """The number of a plane that does not stand in the file."""
+        number = len(self._planes) + self._added
+        self._added += 1
+        self._tiles[number, False] = tiles
+        return number
+
+    def _known(self, number: int, *, raw: bool) -> Tiles:
+        if (number, raw) not in self._tiles:
+            if not 0 <= number < len(self._planes):
+                raise Malformed("a plane that it names is missing")
+            raw = raw and self._planes[number].dtype == np.float32  # otherwise both are the same
+            if (number, raw) not in self._tiles:
+                self._tiles[number, raw] = self._read(self._planes[number], raw=raw)
+        return self._tiles[number, raw]
 
     def array(self, number: int) -> NDArray[Any]:
         """The whole plane as one array, to read. This is where blocks that are used many times would become large."""
@@ -135,11 +157,11 @@ class Planes:
         if self._unpacked > MAX_UNPACKED:
             raise Malformed(f"it would unpack to more than {MAX_UNPACKED // 2**30} GB")
 
-    def _read(self, plane: _Plane) -> Tiles:
+    def _read(self, plane: _Plane, *, raw: bool) -> Tiles:
         wanted = {
             number: shape
             for number, shape in zip(plane.blocks, plane.shapes, strict=True)
-            if number >= 0 and number not in self._blocks
+            if number >= 0 and (number, raw) not in self._blocks
         }
         packed = [self._packed(i, _most_packed(shape, plane.dtype)) for i, shape in wanted.items()]
         # A plane of nothing but its own blocks becomes views of one array again, as `Tiles.of` makes it.
@@ -151,24 +173,27 @@ class Planes:
         with ThreadPoolExecutor(threads()) as pool:
             for _ in pool.map(unpack, packed, blocks):
                 pass
-            if plane.dtype == np.float32:  # all of these are maps from 0 to 1
+            if plane.dtype == np.float32 and not raw:
                 self.brought_back += sum(pool.map(bring_back, blocks))
         if whole is not None:
             tiles = Tiles.of(whole)
-            self._blocks.update(zip(wanted, (block for row in tiles.rows for block in row), strict=True))
+            self._remember(wanted, (block for row in tiles.rows for block in row), raw=raw)
             return tiles
         for block in blocks:
             block.setflags(write=False)
-        self._blocks.update(zip(wanted, blocks, strict=True))
+        self._remember(wanted, blocks, raw=raw)
         columns = math.ceil(plane.shape[1] / BLOCK)
-        known = {divmod(i, columns): self._blocks[each] for i, each in enumerate(plane.blocks) if each >= 0}
+        known = {divmod(i, columns): self._blocks[each, raw] for i, each in enumerate(plane.blocks) if each >= 0}
         if len(known) < len(plane.blocks):
             return Tiles.filled(plane.shape, 0, plane.dtype).replaced(known)
         rows = tuple(
-            tuple(self._blocks[each] for each in plane.blocks[start : start + columns])
+            tuple(self._blocks[each, raw] for each in plane.blocks[start : start + columns])
             for start in range(0, len(plane.blocks), columns)
         )
         return Tiles(rows, plane.shape, plane.dtype, ())
+
+    def _remember(self, numbers: Iterable[int], blocks: Iterable[Block], *, raw: bool) -> None:
+        self._blocks.update(((number, raw), block) for number, block in zip(numbers, blocks, strict=True))
 
 
 def _plane(group: Fields) -> _Plane:
@@ -184,7 +209,7 @@ def _plane(group: Fields) -> _Plane:
 
 def block_count(shape: tuple[int, ...]) -> int:
     """How many blocks a plane of this shape has. Raises `Malformed` for a shape that none has."""
-    if len(shape) not in (2, 3) or min(shape) < 1 or shape[2:] not in ((), (4,)):
+    if len(shape) not in (2, 3) or min(shape) < 1 or max(shape[2:], default=1) > MAX_CHANNELS:
         raise Malformed("a plane has a shape that it cannot have")
     if shape[0] * shape[1] > MAX_PIXELS or max(shape) > MAX_SIDE:
         raise Malformed("a plane has a shape that it cannot have")

@@ -26,13 +26,16 @@ class NotAFile(OSError):
     """A folder, a pipe or a device where a file should be; `strerror` says which, for a sentence that begins with its name and "is"."""
 
 
-def parse_json(data: bytes, max_bytes: int = MAX_BYTES, *, infinite: bool = False, names: bool = False) -> Any:
+def parse_json(
+    data: bytes, max_bytes: int = MAX_BYTES, *, infinite: bool = False, names: bool = False, depth: int = MAX_DEPTH
+) -> Any:
     """The value that a JSON text holds. Raises `BadJson`.
 
     data: UTF-8, with or without a byte order mark
     max_bytes: longer texts are refused unread
     infinite: whether NaN and the infinities are taken, which JSON does not know but some settings of schedulers use
     names: whether text may hold the bytes of file names that are not UTF-8, as Python keeps them
+    depth: of groups within groups
     """
     if len(data) > max_bytes:
         raise BadJson("is far too large for what it should hold")
@@ -47,7 +50,7 @@ def parse_json(data: bytes, max_bytes: int = MAX_BYTES, *, infinite: bool = Fals
         raise BadJson("is nested too deeply") from error
     except ValueError as error:  # also undecodable bytes, and whole numbers of thousands of digits
         raise BadJson("is not readable: no valid JSON") from error
-    _check_depth(value)
+    _check_depth(value, depth)
     if not names and b"\\ud" in data.lower():
         _check_text(value)
     return value
@@ -114,9 +117,9 @@ def _children(value: Any) -> list[Any]:
     return [child for child in within if isinstance(child, dict | list)]
 
 
-def _check_depth(value: Any) -> None:
+def _check_depth(value: Any, depth: int) -> None:
     level = [value] if isinstance(value, dict | list) else []
-    for _ in range(MAX_DEPTH):
+    for _ in range(depth):
         level = [child for part in level for child in _children(part)]
         if not level:
             return

@@ -12,12 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Image, Map
 from editor.geometry import Size
 from editor.models.info import ModelInfo
 from editor.requests.frame import Frame
-
-Map = NDArray[np.float32]
-Image = NDArray[np.float32]
 
 _MIN_WEIGHT = 1e-3  # below, no colour can be told
 

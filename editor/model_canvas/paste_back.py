@@ -12,15 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Image, Map
 from editor.document import masks
 from editor.errors import NotFinite
 from editor.geometry import Rect, Size
 from editor.requests.edit_request import EditRequest
 from editor.requests.results import EditResult, Recipe
-
-Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-Image = NDArray[np.float32]
 
 RING = 32  # pixels around the change, in which colours are compared
 MIN_RING = 64  # fewer pixels say nothing

@@ -15,15 +15,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Image, Map, Mask
 from editor.document import masks
 from editor.geometry import Rect
 from editor.requests.reports import FinishEarly, Progress, Reports, subprogress
-
-Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-Image = NDArray[np.float32]
 
 PHASE = "Evening out colours"
 MAX_ITERATIONS = 40

@@ -11,11 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Image, Map, Mask
 from editor.geometry import Rect
-
-Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-Image = NDArray[np.float32]
 
 MAX_SIDE = 640  # pixels of what is looked at; more is looked at smaller, as people do
 BAND = 5  # pixels on either side of the edge whose means are compared

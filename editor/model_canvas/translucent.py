@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Pixels
 from editor.geometry import Rect
 from editor.requests.reports import Preview
 from editor.requests.results import EditResult
 
-Pixels = NDArray[np.uint8]
 WHITE = 255.0
 
 

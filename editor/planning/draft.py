@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from editor.document.document import Document
 from editor.geometry import Rect
-from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.info import ModelInfo
-from editor.requests.edit_request import REVISION, Sampler
+from editor.requests.edit_request import REVISION
 from editor.requests.method_settings import MethodSettings
+from editor.requests.samplers import Sampler
 
 # As many touches are remembered; those before them are of nothing that anybody still has in mind.
 _TOUCHES = 32
@@ -40,7 +39,7 @@ class Draft:
     `revision`: by which rules the request is made; older ones are for running again what they made.
     """
 
-    settings: MethodSettings = field(default_factory=QuickFillSettings)
+    settings: MethodSettings
     item: int | None = None
     exemplar: int | None = None
     prompt: str = ""
@@ -57,12 +56,6 @@ class Draft:
     touched: tuple[Touch, ...] = ()
     revision: int = REVISION
 
-    @classmethod
-    def for_document(cls, document: Document) -> Draft:
-        """A first draft whose growth of items fits the picture: 7 px at a long side of 512."""
-        grow = round(7 * max(document.size) / 512)
-        return cls(QuickFillSettings(grow=min(max(grow, 2), 60)))
-
     def steps_on(self, model: ModelInfo) -> int:
         """How many steps a run on this model has: what was said, or else what suits the model."""
         return model.own_steps if self.steps is None else self.steps
@@ -76,11 +69,6 @@ class Draft:
         kept = tuple(touch for touch in self.touched if touch not in touches)
         touched = (*kept, *touches)[-_TOUCHES:]
         return self if touched == self.touched else replace(self, touched=touched)
-
-    @property
-    def grow(self) -> int:
-        """How far, in document pixels, the hole behind an item reaches past it; 0 for methods that dig none."""
-        return self.settings.grow if isinstance(self.settings, QuickFillSettings) else 0
 
 
 def draw_seed() -> int:

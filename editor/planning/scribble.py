@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Map
 from editor.document import masks
 from editor.document.document import Document
 from editor.document.layer import Layer
 from editor.document.placing import on_grid
 from editor.geometry import EMPTY, Rect
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.planning.draft import Draft
-
-Map = NDArray[np.float32]
+from editor.requests.method_settings import Use
 
 # Of the longer side of what is painted: how far around the strokes the edit may reach.
 AROUND = 0.04
@@ -24,19 +22,19 @@ MIN_AROUND = 2  # picture pixels
 
 def scribble_of(document: Document, draft: Draft) -> Layer | None:
     """The layer that the draft takes as a scribble; None where there is none, or the method takes none."""
-    if draft.scribble is None or not isinstance(draft.settings, BlendedSettings):
+    if draft.scribble is None or Use.SCRIBBLE not in draft.settings.uses:
         return None
     return document.layer(draft.scribble)
 
 
 def painted_rect(layer: Layer) -> Rect:
     """The tight rectangle of what is painted on the layer; empty if nothing is."""
-    found = EMPTY
+    whole = EMPTY
     for where, block in layer.pixels.blocks():
         if not layer.pixels.is_blank(block):
             rect = Rect.of_mask(block[..., 3])
-            found = found if rect.empty else found.unite(rect.moved(where.left, where.top))
-    return found
+            whole = whole if rect.empty else whole.unite(rect.moved(where.left, where.top))
+    return whole
 
 
 def scribble_reach(layer: Layer) -> Rect:

@@ -11,10 +11,13 @@ from typing import Annotated, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Map, Mask, Pixels
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect, Size
 from editor.requests.frame import Frame
-from editor.requests.method_settings import MethodSettings
+from editor.requests.method_settings import MethodSettings, Use
+from editor.requests.opaque import NOTHING, Opaque
+from editor.requests.samplers import Sampler
 from editor.requests.settings_fields import Range, check_ranges
 
 REVISION: Final = 3
@@ -30,21 +33,23 @@ REVISION: Final = 3
    same numbers in it.
 """
 
-Pixels = NDArray[np.uint8]
-Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
+MAX_ID: Final = 2**53
+"""The highest number of a layer, item or exemplar: what JSON of any program keeps exactly."""
 
-Sampler = Literal["", "euler", "euler_a", "ddim", "dpmpp_2m", "unipc", "lcm", "ddpm", "pndm"]
 Action = Literal["fill", "remove", "move", "blend"]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An item or exemplar of the document that the edit is about: its id, and the new place of an item that is moved."""
+    """An item or exemplar of the document that the edit is about: its id, and the new place of an item that is moved.
 
-    id: int
+    `unknown`: what another version said of it in a file.
+    """
+
+    id: Annotated[int, Range(0, MAX_ID)]
     placement: Placement | None = None
+    unknown: Opaque = NOTHING
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,7 +209,7 @@ class RepairRequest:
     def __post_init__(self) -> None:
         if self.latents.ndim != 3 or self.latents.dtype != np.float32 or not np.isfinite(self.latents).all():
             raise InvalidRequest("What the edit ended with is damaged.", "Run the edit again.")
-        if not self.request.settings.leaves_latents:
+        if Use.REPAIR not in self.request.settings.uses:
             raise InvalidRequest("This edit leaves nothing that could be repaired.", "Run it again another way.")
         self.latents.setflags(write=False)
 

@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from editor.geometry import Rect
-from editor.requests.edit_request import REVISION, Action, EditRequest, Sampler, Subject
-from editor.requests.method_settings import MethodSettings
+from editor.requests.edit_request import REVISION, Action, EditRequest, Subject
+from editor.requests.method_settings import MethodSettings, UnknownSettings
+from editor.requests.opaque import NOTHING, Opaque
+from editor.requests.samplers import Sampler
+from editor.requests.settings_fields import HomePath, Length, Range
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a layer was made: the request without its arrays, so that it can be read, shown and run again.
 
-    `rect`: the frame, in document pixels. `strength`: `EditRequest.overall`. The rest is as in `EditRequest`.
+    `rect`: the frame, in document pixels. `strength`: `EditRequest.overall`. `revision`: may be a newer one than this version knows. `unknown`: what
+    another version said besides. The rest is as in `EditRequest`. Limits are those of files.
     """
 
     settings: MethodSettings
     action: Action
     rect: Rect
-    seed: int
-    subjects: tuple[Subject, ...] = ()
-    prompt: str = ""
-    negative_prompt: str = ""
-    model: str = ""
-    steps: int = 0
-    guidance_scale: float = 0.0
+    seed: Annotated[int, Range(0, 2**64 - 1)]
+    subjects: Annotated[tuple[Subject, ...], Length(1000)] = ()
+    prompt: Annotated[str, Length(10_000)] = ""
+    negative_prompt: Annotated[str, Length(10_000)] = ""
+    model: Annotated[str, Length(4096), HomePath()] = ""
+    steps: Annotated[int, Range(0, 10_000)] = 0
+    guidance_scale: Annotated[float, Range(-1000, 1000)] = 0.0
     sampler: Sampler = ""
-    strength: float = 1.0
-    revision: int = REVISION
+    strength: Annotated[float, Range(0, 1)] = 1.0
+    revision: Annotated[int, Range(1, 10_000)] = REVISION
+    unknown: Opaque = NOTHING
+
+    @property
+    def understood(self) -> bool:
+        """Whether this version knows all of it, so that the edit can be run again."""
+        more = self.unknown or any(subject.unknown for subject in self.subjects)
+        return not (isinstance(self.settings, UnknownSettings) or more or self.revision > REVISION)
 
     @classmethod
     def of(cls, request: EditRequest) -> Recipe:

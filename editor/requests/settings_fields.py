@@ -1,6 +1,6 @@
-"""Fields: the limits and words of settings, written beside each field as `Annotated[..., Range(...), Says(...)]`.
+"""Field declarations: limits and words of a value, written beside its field as `Annotated[..., Range(...), Label(...)]`.
 
-Forms, the command line, the project format and the checks of requests read them there.
+Forms, the command line, the checks of requests, project files and journals (`editor.io.codec`) all read them there.
 """
 
 from __future__ import annotations
@@ -35,6 +35,34 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Length:
+    """Most characters of a text, or entries of a list, in a file; a longer text is cut, a longer list refused."""
+
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Element type of pixels or of a map, as a file keeps them.
+
+    dtype: numpy's name of it
+    channels: 0 for one number a pixel
+    own_size: whether it has a size of its own, instead of the document's
+    tagged: whether the file names it as `{"plane": number}`, as it does all that came after format 5
+    """
+
+    dtype: Literal["uint8", "float32", "int16"]
+    channels: int = 0
+    own_size: bool = False
+    tagged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HomePath:
+    """Marks a path that a file keeps without the name of the person, since projects are given to others."""
+
+
+@dataclass(frozen=True, slots=True)
 class FieldSpec:
     """One field of a settings class, as forms and the command line see it."""
 
@@ -59,7 +87,7 @@ def _field_specs(settings: type) -> tuple[FieldSpec, ...]:
     found = []
     # What all methods have comes after a method's own.
     for each in sorted(dataclasses.fields(settings), key=lambda one: one.kw_only is True):
-        base, extras = _unwrap(hints[each.name])
+        base, extras = unwrap(hints[each.name])
         says = next((extra for extra in extras if isinstance(extra, Label)), None)
         if says is None:
             continue
@@ -84,7 +112,7 @@ def check_ranges(value: Any) -> None:
     """Check every annotated field of a dataclass instance. Raises `InvalidRequest` naming the field and its limits."""
     hints = typing.get_type_hints(type(value), include_extras=True)
     for each in dataclasses.fields(value):
-        base, extras = _unwrap(hints[each.name])
+        base, extras = unwrap(hints[each.name])
         held = getattr(value, each.name)
         says = next((extra.label for extra in extras if isinstance(extra, Label)), each.name.replace("_", " "))
         for extra in extras:
@@ -98,7 +126,8 @@ def check_ranges(value: Any) -> None:
             raise InvalidRequest(f"“{says}” is “{held}”; it must be one of {', '.join(map(str, choices))}.")
 
 
-def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+def unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A type, and what is written beside it with `Annotated`."""
     if typing.get_origin(hint) is Annotated:
         base, *extras = typing.get_args(hint)
         return base, tuple(extras)

@@ -14,16 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Map, Mask, Pixels
 from editor.geometry import Rect
 from editor.requests.edit_request import SegmentRequest
 from editor.requests.reports import Progress, Reports
 from editor.requests.results import Masks
 from editor.segmentation.matte import matte
 from editor.segmentation.regions import Regions
-
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-Map = NDArray[np.float32]
 
 REGION_PIXELS = 100_000  # in which the thing is guessed
 CUT_PIXELS = 60_000  # in which its outline is found, in a window around it

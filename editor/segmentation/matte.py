@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Map = NDArray[np.float32]
+from editor.arrays import Map
 
 RADIUS = 3  # pixels of the small picture in which the rim may move
 SMOOTHNESS = 1e-4  # squared contrast, on a scale of 0 to 1, below which an edge of the picture is not followed

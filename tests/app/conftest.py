@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,12 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 import resources
-from tests.app.desk import Desk, on_a_desk
-from tests.conftest import Play
+from tests.support.program import Desk, on_a_desk
+from tests.support.waiting import Play
 from widgets.theme import Theme
 
 if TYPE_CHECKING:
-    from tests.app.model_stage import Watched
+    from tests.support.watched_models import Watched
 
 Tell = Callable[..., None]
 Story = Callable[[Desk], Coroutine[Any, Any, None]]
@@ -45,22 +45,9 @@ def photo(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Stable Diffusion, made once; tests take copies."""
-    from tests import tiny
-
-    return tiny.stable_diffusion(tmp_path_factory.mktemp("tiny") / "model")
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Tiny networks are ten times slower on several threads."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def tiny_model(tiny_folder: Callable[[str], Path]) -> Path:
+    """Stable Diffusion; tests take copies."""
+    return tiny_folder("sd")
 
 
 @pytest.fixture
@@ -71,14 +58,14 @@ def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def boats(tiny_model: Path, tmp_path: Path, one_thread: None, no_cache: None) -> Path:
+def boats(tiny_model: Path, tmp_path: Path, no_cache: None) -> Path:
     """A model called so, where the program looks for models."""
     return Path(shutil.copytree(tiny_model, tmp_path / "models" / "boats"))
 
 
 @pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> Watched:
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     """An eye on the networks of every model that is loaded."""
-    from tests.app.model_stage import watch
+    from tests.support.watched_models import watch
 
     return watch(monkeypatch)

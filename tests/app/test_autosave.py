@@ -27,12 +27,12 @@ from editor.io import recovery
 from editor.io.journal import Journal, JournalReader, Snapshot
 from editor.io.project import load_project
 from tests.app.conftest import Tell
-from tests.app.desk import LEFT, Desk, by_hand
-from tests.conftest import until
 from tests.editor.io.test_journal import photo as random_picture
 from tests.editor.io.test_journal import snapshot as random_snapshot
 from tests.editor.io.test_journal import stroke
 from tests.editor.io.test_project import plain
+from tests.support.program import LEFT, Desk, by_hand
+from tests.support.waiting import until
 from widgets.session.run_actions import run_again
 from widgets.session.session import Session
 
@@ -243,6 +243,7 @@ def test_discarded_after_a_second_click_it_is_gone(died: Document, tell: Tell, t
     tell(nothing)
 
 
+@pytest.mark.logs
 def test_what_cannot_be_opened_says_so_in_its_row_and_stays(died: Document, tell: Tell, tmp_path: Path) -> None:
     async def story(desk: Desk) -> None:
         dialog = await offered(desk)
@@ -258,6 +259,7 @@ def test_what_cannot_be_opened_says_so_in_its_row_and_stays(died: Document, tell
     tell(story)
 
 
+@pytest.mark.logs
 def test_what_is_damaged_throughout_is_said_once(died: Document, tell: Tell, tmp_path: Path) -> None:
     (file,) = journals(tmp_path)
     data = bytearray(file.read_bytes())
@@ -352,6 +354,7 @@ def test_saving_what_came_back_asks_only_where_somebody_else_wrote(
     tell(story)
 
 
+@pytest.mark.logs
 def test_a_full_disk_is_said_once_and_keeping_goes_on(
     tell: Tell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,6 +394,7 @@ def test_a_full_disk_is_said_once_and_keeping_goes_on(
     tell(story)
 
 
+@pytest.mark.logs
 def test_the_size_that_was_set_is_kept(
     tell: Tell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -436,6 +440,7 @@ def test_turned_off_nothing_is_kept_and_turned_on_everything(tell: Tell, photo: 
     tell(story)
 
 
+@pytest.mark.logs
 def test_a_folder_that_cannot_be_used_does_not_keep_the_program_from_working(
     tell: Tell, photo: Path, tmp_path: Path
 ) -> None:
@@ -577,6 +582,7 @@ def test_a_question_that_nobody_waits_for_any_more_does_not_end_keeping(
     assert list(kept_states(tmp_path)) == ["a"]
 
 
+@pytest.mark.logs
 def test_a_document_that_cannot_be_kept_does_not_keep_the_others_back(
     writer: autosaving._Writer, said: list[str], bad: set[str], tmp_path: Path
 ) -> None:
@@ -596,6 +602,7 @@ def test_a_document_that_cannot_be_kept_does_not_keep_the_others_back(
     assert plain(kept_states(tmp_path)["good"]) == plain(states[-1])
 
 
+@pytest.mark.logs
 def test_at_the_end_every_document_is_tried(writer: autosaving._Writer, bad: set[str], tmp_path: Path) -> None:
     asked, go_on = Event(), Event()
 
@@ -614,6 +621,7 @@ def test_at_the_end_every_document_is_tried(writer: autosaving._Writer, bad: set
     assert sorted(kept_states(tmp_path)) == ["good", "other"]
 
 
+@pytest.mark.logs
 def test_after_a_failing_document_was_closed_the_next_one_is_kept_at_once(
     writer: autosaving._Writer, bad: set[str], said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -629,6 +637,7 @@ def test_after_a_failing_document_was_closed_the_next_one_is_kept_at_once(
     assert list(kept_states(tmp_path)) == ["good"]
 
 
+@pytest.mark.logs
 def test_whatever_goes_wrong_in_the_thread_it_goes_on(
     writer: autosaving._Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -772,6 +781,7 @@ def test_what_was_mended_while_it_was_opened_is_said(
 
 @pytest.mark.parametrize("error", [UnreadableFile("It is damaged.", "Look."), RuntimeError("nobody thought of this")])
 @pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.logs
 def test_what_fails_while_it_is_opened_stays_and_can_be_tried_again(
     closed: bool, error: Exception, died: Document, tell: Tell, *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -815,6 +825,7 @@ def test_what_fails_while_it_is_opened_stays_and_can_be_tried_again(
     tell(story)
 
 
+@pytest.mark.logs
 def test_where_nothing_can_be_looked_for_the_start_goes_on(tell: Tell, tmp_path: Path) -> None:
     (tmp_path / "recovery").write_text("in the way")
 

@@ -28,8 +28,8 @@ from editor.geometry import Placement
 from editor.io import files
 from editor.io.project import save_project
 from tests.app.conftest import Tell
-from tests.app.desk import Desk
-from tests.conftest import until
+from tests.support.program import Desk
+from tests.support.waiting import until
 from widgets.session.notice import Notice
 
 
@@ -108,6 +108,7 @@ def with_broken_blocks(path: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("many", [3, 12])
+@pytest.mark.logs
 def test_many_refusals_are_all_said(tell: Tell, photo: Path, tmp_path: Path, many: int) -> None:
     bad = [tmp_path / f"letter {number}.png" for number in range(1, many + 1)]
     for file in bad:

@@ -33,8 +33,8 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.planning.draft import Draft
-from editor.requests.results import EditResult
-from tests.app.model_stage import Watched, needed_for, tell_memory
+from tests.support.reports import drive
+from tests.support.watched_models import Watched, needed_for, tell_memory
 
 # diffusers' schedulers hand tensors to numpy in the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -216,12 +216,7 @@ def test_it_is_the_window_s_own_edit(
     document = document.with_strength(Tiles.of((pixels_of(strength)[..., 0] / 255).astype(np.float32)))
     document = document.adding_exemplar(Exemplar.of("cat", pixels_of(cat), Placement(100, 60, 0.75, 0.75)))
     draft = Draft(PixelsSettings(), prompt="boat", strength=0.6, seed=1, model=inspect(boats), steps=4)
-    reports = Engine(lambda: Library((boats.parent,))).run(make_request(document, draft))
-    try:
-        while True:
-            next(reports)
-    except StopIteration as stop:
-        result: EditResult = stop.value
+    result = drive(Engine(lambda: Library((boats.parent,))).run(make_request(document, draft)))
     _, document = apply_result(document, result, document)
     assert np.array_equal(pixels_of(tmp_path / "out.png"), flatten(document))
 
@@ -400,7 +395,7 @@ def test_memory_that_runs_out_on_the_way(edit: Edit, strength: Path, watched: Wa
 
 def starve(monkeypatch: pytest.MonkeyPatch, watched: Watched, after: int) -> None:
     """Results are made one at a time, and the U-Net finds no memory once it was called so often."""
-    monkeypatch.setattr("editor.diffusion.shelf.Shelf.at_once", lambda *_: 1)
+    monkeypatch.setattr("editor.diffusion.model_cache.ModelCache.max_batch", lambda *_: 1)
     called = watched.called
 
     def starved() -> None:
@@ -514,7 +509,7 @@ def test_variations_beside_one_of_no_numbers_are_written(
 ) -> None:  # fmt: skip
     asked = ("--method", method, "--prompt", "red boat", "--guidance", 1, "--variations", 3)
     if not together:
-        monkeypatch.setattr("editor.diffusion.shelf.Shelf.at_once", lambda *_: 1)
+        monkeypatch.setattr("editor.diffusion.model_cache.ModelCache.max_batch", lambda *_: 1)
     assert edit(strength, *asked, to="whole.png") == 0
     capsys.readouterr()
     step = schedule.Schedule.step
@@ -526,7 +521,7 @@ def test_variations_beside_one_of_no_numbers_are_written(
         stepped = step(self, answer, i, latents, *more)
         first = Noise([2]).like(latents).flatten()
         for row, state in enumerate(latents):
-            if i == 0 and torch.corrcoef(torch.stack([state.flatten(), first]))[0, 1] > 0.5:
+            if i == self.first and torch.corrcoef(torch.stack([state.flatten(), first]))[0, 1] > 0.5:
                 stepped[row] = float("nan")
         return stepped
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import resources
 from app.dev.bench.diffusion_edits import outcome
@@ -18,10 +17,12 @@ from app.dev.bench.truth import right
 from app.dev.bench.truth_cases import KINDS, Case
 from app.dev.bench.truth_methods import Stage
 from app.dev.practice.world import World
+from editor.arrays import Pixels
 from editor.methods.blended_latent_diffusion.model import edit_batch
+from editor.methods.blended_latent_diffusion.model.reference import edit_batch as published
+from editor.methods.blended_latent_diffusion.reference import ReferenceBlendedSettings
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
-from editor.requests.edit_request import Pixels
 
 FOLDER = Path(resources.__file__).parent / "models"
 SCENES = 6
@@ -29,14 +30,6 @@ STEPS = 12
 
 # diffusers' schedulers and numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +54,8 @@ def made(
     """One picture for each seed; around the region it is the source to the byte."""
     settings = told or BlendedSettings(feather=0)
     request = stage.request(case, prompt=words, settings=settings, **more)
-    pictures = [laid_on(case.source, each) for each in outcome(edit_batch(request, seeds, stage.model.backend))]
+    edit = published if isinstance(settings, ReferenceBlendedSettings) else edit_batch
+    pictures = [laid_on(case.source, each) for each in outcome(edit(request, seeds, stage.model.backend))]
     for picture in pictures:
         assert np.array_equal(picture[~case.region], case.source[~case.region])
     return pictures
@@ -91,7 +85,7 @@ def test_another_background_comes_behind_a_thing_that_stays(stage: Stage, world:
 @pytest.mark.parametrize("rule", ["ref_ldm", "ref_sd2", "ref_sdxl"])
 def test_the_published_rules_follow_words_too(stage: Stage, world: World, rule: Any) -> None:
     asked = cases(world, "replace")[:3]
-    told = BlendedSettings(feather=0, rule=rule)
+    told = ReferenceBlendedSettings(feather=0, rule=rule)
     assert any(share(stage, case, made(stage, case, case.local_prompt, told=told)) for case in asked)
 
 

@@ -18,9 +18,9 @@ from editor.edits.dispatch import make_request
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.app.model_stage import Watched
-from tests.conftest import until
+from tests.support.program import Desk, by_hand
+from tests.support.waiting import until
+from tests.support.watched_models import Watched
 from widgets.context_bar.bar import ContextualBar
 from widgets.panels.region import THIN
 from widgets.session.job import Job

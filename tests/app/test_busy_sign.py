@@ -12,8 +12,8 @@ from app import documents
 from editor.geometry import Rect
 from editor.requests.edit_request import SegmentRequest
 from tests.app.conftest import Tell
-from tests.app.desk import Desk
-from tests.conftest import until
+from tests.support.program import Desk
+from tests.support.waiting import until
 from widgets.shell.busy import BusySign
 
 

@@ -19,8 +19,8 @@ from app.documents import read_document
 from editor.document.document import Document
 from editor.io.project import save_project
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.conftest import until
+from tests.support.program import Desk, by_hand
+from tests.support.waiting import until
 from widgets.session import run_actions
 from widgets.session.notice import Notice
 from widgets.session.session import Session

@@ -15,8 +15,8 @@ from PySide6.QtWidgets import QApplication, QMenu, QPushButton, QWidget
 from editor.requests.reports import Progress, Reports
 from editor.requests.results import EditResult, Recipe
 from tests.app.conftest import Tell
-from tests.app.desk import LEFT, Desk, by_hand
-from tests.conftest import until
+from tests.support.program import LEFT, Desk, by_hand
+from tests.support.waiting import until
 from widgets.session.job import Job
 from widgets.session.session import Session
 from widgets.variations.strip import Variations

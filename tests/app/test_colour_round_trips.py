@@ -32,13 +32,15 @@ from editor.io.project import load_project, read_thumbnail, save_project
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.methods.registry import METHODS
 from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.planning.draft import Draft
 from editor.requests.edit_request import EditRequest
-from editor.requests.reports import Preview, Reports, ResultReady
+from editor.requests.reports import Preview, Report, Reports, ResultReady
 from editor.requests.results import EditResult, Recipe
-from tests.editor.io.colour_files import (
+from tests.support.canvas_driver import Easel
+from tests.support.colour_files import (
     adobe_rgb,
     display_p3,
     iccp,
@@ -48,7 +50,7 @@ from tests.editor.io.colour_files import (
     printing,
     saved,
 )
-from tests.widgets.canvas.easel import Easel
+from tests.support.reports import drive
 from widgets.canvas.drop_choices import take
 from widgets.context_bar.pages import PaintPage
 from widgets.incoming import picture_of, source_of
@@ -333,18 +335,15 @@ def test_a_model_sees_srgb_and_its_result_is_the_documents(method: PixelsSetting
         document = document.with_strength(strength)
         if isinstance(method, PixelsSettings):
             document = document.adding_exemplar(exemplar)
-        draft = replace(Draft(), settings=method, model=info, seed=3, steps=2, strength=0.7, prompt="a red ball")
+        draft = replace(
+            Draft(QuickFillSettings()), settings=method, model=info, seed=3, steps=2, strength=0.7, prompt="a red ball"
+        )
         request = make_request(document, draft)
-        reports = engine.run(request)
-        results: list[EditResult] = []
-        try:
-            while True:
-                report = next(reports)
-                assert not isinstance(report, ResultReady)
-        except StopIteration as stop:
-            results.append(stop.value)
-        _, after = apply_result(document, results[0], document)
-        outcomes.append((request, results[0], flatten(after), pixels))
+        seen: list[Report] = []
+        result = drive(engine.run(request), seen)
+        assert not any(isinstance(report, ResultReady) for report in seen)
+        _, after = apply_result(document, result, document)
+        outcomes.append((request, result, flatten(after), pixels))
     (wide, result, wide_after, before), (plain, twin, twin_after, _) = outcomes
     assert np.array_equal(wide.image, plain.image)
     assert all(
@@ -363,14 +362,9 @@ def test_quick_fill_works_in_the_documents_own_colours() -> None:
     pixels[30:34, 30:34] = (250, 10, 10, 255)
     document = Document.of_picture(pixels, metadata=Metadata(adobe_rgb()))
     document = document.with_strength(Tiles.filled((64, 64), 0, np.float32).write(28, 28, np.ones((8, 8), np.float32)))
-    request = make_request(document, replace(Draft.for_document(document), seed=1))
+    request = make_request(document, replace(METHODS.first_draft(document), seed=1))
     assert request.icc is None
-    reports = Engine().run(request)
-    try:
-        while True:
-            next(reports)
-    except StopIteration as stop:
-        result: EditResult = stop.value
+    result = drive(Engine().run(request))
     _, after = apply_result(document, result, document)
     assert (flatten(after) == (*GREEN, 255)).all()
 
@@ -383,22 +377,14 @@ def test_previews_and_every_result_come_in_the_documents_colours(monkeypatch: py
         yield Preview(whole, pixels)
         return EditResult(whole, pixels, Recipe.of(request))
 
-    monkeypatch.setattr("editor.engine.METHODS", {QuickFillSettings: lambda: edit})
+    monkeypatch.setattr("editor.methods.quick_fill.editing.edit", edit)
     document = Document.of_picture(np.full((8, 8, 4), 255, np.uint8))
     document = document.with_strength(Tiles.filled((8, 8), 1, np.float32))
-    request = replace(make_request(document, Draft()), icc=adobe_rgb())
-    reports = Engine().run(candidates(request, 2))
-    shown: list[Pixels] = []
-    reported: list[EditResult] = []
-    try:
-        while True:
-            match next(reports):
-                case Preview() as preview:
-                    shown.append(preview.pixels)
-                case ResultReady(result):
-                    reported.append(result)
-    except StopIteration as stop:
-        returned: tuple[EditResult, ...] = stop.value
+    request = replace(make_request(document, Draft(QuickFillSettings())), icc=adobe_rgb())
+    seen: list[Report] = []
+    returned = drive(Engine().run(candidates(request, 2)), seen)
+    shown = [report.pixels for report in seen if isinstance(report, Preview)]
+    reported = [report.result for report in seen if isinstance(report, ResultReady)]
     assert [each is other for each, other in zip(reported, returned, strict=True)] == [True, True]
     for each in (*shown, *(result.pixels for result in returned)):
         assert each[0, 0].tolist() == [113, 200, 60, 255]  # (0, 201, 37) of sRGB

@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from app.main_window import MainWindow
 from editor.document.document import Document
 from tests.app.test_main_window import services, settings, window  # noqa: F401  fixtures
-from tests.widgets.desk_stub import NONE, Worker, picture, result, with_exemplars, with_items
+from tests.support.session_cases import NONE, picture, result, with_exemplars, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.canvas.view import CanvasView
 from widgets.session.job import Job
 from widgets.session.session import Session
@@ -29,7 +30,7 @@ def selected(document: Document) -> Document:
 @pytest.fixture
 def session(window: MainWindow) -> Session:  # noqa: F811
     """An item at (25, 35), an exemplar of 60 x 40 at (100, 100), a selection at (220, 40)."""
-    made = Session(selected(with_exemplars(with_items(picture(), "Cat"), "Boat")), Worker(), name="cat")
+    made = Session(selected(with_exemplars(with_items(picture(), "Cat"), "Boat")), StubWorker(), name="cat")
     window.add_session(made)
     made.set_options(tool="move")
     return made

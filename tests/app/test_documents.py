@@ -23,7 +23,7 @@ from editor.document.document import Document
 from editor.document.layer import Layer
 from editor.errors import UnreadableFile
 from editor.io.images import read_image
-from tests.conftest import Play
+from tests.support.waiting import Play
 
 
 def photo_document() -> Document:

@@ -29,9 +29,9 @@ from editor.requests.edit_request import AssessRequest, EditRequest, SegmentRequ
 from editor.requests.reports import FinishEarly, Preview, Progress, Reports
 from editor.requests.results import Assessment, EditResult, Masks, Recipe
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.conftest import until
-from tests.widgets.desk_stub import model
+from tests.support.program import Desk, by_hand
+from tests.support.session_cases import model
+from tests.support.waiting import until
 from widgets.session.notice import Notice
 from widgets.session.session import Session
 
@@ -218,6 +218,7 @@ class TestRaces:
 
         tell(story, make_engine=lambda: engine)
 
+    @pytest.mark.logs
     def test_too_little_memory_for_the_request_is_said_so(
         self, tell: Tell, photo: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -236,6 +237,7 @@ class TestRaces:
 
         tell(story)
 
+    @pytest.mark.logs
     def test_a_mistake_in_what_follows_an_outline_leaves_the_running_edit_alone(self, tell: Tell, photo: Path) -> None:
         engine = OnDemand()
 
@@ -453,7 +455,7 @@ class TestAssessing:
             session.set_draft(guidance_scale=1.0)
             session.assess(found.append)
             await until(lambda: found)
-            assert [(each.model, each.guidance) for each in asked] == [(model().key, False)]
+            assert (asked[-1].model, asked[-1].guidance) == (model().key, False)
             assert found == [Assessment(f"{asked[0].working.width} wide", True)]
             session.choose_method(QuickFillSettings)
             session.choose_model(None)

@@ -21,8 +21,8 @@ from app.settings import Settings
 from editor.io.encoding import ExportOptions, Stopped, encode
 from editor.io.images import read_image
 from tests.app.conftest import Tell
-from tests.app.desk import LEFT, Desk, by_hand
-from tests.conftest import until
+from tests.support.program import LEFT, Desk, by_hand
+from tests.support.waiting import until
 from widgets.controls.slider import Slider
 from widgets.session.notice import Notice
 

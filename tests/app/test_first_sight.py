@@ -18,7 +18,7 @@ import resources
 from app import first_sight
 from app.first_sight import FIRST_SIZE, FirstSight
 from editor.io.images import MAX_PIXELS, MAX_SIDE
-from tests.alarm import time_limit
+from tests.support.alarm import time_limit
 
 RED = (200, 30, 30)
 

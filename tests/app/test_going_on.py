@@ -12,8 +12,8 @@ from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from tests.app.conftest import Tell
-from tests.app.desk import Desk
-from tests.conftest import until
+from tests.support.program import Desk
+from tests.support.waiting import until
 from widgets.shell.notices import Notices
 
 PIXELS = "Blend and repaint · PIXELS"

@@ -13,8 +13,8 @@ from editor.document.compose import flatten
 from editor.document.faint_strength import is_strength
 from editor.requests.results import EditResult
 from tests.app.conftest import Tell
-from tests.app.desk import Desk
-from tests.conftest import until
+from tests.support.program import Desk
+from tests.support.waiting import until
 from widgets.session import commands, edits
 from widgets.session.session import Session
 from widgets.shell.notices import Notices

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.conftest import until
+from tests.support.program import Desk, by_hand
+from tests.support.waiting import until
 
 
 async def stroke_under_way(desk: Desk) -> None:

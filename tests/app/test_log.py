@@ -14,8 +14,8 @@ from PySide6.QtCore import QTimer
 
 from app import log as logs
 from tests.app.conftest import Tell
-from tests.app.desk import Desk
-from tests.conftest import Play, until
+from tests.support.program import Desk
+from tests.support.waiting import Play, until
 from widgets.canvas.scene import Scene
 from widgets.shell.notices import Notices
 
@@ -64,6 +64,7 @@ def test_said_once_for_a_place(play: Play, act: str, caplog: pytest.LogCaptureFi
     assert "ValueError at" in records[-1].getMessage()
 
 
+@pytest.mark.logs
 def test_other_threads_are_heard(play: Play) -> None:
     said: list[str] = []
 
@@ -90,6 +91,7 @@ def test_nobody_is_told_after_the_end(caplog: pytest.LogCaptureFixture) -> None:
     assert "Nobody caught this" in caplog.text
 
 
+@pytest.mark.logs
 def test_a_picture_that_cannot_be_painted_is_said_once_and_work_goes_on(
     tell: Tell, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

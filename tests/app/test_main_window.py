@@ -17,7 +17,8 @@ from app.main_window import MainWindow
 from app.new_document import NewDocumentDialog, new_document
 from app.settings import Settings
 from editor.geometry import Size
-from tests.widgets.desk_stub import CTRL, NONE, SHIFT, Services, Worker, painted, picture, result, with_items
+from tests.support.session_cases import CTRL, NONE, SHIFT, Services, painted, picture, result, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.controls.icons import IconButton
 from widgets.controls.section import Section
 from widgets.controls.slider import Slider
@@ -58,7 +59,7 @@ def window(services: Services, settings: Settings, qapp: QApplication, qtbot: Qt
 
 
 def add(window: MainWindow, name: str = "cat") -> Session:
-    session = Session(painted(with_items(picture(), "Cat")), Worker(), name=name)
+    session = Session(painted(with_items(picture(), "Cat")), StubWorker(), name=name)
     window.add_session(session)
     return session
 
@@ -299,7 +300,7 @@ def test_holding_tab_shows_the_original(window: MainWindow) -> None:
 
 
 def test_delete_takes_out_what_is_selected(window: MainWindow) -> None:
-    worker = Worker()
+    worker = StubWorker()
     session = Session(picture(), worker)
     window.add_session(session)
     session.set_options(tool="segment")

@@ -16,9 +16,9 @@ from app.settings import Settings
 from editor.errors import EditorError
 from editor.models.download import RECORD
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.conftest import Play, until
-from tests.hub_server import Hub, Repository, clip, serving, stable_diffusion
+from tests.support.hub_server import Hub, Repository, clip, serving, stable_diffusion
+from tests.support.program import Desk, by_hand
+from tests.support.waiting import Play, until
 from widgets.models.page import ModelsPage
 from widgets.models.service import Download, ModelsService
 

@@ -13,7 +13,7 @@ from huggingface_hub import constants
 from PySide6.QtCore import QCoreApplication, QStandardPaths
 
 from app.cli import main
-from tests.hub_server import Hub, Repository, serving, stable_diffusion
+from tests.support.hub_server import Hub, Repository, serving, stable_diffusion
 
 Captured = pytest.CaptureFixture[str]
 Call = Callable[..., int]

@@ -21,8 +21,8 @@ from app.documents import Thumbnails, export_picture, read_document
 from app.settings import Preferences
 from editor.document.document import Document
 from tests.app.conftest import Tell
-from tests.app.desk import LEFT, NONE, Desk, by_hand
-from tests.conftest import until
+from tests.support.program import LEFT, NONE, Desk, by_hand
+from tests.support.waiting import until
 from widgets.canvas.drop import DropChip
 from widgets.local_files import local_path, url_of
 from widgets.session.notice import Notice

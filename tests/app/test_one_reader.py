@@ -26,18 +26,17 @@ from editor.io.project import save_project
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
 from editor.models.library import Library
 from editor.planning.draft import Draft
-from editor.planning.first_strength import first_strength
 from editor.requests.edit_request import CandidatesRequest, EditRequest
-from tests.editor.io.colour_files import adobe_rgb, display_p3, exif, gama, iccp, linear_grey, patches, png, saved, tiff
-from tests.widgets.canvas.easel import Easel
-from tests.widgets.desk_stub import model
+from tests.support.canvas_driver import Easel
+from tests.support.colour_files import adobe_rgb, display_p3, exif, gama, iccp, linear_grey, patches, png, saved, tiff
+from tests.support.session_cases import model
 from widgets.canvas.drop import DropChip
 from widgets.canvas.drop_choices import take
 from widgets.incoming import picture_of, source_of
-from widgets.methods import method_of
 from widgets.session.notice import Notice
 from widgets.session.session import Session
 
@@ -88,7 +87,7 @@ def dropped(easel: Easel, data: QMimeData) -> Picture:
     easel.canvas.paste(data, Point(20, 20))
     (chip,) = (each for each in easel.canvas.findChildren(DropChip) if each.isVisible())
     chip.buttons[2].click()
-    return easel.desk.opened[-1]
+    return easel.worker.opened[-1]
 
 
 PICTURES: dict[str, Callable[[], bytes]] = {
@@ -296,10 +295,10 @@ def test_the_first_strength_is_one(
     kind = QuickFillSettings if settings is None else type(settings)
     session.choose_method(kind)
     if isinstance(settings, BlendedSettings) and settings.region == "outside":
-        session.choose_preset(next(each for each in method_of(settings).presets if each.name == "Background"))
+        session.choose_preset(next(each for each in METHODS.of(settings).presets if each.name == "Background"))
     drafts: list[Draft] = []
 
-    def make_request(document: Document, draft: Draft) -> EditRequest:
+    def make_request(document: Document, draft: Draft, methods: Methods) -> EditRequest:
         drafts.append(draft)
         raise InvalidRequest("enough")
 
@@ -313,7 +312,7 @@ def test_the_first_strength_is_one(
     pairs = ["region=outside"] if isinstance(settings, BlendedSettings) and settings.region == "outside" else []
     with pytest.raises(InvalidRequest, match="enough"):
         batch.edit_file(photo, photo, tmp_path / "out.png", seed=1, settings=pairs, model=chosen)
-    assert drafts[0].strength == session.draft.strength == first_strength(settings or QuickFillSettings(), info)
+    assert drafts[0].strength == session.draft.strength == METHODS.of(kind).first_strength(info, settings)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +326,7 @@ def test_an_exemplar_has_the_pictures_colours_by_every_way_in(
     other.write_bytes(png(np.full((24, 32, 3), (60, 200, 60), np.uint8), [] if source is None else [iccp(source)]))
     documents: list[Document] = []
 
-    def make_request(document: Document, draft: Draft) -> EditRequest:
+    def make_request(document: Document, draft: Draft, methods: Methods) -> EditRequest:
         documents.append(document)
         raise InvalidRequest("enough")
 
@@ -336,7 +335,7 @@ def test_an_exemplar_has_the_pictures_colours_by_every_way_in(
     chosen = batch.WithModel(Library(), "any", exemplars=((other, None, None),))
     with pytest.raises(InvalidRequest, match="enough"):
         batch.edit_file(photo, None, tmp_path / "out.png", seed=1, settings=[], model=chosen)
-    session = Session(read_document(photo)[0], easel.desk)
+    session = Session(read_document(photo)[0], easel.worker)
     take(session, "exemplar", read_image(other), Point(16, 12), SEEN)
     (by_hand,), (by_command,) = session.document.exemplars, documents[0].exemplars
     assert np.array_equal(by_hand.pixels, by_command.pixels)

@@ -21,8 +21,8 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo
 from editor.models.library import Library
 from editor.requests.edit_request import CandidatesRequest, EditRequest
-from tests.editor.planning.change_map_cases import MODEL
-from tests.widgets.desk_stub import Worker
+from tests.support.change_map_cases import MODEL
+from tests.support.stub_worker import StubWorker
 from widgets.canvas.drop_choices import take
 from widgets.session import commands
 from widgets.session.session import Session
@@ -83,7 +83,7 @@ def test_both_ways_ask_for_the_same(
     source, exemplar, keep = map(read_image, files)
     line = by_command_line(monkeypatch, files, tmp_path / "out.png")
     for as_layer in (False, True):
-        session = Session(Document.of_picture(source.pixels), Worker())
+        session = Session(Document.of_picture(source.pixels), StubWorker())
         window = by_window(session, exemplar, keep, as_layer=as_layer)
         for name in ("image", "strength"):
             assert np.array_equal(getattr(window, name), getattr(line, name)), name

@@ -19,9 +19,9 @@ from editor.document.document import Document
 from editor.errors import InternalError, ModelUnavailable, NotFinite, OutOfMemory
 from editor.models.memory import USABLE
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.app.model_stage import Watched, needed_for, tell_memory
-from tests.conftest import until
+from tests.support.program import Desk, by_hand
+from tests.support.waiting import until
+from tests.support.watched_models import Watched, needed_for, tell_memory
 from widgets.models.page import ModelsPage
 from widgets.session.job import Job
 from widgets.session.notice import Notice
@@ -90,7 +90,7 @@ def test_without_a_model_the_button_says_why_and_a_link_opens_the_models(tell: T
 
 
 def test_a_model_that_is_added_while_the_program_runs_can_be_used_at_once(
-    tell: Tell, photo: Path, tiny_model: Path, no_cache: None, one_thread: None
+    tell: Tell, photo: Path, tiny_model: Path, no_cache: None
 ) -> None:
     async def story(desk: Desk) -> None:
         session, _, _ = await begin(desk, photo)

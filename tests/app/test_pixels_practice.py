@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import resources
 from app.dev.practice.examples import EXAMPLES
@@ -28,19 +26,12 @@ from editor.planning.draft import Draft
 from editor.requests.edit_request import CandidatesRequest
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports, ResultReady, outcome_of
 from editor.requests.results import EditResult
+from tests.support.reports import drive
 
 MODELS = Path(resources.__file__).parent / "models"
 
 # diffusers' schedulers and numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -92,7 +83,7 @@ class TestStrengths:
     def test_each_is_the_plain_run_bit_for_bit(self, library: Library, document: Document) -> None:
         engine, draft, levels = Engine(lambda: library), self.asked(library), (0.25, 0.5, 0.9)
         reports: list[Report] = []
-        results = outcome(engine.run(at_strengths(document, draft, levels)), reports)
+        results = drive(engine.run(at_strengths(document, draft, levels)), reports)
         assert [each.recipe.strength for each in results] == list(levels)
         assert [each.result for each in reports if isinstance(each, ResultReady)] == list(results)
         fractions = [each.fraction for each in reports if isinstance(each, Progress)]
@@ -141,7 +132,7 @@ class TestStrengths:
         monkeypatch.setattr(engine, "_candidates", broken)
         reports: list[Report] = []
         with pytest.raises(NotFinite):
-            outcome(engine.run(at_strengths(document, self.asked(library), (0.25, 0.5, 0.9))), reports)
+            drive(engine.run(at_strengths(document, self.asked(library), (0.25, 0.5, 0.9))), reports)
         assert [each.result.recipe.strength for each in reports if isinstance(each, ResultReady)] == [0.25, 0.9]
 
 
@@ -157,13 +148,3 @@ def hurried(reports: Reports[tuple[EditResult, ...]]) -> tuple[EditResult, ...]:
     except StopIteration:
         raise AssertionError("it ended before") from None
     return outcome_of(reports)
-
-
-def outcome(reports: Reports[tuple[EditResult, ...]], seen: list[Report]) -> tuple[EditResult, ...]:
-    """The results; the reports are added to those that were seen."""
-    try:
-        while True:
-            seen.append(next(reports))
-    except StopIteration as stop:
-        found: tuple[EditResult, ...] = stop.value
-        return found

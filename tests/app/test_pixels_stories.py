@@ -25,9 +25,9 @@ from editor.planning.draft import STRENGTHS
 from editor.requests.reports import Preview
 from editor.requests.results import EditResult
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.app.model_stage import Watched
-from tests.conftest import until
+from tests.support.program import Desk, by_hand
+from tests.support.waiting import until
+from tests.support.watched_models import Watched
 from widgets.session.job import Job
 from widgets.session.session import Session
 from widgets.shell.notices import Notices

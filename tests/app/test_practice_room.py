@@ -11,20 +11,20 @@ from app.dev.practice.examples import EXAMPLES
 from app.dev.practice.world import World
 from app.practice_room import PracticeRoom
 from editor.document.compose import flatten_rgb
+from editor.edits.dispatch import plan
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.planning.draft import Draft
-from editor.planning.plan import plan
 from tests.app.conftest import Tell
-from tests.app.desk import Desk
-from tests.app.practice_model import write_untrained
-from tests.conftest import until
+from tests.support.program import Desk
+from tests.support.untrained_model import write_untrained
+from tests.support.waiting import until
 from widgets.models.page import ModelsPage
 
 pytestmark = [
-    pytest.mark.usefixtures("no_cache", "one_thread"),
+    pytest.mark.usefixtures("no_cache"),
     # diffusers' schedulers and numpy 2
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]

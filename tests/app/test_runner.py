@@ -15,12 +15,13 @@ import pytest
 from app.runner import Runner
 from editor.errors import EditorError, InternalError, InvalidRequest, OutOfMemory
 from editor.geometry import Rect
+from editor.jobs import Lane, Replaced
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.requests.edit_request import EditRequest
+from editor.requests.edit_request import EditRequest, SegmentRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports
-from editor.requests.results import EditResult, Recipe
-from tests.conftest import Play, until
+from editor.requests.results import EditResult, Masks, Recipe
+from tests.support.waiting import Play, until
 
 Behaviour = Callable[[EditRequest], Reports[EditResult]]
 
@@ -364,3 +365,115 @@ def test_it_knows_whether_an_edit_is_under_way(play: Play, with_engine: Callable
         assert not runner.editing
 
     play(story())
+
+
+OUTLINE = Masks(Rect(0, 0, 6, 4), np.ones((1, 4, 6), np.float32), np.ones(1, np.float32))
+
+
+class TestLanes:
+    """The scheduling itself is tested in tests/editor/test_jobs.py; here that the worker's thread drives it."""
+
+    def test_a_click_to_segment_does_not_wait_for_the_edit_that_runs(
+        self, play: Play, with_engine: Callable[[Behaviour], Runner]
+    ) -> None:
+        gate = threading.Event()
+
+        def engine(request: Any) -> Reports[Any]:
+            if isinstance(request, SegmentRequest):
+                yield Progress(0.5, "Looking")
+                return OUTLINE
+            while not gate.is_set():
+                yield Progress(0.5, "on and on")
+            return make_result(request)
+
+        async def story() -> None:
+            runner, seen = with_engine(engine), list[Report]()
+            edit = asyncio.ensure_future(runner.run(make_request(), seen.append))
+            await until(lambda: seen)
+            assert await runner.run(make_outline_request(), lambda _: None) is OUTLINE
+            assert not edit.done()
+            gate.set()
+            assert (await edit).recipe.seed == 1
+
+        play(story())
+
+    def test_of_one_key_only_the_newest_is_answered(
+        self, play: Play, with_engine: Callable[[Behaviour], Runner]
+    ) -> None:
+        gate = threading.Event()
+        closed: list[int] = []
+
+        def engine(request: EditRequest) -> Reports[EditResult]:
+            try:
+                while not gate.is_set():
+                    yield Progress(0.5, "on and on")
+                return make_result(request)
+            finally:
+                closed.append(request.seed)
+
+        async def story() -> None:
+            runner, seen = with_engine(engine), list[Report]()
+            runs = [
+                asyncio.ensure_future(runner.run(make_request(seed), seen.append, lane=Lane.LIVE, key="live"))
+                for seed in (1, 2)
+            ]
+            await until(lambda: seen)
+            runs.append(asyncio.ensure_future(runner.run(make_request(3), lambda _: None, lane=Lane.LIVE, key="live")))
+            await until(runs[1].done)
+            gate.set()
+            assert (await runs[2]).recipe.seed == 3
+            for replaced in runs[:2]:
+                with pytest.raises(Replaced):
+                    await replaced
+
+        play(story())
+        assert closed[-1] == 3
+
+    def test_an_answer_on_its_way_when_a_newer_request_comes_is_not_given(
+        self, play: Play, with_engine: Callable[[Behaviour], Runner]
+    ) -> None:
+        gate = threading.Event()
+
+        def gated(request: EditRequest) -> Reports[EditResult]:
+            gate.wait(10)
+            return (yield from iter_result(request))
+
+        async def story() -> None:
+            runner = with_engine(gated)
+            older = asyncio.ensure_future(runner.run(make_request(1), lambda _: None, key="k"))
+            await until(lambda: runner._pending)
+            (work,) = runner._pending
+            newer = asyncio.ensure_future(runner.run(make_request(2), lambda _: None, key="k"))
+            work.future.set_result(make_result(make_request(1)))  # who waits for it wakes up after the newer one began
+            gate.set()
+            with pytest.raises(Replaced):
+                await older
+            assert (await newer).recipe.seed == 2
+
+        play(story())
+
+    def test_closing_closes_what_is_suspended_too(self, play: Play, with_engine: Callable[[Behaviour], Runner]) -> None:
+        closed: list[type] = []
+
+        def endless(request: Any) -> Reports[Any]:
+            try:
+                while True:
+                    yield Progress(0.1, "on and on")
+            finally:
+                closed.append(type(request))
+
+        async def story() -> None:
+            runner, edits, outlines = with_engine(endless), list[Report](), list[Report]()
+            edit = asyncio.ensure_future(runner.run(make_request(), edits.append))
+            await until(lambda: edits)
+            outline = asyncio.ensure_future(runner.run(make_outline_request(), outlines.append))
+            await until(lambda: outlines)
+            runner.close()
+            await asyncio.gather(edit, outline, return_exceptions=True)
+
+        play(story())
+        assert sorted(closed, key=str) == sorted([EditRequest, SegmentRequest], key=str)
+
+
+def make_outline_request() -> SegmentRequest:
+    return SegmentRequest(np.zeros((4, 6, 3), np.uint8), Rect(0, 0, 6, 4), points=((1.0, 1.0, True),))

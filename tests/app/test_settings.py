@@ -69,6 +69,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.logs
 def test_a_broken_file_costs_the_preferences_and_is_kept(path: Path, kind: str, qapp: object) -> None:
     path.parent.mkdir()
     path.write_bytes(BROKEN[kind])
@@ -88,6 +89,7 @@ def test_a_broken_file_costs_the_preferences_and_is_kept(path: Path, kind: str, 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="makes a pipe")
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
+@pytest.mark.logs
 def test_what_is_no_file_is_set_aside_too(path: Path, kind: str, qapp: object) -> None:
     path.parent.mkdir()
     if kind == "folder":
@@ -100,6 +102,7 @@ def test_what_is_no_file_is_set_aside_too(path: Path, kind: str, qapp: object) -
     assert (path.parent / "settings.json.broken").exists()
 
 
+@pytest.mark.logs
 def test_what_cannot_be_set_aside_is_not_overwritten(path: Path, monkeypatch: pytest.MonkeyPatch, qapp: object) -> None:
     path.parent.mkdir()
     path.write_bytes(b"broken")

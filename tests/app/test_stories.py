@@ -23,8 +23,8 @@ from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Progress, Reports
 from editor.requests.results import EditResult
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.conftest import until
+from tests.support.program import Desk, by_hand
+from tests.support.waiting import until
 from widgets.session.notice import Notice
 
 
@@ -133,7 +133,7 @@ def test_click_to_segment_make_an_item_drag_it_and_heal_the_hole(tell: Tell, pho
         hole = now[150:300, 420:440, :3].astype(int)
         assert hole[..., 0].mean() < 90, "orange petals are still in the hole"
         far = np.ones(was.shape[:2], bool)
-        reach = item.rect.unite(rest.rect).grow(session.draft.grow + 4).intersect(opened.rect)
+        reach = item.rect.unite(rest.rect).grow(session.draft.settings.margin + 4).intersect(opened.rect)
         far[reach.slices] = False
         assert not differs(opened, healed)[far].any()
 

@@ -20,11 +20,11 @@ from editor.document.compose import flatten
 from editor.document.document import Document
 from editor.geometry import Rect
 from tests.app.conftest import Tell
-from tests.app.desk import Desk, by_hand
-from tests.conftest import until
+from tests.support.program import Desk, by_hand
+from tests.support.waiting import until
 from widgets.shell.command_palette import CommandPalette
 
-pytestmark = pytest.mark.usefixtures("no_cache", "one_thread")
+pytestmark = pytest.mark.usefixtures("no_cache")
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 BUD = ((280, 352), (400, 390), (480, 426))  # a drag around the lower flower of the sample

@@ -13,12 +13,12 @@ from editor.geometry import Size
 from editor.models.device import INSTALL, installed
 from editor.models.library import Library
 from editor.requests.edit_request import AssessRequest
-from tests.editor.models.files import diffusers_folder
+from tests.support.model_files import diffusers_folder
 
 
 def test_without_the_part_for_models_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = diffusers_folder(tmp_path / "model")
-    monkeypatch.delitem(sys.modules, "editor.diffusion.shelf", raising=False)
+    monkeypatch.delitem(sys.modules, "editor.diffusion.model_cache", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)  # importing it fails
     engine = Engine(lambda: Library((tmp_path,), cache=tmp_path / "none"))
     with pytest.raises(ModelUnavailable) as raised:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from editor.geometry import EMPTY, Placement, Point, Rect, Size, chain, invert, pixel_matrix, transform_point
-from tests.editor.strategies import placements, quick, small_sizes, thorough
+from tests.support.strategies import placements, quick, small_sizes, thorough
 
 small = st.builds(Rect, *[st.integers(-4, 12)] * 4)
 coordinates = st.floats(-1000, 1000)

@@ -21,9 +21,11 @@ from editor.io.journal import BLOCK_KIND, PLANE_KIND, STATE_KIND, Journal, Journ
 from editor.io.limits import Mending
 from editor.io.project import load_project
 from editor.io.records import RecordWriter, payload, scan
-from tests.fuzz.campaign import campaign, check
-from tests.fuzz.mutations import broken_bytes, json_text
 from tests.fuzz.test_projects import examples
+from tests.support.campaign import campaign, check
+from tests.support.mutations import broken_bytes, json_text
+
+pytestmark = pytest.mark.logs
 
 CASES = 1400
 

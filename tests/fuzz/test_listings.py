@@ -15,10 +15,12 @@ from huggingface_hub import constants
 
 from editor.models.download import remaining
 from editor.models.hub import plan_download
-from tests.fuzz.campaign import campaign, check
-from tests.fuzz.mutations import broken_bytes, json_text
-from tests.hub_server import Repository, clip, listing_of, stable_diffusion
-from tests.raw_server import RawServer, always, raw_server, response
+from tests.support.campaign import campaign, check
+from tests.support.hub_server import Repository, clip, listing_of, stable_diffusion
+from tests.support.mutations import broken_bytes, json_text
+from tests.support.raw_server import RawServer, always, raw_server, response
+
+pytestmark = pytest.mark.logs
 
 CASES = 500
 ID = "maker/small"

@@ -6,16 +6,15 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
-import torch
 
 from editor.diffusion.loading import load_pipelines
-from editor.diffusion.ranking import Ranker
+from editor.diffusion.ranking import ClipScorer
 from editor.errors import ModelUnavailable
 from editor.geometry import Size
 from editor.models.device import Device
@@ -24,11 +23,13 @@ from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.models.memory import Fit, Plan, estimate, fit
 from editor.models.rankers import RankerInfo, inspect_ranker, rankers
-from tests import tiny
-from tests.clip_folders import clip_folder
-from tests.editor.diffusion.checkpoints import save_single
-from tests.fuzz.campaign import campaign, check
-from tests.fuzz.mutations import HOSTILE, broken_bytes, json_text
+from tests.support.campaign import campaign, check
+from tests.support.checkpoints import save_single
+from tests.support.clip_folders import clip_folder
+from tests.support.mutations import HOSTILE, broken_bytes, json_text
+from tests.support.reports import drive
+
+pytestmark = pytest.mark.logs
 
 CASES = 1000
 SHARE = 30
@@ -44,30 +45,18 @@ STEERING = (
 
 
 @pytest.fixture(scope="module")
-def examples(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+def examples(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Callable[[str], Path]) -> tuple[Path, ...]:
     """Folders that each hold one sound model, whole in every part."""
     top = tmp_path_factory.mktemp("examples")
-    small = tiny.stable_diffusion(top / "a" / "toy")
-    tiny.stable_diffusion_xl(top / "b" / "toy")
-    tiny.kandinsky(top / "c" / "toy")
+    small = tiny_folder("sd")
+    shutil.copytree(small, top / "a" / "toy")
+    shutil.copytree(tiny_folder("sdxl"), top / "b" / "toy")
+    shutil.copytree(tiny_folder("kandinsky").parent, top / "c" / "toy")
     clip_folder(top / "d" / "toy", prepare={"image_mean": [0.5, 0.5, 0.5], "resample": 3})
     (top / "e").mkdir()
-    reports = load_pipelines(inspect(small), PLAIN)
-    while True:
-        try:
-            next(reports)
-        except StopIteration as stop:
-            save_single(top / "e" / "toy.safetensors", stop.value[0].components)
-            break
+    (pipeline,) = drive(load_pipelines(inspect(small), PLAIN))
+    save_single(top / "e" / "toy.safetensors", pipeline.components)
     return tuple(top / name for name in "abcde")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def break_folder(random: Random, top: Path) -> None:
@@ -150,7 +139,7 @@ def _trial(random: Random, examples: tuple[Path, ...]) -> bool:
             raise ModelUnavailable(found.problem, found.advice)
         for ranker in ranking:
             if ranker.usable:
-                Ranker.load(ranker, "cpu")
+                ClipScorer.load(ranker, "cpu")
         for info in listed:
             if info.usable:
                 fit(info, CPU, Size(512, 512))

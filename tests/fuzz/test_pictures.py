@@ -15,8 +15,10 @@ from PIL import Image, ImageCms
 
 from editor.document.document import Metadata
 from editor.io.images import read_image, write_image
-from tests.fuzz.campaign import campaign, check
-from tests.fuzz.mutations import broken_bytes, broken_png, broken_tiff
+from tests.support.campaign import campaign, check
+from tests.support.mutations import broken_bytes, broken_png, broken_tiff
+
+pytestmark = pytest.mark.logs
 
 CASES = 2600
 WIDTH, HEIGHT = 37, 29

@@ -19,8 +19,10 @@ import pytest
 from editor.document.compose import flatten
 from editor.document.document import Document, Metadata
 from editor.document.exemplar import Exemplar
+from editor.document.fit_reference import FitReference
 from editor.document.item import Item
 from editor.document.layer import Layer
+from editor.document.partition import Partition
 from editor.document.thumbnails import document_thumbnail
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Rect, Size
@@ -30,8 +32,10 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import Subject
 from editor.requests.results import Recipe
-from tests.fuzz.campaign import campaign, check
-from tests.fuzz.mutations import broken_bytes, json_text
+from tests.support.campaign import campaign, check
+from tests.support.mutations import broken_bytes, json_text
+
+pytestmark = pytest.mark.logs
 
 CASES = 1400
 OLD = Path(__file__).parents[1] / "editor" / "io" / "version_1.palimpsest"
@@ -71,7 +75,13 @@ def _document() -> Document:
     item = Item(8, "thing", soft, Rect.at(20, 20, 30, 20), Placement(60, 50, 1.5, 1.2, 0.3), "a thing", True)
     exemplar = Exemplar.of("cat", noise[:40, :50], Placement(80, 70), id=9)
     about = Metadata(b"icc" * 50, b"Exif\0\0" + bytes(60), (72.0, 300.0))
-    return Document(size, layers, soft, soft, soft, soft, (item,), (exemplar,), 12, about)
+    partition = Partition.of_masks(size, [(8, soft)])
+    fit = FitReference.of(
+        "key", "Method", frame=Rect(0, 0, 9, 9), pixels=noise[:9, :9], partition=partition, model="model", revision=1
+    )
+    return Document(
+        size, layers, soft, soft, soft, soft, (item,), (exemplar,), 12, about, partition=partition, fits=(fit,)
+    )
 
 
 @cache

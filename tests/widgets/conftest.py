@@ -8,15 +8,15 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from tests.widgets.desk_stub import Worker
+from tests.support.stub_worker import StubWorker
 from widgets.session.session import Session
 from widgets.shell.workbench import Workbench
 from widgets.theme import Theme
 
 
 @pytest.fixture
-def worker() -> Worker:
-    return Worker()
+def worker() -> StubWorker:
+    return StubWorker()
 
 
 @pytest.fixture

@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterable
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QPointF, QRect
 from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPainterPath, QRegion
 
+from editor.arrays import Pixels
 from editor.geometry import Rect
 from widgets.canvas.colour_map import Words
 from widgets.canvas.resampler import Resampler
 from widgets.qimage import opaque, wrap
 
-Pixels = NDArray[np.uint8]
 Gather = Callable[[int, Rect], Pixels]
 Shade = Callable[[Resampler, Rect, Words], bool]
 """Draws the overlay of a part of the screen into (h, w) words; whether there is anything, otherwise they are as before."""

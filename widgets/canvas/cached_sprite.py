@@ -6,13 +6,11 @@ import math
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRectF
 from PySide6.QtGui import QImage, QPainter, QTransform
 
+from editor.arrays import Pixels
 from widgets.qimage import wrap
-
-Pixels = NDArray[np.uint8]
 
 _MAX_PIXELS = 12_000_000  # on screen; larger ones are drawn straight from their pixels
 

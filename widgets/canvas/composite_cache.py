@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Pixels
 from editor.document.compose import flatten
 from editor.document.document import Document, picture_changes
 from editor.geometry import Rect
@@ -12,8 +12,6 @@ from widgets.canvas.colour_map import Words, word
 from widgets.canvas.levels import from_level, level_size, picture_at, sketch_at, to_level
 from widgets.canvas.resampler import Resampler
 from widgets.canvas.tile_cache import TileCache
-
-Pixels = NDArray[np.uint8]
 
 _CHANGED = word((255, 0, 200), 0.8)
 

@@ -6,26 +6,25 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainter, QPainterPath, QPolygonF
 
+from editor.arrays import Pixels
 from editor.document.document import Document
 from editor.document.exemplar import Exemplar
 from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.edits.dispatch import change_map
 from editor.geometry import Rect
-from editor.planning.change_map import rim_of
+from editor.methods.registry import METHODS, Methods
 from editor.planning.draft import Draft
+from editor.planning.exemplar_change import rim_of
 from editor.planning.plan import Plan
 from editor.requests.frame import Frame
 from widgets.canvas.colour_map import Words
 from widgets.canvas.levels import from_level, level_for, level_size, map_at, to_level
 from widgets.canvas.resampler import Resampler
 from widgets.qimage import wrap
-
-Pixels = NDArray[np.uint8]
 
 _MAX_PIXELS = 600_000  # worked out at most; larger pictures are looked at smaller
 
@@ -93,7 +92,13 @@ class Reducer:
 
 
 def adapting(
-    document: Document, draft: Draft, planned: Plan, frame: Frame | None, reducer: Reducer | None = None
+    document: Document,
+    draft: Draft,
+    planned: Plan,
+    frame: Frame | None,
+    reducer: Reducer | None = None,
+    *,
+    methods: Methods = METHODS,
 ) -> Adapting | None:
     """None for methods without a model, and without exemplars that take part. `frame`: what the model sees."""
     if not draft.settings.needs_model or not planned.exemplars or frame is None:
@@ -110,7 +115,7 @@ def adapting(
             small, exemplars=tuple(replace(each, rim=rim) for each, rim in zip(exemplars, rims, strict=True))
         )
     area = to_level(frame.rect, level).intersect(small.rect)
-    found = change_map(small, replace(draft, frame=area), area, planned)
+    found = change_map(small, replace(draft, frame=area), area, planned, methods)
     if not found.any():
         return None
     values = np.asarray(cv2.convertScaleAbs(found, alpha=255.0), np.uint8)

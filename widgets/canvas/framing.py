@@ -10,12 +10,7 @@ from PySide6.QtCore import QObject, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QRegion
 from PySide6.QtWidgets import QWidget
 
-from editor.document.document import Document
-from editor.document.faint_strength import strength_rect
-from editor.edits.dispatch import CONTEXT, MIN_CONTEXT, frame_for, reach
 from editor.geometry import Rect, Size
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan
 from editor.requests.frame import Frame
 from widgets.canvas import overlays
 from widgets.canvas.gestures import GestureSource
@@ -102,10 +97,14 @@ class Framing(QObject, GestureSource):
         session = self._session
         if session.job is not None:
             asked = session.job.asked
-            return _frame(asked.document, asked.draft, asked.planned)
+            return asked.method.frame_bound(asked.document, asked.draft, asked.planned)
         plan = session.plan
         needed = session.view.frame or session.draft.settings.needs_model
-        return _frame(session.document, session.draft, plan) if needed and plan.action is not None else None
+        return (
+            session.method.frame_bound(session.document, session.draft, plan)
+            if needed and plan.action is not None
+            else None
+        )
 
     def _set(self, frame: Frame | None) -> None:
         shown = frame is not None and self._session.view.frame
@@ -276,19 +275,6 @@ class Framing(QObject, GestureSource):
         overlays.brackets(painter, self._corners, self._viewport.ratio, strong=grip not in (None, "tag"))
         if not self.tag.isNull():
             overlays.tag(painter, self.words, self.tag.x(), self.tag.y(), strong=grip == "tag")
-
-
-def _frame(document: Document, draft: Draft, planned: Plan) -> Frame | None:
-    """What the method sees. Without a model a bound of it, that of `frame_for` would take too long on a large picture."""
-    if draft.settings.needs_model:
-        return frame_for(document, draft, planned)
-    tight = reach(document, draft, planned)
-    if planned.region is not None:
-        tight = strength_rect(document.map(planned.region), draft.strength)
-    if tight.empty:
-        return None
-    margin = max(MIN_CONTEXT, math.ceil(CONTEXT * max(tight.size)))
-    return Frame.full_size(tight.grow(margin).intersect(document.rect))
 
 
 def moved(rect: Rect, dx: int, dy: int, whole: Size) -> Rect:

@@ -16,13 +16,11 @@ from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.errors import EditorError
 from editor.geometry import Rect, Size
-from editor.methods.blended_latent_diffusion.region_cells import cell_mask, skipped_steps, taken_back, widening
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.methods.pixels.hold_counts import counts_of, run_length
-from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.registry import METHODS, Methods
 from editor.model_canvas.canvas import ModelCanvas
-from editor.planning.change_map import repaint_inputs, rim_of
+from editor.planning.change_map import repaint_inputs
 from editor.planning.draft import Draft
+from editor.planning.exemplar_change import rim_of
 from editor.planning.plan import Plan
 from editor.planning.scribble import painted_rect, scribble_of
 from editor.requests.edit_request import ExemplarInput
@@ -121,50 +119,45 @@ class Cells:
 
 
 def cells_of(
-    document: Document, draft: Draft, planned: Plan, frame: Frame | None, reducer: Reducer | None = None
+    document: Document,
+    draft: Draft,
+    planned: Plan,
+    frame: Frame | None,
+    reducer: Reducer | None = None,
+    *,
+    methods: Methods = METHODS,
 ) -> Cells | None:
-    """What a run would begin with now; None for methods without a model, and when there is nothing to do. `frame`: what the model sees.
+    """What a run would begin with now; None for methods that hold no cells, and when there is nothing to do. `frame`: what the model sees.
 
     Steps are always counted by index: noise levels are known to the sampler only. A frame of many more pixels than its working size is
     looked at smaller; there cells at rims and at the frame's edges may be a step or so off.
     """
-    settings, model = draft.settings, draft.model
     try:
-        if not isinstance(settings, PixelsSettings):
-            return closing_cells(document, draft, planned, frame)
-        if model is None or frame is None:
-            return None
-        strength, exemplars, seen = _inputs(document, draft, planned, frame=frame, reducer=reducer)
+        return checked_cells(document, draft, planned, frame, reducer, methods=methods)
     except EditorError:
         return None
-    working = ModelCanvas.of(seen, model)
-    steps = run_length(settings, strength, draft.steps_on(model))
-    held = counts_of(settings, exemplars, strength, working, steps)
-    across, down = frame.scale
-    by_index = settings.rule != "hold" or settings.map_scale == "index"
-    return Cells(held, steps, frame.rect, working.cell / across, working.cell / down, by_index)
 
 
-def closing_cells(document: Document, draft: Draft, planned: Plan, frame: Frame | None) -> Cells | None:
-    """The same for a region that is edited by words, with the wider one that a thin region begins with. None for other methods.
-
-    Raises `InvalidRequest` when nothing of the region may change.
-    """
+def checked_cells(
+    document: Document,
+    draft: Draft,
+    planned: Plan,
+    frame: Frame | None,
+    reducer: Reducer | None = None,
+    *,
+    methods: Methods = METHODS,
+) -> Cells | None:
+    """The same. Raises `InvalidRequest` when nothing of the region may change."""
     settings, model = draft.settings, draft.model
-    if not isinstance(settings, BlendedSettings) or model is None or frame is None:
+    if model is None or frame is None or not settings.needs_model:
         return None
-    strength, _, seen = _inputs(document, draft, planned, frame=frame, reducer=None)
+    strength, exemplars, seen = _inputs(document, draft, planned, frame=frame, reducer=reducer)
     working = ModelCanvas.of(seen, model)
-    level = float(strength.max())
-    region = np.asarray(strength / np.float32(level), np.float32)
-    steps = draft.steps_on(model)
-    run = steps - skipped_steps(level, steps)
-    mask = cell_mask(region, working, settings.cells)
-    since = taken_back(mask, widening(settings, region, working), run)
-    held = np.clip(run - since, 1, run)
-    held[mask] = 0
-    across, down = frame.scale
-    return Cells(held, run, frame.rect, working.cell / across, working.cell / down, closing=True)
+    holds = methods.of(settings).preview_holds(settings, exemplars, strength, working, draft.steps_on(model))
+    if holds is None:
+        return None
+    width, height = (working.cell / scale for scale in frame.scale)
+    return Cells(holds.held, holds.steps, frame.rect, width, height, holds.by_index, holds.closing)
 
 
 def _inputs(
@@ -200,7 +193,7 @@ def _reduced(
     size = level_size(document.size, level)
     empty = Tiles.filled(size.shape, 0, np.float32)
     # As the counting has it: thin strokes free the cells that they touch, others count for what they cover.
-    largest = isinstance(draft.settings, PixelsSettings) and draft.settings.thin_strokes
+    largest = draft.settings.counts_thin_strokes
 
     def small(tiles: Tiles, *, largest: bool = False) -> Tiles:
         part = to_level(tiles.written().intersect(frame.rect), level)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtGui import QImage, QPainter, QTransform
 
+from editor.arrays import Pixels
 from editor.document.colour import convert
 from editor.document.document import Document
 from editor.document.exemplar import Exemplar
@@ -17,14 +17,12 @@ from editor.document.item import Item
 from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Rect, Size
-from editor.planning.change_map import says_all
+from editor.planning.exemplar_change import says_all
 from widgets.canvas.cached_sprite import Sprite
 from widgets.canvas.colour_map import Words, look_up
 from widgets.canvas.levels import from_level, level_for, map_at, picture_at, to_level
 from widgets.canvas.resampler import Resampler
 from widgets.qimage import premultiplied, wrap
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(slots=True)

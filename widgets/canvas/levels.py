@@ -12,14 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Pixels
 from editor.document.colour import convert
 from editor.document.compose import flatten, thinned
 from editor.document.document import Document
 from editor.document.tiles import Tiles
 from editor.geometry import Rect, Size
 from widgets.qimage import opaque, premultiplied
-
-Pixels = NDArray[np.uint8]
 
 MAX_LEVEL = 6  # a block of 128 pixels still has whole level pixels up to 7
 _SAMPLED = 2  # averages of maps are of 2^this x 2^this samples; thin strokes take more

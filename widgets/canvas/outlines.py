@@ -12,8 +12,6 @@ from editor.document.tiles import Tiles
 from editor.geometry import Rect
 from widgets.canvas.levels import from_level, map_at, to_level
 
-Pixels = NDArray[np.uint8]
-
 MAX_PIXELS = 1_500_000
 _GRID = 256  # the part that is looked at snaps to this, so that panning a little needs nothing new
 _ROUGHNESS = 0.3  # level pixels a line may stray to save corners

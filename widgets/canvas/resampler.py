@@ -7,15 +7,14 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPolygonF, QTransform
 
+from editor.arrays import Pixels
 from editor.geometry import Rect, Size
 from widgets.canvas.levels import level_for, level_size
 from widgets.viewport import Viewport
 
-Pixels = NDArray[np.uint8]
 Gather = Callable[[int, Rect], Pixels]
 
 NEAREST_FROM = 2.5  # from this zoom on picture pixels are shown as squares

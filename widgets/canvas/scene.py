@@ -15,7 +15,7 @@ from editor.document.item import Item
 from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.geometry import EMPTY, Rect
-from editor.planning.change_map import led_by_map
+from editor.planning.exemplar_change import led_by_map
 from editor.planning.plan import Plan
 from editor.requests.frame import Frame
 from editor.requests.reports import Preview
@@ -115,9 +115,9 @@ class Scene:
         plan = session.plan
         if not self.reviewing and plan.action is not None:
             if view.overlay == "cells":
-                self.cells = cells_of(document, draft, plan, frame, self._reducer)
+                self.cells = cells_of(document, draft, plan, frame, self._reducer, methods=session.methods)
             if view.overlay != "off":
-                self.adapting = adapting(document, draft, plan, frame, self._reducer)
+                self.adapting = adapting(document, draft, plan, frame, self._reducer, methods=session.methods)
         return before != (None, None) or (self.cells, self.adapting) != (None, None)
 
     def outdated(self) -> bool:
@@ -141,7 +141,7 @@ class Scene:
     def changed(self, before: Document, after: Document) -> list[Rect]:
         """Where the things of two documents differ, in picture pixels."""
         found: list[Rect] = []
-        grow = self._session.draft.grow + 4
+        grow = self._session.draft.settings.margin + 4
         if before.items is not after.items:
             old, new = ({item.id: item for item in document.items} for document in (before, after))
             for id in old.keys() | new.keys():
@@ -245,7 +245,7 @@ class Scene:
         plan = self.planned()
         items = [] if plan is None else [item for item in self._session.document.items if item.id in plan.items]
         for item in items:
-            hole = self._trace(("hole", item.id), item.mask, item.rect, lens, self._session.draft.grow)
+            hole = self._trace(("hole", item.id), item.mask, item.rect, lens, self._session.draft.settings.margin)
             ring = QPainterPath(hole)
             if item.placement is None:  # it goes where it is: only what is taken in around it is marked
                 ring.addPath(self._trace(("item", item.id), item.mask, item.rect, lens))

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Pixels
 from editor.document.document import Document, MapName
 from editor.document.tiles import Tiles, changed
 from editor.geometry import Rect
@@ -14,8 +15,6 @@ from widgets.canvas.levels import map_at
 from widgets.canvas.resampler import Resampler
 from widgets.canvas.tile_cache import TileCache
 from widgets.session.options import OverlayMode
-
-Pixels = NDArray[np.uint8]
 
 SHOWN: tuple[MapName, ...] = ("strength", "protect", "avoid")
 _MAP_BUDGET = 48 * 1024**2

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Pixels
 from editor.geometry import EMPTY, Rect, Size
 from widgets.canvas.levels import level_size, to_level
 
-Pixels = NDArray[np.uint8]
 Source = Callable[[int, Rect], Pixels]
 Key = tuple[int, int, int]  # level, row, column
 

@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QPushButton, QSizePolic
 
 from editor.document.colour import convert_one
 from editor.document.exemplar import Exemplar
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.planning.draft import Touch
+from editor.requests.method_settings import Region, Use
 from widgets.controls.choice import Choice
 from widgets.controls.elided import ElidedLabel
 from widgets.controls.icons import CONTROL, IconButton
@@ -410,12 +410,12 @@ class Words(Page):
         inside.clicked.connect(lambda: self._repaint("inside"))
         outside.clicked.connect(lambda: self._repaint("outside"))
 
-    def _repaint(self, region: Literal["inside", "outside"]) -> None:
+    def _repaint(self, region: Region) -> None:
         item = self.session.draft.item if self._about == "item" else None
         run_actions.repaint(self.session, region, Touch(self._about, item))
 
     def show_state(self) -> None:
-        self.setVisible(isinstance(self.session.draft.settings, BlendedSettings))
+        self.setVisible(Use.SURROUNDINGS in self.session.draft.settings.uses)
 
 
 class ColourButton(Guarded, QToolButton):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from PySide6.QtWidgets import QLabel
 
-from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft
 from editor.planning.plan import removal
+from editor.requests.method_settings import Use
 from widgets.context_bar.pages import SLIDER, Page, Words
 from widgets.controls.automatic import AutomaticSlider
 from widgets.session import commands, edits
@@ -32,7 +31,7 @@ class ItemPage(Page):
         self._outline = self.button("Edit outline", "Paint or draw what belongs to it")
         self._words = Words(session, "item")
         self.row.addWidget(self._words)
-        self._grow = self.slider("Margin", 0, 200, session.draft.grow, unit="px", step=1, curve=2)
+        self._grow = self.slider("Margin", 0, 200, session.draft.settings.margin, unit="px", step=1, curve=2)
         self._grow.setToolTip(
             "How far around it the picture is filled anew, for its shadow and fringes. The outline shows it."
         )
@@ -46,8 +45,8 @@ class ItemPage(Page):
         if item is not None:
             self._name.setText(item.name)
             self._back.setEnabled(item.placement is not None)
-        self._grow.set_value(self.session.draft.grow)
-        self._grow.setVisible(isinstance(self.session.draft.settings, QuickFillSettings))
+        self._grow.set_value(self.session.draft.settings.margin)
+        self._grow.setVisible(Use.ITEMS in self.session.draft.settings.uses)
         self._words.show_state()
 
     def _take_out(self) -> None:
@@ -65,8 +64,8 @@ class ItemPage(Page):
 
     def _set_grow(self, value: float) -> None:
         settings = self.session.draft.settings
-        if isinstance(settings, QuickFillSettings):
-            self.session.set_draft(settings=replace(settings, grow=int(value)))
+        if Use.ITEMS in settings.uses:
+            self.session.set_draft(settings=settings.with_values(grow=int(value)))
 
 
 class ExemplarPage(Page):

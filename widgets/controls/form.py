@@ -16,13 +16,6 @@ from widgets.controls.slider import Slider
 MAX_LETTERS = 14  # in all segments together, beside a label in a narrow column
 
 WORDS = {
-    ("rule", "hold"): "Hold (ours)",
-    ("rule", "reference"): "PIXELS, as published",
-    ("rule", "differential"): "Differential Diffusion",
-    ("rule", "canonical"): "Ours",
-    ("rule", "ref_ldm"): "LDM script, as published",
-    ("rule", "ref_sd2"): "SD 2 script, as published",
-    ("rule", "ref_sdxl"): "SDXL script, as published",
     ("map_scale", "index"): "Steps",
     ("map_scale", "noise"): "Share of noise",
     ("map_scale", "absolute"): "Noise, absolutely",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
 
+from editor.arrays import Pixels
 from widgets.guard import Guarded
 from widgets.qimage import to_qimage
 from widgets.screen_colour import on_screen
 from widgets.theme import colours
-
-Pixels = NDArray[np.uint8]
 
 SIDE = 36
 CHECK = 4

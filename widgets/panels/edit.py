@@ -14,14 +14,14 @@ from PySide6.QtWidgets import (
 )
 
 from editor.document.document import Document
-from editor.edits.warnings import NO_PROMPT, advice, beyond_toys
+from editor.edits.warnings import advice, beyond_toys
+from editor.planning.advice import NO_PROMPT
 from editor.planning.draft import Draft
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.icons import IconButton
 from widgets.controls.section import FoldButton
 from widgets.controls.slider import Slider
 from widgets.guard import Guarded
-from widgets.methods import method_of
 from widgets.panels.memory import MemoryLine
 from widgets.panels.method import MethodPart
 from widgets.panels.more import More
@@ -161,7 +161,7 @@ class EditPanel(Guarded, QFrame):
         """Also there for methods that read no words, where a model knows pictures like this: who types means another method."""
         draft, document = self._session.draft, self._session.document
         reads = draft.settings.reads_prompt
-        preset = method_of(draft.settings).nearest(draft)
+        preset = self._session.method.nearest_preset(draft)
         asks = WORDS_INSTEAD if not reads else WHAT if preset is None else preset.asks
         if self._prompt.placeholderText() != asks:
             self._prompt.setPlaceholderText(asks)
@@ -175,7 +175,11 @@ class EditPanel(Guarded, QFrame):
         """Asked at every report of what runs; looked for only when something has changed."""
         session = self._session
         if self._advised[:2] != (session.document, session.draft):
-            self._advised = session.document, session.draft, advice(session.document, session.draft, session.plan)
+            self._advised = (
+                session.document,
+                session.draft,
+                advice(session.document, session.draft, session.plan, session.methods),
+            )
         return self._advised[2]
 
     def _takes_keys(self, focus: QWidget | None) -> bool:

@@ -13,15 +13,16 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 from editor.document.document import Document
 from editor.document.layer import BLENDS, Blend, Layer
 from editor.document.thumbnails import layer_thumbnail
+from editor.methods.registry import METHODS, Methods
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
+from editor.requests.samplers import SAMPLERS
 from editor.requests.settings_fields import FieldSpec, field_specs
 from widgets.controls.choice import Choice
 from widgets.controls.form import choice_words
 from widgets.controls.icons import IconButton
 from widgets.controls.rows import Row, eye_button, show_eye
 from widgets.controls.slider import Slider
-from widgets.methods import SAMPLERS, method_of
 from widgets.panels.listing import ListPanel
 from widgets.session import commands, edits, run_actions
 from widgets.session.edit_job import DOUBTFUL, MENDING
@@ -55,7 +56,7 @@ class LayersPanel(ListPanel[Layer]):
 
     def show_row(self, row: Row, thing: Layer) -> None:
         assert isinstance(row, _LayerRow)
-        row.show_layer(thing)
+        row.show_layer(thing, self.session.methods)
 
     def active(self) -> int | None:
         return self.session.active_layer
@@ -110,7 +111,7 @@ class _LayerRow(Row):
         self._again.clicked.connect(lambda: run_actions.run_again(session, id))
         self._delete.clicked.connect(lambda: commands.delete_layer(session, id))
 
-    def show_layer(self, layer: Layer) -> None:
+    def show_layer(self, layer: Layer, methods: Methods) -> None:
         self._visible = layer.visible
         self._opacity.set_value(layer.opacity)
         self._blend.set_value(layer.blend)
@@ -119,7 +120,7 @@ class _LayerRow(Row):
             parts.append("Clipped")
         if layer.opacity < 1:
             parts.append(f"{round(layer.opacity * 100)}\u202f%")
-        about = [recipe_words(layer.recipe)] if layer.recipe else []
+        about = [recipe_words(layer.recipe, methods)] if layer.recipe else []
         if layer.clip:
             about.append("Clipped: it stays as translucent as what lies below it")
         self.show_words(layer.name, " · ".join(parts), "\n".join(about))
@@ -141,10 +142,11 @@ class _LayerRow(Row):
         self._mend.setVisible(can)
 
 
-def recipe_words(recipe: Recipe) -> str:
+def recipe_words(recipe: Recipe, methods: Methods = METHODS) -> str:
     """How a layer was made, line by line."""
-    method = method_of(recipe.settings)
-    lines = [f"{_ACTIONS[recipe.action]} with {method.short}"]
+    settings, method = recipe.settings, methods.find(recipe.settings)
+    with_what = "what this version of Palimpsest does not have" if method is None else method.name
+    lines = [f"{_ACTIONS[recipe.action]} with {with_what}"]
     if recipe.model:
         lines.append(f"Model: {PurePath(recipe.model).name}")
     if recipe.prompt:
@@ -155,7 +157,8 @@ def recipe_words(recipe: Recipe) -> str:
     if recipe.model:
         lines.append(f"Steps: {recipe.steps}, follow the words (guidance): {recipe.guidance_scale:g}")
         lines.append(f"Sampler: {SAMPLERS[recipe.sampler]}")
-    return "\n".join(lines + [_setting(spec, recipe.settings) for spec in field_specs(method.settings)])
+    own = () if method is None else field_specs(type(settings))
+    return "\n".join(lines + [_setting(spec, settings) for spec in own])
 
 
 def _setting(spec: FieldSpec, settings: MethodSettings) -> str:

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 from editor.models.device import INSTALL, NOT_INSTALLED, installed
 from editor.models.info import ModelInfo
 from widgets.controls.choice import Choice
-from widgets.methods import METHODS, method_of
 from widgets.session.session import Session
 
 MORE_MODELS = "more"
@@ -23,7 +22,7 @@ class MethodPart(QWidget):
         self._models: list[ModelInfo] = []
         self._method = Choice(
             "Method",
-            [(method.key, method.name, f"{method.explanation}\n{method.about}") for method in METHODS],
+            [(each.id, each.title, f"{each.explanation}\n{each.paper}") for each in session.methods],
             as_list=True,
         )
         self._explanation = QLabel()
@@ -67,9 +66,9 @@ class MethodPart(QWidget):
     def show_draft(self) -> None:
         """Show what the session's draft says."""
         draft = self._session.draft
-        method = method_of(draft.settings)
-        self._method.set_value(method.key)
-        self._method.setToolTip(method.about)
+        method = self._session.method
+        self._method.set_value(method.id)
+        self._method.setToolTip(method.paper)
         self._explanation.setText(method.explanation)
         usable = bool(self._models) and self._installed
         self._model_row.setVisible(method.settings.needs_model and usable)
@@ -93,7 +92,9 @@ class MethodPart(QWidget):
         self.show_draft()
 
     def _choose_method(self, key: str) -> None:
-        self._session.choose_method(next(method.settings for method in METHODS if method.key == key))
+        method = self._session.methods.by_id(key)
+        if method is not None:
+            self._session.choose_method(method.settings)
 
     def _choose_model(self, key: str) -> None:
         if key == MORE_MODELS:

@@ -11,12 +11,12 @@ from PySide6.QtGui import QIntValidator
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from editor.planning.draft import draw_seed
+from editor.requests.samplers import SAMPLERS
 from editor.requests.settings_fields import FieldSpec, field_specs
 from widgets.controls.choice import Choice
 from widgets.controls.form import Form, labelled
 from widgets.controls.icons import IconButton
 from widgets.controls.slider import Slider
-from widgets.methods import OFFERED, SAMPLERS
 from widgets.session.session import Session
 
 MAX_VARIATIONS = 6
@@ -40,7 +40,10 @@ class More(QWidget):
     def show_draft(self) -> None:
         """Show what the session's draft says."""
         draft = self._session.draft
-        kind = [spec.name for spec in _specs(self._session)], draft.sampler in OFFERED or draft.sampler
+        kind = (
+            [spec.name for spec in _specs(self._session)],
+            draft.sampler in self._session.method.samplers or draft.sampler,
+        )
         if self._groups is None or kind != self._kind:
             if self._groups is not None:
                 self._layout.removeWidget(self._groups)
@@ -164,7 +167,8 @@ class _ModelControls(QWidget):
         self._guidance.setToolTip(
             "How closely the words are followed (guidance scale); too much looks harsh. A double click goes back to what suits the model."
         )
-        offered = OFFERED if session.draft.sampler in OFFERED else (*OFFERED, session.draft.sampler)
+        offered, sampler = session.method.samplers, session.draft.sampler
+        offered = offered if sampler in offered else (*offered, sampler)
         self._sampler = Choice("Sampler", [(each, SAMPLERS[each], "") for each in offered], as_list=True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

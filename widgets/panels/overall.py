@@ -5,12 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from editor.methods.pixels.settings import PixelsSettings
-from editor.planning.first_strength import first_strength
+from editor.methods.base import AnyMethod
+from editor.requests.method_settings import Use
 from widgets.controls.choice import Choice
 from widgets.controls.icons import IconButton
 from widgets.controls.slider import Slider
-from widgets.methods import METHODS, Method, method_of
 from widgets.session import run_actions
 from widgets.session.session import Session
 
@@ -31,9 +30,9 @@ class Overall(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for method in METHODS:
+        for method in session.methods:
             if method.presets:
-                presets = self._presets[method.key] = Presets(method)
+                presets = self._presets[method.id] = Presets(method)
                 presets.changed.connect(self._choose)
                 layout.addWidget(presets)
         row = QHBoxLayout()
@@ -58,13 +57,13 @@ class Overall(QWidget):
     def show_draft(self) -> None:
         """Show what the session's draft says."""
         draft = self._session.draft
-        method = method_of(draft.settings)
-        exact, near = method.preset_of(draft), method.nearest(draft)
+        method = self._session.method
+        exact, near = method.preset_of(draft), method.nearest_preset(draft)
         for key, presets in self._presets.items():
-            presets.setVisible(key == method.key)
+            presets.setVisible(key == method.id)
             presets.set_value("" if exact is None else exact.name)
         own = near is not None and near.settings is not None
-        self._strength.set_default(near.strength if near and own else first_strength(method.settings, draft.model))
+        self._strength.set_default(near.strength if near and own else method.first_strength(draft.model))
         self._strength.set_value(draft.strength)
         ends = ("", "") if near is None else near.ends
         for label, words in zip((self._least, self._most), ends, strict=True):
@@ -73,7 +72,7 @@ class Overall(QWidget):
         self._show_plan()
 
     def _choose(self, name: str) -> None:
-        presets = method_of(self._session.draft.settings).presets
+        presets = self._session.method.presets
         self._session.choose_preset(next(each for each in presets if each.name == name))
 
     def _show_plan(self) -> None:
@@ -87,7 +86,7 @@ class Overall(QWidget):
             if whole
             else f"{how}: 0\u202f% keeps everything. Multiplies what is painted."
         )
-        self._several.setVisible(isinstance(self._session.draft.settings, PixelsSettings))
+        self._several.setVisible(Use.STRENGTHS in self._session.draft.settings.uses)
         self._several.setEnabled(run_actions.can_try_strengths(self._session))
         why_not = "" if self._several.isEnabled() else self._session.plan.reason
         self._several.setToolTip(f"{TRY}\n{why_not}" if why_not else TRY)
@@ -98,7 +97,7 @@ class Presets(QWidget):
 
     changed = Signal(str)
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: AnyMethod) -> None:
         super().__init__()
         self._rows: list[Choice] = []
         layout = QVBoxLayout(self)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
-from editor.edits.dispatch import frame_for
 from editor.errors import EditorError
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from widgets.canvas.hold_overlay import closing_cells
+from editor.requests.method_settings import Use
+from widgets.canvas.hold_overlay import checked_cells
 from widgets.panels.status_lines import Remark
 from widgets.session.session import Session
 
@@ -33,7 +32,7 @@ class RegionLine(Remark):
         session = self._session
         draft, document, job = session.draft, session.document, session.job
         busy = job is not None and job.busy
-        asked = not busy and isinstance(draft.settings, BlendedSettings) and session.plan.action is not None
+        asked = not busy and Use.THIN_REGIONS in draft.settings.uses and session.plan.action is not None
         if not asked:
             self._timer.stop()
             self._subject = ()
@@ -53,7 +52,8 @@ class RegionLine(Remark):
             return
         document, draft, plan = session.document, session.draft, session.plan
         try:
-            cells = closing_cells(document, draft, plan, frame_for(document, draft, plan))
+            frame = session.method.frame(document, draft, plan)
+            cells = checked_cells(document, draft, plan, frame, methods=session.methods)
         except EditorError as error:
             self.say(str(error), doubt=True)
         else:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Map
 from editor.document import masks
 from editor.document.exemplar import Exemplar
 from editor.document.item import Item, covered
@@ -26,9 +26,6 @@ from widgets.session.naming import numbered
 from widgets.session.options import OF_EXEMPLAR, Target
 from widgets.session.paint_target import NOUNS, PaintTarget, surface
 from widgets.session.session import Session
-
-Map = NDArray[np.float32]
-
 
 # The selection
 

@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass, field
 
 from editor.document.document import Document
-from editor.edits.dispatch import reach
 from editor.geometry import Rect
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.base import AnyMethod
+from editor.methods.registry import METHODS, Methods
 from editor.planning.draft import Draft
-from editor.planning.plan import Plan, result_count
+from editor.planning.plan import Plan
 from editor.requests.edit_request import Repair
+from editor.requests.method_settings import Use
 from editor.requests.results import EditResult, Match
 
 DOUBTFUL = 0.5  # of what a method says of its result; from here on it is to be looked at closely
@@ -33,6 +34,7 @@ class EditJob:
     mend: it is no new edit, but the edge of a finished one.
     step: the number of the step of the history that was the current one.
     strengths: the overall strengths of the results, where they differ in nothing else; otherwise they have other seeds.
+    methods: those that there were.
     """
 
     planned: Plan
@@ -44,11 +46,26 @@ class EditJob:
     mend: EdgeRepairJob | None = None
     step: int = 0
     strengths: tuple[float, ...] = ()
+    methods: Methods = METHODS
 
     @classmethod
-    def of(cls, planned: Plan, document: Document, draft: Draft, strengths: tuple[float, ...] = ()) -> EditJob:
-        count = len(strengths) or result_count(draft, planned)
-        return cls(planned, document, draft, reach(document, draft, planned), count, strengths=strengths)
+    def of(
+        cls,
+        planned: Plan,
+        document: Document,
+        draft: Draft,
+        strengths: tuple[float, ...] = (),
+        *,
+        methods: Methods = METHODS,
+    ) -> EditJob:
+        method = methods.of(draft.settings)
+        count, rect = len(strengths) or method.result_count(draft, planned), method.reach(document, draft, planned)
+        return cls(planned, document, draft, rect, count, strengths=strengths, methods=methods)
+
+    @property
+    def method(self) -> AnyMethod:
+        """What carries it out."""
+        return self.methods.of(self.draft.settings)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +103,7 @@ class Candidate:
     @property
     def ranks(self) -> bool:
         """Whether its method tells how well its results fit the words, given a model that can."""
-        return isinstance(self.asked.draft.settings, BlendedSettings)
+        return Use.RANKING in self.asked.draft.settings.uses
 
     @property
     def doubtful(self) -> bool:

@@ -9,15 +9,12 @@ from PySide6.QtCore import QObject, Signal
 
 from editor.document.colour import convert_one
 from editor.document.document import Document
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.methods.pixels.settings import PixelsSettings
-from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.methods.base import AnyMethod, Preset
+from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
 from editor.planning.draft import Draft, Touch
-from editor.planning.first_strength import first_strength
-from editor.planning.plan import Plan, plans, touches
-from editor.requests.method_settings import MethodSettings
-from widgets.methods import Preset, method_of, with_preset
+from editor.planning.plan import WITHOUT_MODEL, Plan, touches
+from editor.requests.method_settings import MethodSettings, Use
 from widgets.session.document_model import DocumentModel
 from widgets.session.method_memory import MethodMemory
 from widgets.session.options import ToolOptions, ViewOptions
@@ -30,6 +27,7 @@ _ACTIVE: tuple[Literal["item", "exemplar", "scribble"], ...] = ("item", "exempla
 class EditState(QObject):
     """The values that a person sets before an edit, each with its own signal.
 
+    methods: those that can be chosen.
     draft: the next edit. draft_changed().
     options: of the tools. options_changed().
     view: how the canvas shows it. view_changed().
@@ -43,18 +41,19 @@ class EditState(QObject):
     active_layer_changed = Signal()
     words_wanted = Signal()
 
-    def __init__(self, model: DocumentModel) -> None:
+    def __init__(self, model: DocumentModel, methods: Methods = METHODS) -> None:
         super().__init__()
         self._model = model
+        self.methods = methods
         document = model.document
         first = ToolOptions()
-        self.draft = Draft.for_document(document)
+        self.draft = methods.first_draft(document)
         self.options = replace(first, colour=convert_one(first.colour, None, document.metadata.icc))
         self.view = ViewOptions()
         self.active_layer = _top_layer(document)
         self._planned: tuple[Document, Draft, Plan, Plan | None] | None = None
-        self._memory = MethodMemory()
-        self._scribble = ScribbleMode(self.options.tool)
+        self._memory = MethodMemory(methods)
+        self._scribble = ScribbleMode(self.options.tool, methods)
         model.changing.connect(self._touch)
         model.stepped.connect(self._follow)
 
@@ -84,7 +83,7 @@ class EditState(QObject):
             options = options.of_document
         if (exemplar is None) != (draft.exemplar is None):
             options = options.with_other_value
-        if scribble != draft.scribble and isinstance(draft.settings, BlendedSettings):
+        if scribble != draft.scribble and Use.SCRIBBLE in draft.settings.uses:
             if scribble is None:
                 draft, options = self._scribble.leave(draft, options)
             else:
@@ -96,9 +95,12 @@ class EditState(QObject):
     # What is active, and the options
 
     def activate(self, *, item: int | None = None, exemplar: int | None = None) -> None:
-        """Make one item or one exemplar the active thing; neither, to have none. Words alone take no exemplars: then the method changes as well."""
-        if exemplar is not None and item is None and isinstance(self.draft.settings, BlendedSettings):
-            self.choose_method(PixelsSettings)
+        """Make one item or one exemplar the active thing; neither, to have none. Where the method takes no exemplars it changes as well."""
+        uses = self.draft.settings.uses
+        if exemplar is not None and item is None and Use.EXEMPLARS not in uses:
+            taking = self.methods.using(Use.EXEMPLARS, *(uses & {Use.MODEL}))
+            if taking is not None:
+                self.choose_method(taking.settings)
         self.set_draft(item=item, exemplar=None if item is not None else exemplar)
 
     def activate_layer(self, layer: int) -> None:
@@ -123,6 +125,11 @@ class EditState(QObject):
     # The draft of the next edit
 
     @property
+    def method(self) -> AnyMethod:
+        """The method in hand."""
+        return self.methods.of(self.draft.settings)
+
+    @property
     def plan(self) -> Plan:
         """What the one button would do now. What a gesture under way touches counts already."""
         return self._plans()[0]
@@ -137,7 +144,7 @@ class EditState(QObject):
         if self._planned is None or self._planned[0] is not document or self._planned[1] is not draft:
             now = draft.touching(*touches(self._model.history.document, document, draft.scribble))
             # Several widgets ask after every change.
-            self._planned = document, draft, *plans(document, now)
+            self._planned = document, draft, *self.method.plans(document, now)
         return self._planned[2:]
 
     def set_draft(self, **changes: Any) -> None:
@@ -166,21 +173,21 @@ class EditState(QObject):
     def draft_for(self, planned: Plan) -> Draft:
         """The draft that a plan is carried out with: things are taken out and moved without a model, whatever the method in hand."""
         draft = self.draft
-        if planned.action not in ("remove", "move") or not draft.settings.needs_model:
+        if planned.action not in WITHOUT_MODEL or not draft.settings.needs_model:
             return draft
-        first = Draft.for_document(self._model.document)
-        settings, strength = self._memory.last(QuickFillSettings) or (first.settings, first.strength)
+        first = self.methods.first_draft(self._model.document)
+        settings, strength = self._memory.last(type(first.settings)) or (first.settings, first.strength)
         return replace(draft, settings=settings, strength=strength)
 
     # Method, model and preset
 
     def choose_method(self, kind: type[MethodSettings], **changes: Any) -> None:
         """Make the change another way. What was set for the earlier method comes back with it. `changes`: of other fields of the draft."""
-        if isinstance(self.draft.settings, kind):
+        if type(self.draft.settings) is kind:
             return
         just_begun = self._scribble.just_begun(self._model.history.document)
-        if isinstance(self.draft.settings, BlendedSettings) and just_begun:
-            self.choose_preset(method_of(self.draft.settings).presets[0])
+        if Use.SCRIBBLE in self.draft.settings.uses and just_begun:
+            self.choose_preset(self.method.presets[0])
         self._memory.keep(self.draft)
         settings, strength = self._memory.recall(kind, self.draft.model)
         self._set(draft=replace(self.draft, **{"settings": settings, "strength": strength, **changes}))
@@ -189,14 +196,15 @@ class EditState(QObject):
         """Use this model; the overall strength becomes the one that suits it, unless somebody chose another."""
         draft, kind = replace(self.draft, model=model), type(self.draft.settings)
         if kind.needs_model and not self._memory.chose_strength(kind):
-            draft = replace(draft, strength=first_strength(kind, model))
+            draft = replace(draft, strength=self.method.first_strength(model))
         self._set(draft=draft)
 
     @property
     def method_for_words(self) -> type[MethodSettings]:
         """How words are meant that are typed while a method is in hand that reads none."""
         shown = any(exemplar.visible for exemplar in self._model.document.exemplars)
-        return PixelsSettings if shown else BlendedSettings
+        plain = self.methods.using(Use.WORDS, without=Use.EXEMPLARS)
+        return ((self.methods.using(Use.WORDS, Use.EXEMPLARS) if shown else plain) or plain or self.method).settings
 
     def ask_for_words(self) -> None:
         """Somebody wants an edit that begins with words."""
@@ -204,7 +212,7 @@ class EditState(QObject):
 
     def choose_preset(self, preset: Preset) -> None:
         """Take a preset of the method in hand; one that begins from a scribble begins with a layer for it, or goes on with the one in hand."""
-        settings = with_preset(self.draft.settings, preset)
+        settings = self.method.with_preset(self.draft.settings, preset)
         if preset.scribble:
             self._begin_scribble()
         else:

@@ -9,7 +9,6 @@ from typing import Literal
 
 from editor.errors import EditorError
 from editor.geometry import Rect
-from editor.planning.plan import is_stochastic
 from editor.requests.reports import Preview, Progress, Report, ResultReady, Scored
 from editor.requests.results import EditResult
 from widgets.session.candidates import Candidates
@@ -77,7 +76,7 @@ class Job:
         if self.busy or candidate is None or candidate.asked.strengths:
             return None
         asked, first = candidate.asked, candidate.asked.draft.seed
-        if not is_stochastic(asked.draft, asked.planned):
+        if not asked.method.is_stochastic(asked.planned):
             return None
         if first is not None:
             seeds = [one.result.recipe.seed for one in self.candidates.of(asked)]

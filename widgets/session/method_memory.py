@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from editor.methods.registry import Methods
 from editor.models.info import ModelInfo
 from editor.planning.draft import Draft
-from editor.planning.first_strength import first_strength
 from editor.requests.method_settings import MethodSettings
 
 
 class MethodMemory:
     """Settings and overall strength of every method that was in hand, by its settings class."""
 
-    def __init__(self) -> None:
+    def __init__(self, methods: Methods) -> None:
+        self._methods = methods
         self._kept: dict[type[MethodSettings], tuple[MethodSettings, float]] = {}
         self._chosen: set[type[MethodSettings]] = set()  # methods whose strength the person chose
 
@@ -29,7 +30,9 @@ class MethodMemory:
     def recall(self, kind: type[MethodSettings], model: ModelInfo | None) -> tuple[MethodSettings, float]:
         """As it was when the method was last in hand; its strength suits the model, unless the person chose one."""
         settings, strength = self._kept.get(kind, (kind(), 0.0))
-        return settings, strength if kind in self._kept and kind in self._chosen else first_strength(kind, model)
+        return settings, strength if kind in self._kept and kind in self._chosen else self._methods.of(
+            kind
+        ).first_strength(model)
 
     def last(self, kind: type[MethodSettings]) -> tuple[MethodSettings, float] | None:
         """Exactly as it was; None if it never was in hand."""

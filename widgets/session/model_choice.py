@@ -77,7 +77,9 @@ class ModelChoice(QObject):
         state, last = self._state, self._last_edit
         self._last_edit = None
         untouched = replace(self._first, model=state.draft.model, touched=state.draft.touched) == state.draft
-        if last is None or not last.settings.needs_model or not untouched or not installed():
+        if last is None or state.methods.find(last.settings) is None or not last.settings.needs_model:
+            return
+        if not untouched or not installed():
             return
         own = self.find(last.model)
         if own is not None:
@@ -88,7 +90,6 @@ class ModelChoice(QObject):
 
 def last_edit(document: Document) -> Recipe | None:
     """How the newest edit was made, of those whose method somebody chose: removing and moving have one of their own."""
-    edits = [
-        layer for layer in document.layers if layer.recipe is not None and layer.recipe.action in ("fill", "blend")
-    ]
-    return max(edits, key=lambda layer: layer.id).recipe if edits else None
+    recipes = [(layer.id, layer.recipe) for layer in document.layers if layer.recipe is not None]
+    chosen = {id: recipe for id, recipe in recipes if recipe.understood and recipe.action in ("fill", "blend")}
+    return chosen[max(chosen)] if chosen else None

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Literal
 
 from editor.document.faint_strength import is_strength
 from editor.edits import rerun as reopening
 from editor.errors import InvalidRequest
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.base import Preset
 from editor.planning.draft import STRENGTHS, Touch
-from widgets.methods import Preset, method_of
+from editor.requests.method_settings import Region, Use
 from widgets.session.edit_job import EditJob
 from widgets.session.edits import edited_thing
 from widgets.session.notice import Notice
@@ -25,13 +22,13 @@ SHRINK = 0.75
 def can_try_strengths(session: Session) -> bool:
     """Whether several strengths could be tried now."""
     free = session.job is None or not session.job.busy
-    return free and isinstance(session.draft.settings, PixelsSettings) and session.plan.action is not None
+    return free and Use.STRENGTHS in session.draft.settings.uses and session.plan.action is not None
 
 
 def try_strengths(session: Session) -> None:
     """Run the planned edit at several overall strengths, all else alike, to choose one."""
     if can_try_strengths(session):
-        session.start(EditJob.of(session.plan, session.document, session.draft, STRENGTHS))
+        session.start(EditJob.of(session.plan, session.document, session.draft, STRENGTHS, methods=session.methods))
 
 
 def can_repaint(session: Session) -> bool:
@@ -42,7 +39,7 @@ def can_repaint(session: Session) -> bool:
     return free and bool(about) and draft.model is not None
 
 
-def repaint(session: Session, region: Literal["inside", "outside"], about: Touch | None = None) -> None:
+def repaint(session: Session, region: Region, about: Touch | None = None) -> None:
     """Repaint by words what is painted, selected or active, or everything else; where nothing has been said yet, ask for the words. `about`: which of
     them, where that has been said.
     """
@@ -50,11 +47,10 @@ def repaint(session: Session, region: Literal["inside", "outside"], about: Touch
         return
     if about is not None:
         session.set_draft(touched=session.draft.touching(about).touched)
-    session.choose_method(BlendedSettings)
-    settings = session.draft.settings
-    presets = method_of(settings).presets
-    if isinstance(settings, BlendedSettings) and settings.region != region:
-        session.choose_preset(next(each for each in presets if _region(each) == region))
+    outside = region == "outside"
+    _take(session, Use.WORDS, Use.SURROUNDINGS)
+    if session.draft.settings.is_outside != outside:
+        session.choose_preset(next(each for each in session.method.presets if _is_for(each, outside=outside)))
     if session.draft.prompt.strip():
         session.run()
     else:
@@ -63,32 +59,40 @@ def repaint(session: Session, region: Literal["inside", "outside"], about: Touch
 
 def say_words(session: Session) -> None:
     """Take the method in hand that changes by words, and ask for them."""
-    session.choose_method(BlendedSettings)
+    _take(session, Use.WORDS, without=Use.EXEMPLARS)
     session.ask_for_words()
 
 
 def scribble(session: Session) -> None:
     """Begin to scribble what is to become a picture."""
-    session.choose_method(BlendedSettings)
-    session.choose_preset(next(each for each in method_of(session.draft.settings).presets if each.scribble))
+    _take(session, Use.SCRIBBLE)
+    session.choose_preset(next(each for each in session.method.presets if each.scribble))
 
 
-def _region(preset: Preset) -> str:
-    return preset.settings.region if isinstance(preset.settings, BlendedSettings) else ""
+def _take(session: Session, *uses: Use, without: Use | None = None) -> None:
+    """Take a method in hand that uses all of these and not that, unless the one in hand does."""
+    held = session.draft.settings.uses
+    method = session.methods.using(*uses, without=without)
+    if method is not None and not (held >= {*uses} and without not in held):
+        session.choose_method(method.settings)
+
+
+def _is_for(preset: Preset, *, outside: bool) -> bool:
+    return preset.settings is not None and preset.settings.is_outside == outside
 
 
 def can_shrink(session: Session) -> bool:
     """Whether the edit could run smaller."""
     settings = session.draft.settings
-    return isinstance(settings, PixelsSettings | BlendedSettings) and settings.scale > MIN_SCALE
+    return Use.SIZE in settings.uses and settings.working_scale > MIN_SCALE
 
 
 def run_smaller(session: Session, factor: float | None = None) -> None:
     """Run the planned edit with a working size whose sides are shorter by `factor`, in (0, 1); by a quarter where that is not known."""
     settings = session.draft.settings
-    if isinstance(settings, PixelsSettings | BlendedSettings):
-        scale = math.floor(settings.scale * (factor or SHRINK) * 20 + 1e-6) / 20  # in the steps of the slider
-        session.set_draft(settings=replace(settings, scale=max(MIN_SCALE, scale)))
+    if Use.SIZE in settings.uses:
+        scale = math.floor(settings.working_scale * (factor or SHRINK) * 20 + 1e-6) / 20  # in the steps of the slider
+        session.set_draft(settings=settings.with_values(scale=max(MIN_SCALE, scale)))
         session.run()
 
 
@@ -102,7 +106,7 @@ def why_not_again(session: Session, id: int) -> str:
         return "An edit is running."
     if document.rerun is not None and document.rerun.layer == id:
         return "It is reopened already."
-    return reopening.can_reopen(document, layer)
+    return reopening.can_reopen(document, layer, session.methods)
 
 
 def run_again(session: Session, id: int) -> None:
@@ -110,7 +114,7 @@ def run_again(session: Session, id: int) -> None:
     document = session.history.document
     layer = document.layer(id)
     try:
-        reopened = reopening.reopen(document, id)
+        reopened = reopening.reopen(document, id, session.methods)
     except InvalidRequest as error:
         session.notice(error.message, error.advice)
         return

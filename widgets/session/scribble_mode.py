@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from editor.document.document import Document
 from editor.document.layer import Layer
+from editor.methods.registry import Methods
 from editor.planning.draft import Draft
-from widgets.methods import method_of, with_preset
 from widgets.session.options import ToolName, ToolOptions
 
 NAME = "Scribble"
@@ -19,7 +19,8 @@ class ScribbleMode:
     layer: the id of the layer that is meant, also while it is hidden or undone; None without a scribble.
     """
 
-    def __init__(self, tool: ToolName) -> None:
+    def __init__(self, tool: ToolName, methods: Methods) -> None:
+        self._methods = methods
         self.layer: int | None = None
         self._last: Draft | None = None  # with what it was done when it last was on
         self._tool_before = tool  # what was in hand before
@@ -42,8 +43,9 @@ class ScribbleMode:
     def leave(self, draft: Draft, options: ToolOptions) -> tuple[Draft, ToolOptions]:
         """What suits a scribble would leave too much of anything else."""
         self._last = draft
-        first = method_of(draft.settings).presets[0]
-        draft = replace(draft, settings=with_preset(draft.settings, first), strength=first.strength)
+        method = self._methods.of(draft.settings)
+        first = method.presets[0]
+        draft = replace(draft, settings=method.with_preset(draft.settings, first), strength=first.strength)
         return draft, self.put_paint_away(options)
 
     def take_paint(self, options: ToolOptions) -> ToolOptions:

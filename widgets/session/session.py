@@ -16,6 +16,8 @@ from editor.edits.warnings import NOTHING_ADVICE, NOTHING_CAME, came_to_nothing
 from editor.errors import EditorError
 from editor.io.files import FileState
 from editor.io.images import Picture
+from editor.methods.base import AnyMethod
+from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
 from editor.planning.draft import Draft
 from editor.planning.plan import Plan, touches
@@ -46,6 +48,7 @@ class Session(QObject):
     jobs: what is made, what waits, and the candidates.
     model_choice: the diffusion models that can be used.
     reruns: the reopened edit.
+    methods: those that can be chosen.
     name: what its tab says.
     path: the project file that holds it, if any.
     on_disk: what that file was like when it was last read or written here.
@@ -67,8 +70,10 @@ class Session(QObject):
         name: str = "Untitled",
         path: Path | None = None,
         budget: int = DEFAULT_BUDGET,
+        methods: Methods = METHODS,
     ) -> None:
         super().__init__()
+        self.methods = methods
         self.name = name
         self.path = path
         self.on_disk: FileState | None = None
@@ -77,7 +82,7 @@ class Session(QObject):
         self._preparation: Preparation | None = None  # of what runs now
         self._edit_of_nothing: object = None  # of which somebody was told that nothing came of it
         self.model = model = DocumentModel(document, budget)
-        self.state = state = EditState(model)
+        self.state = state = EditState(model, methods)
         self.jobs = jobs = Jobs()
         self.model_choice = ModelChoice(model, state, worker.models, worker.used_model)
         self.reruns = Reruns(model, state, self.model_choice.find)
@@ -136,6 +141,11 @@ class Session(QObject):
     @property
     def active_layer(self) -> int | None:
         return self.state.active_layer
+
+    @property
+    def method(self) -> AnyMethod:
+        """The method in hand."""
+        return self.state.method
 
     @property
     def plan(self) -> Plan:
@@ -285,7 +295,9 @@ class Session(QObject):
             self.set_draft(strength=candidate.strength)
         self.model.stepping.emit()
         asked = candidate.asked
-        label, document = apply_result(self.history.document, candidate.result, asked.document, asked.planned)
+        label, document = apply_result(
+            self.history.document, candidate.result, asked.document, asked.planned, self.methods
+        )
         layer = layer_of_result(document, candidate.result).id
         self.reruns.accepted(document)
         self.commit(label, document, by_hand=False)
@@ -389,7 +401,7 @@ class Session(QObject):
         if planned.action is None:
             self.notice(planned.reason)
             return None
-        return EditJob.of(planned, self.document, self.draft_for(planned))
+        return EditJob.of(planned, self.document, self.draft_for(planned), methods=self.methods)
 
     def _set_aside(self, document: Document) -> None:
         """Results lie over nothing that is being painted or moved."""

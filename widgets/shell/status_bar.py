@@ -8,7 +8,6 @@ from editor.document.faint_strength import is_strength
 from editor.errors import InvalidRequest
 from editor.geometry import Point
 from widgets.controls.elided import ElidedLabel
-from widgets.methods import method_of
 from widgets.panels.edit import progress_words
 from widgets.session.paint_target import surface, value_at
 from widgets.session.session import Session
@@ -91,9 +90,9 @@ class StatusBar(QFrame):
     def _show_method(self) -> None:
         draft = self._session.draft
         model = draft.model.name if draft.model is not None and draft.settings.needs_model else "no model"
-        method = method_of(draft.settings)
-        self._computes.setText(f"{method.deed} · {model}")
-        self._computes.setToolTip(method.about)
+        method = self._session.method
+        self._computes.setText(f"{method.verb} · {model}")
+        self._computes.setToolTip(method.paper)
 
     def _show_job(self) -> None:
         job = self._session.job

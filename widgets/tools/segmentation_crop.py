@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Map, Pixels
 from editor.document import masks
 from editor.document.colour import to_srgb
 from editor.document.compose import on_white, thinned
@@ -17,8 +18,6 @@ from editor.document.tiles import middle_of
 from editor.geometry import Rect, Size, invert, pixel_matrix, transform_point
 from widgets.viewport import Viewport
 
-Pixels = NDArray[np.uint8]
-Map = NDArray[np.float32]
 Click = tuple[float, float, bool]  # x, y, positive
 
 # A segmenter works on fewer pixels than this anyway; more would only cost time on the way.

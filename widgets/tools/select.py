@@ -6,10 +6,10 @@ import math
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QKeyEvent, QPainter
 
+from editor.arrays import Map
 from editor.document import masks
 from editor.document.brush import Paint, SetTo
 from editor.document.tiles import Tiles
@@ -23,8 +23,6 @@ from widgets.tools import marks
 from widgets.tools.brushing import BrushTool
 from widgets.tools.tool import Gesture, PointerEvent, Tool
 from widgets.viewport import Viewport
-
-Map = NDArray[np.float32]
 
 CLICK = 3.0  # screen pixels: less than this is a click, not a drag
 CLOSE = 8.0  # screen pixels: a polygon closes when its first point is clicked

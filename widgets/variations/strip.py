@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QMenu, 
 
 from editor.document.thumbnails import result_thumbnail
 from editor.geometry import Rect
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.requests.method_settings import Use
 from editor.requests.results import EditResult
 from widgets.controls.tips import show_beside
 from widgets.guard import Guarded
@@ -195,7 +195,7 @@ class Variations(Guarded, QFrame):
             return
         count = len(job.candidates)
         to_come = max(0, job.wanted - count) if job.busy else 0
-        ranks = isinstance(job.asked.draft.settings, BlendedSettings)
+        ranks = Use.RANKING in job.asked.draft.settings.uses
         several = count + to_come > 1
         captioned = several or ranks or any(each.ranks for each in job.candidates)
         height = CARD + (CAPTION if captioned else 0)

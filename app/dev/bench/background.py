@@ -18,7 +18,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 import resources
 from app.dev.bench import Result
@@ -27,6 +26,7 @@ from app.dev.bench.contact_sheet import Section, write_sheet
 from app.dev.bench.diffusion_edits import load_model
 from app.dev.bench.quick_fill import photo
 from app.dev.bench.quick_fill_edits import ellipse, laid_on
+from editor.arrays import Image, Mask, Pixels
 from editor.diffusion.backend import Backend
 from editor.geometry import Rect
 from editor.methods.blended_latent_diffusion.model.finishing import LEARNS, Finish
@@ -38,10 +38,6 @@ from editor.model_canvas.poisson import poisson
 from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import outcome_of
-
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-Image = NDArray[np.float32]
 
 SIDE = 192
 POISSON_SIDE = 2048

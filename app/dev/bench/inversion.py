@@ -1,6 +1,6 @@
 """Inversion on held-out practice scenes: `python -m app bench inversion`. Can this model be led back to a picture that it did not make?
 
-Two ways, which methods build on. *Noise*: DDIM inversion (Song et al. 2021, section 4.3; diffusers' inverse scheduler) finds the noise from which the
+Two ways, which methods build on. *Noise*: DDIM inversion (Song et al. 2021, section 4.3) finds the noise from which the
 picture's own words lead back to it. *Words*: textual inversion (Gal et al. 2022) learns one new word from one picture, everything else frozen;
 the word must bring the thing back from other noise, also on another ground.
 """
@@ -10,35 +10,41 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial, reduce
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMInverseScheduler
 from torch import Tensor
 from torch.nn import functional
 
 from app.dev.bench import Result
 from app.dev.bench.contact_sheet import Section, write_sheet
 from app.dev.bench.truth import bar_rows, cell, cells_of, interval, say
-from app.dev.bench.truth_cases import HELD_OUT, Mask
+from app.dev.bench.truth_cases import HELD_OUT
 from app.dev.bench.truth_methods import Stage, folder_of, stage_of
-from app.dev.practice.clip import tokens
-from app.dev.practice.denoiser import denoised
 from app.dev.practice.judge import Reading
-from app.dev.practice.scenes import GROUNDS, Scene, Thing, draw_scene
+from app.dev.practice.scenes import GROUNDS, SIDE, Scene, Thing, draw_scene
 from app.dev.practice.words import caption_words
 from app.dev.practice.world import World
-from editor.requests.edit_request import Pixels
+from editor.arrays import Mask, Pixels
+from editor.diffusion.backend import Embeddings
+from editor.diffusion.blending import NoBlend
+from editor.diffusion.denoise import denoise
+from editor.diffusion.guidance import classifier_free, guided
+from editor.diffusion.inversion import invert
+from editor.diffusion.optimise import minimise
+from editor.diffusion.schedule import Schedule
+from editor.geometry import Size
+from editor.requests.reports import outcome_of
 
 NEW = "*"  # the word that is learned; no caption holds it
 BATCH = 8
 BAR = 80.0  # of things that come back
 ON_SHEET = 6
 WIDE = 170
+CANVAS = Size(SIDE, SIDE)
 DRAWS = 4  # of noise, for each picture and step of learning
 RATE = 0.1  # of learning, as a part of how much words differ
 
@@ -157,34 +163,16 @@ def _by_words(stage: Stage, seen: Sequence[Seen], steps: int) -> tuple[dict[str,
     return rates, _section("source", seen, made)
 
 
-def embeddings(stage: Stage, captions: Sequence[str], new: Tensor | None = None) -> Tensor:
-    """(n, 32, 128). `new`: (n, 128), what stands for the word `*` in each caption."""
-    encoder, tokenizer = stage.model.stock.text_encoder, stage.model.stock.tokenizer
-    ids = torch.from_numpy(tokens(tokenizer, list(captions)))
-    with _standing_in(encoder, ids == _token(tokenizer, NEW), new):
-        found: Tensor = encoder(input_ids=ids).last_hidden_state
-    return found
-
-
-@contextmanager
-def _standing_in(encoder: Any, place: Tensor, new: Tensor | None) -> Iterator[None]:
+def embeddings(stage: Stage, captions: Sequence[str], new: Tensor | None = None) -> Embeddings:
+    """A batch. `new`: (n, 128), what stands for the word `*` in each caption."""
+    backend = stage.model.backend
     if new is None:
-        yield
-        return
-
-    def swap(_layer: Any, _given: Any, looked_up: Tensor) -> Tensor:
-        return torch.where(place[..., None], new[:, None], looked_up)
-
-    handle = encoder.get_input_embeddings().register_forward_hook(swap)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-def _token(tokenizer: Any, word: str) -> int:
-    (found,) = tokenizer(word, add_special_tokens=False)["input_ids"]
-    return int(found)
+        return backend.encode_text(captions, CANVAS)
+    rows = (
+        backend.encode_text((caption,), CANVAS, {NEW: [word[None]]})
+        for caption, word in zip(captions, new, strict=True)
+    )
+    return reduce(Embeddings.beside, rows)
 
 
 def typical_word(stage: Stage) -> Tensor:
@@ -193,49 +181,50 @@ def typical_word(stage: Stage) -> Tensor:
 
 
 def _words(stage: Stage) -> Tensor:
-    ids = [_token(stage.model.stock.tokenizer, word) for word in caption_words()]
+    tokenizer = stage.model.stock.tokenizer
+    ids = [tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in caption_words()]
     table: Tensor = stage.model.stock.text_encoder.get_input_embeddings().weight
     return table.detach()[ids]
 
 
 def learned_words(stage: Stage, seen: Sequence[Seen], captions: Sequence[str], start: Tensor, steps: int) -> Tensor:
     """One new word for each picture, (n, 128): what best explains the thing (the error counts where the thing is). The nets stay as they are."""
-    unet, schedule = stage.model.stock.unet, stage.model.stock.scheduler
+    backend, schedule = stage.model.backend, _schedule(stage)
     words = start.clone().requires_grad_(True)
-    optimiser = torch.optim.Adam([words], lr=RATE * float(_words(stage).std()))
     latents = torch.cat([each.latents for each in seen]).repeat(DRAWS, 1, 1, 1)
     weights = torch.stack([torch.from_numpy(cells_of(each.where)) for each in seen]).float()[:, None]
     weights = (weights / weights.mean(dim=(1, 2, 3), keepdim=True)).repeat(DRAWS, 1, 1, 1)
     random = torch.Generator().manual_seed(1)
-    for _ in range(steps):
-        t = torch.randint(schedule.config.num_train_timesteps, (len(latents),), generator=random)
+
+    def loss() -> Tensor:
+        step = schedule.at(torch.randint(schedule.train_steps, (len(latents),), generator=random))
         noise = torch.randn(latents.shape, generator=random)
-        told = embeddings(stage, captions, words).repeat(DRAWS, 1, 1)
-        found = unet(schedule.add_noise(latents, noise, t), t, told).sample
-        wanted = schedule.get_velocity(latents, noise, t)
-        loss = (weights * functional.mse_loss(found, wanted, reduction="none")).mean()
-        (words.grad,) = torch.autograd.grad(loss, [words])
-        optimiser.step()
+        conditioning = reduce(Embeddings.beside, [embeddings(stage, captions, words)] * DRAWS)
+        prediction = backend.predict(step.noised(latents, noise), step, conditioning)
+        error = functional.mse_loss(prediction, schedule.target(latents, noise, step), reduction="none")
+        return (weights * error).mean()
+
+    adam = partial(torch.optim.Adam, [words], lr=RATE * float(_words(stage).std()))
+    outcome_of(minimise(loss, adam, steps, doing="Learning a word"))
     return words.detach()
 
 
-@torch.no_grad()
-def inverted(stage: Stage, latents: Tensor, told: Tensor) -> Tensor:
+def _schedule(stage: Stage) -> Schedule:
+    return stage.model.backend.schedule(stage.steps, sampler="ddim")
+
+
+def inverted(stage: Stage, latents: Tensor, conditioning: Embeddings) -> Tensor:
     """The noise that leads to `latents`, without guidance."""
-    schedule = DDIMInverseScheduler.from_config(stage.model.stock.scheduler.config)
-    schedule.set_timesteps(stage.steps)
-    for t in schedule.timesteps:
-        latents = schedule.step(stage.model.stock.unet(latents, t, told).sample, t, latents).prev_sample
-    return latents
+    network = guided(stage.model.backend, classifier_free(conditioning, conditioning, 1.0))
+    return outcome_of(invert(network, latents, _schedule(stage))).noise
 
 
 @torch.no_grad()
-def sampled(stage: Stage, latents: Tensor, told: Tensor, guidance: float | None = None) -> Tensor:
+def sampled(stage: Stage, latents: Tensor, conditioning: Embeddings, guidance: float | None = None) -> Tensor:
     """What DDIM makes of noise. `guidance`: None for the stage's."""
-    scale = stage.guidance_scale if guidance is None else guidance
-    unet, schedule = stage.model.stock.unet, stage.model.stock.scheduler
-    schedule.set_timesteps(stage.steps)
-    return denoised(unet, schedule, latents, told, embeddings(stage, [""]).expand_as(told), guidance_scale=scale)
+    backend, scale = stage.model.backend, stage.guidance_scale if guidance is None else guidance
+    network = guided(backend, classifier_free(conditioning, backend.unconditional("empty", CANVAS), scale))
+    return outcome_of(denoise(network, latents, NoBlend(), _schedule(stage))).latents
 
 
 @torch.no_grad()

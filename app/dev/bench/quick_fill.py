@@ -21,14 +21,12 @@ import resources
 from app.dev.bench import Result
 from app.dev.bench.contact_sheet import Section, write_sheet
 from app.dev.bench.quick_fill_edits import ellipse, example_edits, laid_on, run, sweep_requests
+from editor.arrays import Mask, Pixels
 from editor.geometry import Rect
 from editor.methods.quick_fill.editing import edit
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
-
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 LONG_SIDE = 512
 PATCH, DIRECTIONS = 7, 128

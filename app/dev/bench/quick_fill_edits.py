@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.dev.bench.contact_sheet import Section
+from editor.arrays import Mask, Pixels
 from editor.geometry import Rect
 from editor.methods.quick_fill.editing import edit
 from editor.methods.quick_fill.settings import QuickFillSettings
@@ -17,8 +18,6 @@ from editor.requests.edit_request import EditRequest, ExemplarInput, ItemInput
 from editor.requests.frame import Frame
 from editor.requests.results import EditResult
 
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 Open = Callable[[str], Pixels]
 
 GROW = 7

@@ -32,6 +32,8 @@ BENCHMARKS: dict[str, str] = {
     "candidates-time": "app.dev.bench.candidates:candidates_time",
     "candidates-memory": "app.dev.bench.memory_estimate:candidates_memory",
     "background": "app.dev.bench.background:background",
+    "attention": "app.dev.bench.attention:attention",
+    "wire": "app.dev.bench.wire:wire",
     "gpu": "app.dev.bench.gpu:gpu",
 }
 

@@ -18,8 +18,9 @@ from app.dev.bench.contact_sheet import Section, write_sheet
 from app.dev.bench.run import row
 from app.dev.bench.truth_cases import KINDS, Case
 from app.dev.practice.world import World
+from editor.arrays import Pixels
+from editor.methods.pixels.reference import ReferencePixelsSettings
 from editor.methods.pixels.settings import PixelsSettings
-from editor.requests.edit_request import Pixels
 from editor.requests.settings_fields import field_specs
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     from app.dev.bench.truth_methods import ABLATIONS, METHODS, folder_of, stage_of  # noqa: PLC0415  heavy
 
     known = {**METHODS, **ABLATIONS}
-    rules = next(each.choices for each in field_specs(PixelsSettings) if each.name == "rule")
+    rules = ("hold", *next(each.choices for each in field_specs(ReferencePixelsSettings) if each.name == "rule"))
     parser = argparse.ArgumentParser(
         prog="palimpsest bench truth", description="Edits of practice scenes, against how they should look."
     )
@@ -79,7 +80,9 @@ def main(arguments: Sequence[str]) -> int:
     unknown = [name for name in asked.methods if name not in known]
     if unknown:
         parser.error(f"no method is called {', '.join(unknown)}; there are {', '.join(known)}")
-    settings = PixelsSettings(rule=asked.rule, feather=0.0)
+    settings = PixelsSettings(feather=0.0)
+    if asked.rule != "hold":
+        settings = ReferencePixelsSettings(rule=asked.rule, feather=0.0)
     stage = stage_of(folder_of(parser, asked), asked, exemplar_strength=asked.exemplar_strength, settings=settings)
     chosen = {name: known[name] for name in asked.methods or METHODS}
     world = World()

@@ -9,16 +9,13 @@ from types import MappingProxyType
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from app.dev.practice.scenes import COLOURED, COLOURS, THINGS, Scene, Thing, draw_ground, draw_scene, draw_thing
 from app.dev.practice.world import Drawn, World
+from editor.arrays import Map, Mask, Pixels
 from editor.geometry import Rect
-from editor.requests.edit_request import ExemplarInput, ItemInput, Pixels
+from editor.requests.edit_request import ExemplarInput, ItemInput
 from editor.requests.frame import Frame
-
-Mask = NDArray[np.bool_]
-Map = NDArray[np.float32]
 
 HELD_OUT = 10_000  # the first seed: others than the gates are measured on
 MARGIN = 4  # pixels around what changes that are free too: one cell of the model, else its edge would be held

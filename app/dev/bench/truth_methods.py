@@ -30,13 +30,19 @@ from app.dev.practice.judge import Judge, JudgeNet, Reading
 from app.dev.practice.scenes import SIDE
 from app.dev.practice.training import as_batch, to_signed
 from app.dev.practice.words import make_tokenizer
+from editor.arrays import Pixels
+from editor.diffusion.backend import Backend
 from editor.methods.blended_latent_diffusion import model as blended_latent_diffusion
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels import model as pixels
+from editor.methods.pixels.model import reference as pixels_reference
+from editor.methods.pixels.reference import ReferencePixelsSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill import editing as quick_fill
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.requests.edit_request import EditRequest, Pixels
+from editor.requests.edit_request import EditRequest
+from editor.requests.reports import Reports
+from editor.requests.results import EditResult
 
 Single = Callable[["Stage", Case], Pixels | None]
 
@@ -267,9 +273,15 @@ ABLATIONS: MappingProxyType[str, Method] = MappingProxyType(
 )
 
 
+def pixels_edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
+    """By our rule, or by the published one that the settings name."""
+    edit = pixels_reference.edit if isinstance(request.settings, ReferencePixelsSettings) else pixels.edit
+    return edit(request, backend)
+
+
 def edited(stage: Stage, source: Pixels, request: EditRequest) -> Pixels:
     """What PIXELS makes of the source."""
-    return laid_on(source, outcome(pixels.edit(request, stage.model.backend)))
+    return laid_on(source, outcome(pixels_edit(request, stage.model.backend)))
 
 
 def _signed(pictures: list[Pixels]) -> Tensor:

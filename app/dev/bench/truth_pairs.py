@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from app.dev.bench.truth_cases import HELD_OUT, Mask, around, draws, elsewhere, other_thing
+from app.dev.bench.truth_cases import HELD_OUT, around, draws, elsewhere, other_thing
 from app.dev.practice.scenes import Scene, Thing, draw_scene, draw_thing
 from app.dev.practice.world import World
-from editor.requests.edit_request import ExemplarInput, Pixels
+from editor.arrays import Mask, Pixels
+from editor.requests.edit_request import ExemplarInput
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -33,8 +33,9 @@ from app.dev.bench.truth_methods import (
 )
 from app.dev.bench.truth_pairs import Pair, pair
 from app.dev.practice.world import World
+from editor.arrays import Pixels
 from editor.geometry import Rect
-from editor.requests.edit_request import EditRequest, Pixels
+from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)

@@ -29,14 +29,15 @@ from app.dev.practice.export import CLIP
 from app.dev.practice.judge import CELL, Reading
 from app.dev.practice.scenes import SIDE, SIZES, Scene, draw_scene, draw_thing
 from app.dev.practice.world import World
-from editor.diffusion.ranking import Look, Ranker
+from editor.arrays import Pixels
+from editor.diffusion.ranking import ClipScorer, CropMode
 from editor.geometry import Rect, Size
 from editor.methods.blended_latent_diffusion.model import edit_batch
 from editor.methods.blended_latent_diffusion.region_cells import thin
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.rankers import inspect_ranker
-from editor.requests.edit_request import EditRequest, Pixels
+from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.results import EditResult
 
@@ -44,7 +45,7 @@ ON_SHEET = 6
 WIDE = 96
 GROWN = 3  # pixels around a thing's box: the rough region in which a new one is asked for
 TRIES = 400  # seeds looked at for each scene with a thin region
-LOOKS: tuple[Look, ...] = ("crop", "reference")
+LOOKS: tuple[CropMode, ...] = ("crop", "reference")
 
 WORKING = ModelCanvas(Frame.full_size(Rect(0, 0, SIDE, SIDE)), Size(SIDE, SIDE), CELL)
 
@@ -129,7 +130,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     folder = folder_of(parser, asked)
     stage = stage_of(folder, asked)
-    ranker = Ranker.load(inspect_ranker(folder / CLIP), "cpu")
+    ranker = ClipScorer.load(inspect_ranker(folder / CLIP), "cpu")
     world, tables, sections, results = World(), [], [], []
     for kind in asked.kinds:
         cases = [KINDS[kind](world, seed) for seed in range(asked.scenes)]
@@ -150,7 +151,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _measure(stage: Stage, ranker: Ranker, cases: list[Case], candidates: int) -> tuple[dict[str, Rates], Section]:
+def _measure(stage: Stage, ranker: ClipScorer, cases: list[Case], candidates: int) -> tuple[dict[str, Rates], Section]:
     """Every way of making and choosing, on all cases."""
     rates: dict[str, Rates] = {}
     shown: list[list[Pixels]] = []
@@ -209,7 +210,7 @@ def _wrong(case: Case, seed: int) -> str:
     return Scene(case.after.ground, (thing,)).caption()
 
 
-def _ranked(ranker: Ranker, case: Case, made: Sequence[Pixels], look: Look) -> list[int]:
+def _ranked(ranker: ClipScorer, case: Case, made: Sequence[Pixels], look: CropMode) -> list[int]:
     matches = ranker.match(made, case.source, case.region.astype(np.float32), case.local_prompt, look)
     return sorted(range(len(made)), key=lambda at: -matches[at].similarity)
 

@@ -30,6 +30,7 @@ from app.dev.demo.hands import (
     until,
 )
 from app.dev.demo.sheets import Panel, Sheet, marked, moved, outlined, tinted
+from editor.arrays import Pixels
 from editor.document.compose import flatten_rgb
 from editor.document.document import Document
 from editor.document.placing import place_exemplar
@@ -38,7 +39,6 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from widgets.session.session import Session
 
 T = TypeVar("T", np.uint8, np.float32)
-Pixels = NDArray[np.uint8]
 
 SEED = 3
 PRACTICE_STEPS = 20

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter
 
+from editor.arrays import Pixels
 from editor.document.document import Metadata
 from editor.document.item import Item
 from editor.document.placing import moved_mask
@@ -19,8 +20,6 @@ from editor.document.tiles import Tiles
 from editor.io.encoding import ExportOptions
 from editor.io.images import write_image
 from widgets.qimage import from_qimage, to_qimage
-
-Pixels = NDArray[np.uint8]
 
 MIN_SIDE = 1024  # pixels of a panel's longer side; smaller pictures are enlarged
 MARK = (255, 64, 190)

@@ -170,35 +170,3 @@ def _fingerprint(vae: Any, pictures: NDArray[np.uint8]) -> str:
     for name, value in sorted(vae.state_dict().items()):
         found.update(name.encode() + value.float().cpu().numpy().tobytes())
     return found.hexdigest()
-
-
-@torch.no_grad()
-def sample(
-    parts: Any, vae: Any, captions: list[str], *, seed: int, steps: int = 25, guidance_scale: float = 4.0
-) -> Tensor:
-    """Pictures of captions by DDIM, (n, 3, 64, 64) in -1..1. `parts` holds `unet` and `text`."""
-    device = next(parts.parameters()).device
-    scheduler = make_scheduler()
-    scheduler.set_timesteps(steps, device=device)
-    words = torch.from_numpy(tokens(make_tokenizer(), [*captions, *("" for _ in captions)])).to(device)
-    told, empty = parts["text"](input_ids=words).last_hidden_state.chunk(2)
-    noise = torch.Generator().manual_seed(seed)
-    latents = torch.randn((len(captions), LATENT_CHANNELS, GRID, GRID), generator=noise).to(device)
-    latents = denoised(parts["unet"], scheduler, latents, told, empty, guidance_scale=guidance_scale)
-    found: Tensor = vae.decode(latents).sample.float().clamp(-1, 1)
-    return found
-
-
-@torch.no_grad()
-def denoised(
-    unet: Any, scheduler: Any, latents: Tensor, told: Tensor, empty: Tensor, *, guidance_scale: float
-) -> Tensor:
-    """What the scheduler's steps make of noise, (n, C, h, w); `told` and `empty`: (n, 32, 128), what the words say and what no words do."""
-    for t in scheduler.timesteps:
-        if guidance_scale == 1:
-            made = unet(latents, t, told).sample.float()
-        else:
-            prompted, plain = unet(torch.cat([latents, latents]), t, torch.cat([told, empty])).sample.float().chunk(2)
-            made = plain + guidance_scale * (prompted - plain)
-        latents = scheduler.step(made, t, latents).prev_sample
-    return latents

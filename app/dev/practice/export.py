@@ -34,18 +34,23 @@ class Progress:
     figures: dict[str, float] = field(default_factory=dict)
 
 
-def write_pipeline(folder: Path, vae: nn.Module, parts: Any, progress: Progress) -> None:
-    """Write `folder/practice`: a `StableDiffusionPipeline`, its card and how far it is."""
-    pipeline = StableDiffusionPipeline(
-        vae=_half(vae),
-        text_encoder=_half(parts["text"]),
+def make_pipeline(vae: Any, parts: Any) -> StableDiffusionPipeline:
+    """The trained networks as a pipeline of diffusers; they are not copied."""
+    return StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=parts["text"],
         tokenizer=make_tokenizer(),
-        unet=_half(parts["unet"]),
+        unet=parts["unet"],
         scheduler=make_scheduler(),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
     )
+
+
+def write_pipeline(folder: Path, vae: nn.Module, parts: Any, progress: Progress) -> None:
+    """Write `folder/practice`: a `StableDiffusionPipeline`, its card and how far it is."""
+    pipeline = make_pipeline(_half(vae), {name: _half(part) for name, part in parts.items()})
 
     def write(beside: Path) -> None:
         pipeline.save_pretrained(beside, safe_serialization=True, max_shard_size=MAX_WEIGHTS)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from app.dev.practice.autoencoder import decode, encode
 from app.dev.practice.clip import zero_shot
-from app.dev.practice.denoiser import sample
 from app.dev.practice.judge import Judge, Tally, held_out, tally
+from app.dev.practice.sampling import sample
 
 Figures = dict[str, float]
 AT_ONCE = 25  # pictures that are drawn together

@@ -74,7 +74,7 @@ def write_reconstructions(file: Path, vae: Any) -> None:
 
 def write_samples(file: Path, parts: Any, vae: Any) -> None:
     """What the model draws for some captions."""
-    from app.dev.practice.denoiser import sample  # noqa: PLC0415
+    from app.dev.practice.sampling import sample  # noqa: PLC0415
 
     pictures = sample(parts, vae, list(CAPTIONS), seed=1)
     sections = [

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from editor.diffusion.attention.operations import Operation
-from editor.diffusion.attention.sites import Call, Grid, Layer, Rows, Site, attention_layers, entry_grid
+from editor.diffusion.attention.sites import BatchLayout, Call, Grid, Layer, Site, attention_layers, entry_grid
 
 _CONTROL = "_palimpsest_attention_control"  # where a network carries the control that is on
 
@@ -25,14 +25,15 @@ class AttentionControl:
     """A `with` in which operations act on a network's attention; its processors are put back afterwards, on errors and cancel too.
 
     It is made once and may be entered as often as wanted, which is cheap, but not twice at a time: one network has one control, of as many
-    operations as wanted. What is checkpointed runs again on the way back, so gradients belong inside the `with` as well.
+    operations as wanted. What is checkpointed runs again on the way back, so gradients belong inside the `with` as well, and those of calls at
+    several steps are taken one by one (`evaluated` sees to the first).
     """
 
     def __init__(
         self,
         network: torch.nn.Module,
         operations: Operation | Sequence[Operation],
-        rows: Rows | None = None,
+        rows: BatchLayout | None = None,
         grid: Grid | None = None,
     ) -> None:
         """
@@ -43,7 +44,7 @@ class AttentionControl:
         """
         self._network = network
         self._operations = (operations,) if isinstance(operations, Operation) else tuple(operations)
-        self._rows = self.rows = rows or Rows()
+        self._rows = self.rows = rows or BatchLayout()
         self.step: int | None = None
         self._given_grid = grid
         layers = attention_layers(network) if self._operations else ()
@@ -52,7 +53,7 @@ class AttentionControl:
         self._grid: Grid | None = None
         self._hook: Any = None
 
-    def begin(self, step: int | None, rows: Rows | None = None) -> None:
+    def begin(self, step: int | None, rows: BatchLayout | None = None) -> None:
         """Says which sampling step (absolute index) the next calls of the network belong to, and how their batch is laid out."""
         self.step = step
         self.rows = rows or self._rows
@@ -60,7 +61,7 @@ class AttentionControl:
     def sites(self, grid: Grid) -> tuple[Site, ...]:
         """All attention sites for a token grid (h, w) at the network's entry."""
         if grid not in self._sites:
-            self._sites[grid] = [each.layer.site(grid) for each in self._processors]
+            self._sites[grid] = [processor.layer.site(grid) for processor in self._processors]
         return tuple(self._sites[grid])
 
     def __enter__(self) -> AttentionControl:
@@ -72,8 +73,8 @@ class AttentionControl:
         try:
             if self._processors:
                 self._hook = self._network.register_forward_pre_hook(self._entered, with_kwargs=True)
-            for each in self._processors:
-                each.install()
+            for processor in self._processors:
+                processor.install()
         except BaseException:
             self._restore()
             raise
@@ -85,8 +86,8 @@ class AttentionControl:
         self._restore()
 
     def _restore(self) -> None:
-        for each in self._processors:
-            each.uninstall()
+        for processor in self._processors:
+            processor.uninstall()
         if self._hook is not None:
             self._hook.remove()
             self._hook = None
@@ -99,13 +100,13 @@ class AttentionControl:
             latents = given[0] if given else named["sample" if "sample" in named else "hidden_states"]
             grid = entry_grid(network, latents)
         if grid != self._grid:
-            for each, site in zip(self._processors, self.sites(grid), strict=True):
-                each.site = site
-                each.operations = tuple(operation for operation in self._operations if operation.wants(site))
+            for processor, site in zip(self._processors, self.sites(grid), strict=True):
+                processor.site = site
+                processor.operations = tuple(operation for operation in self._operations if operation.wants(site))
             self._grid = grid
 
 
-def begin(network: torch.nn.Module, step: int | None, rows: Rows | None = None) -> None:
+def begin(network: torch.nn.Module, step: int | None, rows: BatchLayout | None = None) -> None:
     """Tells the control that is on at a network, if any, which step comes: for whoever calls the network."""
     control: AttentionControl | None = network.__dict__.get(_CONTROL)
     if control is not None:
@@ -126,12 +127,21 @@ class _Processor:
         self._own = self.layer.module.get_processor()
         # diffusers reads the names of arguments from here; calls go to the class.
         self.__dict__["__call__"] = self._own.__call__
-        self.layer.module.set_processor(self)
+        self._put(self)
 
     def uninstall(self) -> None:
         if self._own is not None:
-            self.layer.module.set_processor(self._own)
+            self._put(self._own)
             self._own = None
+
+    def _put(self, processor: Any) -> None:
+        module = self.layer.module
+        if isinstance(self._own, torch.nn.Module):
+            module.set_processor(processor)
+        else:
+            module.__dict__["processor"] = (
+                processor  # what that comes to, without a module's checks: a step has hundreds
+            )
 
     def __call__(self, module: Any, *given: Any, **named: Any) -> Any:
         if not self.operations:
@@ -157,7 +167,7 @@ class _Processor:
 class _Core(TorchFunctionMode):
     """Attention of one call of one site."""
 
-    def __init__(self, site: Site, operations: Sequence[Operation], step: int | None, rows: Rows) -> None:
+    def __init__(self, site: Site, operations: Sequence[Operation], step: int | None, rows: BatchLayout) -> None:
         super().__init__()
         self.calls = 0
         self._site, self._operations, self._step, self._rows = site, operations, step, rows
@@ -172,7 +182,7 @@ class _Core(TorchFunctionMode):
 
     def watch_values(self, module: Any) -> Any:
         """A hook on what the values of text tokens are projected from; None where no operation changes that."""
-        if all(type(each).values is Operation.values for each in self._operations):
+        if all(type(operation).values is Operation.values for operation in self._operations):
             return None
         added = getattr(module, "added_kv_proj_dim", None) is not None
         projection = getattr(module, "add_v_proj" if added else "to_v", None)
@@ -220,7 +230,8 @@ class _Core(TorchFunctionMode):
                 query, key, value, attn_mask=mask, scale=scale, enable_gqa=enable_gqa
             )
         if enable_gqa:
-            key, value = (each.repeat_interleave(query.shape[1] // each.shape[1], dim=1) for each in (key, value))
+            shared_by = query.shape[1] // key.shape[1]
+            key, value = key.repeat_interleave(shared_by, dim=1), value.repeat_interleave(shared_by, dim=1)
         probabilities = attention_probabilities(query, key, mask, scale)
         for operation in self._operations:
             probabilities = operation.changed(call, probabilities)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import torch
 
-from editor.diffusion.attention.partition import Labels, Rule, labels_on_grid
+from editor.diffusion.attention.label_grid import Labels, Rule, labels_on_grid
 from editor.diffusion.attention.sites import Call, Kind, Place, Site
 from editor.errors import OutOfMemory
 

@@ -19,7 +19,7 @@ PICTURE_FIRST = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class BatchLayout:
     """Layout of a batch: which rows belong to which branch of guidance, and which picture is which.
 
     branches: names in the order of the batch; each branch holds all pictures. With guidance `("negative", "positive")`.
@@ -118,7 +118,7 @@ class Call:
 
     site: Site
     step: int | None
-    rows: Rows
+    rows: BatchLayout
     batch: int
 
     def select(self, branch: str | None = None, role: str | None = None) -> tuple[int, ...]:

@@ -9,14 +9,10 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from editor.arrays import Counts, Map, Mask
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.model_canvas.canvas import ModelCanvas
-
-Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-Counts = NDArray[np.int64]
 
 HALF = 0.5  # of a cell must be covered, where area counts
 LOST = 0.5  # of the cells may be lost so, before any touch counts

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
-from editor.requests.method_settings import MatchTone, MethodSettings, SoftEdge, WorkingSize
+from editor.requests.method_settings import MatchTone, MethodSettings, Region, SoftEdge, Use, WorkingSize
 from editor.requests.settings_fields import Label, Range
 
 
@@ -14,16 +16,26 @@ class BlendedSettings(MethodSettings):
     """Blended Latent Diffusion: words inside a region, everything else kept (arXiv 2206.02779; see `editor.methods.blended_latent_diffusion`).
 
     How much of what lies in the region is kept is the strength of the request: of the steps, the noisiest 1 - strength are skipped.
-    `rule`: "canonical" is ours; the others are the published scripts, for comparison. `pixel_blending`: the share of steps, at the end, that
-    blend pictures instead of latents (of "ref_ldm" only).
     """
 
-    needs_model: ClassVar[bool] = True
-    reads_prompt: ClassVar[bool] = True
-    leaves_latents: ClassVar[bool] = True
+    uses: ClassVar[frozenset[Use]] = frozenset(
+        {
+            Use.MODEL,
+            Use.WORDS,
+            Use.SCRIBBLE,
+            Use.SURROUNDINGS,
+            Use.SIZE,
+            Use.THIN_REGIONS,
+            Use.RANKING,
+            Use.REPAIR,
+        }
+    )
+    retired: ClassVar[Mapping[str, object]] = MappingProxyType(
+        {"rule": "canonical"}
+    )  # the published ones: see `reference`
 
     region: Annotated[
-        Literal["inside", "outside"],
+        Region,
         Label("Change", "What is painted or selected, or everything else.", "region"),
     ] = "inside"
     thin: Annotated[
@@ -63,8 +75,3 @@ class BlendedSettings(MethodSettings):
             "Ranking looks at", "The region with some surroundings, or the region alone in the whole frame.", "expert"
         ),
     ] = "crop"
-    rule: Annotated[
-        Literal["canonical", "ref_ldm", "ref_sd2", "ref_sdxl"],
-        Label("Rule", "The first is ours; the others are the published scripts, for comparison.", "expert"),
-    ] = "canonical"
-    pixel_blending: Annotated[float, Range(0.0, 1.0)] = 0.0

@@ -8,19 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Counts, Map
+from editor.document.faint_strength import DEAD_BAND
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import ExemplarInput
 
-Map = NDArray[np.float32]
-Counts = NDArray[np.int64]
-
-# 8-bit maps have noise near their ends, above all as JPEG: closer than this counts as the end.
-DEAD_BAND = 4 / 255
+TIE = 1e-6  # closer than this to a threshold counts as on it
 OWNED = 0.5  # share of a cell that an exemplar must cover to own it
 # Steps of the plastic-number sequence (M. Roberts, 2018): evenly spread offsets without a visible pattern.
 _SPREAD = (0.7548776662466927, 0.5698402909980532)
@@ -34,10 +31,9 @@ def owners(exemplars: Sequence[ExemplarInput], working: ModelCanvas) -> Counts:
     return found
 
 
-def run_length(settings: PixelsSettings, strength: Map, steps: int) -> int:
-    """How many of `steps` a run has in which `strength` may change. The published scripts cut off where we round."""
-    overall = float(strength.max(initial=0))
-    return free_steps(overall, steps) if settings.rule == "hold" else int(round(overall, 6) * steps)
+def run_length(strength: Map, steps: int) -> int:
+    """How many of `steps` a run has in which `strength` may change."""
+    return free_steps(float(strength.max(initial=0)), steps)
 
 
 def counts_of(
@@ -49,16 +45,12 @@ def counts_of(
     *,
     levels: Sequence[float] = (),
 ) -> Counts:
-    """(h, w): how many of the run's `steps` each cell is held, by the rule of the settings.
+    """(h, w): how many of the run's `steps` each cell is held.
 
     `strength`: (H, W) of the frame. `levels`: as in `hold_counts`; without them steps are counted by index.
     """
     overall = np.float32(max(strength.max(initial=0), 1e-6))
     change = strength / overall
-    if settings.rule != "hold":
-        # The published scripts pick from the map instead of averaging it, so that thin lines may vanish.
-        keep = cv2.resize(working.map(1 - change), working.grid, interpolation=cv2.INTER_LINEAR)
-        return published_counts(np.asarray(keep, np.float32), steps)
     cells = working.cells(change, thin=settings.thin_strokes)
     scale = settings.map_scale if len(levels) else "index"
     if scale == "absolute":
@@ -108,12 +100,6 @@ def hold_counts(
     if dither:
         exact = np.where((keep > 0) & (keep < 1), exact + _offsets(keep.shape), exact)
     return np.clip(np.floor(exact + 0.5), 0, steps).astype(np.int64)  # ties up
-
-
-def published_counts(keep: Map, steps: int) -> Counts:
-    """The published rule: held before step i where keep > i / steps, strictly; that is min(steps, ceil(keep * steps)) times."""
-    thresholds = np.arange(steps, dtype=np.float32) / np.float32(max(steps, 1))
-    return np.asarray((np.asarray(keep, np.float32)[..., None] > thresholds).sum(-1), np.int64)
 
 
 def firmer(counts: Counts, fidelity: Map, steps: int) -> Counts:

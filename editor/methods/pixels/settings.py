@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
-from editor.requests.method_settings import MatchTone, MethodSettings, SoftEdge, WorkingSize
+from editor.requests.method_settings import MatchTone, MethodSettings, SoftEdge, Use, WorkingSize
 from editor.requests.settings_fields import Label, Range
 
 
 @dataclass(frozen=True, slots=True)
 class PixelsSettings(MethodSettings):
-    """PIXELS: exemplars and painted strength on a diffusion model (arXiv 2501.09826; see `editor.methods.pixels`).
+    """PIXELS: exemplars and painted strength on a diffusion model (arXiv 2501.09826; see `editor.methods.pixels`)."""
 
-    `rule`: "hold" is ours; "reference" and "differential" are the published algorithms, for comparison.
-    """
-
-    needs_model: ClassVar[bool] = True
-    reads_prompt: ClassVar[bool] = True
+    uses: ClassVar[frozenset[Use]] = frozenset({Use.MODEL, Use.WORDS, Use.EXEMPLARS, Use.SIZE, Use.STRENGTHS})
+    retired: ClassVar[Mapping[str, object]] = MappingProxyType({"rule": "hold"})  # the published ones: see `reference`
 
     passes: Annotated[
         Literal["together", "one_by_one"],
@@ -42,10 +41,6 @@ class PixelsSettings(MethodSettings):
     thin_strokes: Annotated[
         bool, Label("Keep thin strokes", "Strokes narrower than the model’s cells count in full.", "region")
     ] = False
-    rule: Annotated[
-        Literal["hold", "reference", "differential"],
-        Label("Rule", "Hold is ours; the others are the published algorithms, for comparison.", "expert"),
-    ] = "hold"
     compose: Annotated[
         Literal["auto", "latents", "pixels"],
         Label("Compose", "Whether reference pictures are laid in before or after the model’s encoder.", "expert"),

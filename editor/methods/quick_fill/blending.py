@@ -9,18 +9,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Map, Mask
 from editor.geometry import EMPTY, Rect
 from editor.methods.quick_fill.graph_cut import CutGraph
 from editor.methods.quick_fill.labelling import hole_edges
 from editor.methods.quick_fill.linear import DIRECT_UNKNOWNS, System, relax, sides, solve
 from editor.methods.quick_fill.matting import matte, own_colours
 from editor.methods.quick_fill.moving import lengths_scale
-from editor.methods.quick_fill.pyramid import Colour, Mask, to_bytes, to_float
+from editor.methods.quick_fill.pyramid import Colour, to_bytes, to_float
 from editor.methods.quick_fill.tone import Tone, match_tone, surroundings
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.reports import Progress, Report, subprogress
-
-Map = NDArray[np.float32]
 
 FORBIDDEN, LEAST_STRENGTH = 50.0, 0.02
 PREFERENCE = 0.6

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Mask
 from editor.errors import InvalidRequest
 from editor.geometry import Rect
 from editor.methods.quick_fill.blending import blend_exemplar
 from editor.methods.quick_fill.doubt import doubt
 from editor.methods.quick_fill.fill import fill_holes
 from editor.methods.quick_fill.moving import place_item
-from editor.methods.quick_fill.pyramid import Mask
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Preview, Progress, Reports, subprogress

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
+from editor.arrays import Mask
 from editor.errors import InvalidRequest
 from editor.geometry import Rect
-from editor.methods.quick_fill.pyramid import Mask, build, to_bytes
+from editor.methods.quick_fill.pyramid import build, to_bytes
 from editor.methods.quick_fill.shift_map import shift_fill
 from editor.methods.quick_fill.smooth import smooth_fill
 from editor.methods.quick_fill.texture import is_plain

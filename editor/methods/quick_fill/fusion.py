@@ -6,8 +6,9 @@ from collections.abc import Generator
 
 import numpy as np
 
+from editor.arrays import Mask
 from editor.methods.quick_fill.linear import System, sides
-from editor.methods.quick_fill.pyramid import Colour, Indices, Level, Mask
+from editor.methods.quick_fill.pyramid import Colour, Indices, Level
 from editor.requests.reports import Progress, Report
 
 SCREENING = 0.002  # how strongly the raw copy holds

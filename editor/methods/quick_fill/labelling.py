@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from editor.arrays import Mask
 from editor.methods.quick_fill.graph_cut import Costs, Edges, Labels
 from editor.methods.quick_fill.offsets import Offsets
-from editor.methods.quick_fill.pyramid import Colour, Level, Mask, look_up, to_float
+from editor.methods.quick_fill.pyramid import Colour, Level, look_up, to_float
 from editor.methods.quick_fill.smooth import membrane
 
 FORBIDDEN = 50.0

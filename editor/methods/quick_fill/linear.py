@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import splu
 
-from editor.methods.quick_fill.pyramid import Colour, Indices, Mask
+from editor.arrays import Mask
+from editor.methods.quick_fill.pyramid import Colour, Indices
 from editor.requests.reports import Progress, Report
 
 DIRECT_UNKNOWNS = 15_000  # above, a factorisation takes noticeably long

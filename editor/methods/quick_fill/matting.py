@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.methods.quick_fill.pyramid import Colour, Mask
-
-Map = NDArray[np.float32]
+from editor.arrays import Map, Mask
+from editor.methods.quick_fill.pyramid import Colour
 
 RADIUS = 5.0  # of the guided filter, and the other lengths below, in pixels of a picture of 512
 EPSILON = 1e-4

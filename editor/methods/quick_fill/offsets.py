@@ -10,7 +10,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
-from editor.methods.quick_fill.pyramid import Indices, Level, Mask, to_float
+from editor.arrays import Mask
+from editor.methods.quick_fill.pyramid import Indices, Level, to_float
 
 Offsets = NDArray[np.intp]  # (K, 2): (rows, columns) from a hole pixel to where it is copied from
 

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.arrays import Mask
 from editor.errors import NotFinite
 from editor.requests.reports import Progress, Report
 
 Colour = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
 CUT_PIXELS = 4000  # the labelling is solved where the hole has at most this many pixels; finer gives better seams

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from editor.requests.method_settings import MethodSettings
+from editor.requests.method_settings import MethodSettings, Use
 from editor.requests.settings_fields import Label, Range
 
 
 @dataclass(frozen=True, slots=True)
 class QuickFillSettings(MethodSettings):
     """Quick fill: shift-map graph cuts and Poisson fusion; no model (see `editor.methods.quick_fill`)."""
+
+    uses: ClassVar[frozenset[Use]] = frozenset({Use.EXEMPLARS, Use.ITEMS})
 
     fill: Annotated[
         Literal["auto", "texture", "smooth"],

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import splu
 
+from editor.arrays import Mask
 from editor.geometry import Rect
 from editor.methods.quick_fill.linear import MAX_RELAXED, System, relax, sides
-from editor.methods.quick_fill.pyramid import Colour, Level, Mask, to_float
+from editor.methods.quick_fill.pyramid import Colour, Level, to_float
 from editor.requests.reports import Progress, Report, subprogress
 
 TENSION = 0.02  # pulls the plate towards a membrane, so that it does not overshoot where the hole touches the frame

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.methods.quick_fill.pyramid import Colour, Mask
+from editor.arrays import Mask
+from editor.methods.quick_fill.pyramid import Colour
 
 MOST_LIGHT, MOST_COLOUR = 18.0, 10.0
 CONTRAST = (0.75, 1.33)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.dev.bench import Result, diffusion, gpu, random_models, run
+from app.dev.bench import Result, attention, diffusion, gpu, random_models, run
 from app.dev.bench.diffusion_edits import load_model, make_edit, outcome, run_stock, spot, steps_of, whole_edit
 from editor.document.document import Document
 from editor.document.layer import Layer
@@ -80,18 +80,8 @@ def test_every_benchmark_is_where_the_table_says(name: str) -> None:
     assert callable(getattr(import_module(module), function))
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("kind", random_models.KINDS)
-def test_random_models_are_models_to_the_program_and_to_diffusers(
-    kind: random_models.Kind, one_thread: None, tmp_path: Path
-) -> None:
+def test_random_models_are_models_to_the_program_and_to_diffusers(kind: random_models.Kind, tmp_path: Path) -> None:
     """Loaded as any other, and both sides of a comparison run through the same network as often."""
     side = random_models.SIDES[kind]["tiny"]
     model = load_model(random_models.write(tmp_path, kind, "tiny", torch.float32), kind, side)
@@ -121,7 +111,7 @@ def test_the_full_sizes_are_those_of_the_published_models() -> None:
     assert counts == {"sd": 859_520_964, "sdxl": 2_567_463_684, "kandinsky": 1_253_057_288}
 
 
-def test_an_edit_of_a_large_picture_touches_only_its_region(one_thread: None, tmp_path: Path) -> None:
+def test_an_edit_of_a_large_picture_touches_only_its_region(tmp_path: Path) -> None:
     """From the button to the new layer: no array is made that has a number for every pixel of the picture."""
     model = load_model(random_models.write(tmp_path, "sd", "tiny", torch.float32), "sd", 64)
     size = Size(6000, 4000)
@@ -157,8 +147,9 @@ def test_an_edit_of_a_large_picture_touches_only_its_region(one_thread: None, tm
         ),
     ],
 )
+@pytest.mark.slow
 def test_the_benchmarks_of_pixels_measure_tiny_models_too(
-    benchmark: str, less: dict[str, Any], names: set[str], one_thread: None, qapp: object
+    benchmark: str, less: dict[str, Any], names: set[str], qapp: object
 ) -> None:
     """What they say of tiny models means nothing; that they say it in time and in numbers does."""
     results = list(getattr(diffusion, benchmark)("tiny", **less))
@@ -168,9 +159,15 @@ def test_the_benchmarks_of_pixels_measure_tiny_models_too(
     assert all(each.value > 0 for each in results if each.unit in ("×", "steps"))
 
 
-def test_the_table_of_a_graphics_card_is_drawn_on_the_processor_too(
-    one_thread: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_attention_control_costs_is_measured() -> None:
+    results = list(attention.attention("tiny", steps=4))
+    assert [result.bar for result in results if result.name.endswith("a control that does nothing")] == [2.0] * 3
+    assert len(results) == 9
+    assert all(np.isfinite(result.value) for result in results)
+
+
+@pytest.mark.slow
+def test_the_table_of_a_graphics_card_is_drawn_on_the_processor_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "REGION_SIDES", (256, 512))
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module: None)  # that needs a compiler, and minutes
     results = {each.name: each for each in gpu.table("sd", "tiny", ("float32",), steps=3, rounds=1)}

@@ -12,9 +12,7 @@ from app.dev.bench import run
 from app.dev.bench.practice import comparisons, figures, interval_of, overlap, table
 from app.dev.practice.gates import Measured, Measures
 from app.dev.practice.plan import GATES
-from tests.app.practice_model import write_untrained
-
-pytestmark = pytest.mark.usefixtures("one_thread")
+from tests.support.untrained_model import write_untrained
 
 
 def reads(part: float, scenes: int = 400, seed: int = 1) -> Measured:
@@ -60,6 +58,7 @@ def test_missed_gates_and_intervals_apart_are_named(tmp_path: Path) -> None:
     assert bars["text to picture, wrong thing"].ok is False
 
 
+@pytest.mark.slow
 def test_folders_are_measured_and_written(tmp_path: Path) -> None:
     one, two = write_untrained(tmp_path / "one"), write_untrained(tmp_path / "two")
     file = tmp_path / "practice.json"

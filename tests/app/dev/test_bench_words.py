@@ -29,7 +29,7 @@ def test_truth_and_source_differ_and_the_words_are_of_the_region(kind: str) -> N
         assert thin(case.region.astype(np.float32), WORKING)
 
 
-def test_the_truth_is_right_and_the_source_is_not(one_thread: None) -> None:
+def test_the_truth_is_right_and_the_source_is_not() -> None:
     stage = Stage.load(MODELS, steps=2, guidance_scale=1.0, exemplar_strength=0.6, settings=PixelsSettings(feather=0.0))
     world = World()
     for kind in ("replace", "add", "remove"):
@@ -41,9 +41,8 @@ def test_the_truth_is_right_and_the_source_is_not(one_thread: None) -> None:
         assert not any(wrong)
 
 
-def test_it_writes_figures_tables_and_a_sheet(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread: None
-) -> None:
+@pytest.mark.slow
+def test_it_writes_figures_tables_and_a_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {name: tmp_path / f"words.{name}" for name in ("json", "md", "png")}
     options = ["--scenes", "2", "--steps", "2", "--candidates", "2", "--kinds", "replace", "thin"]
     assert (

@@ -16,10 +16,9 @@ from app.dev.bench.truth_methods import METHODS, Stage, mean_fill, pictures_of, 
 from app.dev.bench.truth_pairs import pair
 from app.dev.practice.world import World
 from editor.methods.pixels.settings import PixelsSettings
-from tests.app.practice_model import write_untrained
+from tests.support.untrained_model import write_untrained
 
 pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
     # diffusers' schedulers and numpy 2
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]

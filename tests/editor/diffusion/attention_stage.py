@@ -10,7 +10,7 @@ from typing import Any, Literal
 import diffusers
 import torch
 
-from tests import tiny
+from tests.support import tiny_models
 
 Network = Literal["sd", "sdxl", "kandinsky", "sd3"]
 NETWORKS: tuple[Network, ...] = ("sd", "sdxl", "kandinsky", "sd3")
@@ -22,13 +22,13 @@ Edit = Callable[[str, torch.Tensor], torch.Tensor]
 
 def network(kind: Network, seed: int = 0) -> Any:
     """One with random weights, in which no two widths are alike by accident."""
-    with tiny.seeded(seed):
+    with tiny_models.seeded(seed):
         if kind == "sd":
-            return tiny.unet(cross_attention_dim=12).eval()
+            return tiny_models.unet(cross_attention_dim=12).eval()
         if kind == "sdxl":
-            return tiny.unet_xl(cross_attention_dim=20, ids=6).eval()
+            return tiny_models.unet_xl(cross_attention_dim=20, ids=6).eval()
         if kind == "kandinsky":
-            return tiny.kandinsky_unet().eval()
+            return tiny_models.kandinsky_unet().eval()
         return diffusers.SD3Transformer2DModel(
             sample_size=16,
             patch_size=2,
@@ -107,7 +107,9 @@ class PlainProcessor:
         if attn.norm_q is not None:
             query, key = attn.norm_q(query), attn.norm_k(key)
         if joint:
-            more_keys, more_values = (self.heads(attn, each(text)) for each in (attn.add_k_proj, attn.add_v_proj))
+            more_keys, more_values = (
+                self.heads(attn, projection(text)) for projection in (attn.add_k_proj, attn.add_v_proj)
+            )
             if getattr(attn, "add_q_proj", None) is None:
                 key, value = torch.cat([more_keys, key], 2), torch.cat([more_values, value], 2)
             else:

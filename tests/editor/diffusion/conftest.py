@@ -1,46 +1,34 @@
-"""Tiny models, made once for all tests; other folders import these fixtures into a conftest of their own."""
+"""Folders of tiny models, each by a fixture of its own; other folders import these fixtures into a conftest of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-
-from tests import tiny
-
-
-@pytest.fixture(autouse=True)
-def torch_threads() -> Iterator[None]:
-    """One thread: tiny networks only lose by more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
-def sd_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.stable_diffusion(tmp_path_factory.mktemp("models") / "tiny-sd")
+def sd_folder(tiny_folder: Callable[[str], Path]) -> Path:
+    return tiny_folder("sd")
 
 
 @pytest.fixture(scope="session")
-def sd_v_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.stable_diffusion(tmp_path_factory.mktemp("models") / "tiny-sd-v", "v_prediction")
+def sd_v_folder(tiny_folder: Callable[[str], Path]) -> Path:
+    return tiny_folder("sd_v")
 
 
 @pytest.fixture(scope="session")
-def sdxl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.stable_diffusion_xl(tmp_path_factory.mktemp("models") / "tiny-sdxl")
+def sdxl_folder(tiny_folder: Callable[[str], Path]) -> Path:
+    return tiny_folder("sdxl")
 
 
 @pytest.fixture(scope="session")
-def refiner_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.stable_diffusion_xl_refiner(tmp_path_factory.mktemp("models") / "tiny-sdxl-refiner")
+def refiner_folder(tiny_folder: Callable[[str], Path]) -> Path:
+    return tiny_folder("refiner")
 
 
 @pytest.fixture(scope="session")
-def kandinsky_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def kandinsky_folder(tiny_folder: Callable[[str], Path]) -> Path:
     """The decoder; the prior lies beside it."""
-    return tiny.kandinsky(tmp_path_factory.mktemp("models"))
+    return tiny_folder("kandinsky")

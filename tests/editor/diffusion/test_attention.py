@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from editor.diffusion.attention.control import AttentionControl, attention_probabilities, begin
+from editor.diffusion.attention.label_grid import labels_on_grid
 from editor.diffusion.attention.operations import (
     SHARED,
     Group,
@@ -21,10 +22,8 @@ from editor.diffusion.attention.operations import (
     ValueInput,
     only,
 )
-from editor.diffusion.attention.partition import labels_on_grid
-from editor.diffusion.attention.sites import Call, Rows, Site
+from editor.diffusion.attention.sites import BatchLayout, Call, Site
 from editor.errors import OutOfMemory
-from tests import tiny
 from tests.editor.diffusion.attention_stage import (
     NETWORKS,
     SIZE,
@@ -38,8 +37,9 @@ from tests.editor.diffusion.attention_stage import (
     weights,
     written_out,
 )
+from tests.support import tiny_models
 
-GUIDED = Rows(("negative", "positive"), ("source", "target"))
+GUIDED = BatchLayout(("negative", "positive"), ("source", "target"))
 BY_ITSELF = Replace(compute=lambda call, own, source: own)
 # The left part of the picture is item 0, the right part item 1; the last token belongs to both.
 LABELS = np.zeros((80, 48), np.int16)
@@ -54,7 +54,7 @@ def no_gradients(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def controlled(
-    net: Any, operations: Any, given: Any, rows: Rows | None = None, step: int | None = None
+    net: Any, operations: Any, given: Any, rows: BatchLayout | None = None, step: int | None = None
 ) -> torch.Tensor:
     control = AttentionControl(net, operations, rows)
     control.begin(step)
@@ -166,7 +166,7 @@ def test_sites_of_joint_attention() -> None:
 
 
 def test_text_first_in_flux() -> None:
-    with tiny.seeded(0):
+    with tiny_models.seeded(0):
         net = diffusers.FluxTransformer2DModel(
             patch_size=1,
             in_channels=4,
@@ -204,6 +204,38 @@ def test_text_first_in_flux() -> None:
     assert (spans.text_keys, spans.image_queries) == (slice(0, TOKENS), slice(TOKENS, 22))
     given["encoder_hidden_states"] = text
     assert torch.allclose(controlled_on((5, 3), net, BY_ITSELF, given), predicted(net, given), atol=1e-5)
+
+
+def test_padding_of_the_text_stays_unread_in_qwen_image() -> None:
+    """Its processor takes arguments that diffusers hands only to processors which name them."""
+    with tiny_models.seeded(0):
+        net = diffusers.QwenImageTransformer2DModel(
+            patch_size=2,
+            in_channels=16,
+            out_channels=4,
+            num_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=12,
+            axes_dims_rope=(4, 6, 6),
+        ).eval()
+    generator = torch.Generator().manual_seed(0)
+    given = {
+        "hidden_states": torch.randn(2, 15, 16, generator=generator),
+        "encoder_hidden_states": torch.randn(2, TOKENS, 12, generator=generator),
+        "encoder_hidden_states_mask": torch.tensor([[1] * 7, [1] * 5 + [0] * 2]),
+        "timestep": torch.tensor([0.5, 0.5]),
+        "img_shapes": [[(1, 5, 3)]] * 2,
+    }
+    record = Record()
+    with AttentionControl(net, [record, BY_ITSELF], grid=(5, 3)):
+        output = predicted(net, given)
+    assert torch.allclose(output, predicted(net, given), atol=1e-5)
+    for kept in record.maps.values():
+        assert kept.shape == (2, 15, TOKENS)
+        assert (kept[0] > 0).all()
+        assert (kept[1, :, :5] > 0).all()
+        assert (kept[1, :, 5:] == 0).all()
 
 
 @pytest.mark.parametrize("kind", WITH_TEXT)
@@ -365,13 +397,16 @@ def test_an_items_prompt_reaches_its_own_cells_of_a_layer_only() -> None:
 def test_grouped_and_ungrouped_rows_of_different_length_share_a_batch() -> None:
     """The negative prompt has 4 tokens and is filled up with whatever; nobody may read that."""
     net, given = network("sd"), inputs("sd", 2)
-    alone = {name: each[:1] if isinstance(each, torch.Tensor) and each.dim() else each for name, each in given.items()}
+    alone = {
+        name: tensor[:1] if isinstance(tensor, torch.Tensor) and tensor.dim() else tensor
+        for name, tensor in given.items()
+    }
     alone["encoder_hidden_states"] = alone["encoder_hidden_states"][:, :4]
     group = Group(labels=LABELS, owners=OWNERS, branch="positive", other_tokens=4)
-    output = controlled(net, group, given, Rows(("negative", "positive")))
+    output = controlled(net, group, given, BatchLayout(("negative", "positive")))
     assert torch.allclose(output[:1], predicted(net, alone), atol=1e-5)
     given["encoder_hidden_states"][0, 4:] = 50.0
-    assert torch.equal(controlled(net, group, given, Rows(("negative", "positive"))), output)
+    assert torch.equal(controlled(net, group, given, BatchLayout(("negative", "positive"))), output)
 
 
 def test_items_without_a_token_are_refused() -> None:
@@ -396,18 +431,18 @@ def test_values_have_an_input_of_their_own(kind: Network) -> None:
         return 1.5 * context + 0.5
 
     hooks = [
-        each.register_forward_hook(
+        projection.register_forward_hook(
             lambda module, args, output: torch.cat(
                 [output[:1], torch.nn.functional.linear(1.5 * args[0][1:] + 0.5, module.weight, module.bias)]
             )
         )
-        for each in linear
+        for projection in linear
     ]
     wanted = predicted(net, given)
     for hook in hooks:
         hook.remove()
     values = ValueInput(compute=other, role="target")
-    output = controlled(net, values, given, Rows(roles=("source", "target")))
+    output = controlled(net, values, given, BatchLayout(roles=("source", "target")))
     assert torch.allclose(output, wanted, atol=1e-5)
     assert not torch.allclose(output[1], predicted(net, given)[1], atol=1e-4)
 
@@ -424,19 +459,19 @@ def test_operations_act_in_order() -> None:
 
 def test_mean_over_evaluations_and_over_sites() -> None:
     net = network("sd")
-    each = Record(where=only("cross", max_tokens=15))
+    by_step = Record(where=only("cross", max_tokens=15))
     mean = Record(where=only("cross", max_tokens=15), over_steps="mean")
-    with AttentionControl(net, [each, mean]) as control:
+    with AttentionControl(net, [by_step, mean]) as control:
         for step in range(3):
             control.begin(step)
             predicted(net, inputs("sd", seed=step))
-    (name,) = each.sites
-    expected = torch.stack([each.maps[step, name] for step in range(3)]).mean(0)
+    (name,) = by_step.sites
+    expected = torch.stack([by_step.maps[step, name] for step in range(3)]).mean(0)
     assert torch.allclose(mean.maps[None, name], expected, atol=1e-6)
-    assert torch.equal(each.mean(step=1), each.maps[1, name])
-    assert each.bytes == 3 * 2 * 15 * TOKENS * 4
-    assert mean.bytes == each.bytes / 3
-    assert each.maps[2, name].untyped_storage().nbytes() == each.bytes / 3  # nothing larger is kept alive
+    assert torch.equal(by_step.mean(step=1), by_step.maps[1, name])
+    assert by_step.bytes == 3 * 2 * 15 * TOKENS * 4
+    assert mean.bytes == by_step.bytes / 3
+    assert by_step.maps[2, name].untyped_storage().nbytes() == by_step.bytes / 3  # nothing larger is kept alive
 
 
 def test_record_of_some_rows() -> None:
@@ -510,6 +545,26 @@ def test_processors_are_put_back_after_success_error_and_cancel(kind: Network) -
     assert same()
 
 
+class WithWeights(torch.nn.Module):
+    """A processor that is a part of the network, as those with adapters are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = diffusers.models.attention_processor.AttnProcessor2_0()
+
+    def forward(self, *given: Any, **named: Any) -> Any:
+        return self.own(*given, **named)
+
+
+def test_processors_that_are_modules_are_put_back_into_their_place() -> None:
+    net, given = network("sd"), inputs("sd")
+    net.set_attn_processor({name: WithWeights() for name in net.attn_processors})
+    before, modules = processors(net), [name for name, _ in net.named_modules()]
+    assert torch.allclose(controlled(net, BY_ITSELF, given), predicted(net, given), atol=1e-5)
+    assert processors(net) == before
+    assert [name for name, _ in net.named_modules()] == modules
+
+
 def test_a_control_may_be_entered_again_but_not_twice() -> None:
     net, given, record = network("sd"), inputs("sd"), Record()
     control = AttentionControl(net, record)
@@ -532,7 +587,7 @@ def test_the_step_comes_from_whoever_calls_the_network() -> None:
     net, record = network("sd"), Record(where=only("cross"), branch="positive")
     begin(net, 4)  # nobody listens
     with AttentionControl(net, record):
-        begin(net, 7, Rows(("negative", "positive")))
+        begin(net, 7, BatchLayout(("negative", "positive")))
         predicted(net, inputs("sd", 4))
     assert {step for step, _ in record.maps} == {7}
     assert {len(kept) for kept in record.maps.values()} == {2}
@@ -543,8 +598,8 @@ def test_a_batch_that_is_laid_out_otherwise_is_refused() -> None:
     assert GUIDED.select(4, "positive") == (2, 3)
     assert GUIDED.select(4, role="target") == (1, 3)
     assert GUIDED.select(4, "image") == ()
-    assert Rows(("negative", "positive")).select(6, "positive") == (3, 4, 5)
-    for rows, batch in ((GUIDED, 2), (GUIDED, 6), (Rows(("a", "b")), 3)):
+    assert BatchLayout(("negative", "positive")).select(6, "positive") == (3, 4, 5)
+    for rows, batch in ((GUIDED, 2), (GUIDED, 6), (BatchLayout(("a", "b")), 3)):
         with pytest.raises(ValueError, match="batch of"):
             rows.select(batch)
     with pytest.raises(ValueError, match="no picture is called"):
@@ -578,7 +633,11 @@ def test_gradients_flow_through_recorded_probabilities() -> None:
     def by_equation(arguments: Any) -> torch.Tensor:
         kept = recorded(net, arguments)
         return sum(
-            (each.square().mean() for name, each in kept.items() if name.startswith("up") and name.endswith("attn2")),
+            (
+                probabilities.square().mean()
+                for name, probabilities in kept.items()
+                if name.startswith("up") and name.endswith("attn2")
+            ),
             torch.zeros(()),
         )
 
@@ -610,7 +669,9 @@ def test_checkpointed_blocks_run_under_control_on_the_way_back_too(kind: Network
 
 def test_half_precision_networks_keep_their_precision() -> None:
     net, given = network("sd").to(torch.bfloat16), inputs("sd")
-    given = {name: each.to(torch.bfloat16) if each.is_floating_point() else each for name, each in given.items()}
+    given = {
+        name: tensor.to(torch.bfloat16) if tensor.is_floating_point() else tensor for name, tensor in given.items()
+    }
     record = Record()
     output = controlled(net, record, given)
     assert output.dtype == torch.bfloat16

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from editor.diffusion.blending import LatentBlend
 from editor.diffusion.schedule import Schedule
-from tests.editor.strategies import quick
+from tests.support.strategies import quick
 
 STEPS = 6
 

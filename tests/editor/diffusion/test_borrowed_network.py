@@ -12,7 +12,7 @@ from accelerate import cpu_offload, cpu_offload_with_hook
 
 from editor.diffusion.adaptation import Lora
 from editor.diffusion.attention.operations import Record, Replace, only
-from editor.diffusion.attention.sites import Rows
+from editor.diffusion.attention.sites import BatchLayout
 from editor.diffusion.backend import Backend, Embeddings
 from editor.diffusion.denoise import denoise
 from editor.diffusion.evaluation import during, evaluated
@@ -24,12 +24,12 @@ from editor.diffusion.stable_diffusion_xl import StableDiffusionXL
 from editor.errors import ModelUnavailable
 from editor.geometry import Size
 from editor.requests.reports import outcome_of
-from tests.editor.diffusion.bench import fingerprint, free, info, pipeline
+from tests.support.diffusion import fingerprint, free, info, pipeline
 
 # diffusers turns a tensor into an array in a way that newer versions of numpy announce to end.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-GUIDED = Rows(("negative", "positive"), ("source", "target"))
+GUIDED = BatchLayout(("negative", "positive"), ("source", "target"))
 Load = Callable[[], tuple[Backend, tuple[Any, ...]]]
 
 

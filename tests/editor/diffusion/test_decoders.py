@@ -12,7 +12,7 @@ import torch
 from editor.diffusion.networks import from_network
 from editor.diffusion.stable_diffusion import StableDiffusion
 from tests.editor.methods.conftest import models  # noqa: F401
-from tests.editor.methods.pixels_stage import MODELS, Model
+from tests.support.pixels_cases import MODELS, Model
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 Models = Callable[[str], Model]

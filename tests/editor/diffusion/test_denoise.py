@@ -15,9 +15,10 @@ from editor.diffusion.denoise import MAX_RELEASED, Sampled, denoise
 from editor.diffusion.schedule import SAMPLERS, Schedule
 from editor.diffusion.step import Step
 from editor.geometry import Rect
-from editor.requests.edit_request import Sampler
-from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports
-from tests.editor.diffusion.bench import at
+from editor.requests.reports import Preview, Progress, Report, Reports
+from editor.requests.samplers import Sampler
+from tests.support.diffusion import at
+from tests.support.reports import drive
 
 # diffusers turns a tensor into an array in a way that newer versions of numpy announce to end.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -62,14 +63,7 @@ class _Net:
 
 def _driven(reports: Reports[Sampled], finish_at: int | None = None) -> tuple[Sampled, list[Report]]:
     seen: list[Report] = []
-    try:
-        report = next(reports)
-        while True:
-            seen.append(report)
-            report = reports.throw(FinishEarly()) if len(seen) - 1 == finish_at else next(reports)
-    except StopIteration as stop:
-        sampled: Sampled = stop.value
-        return sampled, seen
+    return drive(reports, seen, finish_at=finish_at), seen
 
 
 def _run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +21,7 @@ from editor.diffusion.denoise import denoise
 from editor.diffusion.finite import Watch, diagnosed
 from editor.diffusion.loading import load
 from editor.diffusion.optimise import minimise
-from editor.diffusion.ranking import Eye, Ranker
+from editor.diffusion.ranking import ClipPreprocess, ClipScorer
 from editor.diffusion.schedule import Schedule
 from editor.diffusion.step import Step
 from editor.diffusion.widening import Widening, full_precision
@@ -31,10 +30,9 @@ from editor.geometry import Rect, Size
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
 from editor.models.rankers import RankerInfo
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import FinishEarly, Preview, Progress, Reports, outcome_of
-from tests import tiny
-from tests.editor.diffusion.bench import free, picture
+from editor.requests.samplers import Sampler
+from tests.support.diffusion import free, picture
 
 # diffusers' schedulers hand tensors to numpy in the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -45,21 +43,10 @@ SIDE = 64
 Loaded = Callable[..., Backend]
 
 
-@pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    top = tmp_path_factory.mktemp("models")
-    makers: dict[str, Callable[[Path], Path]] = {
-        "sd": tiny.stable_diffusion,
-        "sdxl": tiny.stable_diffusion_xl,
-        "kandinsky": tiny.kandinsky,
-    }
-    return cache(lambda name: makers[name](top / name))
-
-
 @pytest.fixture
-def loaded(folders: Callable[[str], Path]) -> Loaded:
+def loaded(tiny_folder: Callable[[str], Path]) -> Loaded:
     """A model of one's own, by name, to be harmed."""
-    return lambda name, fit=PLAIN: outcome_of(load(inspect(folders(name)), fit))
+    return lambda name, fit=PLAIN: outcome_of(load(inspect(tiny_folder(name)), fit))
 
 
 def part(backend: Any, name: str) -> Any:
@@ -450,7 +437,7 @@ def test_learning_that_leads_nowhere_ends_at_once() -> None:
         return (weight * (NAN if len(calls) == 3 else 1.0)).sum()
 
     with pytest.raises(NotFinite, match="Learning the surroundings"):
-        outcome_of(minimise(loss, [weight.requires_grad_()], 10, 0.1, doing="Learning"))
+        outcome_of(minimise(loss, lambda: torch.optim.Adam([weight.requires_grad_()], lr=0.1), 10, doing="Learning"))
     assert len(calls) == 3
 
 
@@ -483,7 +470,7 @@ def test_opinions_that_are_no_numbers_rank_nothing() -> None:
     region = np.ones((8, 8), np.float32)
 
     def match(opinions: list[float]) -> Any:
-        ranker = Ranker(RankerInfo("clip", "clip", Path("clip")), _Clip(opinions), _Words(), Eye(8))
+        ranker = ClipScorer(RankerInfo("clip", "clip", Path("clip")), _Clip(opinions), _Words(), ClipPreprocess(8))
         return ranker.match([seen], seen, region, "a boat", "crop")
 
     assert math.isfinite(match([0.5, 0.2])[0].similarity)

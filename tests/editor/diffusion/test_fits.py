@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from editor.diffusion.fits import FitStore, content_key
+from editor.content_key import content_key
+from editor.diffusion.fits import FitStore
 
 TENSORS = {"image": torch.arange(12.0).reshape(3, 4), "count": torch.tensor([7])}
 

@@ -16,8 +16,8 @@ from editor.diffusion.schedule import Schedule
 from editor.diffusion.step import Step
 from editor.errors import InvalidRequest
 from editor.requests.reports import outcome_of
-from tests.editor.diffusion.bench import free, picture, planes
-from tests.tiny import seeded
+from tests.support.diffusion import free, picture, planes
+from tests.support.tiny_models import seeded
 
 STEPS = 10
 DYNAMIC: dict[str, Any] = {"use_dynamic_shifting": True, "shift": 1.0}

@@ -11,7 +11,7 @@ from editor.diffusion.backend import Embeddings
 from editor.diffusion.guidance import Branch, Guidance, classifier_free, guided
 from editor.diffusion.step import Step
 from editor.models.info import ModelInfo
-from tests.editor.diffusion.bench import at
+from tests.support.diffusion import at
 
 
 class _Recorded:

@@ -17,16 +17,16 @@ import transformers
 
 from editor.diffusion import loading
 from editor.diffusion.loading import load_pipelines, network_of, tokenizer_of, understood
-from editor.diffusion.ranking import Ranker
+from editor.diffusion.ranking import ClipScorer
 from editor.errors import ModelUnavailable
 from editor.models.components import PARTS, cleaned
 from editor.models.headers import Damaged
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
 from editor.models.rankers import inspect_ranker
-from tests import tiny
-from tests.alarm import time_limit
-from tests.clip_folders import clip_folder
+from tests.support.alarm import time_limit
+from tests.support.clip_folders import clip_folder
+from tests.support.reports import drive
 
 PLAIN = Fit(Plan("cpu", "float32", "float32"), 0, 0)
 STEERING: dict[str, Any] = {
@@ -77,8 +77,8 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.stable_diffusion(tmp_path_factory.mktemp("models") / "sound")
+def sound(tiny_folder: Callable[[str], Path]) -> Path:
+    return tiny_folder("sd")
 
 
 @pytest.fixture
@@ -94,12 +94,7 @@ def change(file: Path, **fields: Any) -> None:
 def load(folder: Path) -> Any:
     info = inspect(folder)
     assert info.usable, info.problem
-    reports = load_pipelines(info, PLAIN)
-    while True:
-        try:
-            next(reports)
-        except StopIteration as stop:
-            return stop.value[0]
+    return drive(load_pipelines(info, PLAIN))[0]
 
 
 def weights(pipeline: Any) -> dict[str, torch.Tensor]:
@@ -288,7 +283,7 @@ def test_a_network_far_larger_than_its_weights_takes_no_memory(
 
 def test_a_ranking_model_is_no_better_trusted(tmp_path: Path) -> None:
     folder = clip_folder(tmp_path / "clip", prepare={"image_mean": [10**400, 0, 0], "resample": {}})
-    before = Ranker.load(inspect_ranker(folder), "cpu")
+    before = ClipScorer.load(inspect_ranker(folder), "cpu")
     change(folder / "config.json", **{**STEERING, "text_config": None, "vision_config": None})
     settings = json.loads((clip_folder(tmp_path / "other") / "config.json").read_text())
     change(
@@ -297,7 +292,7 @@ def test_a_ranking_model_is_no_better_trusted(tmp_path: Path) -> None:
         vision_config=settings["vision_config"] | STEERING,
     )
     (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "owner/x"}))
-    after = Ranker.load(inspect_ranker(folder), "cpu")
+    after = ClipScorer.load(inspect_ranker(folder), "cpu")
     left, right = before._network.state_dict(), after._network.state_dict()
     assert all(torch.equal(each, right[key]) for key, each in left.items())
     change(folder / "config.json", vision_config=settings["vision_config"] | {"num_hidden_layers": 10**6})

@@ -17,9 +17,9 @@ from editor.diffusion.kandinsky import Kandinsky
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import SAMPLERS
 from editor.geometry import Size
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import Progress, outcome_of
-from tests.editor.diffusion.bench import (
+from editor.requests.samplers import Sampler
+from tests.support.diffusion import (
     assert_same_calls,
     at,
     fingerprint,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,46 +22,29 @@ from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan, fit
 from editor.requests.reports import Progress
-from tests import tiny
-from tests.editor.diffusion.checkpoints import save_single
+from tests.support import tiny_models
+from tests.support.checkpoints import save_single
+from tests.support.reports import drive
 
 T = TypeVar("T")
 PLAIN = Fit(Plan("cpu", "float32", "float32"), 0, 0)
-MAKERS: dict[str, Callable[[Path], Path]] = {
-    "stable-diffusion": tiny.stable_diffusion,
-    "stable-diffusion-xl": tiny.stable_diffusion_xl,
-    "stable-diffusion-xl-refiner": tiny.stable_diffusion_xl_refiner,
-    "kandinsky-2.2": tiny.kandinsky,
+FAMILIES = {
+    "stable-diffusion": "sd",
+    "stable-diffusion-xl": "sdxl",
+    "stable-diffusion-xl-refiner": "refiner",
+    "kandinsky-2.2": "kandinsky",
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    top = tmp_path_factory.mktemp("models")
-    return {family: make(top / family) for family, make in MAKERS.items()}
+def folders(tiny_folder: Callable[[str], Path]) -> dict[str, Path]:
+    return {family: tiny_folder(name) for family, name in FAMILIES.items()}
 
 
 @pytest.fixture
 def broken(folders: dict[str, Path], tmp_path: Path) -> Path:
     """A copy of Stable Diffusion, to be damaged."""
     return Path(shutil.copytree(folders["stable-diffusion"], tmp_path / "toy"))
-
-
-def run(reports: Generator[Any, None, T]) -> T:
-    while True:
-        try:
-            next(reports)
-        except StopIteration as stop:
-            found: T = stop.value
-            return found
 
 
 def networks(pipeline: Any) -> dict[str, torch.nn.Module]:
@@ -73,20 +56,15 @@ def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
 
 
-@pytest.mark.parametrize("family", MAKERS)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_folder_is_loaded_part_by_part(family: str, folders: dict[str, Path]) -> None:
     info = inspect(folders[family])
     assert info.usable, info.problem
     assert info.family == family
     reports = load_pipelines(info, fit(info, this_device(), Size(128, 128)))
-    said = []
-    try:
-        while True:
-            report = next(reports)
-            assert isinstance(report, Progress)
-            said.append(report)
-    except StopIteration as stop:
-        pipelines = stop.value
+    said: list[Progress] = []
+    pipelines = drive(reports, said)
+    assert all(isinstance(report, Progress) for report in said)
     assert [each.fraction for each in said] == sorted({each.fraction for each in said})
     assert said[0].doing == "Loading the U-Net"
     held = {name: part for pipeline in pipelines for name, part in networks(pipeline).items()}
@@ -111,13 +89,13 @@ def test_a_folder_is_loaded_part_by_part(family: str, folders: dict[str, Path]) 
 def test_a_single_file_gives_the_same_networks(
     family: str, second: bool, folders: dict[str, Path], tmp_path: Path
 ) -> None:
-    (pipeline,) = run(load_pipelines(inspect(folders[family]), PLAIN))
+    (pipeline,) = drive(load_pipelines(inspect(folders[family]), PLAIN))
     file = save_single(tmp_path / "model.safetensors", pipeline.components, second)
     info = inspect(file)
     assert info.usable, info.problem
     assert info.family == family
     assert info.prediction == ("v_prediction" if second else "epsilon")
-    (single,) = run(load_pipelines(info, PLAIN, folders[family]))
+    (single,) = drive(load_pipelines(info, PLAIN, folders[family]))
     assert single.scheduler.config.prediction_type == info.prediction
     mine, theirs = networks(single), networks(pipeline)
     assert mine.keys() == theirs.keys()
@@ -125,12 +103,13 @@ def test_a_single_file_gives_the_same_networks(
         assert same(mine[name], theirs[name]), name
 
 
+@pytest.mark.logs
 def test_the_packaged_settings_are_those_of_the_published_networks(tmp_path: Path) -> None:
     """A single file is read with packaged settings unless told otherwise; widths that differ are said, not guessed."""
-    (pipeline,) = run(load_pipelines(inspect(tiny.stable_diffusion(tmp_path / "sd")), PLAIN))
+    (pipeline,) = drive(load_pipelines(inspect(tiny_models.stable_diffusion(tmp_path / "sd")), PLAIN))
     info = inspect(save_single(tmp_path / "model.safetensors", pipeline.components))
     with pytest.raises(ModelUnavailable, match="The U-Net of “model” cannot be loaded: its files do not fit together"):
-        run(load_pipelines(info, PLAIN))
+        drive(load_pipelines(info, PLAIN))
 
 
 def test_the_packaged_tokenizer_numbers_words_as_clip_does() -> None:
@@ -142,7 +121,7 @@ def test_the_packaged_tokenizer_numbers_words_as_clip_does() -> None:
 
 def test_precision_follows_the_plan_and_the_decoder_its_own(folders: dict[str, Path]) -> None:
     info = inspect(folders["stable-diffusion-xl"])
-    (pipeline,) = run(load_pipelines(info, Fit(Plan("cpu", "float16", "float32"), 0, 0)))
+    (pipeline,) = drive(load_pipelines(info, Fit(Plan("cpu", "float16", "float32"), 0, 0)))
     kinds = {name: next(iter(part.parameters())).dtype for name, part in networks(pipeline).items()}
     assert kinds == {
         "unet": torch.float16,
@@ -155,30 +134,30 @@ def test_precision_follows_the_plan_and_the_decoder_its_own(folders: dict[str, P
 def test_tiles_are_used_when_the_plan_says_so(folders: dict[str, Path]) -> None:
     info = inspect(folders["stable-diffusion"])
     for tiling in (False, True):
-        (pipeline,) = run(load_pipelines(info, Fit(Plan("cpu", "float32", "float32", tiling=tiling), 0, 0)))
+        (pipeline,) = drive(load_pipelines(info, Fit(Plan("cpu", "float32", "float32", tiling=tiling), 0, 0)))
         assert pipeline.vae.use_tiling is tiling
         assert pipeline.vae.use_slicing
 
 
 def test_a_variant_is_found(folders: dict[str, Path], tmp_path: Path) -> None:
-    (pipeline,) = run(load_pipelines(inspect(folders["stable-diffusion"]), PLAIN))
+    (pipeline,) = drive(load_pipelines(inspect(folders["stable-diffusion"]), PLAIN))
     pipeline.to(torch.float16).save_pretrained(tmp_path / "half", variant="fp16")
     info = inspect(tmp_path / "half")
     assert info.usable, info.problem
     assert {part.precision for part in info.parts} == {"float16"}
-    (half,) = run(load_pipelines(info, PLAIN))
+    (half,) = drive(load_pipelines(info, PLAIN))
     assert half.unet.dtype == torch.float32
     assert torch.equal(half.unet.conv_in.weight, pipeline.unet.conv_in.weight.float())
 
 
 def test_shards_are_put_together(folders: dict[str, Path], tmp_path: Path) -> None:
-    (pipeline,) = run(load_pipelines(inspect(folders["stable-diffusion"]), PLAIN))
+    (pipeline,) = drive(load_pipelines(inspect(folders["stable-diffusion"]), PLAIN))
     pipeline.save_pretrained(tmp_path / "parts", max_shard_size="100KB")
     assert len(list((tmp_path / "parts" / "unet").glob("*.safetensors"))) > 1
     info = inspect(tmp_path / "parts")
     assert info.usable, info.problem
     assert info.parts[0].parameters == inspect(folders["stable-diffusion"]).parts[0].parameters
-    (again,) = run(load_pipelines(info, PLAIN))
+    (again,) = drive(load_pipelines(info, PLAIN))
     assert same(again.unet, pipeline.unet)
 
 
@@ -207,15 +186,15 @@ def test_closing_between_two_parts_leaves_nothing_loaded(
 
 
 def test_v_prediction_reaches_the_scheduler(tmp_path: Path) -> None:
-    info = inspect(tiny.stable_diffusion(tmp_path / "v", "v_prediction"))
+    info = inspect(tiny_models.stable_diffusion(tmp_path / "v", "v_prediction"))
     assert info.prediction == "v_prediction"
-    (pipeline,) = run(load_pipelines(info, PLAIN))
+    (pipeline,) = drive(load_pipelines(info, PLAIN))
     assert pipeline.scheduler.config.prediction_type == "v_prediction"
 
 
 def fails(info: ModelInfo) -> ModelUnavailable:
     with pytest.raises(ModelUnavailable) as caught:
-        run(load_pipelines(info, PLAIN))
+        drive(load_pipelines(info, PLAIN))
     assert caught.value.advice
     assert caught.value.message.endswith(".")
     return caught.value
@@ -241,6 +220,7 @@ def test_a_file_that_was_cut_off_since_it_was_listed(broken: Path) -> None:
     assert said.advice == "Download the model again; what is there already is kept."
 
 
+@pytest.mark.logs
 def test_arrays_of_another_size(broken: Path) -> None:
     settings = broken / "unet" / "config.json"
     config = json.loads(settings.read_text())
@@ -267,6 +247,7 @@ def test_arrays_of_whole_numbers_are_no_weights(broken: Path) -> None:
     assert "U-Net" in info.problem
 
 
+@pytest.mark.logs
 def test_an_unknown_scheduler(broken: Path) -> None:
     settings = broken / "scheduler" / "scheduler_config.json"
     settings.write_text(json.dumps({**json.loads(settings.read_text()), "_class_name": "UNet2DConditionModel"}))
@@ -281,7 +262,7 @@ def test_memory_that_runs_out_while_loading(broken: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(loading._Folder, "network", full)
     with pytest.raises(OutOfMemory) as caught:
-        run(load_pipelines(inspect(broken), PLAIN))
+        drive(load_pipelines(inspect(broken), PLAIN))
     assert "smaller" in caught.value.advice
 
 
@@ -307,7 +288,7 @@ def test_offloading_is_asked_for_on_cards_only(folders: dict[str, Path], monkeyp
     info = inspect(folders["stable-diffusion"])
     for device in ("cuda", "cpu"):
         for placement in ("whole", "by_part", "by_layer"):
-            run(load_pipelines(info, Fit(Plan(device, "float32", "float32", placement), 0, 0)))
+            drive(load_pipelines(info, Fit(Plan(device, "float32", "float32", placement), 0, 0)))
     assert asked == ["cuda", "by part", "by layer", "cpu", "cpu", "cpu"]
 
 
@@ -318,10 +299,10 @@ def test_the_device_of_this_machine() -> None:
     assert device.kind in ("cuda", "mps", "cpu")
 
 
-@pytest.mark.parametrize("family", MAKERS)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_backend_is_lent_and_freed(family: str, folders: dict[str, Path]) -> None:
     info = inspect(folders[family])
-    backend = run(load(info, PLAIN))
+    backend = drive(load(info, PLAIN))
     assert backend.info is info
     held = [each for each in vars(backend).values() if hasattr(each, "components")]
     assert held

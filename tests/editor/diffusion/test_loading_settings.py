@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,43 +19,22 @@ from editor.errors import ModelUnavailable
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
 from editor.requests.reports import outcome_of
-from tests import tiny
-from tests.editor.diffusion.bench import picture, pipeline, planes
-from tests.editor.diffusion.checkpoints import save_single
+from tests.support.checkpoints import save_single
+from tests.support.diffusion import picture, pipeline, planes
 
 # diffusers' schedulers hand tensors to numpy in the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 PLAIN = Fit(Plan("cpu", "float32", "float32"), 0, 0)
 MEANS, DEVIATIONS = [-1.6574, 1.886, -1.383, 2.5155], [8.4927, 5.9022, 6.5498, 5.2299]  # of Playground 2.5
-MAKERS: dict[str, Callable[[Path], Path]] = {
-    "sd": tiny.stable_diffusion,
-    "sdxl": tiny.stable_diffusion_xl,
-    "refiner": tiny.stable_diffusion_xl_refiner,
-    "kandinsky": tiny.kandinsky,
-}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    top = tmp_path_factory.mktemp("models")
-    return cache(lambda name: MAKERS[name](top / name))
 
 
 @pytest.fixture
-def copied(made: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
+def copied(tiny_folder: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
     """A copy of a model, to be changed; of Kandinsky with its prior beside it."""
 
     def copy(name: str) -> Path:
-        of = made(name)
+        of = tiny_folder(name)
         whole = of.parent if name == "kandinsky" else of
         found = Path(shutil.copytree(whole, tmp_path / name))
         return found / "decoder" if name == "kandinsky" else found
@@ -144,21 +122,21 @@ def test_a_vae_without_its_outer_convolutions(copied: Callable[[str], Path]) -> 
 # Noise
 
 
-def single(made: Callable[[str], Path], path: Path, name: str = "sdxl", **keys: Any) -> Path:
+def single(tiny_folder: Callable[[str], Path], path: Path, name: str = "sdxl", **keys: Any) -> Path:
     """A model in one file, with further arrays."""
-    file = save_single(path, assembled(made(name)).components)
+    file = save_single(path, assembled(tiny_folder(name)).components)
     save_file({**load_file(file), **keys}, file, {"format": "pt"})
     return file
 
 
 @pytest.mark.parametrize("sampler", ["", "euler_a", "ddim", "dpmpp_2m", "unipc"])
-def test_a_file_of_pure_noise_is_sampled_so(made: Callable[[str], Path], tmp_path: Path, sampler: Any) -> None:
+def test_a_file_of_pure_noise_is_sampled_so(tiny_folder: Callable[[str], Path], tmp_path: Path, sampler: Any) -> None:
     """As a folder that says it: from the very last level, in the v that belongs to it."""
     marks: dict[str, Any] = {"v_pred": torch.zeros(1), "ztsnr": torch.zeros(1)}
-    own = assembled(single(made, tmp_path / "m.safetensors", **marks), made("sdxl")).scheduler
+    own = assembled(single(tiny_folder, tmp_path / "m.safetensors", **marks), tiny_folder("sdxl")).scheduler
     wanted = diffusers.EulerDiscreteScheduler.from_config(
         {
-            **json.loads((made("sdxl") / "scheduler" / "scheduler_config.json").read_text()),
+            **json.loads((tiny_folder("sdxl") / "scheduler" / "scheduler_config.json").read_text()),
             "prediction_type": "v_prediction",
             "rescale_betas_zero_snr": True,
             "timestep_spacing": "trailing",
@@ -170,7 +148,9 @@ def test_a_file_of_pure_noise_is_sampled_so(made: Callable[[str], Path], tmp_pat
     assert mine.levels == theirs.levels
     shown = mine.noised(torch.ones(1), torch.zeros(1), 0) / mine.noised(torch.ones(1), torch.ones(1), 0)
     assert float(shown) < 1e-3  # of the picture is left
-    plain = assembled(single(made, tmp_path / "p.safetensors", v_pred=torch.zeros(1)), made("sdxl")).scheduler
+    plain = assembled(
+        single(tiny_folder, tmp_path / "p.safetensors", v_pred=torch.zeros(1)), tiny_folder("sdxl")
+    ).scheduler
     assert plain.config.prediction_type == "v_prediction"
     assert not plain.config.rescale_betas_zero_snr
 
@@ -213,26 +193,26 @@ def renamed(file: Path, rename: Callable[[str], str]) -> Path:
 
 
 @pytest.mark.parametrize("positions", [False, True])
-def test_text_encoders_by_their_old_names(made: Callable[[str], Path], tmp_path: Path, positions: bool) -> None:
+def test_text_encoders_by_their_old_names(tiny_folder: Callable[[str], Path], tmp_path: Path, positions: bool) -> None:
     """As some versions of transformers wrote them, with a count of positions or without."""
-    file = single(made, tmp_path / "m.safetensors", "sd")
-    usual = assembled(file, made("sd")).text_encoder
+    file = single(tiny_folder, tmp_path / "m.safetensors", "sd")
+    usual = assembled(file, tiny_folder("sd")).text_encoder
     old = renamed(
         file, lambda key: key.replace("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer.")
     )
     if positions:
         ids = {"cond_stage_model.transformer.embeddings.position_ids": torch.arange(77)[None]}
         save_file({**load_file(old), **ids}, old, {"format": "pt"})
-    found = assembled(old, made("sd")).text_encoder
+    found = assembled(old, tiny_folder("sd")).text_encoder
     assert all(torch.equal(each, found.state_dict()[key]) for key, each in usual.state_dict().items())
 
 
 @pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
 @pytest.mark.parametrize("name", ["sd", "sdxl"])
 def test_a_file_that_lacks_an_array_is_never_filled_with_noise(
-    made: Callable[[str], Path], tmp_path: Path, name: str, part: str
+    tiny_folder: Callable[[str], Path], tmp_path: Path, name: str, part: str
 ) -> None:
-    file = single(made, tmp_path / "m.safetensors", name)
+    file = single(tiny_folder, tmp_path / "m.safetensors", name)
     arrays = load_file(file)
     lacking = {
         "unet": "model.diffusion_model.middle_block.0.in_layers.2.weight",
@@ -242,7 +222,7 @@ def test_a_file_that_lacks_an_array_is_never_filled_with_noise(
     del arrays[lacking]
     save_file(arrays, file, {"format": "pt"})
     with pytest.raises(ModelUnavailable, match="missing from its weights") as caught:
-        assembled(file, made(name))
+        assembled(file, tiny_folder(name))
     assert caught.value.advice.startswith("Download the model again")
 
 

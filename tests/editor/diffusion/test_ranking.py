@@ -19,14 +19,15 @@ from torch.nn import functional
 from app.dev.bench.truth_cases import Case, replacement
 from app.dev.practice.world import World
 from editor.diffusion.device import this_device
+from editor.diffusion.model_cache import ModelCache
 from editor.diffusion.ranking import (
     DIMMED,
     MEAN,
     STD,
-    Eye,
+    ClipPreprocess,
+    ClipScorer,
     Map,
     Pixels,
-    Ranker,
     Ranking,
     marked,
     needed,
@@ -34,7 +35,6 @@ from editor.diffusion.ranking import (
     shortened,
     square_around,
 )
-from editor.diffusion.shelf import Shelf
 from editor.engine import Engine
 from editor.errors import ModelUnavailable, OutOfMemory
 from editor.geometry import Rect, Size
@@ -50,7 +50,7 @@ from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Progress, Report, ResultReady, Scored
 from editor.requests.results import EditResult, Match, Recipe
 from resources import bundled_models
-from tests.clip_folders import SIDE, clip_folder
+from tests.support.clip_folders import SIDE, clip_folder
 
 WORDS = "a red boat"
 CANDIDATES = 3
@@ -63,8 +63,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ranker(folder: Path) -> Ranker:
-    return Ranker.load(inspect_ranker(folder), "cpu")
+def ranker(folder: Path) -> ClipScorer:
+    return ClipScorer.load(inspect_ranker(folder), "cpu")
 
 
 def noise(seed: int, height: int = 40, width: int = 56) -> Pixels:
@@ -91,7 +91,7 @@ def normal(planes: torch.Tensor) -> torch.Tensor:
     return (planes - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
 
 
-def test_the_reference_look_is_the_distance_of_the_specification(folder: Path, ranker: Ranker) -> None:
+def test_the_reference_look_is_the_distance_of_the_specification(folder: Path, ranker: ClipScorer) -> None:
     region, pictures = box(), [noise(seed) for seed in range(3)]
     seen = []
     for picture in (noise(9), *pictures):
@@ -104,7 +104,7 @@ def test_the_reference_look_is_the_distance_of_the_specification(folder: Path, r
     assert len({round(each.similarity, 4) for each in found}) == 3
 
 
-def test_the_reference_look_sees_nothing_outside(ranker: Ranker) -> None:
+def test_the_reference_look_sees_nothing_outside(ranker: ClipScorer) -> None:
     region = box()
     picture, other = noise(1), noise(2)
     other[region > 0] = picture[region > 0]
@@ -114,7 +114,7 @@ def test_the_reference_look_sees_nothing_outside(ranker: Ranker) -> None:
     assert cropped[0] != cropped[1]
 
 
-def test_the_crop_is_the_square_around_with_its_surroundings_dimmed(folder: Path, ranker: Ranker) -> None:
+def test_the_crop_is_the_square_around_with_its_surroundings_dimmed(folder: Path, ranker: ClipScorer) -> None:
     region, picture = box(), noise(1)
     assert square_around(region) == Rect(5, 0, 35, 30)  # 20 x 12, a quarter of 20 on all sides, moved into the picture
     dimmed = picture * np.where(region > 0, 1, DIMMED)[..., None]
@@ -143,7 +143,7 @@ def test_the_square_holds_the_region_and_no_more_than_the_picture(height: int, w
 
 def test_a_region_over_everything_shows_the_whole_picture_undistorted() -> None:
     picture = np.full((16, 64, 3), 250, np.uint8)
-    seen = Eye(64).crop(picture, np.ones((16, 64), np.float32))
+    seen = ClipPreprocess(64).crop(picture, np.ones((16, 64), np.float32))
     light = seen * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
     assert light[:, 24:40].mean() == pytest.approx(250 / 255, abs=1e-3)  # nothing is dimmed
     assert seen[:, :22].abs().max() < 0.01  # what is above it is the grey that CLIP takes for nothing
@@ -156,7 +156,7 @@ def test_soft_regions_count_from_half_on_and_faint_ones_in_full() -> None:
     assert marked(soft * np.float32(0.4)).tolist() == [[False, True, True, True]]
 
 
-def test_candidates_are_judged_one_by_one_and_left_alone(ranker: Ranker) -> None:
+def test_candidates_are_judged_one_by_one_and_left_alone(ranker: ClipScorer) -> None:
     pictures = [noise(seed) for seed in range(20)]
     copies = [np.copy(each) for each in pictures]
     state = torch.get_rng_state()
@@ -171,7 +171,7 @@ def test_candidates_are_judged_one_by_one_and_left_alone(ranker: Ranker) -> None
 
 
 def test_words_that_are_too_long_lose_their_end(folder: Path, tmp_path: Path) -> None:
-    short = Ranker.load(inspect_ranker(clip_folder(tmp_path / "short", context=8)), "cpu")
+    short = ClipScorer.load(inspect_ranker(clip_folder(tmp_path / "short", context=8)), "cpu")
     region, picture = box(), noise(1)
 
     def similarity(words: str) -> float:
@@ -197,8 +197,8 @@ def test_phrases_are_kept_whole_where_that_keeps_enough() -> None:
 def test_it_prepares_pictures_as_the_folder_says(tmp_path: Path) -> None:
     told = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.5, 1], "resample": 0}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(told))
-    eye = Eye.of(tmp_path, 48)
-    assert eye == Eye(48, (0.5, 0.5, 0.5), (0.25, 0.5, 1.0), Image.Resampling.NEAREST)
+    eye = ClipPreprocess.of(tmp_path, 48)
+    assert eye == ClipPreprocess(48, (0.5, 0.5, 0.5), (0.25, 0.5, 1.0), Image.Resampling.NEAREST)
     white = eye.crop(np.full((9, 9, 3), 255, np.uint8), np.ones((9, 9), np.float32))
     assert white.shape == (3, 48, 48)
     assert white[:, 5, 5].tolist() == [2.0, 1.0, 0.5]
@@ -207,7 +207,7 @@ def test_it_prepares_pictures_as_the_folder_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"image_mean": 1, "image_std": [0, 0, 0], "resample": "best"}'])
 def test_what_the_folder_does_not_say_is_as_usual(tmp_path: Path, text: str) -> None:
     (tmp_path / "preprocessor_config.json").write_text(text)
-    assert Eye.of(tmp_path, 224) == Eye(224, MEAN, STD, Image.Resampling.BICUBIC)
+    assert ClipPreprocess.of(tmp_path, 224) == ClipPreprocess(224, MEAN, STD, Image.Resampling.BICUBIC)
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
@@ -219,43 +219,43 @@ def test_a_damaged_folder_is_told_as_such(folder: Path, tmp_path: Path, file: st
         (broken / each.name).write_bytes(each.read_bytes())
     (broken / file).write_bytes(b"\0\1\2")
     with pytest.raises(ModelUnavailable, match="cannot be loaded"):
-        Ranker.load(replace(info, path=broken), "cpu")
+        ClipScorer.load(replace(info, path=broken), "cpu")
 
 
-# On the shelf
+# In the cache
 
 
-def shelf_of(*free: int, kind: str = "cpu") -> Shelf:
-    """A shelf on a machine with so many bytes free, asked one by one; the last goes on."""
+def cache_of(*free: int, kind: str = "cpu") -> ModelCache:
+    """A cache on a machine with so many bytes free, asked one by one; the last goes on."""
     left = list(free)
 
     def device() -> Device:
         found = left.pop(0) if len(left) > 1 else left[0]
         return replace(this_device(), kind=kind, free=found, total=10**12)  # type: ignore[arg-type]
 
-    return Shelf(device)
+    return ModelCache(device)
 
 
 def test_it_stays_loaded_until_another_is_asked_for(folder: Path, tmp_path: Path) -> None:
-    shelf = shelf_of(10**12)
+    cache = cache_of(10**12)
     info = inspect_ranker(folder)
-    first = shelf.ranker(info)
-    assert shelf.ranker(info) is first
-    second = shelf.ranker(inspect_ranker(clip_folder(tmp_path / "other", seed=1)))
+    first = cache.scorer(info)
+    assert cache.scorer(info) is first
+    second = cache.scorer(inspect_ranker(clip_folder(tmp_path / "other", seed=1)))
     assert second is not first
     with pytest.raises(ModelUnavailable):  # its memory was given back
         first.match([noise(1)], noise(2), box(), WORDS, "crop")
 
 
 def test_where_the_card_is_full_the_processor_ranks(folder: Path) -> None:
-    found = shelf_of(needed(inspect_ranker(folder), "cuda"), kind="cuda").ranker(inspect_ranker(folder))
+    found = cache_of(needed(inspect_ranker(folder), "cuda"), kind="cuda").scorer(inspect_ranker(folder))
     assert found.match([noise(1)], noise(2), box(), WORDS, "crop")
     assert found.device == "cpu"
 
 
 def test_without_memory_it_is_not_loaded(folder: Path) -> None:
     with pytest.raises(OutOfMemory):
-        shelf_of(1000).ranker(inspect_ranker(folder))
+        cache_of(1000).scorer(inspect_ranker(folder))
 
 
 def test_it_makes_room_for_the_model_that_paints(folder: Path, sd_folder: Path) -> None:
@@ -263,13 +263,13 @@ def test_it_makes_room_for_the_model_that_paints(folder: Path, sd_folder: Path) 
     info, painter, asked = inspect_ranker(folder), inspect(sd_folder), request(str(sd_folder))
     least = estimate(painter, asked.frame.working, 1, asked.guidance_scale, Plan("cpu", "float32", "float32")).peak
     enough, tight = round(least / 0.95) + 10, round(least / 0.95) - 10
-    shelf = shelf_of(10**12, enough)
-    kept = shelf.ranker(info)
-    list(shelf.borrow(painter, asked))
-    assert shelf.ranker(info) is kept
-    shelf = shelf_of(10**12, tight)
-    kept = shelf.ranker(info)
-    list(shelf.borrow(painter, asked))
+    cache = cache_of(10**12, enough)
+    kept = cache.scorer(info)
+    list(cache.acquire(painter, asked))
+    assert cache.scorer(info) is kept
+    cache = cache_of(10**12, tight)
+    kept = cache.scorer(info)
+    list(cache.acquire(painter, asked))
     with pytest.raises(ModelUnavailable):  # its memory was given back
         kept.match([noise(1)], noise(2), box(), WORDS, "crop")
 
@@ -302,9 +302,9 @@ def scores(reports: list[Report]) -> dict[int, Match]:
 @pytest.fixture
 def painter(tmp_path: Path, sd_folder: Path) -> Path:
     """A painting model alone in a folder."""
-    (tmp_path / "shelf").mkdir()
-    (tmp_path / "shelf" / "painter").symlink_to(sd_folder)
-    return tmp_path / "shelf" / "painter"
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "painter").symlink_to(sd_folder)
+    return tmp_path / "cache" / "painter"
 
 
 def engine(*folders: Path, ranker: Path | None = None) -> Engine:
@@ -317,7 +317,7 @@ def test_candidates_are_scored_after_they_are_shown(painter: Path, folder: Path)
     assert kinds == [ResultReady] * CANDIDATES + [Scored] * CANDIDATES
     found = {each.result.recipe.seed: each.result for each in reports if isinstance(each, ResultReady)}
     asked = request(str(painter))
-    expected = Ranker.load(inspect_ranker(folder), "cpu").match(
+    expected = ClipScorer.load(inspect_ranker(folder), "cpu").match(
         [pasted(asked, each) for each in found.values()], asked.image, asked.strength, WORDS, "crop"
     )
     assert scores(reports) == dict(zip(found, expected, strict=True))
@@ -387,7 +387,7 @@ def test_cancelling_and_finishing_early_while_it_ranks(painter: Path, folder: Pa
 def test_the_bundled_one_knows_toys(practice_case: Case) -> None:
     """Right answers against the same place with something else in it."""
     (path,) = bundled_models()
-    ranker = Ranker.load(inspect_ranker(path.with_name("practice-clip")), "cpu")
+    ranker = ClipScorer.load(inspect_ranker(path.with_name("practice-clip")), "cpu")
     region = practice_case.region.astype(np.float32)
     for look in ("crop", "reference"):
         right, unchanged = ranker.match(
@@ -420,7 +420,7 @@ def test_results_are_laid_over_the_part_that_the_model_saw() -> None:
 def test_ranking_asks_for_its_model_only_once_it_failed() -> None:
     calls = []
 
-    def fail() -> Ranker:
+    def fail() -> ClipScorer:
         calls.append(1)
         raise ModelUnavailable("It is gone.")
 

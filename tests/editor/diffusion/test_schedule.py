@@ -10,7 +10,7 @@ import torch
 
 from editor.diffusion.schedule import SAMPLERS, Schedule
 from editor.errors import InvalidRequest
-from editor.requests.edit_request import Sampler
+from editor.requests.samplers import Sampler
 
 # diffusers turns a tensor into an array in a way that newer versions of numpy announce to end.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -18,9 +18,9 @@ from editor.diffusion.guidance import classifier_free, guided
 from editor.diffusion.schedule import SAMPLERS
 from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.geometry import Size
-from editor.requests.edit_request import Sampler
 from editor.requests.reports import outcome_of
-from tests.editor.diffusion.bench import (
+from editor.requests.samplers import Sampler
+from tests.support.diffusion import (
     assert_same_calls,
     at,
     fingerprint,

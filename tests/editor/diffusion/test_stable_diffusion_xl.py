@@ -14,7 +14,7 @@ from editor.diffusion.guidance import classifier_free, guided
 from editor.diffusion.stable_diffusion_xl import StableDiffusionXL
 from editor.geometry import Size
 from editor.requests.reports import outcome_of
-from tests.editor.diffusion.bench import (
+from tests.support.diffusion import (
     assert_same_calls,
     at,
     fingerprint,

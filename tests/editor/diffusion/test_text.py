@@ -15,7 +15,7 @@ from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.diffusion.stable_diffusion_xl import StableDiffusionXL
 from editor.geometry import Size
 from editor.requests.reports import outcome_of
-from tests.editor.diffusion.bench import at, fingerprint, info, pipeline
+from tests.support.diffusion import at, fingerprint, info, pipeline
 
 CANVAS = Size(96, 64)
 

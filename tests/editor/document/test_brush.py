@@ -15,7 +15,7 @@ from editor.document import masks
 from editor.document.brush import Brush, Colour, Darken, Erase, Lighten, Paint, Sample, SetTo, Smooth, Stroke
 from editor.document.tiles import Tiles, changed
 from editor.geometry import EMPTY, Rect, Size
-from tests.editor.strategies import brushes, quick, random_array, seeds, split, strokes, thorough
+from tests.support.strategies import brushes, quick, random_array, seeds, split, strokes, thorough
 
 SIZE = Size(300, 280)
 BLANK = Tiles.filled(SIZE.shape, 0, np.float32)

@@ -15,7 +15,7 @@ from editor.document.document import Document
 from editor.document.layer import BLENDS, Blend, Layer
 from editor.document.tiles import NO_STEP, Tiles, middle_of
 from editor.geometry import Rect, Size
-from tests.editor.strategies import (
+from tests.support.strategies import (
     Pixels,
     documents,
     pictures,

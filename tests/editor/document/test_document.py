@@ -16,7 +16,7 @@ from editor.document.item import Item
 from editor.document.layer import BLENDS, Layer
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Rect, Size
-from tests.editor.strategies import documents, layers, pictures, quick, random_array, rects_within, thorough
+from tests.support.strategies import documents, layers, pictures, quick, random_array, rects_within, thorough
 
 SIZE = Size(60, 40)
 

@@ -17,7 +17,7 @@ from editor.document.document import Document
 from editor.document.faint_strength import FAINTEST, is_strength, lets_in, strength_rect
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result
-from editor.edits.dispatch import at_strengths, change_map, frame_for, make_request, reach
+from editor.edits.dispatch import at_strengths, change_map, frame_for, make_request, other_plan, plan, reach
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
@@ -25,12 +25,12 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.editing import edit
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft, Touch
-from editor.planning.plan import other_plan, plan
 from editor.requests.edit_request import EditRequest
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import EditResult
-from tests.editor.planning.change_map_cases import MODEL, answer, painted, picture, with_exemplar, with_item
-from tests.editor.strategies import Map, quick
+from tests.support.change_map_cases import MODEL, answer, painted, picture, with_exemplar, with_item
+from tests.support.reports import drive
+from tests.support.strategies import Map, quick
 
 METHODS: tuple[MethodSettings, ...] = (QuickFillSettings(), PixelsSettings(), BlendedSettings())
 AREA = Rect(60, 50, 130, 110)
@@ -139,13 +139,7 @@ class TestEverywhere:
 
 def made(request: EditRequest) -> EditResult:
     """What quick fill makes of it."""
-    reports = edit(request)
-    while True:
-        try:
-            next(reports)
-        except StopIteration as stop:
-            result: EditResult = stop.value
-            return result
+    return drive(edit(request))
 
 
 @quick

@@ -17,7 +17,7 @@ from editor.document.history import History
 from editor.document.item import Item
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Rect, Size
-from tests.editor.strategies import random_array
+from tests.support.strategies import random_array
 
 SIZE = Size(300, 260)
 BLOCK_BYTES = 128 * 128 * 4

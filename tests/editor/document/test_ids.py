@@ -21,6 +21,7 @@ from editor.edits.apply import apply_result, layer_of_result
 from editor.edits.dispatch import make_request
 from editor.geometry import Placement, Rect, Size
 from editor.io.project import load_project, save_project
+from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft
 from editor.planning.plan import removal
 from editor.requests.edit_request import EditRequest
@@ -46,7 +47,7 @@ def answer(request: EditRequest) -> EditResult:
 
 
 def removal_of(document: Document, item: Item) -> EditResult:
-    return answer(make_request(document, Draft(seed=1, item=item.id), removal(item)))
+    return answer(make_request(document, Draft(QuickFillSettings(), seed=1, item=item.id), removal(item)))
 
 
 class Ids(RuleBasedStateMachine):

@@ -13,7 +13,7 @@ from editor.document.exemplar import Exemplar
 from editor.document.item import Item, covered
 from editor.document.tiles import Tiles
 from editor.geometry import EMPTY, Placement, Rect, Size
-from tests.editor.strategies import any_rects, placements, quick, random_array, seeds, sizes
+from tests.support.strategies import any_rects, placements, quick, random_array, seeds, sizes
 
 
 @quick

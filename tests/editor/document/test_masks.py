@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from editor.document import masks
 from editor.document.tiles import Tiles, changed
 from editor.geometry import Rect, Size
-from tests.editor.strategies import Map, any_rects, maps, quick, random_array, seeds, thorough, units
+from tests.support.strategies import Map, any_rects, maps, quick, random_array, seeds, thorough, units
 
 AREA = Rect(-10, 5, 70, 65)
 points = st.tuples(st.floats(-40, 100), st.floats(-40, 100)) | st.tuples(

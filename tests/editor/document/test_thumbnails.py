@@ -22,7 +22,7 @@ from editor.document.thumbnails import (
 )
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Rect
-from tests.widgets.desk_stub import picture, result, with_exemplars
+from tests.support.session_cases import picture, result, with_exemplars
 
 
 @settings(max_examples=50, deadline=None)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from editor.document.tiles import BLOCK, Block, Tiles, changed
 from editor.geometry import EMPTY, Rect, Size
-from tests.editor.strategies import any_rects, quick, random_array, rects_within, seeds, sizes, thorough
+from tests.support.strategies import any_rects, quick, random_array, rects_within, seeds, sizes, thorough
 
 kinds = st.sampled_from([((), np.float32), ((4,), np.uint8), ((), np.uint8)])
 

@@ -9,15 +9,14 @@ import pytest
 
 from editor.document.document import Document
 from editor.edits.apply import apply_result
-from editor.edits.dispatch import make_request
+from editor.edits.dispatch import make_request, plan
 from editor.edits.rerun import reopen
 from editor.geometry import Placement, Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft, Touch
-from editor.planning.plan import plan
-from tests.editor.planning.change_map_cases import MODEL, answer, painted, picture, with_exemplar, with_item
+from tests.support.change_map_cases import MODEL, answer, painted, picture, with_exemplar, with_item
 
 AREA, LARGER, PART = Rect(60, 50, 130, 110), Rect(50, 40, 140, 120), Rect(60, 50, 100, 110)
 QUICK = Draft(QuickFillSettings(), seed=1, touched=(Touch("strength"),))

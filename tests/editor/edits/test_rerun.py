@@ -17,7 +17,7 @@ from editor.document.document import Document
 from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result
-from editor.edits.dispatch import candidates, make_request
+from editor.edits.dispatch import candidates, make_request, readings
 from editor.edits.rerun import can_reopen, draft_again, reopen, restored
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
@@ -25,10 +25,10 @@ from editor.io.project import load_project, save_project
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft
-from editor.planning.plan import leading_plan, removal
+from editor.planning.plan import removal
 from editor.requests.edit_request import EditRequest
 from editor.requests.results import Recipe
-from tests.editor.planning.change_map_cases import (
+from tests.support.change_map_cases import (
     MODEL,
     answer,
     draft,
@@ -38,7 +38,7 @@ from tests.editor.planning.change_map_cases import (
     with_exemplar,
     with_item,
 )
-from tests.editor.strategies import quick, random_array
+from tests.support.strategies import quick, random_array
 
 
 def plain(value: Any) -> Any:
@@ -180,20 +180,22 @@ class TestQuickFill:
     @pytest.mark.parametrize("active", [False, True])
     def test_a_blend_is_the_same_again(self, active: bool) -> None:
         asked = two_exemplars(picture())
-        first = make_request(asked, Draft(seed=4, exemplar=asked.exemplars[0].id if active else None))
+        first = make_request(
+            asked, Draft(QuickFillSettings(), seed=4, exemplar=asked.exemplars[0].id if active else None)
+        )
         _, document = apply_result(asked, answer(first), asked)
         assert plain(again(covered_up(document), document.layers[-1].id)) == plain(first)
 
     def test_a_removal_is_not(self) -> None:
         asked, item = with_item(picture(), Rect(60, 50, 130, 110))
-        request = make_request(asked, Draft(seed=4), removal(item))
+        request = make_request(asked, Draft(QuickFillSettings(), seed=4), removal(item))
         _, document = apply_result(asked, answer(request), asked)
         assert can_reopen(document, document.layers[-1]) == "The item it removed is gone."
 
     def test_a_move_is_not(self) -> None:
         asked, item = with_item(picture(), Rect(60, 50, 130, 110))
         asked = asked.with_item(replace(item, placement=Placement(200, 100)))
-        _, document = apply_result(asked, answer(make_request(asked, Draft(seed=4))), asked)
+        _, document = apply_result(asked, answer(make_request(asked, Draft(QuickFillSettings(), seed=4))), asked)
         assert "set down" in can_reopen(document, document.layers[-1])
 
 
@@ -214,7 +216,7 @@ def test_why_a_layer_cannot_be_reopened() -> None:
 def test_an_exemplar_that_lets_nothing_in_by_now_is_not_in_the_way() -> None:
     for asked, drafted in (
         (two_exemplars(picture()), draft()),
-        (with_exemplar(picture(), Placement(90, 80))[0], Draft(seed=4)),
+        (with_exemplar(picture(), Placement(90, 80))[0], Draft(QuickFillSettings(), seed=4)),
     ):
         _, document = apply_result(asked, answer(make_request(asked, drafted)), asked)
         for exemplar in document.exemplars:
@@ -222,7 +224,7 @@ def test_an_exemplar_that_lets_nothing_in_by_now_is_not_in_the_way() -> None:
         made = document.layers[-1]
         assert can_reopen(document, made) == ""
         opened = reopen(document, made.id)
-        planned = leading_plan(opened.document, opened.draft)
+        planned = readings(opened.document, opened.draft)[0]
         assert (planned.action, planned.reason.split(".")[0]) == (None, "Nothing of the reference picture comes in")
 
 
@@ -239,19 +241,19 @@ def test_a_hidden_item_is_shown_for_its_edit_and_hidden_again(tmp_path: Path) ->
 
 
 def test_moved_items_are_in_the_way_of_nothing_else() -> None:
-    for chosen in (Draft(seed=1), draft()):
+    for chosen in (Draft(QuickFillSettings(), seed=1), draft()):
         asked = painted(picture(), Rect(60, 50, 130, 110))
         _, document = apply_result(asked, answer(make_request(asked, chosen)), asked)
         document, item = with_item(document, Rect(5, 5, 25, 25))
         document = document.with_item(replace(item, placement=Placement(200, 100)))
         assert can_reopen(document, document.layers[-1]) == ""
         reopened = reopen(document, document.layers[-1].id)
-        assert leading_plan(reopened.document, reopened.draft).label == leading_plan(asked, chosen).label
+        assert readings(reopened.document, reopened.draft)[0].label == readings(asked, chosen)[0].label
 
 
 def test_an_item_that_is_on_its_way_elsewhere_is_not_removed_again() -> None:
     asked, item = with_item(picture(), Rect(5, 5, 25, 25))
-    chosen = Draft(seed=1, item=item.id)
+    chosen = Draft(QuickFillSettings(), seed=1, item=item.id)
     result = answer(make_request(asked, chosen, removal(item)))
     _, document = apply_result(asked, result, asked)
     document = replace(document, items=(replace(item, placement=Placement(200, 100)),))

@@ -11,15 +11,14 @@ from editor.document.compose import flatten
 from editor.document.document import Document, MapName
 from editor.document.exemplar import Exemplar
 from editor.document.layer import Layer
-from editor.edits.dispatch import make_request
+from editor.edits.dispatch import make_request, plan
 from editor.edits.warnings import advice, asked_for_little, came_to_nothing
 from editor.geometry import Placement, Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft
-from editor.planning.plan import plan
-from tests.editor.planning.change_map_cases import MODEL, answer, picture, with_item
+from tests.support.change_map_cases import MODEL, answer, picture, with_item
 
 SIDE = 1024
 
@@ -93,7 +92,7 @@ def test_one_step_of_one_is_all_there_is() -> None:
 
 def test_nothing_is_said_of_what_cannot_run_or_uses_no_model() -> None:
     assert said(document(), replace(DRAFT, model=None)) == ""
-    assert said(document(), Draft()) == ""
+    assert said(document(), Draft(QuickFillSettings())) == ""
 
 
 WORDS = replace(DRAFT, settings=BlendedSettings(), prompt="a boat", strength=0.95)

@@ -429,6 +429,7 @@ def test_what_was_mended_is_said(tmp_path: Path) -> None:
     assert mending.notes == ("Names or words that were too long were cut.",)
 
 
+@pytest.mark.logs
 def test_where_the_newest_states_make_no_sense_an_earlier_one_is_loaded(tmp_path: Path) -> None:
     document = photo(100)
     journal = Journal(tmp_path, "one")

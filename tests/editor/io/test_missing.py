@@ -17,7 +17,7 @@ from PIL import Image
 from editor.errors import UnreadableFile
 from editor.io.images import MAX_SIDE, read_image
 from editor.io.missing import CHANNELS, PASSES
-from tests.alarm import time_limit
+from tests.support.alarm import time_limit
 
 HEIGHT, WIDTH = 100, 64
 

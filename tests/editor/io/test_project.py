@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import typing
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,23 +18,27 @@ from hypothesis.extra import numpy as arrays
 
 from editor.document.document import MAPS, Document, Metadata
 from editor.document.exemplar import Exemplar
+from editor.document.fit_reference import FitReference
 from editor.document.item import Item
 from editor.document.layer import BLENDS, Layer
+from editor.document.partition import Partition
 from editor.document.rerun import Rerun
 from editor.document.tiles import BLOCK, Tiles
 from editor.edits.dispatch import make_request
-from editor.edits.rerun import reopen
+from editor.edits.rerun import NOT_UNDERSTOOD, can_reopen, reopen
+from editor.errors import UnreadableFile
 from editor.geometry import Placement, Rect, Size
 from editor.io.blocks import pack, unpack
-from editor.io.manifest import ACTIONS, SAMPLERS, SETTINGS
+from editor.io.manifest import SETTINGS
 from editor.io.project import load_project, read_thumbnail, save_project
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.requests.edit_request import REVISION, Subject
-from editor.requests.method_settings import MethodSettings
+from editor.requests.edit_request import REVISION, Action, Subject
+from editor.requests.method_settings import MethodSettings, UnknownSettings
 from editor.requests.results import Recipe
-from tests.editor.planning.change_map_cases import MODEL
+from editor.requests.samplers import Sampler
+from tests.support.change_map_cases import MODEL
 
 unit = st.floats(0, 1)
 anywhere = st.floats(-1e6, 1e6)
@@ -42,6 +47,17 @@ ids = st.integers(0, 2**40)
 scales = st.floats(1e-3, 1000) | st.floats(-1000, -1e-3)
 placements = st.builds(Placement, anywhere, anywhere, scales, scales, anywhere)
 maybe_placement = st.none() | placements
+fits = st.builds(
+    FitReference,
+    words,
+    words,
+    st.just(Rect(-3, 4, 50, 60)),
+    words,
+    words,
+    st.lists(ids, max_size=3).map(tuple),
+    words,
+    st.integers(1, 99),
+)
 bits = st.integers(0, 2**32 - 1)
 
 
@@ -79,7 +95,6 @@ def recipe(draw: st.DrawFn) -> Recipe:
             passes=draw(st.sampled_from(["together", "one_by_one"])),
             scale=draw(st.floats(0.4, 2)),
             thin_strokes=draw(st.booleans()),
-            rule=draw(st.sampled_from(["hold", "reference", "differential"])),
             noise=draw(st.sampled_from(["shared", "independent"])),
             fill_transparent=draw(st.booleans()),
         )
@@ -90,14 +105,13 @@ def recipe(draw: st.DrawFn) -> Recipe:
             finish=draw(st.sampled_from(["paste", "poisson", "decoder", "latents"])),
             scale=draw(st.floats(0.4, 2)),
             rank=draw(st.sampled_from(["crop", "reference"])),
-            rule=draw(st.sampled_from(["canonical", "ref_ldm", "ref_sd2", "ref_sdxl"])),
             fill_transparent=draw(st.booleans()),
         )
     rect = Rect.at(draw(st.integers(-9999, 9999)), draw(st.integers(-9999, 9999)), 5, 6)
     subjects = draw(st.lists(st.builds(Subject, ids, maybe_placement), max_size=2))
     return Recipe(
         chosen,
-        draw(st.sampled_from(ACTIONS)),
+        draw(st.sampled_from(typing.get_args(Action))),
         rect,
         draw(st.integers(0, 2**63 - 1)),
         tuple(subjects),
@@ -106,7 +120,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
         draw(words),
         draw(st.integers(0, 200)),
         draw(st.floats(0, 30)),
-        draw(st.sampled_from(SAMPLERS)),
+        draw(st.sampled_from(typing.get_args(Sampler))),
         draw(unit),
         draw(st.integers(1, REVISION)),
     )
@@ -174,6 +188,13 @@ def documents(draw: st.DrawFn) -> Document:
     rerun = None
     if draw(st.booleans()):
         rerun = Rerun(draw(ids), draw(changed), draw(changed), kept[0], kept[1], draw(changed))
+    partition = None
+    if draw(st.booleans()):
+        labels = Tiles.filled(size.shape, 0, np.int16)
+        if draw(st.booleans()):
+            noise = np.random.default_rng(draw(bits)).integers(0, 3, size.shape).astype(np.int16)
+            labels = labels.write(draw(st.integers(0, size.width - 1)), draw(st.integers(0, size.height - 1)), noise)
+        partition = Partition(labels, tuple(draw(st.lists(ids, min_size=2, max_size=4, unique=True))))
     return Document(
         size,
         tuple(layers),
@@ -186,6 +207,8 @@ def documents(draw: st.DrawFn) -> Document:
         draw(st.integers(2**40 + 1, 2**41)),
         metadata,
         rerun,
+        partition,
+        tuple(draw(st.lists(fits, max_size=2))),
     )
 
 
@@ -278,6 +301,39 @@ def test_every_settings_class_survives_in_a_recipe(tmp_path: Path) -> None:
     assert [layer.recipe for layer in load_project(path).layers] == [layer.recipe for layer in document.layers]
 
 
+def _with_settings(path: Path, method: str, **values: object) -> Recipe:
+    """The recipe of a project whose only edit was made with these settings, as an earlier version wrote them."""
+    document = Document.of_picture(np.zeros((8, 8, 4), np.uint8))
+    made = Recipe(SETTINGS[method](), "fill", document.rect, 1)
+    save_project(path, document.with_layer(replace(document.layers[0], recipe=made)))
+    with zipfile.ZipFile(path) as file:
+        files = {name: file.read(name) for name in file.namelist()}
+    manifest = json.loads(files["manifest.json"])
+    manifest["layers"][0]["recipe"]["settings"].update(values)
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in {**files, "manifest.json": json.dumps(manifest).encode()}.items():
+            file.writestr(name, content)
+    recipe = load_project(path).layers[0].recipe
+    assert recipe is not None
+    return recipe
+
+
+def test_recipes_name_a_rule_no_more_and_those_of_published_rules_are_kept_unread(tmp_path: Path) -> None:
+    path = tmp_path / "old.palimpsest"
+    assert _with_settings(path, "PixelsSettings", rule="hold", scale=0.5).settings == PixelsSettings(scale=0.5)
+    assert _with_settings(path, "BlendedSettings", rule="canonical").settings == BlendedSettings()
+    for method, rule in (("PixelsSettings", "differential"), ("BlendedSettings", "ref_ldm")):
+        recipe = _with_settings(path, method, rule=rule)
+        assert isinstance(recipe.settings, UnknownSettings)
+        assert recipe.settings.method == method
+        document = load_project(path)
+        assert can_reopen(document, document.layers[0]) == NOT_UNDERSTOOD
+        save_project(path, document)
+        assert load_project(path).layers[0].recipe == recipe
+        with zipfile.ZipFile(path) as file:
+            assert json.loads(file.read("manifest.json"))["layers"][0]["recipe"]["settings"]["rule"] == rule
+
+
 def test_what_is_equal_is_stored_once_and_shared_again(tmp_path: Path) -> None:
     path = tmp_path / "shared.palimpsest"
     document = small_document()
@@ -358,7 +414,8 @@ def test_the_manifest_is_plain_json(tmp_path: Path) -> None:
         assert archive.testzip() is None
         manifest = json.loads(archive.read("manifest.json"))
     assert manifest["format"] == "palimpsest"
-    assert manifest["version"] == 5
+    assert manifest["version"] == 6
+    assert manifest["needs"] == 6
     assert manifest["size"] == [2 * BLOCK, BLOCK + 3]
     assert manifest["layers"][0]["name"] == "Background"
 
@@ -389,6 +446,21 @@ def test_a_project_of_the_second_format_opens(tmp_path: Path) -> None:
                 data = json.dumps({**json.loads(data), "version": 2}).encode()
             written.writestr(name, data)
     assert load_project(old).layers[0].recipe == replace(recipe, revision=1)
+
+
+def test_a_project_of_the_fifth_format_opens(tmp_path: Path) -> None:
+    path, old = tmp_path / "sixth.palimpsest", tmp_path / "fifth.palimpsest"
+    document = small_document()
+    save_project(path, document)
+    with zipfile.ZipFile(path) as made, zipfile.ZipFile(old, "w") as written:
+        for name in made.namelist():
+            data = made.read(name)
+            if name == "manifest.json":
+                newer = ("needs", "partition", "fits")
+                fields = {key: value for key, value in json.loads(data).items() if key not in newer}
+                data = json.dumps({**fields, "version": 5}).encode()
+            written.writestr(name, data)
+    assert plain(load_project(old)) == plain(document)
 
 
 def test_what_a_project_of_the_fourth_format_was_made_of_is_asked_for_again_bit_for_bit(tmp_path: Path) -> None:
@@ -432,3 +504,20 @@ def test_a_strength_fan_is_not_kept(tmp_path: Path) -> None:
     save_project(tmp_path / "fan.palimpsest", document.with_layer(replace(document.layers[0], recipe=recipe)))
     found = load_project(tmp_path / "fan.palimpsest").layers[0].recipe
     assert found == replace(recipe, settings=PixelsSettings(scale=0.5))
+
+
+def test_labels_of_a_partition_name_its_items(tmp_path: Path) -> None:
+    document = small_document()
+    partition = Partition.of_rest(document.size).painted(40, np.ones((3, 3), np.bool_))
+    path = tmp_path / "one.palimpsest"
+    save_project(path, document.with_partition(partition))
+    opened = load_project(path)
+    assert opened.next_id == 41  # what the partition names is not given again
+    assert plain(opened.partition) == plain(partition)
+    wrong = replace(partition, items=())
+    save_project(path, document.with_partition(wrong))
+    with pytest.raises(UnreadableFile, match="“tiles” of “partition” of the project is missing or wrong"):
+        load_project(path)
+    save_project(path, replace(document, partition=Partition.of_rest(Size(3, 3))))
+    with pytest.raises(UnreadableFile, match="“tiles” of “partition” of the project is missing or wrong"):
+        load_project(path)

@@ -99,6 +99,7 @@ def test_a_folder_in_which_nothing_was_kept_goes(tmp_path: Path) -> None:
     assert not dead.path.exists()
 
 
+@pytest.mark.logs
 def test_a_damaged_journal_does_not_keep_the_others_back(tmp_path: Path) -> None:
     dead = keep(tmp_path, photo(50), photo(60))
     file = min(dead.path.glob("*.journal"))
@@ -122,6 +123,7 @@ def test_a_damaged_journal_does_not_keep_the_others_back(tmp_path: Path) -> None
     assert not aside.exists()
 
 
+@pytest.mark.logs
 def test_a_damaged_header_is_not_taken_for_an_unfinished_beginning(tmp_path: Path) -> None:
     dead = keep(tmp_path, photo(700))  # with more behind the first block than one record can be
     (file,) = dead.path.glob("*.journal")
@@ -133,6 +135,7 @@ def test_a_damaged_header_is_not_taken_for_an_unfinished_beginning(tmp_path: Pat
     assert folder.left_behind() == ([], 1)
 
 
+@pytest.mark.logs
 def test_whatever_is_wrong_with_one_journal_does_not_keep_the_others_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from editor.io.icc import DISPLAY_P3, REC_2020, SRGB, matrix_profile, rec_709_cu
 from editor.io.images import Picture, read_image
 from editor.io.metadata import raw_profile
 from editor.io.stated import BRIGHT, BROKEN
-from tests.editor.io.colour_files import (
+from tests.support.colour_files import (
     Chunk,
     Pixels,
     adobe_rgb,

@@ -10,18 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.editor.methods.pixels_stage import Model
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Tiny networks are ten times slower on several threads."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    from tests.support.pixels_cases import Model
 
 
 @pytest.fixture
@@ -34,25 +23,47 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Model]:
-    """By name ("sd", "sd_v", "sdxl", "refiner", "kandinsky"): a backend and its folder, made when first asked for."""
-    from tests import tiny
-    from tests.editor.methods.pixels_stage import Model
+def loaded_models() -> dict[str, tuple[Model, Any]]:
+    """The models that were loaded so far, each with what its networks were then."""
+    return {}
 
-    makers: dict[str, Callable[[Path], Any]] = {
-        "sd": tiny.stable_diffusion,
-        "sd_v": partial(tiny.stable_diffusion, prediction="v_prediction"),
-        "sdxl": tiny.stable_diffusion_xl,
-        "refiner": tiny.stable_diffusion_xl_refiner,
-        "kandinsky": tiny.kandinsky,
-    }
-    top = tmp_path_factory.mktemp("tiny")
-    return cache(lambda name: Model.of(makers[name](top / name)))
+
+@pytest.fixture(scope="session")
+def models(tiny_folder: Callable[[str], Path], loaded_models: dict[str, tuple[Model, Any]]) -> Callable[[str], Model]:
+    """By name ("sd", "sd_v", "sdxl", "refiner", "kandinsky"): a backend and its folder, loaded when first asked for."""
+
+    def model(name: str) -> Model:
+        if name not in loaded_models:
+            from tests.support.pixels_cases import Model  # torch takes seconds to import
+
+            found = Model.of(tiny_folder(name))
+            loaded_models[name] = found, _state(found)
+        return loaded_models[name][0]
+
+    return model
+
+
+@pytest.fixture(autouse=True)
+def models_as_they_were(loaded_models: dict[str, tuple[Model, Any]]) -> Iterator[None]:
+    """Fails a test that leaves a shared model altered."""
+    yield
+    altered = [name for name, (model, before) in loaded_models.items() if _state(model) != before]
+    for name in altered:
+        del loaded_models[name]  # the next test gets it as it is on disk
+    if altered:
+        pytest.fail(f"left behind: an altered {', '.join(altered)}", pytrace=False)
+
+
+def _state(model: Model) -> Any:
+    from tests.support.blended_scene import networks
+    from tests.support.leaks import weights
+
+    return [weights(network) for network in networks(model)]
 
 
 @pytest.fixture(scope="session")
 def _stocks(models: Callable[[str], Model]) -> Callable[[str], tuple[Any, Any]]:
-    from tests.editor.methods import pixels_stock
+    from tests.support import pixels_stock
 
     @cache
     def load(name: str) -> tuple[Any, Any]:

@@ -15,22 +15,22 @@ from numpy.typing import NDArray
 
 from editor.diffusion.decoders import OwnDecoder
 from editor.diffusion.fits import FitStore
-from editor.diffusion.shelf import telling_memory
+from editor.diffusion.model_cache import translate_oom
 from editor.errors import OutOfMemory
 from editor.methods.blended_latent_diffusion.model import edit, edit_batch, finishing, refinement, repair
 from editor.methods.blended_latent_diffusion.model.refinement import Learns, misfit, refined
 from editor.model_canvas import paste_back
 from editor.requests.edit_request import Repair
 from editor.requests.reports import FinishEarly, Progress, Report, ResultReady
-from tests.editor.methods.blended_scene import Scene, untouched
-from tests.editor.methods.blended_stage import HOWS, LEARNS, settings, shown, wish
-from tests.editor.methods.pixels_stage import MODELS, SEED, SIDE, Model, drive
+from tests.support.blended_cases import HOWS, LEARNS, settings, shown, wish
+from tests.support.blended_scene import Scene, untouched
+from tests.support.pixels_cases import MODELS, SEED, SIDE, Model
+from tests.support.reports import drive
 
 Models = Callable[[str], Model]
 Image = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 
 
@@ -167,7 +167,7 @@ def test_invariant_26_the_model_stays_when_it_is_cancelled_or_fails(
 
     monkeypatch.setattr(refinement, "misfit", failing)
     with untouched(scene.model), pytest.raises(OutOfMemory):
-        drive(telling_memory(repair(scene.asked(how), scene.model.backend)))
+        drive(translate_oom(repair(scene.asked(how), scene.model.backend)))
     assert len(calls) == 3
 
 
@@ -243,17 +243,12 @@ def test_an_edit_that_finishes_early_while_learning_learns_nothing_more(models: 
     request = wish(told=settings(finish="decoder"), steps=2)
     reports = edit_batch(request, (1, 2), models("sd").backend)
     seen: list[Report] = []
-    asked = False
-    try:
-        report = next(reports)
-        while True:
-            seen.append(report)
-            learning = isinstance(report, Progress) and report.doing.endswith("· 3 of 75")
-            report = reports.throw(FinishEarly()) if learning else next(reports)
-            asked |= learning
-    except StopIteration as stop:
-        results = stop.value
-    assert asked
+
+    def learning(report: Report) -> bool:
+        return isinstance(report, Progress) and report.doing.endswith("· 3 of 75")
+
+    results = drive(reports, seen, finish_at=learning)
+    assert any(learning(report) for report in seen)
     assert len(results) == 2
     assert len([each for each in seen if isinstance(each, ResultReady)]) == 2
     learned = [each.doing for each in seen if isinstance(each, Progress) and "Learning" in each.doing]

@@ -19,33 +19,34 @@ from editor.document.compose import flatten
 from editor.document.document import Document
 from editor.edits.apply import apply_result
 from editor.edits.dispatch import make_request
+from editor.execution import EXECUTIONS
 from editor.geometry import Rect, Size
 from editor.io.images import read_image
-from editor.methods import MODEL_METHODS
 from editor.methods.blended_latent_diffusion.model import edit, edit_batch
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.planning.draft import Draft
-from editor.requests.edit_request import Sampler
 from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, ResultReady
-from tests.editor.methods.blended_stage import (
+from editor.requests.samplers import Sampler
+from tests.support.blended_cases import (
     REGION,
     candidates,
     encoded,
     final,
     found_of,
+    made_by,
     run,
     settings,
     shown,
     wish,
 )
-from tests.editor.methods.pixels_stage import MODELS, SIDE, Map, Model, Recorded, cells, drive, picture
+from tests.support.pixels_cases import MODELS, SIDE, Map, Model, Recorded, cells, picture
+from tests.support.reports import drive
 
 Models = Callable[[str], Model]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 
 
@@ -59,7 +60,7 @@ def _soft_disc(size: Size = SIDE) -> Map:
 
 
 def test_the_table_of_methods_knows_it() -> None:
-    assert MODEL_METHODS[BlendedSettings]() is edit_batch
+    assert EXECUTIONS[BlendedSettings]().edit_on_model is edit_batch
 
 
 def test_other_settings_are_none_of_its_business(models: Models) -> None:
@@ -230,16 +231,12 @@ def test_results_come_one_after_the_other_as_they_are_decoded(models: Models, na
     seen: list[Report] = []
     decoded: list[int] = []
     reports = edit_batch(wish(steps=3), (11, 4, 7), recorded)
-    results: Any = None
-    while results is None:
-        try:
-            report = next(reports)
-        except StopIteration as stop:
-            results = stop.value
-        else:
-            seen.append(report)
-            if isinstance(report, ResultReady):
-                decoded.append(len(recorded.decoded))
+
+    def count(report: Report) -> None:
+        if isinstance(report, ResultReady):
+            decoded.append(len(recorded.decoded))
+
+    results = drive(reports, seen, each=count)
     assert decoded == [1, 2, 3]
     assert [each.recipe.seed for each in found_of(seen)] == [11, 4, 7]
     assert tuple(found_of(seen)) == results
@@ -268,7 +265,7 @@ def test_finishing_early_at_any_moment_brings_all_results(models: Models) -> Non
     for at in range(len(whole)):
         seen: list[Report] = []
         try:
-            results = drive(edit_batch(asked, seeds, model.backend), at, seen)
+            results = drive(edit_batch(asked, seeds, model.backend), seen, finish_at=at)
         except FinishEarly:
             nothing += 1
             continue
@@ -300,7 +297,7 @@ def test_invariant_31_cancelled_at_any_moment_the_model_is_as_before(models: Mod
     full = candidates(asked, (11, 4), model, whole)
     for at in range(0, len(whole), 3):
         recorded = Recorded(model.backend)
-        reports = edit_batch(asked, (11, 4), recorded)
+        reports = made_by(asked).edit_batch(asked, (11, 4), recorded)
         for _ in range(at + 1):
             next(reports)
         calls = len(recorded.inputs)

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from editor.diffusion.step import Step
-from tests.editor.methods.blended_stage import (
+from tests.support.blended_cases import (
     Wishful,
     encoded,
     run,
     settings,
     wish,
 )
-from tests.editor.methods.pixels_stage import (
+from tests.support.pixels_cases import (
     SIDE,
     Map,
     Model,
@@ -30,7 +30,6 @@ from tests.editor.methods.pixels_stage import (
 Models = Callable[[str], Model]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 
 

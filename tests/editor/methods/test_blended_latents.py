@@ -17,25 +17,27 @@ from editor.diffusion.blending import LatentBlend
 from editor.diffusion.denoise import denoise
 from editor.diffusion.noise import Noise
 from editor.errors import InvalidRequest
-from editor.methods.blended_latent_diffusion.model import reference, starting
+from editor.methods.blended_latent_diffusion.model import editing, reference, starting
 from editor.model_canvas.canvas import ModelCanvas
-from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.edit_request import EditRequest
 from editor.requests.reports import outcome_of
 from editor.requests.results import EditResult
-from tests.editor.methods import pixels_stock
-from tests.editor.methods.blended_stage import (
+from editor.requests.samplers import Sampler
+from tests.support import pixels_stock
+from tests.support.blended_cases import (
     REGION,
     Wishful,
     candidates,
     encoded,
     final,
+    made_by,
     region_of,
     run,
     settings,
     step_draws,
     wish,
 )
-from tests.editor.methods.pixels_stage import (
+from tests.support.pixels_cases import (
     CELLS,
     MODELS,
     NEGATIVE,
@@ -46,13 +48,12 @@ from tests.editor.methods.pixels_stage import (
     cells,
     noise,
 )
-from tests.editor.strategies import quick
+from tests.support.strategies import quick
 
 Models = Callable[[str], Model]
 Stocks = Callable[[str], Any]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 INSIDE = torch.from_numpy(REGION > 0).expand(1, 4, *CELLS)
 # Model, sampler, steps, strength: samplers with and without a memory or noise of their own, few steps, and one step.
@@ -74,8 +75,7 @@ KINDS: list[tuple[str, Sampler, int, float]] = [
 
 def _begun(request: EditRequest, model: Model) -> starting.Start:
     image = ModelCanvas.of(request.frame, model.backend.info).image(request.image)
-    canonical = request.settings.rule == "canonical"  # type: ignore[attr-defined]
-    begin = starting.begin if canonical else reference.begin
+    begin = starting.begin if made_by(request) is editing else reference.begin
     return begin(request, region_of(request, model), model.backend, (request.seed,), image)
 
 

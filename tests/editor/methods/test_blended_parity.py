@@ -20,10 +20,11 @@ from editor.errors import InvalidRequest
 from editor.methods.blended_latent_diffusion.model import reference, starting
 from editor.methods.blended_latent_diffusion.model.reference import Late, ldm_timesteps
 from editor.model_canvas.canvas import ModelCanvas
-from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.edit_request import EditRequest
 from editor.requests.reports import outcome_of
-from tests.editor.methods import blended_oracle, pixels_stock
-from tests.editor.methods.blended_stage import (
+from editor.requests.samplers import Sampler
+from tests.support import blended_oracle, pixels_stock
+from tests.support.blended_cases import (
     REGION,
     as_map,
     candidates,
@@ -37,13 +38,13 @@ from tests.editor.methods.blended_stage import (
     step_draws,
     wish,
 )
-from tests.editor.methods.pixels_stage import CELLS, SIDE, Map, Model, cells, noise, picture
+from tests.support.pixels_cases import CELLS, SIDE, Map, Model, cells, noise, picture
+from tests.support.tables import mostly_slow
 
 Models = Callable[[str], Model]
 Stocks = Callable[[str], Any]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 KINDS: dict[Sampler, Any] = {
     "ddim": diffusers.DDIMScheduler,
@@ -80,7 +81,7 @@ def _scheduler(stock: Any, sampler: Sampler, steps: int) -> Any:
     return found
 
 
-@pytest.mark.parametrize("run_of", RUNS)
+@pytest.mark.parametrize("run_of", mostly_slow(RUNS))
 @pytest.mark.parametrize("policy_of", [("fixed", 0), ("fixed", 3), ("fresh", 3)])
 @pytest.mark.parametrize("revision", [2, 3])
 def test_ours_is_the_canonical_algorithm(
@@ -139,8 +140,19 @@ def _soft() -> Map:
 def test_invariant_20_the_later_scripts_bit_for_bit(
     models: Models, stocks: Stocks, rule: Any, name: str, lengths: tuple[int, float, int]
 ) -> None:
+    _later_script(models, stocks, rule, name, lengths)
+
+
+@pytest.mark.parametrize("w", [0.0, 0.5, 1.0])
+def test_the_second_script_asks_twice_at_any_guidance(models: Models, stocks: Stocks, w: float) -> None:
+    _later_script(models, stocks, "ref_sd2", "sd", (10, 0.25, 2), w=w)
+
+
+def _later_script(
+    models: Models, stocks: Stocks, rule: Any, name: str, lengths: tuple[int, float, int], *, w: float = 5.0
+) -> None:
     (steps, p, k), region = lengths, _soft()
-    request = wish(region * np.float32(1 - p), settings(rule=rule), steps=steps, guidance_scale=5.0)
+    request = wish(region * np.float32(1 - p), settings(rule=rule), steps=steps, guidance_scale=w)
     stock = stocks(name)
     config = stock.scheduler.config
     scheduler = blended_oracle.euler(config, steps) if rule == "ref_sdxl" else blended_oracle.ddim(config, steps, 0)
@@ -154,7 +166,7 @@ def test_invariant_20_the_later_scripts_bit_for_bit(
         m=as_map(blended_oracle.nearest(region) >= 0.5),
         start=noise(11) if rule == "ref_sd2" else blended_oracle.q(scheduler, z0, k, noise(11)),
         blends=draws([11], steps - k),
-        w=5.0,
+        w=w,
     )
     _, found, recorded = run(request, models(name))
     assert len(recorded.inputs) == steps - k
@@ -212,7 +224,7 @@ def _ldm(
 
 
 @pytest.mark.parametrize("name", ["sd", "sdxl"])
-@pytest.mark.parametrize("lengths", [(10, 0.0, 0), (12, 0.5, 6), (30, 0.75, 23)])
+@pytest.mark.parametrize("lengths", mostly_slow([(12, 0.5, 6), (10, 0.0, 0), (30, 0.75, 23)], 3))
 @pytest.mark.parametrize("d", [0, 3])
 def test_invariant_20_the_first_script_bit_for_bit(
     models: Models, stocks: Stocks, name: str, lengths: tuple[int, float, int], d: int

@@ -17,21 +17,21 @@ from editor.document import masks
 from editor.engine import Engine
 from editor.errors import InvalidRequest
 from editor.geometry import Rect
-from editor.methods.blended_latent_diffusion.model import edit, finishing, repair
+from editor.methods.blended_latent_diffusion.model import edit, edit_batch, finishing, repair
 from editor.methods.blended_latent_diffusion.model.refinement import refined
 from editor.models.library import Library
 from editor.requests.edit_request import CandidatesRequest, Repair, RepairRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import Progress, Report
-from tests.editor.methods.blended_scene import Scene
-from tests.editor.methods.blended_stage import HOWS, LEARNS, settings, shown, wish
-from tests.editor.methods.pixels_stage import SEED, SIDE, Model, Recorded, drive, picture
+from tests.support.blended_cases import HOWS, LEARNS, settings, shown, wish
+from tests.support.blended_scene import Scene
+from tests.support.pixels_cases import SEED, SIDE, Model, Recorded, picture
+from tests.support.reports import drive
 
 Models = Callable[[str], Model]
 Image = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 
 
@@ -91,6 +91,36 @@ def test_what_was_learned_is_not_learned_again(models: Models, how: Repair, tmp_
     for each in results[1:]:
         assert (each.pixels == results[0].pixels).all()
         assert each.seam == results[0].seam
+
+
+@pytest.mark.parametrize("how", LEARNS)
+def test_an_edit_learns_nothing_that_a_repair_or_an_edit_has_learned(
+    models: Models, how: Repair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the other way round: what an edit has learned is there for its repair."""
+    model, fits = models("sd"), FitStore(tmp_path)
+    learned: list[Any] = []
+
+    def counted(*given: Any, **more: Any) -> Any:
+        learned.append(given)
+        return refined(*given, steps=2, **more)
+
+    monkeypatch.setattr(finishing, "refined", counted)
+    request = wish(told=settings(finish=how), steps=3)
+    (first,) = drive(edit_batch(request, (11,), model.backend, fits))
+    assert len(learned) == 1
+    (second,) = drive(edit_batch(request, (11,), model.backend, FitStore(tmp_path)))
+    assert first.latents is not None
+    repaired = drive(repair(RepairRequest(request, np.array(first.latents), how), model.backend, fits))
+    assert len(learned) == 1
+    assert np.array_equal(first.pixels, second.pixels)
+    assert np.array_equal(first.pixels, repaired.pixels)
+    (other,) = drive(edit_batch(request, (12,), model.backend, fits))
+    assert len(learned) == 2
+    assert not np.array_equal(first.pixels, other.pixels)
+    (alone,) = drive(edit_batch(request, (11,), model.backend))  # without a place to keep it
+    assert len(learned) == 3
+    assert np.array_equal(first.pixels, alone.pixels)
 
 
 def test_what_was_learned_counts_for_the_same_picture_region_latents_and_model_only(

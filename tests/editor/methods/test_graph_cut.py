@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from editor.methods.quick_fill.graph_cut import Costs, CutGraph, Edges, Labels, alpha_expansion, energy, expand
 from editor.methods.quick_fill.labelling import hole_edges
+from tests.support.reports import drive
 
 T = TypeVar("T")
 
@@ -36,13 +37,10 @@ class Tiny:
 
 
 def finish(running: Generator[float, None, T]) -> T:
-    while True:
-        try:
-            share = next(running)
-            assert 0 <= share <= 1
-        except StopIteration as stop:
-            value: T = stop.value
-            return value
+    def check(share: float) -> None:
+        assert 0 <= share <= 1
+
+    return drive(running, each=check)
 
 
 tiny = st.builds(Tiny, st.integers(0, 10_000), st.integers(1, 2), st.integers(1, 3), st.integers(1, 3))

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from editor.methods.pixels.hold_counts import DEAD_BAND, firmer, free_steps, hold_counts, published_counts
-from tests.editor.strategies import quick, units
+from editor.document.faint_strength import DEAD_BAND
+from editor.methods.pixels.hold_counts import firmer, free_steps, hold_counts
+from editor.methods.pixels.reference import published_counts
+from tests.support.strategies import quick, units
 
 Map = NDArray[np.float32]
 LEVELS = [14.6, 9.0, 5.2, 3.0, 1.6, 0.9, 0.4, 0.1]  # falling, unevenly
@@ -39,6 +41,15 @@ def test_invariant_01_there_are_as_many_levels_as_steps_and_one_more(steps: int)
     fine = np.linspace(0, 1, 5000, dtype=np.float32)[None]
     assert np.unique(published_counts(fine, steps)).tolist() == list(range(steps + 1))
     assert np.unique(hold_counts(fine, steps)).tolist() == list(range(steps + 1))
+
+
+@pytest.mark.parametrize("steps", [4, 7, 10, 28, 30, 50])
+def test_published_counts_on_exact_ties_do_not_fall_behind_by_a_rounding(steps: int) -> None:
+    """A cell painted as 1 - i / steps is held i times, although strength is stored in float32, divided by the strongest, and turned round."""
+    for overall in (1.0, 0.9, 0.7, 0.55, 0.3):
+        painted = np.array([[(1 - i / steps) * overall for i in range(steps + 1)]], np.float32)
+        change = painted / np.float32(overall)
+        assert published_counts(1 - change, steps)[0].tolist() == list(range(steps + 1)), overall
 
 
 def test_published_counts_from_the_specification() -> None:

@@ -18,17 +18,18 @@ from editor.diffusion.step import Step
 from editor.errors import NotFinite
 from editor.methods.blended_latent_diffusion.model import edit_batch as blended
 from editor.methods.blended_latent_diffusion.model import repair
+from editor.methods.blended_latent_diffusion.model.reference import edit_batch as published
 from editor.methods.pixels.model import edit_batch as pixels
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.paste_back import Pasted, result_of
 from editor.requests.edit_request import EditRequest, RepairRequest
 from editor.requests.reports import Report, outcome_of
 from editor.requests.results import EditResult
-from tests.editor.methods.blended_stage import found_of, settings, wish
-from tests.editor.methods.pixels_stage import CELLS, Model, ask, cells, drive, exemplar
+from tests.support.blended_cases import found_of, settings, wish
+from tests.support.pixels_cases import CELLS, Model, ask, cells, exemplar
+from tests.support.reports import drive
 
 pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
 
@@ -97,8 +98,8 @@ REQUESTS: dict[str, tuple[Any, Callable[[], EditRequest]]] = {
     "passes": (pixels, lambda: ask(EVERYWHERE, *HALVES, settings=PixelsSettings(passes="one_by_one"), steps=3)),
     "words": (blended, lambda: wish(steps=4)),
     "poisson": (blended, lambda: wish(told=settings(finish="poisson"), steps=4)),
-    "ref_sd2": (blended, lambda: wish(told=settings(rule="ref_sd2"), steps=10)),
-    "ref_ldm": (blended, lambda: wish(told=settings(rule="ref_ldm", pixel_blending=0.5), steps=10)),
+    "ref_sd2": (published, lambda: wish(told=settings(rule="ref_sd2"), steps=10)),
+    "ref_ldm": (published, lambda: wish(told=settings(rule="ref_ldm", pixel_blending=0.5), steps=10)),
 }
 
 

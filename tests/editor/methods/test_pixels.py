@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 
 from editor.diffusion.step import Step
 from editor.errors import InvalidRequest
+from editor.execution import EXECUTIONS
 from editor.geometry import Rect, Size
-from editor.methods import MODEL_METHODS
 from editor.methods.pixels.model import edit, edit_batch
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.model_canvas.paste_back import paste_alpha
-from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, outcome_of
 from editor.requests.results import EditResult
-from tests.editor.methods.pixels_stage import (
+from editor.requests.samplers import Sampler
+from tests.support.pixels_cases import (
     CELLS,
     MODELS,
     SIDE,
@@ -33,18 +34,18 @@ from tests.editor.methods.pixels_stage import (
     Recorded,
     ask,
     batch_of,
+    by_rule,
     cells,
-    drive,
     exemplar,
     picture,
     run,
 )
+from tests.support.reports import drive
 
 Models = Callable[[str], Model]
 Map = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 # Those that draw numbers of their own while they run, and one that does not.
 SAMPLERS: tuple[tuple[str, Sampler], ...] = (
@@ -74,13 +75,13 @@ def _chain(**more: Any) -> EditRequest:
 
 
 def test_the_table_of_methods_knows_it() -> None:
-    assert MODEL_METHODS[PixelsSettings]() is edit_batch
+    assert EXECUTIONS[PixelsSettings]().edit_on_model is edit_batch
 
 
 @pytest.mark.parametrize(("name", "sampler"), SAMPLERS)
 @pytest.mark.parametrize("rule", ["hold", "reference"])
 def test_invariant_17_a_batch_is_single_runs(models: Models, name: str, sampler: Sampler, rule: Any) -> None:
-    request = ask(_middle(), exemplar(2), sampler=sampler, steps=6, settings=PixelsSettings(rule=rule))
+    request = ask(_middle(), exemplar(2), sampler=sampler, steps=6, settings=by_rule(rule=rule))
     seeds = (11, 4)
     results, latents = batch_of(request, seeds, models(name))
     for k, seed in enumerate(seeds):

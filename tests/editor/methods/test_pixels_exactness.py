@@ -22,24 +22,13 @@ from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import Preview, Report
 from editor.requests.results import EditResult
-from tests.editor.methods.pixels_stage import (
-    CELLS,
-    MODELS,
-    SIDE,
-    Model,
-    ask,
-    cells,
-    drive,
-    exemplar,
-    picture,
-    run,
-)
+from tests.support.pixels_cases import CELLS, MODELS, SIDE, Model, ask, by_rule, cells, exemplar, picture, run
+from tests.support.reports import drive
 
 Models = Callable[[str], Model]
 Map = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 EDGES = (8, 12, 16)
 
@@ -91,7 +80,7 @@ def test_invariant_19_nothing_outside_the_change_moves(models: Models, name: str
     "settings", [{"thin_strokes": True}, {"dither": True}, {"feather": 0.0}, {"rule": "reference"}]
 )
 def test_invariant_19_whatever_the_settings(models: Models, settings: dict[str, Any]) -> None:
-    request = ask(_blob(), exemplar(2), settings=PixelsSettings(**settings))
+    request = ask(_blob(), exemplar(2), settings=by_rule(**settings))
     _shown(request, run(request, models("sdxl"))[0])
 
 
@@ -109,8 +98,7 @@ def test_invariant_02_the_published_rules_do_not_restore(models: Models) -> None
     """Section 4, point 5: fully kept is one step away."""
     strength = cells(np.arange(np.prod(CELLS)).reshape(CELLS) % 16 == 15)
     hold, published = (
-        run(ask(strength, settings=PixelsSettings(rule=rule)), models("kandinsky"))[1]
-        for rule in ("hold", "differential")
+        run(ask(strength, settings=by_rule(rule=rule)), models("kandinsky"))[1] for rule in ("hold", "differential")
     )
     kept = torch.from_numpy(strength[::8, ::8] == 0).expand_as(hold)
     source = models("kandinsky").backend.encode((picture(1) / np.float32(255)).astype(np.float32))
@@ -186,7 +174,7 @@ def test_invariant_26_a_strength_that_runs_no_step_returns_the_original(models: 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("rule", ["hold", "reference"])
 def test_invariant_26_a_single_step_runs(models: Models, name: str, rule: Any) -> None:
-    request = ask(_blob(), exemplar(2), steps=2, settings=PixelsSettings(rule=rule), sampler="ddim")
+    request = ask(_blob(), exemplar(2), steps=2, settings=by_rule(rule=rule), sampler="ddim")
     result, latents, recorded = run(request, models(name))
     assert len(recorded.inputs) == 1
     assert torch.isfinite(latents).all()

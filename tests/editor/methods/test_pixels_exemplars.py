@@ -12,19 +12,23 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.noise import Noise
-from editor.methods.pixels.model.composing import Pass, picture_prompts, start
+from editor.methods.pixels.model import reference
+from editor.methods.pixels.model.composing import Pass, Rule, picture_prompts, start
+from editor.methods.pixels.model.reference import DIFFERENTIAL
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest, ExemplarInput
-from tests.editor.methods.pixels_stage import (
+from tests.support.pixels_cases import (
     CELLS,
     MODELS,
     SIDE,
     Model,
     ask,
+    by_rule,
     cells,
     exemplar,
     latents_of,
+    made_by,
     picture,
     run,
 )
@@ -33,7 +37,6 @@ Models = Callable[[str], Model]
 Map = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 STEPS = 6
 
@@ -49,7 +52,7 @@ LEFT, RIGHT = _part(slice(1, 7), slice(1, 6)), _part(slice(2, 8), slice(9, 15))
 
 def _settings(**more: Any) -> PixelsSettings:
     values: dict[str, Any] = {"match_tone": "off", "exemplar_prompt": 0.0}
-    return PixelsSettings(**{**values, **more})
+    return by_rule(**{**values, **more})
 
 
 def _ask(*exemplars: ExemplarInput, strength: Map | None = None, **settings: Any) -> EditRequest:
@@ -70,7 +73,9 @@ def _counts(request: EditRequest, model: Model, strength: Map | None = None) -> 
     working = ModelCanvas.of(request.frame, model.backend.info)
     map = request.strength if strength is None else strength
     assert isinstance(request.settings, PixelsSettings)
-    of = Pass(request.settings, request.exemplars, map, [working.image(request.image)], working, model.backend)
+    rule = DIFFERENTIAL if made_by(request) is reference else Rule()
+    sources = [working.image(request.image)]
+    of = Pass(request.settings, request.exemplars, map, sources, working, model.backend, rule=rule)
     begun = start(of, model.backend.schedule(STEPS, sampler="ddim"), Noise([11]))
     return begun.blend.until[0, 0].numpy()
 

@@ -21,11 +21,12 @@ from editor.edits.dispatch import make_request
 from editor.geometry import Placement, Size
 from editor.methods.pixels.settings import PixelsSettings
 from editor.planning.draft import Draft
-from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import outcome_of
-from tests.editor.methods import pixels_oracle, pixels_stock
-from tests.editor.methods.pixels_stage import (
+from editor.requests.samplers import Sampler
+from tests.support import pixels_oracle, pixels_stock
+from tests.support.pixels_cases import (
     CELLS,
     MODELS,
     NEGATIVE,
@@ -33,6 +34,7 @@ from tests.editor.methods.pixels_stage import (
     SIDE,
     Model,
     ask,
+    by_rule,
     cells,
     exemplar,
     greys,
@@ -40,13 +42,13 @@ from tests.editor.methods.pixels_stage import (
     noise,
     run,
 )
+from tests.support.tables import mostly_slow
 
 Models = Callable[[str], Model]
 Stocks = Callable[[str], Any]
 Map = NDArray[np.float32]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 KINDS: dict[Sampler, Any] = {
     "ddim": diffusers.DDIMScheduler,
@@ -69,7 +71,7 @@ RUNS: list[tuple[str, Sampler, int, float]] = [
 
 
 def _settings(rule: Any, **more: Any) -> PixelsSettings:
-    return PixelsSettings(rule=rule, match_tone="off", compose="latents", exemplar_prompt=0.0, **more)
+    return by_rule(rule=rule, match_tone="off", compose="latents", exemplar_prompt=0.0, **more)
 
 
 def _request(rule: Any, run_of: tuple[str, Sampler, int, float], *exemplars: Any, **more: Any) -> EditRequest:
@@ -125,7 +127,7 @@ def _oracle(
     )
 
 
-@pytest.mark.parametrize("run_of", RUNS)
+@pytest.mark.parametrize("run_of", mostly_slow(RUNS, 2))
 def test_reference_is_the_published_algorithm(
     models: Models, stocks: Stocks, run_of: tuple[str, Sampler, int, float]
 ) -> None:
@@ -173,7 +175,9 @@ def test_reference_from_a_document_is_the_published_algorithm_on_a_source_an_exe
         frame=document.rect,
     )
     made = make_request(document.with_strength(Tiles.of(map)), told)
-    request = replace(made, frame=Frame.full_size(document.rect))
+    # The published scripts lay in all of it, whatever the map says.
+    laid = replace(made.exemplars[0], alpha=np.ones(SIDE.shape, np.float32))
+    request = replace(made, frame=Frame.full_size(document.rect), exemplars=(laid,))
     e = noise(request.seed)
     expected, _ = _oracle(models, stocks, run_of, request, whole.pixels, e, e)
     assert torch.equal(latents_of(request, models(name)), expected)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from editor.document import masks
 from editor.model_canvas.poisson import evened, harmonic, poisson
-from tests.editor.methods.pixels_stage import drive
+from tests.support.reports import drive
 
 Image = NDArray[np.float32]
 

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from editor.errors import InvalidRequest
 from editor.geometry import Rect, Size
-from editor.methods import METHODS
+from editor.methods.quick_fill.editing import edit
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import Action, EditRequest, ExemplarInput, ItemInput
 from editor.requests.frame import Frame
 from editor.requests.reports import Preview, Progress, Report, Reports
 from editor.requests.results import EditResult
+from tests.support.reports import drive
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -67,18 +68,13 @@ def ask(
     )
 
 
-def drive(reports: Reports[EditResult]) -> tuple[EditResult, list[Report]]:
+def driven(reports: Reports[EditResult]) -> tuple[EditResult, list[Report]]:
     seen: list[Report] = []
-    while True:
-        try:
-            seen.append(next(reports))
-        except StopIteration as stop:
-            result: EditResult = stop.value
-            return result, seen
+    return drive(reports, seen), seen
 
 
 def run(request: EditRequest) -> EditResult:
-    return drive(METHODS[type(request.settings)]()(request))[0]
+    return driven(edit(request))[0]
 
 
 def laid_on(image: Pixels, result: EditResult) -> Pixels:
@@ -160,7 +156,7 @@ def test_what_is_marked_is_not_copied() -> None:
 
 def test_progress_rises_from_0_to_1_and_previews_stay_inside() -> None:
     image, hole = photo(300, 240), disc(150, 140, 60, 300, 240)
-    result, reports = drive(METHODS[QuickFillSettings]()(ask(image, hole, settings=TEXTURE)))
+    result, reports = driven(edit(ask(image, hole, settings=TEXTURE)))
     fractions = [report.fraction for report in reports if isinstance(report, Progress)]
     assert fractions[0] == 0
     assert all(0 <= before <= after <= 1 for before, after in pairwise(fractions))
@@ -176,9 +172,9 @@ def test_closing_after_any_report_leaves_nothing_behind() -> None:
     image, hole = photo(), disc(60, 60, 10)
     request = ask(image, hole, settings=TEXTURE)
     kept = image.copy()
-    _, reports = drive(METHODS[QuickFillSettings]()(request))
+    _, reports = driven(edit(request))
     for stop in {*range(0, len(reports), max(1, len(reports) // 12)), len(reports) - 1}:
-        running = METHODS[QuickFillSettings]()(request)
+        running = edit(request)
         for _ in range(stop + 1):
             next(running)
         running.close()

@@ -28,7 +28,7 @@ from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
 from editor.requests.frame import Frame
-from tests.editor.strategies import quick
+from tests.support.strategies import quick
 
 Map = NDArray[np.float32]
 Rule = Literal["auto", "area", "any"]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from editor.diffusion.model_cache import ModelCache
 from editor.diffusion.ranking import Ranking
-from editor.diffusion.shelf import Shelf
 from editor.diffusion.stable_diffusion import StableDiffusion
 from editor.engine import Engine
 from editor.errors import OutOfMemory
@@ -19,13 +19,11 @@ from editor.models.library import Library
 from editor.requests.edit_request import CandidatesRequest
 from editor.requests.reports import Progress, Report, ResultReady
 from editor.requests.results import EditResult
-from tests.editor.methods.blended_stage import settings, wish
-from tests.editor.methods.pixels_stage import drive
-from tests.tiny import stable_diffusion
+from tests.support.blended_cases import settings, wish
+from tests.support.reports import drive
+from tests.support.tiny_models import stable_diffusion
 
 SEEDS = (1, 2, 3, 4)
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """One whose machine takes all results at once, as far as it can tell before."""
-    monkeypatch.setattr(Shelf, "at_once", lambda shelf, info, request, wanted: wanted)
+    monkeypatch.setattr(ModelCache, "max_batch", lambda cache, info, request, wanted: wanted)
     return Engine(lambda: Library((folder.parent,), cache=Path("/nowhere")))
 
 
@@ -111,7 +109,7 @@ def test_what_ranks_takes_room_from_what_is_made_next(
         yield Progress(1.0, "Comparing with the words")
 
     monkeypatch.setattr(Ranking, "scored", scored)
-    monkeypatch.setattr(Shelf, "at_once", lambda shelf, info, request, wanted: 1 if ranked else 2)
+    monkeypatch.setattr(ModelCache, "max_batch", lambda cache, info, request, wanted: 1 if ranked else 2)
     request = CandidatesRequest(wish(told=settings(), model=str(folder), steps=2, prompt="a boat"), SEEDS)
     drive(engine.run(request))
     assert ranked == [2, 1, 1]

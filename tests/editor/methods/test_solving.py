@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from itertools import pairwise
 from typing import TypeVar
 
@@ -14,18 +13,9 @@ from editor.methods.quick_fill.fusion import ROBUSTNESS, SCREENING, fusion_syste
 from editor.methods.quick_fill.linear import System, relax, solve
 from editor.methods.quick_fill.pyramid import Level, build, halve
 from editor.methods.quick_fill.smooth import membrane, plate
-from editor.requests.reports import Report
+from tests.support.reports import drive
 
 T = TypeVar("T")
-
-
-def finish(running: Generator[Report, None, T]) -> T:
-    while True:
-        try:
-            next(running)
-        except StopIteration as stop:
-            value: T = stop.value
-            return value
 
 
 def block_level(seed: int = 0) -> Level:
@@ -73,7 +63,7 @@ def test_fusion_is_the_screened_poisson_equation() -> None:
     rows, columns = np.nonzero(level.hole)
     offsets = np.where((columns < 10)[:, None], np.array([5, 1]), np.array([-5, 2]))
     copy = level.colour(rows + offsets[:, 0], columns + offsets[:, 1])
-    system = finish(fusion_system(level, offsets, np.ones(count, np.bool_), copy))
+    system = drive(fusion_system(level, offsets, np.ones(count, np.bool_), copy))
     assert np.allclose(copy + solve(system), dense_fusion(level, offsets, copy), atol=1e-4)
 
 
@@ -84,7 +74,7 @@ def test_a_copy_that_fits_is_left_alone() -> None:
     rows, columns = np.nonzero(level.hole)
     offsets = np.where((columns < 10)[:, None], np.array([0, -5]), np.array([0, 5]))
     copy = level.colour(rows, columns + offsets[:, 1])
-    system = finish(fusion_system(level, offsets, level.may_copy(rows, columns + offsets[:, 1]), copy))
+    system = drive(fusion_system(level, offsets, level.may_copy(rows, columns + offsets[:, 1]), copy))
     assert np.abs(solve(system)).max() < 1e-5
 
 
@@ -96,7 +86,7 @@ def test_relaxing_arrives_where_solving_does() -> None:
     system = System.of(np.full(200, 2.05), *links, right)
     exact = np.linalg.solve(system.matrix.toarray(), right)
     assert np.allclose(solve(system), exact, atol=1e-4)
-    assert np.allclose(finish(relax(system, np.zeros_like(right), 200)), exact, atol=1e-3)
+    assert np.allclose(drive(relax(system, np.zeros_like(right), 200)), exact, atol=1e-3)
 
 
 def test_a_membrane_keeps_a_plane_and_a_plate_a_slope() -> None:
@@ -142,7 +132,7 @@ def test_a_pyramid_ends_where_the_hole_is_small_and_never_loses_it() -> None:
     for hole_of in (np.s_[40:240, 50:250], np.s_[150:151, :], np.s_[:299, :]):
         hole = np.zeros((300, 301), np.bool_)
         hole[hole_of] = True
-        levels = finish(build(pixels, hole, ~hole, ~hole))
+        levels = drive(build(pixels, hole, ~hole, ~hole))
         assert all(level.hole.any() and level.known.any() for level in levels)
         assert levels[-1].hole.sum() <= 4000
         for fine, coarse in pairwise(levels):

@@ -13,7 +13,7 @@ from editor.geometry import Rect, Size
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import FAMILIES, FamilyName, ModelInfo
 from editor.requests.frame import Frame
-from tests.editor.strategies import quick
+from tests.support.strategies import quick
 
 FAMILY_NAMES: tuple[FamilyName, ...] = tuple(FAMILIES)
 sizes = st.tuples(st.integers(1, 150), st.integers(1, 150))

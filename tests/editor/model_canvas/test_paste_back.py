@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from editor.model_canvas.paste_back import Pasted, matched, paste_alpha
-from tests.editor.strategies import quick
+from tests.support.strategies import quick
 
 Map = NDArray[np.float32]
 Image = NDArray[np.float32]

@@ -25,15 +25,15 @@ from editor.geometry import Placement, Rect
 from editor.io.encoding import ExportOptions
 from editor.io.images import read_image, write_image
 from editor.io.project import load_project, save_project
-from editor.methods import METHODS
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft
+from editor.methods.registry import METHODS
 from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Reports
 from editor.requests.results import EditResult, Recipe
-from tests.editor.strategies import random_array
+from tests.support.reports import drive
+from tests.support.strategies import random_array
 
 T = TypeVar("T")
 Pixels = NDArray[np.uint8]
@@ -68,24 +68,15 @@ def paints(monkeypatch: pytest.MonkeyPatch) -> Callable[[Colour], None]:
             pixels[..., 3] = np.rint(request.strength * 255)
             return EditResult(request.frame.rect, pixels, Recipe.of(request))
 
-        monkeypatch.setattr("editor.engine.METHODS", {**METHODS, QuickFillSettings: lambda: edit})
+        monkeypatch.setattr("editor.methods.quick_fill.editing.edit", edit)
 
     return use
 
 
-def returned(reports: Reports[T]) -> T:
-    try:
-        while True:
-            next(reports)
-    except StopIteration as stop:
-        found: T = stop.value
-        return found
-
-
 def outcome(document: Document, *, fill_transparent: bool = False) -> tuple[Document, EditResult]:
-    draft = replace(Draft.for_document(document), seed=1)
+    draft = replace(METHODS.first_draft(document), seed=1)
     draft = replace(draft, settings=replace(draft.settings, fill_transparent=fill_transparent))
-    result = returned(Engine().run(make_request(document, draft)))
+    result = drive(Engine().run(make_request(document, draft)))
     return apply_result(document, result, document)[1], result
 
 
@@ -103,9 +94,9 @@ def test_each_of_several_strengths_is_as_translucent_as_the_picture(paints: Call
     fading = np.tile(np.linspace(0.004, 0, 690, dtype=np.float32), (12, 1))
     fading[:, 300:330] = 1
     document = document.with_strength(document.empty_map().write(5, 20, fading))
-    request = at_strengths(document, replace(Draft.for_document(document), seed=1), (0.3, 1.0))
+    request = at_strengths(document, replace(METHODS.first_draft(document), seed=1), (0.3, 1.0))
     assert len({each.frame.rect for each in request.requests}) == 2
-    for level, result in zip((0.3, 1.0), returned(Engine().run(request)), strict=True):
+    for level, result in zip((0.3, 1.0), drive(Engine().run(request)), strict=True):
         after = flatten(apply_result(document, result, document)[1])
         assert np.array_equal(after[..., 3], pixels[..., 3])
         meant = on_white(pixels)[25, 320] * (1 - level) + np.array((60, 90, 200)) * level
@@ -120,9 +111,9 @@ def test_the_weakest_of_several_strengths_may_leave_translucent_parts_alone(pain
     painted = np.full((10, 20), 1.0, np.float32)
     painted[:, 10:] = 0.004  # of which nothing is left at a weaker overall strength
     document = document.with_strength(document.empty_map().write(22, 20, painted))
-    request = at_strengths(document, replace(Draft.for_document(document), seed=1), (0.3, 1.0))
+    request = at_strengths(document, replace(METHODS.first_draft(document), seed=1), (0.3, 1.0))
     assert [each.alpha is None for each in request.requests] == [True, False]
-    for result in returned(Engine().run(request)):
+    for result in drive(Engine().run(request)):
         after = flatten(apply_result(document, result, document)[1])
         assert np.array_equal(after[..., 3], pixels[..., 3])
 

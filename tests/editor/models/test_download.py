@@ -23,7 +23,8 @@ from editor.models.hub import DownloadPlan, plan_download, tidy_id
 from editor.models.inspect import inspect
 from editor.models.rankers import inspect_ranker
 from editor.requests.reports import Progress, Report, Reports
-from tests.hub_server import COMMIT, Hub, Repository, clip, serving, stable_diffusion, weights
+from tests.support.hub_server import COMMIT, Hub, Repository, clip, serving, stable_diffusion, weights
+from tests.support.reports import drive
 
 ID = "maker/small"
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
@@ -46,13 +47,9 @@ def plan(hub: Hub, id: str = ID, **more: Any) -> DownloadPlan:
 def run(reports: Reports[Path]) -> tuple[Path, list[Progress]]:
     """Drive it to its end."""
     seen: list[Progress] = []
-    while True:
-        try:
-            report = next(reports)
-        except StopIteration as stop:
-            return stop.value, seen
-        assert isinstance(report, Progress)
-        seen.append(report)
+    path = drive(reports, seen)
+    assert all(isinstance(report, Progress) for report in seen)
+    return path, seen
 
 
 def fails(reports: Reports[Path]) -> EditorError:
@@ -235,6 +232,7 @@ def test_a_cut_connection_is_taken_up_where_it_broke(hub: Hub, tmp_path: Path) -
     assert ranges == ["", "bytes=17000-", "bytes=17000-", "bytes=26000-"]
 
 
+@pytest.mark.logs
 def test_an_interrupted_download_goes_on_with_a_range(hub: Hub, tmp_path: Path) -> None:
     found = plan(hub)
     hub.cut = [4_000_000, 4_000_000, 10_000, 0, 0, 0]  # two small weights pass, then the U-Net's break off
@@ -288,6 +286,7 @@ def test_closing_stops_within_a_second_and_keeps_what_came(hub: Hub, tmp_path: P
     assert not inspect(found.folder(tmp_path)).usable
 
 
+@pytest.mark.logs
 def test_another_version_replaces_a_file_and_never_continues_its_beginning(hub: Hub, tmp_path: Path) -> None:
     hub.cut = [4_000_000, 4_000_000, 10_000, 0, 0, 0]
     fails(download(plan(hub), tmp_path, waits=QUICK))

@@ -21,10 +21,12 @@ from editor.models import transfer, web
 from editor.models.download import download
 from editor.models.hub import DownloadPlan, RemoteFile, plan_download
 from editor.models.listing import MAX_LISTING, NotAListing, parse_listing
-from editor.requests.reports import Reports
-from tests.alarm import time_limit
-from tests.hub_server import COMMIT, Repository, listing_of, stable_diffusion
-from tests.raw_server import Answer, RawServer, always, raw_server, response
+from tests.support.alarm import time_limit
+from tests.support.hub_server import COMMIT, Repository, listing_of, stable_diffusion
+from tests.support.raw_server import Answer, RawServer, always, raw_server, response
+from tests.support.reports import drive
+
+pytestmark = pytest.mark.logs
 
 ID = "maker/small"
 REAL = listing_of(ID, Repository(stable_diffusion()))
@@ -235,18 +237,10 @@ def one_file(server: RawServer, body: bytes = BODY) -> DownloadPlan:
     return DownloadPlan(ID, COMMIT, server.url, (file,), "mit", False, None, True)
 
 
-def run(reports: Reports[Path]) -> Path:
-    while True:
-        try:
-            next(reports)
-        except StopIteration as stop:
-            return Path(stop.value)
-
-
 def get(server: RawServer, folder: Path, answer: Answer, **more: Any) -> EditorError | bytes:
     server.answer = answer
     try:
-        path = run(download(one_file(server), folder, waits=(0.01,), **more))
+        path = drive(download(one_file(server), folder, waits=(0.01,), **more))
     except EditorError as error:
         return error
     return (path / "model.safetensors").read_bytes()
@@ -335,7 +329,7 @@ def test_an_address_that_is_none_is_an_error(server: RawServer, tmp_path: Path) 
         with pytest.raises(EditorError):
             plan_download(ID, endpoint=endpoint)
         with pytest.raises(EditorError):
-            run(download(replace(one_file(server), endpoint=endpoint), tmp_path, waits=()))
+            drive(download(replace(one_file(server), endpoint=endpoint), tmp_path, waits=()))
 
 
 def test_limits_are_wide_enough_for_what_is_published() -> None:

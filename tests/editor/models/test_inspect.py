@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from editor.models.headers import HEADER_LIMIT, Damaged, read_header, read_json
 from editor.models.info import FamilyName
 from editor.models.inspect import few_steps, inspect
-from tests.editor.models.files import SECOND, diffusers_folder, folder_of, weights_file
+from tests.support.model_files import SECOND, diffusers_folder, folder_of, weights_file
 
 FAMILIES: tuple[FamilyName, ...] = ("stable-diffusion", "stable-diffusion-xl", "stable-diffusion-xl-refiner")
 

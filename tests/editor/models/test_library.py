@@ -10,7 +10,7 @@ import pytest
 
 from editor.errors import ModelUnavailable
 from editor.models.library import Library, hub_cache
-from tests.editor.models.files import diffusers_folder, folder_of, weights_file
+from tests.support.model_files import diffusers_folder, folder_of, weights_file
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from editor.geometry import Size
 from editor.models.device import Device
 from editor.models.info import ModelInfo, Part
 from editor.models.memory import Plan, estimate, fit
-from tests.editor.models.files import GB, folder_of, weights_file
+from tests.support.model_files import GB, folder_of, weights_file
 
 SQUARE = Size(512, 512)
 

@@ -12,7 +12,7 @@ from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.models.rankers import HALVES, inspect_ranker, ranker_for, ranker_of, rankers
 from resources import bundled_models
-from tests.editor.models.files import diffusers_folder, weights_file
+from tests.support.model_files import diffusers_folder, weights_file
 
 CONFIG = {"model_type": "clip", "text_config": {}, "vision_config": {}}
 ARRAYS = {"logit_scale": (), "text_projection.weight": (8, 4), "visual_projection.weight": (8, 6)}

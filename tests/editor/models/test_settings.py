@@ -10,7 +10,7 @@ import pytest
 
 from editor.models.inspect import OTHER_MODEL, inspect
 from editor.models.library import Library
-from tests.editor.models.files import SECOND, diffusers_folder, folder_of, weights_file
+from tests.support.model_files import SECOND, diffusers_folder, folder_of, weights_file
 
 SD, XL, KANDINSKY = "StableDiffusionPipeline", "StableDiffusionXLPipeline", "KandinskyV22Pipeline"
 NAN, INFINITE = float("nan"), float("inf")

@@ -14,8 +14,8 @@ from editor.models.download import RECORD, read_record
 from editor.models.inspect import inspect, newest_snapshot
 from editor.models.library import Library, walk
 from editor.models.rankers import inspect_ranker, rankers
-from tests.alarm import time_limit
-from tests.editor.models.files import diffusers_folder, folder_of, weights_file
+from tests.support.alarm import time_limit
+from tests.support.model_files import diffusers_folder, folder_of, weights_file
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes among files here")
 

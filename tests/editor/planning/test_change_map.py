@@ -13,21 +13,20 @@ from hypothesis import strategies as st
 from editor.document.compose import flatten
 from editor.document.document import Document
 from editor.document.exemplar import Exemplar
-from editor.document.faint_strength import FAINTEST, drop_faint
+from editor.document.faint_strength import DEAD_BAND, FAINTEST, drop_faint
 from editor.document.layer import Layer
 from editor.document.placing import exemplar_extent, place_exemplar
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result
-from editor.edits.dispatch import change_map, frame_for, make_request, reach
+from editor.edits.dispatch import change_map, frame_for, make_request, plan, reach
 from editor.edits.warnings import advice
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect, Size
-from editor.methods.pixels.hold_counts import DEAD_BAND, counts_of, owners, run_length
+from editor.methods.pixels.hold_counts import counts_of, owners, run_length
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
-from editor.planning.plan import plan
 from editor.requests.frame import Frame
-from tests.editor.planning.change_map_cases import (
+from tests.support.change_map_cases import (
     MODEL,
     answer,
     draft,
@@ -37,7 +36,7 @@ from tests.editor.planning.change_map_cases import (
     with_exemplar,
     with_item,
 )
-from tests.editor.strategies import Map, quick
+from tests.support.strategies import Map, quick
 
 AREA = Rect(60, 50, 130, 110)
 
@@ -508,7 +507,7 @@ class TestAFullFrameExemplar:
         document = self.triple(map)
         request = make_request(document, draft(strength=overall, frame=document.rect))
         working = ModelCanvas(Frame.full_size(document.rect), document.size, 8)
-        steps = run_length(PixelsSettings(), request.strength, 40)
+        steps = run_length(request.strength, 40)
         assert steps == round(40 * overall)
         held = counts_of(PixelsSettings(), request.exemplars, request.strength, working, steps)
         keep = 1 - map[::8, ::8].astype(np.float64)
@@ -516,11 +515,6 @@ class TestAFullFrameExemplar:
         inner[:, -1] = inner[-1] = False  # nothing changes on an edge of the frame that is not one of the picture
         assert (np.abs(held - keep * steps)[inner] <= 0.5 + 1e-4).all()
         assert np.array_equal(owners(request.exemplars, working) == 0, keep < DEAD_BAND)
-        settings = PixelsSettings(rule="reference")
-        published = make_request(document, draft(settings=settings, strength=overall))
-        assert (
-            published.exemplars[0].alpha == 1
-        ).all()  # their rule lays in all of it, and shows it where nothing holds the picture
 
     def test_without_a_map_it_is_let_in_everywhere(self) -> None:
         found = change_map(self.triple(np.zeros((200, 300), np.float32)), draft(), Rect(0, 0, 300, 200))

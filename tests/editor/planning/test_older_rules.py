@@ -21,7 +21,7 @@ from editor.planning.draft import Draft
 from editor.planning.plan import Plan
 from editor.requests.edit_request import EditRequest
 from editor.requests.method_settings import MethodSettings
-from tests.editor.planning.change_map_cases import MODEL
+from tests.support.change_map_cases import MODEL
 
 SOME, HARDLY = Rect(40, 30, 80, 70), Rect(80, 30, 100, 70)  # painted and, beside it, painted faintly
 METHODS = pytest.mark.parametrize("settings", [QuickFillSettings(), PixelsSettings()])

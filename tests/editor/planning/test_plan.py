@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from editor.document.document import Document
-from editor.edits.dispatch import make_request
+from editor.edits.dispatch import make_request, plan
 from editor.errors import InvalidRequest, ModelUnavailable
 from editor.geometry import Placement, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.methods.registry import METHODS
 from editor.planning.draft import Draft
-from editor.planning.plan import Plan, plan, result_count
-from tests.editor.planning.change_map_cases import MODEL, draft, painted, picture, selected, with_exemplar, with_item
+from editor.planning.plan import Plan
+from tests.support.change_map_cases import MODEL, draft, painted, picture, selected, with_exemplar, with_item
 
 AREA = Rect(60, 50, 130, 110)
 
@@ -73,7 +74,7 @@ def test_moved_items_are_left_to_quick_fill() -> None:
         assert planned.action is None
         assert "Quick fill moves things" in planned.reason
     assert plan(painted(document, AREA), draft(item=item.id)).action == "fill"
-    assert plan(document, Draft()).action == "move"
+    assert plan(document, Draft(QuickFillSettings())).action == "move"
 
 
 @pytest.mark.parametrize(
@@ -108,11 +109,12 @@ def test_nothing_to_do_is_refused_with_the_reason() -> None:
 def test_how_many_results_are_wanted() -> None:
     fill, blend = Plan("fill", ""), Plan("blend", "")
     for planned in (fill, blend):
-        assert result_count(draft(variations=4), planned) == 4
-    assert result_count(Draft(variations=4), fill) == 4
-    assert result_count(Draft(variations=4), blend) == 1
+        assert METHODS.of(draft().settings).result_count(draft(variations=4), planned) == 4
+    plain = Draft(QuickFillSettings(), variations=4)
+    assert METHODS.first.result_count(plain, fill) == 4
+    assert METHODS.first.result_count(plain, blend) == 1
 
 
 def test_only_quick_fill_grows_items() -> None:
-    assert Draft(QuickFillSettings(grow=9)).grow == 9
-    assert draft().grow == 0
+    assert Draft(QuickFillSettings(grow=9)).settings.margin == 9
+    assert draft().settings.margin == 0

@@ -10,15 +10,15 @@ import pytest
 
 from editor.document.document import Document
 from editor.document.layer import Layer
-from editor.edits.dispatch import make_request
+from editor.edits.dispatch import make_request, other_plan, plan, readings
 from editor.geometry import Placement, Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft, Touch
-from editor.planning.plan import other_plan, plan, readings, touches
+from editor.planning.plan import touches
 from editor.requests.method_settings import MethodSettings
-from tests.editor.planning.change_map_cases import MODEL, painted, picture, selected, with_exemplar, with_item
+from tests.support.change_map_cases import MODEL, painted, picture, selected, with_exemplar, with_item
 
 HERE, THERE = Rect(60, 50, 130, 110), Rect(200, 20, 240, 60)
 
@@ -251,7 +251,9 @@ def test_without_its_model_only_what_needs_none_is_offered() -> None:
 
 
 def test_a_touch_is_noted_once_and_old_ones_are_forgotten() -> None:
-    draft = Draft().touching(Touch("strength")).touching(Touch("item", 1)).touching(Touch("strength"))
+    draft = (
+        Draft(QuickFillSettings()).touching(Touch("strength")).touching(Touch("item", 1)).touching(Touch("strength"))
+    )
     assert draft.touched == (Touch("item", 1), Touch("strength"))
     assert draft.touching(Touch("strength")) is draft
     for id in range(100):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from editor.geometry import Point, Rect, Size, invert, transform_point
 from editor.requests.frame import Frame, choose_frame, frame_at
-from tests.editor.strategies import any_rects, rects_within, thorough
+from tests.support.strategies import any_rects, rects_within, thorough
 
 frames = st.builds(
     Frame,

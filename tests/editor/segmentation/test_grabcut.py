@@ -15,6 +15,7 @@ from editor.requests.reports import Progress, Report
 from editor.requests.results import Masks
 from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.regions import Regions
+from tests.support.reports import drive
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -42,12 +43,7 @@ def picture(mask: Mask, inside: tuple[int, int, int], outside: tuple[int, int, i
 
 def run(request: SegmentRequest) -> tuple[Masks, list[Report]]:
     reports, seen = GrabCut().segment(request), list[Report]()
-    try:
-        while True:
-            seen.append(next(reports))
-    except StopIteration as stop:
-        found: Masks = stop.value
-        return found, seen
+    return drive(reports, seen), seen
 
 
 def overlap(found: NDArray[np.float32], truth: Mask) -> float:

@@ -19,7 +19,7 @@ from editor.errors import UnreadableFile
 from editor.geometry import Placement, Point, Rect, Size
 from editor.io.images import Picture
 from editor.io.mask_pictures import mask_of
-from tests.widgets.canvas.easel import LEFT, NONE, Easel, noise
+from tests.support.canvas_driver import LEFT, NONE, Easel, noise
 from widgets.canvas.drop import DropChip, Dropper
 from widgets.canvas.drop_choices import placement, side_by_side, title, with_layer
 from widgets.controls.icons import IconButton
@@ -94,7 +94,7 @@ def test_the_picture_is_seen_under_the_pointer_while_it_is_dragged(easel: Easel,
 
 
 def test_until_it_is_decoded_a_plain_place_with_its_name_is_shown(easel: Easel, boat: Path) -> None:
-    easel.desk.slow = True
+    easel.worker.reads = "later"
     empty = easel.seen()
     data = _file(boat)
     assert _enter(easel, data, 200, 150)
@@ -102,17 +102,17 @@ def test_until_it_is_decoded_a_plain_place_with_its_name_is_shown(easel: Easel, 
     assert (waiting != empty).any()
     _drop(easel, data, 200, 150)
     assert _chips(easel) == 0
-    easel.desk.waiting.pop()()
+    easel.worker.reading.pop()()
     assert _chips(easel) == 1
 
 
 def test_escape_puts_away_what_is_still_being_decoded(easel: Easel, boat: Path) -> None:
-    easel.desk.slow = True
+    easel.worker.reads = "later"
     empty = easel.seen()
     _bring(easel, _file(boat), 200, 150)
     QTest.keyClick(easel.canvas, Qt.Key.Key_Escape)
     assert np.array_equal(easel.seen(), empty)
-    easel.desk.waiting.pop()()
+    easel.worker.reading.pop()()
     assert _chips(easel) == 0
 
 
@@ -188,7 +188,7 @@ def test_a_new_document_is_opened_beside_this_one(easel: Easel, boat: Path) -> N
     before = easel.session.document
     _bring(easel, _file(boat), 120, 90)
     QTest.mouseClick(_chip(easel).buttons[2], LEFT)
-    assert [picture.name for picture in easel.desk.opened] == ["red boat.png"]
+    assert [picture.name for picture in easel.worker.opened] == ["red boat.png"]
     assert easel.session.document is before
 
 
@@ -230,12 +230,12 @@ def test_a_click_beside_the_question_does_not_throw_the_picture_away(easel: Ease
 def test_what_cannot_be_read_leaves_nothing_behind(easel: Easel, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")
-    easel.desk.slow = True
+    easel.worker.reads = "later"
     empty = easel.seen()
     _enter(easel, _file(broken), 100, 100)
     _drop(easel, _file(broken), 100, 100)
     with pytest.raises(UnreadableFile) as raised:
-        easel.desk.waiting.pop()()
+        easel.worker.reading.pop()()
     easel.session.notice(raised.value.message, raised.value.advice, error=True)
     assert np.array_equal(easel.seen(), empty)
     assert _chips(easel) == 0
@@ -277,17 +277,17 @@ def test_several_pictures_are_all_taken_side_by_side_each_as_one_step(easel: Eas
 def test_several_pictures_are_opened_beside_this_one(easel: Easel, fleet: QMimeData) -> None:
     _bring(easel, fleet, 300, 200)
     QTest.mouseClick(_chip(easel).buttons[2], LEFT)
-    assert [picture.name for picture in easel.desk.opened] == ["red boat.png", "blue boat.png", "ship.png"]
+    assert [picture.name for picture in easel.worker.opened] == ["red boat.png", "blue boat.png", "ship.png"]
 
 
 def test_what_comes_along_waits_for_the_hand(easel: Easel, fleet: QMimeData, qtbot: QtBot) -> None:
     session = easel.session
     _bring(easel, fleet, 300, 200)
-    easel.desk.slow = True
+    easel.worker.reads = "later"
     QTest.keyClick(_chip(easel).buttons[0], Qt.Key.Key_Return)
     session.show(session.document.with_strength(session.document.empty_map()))
-    while easel.desk.waiting:
-        easel.desk.waiting.pop(0)()
+    while easel.worker.reading:
+        easel.worker.reading.pop(0)()
     assert len(session.history.document.exemplars) == 1
     session.revert()
     qtbot.waitUntil(lambda: len(session.history.document.exemplars) == 3)
@@ -396,11 +396,11 @@ def test_the_others_come_in_where_the_first_of_several_cannot_be_read(easel: Eas
     ship.write_bytes(boat.read_bytes())
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(file)) for file in (broken, boat, ship)])
-    easel.desk.slow = True
+    easel.worker.reads = "later"
     _bring(easel, data, 300, 200)
     with pytest.raises(UnreadableFile) as raised:
-        easel.desk.waiting.pop()()
-    easel.desk.slow = False
+        easel.worker.reading.pop()()
+    easel.worker.reads = "now"
     easel.session.notice(raised.value.message, raised.value.advice, error=True)
     chip = _chip(easel)
     assert chip.accessibleName() == "What 2 pictures become"

@@ -17,7 +17,7 @@ from editor.document.exemplar import Exemplar
 from editor.document.item import Item
 from editor.document.placing import FARTHEST, reachable
 from editor.geometry import Placement, Size
-from tests.widgets.canvas.easel import NONE, Easel, disc, soft
+from tests.support.canvas_driver import NONE, Easel, disc, soft
 from widgets.canvas.overlays import label_places
 from widgets.tools.marks import around
 from widgets.viewport import MAX_ZOOM, Viewport

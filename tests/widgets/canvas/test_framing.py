@@ -19,7 +19,7 @@ from editor.geometry import Placement, Rect, Size
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.info import ModelInfo
-from tests.widgets.canvas.easel import NONE, Easel, soft
+from tests.support.canvas_driver import NONE, Easel, soft
 from widgets.canvas import overlays
 from widgets.canvas.framing import CORNERS, MIN_SIDE, Corner, moved, resized
 from widgets.session.job import Job

@@ -22,7 +22,7 @@ from editor.geometry import Placement, Point, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.reports import Preview, Progress
 from editor.requests.results import EditResult, Recipe
-from tests.widgets.canvas.easel import Easel, disc, noise, soft
+from tests.support.canvas_driver import Easel, disc, noise, soft
 from widgets.canvas import cached_sprite, overlays
 from widgets.canvas.colour_map import colours, table
 from widgets.qimage import from_qimage

@@ -26,7 +26,7 @@ from editor.document.document import Document
 from editor.document.exemplar import Exemplar
 from editor.document.item import Item
 from editor.geometry import Placement, Point, Size
-from tests.widgets.canvas.easel import LEFT, MIDDLE, NONE, RIGHT, Easel, disc, noise, soft
+from tests.support.canvas_driver import LEFT, MIDDLE, NONE, RIGHT, Easel, disc, noise, soft
 from widgets.session.options import ToolName
 
 PRESS, MOVE, RELEASE = QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove, QEvent.Type.MouseButtonRelease

@@ -17,7 +17,8 @@ from editor.document.exemplar import Exemplar
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import FamilyName, ModelInfo
-from tests.widgets.desk_stub import Worker, drag, picture, with_exemplars, with_items
+from tests.support.session_cases import drag, picture, with_exemplars, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.context_bar.bar import ContextualBar
 from widgets.context_bar.pages import GradientPage, PaintPage, SelectBrushPage, ShapePage, StrengthPage
 from widgets.context_bar.thing_pages import ExemplarPage, HintPage, ItemPage
@@ -31,7 +32,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def session(worker: Worker, qtbot: QtBot) -> Session:
+def session(worker: StubWorker, qtbot: QtBot) -> Session:
     return Session(with_exemplars(with_items(picture(), "Cat"), "Boat"), worker)
 
 
@@ -112,20 +113,20 @@ def test_a_selection_offers_what_comes_next(bar: ContextualBar, session: Session
 
 
 def test_an_active_item_can_be_removed_and_its_hole_widened(
-    bar: ContextualBar, session: Session, worker: Worker
+    bar: ContextualBar, session: Session, worker: StubWorker
 ) -> None:
     session.set_options(tool="move")
     session.activate(item=session.document.items[0].id)
     grow = slider(bar, "Margin")
     drag(grow, QPointF(10, 14), QPointF(grow.width(), 14))
-    assert session.draft.grow == 200
+    assert session.draft.settings.margin == 200
     assert not button(bar, "Put back").isEnabled()
     QTest.mouseClick(button(bar, "Remove"), LEFT)
     assert worker.ran[-1].label == "Remove “Cat”"
 
 
 def test_an_active_exemplar_can_be_weighed_flipped_and_blended(
-    bar: ContextualBar, session: Session, worker: Worker
+    bar: ContextualBar, session: Session, worker: StubWorker
 ) -> None:
     session.set_options(tool="move")
     session.activate(exemplar=session.document.exemplars[0].id)
@@ -312,7 +313,7 @@ def test_a_fresh_picture_says_what_to_do_first(bar: ContextualBar, session: Sess
 
 
 def test_with_nothing_to_move_it_says_how_to_come_by_something(qtbot: QtBot) -> None:
-    session = Session(picture(), Worker())
+    session = Session(picture(), StubWorker())
     session.set_options(tool="move")
     bar = ContextualBar(session)
     qtbot.addWidget(bar)
@@ -332,7 +333,7 @@ def by_words(session: Session) -> None:
 
 @pytest.mark.parametrize(("words", "region"), [("Repaint inside", "inside"), ("Repaint background", "outside")])
 def test_a_selection_is_repainted_by_words(
-    bar: ContextualBar, session: Session, worker: Worker, words: str, region: str
+    bar: ContextualBar, session: Session, worker: StubWorker, words: str, region: str
 ) -> None:
     session.set_options(tool="rectangle")
     commands.select_all(session)
@@ -354,7 +355,7 @@ def test_a_selection_is_repainted_by_words(
     assert session.draft.settings == asked.draft.settings
 
 
-def test_an_item_is_repainted_by_words(bar: ContextualBar, session: Session, worker: Worker) -> None:
+def test_an_item_is_repainted_by_words(bar: ContextualBar, session: Session, worker: StubWorker) -> None:
     by_words(session)
     commands.select_none(session)
     session.set_options(tool="move")
@@ -365,7 +366,7 @@ def test_an_item_is_repainted_by_words(bar: ContextualBar, session: Session, wor
     assert session.draft.strength == 0.9
 
 
-def test_an_exemplar_is_blended_whatever_the_method(bar: ContextualBar, session: Session, worker: Worker) -> None:
+def test_an_exemplar_is_blended_whatever_the_method(bar: ContextualBar, session: Session, worker: StubWorker) -> None:
     session.set_options(tool="move")
     session.activate(exemplar=session.document.exemplars[0].id)
     by_words(session)

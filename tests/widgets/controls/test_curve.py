@@ -7,7 +7,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from tests.widgets.desk_stub import CTRL, drag
+from tests.support.session_cases import CTRL, drag
 from widgets.controls.curve import MARGIN, MIN_APART, STRAIGHT, CurveEditor
 
 LEFT = Qt.MouseButton.LeftButton

@@ -15,7 +15,7 @@ from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.settings_fields import Label, Range, field_specs
-from tests.widgets.desk_stub import NONE, drag
+from tests.support.session_cases import NONE, drag
 from widgets.controls.check import Check
 from widgets.controls.choice import Choice
 from widgets.controls.form import Form, choice_words
@@ -128,7 +128,6 @@ def test_a_choice_can_show_that_none_is_made(qtbot: QtBot) -> None:
 
 
 def test_a_value_is_called_by_the_field_that_it_is_of() -> None:
-    assert choice_words("reference", "rule") == "PIXELS, as published"
     assert choice_words("reference", "rank") == "The region alone"
     assert choice_words("fixed", "noise") == "Once"
     assert choice_words("one_by_one", "passes") == "One by one"

@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
-from tests.widgets.desk_stub import CTRL, NONE, SHIFT, drag
+from tests.support.session_cases import CTRL, NONE, SHIFT, drag
 from widgets.controls.slider import Slider
 
 

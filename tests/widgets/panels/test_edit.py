@@ -15,7 +15,8 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import Draft
 from editor.planning.plan import Plan
 from editor.requests.reports import Progress
-from tests.widgets.desk_stub import Worker, drag, painted, picture, result, with_exemplars, with_items
+from tests.support.session_cases import drag, painted, picture, result, with_exemplars, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.controls.slider import Slider
 from widgets.panels.edit import EditPanel, duration, progress_words
 from widgets.panels.more import More
@@ -27,7 +28,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def session(worker: Worker, qtbot: QtBot) -> Session:
+def session(worker: StubWorker, qtbot: QtBot) -> Session:
     return Session(picture(), worker)
 
 
@@ -84,7 +85,7 @@ def test_a_long_name_is_cut_and_stands_in_the_tool_tip(panel: EditPanel, session
     assert panel.button.sizeHint().width() <= panel.width() - 24
 
 
-def test_it_runs_and_then_stops(panel: EditPanel, session: Session, worker: Worker) -> None:
+def test_it_runs_and_then_stops(panel: EditPanel, session: Session, worker: StubWorker) -> None:
     session.commit("Paint", painted(session.document))
     QTest.mouseClick(panel.button, LEFT)
     assert [plan.action for plan in worker.ran] == ["fill"]
@@ -194,7 +195,7 @@ def test_more_fits_the_column(panel: EditPanel) -> None:
 
 def test_progress_is_told_in_words() -> None:
     document = picture()
-    job = Job(EditJob(Plan("fill", "Fill"), document, Draft(), document.rect), started=100.0)
+    job = Job(EditJob(Plan("fill", "Fill"), document, Draft(QuickFillSettings()), document.rect), started=100.0)
     assert progress_words(job, 101.0) == "Waiting"
     job = job.reported(Progress(0.4, "Filling the hole"))
     assert progress_words(job, 102.0) == "Filling the hole · 40\u202f% · about 3\u202fs"

@@ -15,25 +15,17 @@ from editor.edits.apply import apply_result
 from editor.geometry import Rect
 from editor.methods.pixels.settings import PixelsSettings
 from editor.requests.edit_request import Subject
+from editor.requests.method_settings import UnknownSettings
 from editor.requests.results import Recipe
-from tests.widgets.desk_stub import (
-    CTRL,
-    NONE,
-    Worker,
-    drag,
-    model,
-    painted,
-    picture,
-    result,
-    with_exemplars,
-    with_items,
-)
+from tests.support.session_cases import CTRL, NONE, drag, model, painted, picture, result, with_exemplars, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.controls.rows import NameEdit, Row, Rows
 from widgets.controls.slider import Slider
 from widgets.panels.exemplars import ExemplarsPanel
 from widgets.panels.history import HistoryPanel
 from widgets.panels.items import ItemsPanel
 from widgets.panels.layers import LayersPanel, recipe_words
+from widgets.session import run_actions
 from widgets.session.notice import Notice
 from widgets.session.session import Session
 
@@ -41,7 +33,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def session(worker: Worker, qtbot: QtBot) -> Session:
+def session(worker: StubWorker, qtbot: QtBot) -> Session:
     document = with_exemplars(with_items(picture(), "Cat", "Dog"), "Boat", "Moon", "Sun")
     return Session(document, worker)
 
@@ -74,7 +66,7 @@ def type_name(of: Row, name: str, end: Qt.Key) -> None:
     QTest.keyClick(field, end)
 
 
-def test_items_are_chosen_renamed_hidden_and_removed(qtbot: QtBot, session: Session, worker: Worker) -> None:
+def test_items_are_chosen_renamed_hidden_and_removed(qtbot: QtBot, session: Session, worker: StubWorker) -> None:
     panel = ItemsPanel(session)
     shown(qtbot, panel)
     assert names(panel.rows) == ["Cat", "Dog"]
@@ -109,7 +101,7 @@ def test_pointing_at_an_item_brings_it_out_on_the_canvas(qtbot: QtBot, session: 
     assert pointed(session) is None
 
 
-def test_the_keyboard_walks_renames_and_removes(qtbot: QtBot, session: Session, worker: Worker) -> None:
+def test_the_keyboard_walks_renames_and_removes(qtbot: QtBot, session: Session, worker: StubWorker) -> None:
     panel = ItemsPanel(session)
     shown(qtbot, panel)
     panel.rows.setFocus()
@@ -124,7 +116,7 @@ def test_the_keyboard_walks_renames_and_removes(qtbot: QtBot, session: Session, 
     assert worker.ran[-1].label == "Remove “Cat”"
 
 
-def test_an_empty_list_says_what_to_do(qtbot: QtBot, worker: Worker) -> None:
+def test_an_empty_list_says_what_to_do(qtbot: QtBot, worker: StubWorker) -> None:
     panel = ItemsPanel(Session(picture(), worker))
     shown(qtbot, panel)
     assert panel.rows.ids == []
@@ -229,7 +221,23 @@ def test_a_recipe_with_a_model_says_what_it_was_given() -> None:
     ]
 
 
-def test_an_edit_is_run_again_from_its_layer(qtbot: QtBot, worker: Worker) -> None:
+def test_a_layer_by_an_unknown_method_is_listed_and_not_what_a_new_edit_begins_with(
+    qtbot: QtBot, worker: StubWorker
+) -> None:
+    made = Recipe(UnknownSettings(method="DragSettings"), "fill", Rect(0, 0, 64, 64), 7, prompt="a red boat")
+    document = picture()
+    layer = replace(document.layers[0], recipe=made)
+    session = Session(document.adding_layer(layer), worker)
+    panel = LayersPanel(session)
+    shown(qtbot, panel)
+    assert session.draft.prompt == ""
+    assert not isinstance(session.draft.settings, UnknownSettings)
+    assert "does not have" in recipe_words(made).splitlines()[0]
+    run_actions.run_again(session, session.history.document.layers[-1].id)
+    assert session.history.document.rerun is None
+
+
+def test_an_edit_is_run_again_from_its_layer(qtbot: QtBot, worker: StubWorker) -> None:
     worker.known = [model(), model("Juggernaut", "stable-diffusion-xl")]
     session = Session(painted(picture()), worker)
     notices: list[Notice] = []

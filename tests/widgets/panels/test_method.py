@@ -19,7 +19,8 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import STRENGTHS
 from editor.requests.reports import Preview, Progress
 from editor.requests.results import Assessment
-from tests.widgets.desk_stub import NONE, Worker, drag, model, painted, picture, with_items
+from tests.support.session_cases import NONE, drag, model, painted, picture, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.controls.slider import Slider
 from widgets.panels.edit import EditPanel
 from widgets.session.session import Session
@@ -28,7 +29,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def session(worker: Worker, qtbot: QtBot) -> Session:
+def session(worker: StubWorker, qtbot: QtBot) -> Session:
     worker.known = [model(), model("Juggernaut", "stable-diffusion-xl")]
     made = Session(painted(picture()), worker)
     made.choose_method(PixelsSettings)
@@ -116,7 +117,7 @@ class TestMethod:
             each for each in panel.findChildren(Slider) if each.accessibleName() == "Steps" and each.isVisible()
         ]
 
-    def test_a_field_that_only_some_models_use_is_shown_with_those(self, panel: EditPanel, worker: Worker) -> None:
+    def test_a_field_that_only_some_models_use_is_shown_with_those(self, panel: EditPanel, worker: StubWorker) -> None:
         session = panel._session
         unfold(panel)
         names = [each.accessibleName() for each in panel.findChildren(Slider) if each.isVisibleTo(panel)]
@@ -129,7 +130,7 @@ class TestMethod:
 
 
 class TestModel:
-    def test_another_can_be_chosen(self, panel: EditPanel, session: Session, worker: Worker) -> None:
+    def test_another_can_be_chosen(self, panel: EditPanel, session: Session, worker: StubWorker) -> None:
         QTest.keyClick(tool(panel, "Model"), Qt.Key.Key_Down)
         assert session.draft.model == worker.known[1]
         assert session.draft.strength == 0.45
@@ -138,7 +139,7 @@ class TestModel:
         assert session.draft.model == worker.known[1]
         assert tool(panel, "Model").accessibleName() == "Model: Juggernaut"
 
-    def test_without_one_it_says_where_to_get_it(self, panel: EditPanel, session: Session, worker: Worker) -> None:
+    def test_without_one_it_says_where_to_get_it(self, panel: EditPanel, session: Session, worker: StubWorker) -> None:
         worker.known.clear()
         session.follow_models()
         assert not panel.button.isEnabled()
@@ -170,7 +171,7 @@ class TestStrength:
         QTest.mouseDClick(strength, LEFT, NONE, QPoint(20, 14))
         assert session.draft.strength == 0.5
 
-    def test_strengths_can_be_tried(self, panel: EditPanel, session: Session, worker: Worker) -> None:
+    def test_strengths_can_be_tried(self, panel: EditPanel, session: Session, worker: StubWorker) -> None:
         several = tool(panel, "Try strengths")
         QTest.mouseClick(several, LEFT)
         assert worker.asked[0].strengths == STRENGTHS
@@ -232,7 +233,7 @@ class TestMore:
 
 class TestMemory:
     def test_it_is_asked_once_things_have_settled_and_told(
-        self, panel: EditPanel, session: Session, worker: Worker, qtbot: QtBot
+        self, panel: EditPanel, session: Session, worker: StubWorker, qtbot: QtBot
     ) -> None:
         qtbot.waitUntil(lambda: len(worker.assessing) == 1)
         worker.assessing[0](Assessment("About 3 GB of 8 GB · half precision", True))
@@ -246,7 +247,7 @@ class TestMemory:
         assert "An old answer" not in texts(panel)
 
     def test_what_does_not_fit_can_be_run_smaller(
-        self, panel: EditPanel, session: Session, worker: Worker, qtbot: QtBot
+        self, panel: EditPanel, session: Session, worker: StubWorker, qtbot: QtBot
     ) -> None:
         qtbot.waitUntil(lambda: len(worker.assessing) == 1)
         worker.assessing[0](Assessment("About 12 GB of 8 GB", False, 0.6))
@@ -258,7 +259,7 @@ class TestMemory:
         assert settings.scale == pytest.approx(0.6)
         assert not words.isVisible()  # while it runs
 
-    def test_nothing_is_asked_without_a_model(self, session: Session, worker: Worker, qtbot: QtBot) -> None:
+    def test_nothing_is_asked_without_a_model(self, session: Session, worker: StubWorker, qtbot: QtBot) -> None:
         session.choose_method(QuickFillSettings)
         panel = open_panel(qtbot, session)
         assert not panel._memory._timer.isActive()
@@ -270,7 +271,7 @@ class TestMemory:
 
 class TestBeside:
     def test_while_it_runs_another_can_be_queued_and_the_preview_kept(
-        self, panel: EditPanel, session: Session, worker: Worker
+        self, panel: EditPanel, session: Session, worker: StubWorker
     ) -> None:
         assert links(panel) == []
         QTest.mouseClick(panel.button, LEFT)
@@ -286,7 +287,9 @@ class TestBeside:
         assert worker.finished == 1
         assert links(panel) == []
 
-    def test_what_did_not_fit_offers_to_run_smaller(self, panel: EditPanel, session: Session, worker: Worker) -> None:
+    def test_what_did_not_fit_offers_to_run_smaller(
+        self, panel: EditPanel, session: Session, worker: StubWorker
+    ) -> None:
         session.run()
         session.job_failed(OutOfMemory("It did not fit.", "Run it smaller."))
         assert "It did not fit. Run it smaller." in texts(panel)
@@ -328,7 +331,7 @@ class TestByWords:
         assert slider(panel, "Overall strength").value == 0.5
 
     def test_the_field_goes_on_being_typed_in_while_the_method_changes(
-        self, panel: EditPanel, session: Session, worker: Worker
+        self, panel: EditPanel, session: Session, worker: StubWorker
     ) -> None:
         session.choose_method(QuickFillSettings)
         session.set_draft(prompt="an earlier thing")

@@ -16,7 +16,8 @@ from editor.geometry import Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.requests.reports import Preview, Progress
 from editor.requests.results import Assessment
-from tests.widgets.desk_stub import Worker, drag, model, painted, picture
+from tests.support.session_cases import drag, model, painted, picture
+from tests.support.stub_worker import StubWorker
 from widgets.controls.choice import Choice
 from widgets.controls.slider import Slider
 from widgets.panels.edit import EditPanel
@@ -32,7 +33,7 @@ LONG = (
 
 
 @pytest.fixture
-def session(worker: Worker) -> Session:
+def session(worker: StubWorker) -> Session:
     """A small picture, edited by words with a model that knows two."""
     worker.known.append(replace(model(), words=("cat", "dog")))
     made = Session(painted(picture()), worker)
@@ -113,7 +114,7 @@ def test_nothing_moves_while_regions_and_strength_change(bench: Workbench, sessi
 
 
 def test_nothing_but_the_links_comes_while_it_runs_or_fails(
-    bench: Workbench, session: Session, worker: Worker, qtbot: QtBot
+    bench: Workbench, session: Session, worker: StubWorker, qtbot: QtBot
 ) -> None:
     qtbot.waitUntil(lambda: len(worker.assessing) == 1)
     before = places(bench.edit)

@@ -12,7 +12,8 @@ from editor.document.document import Document
 from editor.document.exemplar import Exemplar
 from editor.document.layer import Layer
 from editor.geometry import Placement, Rect
-from tests.widgets.tools.studio import Desk, plain, with_exemplar, with_item
+from tests.support.stub_worker import StubWorker
+from tests.support.tool_driver import plain, with_exemplar, with_item
 from widgets.session import commands
 from widgets.session.notice import Notice
 from widgets.session.session import Session
@@ -20,7 +21,7 @@ from widgets.session.session import Session
 
 @pytest.fixture
 def session(qtbot: QtBot) -> Session:
-    return Session(plain(), Desk())
+    return Session(plain(), StubWorker(segments="now"))
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ def test_a_feather_fades_inwards(session: Session) -> None:
 
 
 def test_with_an_exemplar_active_its_own_strength_is_meant(qtbot: QtBot) -> None:
-    session = Session(with_exemplar(plain(), 60, 40, Placement(150, 100, 2, 2)), Desk())
+    session = Session(with_exemplar(plain(), 60, 40, Placement(150, 100, 2, 2)), StubWorker(segments="now"))
     session.activate(exemplar=session.document.exemplars[0].id)
     commands.fill_map(session, "strength", 0.5)
     assert (session.document.exemplars[0].strength_map.read() == 0.5).all()
@@ -279,7 +280,7 @@ def test_a_layer_becomes_an_exemplar(session: Session, notices: list[Notice]) ->
 
 def test_items_and_exemplars_are_duplicated_put_back_and_deleted(qtbot: QtBot) -> None:
     document = with_exemplar(with_item(plain(), Rect(10, 10, 30, 30)), 60, 40, Placement(150, 100))
-    session = Session(document, Desk())
+    session = Session(document, StubWorker(segments="now"))
     item, exemplar = document.items[0], document.exemplars[0]
     commands.duplicate_item(session, item.id)
     assert session.document.items[1].name == "cup copy"

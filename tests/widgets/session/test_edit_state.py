@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from editor.methods.base import Preset
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.methods.registry import METHODS
 from editor.planning.draft import Draft
 from editor.planning.plan import Plan, removal
-from tests.widgets.desk_stub import Worker, model, picture, with_exemplars, with_items
-from widgets.methods import Preset, method_of
+from tests.support.session_cases import model, picture, with_exemplars, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.session import edits
 from widgets.session.session import Session
 
 
 @pytest.fixture
-def session(worker: Worker, qtbot: QtBot) -> Session:
+def session(worker: StubWorker, qtbot: QtBot) -> Session:
     worker.known = [model(), model("Juggernaut", "stable-diffusion-xl"), model("Broken", problem="It lacks its VAE.")]
     return Session(picture(), worker)
 
@@ -61,7 +63,7 @@ def test_only_models_that_can_be_used_are_offered_and_the_first_is_taken(session
     assert session.draft.model == session.models()[0]
 
 
-def test_models_come_and_go(session: Session, worker: Worker, qtbot: QtBot) -> None:
+def test_models_come_and_go(session: Session, worker: StubWorker, qtbot: QtBot) -> None:
     session.choose_model(session.models()[1])
     worker.known.insert(0, model("New"))
     with qtbot.waitSignal(session.model_choice.changed):
@@ -77,7 +79,7 @@ def test_models_come_and_go(session: Session, worker: Worker, qtbot: QtBot) -> N
 
 
 def test_a_model_that_is_put_into_use_is_used_here_too_but_an_own_choice_stays(
-    session: Session, worker: Worker
+    session: Session, worker: StubWorker
 ) -> None:
     first, second = session.models()
     session.use_model(second)
@@ -103,7 +105,7 @@ def test_things_are_taken_out_without_a_model(session: Session) -> None:
 
 
 def presets() -> dict[str, Preset]:
-    return {each.name: each for each in method_of(BlendedSettings()).presets}
+    return {each.name: each for each in METHODS.of(BlendedSettings()).presets}
 
 
 def test_a_preset_leaves_alone_what_is_none_of_its(session: Session) -> None:
@@ -118,14 +120,16 @@ def test_a_preset_leaves_alone_what_is_none_of_its(session: Session) -> None:
 
 
 def test_the_nearest_preset_is_that_of_the_settings_before_that_of_the_strength() -> None:
-    method, known = method_of(BlendedSettings()), presets()
+    method, known = METHODS.of(BlendedSettings()), presets()
     for name, preset in known.items():
         assert preset.settings is not None
         draft = Draft(preset.settings, strength=preset.strength, scribble=1 if name == "Scribble" else None)
         assert method.preset_of(draft) is preset
-        assert method.nearest(replace(draft, strength=0.02)) is (known["Change it"] if name == "New object" else preset)
+        assert method.nearest_preset(replace(draft, strength=0.02)) is (
+            known["Change it"] if name == "New object" else preset
+        )
         assert method.preset_of(replace(draft, strength=0.02)) is None
-    assert method_of(QuickFillSettings()).nearest(Draft()) is None
+    assert METHODS.of(QuickFillSettings()).nearest_preset(Draft(QuickFillSettings())) is None
 
 
 def test_a_plain_layer_of_that_name_is_scribbled_on_again(session: Session) -> None:
@@ -166,7 +170,7 @@ def test_an_empty_scribble_goes_with_the_method(session: Session) -> None:
     assert session.document.same_as(before)
     assert session.draft.scribble is None
     session.choose_method(BlendedSettings)
-    assert method_of(session.draft.settings).preset_of(session.draft) is presets()["New object"]
+    assert METHODS.of(session.draft.settings).preset_of(session.draft) is presets()["New object"]
 
 
 def test_an_empty_scribble_goes_also_when_something_was_done_since(session: Session) -> None:

@@ -12,7 +12,8 @@ from pytestqt.qtbot import QtBot
 from editor.document.compose import flatten
 from editor.geometry import Placement, Point, Rect
 from editor.io.images import Picture
-from tests.widgets.desk_stub import Worker, picture, with_exemplars, with_items
+from tests.support.session_cases import picture, with_exemplars, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.canvas.drop_choices import take
 from widgets.command_table.things import is_moved
 from widgets.qimage import from_qimage
@@ -23,7 +24,7 @@ from widgets.session.session import Session
 
 @pytest.fixture
 def session(qtbot: QtBot) -> Session:
-    return Session(with_exemplars(with_items(picture(), "Cat"), "Boat"), Worker())
+    return Session(with_exemplars(with_items(picture(), "Cat"), "Boat"), StubWorker())
 
 
 def labels(session: Session) -> list[str]:

@@ -12,14 +12,15 @@ from editor.document.document import Document
 from editor.document.layer import Layer
 from editor.geometry import Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.method import PIXELS as PIXELS_METHOD
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.info import ModelInfo
-from editor.planning.first_strength import first_strength
 from editor.requests.edit_request import Action
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
-from tests.widgets.desk_stub import Worker, model, picture
+from tests.support.session_cases import model, picture
+from tests.support.stub_worker import StubWorker
 from widgets.session.notice import Notice
 from widgets.session.session import Session
 
@@ -51,19 +52,19 @@ def name(session: Session) -> str:
     return "" if session.draft.model is None else session.draft.model.name
 
 
-def test_it_begins_with_method_and_model_of_the_newest_edit(worker: Worker, qtbot: QtBot) -> None:
+def test_it_begins_with_method_and_model_of_the_newest_edit(worker: StubWorker, qtbot: QtBot) -> None:
     worker.known, worker.used = [BOATS, SEAS], BOATS.key
     document = edited((BLENDED, "fill", BOATS.key), (PIXELS, "blend", SEAS.key))
     session = Session(document, worker)
     assert (kind(session), name(session)) == (PixelsSettings, "seas")
-    assert session.draft.strength == first_strength(PixelsSettings, SEAS)
+    assert session.draft.strength == PIXELS_METHOD.first_strength(SEAS)
     session.follow_models()
     assert name(session) == "seas", "another in use elsewhere does not matter"
     turned = replace(document, layers=document.layers[::-1])  # newest, wherever it stands
     assert kind(Session(turned, worker)) is PixelsSettings
 
 
-def test_it_waits_until_the_models_are_known(worker: Worker, qtbot: QtBot) -> None:
+def test_it_waits_until_the_models_are_known(worker: StubWorker, qtbot: QtBot) -> None:
     session = Session(edited((BLENDED, "fill", SEAS.key)), worker)
     assert session.goes_on
     assert kind(session) is QuickFillSettings
@@ -75,7 +76,7 @@ def test_it_waits_until_the_models_are_known(worker: Worker, qtbot: QtBot) -> No
     assert kind(session) is QuickFillSettings, "it begins only once"
 
 
-def test_what_somebody_chose_meanwhile_counts(worker: Worker, qtbot: QtBot) -> None:
+def test_what_somebody_chose_meanwhile_counts(worker: StubWorker, qtbot: QtBot) -> None:
     session = Session(edited((BLENDED, "fill", SEAS.key)), worker)
     session.choose_method(PixelsSettings)
     worker.known = [BOATS, SEAS]
@@ -94,7 +95,7 @@ def test_what_somebody_chose_meanwhile_counts(worker: Worker, qtbot: QtBot) -> N
     ids=["elsewhere", "gone", "no model", "nothing but toys"],
 )
 def test_without_its_model(
-    known: list[ModelInfo], begins: type[MethodSettings], with_model: str, worker: Worker, qtbot: QtBot
+    known: list[ModelInfo], begins: type[MethodSettings], with_model: str, worker: StubWorker, qtbot: QtBot
 ) -> None:
     session = Session(edited((BLENDED, "fill", SEAS.key)), worker)
     heard: list[Notice] = []
@@ -105,20 +106,20 @@ def test_without_its_model(
     assert heard == []
 
 
-def test_toys_that_made_it_make_more(worker: Worker, qtbot: QtBot) -> None:
+def test_toys_that_made_it_make_more(worker: StubWorker, qtbot: QtBot) -> None:
     worker.known = [BOATS, TOYS]
     assert name(Session(edited((BLENDED, "fill", TOYS.key)), worker)) == "toys"
 
 
 def test_without_the_part_for_models_it_is_quick_fill(
-    worker: Worker, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    worker: StubWorker, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("widgets.session.model_choice.installed", lambda: False)
     worker.known = [SEAS]
     assert kind(Session(edited((BLENDED, "fill", SEAS.key)), worker)) is QuickFillSettings
 
 
-def test_removing_and_moving_say_nothing_about_the_method(worker: Worker, qtbot: QtBot) -> None:
+def test_removing_and_moving_say_nothing_about_the_method(worker: StubWorker, qtbot: QtBot) -> None:
     worker.known = [SEAS]
     quick = QuickFillSettings()
     actions: tuple[Action, ...] = ("remove", "move")

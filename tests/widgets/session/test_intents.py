@@ -18,7 +18,8 @@ from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.planning.draft import Touch
 from editor.requests.reports import Progress
-from tests.widgets.desk_stub import Worker, model, painted, picture, result, with_exemplars, with_items
+from tests.support.session_cases import model, painted, picture, result, with_exemplars, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.canvas.levels import map_at
 from widgets.panels.edit import EditPanel
 from widgets.panels.items import ItemsPanel
@@ -35,7 +36,7 @@ from widgets.variations.strip import sentence
 
 
 @pytest.fixture
-def session(worker: Worker, qtbot: QtBot) -> Session:
+def session(worker: StubWorker, qtbot: QtBot) -> Session:
     worker.known = [model()]
     return Session(with_exemplars(with_items(picture(), "Cat", "Dog"), "Boat"), worker)
 
@@ -95,7 +96,7 @@ def test_undo_and_redo_lead_to_what_is_there(session: Session) -> None:
     assert session.plan.label == "Fill selection"
 
 
-def test_a_result_is_no_touch(session: Session, worker: Worker) -> None:
+def test_a_result_is_no_touch(session: Session, worker: StubWorker) -> None:
     session.commit("Paint", painted(session.document))
     select(session)
     session.commit("Paint", painted(session.document))
@@ -107,7 +108,7 @@ def test_a_result_is_no_touch(session: Session, worker: Worker) -> None:
     assert session.plan.label == "Fill selection"
 
 
-def test_looking_for_models_still_goes_on_with_the_last_method_after_something_was_painted(worker: Worker) -> None:
+def test_looking_for_models_still_goes_on_with_the_last_method_after_something_was_painted(worker: StubWorker) -> None:
     session = Session(picture(), worker)
     first = session.draft
     session.commit("Paint", painted(session.document))
@@ -124,7 +125,7 @@ def test_the_blend_button_of_an_exemplar_is_about_it(session: Session) -> None:
     assert session.plan.label == "Blend “Boat”"
 
 
-def test_repainting_from_beside_the_selection_is_about_the_selection(session: Session, worker: Worker) -> None:
+def test_repainting_from_beside_the_selection_is_about_the_selection(session: Session, worker: StubWorker) -> None:
     session.choose_method(BlendedSettings)
     session.set_draft(prompt="a boat")
     select(session)
@@ -133,7 +134,7 @@ def test_repainting_from_beside_the_selection_is_about_the_selection(session: Se
     assert worker.ran[-1].region == "selection"
 
 
-def test_the_other_edit_has_a_button_of_its_own(session: Session, worker: Worker, qtbot: QtBot) -> None:
+def test_the_other_edit_has_a_button_of_its_own(session: Session, worker: StubWorker, qtbot: QtBot) -> None:
     panel = EditPanel(session)
     qtbot.addWidget(panel)
     panel.resize(288, 400)

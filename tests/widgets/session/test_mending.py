@@ -14,7 +14,8 @@ from pytestqt.qtbot import QtBot
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.requests.reports import Progress
 from editor.requests.results import EditResult, Recipe
-from tests.widgets.desk_stub import Worker, model, painted, picture, result
+from tests.support.session_cases import model, painted, picture, result
+from tests.support.stub_worker import StubWorker
 from widgets.controls.icons import IconButton
 from widgets.panels.layers import LayersPanel
 from widgets.session.job import Job
@@ -24,7 +25,7 @@ from widgets.shell.notices import Notices
 
 
 @pytest.fixture
-def session(worker: Worker, qtbot: QtBot) -> Session:
+def session(worker: StubWorker, qtbot: QtBot) -> Session:
     worker.known = [model()]
     made = Session(painted(picture()), worker)
     made.choose_model(model())
@@ -65,7 +66,7 @@ def job(session: Session) -> Job:
     return session.job
 
 
-def test_it_is_offered_where_the_edge_shows(session: Session, worker: Worker, qtbot: QtBot) -> None:
+def test_it_is_offered_where_the_edge_shows(session: Session, worker: StubWorker, qtbot: QtBot) -> None:
     notices = Notices()
     qtbot.addWidget(notices)
     session.noticed.connect(notices.add)
@@ -118,7 +119,7 @@ def test_what_was_set_on_the_layer_stays(session: Session) -> None:
     assert (session.document.layers[-1].opacity, session.document.layers[-1].name) == (0.5, "boat")
 
 
-def test_stopped_it_leaves_everything_as_it_was(session: Session, worker: Worker) -> None:
+def test_stopped_it_leaves_everything_as_it_was(session: Session, worker: StubWorker) -> None:
     layer = accepted(session, made())
     before = session.document
     session.mend(layer, "decoder")
@@ -148,7 +149,7 @@ def test_other_layers_and_results_that_left_nothing_cannot(session: Session) -> 
     assert not session.can_mend(layer)
 
 
-def test_the_row_of_the_layer_has_a_button_with_the_ways(session: Session, worker: Worker, qtbot: QtBot) -> None:
+def test_the_row_of_the_layer_has_a_button_with_the_ways(session: Session, worker: StubWorker, qtbot: QtBot) -> None:
     panel = LayersPanel(session)
     qtbot.addWidget(panel)
     panel.resize(280, 300)

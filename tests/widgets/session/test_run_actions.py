@@ -14,7 +14,8 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.planning.draft import STRENGTHS
 from editor.requests.reports import Preview, Progress, ResultReady, Scored
 from editor.requests.results import EditResult, Match
-from tests.widgets.desk_stub import Worker, model, painted, picture, result
+from tests.support.session_cases import model, painted, picture, result
+from tests.support.stub_worker import StubWorker
 from widgets.session import run_actions
 from widgets.session.job import Job
 from widgets.session.notice import Notice
@@ -22,7 +23,7 @@ from widgets.session.session import Session
 
 
 @pytest.fixture
-def session(worker: Worker, qtbot: QtBot) -> Session:
+def session(worker: StubWorker, qtbot: QtBot) -> Session:
     worker.known = [model()]
     made = Session(painted(picture()), worker)
     made.set_draft(variations=1)
@@ -40,7 +41,7 @@ def preview() -> Preview:
 
 class TestQueue:
     def test_what_is_queued_joins_the_same_candidates_with_its_own_document(
-        self, session: Session, worker: Worker
+        self, session: Session, worker: StubWorker
     ) -> None:
         first = session.document
         session.run()
@@ -73,7 +74,7 @@ class TestQueue:
         session.report(Progress(0.5, "Filling"))
         assert (job(session).made, job(session).wanted, job(session).done) == (0, 3, 0.5)
 
-    def test_what_waits_can_be_dropped_the_last_one_first(self, session: Session, worker: Worker) -> None:
+    def test_what_waits_can_be_dropped_the_last_one_first(self, session: Session, worker: StubWorker) -> None:
         session.run()
         session.queue()
         session.set_draft(prompt="late")
@@ -81,7 +82,7 @@ class TestQueue:
         session.drop_waiting()
         assert [asked.draft.prompt for asked in job(session).waiting] == [""]
 
-    def test_stop_ends_what_waits_too(self, session: Session, worker: Worker) -> None:
+    def test_stop_ends_what_waits_too(self, session: Session, worker: StubWorker) -> None:
         session.run()
         session.queue()
         session.stop()
@@ -89,7 +90,7 @@ class TestQueue:
         assert session.job is None
         assert len(worker.asked) == 1
 
-    def test_one_that_fails_does_not_keep_back_the_next(self, session: Session, worker: Worker) -> None:
+    def test_one_that_fails_does_not_keep_back_the_next(self, session: Session, worker: StubWorker) -> None:
         notices: list[Notice] = []
         session.noticed.connect(notices.append)
         session.run()
@@ -99,7 +100,7 @@ class TestQueue:
         assert len(worker.asked) == 2
         assert job(session).busy
 
-    def test_with_nothing_running_it_just_runs(self, session: Session, worker: Worker) -> None:
+    def test_with_nothing_running_it_just_runs(self, session: Session, worker: StubWorker) -> None:
         session.queue()
         assert len(worker.asked) == 1
 
@@ -124,7 +125,7 @@ def seeds(session: Session) -> list[int]:
 class TestAccepting:
     """Edits in other parts of the picture are no alternatives: accepting one leaves the others be."""
 
-    def test_what_runs_and_waits_goes_on(self, session: Session, worker: Worker) -> None:
+    def test_what_runs_and_waits_goes_on(self, session: Session, worker: StubWorker) -> None:
         session.run()
         session.queue()
         session.queue()
@@ -161,7 +162,7 @@ class TestAccepting:
         session.accept()
         assert job(session).candidates.current is first
 
-    def test_the_rest_of_the_same_edit_ends_and_the_next_begins(self, session: Session, worker: Worker) -> None:
+    def test_the_rest_of_the_same_edit_ends_and_the_next_begins(self, session: Session, worker: StubWorker) -> None:
         session.set_draft(variations=3)
         session.run()
         session.queue()
@@ -173,7 +174,7 @@ class TestAccepting:
         assert (job(session).state, job(session).candidates.items, job(session).wanted) == ("waiting", (), 3)
 
     def test_the_rest_of_the_same_edit_ends_and_what_lies_elsewhere_stays(
-        self, session: Session, worker: Worker
+        self, session: Session, worker: StubWorker
     ) -> None:
         session.run()
         session.set_draft(variations=3)
@@ -199,7 +200,7 @@ class TestAccepting:
         assert seeds(session) == [3]
         assert (job(session).made, job(session).wanted, job(session).done) == (2, 3, 0.5)
 
-    def test_discard_drops_all(self, session: Session, worker: Worker) -> None:
+    def test_discard_drops_all(self, session: Session, worker: StubWorker) -> None:
         session.run()
         session.queue()
         session.job_result(there(1, 50))
@@ -209,7 +210,7 @@ class TestAccepting:
 
 
 class TestKeeping:
-    def test_there_must_be_something_to_keep(self, session: Session, worker: Worker) -> None:
+    def test_there_must_be_something_to_keep(self, session: Session, worker: StubWorker) -> None:
         session.run()
         session.report(Progress(0.5, "Painting"))
         session.finish_early()
@@ -252,7 +253,7 @@ class TestStrengths:
         return replace(made, recipe=replace(made.recipe, strength=at))
 
     def test_the_edit_is_made_with_each_and_the_one_nearest_to_what_was_set_is_shown(
-        self, session: Session, worker: Worker
+        self, session: Session, worker: StubWorker
     ) -> None:
         session.choose_method(PixelsSettings)
         session.set_draft(variations=4, strength=0.5)
@@ -270,7 +271,7 @@ class TestStrengths:
         assert job(session).more is None
 
     def test_the_one_that_is_kept_is_a_layer_at_once_and_its_strength_is_set(
-        self, session: Session, worker: Worker
+        self, session: Session, worker: StubWorker
     ) -> None:
         session.choose_method(PixelsSettings)
         session.set_draft(strength=0.5)
@@ -289,7 +290,7 @@ class TestStrengths:
         assert (session.draft.strength, session.draft.seed) == (STRENGTHS[1], None)
         assert (worker.stopped, len(worker.asked), session.job) == (1, 1, None)
 
-    def test_stopped_on_the_way_those_that_are_finished_stay(self, session: Session, worker: Worker) -> None:
+    def test_stopped_on_the_way_those_that_are_finished_stay(self, session: Session, worker: StubWorker) -> None:
         session.choose_method(PixelsSettings)
         run_actions.try_strengths(session)
         session.job_result(self.strength(STRENGTHS[0]))
@@ -300,7 +301,7 @@ class TestStrengths:
         session.accept()
         assert session.document.layers[-1].recipe is not None
 
-    def test_not_without_a_model_or_anything_to_change(self, session: Session, worker: Worker) -> None:
+    def test_not_without_a_model_or_anything_to_change(self, session: Session, worker: StubWorker) -> None:
         assert not run_actions.can_try_strengths(session)
         session.choose_method(PixelsSettings)
         assert run_actions.can_try_strengths(session)
@@ -315,7 +316,7 @@ class TestSmaller:
         ("scale", "factor", "expected"), [(1.0, None, 0.75), (1.0, 0.62, 0.6), (0.5, None, 0.4), (1.0, 0.1, 0.4)]
     )
     def test_it_runs_again_at_the_largest_size_that_fits(
-        self, session: Session, worker: Worker, scale: float, factor: float | None, expected: float
+        self, session: Session, worker: StubWorker, scale: float, factor: float | None, expected: float
     ) -> None:
         session.choose_method(PixelsSettings)
         session.set_draft(settings=PixelsSettings(scale=scale))

@@ -20,7 +20,8 @@ from editor.planning.plan import removal
 from editor.requests.edit_request import REVISION, Subject
 from editor.requests.reports import Progress
 from editor.requests.results import EditResult
-from tests.widgets.desk_stub import Worker, painted, picture, result, with_items
+from tests.support.session_cases import painted, picture, result, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.session import edits, run_actions
 from widgets.session.job import Job
 from widgets.session.jobs import OUTDATED
@@ -38,7 +39,7 @@ def green(seed: int = 9) -> EditResult:
 
 
 @pytest.fixture
-def session(worker: Worker, qtbot: QtBot) -> Session:
+def session(worker: StubWorker, qtbot: QtBot) -> Session:
     """With a fill, and an opaque layer over all of it."""
     made = Session(painted(picture()), worker)
     made.set_draft(variations=4)
@@ -121,7 +122,7 @@ class TestRunningAgain:
         assert session.document.same_as(before)
 
     def test_an_edit_of_older_rules_runs_by_them_and_what_comes_after_it_does_not(
-        self, session: Session, worker: Worker
+        self, session: Session, worker: StubWorker
     ) -> None:
         layer, document = filled(session), session.history.document
         assert layer.recipe is not None
@@ -167,7 +168,7 @@ class TestRunningAgain:
         session.leave_rerun()
         assert not reopened(session)
 
-    def test_leaving_drops_its_candidates_and_what_runs(self, session: Session, worker: Worker) -> None:
+    def test_leaving_drops_its_candidates_and_what_runs(self, session: Session, worker: StubWorker) -> None:
         again(session)
         session.run()
         session.report(Progress(0.5, "Filling"))
@@ -237,7 +238,7 @@ class TestRunningAgain:
         assert not reopened(session)
         assert session.document.layers[-1].recipe == green().recipe
 
-    def test_a_document_opened_in_the_middle_goes_on(self, session: Session, worker: Worker, qtbot: QtBot) -> None:
+    def test_a_document_opened_in_the_middle_goes_on(self, session: Session, worker: StubWorker, qtbot: QtBot) -> None:
         again(session)
         opened = Session(session.document, worker)
         assert seed(opened) == 5
@@ -278,7 +279,9 @@ class TestSaying:
         session.redo()
         assert said in bench.stage.notices.messages
 
-    def test_it_is_said_of_a_document_that_is_opened_so(self, session: Session, worker: Worker, qtbot: QtBot) -> None:
+    def test_it_is_said_of_a_document_that_is_opened_so(
+        self, session: Session, worker: StubWorker, qtbot: QtBot
+    ) -> None:
         again(session)
         bench = Workbench(Session(session.document, worker))
         qtbot.addWidget(bench)
@@ -303,13 +306,13 @@ class TestUndone:
     """Edits whose ground is undone."""
 
     @pytest.fixture
-    def session(self, worker: Worker, qtbot: QtBot) -> Session:
+    def session(self, worker: StubWorker, qtbot: QtBot) -> Session:
         made = Session(picture(), worker)
         made.set_draft(variations=2)
         made.commit("Paint", painted(made.document))
         return made
 
-    def test_what_runs_ends_and_says_why(self, session: Session, worker: Worker) -> None:
+    def test_what_runs_ends_and_says_why(self, session: Session, worker: StubWorker) -> None:
         notices = heard(session)
         session.run()
         session.report(Progress(0.5, "Filling"))
@@ -323,14 +326,16 @@ class TestUndone:
         assert job(session) is None
         assert len(worker.ran) == 1
 
-    def test_undoing_what_came_later_changes_nothing(self, session: Session, worker: Worker) -> None:
+    def test_undoing_what_came_later_changes_nothing(self, session: Session, worker: StubWorker) -> None:
         session.run()
         session.commit("Rename", session.document.with_layer(replace(session.document.layers[0], name="Photo")))
         session.undo()
         assert worker.stopped == 0
         assert job(session) is not None
 
-    def test_going_on_in_one_step_is_no_undo_but_undoing_that_step_is(self, session: Session, worker: Worker) -> None:
+    def test_going_on_in_one_step_is_no_undo_but_undoing_that_step_is(
+        self, session: Session, worker: StubWorker
+    ) -> None:
         session.commit("Strength", painted(session.document), merge="drag")
         session.run()
         session.commit("Strength", painted(session.document), merge="drag")
@@ -338,7 +343,7 @@ class TestUndone:
         session.undo()
         assert worker.stopped == 1
 
-    def test_steps_that_the_budget_forgot_are_not_undone(self, worker: Worker, qtbot: QtBot) -> None:
+    def test_steps_that_the_budget_forgot_are_not_undone(self, worker: StubWorker, qtbot: QtBot) -> None:
         session = Session(painted(picture()), worker, budget=0)
         session.run()
         for _ in range(3):
@@ -371,7 +376,7 @@ class TestUndone:
         session.undo()
         assert session.document.same_as(before)
 
-    def test_what_waits_from_before_it_goes_on(self, session: Session, worker: Worker) -> None:
+    def test_what_waits_from_before_it_goes_on(self, session: Session, worker: StubWorker) -> None:
         first = session.document
         session.run()
         session.commit("Paint", painted(session.document))
@@ -387,7 +392,7 @@ class TestUndone:
         assert job(session) is None
         assert worker.stopped == 1
 
-    def test_a_removal_whose_item_was_undone_is_seen(self, worker: Worker, qtbot: QtBot) -> None:
+    def test_a_removal_whose_item_was_undone_is_seen(self, worker: StubWorker, qtbot: QtBot) -> None:
         session = Session(picture(), worker)
         session.commit("Make item", with_items(session.document, "Cup"))
         item = session.document.items[0]

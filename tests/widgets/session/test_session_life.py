@@ -17,7 +17,8 @@ from editor.document.document import Document
 from editor.document.layer import Layer
 from editor.io.project import load_project, save_project
 from editor.requests.results import EditResult
-from tests.widgets.desk_stub import Worker, painted, picture, result
+from tests.support.session_cases import painted, picture, result
+from tests.support.stub_worker import StubWorker
 from widgets.session import commands, edits, run_actions
 from widgets.session.session import Session
 
@@ -37,7 +38,7 @@ class Life(RuleBasedStateMachine):
         self.begin(picture())
 
     def begin(self, document: Document) -> None:
-        self.session = Session(document, Worker())
+        self.session = Session(document, StubWorker())
         self.session.set_draft(variations=VARIATIONS)
 
     @property

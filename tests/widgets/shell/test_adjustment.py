@@ -9,7 +9,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
-from tests.widgets.desk_stub import Worker, drag, painted, picture
+from tests.support.session_cases import drag, painted, picture
+from tests.support.stub_worker import StubWorker
 from widgets.command_table.maps import CURVE
 from widgets.controls.curve import MARGIN, CurveEditor
 from widgets.controls.slider import Slider
@@ -27,7 +28,7 @@ GROW = Amounts(
 
 @pytest.fixture
 def session(qtbot: QtBot) -> Session:
-    return Session(painted(picture()), Worker())
+    return Session(painted(picture()), StubWorker())
 
 
 @pytest.fixture

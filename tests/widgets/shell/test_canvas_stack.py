@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
 from editor.geometry import Rect
-from tests.widgets.desk_stub import Worker, painted, picture, result
+from tests.support.session_cases import painted, picture, result
+from tests.support.stub_worker import StubWorker
 from widgets.canvas.view import CanvasView
 from widgets.context_bar.bar import ContextualBar
 from widgets.session.notice import Notice
@@ -43,7 +44,7 @@ class Scene:
 
 @pytest.fixture
 def scene(qtbot: QtBot) -> Scene:
-    session = Session(painted(picture(600, 400)), Worker())
+    session = Session(painted(picture(600, 400)), StubWorker())
     canvas = CanvasView(session, make_tools(session))
     bar, strip = ContextualBar(session), Variations(session)
     stage = CanvasStack(session, canvas, bar, strip)

@@ -15,7 +15,8 @@ from pytestqt.qtbot import QtBot
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from tests.widgets.desk_stub import Worker, drag, model, painted, picture, with_exemplars, with_items
+from tests.support.session_cases import drag, model, painted, picture, with_exemplars, with_items
+from tests.support.stub_worker import StubWorker
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.icons import IconButton
 from widgets.controls.rows import Row
@@ -38,7 +39,7 @@ SCREENS = {
 
 
 @pytest.fixture
-def session(worker: Worker) -> Session:
+def session(worker: StubWorker) -> Session:
     """Edited by words, which is the highest edit panel, with six layers, two items and four exemplars."""
     worker.known.append(model())
     document = with_exemplars(with_items(picture(), "Cat", "Dog"), "One", "Two", "Three", "Four")

@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from tests.widgets.desk_stub import NONE, Services
+from tests.support.session_cases import NONE, Services
 from widgets.shell.services import Practice, Recent
 from widgets.shell.start_page import MAX_RECENT, StartPage
 

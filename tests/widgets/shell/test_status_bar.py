@@ -9,12 +9,13 @@ from pytestqt.qtbot import QtBot
 from editor.geometry import Point
 from editor.methods.pixels.settings import PixelsSettings
 from editor.requests.reports import Progress
-from tests.widgets.desk_stub import Worker, model, painted, picture
+from tests.support.session_cases import model, painted, picture
+from tests.support.stub_worker import StubWorker
 from widgets.session.session import Session
 from widgets.shell.status_bar import StatusBar
 
 
-def test_it_says_what_computes_and_how_far_it_is(worker: Worker, qtbot: QtBot) -> None:
+def test_it_says_what_computes_and_how_far_it_is(worker: StubWorker, qtbot: QtBot) -> None:
     worker.known = [model()]
     session = Session(painted(picture()), worker)
     bar = StatusBar(session)
@@ -33,7 +34,7 @@ def test_it_says_what_computes_and_how_far_it_is(worker: Worker, qtbot: QtBot) -
     assert not any(text.startswith("Painting") for text in texts())
 
 
-def test_the_strength_under_the_cursor_is_told_where_there_is_any(worker: Worker, qtbot: QtBot) -> None:
+def test_the_strength_under_the_cursor_is_told_where_there_is_any(worker: StubWorker, qtbot: QtBot) -> None:
     session = Session(picture(), worker)
     session.set_options(tool="move")
     bar = StatusBar(session)

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from editor.document.brush import Brush
 from editor.document.layer import Layer
 from editor.geometry import Placement, Rect
-from tests.widgets.tools.studio import ALT, CTRL, SHIFT, Studio, plain, with_exemplar, with_item
+from tests.support.tool_driver import ALT, CTRL, SHIFT, Studio, plain, with_exemplar, with_item
 from widgets.session.notice import Notice
 from widgets.session.options import StrengthMode, Target
 

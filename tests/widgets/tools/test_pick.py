@@ -16,7 +16,7 @@ from editor.document.exemplar import Exemplar
 from editor.geometry import Placement, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.results import EditResult, Masks, Recipe
-from tests.widgets.tools.studio import ALT, CTRL, NONE, SHIFT, Studio, plain, with_item
+from tests.support.tool_driver import ALT, CTRL, NONE, SHIFT, Studio, plain, with_item
 from widgets.session.options import Combine, Target
 from widgets.tools.segmentation_crop import MAX_PIXELS, reduced_picture
 
@@ -56,7 +56,7 @@ def test_a_click_selects_the_thing(studio: Studio) -> None:
     studio.click(*ONE)
     assert covers(studio, ONE)
     assert studio.labels == ["Select"]
-    request = studio.desk.asked[0][0]
+    request = studio.worker.segmenting[0][0]
     assert request.points == ((*ONE, True),)
     assert request.rect == studio.document.rect
     studio.click(*TWO)
@@ -68,7 +68,7 @@ def test_shift_adds_and_each_click_is_a_step(studio: Studio) -> None:
     studio.click(*ONE)
     studio.click(*TWO, SHIFT)
     assert covers(studio, ONE, TWO)
-    assert [positive for *_, positive in studio.desk.asked[1][0].points] == [True, True]
+    assert [positive for *_, positive in studio.worker.segmenting[1][0].points] == [True, True]
     studio.session.undo()
     assert covers(studio, ONE)
 
@@ -77,13 +77,13 @@ def test_alt_takes_back_what_does_not_belong(studio: Studio) -> None:
     studio.click(*ONE)
     studio.click(*TWO, SHIFT)
     studio.click(*TWO, ALT)
-    assert [positive for *_, positive in studio.desk.asked[2][0].points] == [True, True, False]
+    assert [positive for *_, positive in studio.worker.segmenting[2][0].points] == [True, True, False]
     studio.click(*ONE)
     studio.session.undo()
     studio.session.undo()
     assert covers(studio, ONE, TWO)
     studio.click(*TWO, ALT)  # the points belonged to what was undone: this takes the thing there away
-    assert studio.desk.asked[4][0].points == ((*TWO, True),)
+    assert studio.worker.segmenting[4][0].points == ((*TWO, True),)
     assert covers(studio, ONE)
     assert studio.labels[-1] == "Take away from selection"
 
@@ -105,7 +105,7 @@ def test_the_clicks_are_marked_but_not_on_a_result(studio: Studio) -> None:
 def test_a_drag_is_a_box(studio: Studio) -> None:
     studio.drag((30, 50), (80, 100), (130, 150))
     assert covers(studio, ONE)
-    assert studio.desk.asked[0][0].box == Rect(30, 50, 130, 150)
+    assert studio.worker.segmenting[0][0].box == Rect(30, 50, 130, 150)
     studio.drag((170, 50), (270, 150), held=SHIFT)
     assert covers(studio, ONE, TWO)
 
@@ -126,13 +126,13 @@ def test_the_option_combines_too(studio: Studio, combine: Combine) -> None:
 
 
 def test_brackets_take_a_smaller_or_a_larger_part(studio: Studio) -> None:
-    studio.desk.waits = True
+    studio.worker.segments = "later"
     studio.click(*ONE)
     rect = studio.document.rect
     masks = np.zeros((3, 200, 300), np.float32)
     for i, radius in enumerate((30, 10, 50)):
         masks[i, 100 - radius : 100 + radius, 80 - radius : 80 + radius] = 1
-    studio.desk.asked[0][1](Masks(rect, masks, np.array([0.9, 0.5, 0.3], np.float32)))
+    studio.worker.segmenting[0][1](Masks(rect, masks, np.array([0.9, 0.5, 0.3], np.float32)))
     assert studio.map("selection").sum() == pytest.approx(3600, rel=0.01)
     studio.type(Qt.Key.Key_BracketRight, text="]")
     assert studio.map("selection").sum() == pytest.approx(10000, rel=0.01)
@@ -146,24 +146,24 @@ def test_brackets_take_a_smaller_or_a_larger_part(studio: Studio) -> None:
 
 
 def test_a_late_answer_to_an_earlier_click_is_dropped(studio: Studio) -> None:
-    studio.desk.waits = True
+    studio.worker.segments = "later"
     studio.click(*ONE)
     studio.click(*TWO)
-    studio.desk.answer(0)
+    studio.worker.answer(0)
     assert studio.labels == []
-    studio.desk.answer(1)
+    studio.worker.answer(1)
     assert covers(studio, TWO)
 
 
 def test_the_points_are_shown_and_escape_forgets_them(studio: Studio) -> None:
     tool, viewport = studio.tools["segment"], studio.canvas.viewport
     assert tool.decoration(viewport).isEmpty()
-    studio.desk.waits = True
+    studio.worker.segments = "later"
     studio.click(*ONE)
     assert tool.decoration(viewport).contains(80, 100)
     studio.type(Qt.Key.Key_Escape)
     assert tool.decoration(viewport).isEmpty()
-    studio.desk.answer()
+    studio.worker.answer()
     assert studio.labels == []
 
 
@@ -229,7 +229,7 @@ def test_ctrl_click_takes_the_same_colour_that_hangs_together(studio: Studio) ->
     studio.click(*TWO, CTRL | SHIFT)
     assert covers(studio, ONE, TWO)
     assert studio.labels == ["Select", "Add to selection"]
-    assert studio.desk.asked == []
+    assert studio.worker.segmenting == []
     studio.click(-20, -20, CTRL)
     assert len(studio.labels) == 2
 
@@ -269,11 +269,11 @@ def test_only_what_is_near_the_screen_is_looked_at(qtbot: QtBot) -> None:
     studio.look(zoom=1.0, x=400, y=500)
     studio.take("segment")
     studio.click(400, 450)
-    request = studio.desk.asked[0][0]
+    request = studio.worker.segmenting[0][0]
     assert request.rect == Rect(250 - 75, 400 - 75, 550 + 75, 600 + 75)
     studio.look(zoom=0.2, x=750, y=500)
     studio.click(400, 450)
-    assert studio.desk.asked[1][0].rect == studio.document.rect
+    assert studio.worker.segmenting[1][0].rect == studio.document.rect
     found = studio.map("selection") >= 0.5
     rows, columns = np.mgrid[:1000, :1500] + 0.5
     wanted = np.hypot(columns - 400, rows - 500) < 200
@@ -315,8 +315,8 @@ def test_the_rim_stays_sharp_on_a_large_picture(qtbot: QtBot) -> None:
 def test_the_picture_is_flattened_once(studio: Studio) -> None:
     studio.click(*ONE)
     studio.click(*TWO, SHIFT)
-    assert studio.desk.asked[0][0].image is studio.desk.asked[1][0].image
+    assert studio.worker.segmenting[0][0].image is studio.worker.segmenting[1][0].image
     layer = replace(studio.document.layers[0], opacity=0.5)
     studio.session.commit("Fade", studio.document.with_layer(layer))
     studio.click(*ONE)
-    assert studio.desk.asked[2][0].image is not studio.desk.asked[0][0].image
+    assert studio.worker.segmenting[2][0].image is not studio.worker.segmenting[0][0].image

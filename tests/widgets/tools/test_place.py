@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 from editor.document.exemplar import Exemplar
 from editor.document.rerun import Rerun
 from editor.geometry import Placement, Point, Rect, transform_point
-from tests.widgets.tools.studio import ALT, SHIFT, Studio, plain, with_exemplar, with_item
+from tests.support.tool_driver import ALT, SHIFT, Studio, plain, with_exemplar, with_item
 from widgets.session import commands
 from widgets.tools import grips
 from widgets.tools.place import PlaceTool
@@ -232,7 +232,7 @@ def test_arrows_nudge_and_are_one_step(studio: Studio) -> None:
 def test_delete_removes_an_item_from_the_picture_and_an_exemplar_from_the_list(studio: Studio) -> None:
     studio.click(70, 100)
     studio.type(Qt.Key.Key_Delete)
-    assert [(plan.action, plan.items) for plan in studio.desk.ran] == [("remove", (studio.document.items[0].id,))]
+    assert [(plan.action, plan.items) for plan in studio.worker.ran] == [("remove", (studio.document.items[0].id,))]
     studio.click(220, 100)
     studio.type(Qt.Key.Key_Backspace)
     assert studio.document.exemplars == ()
@@ -249,7 +249,7 @@ def test_delete_takes_out_what_was_selected_since(studio: Studio) -> None:
         studio.session.commit("Select", selected)
         studio.type(Qt.Key.Key_Delete)
         assert studio.document.exemplars == document.exemplars
-        removed = studio.document.item(studio.desk.ran[-1].items[0])
+        removed = studio.document.item(studio.worker.ran[-1].items[0])
         assert removed is not None
         assert removed.rect == Rect(5, 5, 14, 14)
         studio.session.job_cancelled()
@@ -260,7 +260,7 @@ def test_escape_lets_go_and_other_keys_pass(studio: Studio) -> None:
     studio.type(Qt.Key.Key_Escape)
     assert studio.session.draft.item is None
     studio.type(Qt.Key.Key_Delete)
-    assert studio.desk.ran == []
+    assert studio.worker.ran == []
 
 
 def test_escape_is_left_to_candidates_that_wait_for_a_choice(studio: Studio) -> None:

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from editor.document.brush import Brush
 from editor.geometry import Placement, Rect
-from tests.widgets.tools.studio import ALT, SHIFT, Studio, plain, with_exemplar, with_item
+from tests.support.tool_driver import ALT, SHIFT, Studio, plain, with_exemplar, with_item
 from widgets.session.options import Target
 
 

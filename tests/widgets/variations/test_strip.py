@@ -17,7 +17,8 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.draft import STRENGTHS
 from editor.requests.reports import Progress
 from editor.requests.results import EditResult, Recipe
-from tests.widgets.desk_stub import Worker, model, painted, picture, result
+from tests.support.session_cases import model, painted, picture, result
+from tests.support.stub_worker import StubWorker
 from widgets.session import run_actions
 from widgets.session.notice import Notice
 from widgets.session.session import Session
@@ -29,7 +30,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def session(worker: Worker, qtbot: QtBot) -> Session:
+def session(worker: StubWorker, qtbot: QtBot) -> Session:
     return Session(painted(picture()), worker)
 
 
@@ -152,7 +153,7 @@ def test_a_picture_shows_a_square_about_the_change_edge_to_edge(strip: Variation
 
 
 def test_a_long_change_is_shown_about_its_middle(qtbot: QtBot) -> None:
-    session = Session(painted(picture(300, 60)), Worker())
+    session = Session(painted(picture(300, 60)), StubWorker())
     strip = Variations(session)
     qtbot.addWidget(strip)
     session.run()
@@ -165,7 +166,7 @@ def test_a_long_change_is_shown_about_its_middle(qtbot: QtBot) -> None:
     assert image.pixelColor(image.width() // 2, image.height() // 2).green() > 240
 
 
-def test_more_variations_go_on_with_other_seeds(strip: Variations, session: Session, worker: Worker) -> None:
+def test_more_variations_go_on_with_other_seeds(strip: Variations, session: Session, worker: StubWorker) -> None:
     session.set_draft(seed=10)
     session.run()
     session.job_result(result(10))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
-from editor.diffusion.backend import Backend
+from editor.diffusion.backend import Backend, Image
 from editor.diffusion.conditioning import conditioned_denoiser
 from editor.diffusion.denoise import denoise
-from editor.diffusion.loading import out_of_memory
+from editor.diffusion.fits import FitStore
 from editor.diffusion.previews import LatentColours, Previews
-from editor.errors import NotFinite, let_go
-from editor.methods.blended_latent_diffusion.model import reference, starting
-from editor.methods.blended_latent_diffusion.model.finishing import Finish, Finished
-from editor.methods.blended_latent_diffusion.model.starting import Region
+from editor.errors import NotFinite
+from editor.methods.blended_latent_diffusion.model import starting
+from editor.methods.blended_latent_diffusion.model.finishing import Finish
+from editor.methods.blended_latent_diffusion.model.starting import Region, Start
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest
@@ -28,6 +29,23 @@ log = logging.getLogger(__name__)
 READING, BEFORE, AFTER, LEARNING = 0.04, 0.08, 0.06, 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What an edit is made by. The published scripts, which `reference` runs for comparison, have others.
+
+    begin: where the run begins, and what it holds on to
+    banded: as in `Finish`
+    always_guided: the network is asked twice at any guidance
+    """
+
+    begin: Callable[[EditRequest, Region, Backend, Sequence[int], Image], Start] = starting.begin
+    banded: bool = True
+    always_guided: bool = False
+
+
+CANONICAL = Rule()
+
+
 @torch.no_grad()
 def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
     """One candidate; see `edit_batch`."""
@@ -36,11 +54,20 @@ def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
 
 
 @torch.no_grad()
-def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[tuple[EditResult, ...]]:
+def edit_batch(
+    request: EditRequest,
+    seeds: Sequence[int],
+    backend: Backend,
+    fits: FitStore | None = None,
+    *,
+    rule: Rule = CANONICAL,
+) -> Reports[tuple[EditResult, ...]]:
     """One candidate for each seed, reported as `ResultReady` when it is finished (arXiv 2206.02779, algorithm 1; specification, section 4.1).
 
     The source, noised to the level where the run begins, is denoised by the words; after every step the cells outside the region are written
     over with the source at that step's level, and at the end with the source itself. Each candidate is that of a run by itself, to rounding.
+
+    fits: where what was learned about pictures is kept; asked for the same again, it comes at once
 
     Raises `NotFinite` where there is no picture in what the model made, after those candidates that are sound.
     """
@@ -49,16 +76,13 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
         raise TypeError(f"Blended Latent Diffusion was given {type(settings).__name__}")
     yield Progress(0.0, "Reading the words")
     working = ModelCanvas.of(request.frame, backend.info)
-    reading = conditioned_denoiser(
-        backend, request, seeds, working.canvas, always_guided=settings.rule in reference.ALWAYS_GUIDED
-    )
+    reading = conditioned_denoiser(backend, request, seeds, working.canvas, always_guided=rule.always_guided)
     denoiser = yield from subprogress(reading, 0, READING)
     yield Progress(READING, "Looking at the picture")
     region = Region.of(request, settings, working)
     source = working.image(request.image if request.scribble is None else request.scribble)
-    begin = starting.begin if settings.rule == "canonical" else reference.begin
-    start = begin(request, region, backend, seeds, source)
-    finish = Finish.of(request, settings, region, backend)
+    start = rule.begin(request, region, backend, seeds, source)
+    finish = Finish.of(request, settings, region, backend, fits, banded=rule.banded)
     show = Previews(LatentColours(start.source[:1], source), working, finish.alpha)
     sampling = denoise(denoiser, start.latents, start.blend, start.schedule, start.generators, show=show)
     after = AFTER if finish.learns is None else LEARNING
@@ -73,26 +97,12 @@ def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> 
             yield Progress(low, "Finishing")
         except FinishEarly:
             hurried = True  # that is just what happens; what takes long is left out
-        done: Finished | None = None
         try:
-            done = yield from subprogress(finish.finished(latents, seed, hurried=hurried), low, high)
+            done = yield from subprogress(finish.finish(latents, seed, allow_learning=not hurried), low, high)
         except NotFinite as error:
             log.warning("A candidate cannot be finished: %s", error)
-            if hurried or finish.learns is None:
-                lost.append(error)
-                continue
-        except (RuntimeError, MemoryError) as error:
-            if hurried or finish.learns is None or out_of_memory(error) is None:
-                raise
-            log.warning("There is not enough memory to learn the surroundings; results are pasted")
-            hurried = True
-            let_go(error)
-        if done is None:  # rather with a plainer edge than not at all
-            try:
-                done = yield from subprogress(finish.finished(latents, seed, hurried=True), high, high)
-            except NotFinite as error:
-                lost.append(error)
-                continue
+            lost.append(error)
+            continue
         hurried = hurried or done.early
         yield from emit_result(done.result)
         results.append(done.result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -9,9 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from editor.content_key import content_key
 from editor.diffusion.backend import Backend, Image
 from editor.diffusion.finite import finite
-from editor.diffusion.fits import FitStore, content_key
+from editor.diffusion.fits import FitStore
+from editor.diffusion.loading import out_of_memory
+from editor.errors import NotFinite, let_go
 from editor.methods.blended_latent_diffusion.model.refinement import OUTSIDE, PHASE, RATES, STEPS, Learns, refined
 from editor.methods.blended_latent_diffusion.model.starting import Region
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
@@ -22,6 +26,8 @@ from editor.requests.edit_request import EditRequest
 from editor.requests.reports import FinishEarly, Progress, Reports, subprogress
 from editor.requests.results import EditResult
 
+log = logging.getLogger(__name__)
+
 BAND = 32.0  # of the model's pixels, less for models of small pictures: so far from its edge an even edge changes the region
 BANDED = 2  # the revision of the request's rules since which that is so; before, all of the region took the colours around it
 HALF = 0.5  # of a pixel must be edited for it to count as edited
@@ -31,7 +37,7 @@ LEARNING = 0.95  # of the time of a finish that learns
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finished:
-    """`early`: whether somebody asked to finish early on the way."""
+    """`early`: whether what takes long is to be left out from now on: somebody asked to finish early on the way, or there was no memory for it."""
 
     result: EditResult
     early: bool = False
@@ -49,7 +55,8 @@ class Made:
 class Finish:
     """What all candidates of one edit share. `alpha`: (H, W) of the frame, how the result is laid over the picture: 0 outside the region.
 
-    `fits`: where what takes long to learn is kept.
+    `fits`: where what takes long to learn is kept. `banded`: evening out ends within a band along the edge; the published scripts and older recipes
+    even out all of the region.
     """
 
     request: EditRequest
@@ -58,6 +65,7 @@ class Finish:
     backend: Backend
     alpha: NDArray[np.float32]
     fits: FitStore | None = None
+    banded: bool = True
 
     @classmethod
     def of(
@@ -67,21 +75,38 @@ class Finish:
         region: Region,
         backend: Backend,
         fits: FitStore | None = None,
+        *,
+        banded: bool = True,
     ) -> Finish:
         # A 64th of the side for the models of pictures of 512 pixels, whose cells are as wide, and less for smaller ones (section 8.2).
         feather = settings.feather * backend.info.shrinking / region.working.scale
         alpha = np.minimum(paste_alpha(region.soft, feather), region.soft)
-        return cls(request, settings, region, backend, alpha, fits)
-
-    @property
-    def banded(self) -> bool:
-        """Whether evening out ends within a band along the edge; the published scripts and older recipes even out all of the region."""
-        return self.request.revision >= BANDED and self.settings.rule == "canonical"
+        return cls(request, settings, region, backend, alpha, fits, banded and request.revision >= BANDED)
 
     @property
     def learns(self) -> Learns | None:
         """What learns the surroundings; None where the settings want none of it, or there are none."""
         return None if (self.region.soft >= HALF).all() else LEARNS.get(self.settings.finish)
+
+    def finish(self, latents: torch.Tensor, seed: int, *, allow_learning: bool = True) -> Reports[Finished]:
+        """As `finished`, but rather with a plainer edge than not at all where learning comes to nothing or there is no memory for it.
+
+        Raises `NotFinite` where there is no picture even so.
+        """
+        learning, short = allow_learning and self.learns is not None, False
+        if learning:
+            try:
+                return (yield from self.finished(latents, seed))
+            except NotFinite as error:
+                log.warning("The surroundings of a candidate cannot be learned: %s", error)
+            except (RuntimeError, MemoryError) as error:
+                if out_of_memory(error) is None:
+                    raise
+                log.warning("There is not enough memory to learn the surroundings; results are pasted")
+                let_go(error)
+                short = True
+        done = yield from subprogress(self.finished(latents, seed, hurried=True), float(learning), 1)
+        return replace(done, early=done.early or short)
 
     def finished(self, latents: torch.Tensor, seed: int, *, hurried: bool = False) -> Reports[Finished]:
         """`latents`: (C, h, w), clean. `hurried`: leave out what takes long."""

@@ -18,14 +18,20 @@ import numpy as np
 import torch
 
 from editor.diffusion.backend import Backend, Image
+from editor.diffusion.blending import NoBlend
 from editor.diffusion.finite import sound_rows
+from editor.diffusion.fits import FitStore
 from editor.diffusion.noise import Noise
 from editor.diffusion.step import Step
 from editor.errors import InvalidRequest
+from editor.methods.blended_latent_diffusion.model import editing
 from editor.methods.blended_latent_diffusion.model.starting import Region, Start
+from editor.methods.blended_latent_diffusion.reference import ReferenceBlendedSettings
 from editor.methods.blended_latent_diffusion.region_cells import HALF, nearest_cells, published_stage_of, widened
-from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.requests.edit_request import EditRequest, Sampler
+from editor.requests.edit_request import EditRequest
+from editor.requests.reports import Reports, without_results
+from editor.requests.results import EditResult
+from editor.requests.samplers import Sampler
 
 MIN_STEPS = 10  # steps; with 8 the noise that is left is nearly half of all there is
 TRAINED = 1000  # timesteps
@@ -33,7 +39,7 @@ ALWAYS_GUIDED = ("ref_sd2",)  # its script asks the network twice at any guidanc
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Late:
+class Late(NoBlend):
     """After every step, the last one too, the source at the level that was left, outside `free`, (1, 1, h, w) bool.
 
     `latents`: (1, C, h, w) clean. `fresh`: draws (B, C, h, w).
@@ -43,25 +49,13 @@ class Late:
     free: torch.Tensor
     fresh: Callable[[], torch.Tensor]
 
-    def before_step(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
-        """As it is."""
-        return latents
-
     def after_step(self, latents: torch.Tensor, estimate: Callable[[], torch.Tensor], step: Step) -> torch.Tensor:
         """The state with the source, noised, outside."""
         return torch.where(self.free, latents, step.noised(self.latents, self.fresh()))
 
-    def finalise(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
-        """As they are: nothing is restored."""
-        return latents
-
-    def released_fraction(self, steps: Sequence[Step]) -> list[float]:
-        """Nothing: these samplers remember no earlier steps."""
-        return [0.0] * len(steps)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Early:
+class Early(NoBlend):
     """Before every step the source at its level, mixed in by `free`, (T, 1, h, w) in [0, 1], one map for each step.
 
     After `pictures` steps it is instead the picture that a step pointed at which is mixed with the source: `again` takes clean latents to
@@ -89,13 +83,27 @@ class Early:
             return latents
         return step.noised(self.again(estimate()), self.fresh()[1:])
 
-    def finalise(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
-        """As they are: nothing is restored."""
-        return latents
 
-    def released_fraction(self, steps: Sequence[Step]) -> list[float]:
-        """Nothing: these samplers remember no earlier steps."""
-        return [0.0] * len(steps)
+@torch.no_grad()
+def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
+    """One candidate; see `edit_batch`."""
+    (result,) = yield from without_results(edit_batch(request, (request.seed,), backend))
+    return result
+
+
+@torch.no_grad()
+def edit_batch(
+    request: EditRequest, seeds: Sequence[int], backend: Backend, fits: FitStore | None = None
+) -> Reports[tuple[EditResult, ...]]:
+    """As `editing.edit_batch`, by the published rule of the request's settings."""
+    rule = editing.Rule(begin, banded=False, always_guided=_published(request).rule in ALWAYS_GUIDED)
+    return (yield from editing.edit_batch(request, seeds, backend, fits, rule=rule))
+
+
+def _published(request: EditRequest) -> ReferenceBlendedSettings:
+    if not isinstance(request.settings, ReferenceBlendedSettings):
+        raise TypeError("not one of the published rules")
+    return request.settings
 
 
 @torch.no_grad()
@@ -105,13 +113,11 @@ def begin(request: EditRequest, region: Region, backend: Backend, seeds: Sequenc
     Raises `InvalidRequest` for few steps and models made for few, another sampler, numbers of steps that the script cannot do, and regions
     that it would lose.
     """
-    settings = request.settings
-    if not isinstance(settings, BlendedSettings) or settings.rule == "canonical":
-        raise TypeError("not one of the published rules")
+    settings = _published(request)
     if min(request.steps, backend.info.own_steps) < MIN_STEPS:
         raise InvalidRequest(
             "The published rule ruins the picture where steps are few.",
-            f"Take {MIN_STEPS} or more, or the rule “canonical”.",
+            f"Take {MIN_STEPS} or more.",
         )
     sampler: Sampler = "euler" if settings.rule == "ref_sdxl" else "ddim"
     if request.sampler not in ("", sampler):
@@ -151,7 +157,7 @@ def ldm_timesteps(steps: int) -> tuple[int, ...]:
 
 def _ldm(
     request: EditRequest,
-    settings: BlendedSettings,
+    settings: ReferenceBlendedSettings,
     region: Region,
     backend: Backend,
     seeds: Sequence[int],

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -67,7 +68,8 @@ def refined(
     Raises `NotFinite` where learning leads nowhere.
     """
     task = _Task.of(decoder, latents, source, region, learns, wanted=wanted, outside=outside)
-    done = yield from minimise(task.loss, task.parameters, steps, RATES[learns], doing=PHASE)
+    adam = partial(torch.optim.Adam, task.parameters, lr=RATES[learns])
+    done = yield from minimise(task.loss, adam, steps, doing=PHASE)
     planes = decoder(task.latents)
     if not finite(planes):
         raise unlearned()

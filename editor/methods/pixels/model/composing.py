@@ -3,30 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from editor.arrays import Map
 from editor.diffusion.backend import Backend, Image, PicturePrompt
 from editor.diffusion.blending import LatentBlend
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Rect
-from editor.methods.pixels.hold_counts import counts_of, owners
+from editor.methods.pixels.hold_counts import counts_of, owners, run_length
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
-from editor.requests.edit_request import REVISION, ExemplarInput, Map
+from editor.requests.edit_request import REVISION, ExemplarInput
 
 # Above this share of half-covered pixels the edges of an exemplar count as soft.
 SOFT = 0.02
 
 
+def _counts(of: Pass, schedule: Schedule) -> NDArray[np.int64]:
+    """(h, w): how many of the run's steps each cell is held."""
+    settings, levels = of.settings, _levels(of.settings, schedule)
+    return counts_of(settings, of.exemplars, of.strength, of.working, len(schedule), levels=levels)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a run is made by. The published scripts, which `reference` runs for comparison, have others.
+
+    published: it draws from the encoder's posterior, holds on to the picture without its exemplars, takes the model's own sampler whatever it does
+        to held cells, and restores nothing at the end
+    composes: exemplars are laid in
+    run_length: of the strength in a frame and a number of steps, how many of them run
+    counts: as in `hold_counts.counts_of`
+    """
+
+    published: bool = False
+    composes: bool = True
+    run_length: Callable[[Map, int], int] = run_length
+    counts: Callable[[Pass, Schedule], NDArray[np.int64]] = _counts
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pass:
     """One run of the sampler. `strength`: (H, W) of the frame, what may change in it. `sources`: one working canvas, or one for each picture of
-    the batch. `revision`: of the request's rules.
+    the batch. `revision`: of the request's rules. `rule`: by which it is made.
     """
 
     settings: PixelsSettings
@@ -36,6 +60,7 @@ class Pass:
     working: ModelCanvas
     backend: Backend
     revision: int = REVISION
+    rule: Rule = field(default_factory=Rule)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +78,7 @@ class Start:
 def start(of: Pass, schedule: Schedule, noise: Noise) -> Start:
     """Encode, compose, and count for how long each cell is held."""
     settings = of.settings
-    published = settings.rule != "hold"
+    published = of.rule.published
     generators = noise.generators("posterior")
 
     def encode(images: Sequence[Image]) -> torch.Tensor:
@@ -64,12 +89,9 @@ def start(of: Pass, schedule: Schedule, noise: Noise) -> Start:
 
     latents = encode(of.sources)
     composite, owner = latents, np.full(of.working.grid.shape, -1)
-    if of.exemplars and settings.rule != "differential":
+    if of.exemplars and of.rule.composes:
         composite, owner = _composed(of, latents, encode)
-    counts = counts_of(
-        settings, of.exemplars, of.strength, of.working, len(schedule), levels=_levels(settings, schedule)
-    )
-    until = torch.from_numpy(counts + schedule.first)[None, None].to(latents.device)
+    until = torch.from_numpy(of.rule.counts(of, schedule) + schedule.first)[None, None].to(latents.device)
     shared = initial = noise.like(latents)
     if settings.noise == "independent":
         owned = torch.from_numpy(owner >= 0)[None, None].to(latents.device)

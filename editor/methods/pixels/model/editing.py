@@ -8,33 +8,35 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from editor.arrays import Map
 from editor.diffusion.backend import Backend
 from editor.diffusion.conditioning import conditioned_denoiser, schedule_for
 from editor.diffusion.denoise import denoise
+from editor.diffusion.fits import FitStore
 from editor.diffusion.guidance import Denoiser
 from editor.diffusion.noise import Noise
 from editor.diffusion.previews import LatentColours, Previews
 from editor.diffusion.schedule import Schedule
 from editor.errors import NotFinite
-from editor.methods.pixels.hold_counts import run_length
-from editor.methods.pixels.model.composing import Pass, picture_prompts, start
+from editor.methods.pixels.model.composing import Pass, Rule, picture_prompts, start
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.model_canvas.paste_back import Pasted, matched, paste_alpha, result_of
-from editor.requests.edit_request import EditRequest, ExemplarInput, Map
+from editor.requests.edit_request import EditRequest, ExemplarInput
 from editor.requests.reports import FinishEarly, Progress, Reports, emit_result, subprogress, without_results
 from editor.requests.results import EditResult
 
 # Of the time of an edit, what is spent on reading the words, and of the rest what comes before and after the steps.
 READING = 0.04
 BEFORE, AFTER = 0.04, 0.06
+HOLD = Rule()
 
 
 @torch.no_grad()
 def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
     """Exemplars and painted strength (arXiv 2501.09826; the general rule of the specification's section 5).
 
-    Departs from the authors' code, unless the settings ask for its rule: one noise for source and exemplars, the posterior's mean, exemplars
+    Departs from the authors' code (`reference` runs that): one noise for source and exemplars, the posterior's mean, exemplars
     that can be held too, cells held to the end restored clean, and a paste-back that leaves every other pixel alone.
     """
     (result,) = yield from without_results(edit_batch(request, (request.seed,), backend))
@@ -42,13 +44,20 @@ def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
 
 
 @torch.no_grad()
-def edit_batch(request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[tuple[EditResult, ...]]:
+def edit_batch(
+    request: EditRequest,
+    seeds: Sequence[int],
+    backend: Backend,
+    fits: FitStore | None = None,
+    *,
+    rule: Rule = HOLD,
+) -> Reports[tuple[EditResult, ...]]:
     """The same edit with several seeds at once; each result is that of a run by itself, to rounding. Each is reported as `ResultReady` at the end.
 
     Raises `NotFinite` where there is no picture in what the model made, after those results that are sound.
     """
     yield Progress(0.0, "Reading the words")
-    run = yield from subprogress(_Run.of(request, seeds, backend), 0, READING)
+    run = yield from subprogress(_Run.of(request, seeds, backend, rule), 0, READING)
     pasted = [Pasted.bare(np.asarray(request.image / np.float32(255), np.float32))] * len(seeds)
     passes, lost = run.passes(), dict[int, NotFinite]()
     for number, (exemplars, strength) in enumerate(passes):
@@ -92,9 +101,10 @@ class _Run:
     backend: Backend
     working: ModelCanvas
     denoiser: Denoiser
+    rule: Rule
 
     @classmethod
-    def of(cls, request: EditRequest, seeds: Sequence[int], backend: Backend) -> Reports[_Run]:
+    def of(cls, request: EditRequest, seeds: Sequence[int], backend: Backend, rule: Rule) -> Reports[_Run]:
         settings = request.settings
         if not isinstance(settings, PixelsSettings):
             raise TypeError(f"PIXELS was given {type(settings).__name__}")
@@ -103,7 +113,7 @@ class _Run:
         denoiser = yield from conditioned_denoiser(
             backend, request, seeds, working.canvas, pictures=pictures, picture_share=settings.exemplar_prompt
         )
-        return cls(request, settings, backend, working, denoiser)
+        return cls(request, settings, backend, working, denoiser, rule)
 
     def passes(self) -> list[tuple[tuple[ExemplarInput, ...], Map]]:
         """The exemplars of each pass and what may change in it: all at once, or one after the other."""
@@ -118,14 +128,9 @@ class _Run:
         return [((each,), map) for each, map in zip(exemplars, maps, strict=True) if map.any()]
 
     def schedule(self, strength: Map) -> Schedule:
-        request, run = self.request, run_length(self.settings, strength, self.request.steps)
+        request, run = self.request, self.rule.run_length(strength, self.request.steps)
         first, canvas = request.steps - run, self.working.canvas
-        return schedule_for(self.backend, request, first, canvas, published=self.published)
-
-    @property
-    def published(self) -> bool:
-        """Whether it is one of the published scripts that runs, for comparison."""
-        return self.settings.rule != "hold"
+        return schedule_for(self.backend, request, first, canvas, published=self.rule.published)
 
     def once(
         self, exemplars: tuple[ExemplarInput, ...], strength: Map, pasted: list[Pasted], seeds: Sequence[int]
@@ -140,7 +145,9 @@ class _Run:
         sources = [working.image(each.image) for each in (pasted[:1] if alike else pasted)]
         noise = Noise(seeds)
         begun = start(
-            Pass(settings, exemplars, strength, sources, working, backend, self.request.revision), schedule, noise
+            Pass(settings, exemplars, strength, sources, working, backend, self.request.revision, self.rule),
+            schedule,
+            noise,
         )
         alpha = paste_alpha(strength, settings.feather * backend.info.shrinking / working.scale)
         show = Previews(LatentColours(begun.sources[:1], sources[0]), working, alpha, pasted[0])
@@ -150,9 +157,9 @@ class _Run:
                 begun.latents,
                 begun.blend,
                 schedule,
-                noise.generators("sampler") if self.published else noise.sampler(self.request.revision),
+                noise.generators("sampler") if self.rule.published else noise.sampler(self.request.revision),
                 show=show,
-                restore=not self.published,
+                restore=not self.rule.published,
             ),
             BEFORE,
             1 - AFTER,

@@ -9,7 +9,7 @@ import torch
 from app.dev.practice.judge import NOTHING, JudgeLesson, Reading, cell_shares, held_out, tally, truth
 from app.dev.practice.scenes import Scene
 from app.dev.practice.world import Drawn
-from tests.app.dev.practice.tiny import TINY
+from tests.support.tiny_practice import TINY
 
 
 def perfect(count: int) -> tuple[list[Scene], list[Drawn], list[Reading]]:

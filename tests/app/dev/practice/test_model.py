@@ -14,7 +14,7 @@ from transformers import CLIPModel
 from app.dev.practice.autoencoder import VaeLesson, decode, encode, fold_normalisation, make_vae
 from app.dev.practice.card import card
 from app.dev.practice.clip import ClipLesson, zero_shot
-from app.dev.practice.denoiser import BEGIN, DenoiserLesson, make_denoiser, sample
+from app.dev.practice.denoiser import BEGIN, DenoiserLesson, make_denoiser
 from app.dev.practice.export import (
     CLIP,
     PIPELINE,
@@ -28,9 +28,10 @@ from app.dev.practice.export import (
 )
 from app.dev.practice.gates import measure_unet, measure_vae
 from app.dev.practice.judge import JudgeNet, held_out
+from app.dev.practice.sampling import sample
 from app.dev.practice.stages import GateMissed, Stages
 from app.dev.practice.training import Clock
-from tests.app.dev.practice.tiny import SHORT, TINY
+from tests.support.tiny_practice import SHORT, TINY
 
 CPU = torch.device("cpu")
 

@@ -17,9 +17,9 @@ from app.dev.practice.card import card
 from app.dev.practice.export import CLIP, JUDGE, PIPELINE, PROGRESS, read_progress
 from app.dev.practice.words import caption_words
 from app.dev.practice.world import World
+from editor.arrays import Pixels
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.inspect import inspect
-from editor.requests.edit_request import Pixels
 
 FOLDER = Path(resources.__file__).parent / "models"
 SCENES = 8

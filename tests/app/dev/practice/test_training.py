@@ -14,7 +14,7 @@ from app.dev.practice import training
 from app.dev.practice.optimiser import Muon, orthogonal
 from app.dev.practice.plan import Course
 from app.dev.practice.training import Clock, Training, pace
-from tests.app.dev.practice.tiny import LineLesson
+from tests.support.tiny_practice import LineLesson
 
 CPU = torch.device("cpu")
 COURSE = Course(samples=800, batch=8, rate=2e-2)

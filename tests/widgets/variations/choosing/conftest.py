@@ -6,14 +6,15 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from tests.widgets.desk_stub import Worker, model, painted, picture
+from tests.support.session_cases import model, painted, picture
+from tests.support.stub_worker import StubWorker
 from widgets.session.session import Session
 from widgets.shell.workbench import Workbench
 from widgets.variations.strip import Variations
 
 
 @pytest.fixture
-def session(worker: Worker) -> Session:
+def session(worker: StubWorker) -> Session:
     worker.known = [model()]
     made = Session(painted(picture()), worker)
     made.choose_method(BlendedSettings)

@@ -11,8 +11,7 @@ from PySide6.QtWidgets import QApplication, QPlainTextEdit, QToolTip
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.reports import Scored
 from editor.requests.results import Match
-from tests.widgets.desk_stub import result, with_exemplars
-from tests.widgets.variations.choosing.hand import (
+from tests.support.choosing_driver import (
     REDS,
     button,
     captions,
@@ -25,6 +24,7 @@ from tests.widgets.variations.choosing.hand import (
     seen,
     wheel,
 )
+from tests.support.session_cases import result, with_exemplars
 from widgets.session.session import Session
 from widgets.shell.workbench import Workbench
 from widgets.variations.cards import CAPTION, CAPTION_PIXELS, CARD, GAP

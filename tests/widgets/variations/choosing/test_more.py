@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QApplication, QMenu
 
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.reports import ResultReady
-from tests.widgets.desk_stub import Worker, picture, with_exemplars
-from tests.widgets.variations.choosing.hand import button, give, job, make, move, point, red, seeds, seen
+from tests.support.choosing_driver import button, give, job, make, move, point, red, seeds, seen
+from tests.support.session_cases import picture, with_exemplars
+from tests.support.stub_worker import StubWorker
 from widgets.session.notice import Notice
 from widgets.session.session import Session
 from widgets.shell.workbench import Workbench
@@ -36,7 +37,7 @@ class TestMore:
         assert seen(bench) == 5
 
     def test_it_is_the_same_edit_with_the_seeds_that_follow(
-        self, strip: Variations, session: Session, worker: Worker
+        self, strip: Variations, session: Session, worker: StubWorker
     ) -> None:
         make(session, seed1=0.3, seed2=0.1, seed3=0.2)
         session.set_draft(prompt="something else", seed=None, variations=1)
@@ -51,13 +52,15 @@ class TestMore:
         )
         assert more.draft == replace(first.draft, seed=4)
 
-    def test_without_a_fixed_seed_they_get_a_new_one(self, strip: Variations, session: Session, worker: Worker) -> None:
+    def test_without_a_fixed_seed_they_get_a_new_one(
+        self, strip: Variations, session: Session, worker: StubWorker
+    ) -> None:
         session.set_draft(seed=None)
         make(session, seed1=0.3, seed2=0.1)
         session.more()
         assert worker.asked[1].draft.seed is None
 
-    def test_seeds_come_round_at_the_end(self, session: Session, worker: Worker) -> None:
+    def test_seeds_come_round_at_the_end(self, session: Session, worker: StubWorker) -> None:
         session.set_draft(seed=2**63 - 1)
         session.run()
         session.report(ResultReady(replace(red(1), recipe=replace(red(1).recipe, seed=2**63 - 1))))
@@ -66,7 +69,7 @@ class TestMore:
         session.more()
         assert worker.asked[1].draft.seed == 1
 
-    def test_stop_keeps_what_is_finished(self, strip: Variations, session: Session, worker: Worker) -> None:
+    def test_stop_keeps_what_is_finished(self, strip: Variations, session: Session, worker: StubWorker) -> None:
         make(session, seed1=0.3, seed2=0.1)
         session.more()
         give(session, seed3=0.2)
@@ -78,7 +81,7 @@ class TestMore:
         assert worker.asked[2].draft.seed == 4
 
     def test_all_of_them_are_alternatives_of_each_other(
-        self, strip: Variations, session: Session, worker: Worker
+        self, strip: Variations, session: Session, worker: StubWorker
     ) -> None:
         make(session, seed1=0.3, seed2=0.1)
         session.more()
@@ -114,7 +117,7 @@ class TestMore:
 
 class TestSeeds:
     def test_a_seed_can_be_used_again_from_the_cards_menu(
-        self, strip: Variations, session: Session, worker: Worker
+        self, strip: Variations, session: Session, worker: StubWorker
     ) -> None:
         notices: list[Notice] = []
         session.noticed.connect(notices.append)

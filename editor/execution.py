@@ -1,0 +1,68 @@
+"""How the model half carries out each method: the engine's table, from a settings class to functions that are imported when they are first needed.
+
+Only the worker imports this module. A method without a model makes one picture; one with a model makes one for each of several seeds at once, and
+reports each as `ResultReady`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.requests.edit_request import EditRequest, RepairRequest
+from editor.requests.method_settings import MethodSettings
+from editor.requests.reports import Reports
+from editor.requests.results import EditResult
+
+if TYPE_CHECKING:
+    from editor.diffusion.backend import Backend
+    from editor.diffusion.fits import FitStore
+
+    Edit = Callable[[EditRequest], Reports[EditResult]]
+    ModelEdit = Callable[[EditRequest, Sequence[int], Backend, FitStore], Reports[tuple[EditResult, ...]]]
+    RepairEdge = Callable[[RepairRequest, Backend, FitStore], Reports[EditResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """The functions of a method that make pictures; either of the first two.
+
+    edit: without a model, one picture
+    edit_on_model: one picture for each seed, with what was learned about pictures at hand
+    repair: a finished result again with a better edge, for methods that leave latents (`Use.REPAIR`)
+    """
+
+    edit: Edit | None = None
+    edit_on_model: ModelEdit | None = None
+    repair: RepairEdge | None = None
+
+
+Executions = Mapping[type[MethodSettings], Callable[[], Execution]]
+
+
+def _quick_fill() -> Execution:
+    from editor.methods.quick_fill.editing import edit  # noqa: PLC0415  each method is imported when it is first asked for
+
+    return Execution(edit=edit)
+
+
+def _pixels() -> Execution:
+    from editor.methods.pixels.model import edit_batch  # noqa: PLC0415  torch takes seconds to import
+
+    return Execution(edit_on_model=edit_batch)
+
+
+def _blended_latent_diffusion() -> Execution:
+    from editor.methods.blended_latent_diffusion.model import edit_batch, repair  # noqa: PLC0415  as above
+
+    return Execution(edit_on_model=edit_batch, repair=repair)
+
+
+EXECUTIONS: Executions = MappingProxyType(
+    {QuickFillSettings: _quick_fill, PixelsSettings: _pixels, BlendedSettings: _blended_latent_diffusion}
+)

@@ -1,0 +1,111 @@
+"""PIXELS as a method: pixel-wise strength on a diffusion model, from reference pictures and words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from editor.arrays import Map
+from editor.document.document import Document
+from editor.document.exemplar import Exemplar
+from editor.methods.base import HoldPreview, Preset
+from editor.methods.pixels import plan
+from editor.methods.pixels.hold_counts import counts_of, free_steps, run_length
+from editor.methods.pixels.settings import PixelsSettings
+from editor.methods.repainting import RepaintingMethod
+from editor.model_canvas.canvas import ModelCanvas
+from editor.models.info import ModelInfo
+from editor.planning.advice import NO_STEP, few_steps, strongest
+from editor.planning.change_map import repaint_frame
+from editor.planning.draft import Draft, Touch
+from editor.planning.exemplar_change import kept_out
+from editor.planning.plan import Plan
+from editor.requests.edit_request import ExemplarInput
+from editor.requests.method_settings import MethodSettings
+
+# Numbers of the specification, section 12.
+MAX_ENLARGEMENT = 2.0
+WORDS_WIN = 8.0  # guidance
+LITTLE_LEFT = 0.85  # overall strength
+
+
+class PixelsMethod(RepaintingMethod[PixelsSettings]):
+    """Repaints from exemplars and words as far as painted strength says (Das Biswas et al., arXiv 2501.09826)."""
+
+    settings = PixelsSettings
+    id = "PixelsSettings"
+    command = "pixels"
+    command_help = "reference pictures and painted strength"
+    verb = "Blend and repaint"
+    name = "PIXELS"
+    explanation = "Repaints from reference pictures and words."
+    paper = "Pixel-wise strength on a diffusion model (PIXELS, Das Biswas et al., 2025)."
+    presets = (
+        Preset("Harmonise", 0.25, "Fits light, colour and edges to each other; shapes stay as they are."),
+        Preset("Blend", 0.45, "Joins things into one picture; they stay recognisable, details may change."),
+        Preset("Reinterpret", 0.7, "Paints it anew from the rough shapes and your words."),
+    )
+
+    def usual(self, document: Document, draft: Draft) -> Iterable[Touch]:
+        return plan.usual(document, draft)
+
+    def reading(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
+        return plan.reading(document, draft, touch)
+
+    def nothing(self, document: Document, draft: Draft) -> Plan:
+        return plan.nothing(document, draft)
+
+    def preview_holds(
+        self,
+        settings: MethodSettings,
+        exemplars: Sequence[ExemplarInput],
+        strength: Map,
+        canvas: ModelCanvas,
+        steps: int,
+    ) -> HoldPreview:
+        """Steps are counted by index here, whatever the settings say: noise levels are known to the sampler only."""
+        own = self.own(settings)
+        run = run_length(strength, steps)
+        return HoldPreview(counts_of(own, exemplars, strength, canvas, run), run, by_index=own.map_scale == "index")
+
+    def running_steps(self, settings: MethodSettings, strength: float, steps: int) -> int:
+        return run_length(np.full((1, 1), strength, np.float32), steps)
+
+    def warning(self, document: Document, draft: Draft, planned: Plan, model: ModelInfo) -> str:
+        out = kept_out(document, draft, planned)
+        if out is not None:
+            return f"The strength is nowhere 100\u202f%, so nothing of “{out.name}” comes in. Paint 100\u202f% where it should show."
+        steps = draft.steps_on(model)
+        few = few_steps(self.running_steps(draft.settings, strongest(document, draft, planned), steps), steps)
+        if few == NO_STEP and planned.exemplars and free_steps(draft.strength, steps) > 0:
+            return "So little comes in that not one step runs. Raise the influence, or the overall strength."
+        if few:
+            return few
+        exemplars = [each for each in document.exemplars if each.id in planned.exemplars]
+        if exemplars and draft.strength > LITTLE_LEFT and all(each.fidelity == 0 for each in exemplars):
+            return "At this strength little of a reference picture is left. Lower the overall strength, or raise “Keep as it is”."
+        soft = _softest(document, draft, planned, exemplars)
+        if soft is not None:
+            exemplar, factor = soft
+            return f"“{exemplar.name}” is enlarged {factor:.1f} times and will stay soft. Make it smaller, or use a larger picture of it."
+        if exemplars and draft.prompt.strip() and draft.guidance_on(model) > WORDS_WIN:
+            return f"With “Follow the words” above {WORDS_WIN:g} the words outweigh the reference pictures."
+        return ""
+
+
+def _softest(
+    document: Document, draft: Draft, planned: Plan, exemplars: list[Exemplar]
+) -> tuple[Exemplar, float] | None:
+    """The exemplar that the model would see most enlarged, if that is too much."""
+    frame = repaint_frame(document, draft, planned) if exemplars else None
+    if frame is None:
+        return None
+    shown = frame.mean_scale
+    factors = [(each, shown * math.sqrt(abs(each.placement.scale_x * each.placement.scale_y))) for each in exemplars]
+    most = max(factors, key=lambda each: each[1])
+    return most if most[1] > MAX_ENLARGEMENT else None
+
+
+PIXELS = PixelsMethod()
