@@ -166,7 +166,7 @@ class Application:
         """Somebody took a model into use: the document in front shows at once what it is good for."""
         session = self.window.session
         if session is not None and not session.draft.settings.needs_model:
-            session.choose_method(session.method_for_words)
+            session.choose_method(session.state.method_for_words)
 
     def _remember_method(self) -> None:
         """The next document begins with the method in hand in the one in front, if it needs a model only where one is in use."""
@@ -291,7 +291,9 @@ class Application:
         method = self._methods.by_id(self.settings.values.method)
         if method is not None and self.settings.values.model and not session.goes_on:
             session.choose_method(method.settings)
-        session.active_changed.connect(self._remember_method)  # not told which: that would keep a closed one in memory
+        session.state.draft_changed.connect(
+            self._remember_method
+        )  # not told which: that would keep a closed one in memory
         self.sessions.append(session)
         self.window.add_session(session)
         self.autosave.follow(session, source, left)
@@ -508,7 +510,7 @@ class Application:
         session.on_disk = snapshot.on_disk
         if not in_file:
             session.history.mark_unsaved()
-            session.active_changed.emit()
+            session.file_changed.emit()
         for note in notes:
             session.notice(note)
         if not in_file:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, SignalInstance, Slot
 
 from app.settings import Settings
 from editor.document.document import Document
@@ -157,8 +157,8 @@ class _Follow(QObject):
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(QUIET_START)
         self._quiet.timeout.connect(self._write_whole)
-        session.document_changed.connect(self._changed)
-        session.active_changed.connect(self._changed)  # the name, or what is saved
+        for signal in self._signals():
+            signal.connect(self._changed)
         if not self._whole:
             self._quiet.start()
 
@@ -194,8 +194,12 @@ class _Follow(QObject):
 
     def end(self) -> None:
         self._quiet.stop()
-        self._session.document_changed.disconnect(self._changed)
-        self._session.active_changed.disconnect(self._changed)
+        for signal in self._signals():
+            signal.disconnect(self._changed)
+
+    def _signals(self) -> tuple[SignalInstance, ...]:
+        session = self._session
+        return session.model.shown, session.state.draft_changed, session.file_changed
 
     def _changed(self) -> None:
         self.look()

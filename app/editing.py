@@ -25,7 +25,7 @@ from editor.requests.edit_request import (
 )
 from editor.requests.reports import FinishEarly, Report
 from editor.requests.results import Assessment, Masks
-from widgets.session.job import EdgeRepairJob, EditJob
+from widgets.session.edit_job import EdgeRepairJob, EditJob
 from widgets.session.session import Session
 from widgets.shell.busy import Waits
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, Signal, SignalInstance
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
@@ -21,7 +21,8 @@ from widgets.command_table.context import CONTEXT, WHOLE
 from widgets.controls.icons import program_icon
 from widgets.controls.rows import Row
 from widgets.guard import Guarded
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 from widgets.shell.adjustment import Adjustment
 from widgets.shell.command_palette import CommandPalette
 from widgets.shell.services import Services
@@ -174,9 +175,8 @@ class MainWindow(Guarded, QMainWindow):
         bench.tab_chosen.connect(self._remember_tab)
         bench.menu_wanted.connect(self._show_context)
         bench.canvas.navigation.changed.connect(self._refresh_zoom)
-        session.document_changed.connect(self._session_changed)
-        session.active_changed.connect(self._session_changed)
-        session.job_changed.connect(self._session_changed)
+        for signal in _signals(session):
+            signal.connect(self._session_changed)
         self._benches.append(bench)
         self._stack.addWidget(bench)
         at = self._top.add_document(self.name_of(session))
@@ -188,7 +188,7 @@ class MainWindow(Guarded, QMainWindow):
         """Close its tab. Nothing is asked."""
         at = self.sessions.index(session)
         bench = self._benches.pop(at)
-        for signal in (session.document_changed, session.active_changed, session.job_changed):
+        for signal in _signals(session):
             signal.disconnect(self._session_changed)
         self._stack.removeWidget(bench)
         self._top.tabs.removeTab(at)
@@ -248,10 +248,8 @@ class MainWindow(Guarded, QMainWindow):
             self.session.set_view(divider=shown)
 
     def _session_changed(self) -> None:
-        session = self.sender()
-        if isinstance(session, Session) and session.in_gesture:
-            return  # nothing that menus or tabs show changes before the hand lets go
-        self._refresh()
+        if self.session is None or not self.session.in_gesture:  # else nothing that menus or tabs show changes
+            self._refresh()
 
     def _show_context(self, subject: Subject, at: QPoint, row: Row | None) -> None:
         """The menu about what lies under the pointer."""
@@ -370,3 +368,10 @@ class MainWindow(Guarded, QMainWindow):
         # Keys that the canvas was offered first and did not use (digits, Escape, Enter, Delete …).
         if not self._actions.press(QKeySequence(event.keyCombination())):
             super().keyPressEvent(event)
+
+
+def _signals(session: Session) -> tuple[SignalInstance, ...]:
+    """Whatever menus, tabs or the title show something of."""
+    state, jobs = session.state, session.jobs
+    settings = (state.draft_changed, state.options_changed, state.view_changed, state.active_layer_changed)
+    return (session.model.settled, session.file_changed, jobs.progressed, jobs.candidates_changed, *settings)

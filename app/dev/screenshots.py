@@ -151,7 +151,7 @@ async def running(application: Application) -> None:
     session = await _open(application)
     await make_item(session, "bud", BUD)
     session.run()
-    await until(lambda: session.job is not None and len(session.job.results) >= 1, "Nothing was made.")
+    await until(lambda: session.job is not None and len(session.job.candidates.results) >= 1, "Nothing was made.")
     await until(lambda: session.job is None or not session.job.busy or session.job.fraction > 0.3, "Nothing goes on.")
 
 

@@ -30,7 +30,7 @@ from editor.io.project import save_project
 from tests.app.conftest import Tell
 from tests.support.program import Desk
 from tests.support.waiting import until
-from widgets.session.session import Notice
+from widgets.session.notice import Notice
 
 
 def png_promising(width: int, height: int) -> bytes:

@@ -129,8 +129,8 @@ def in_the_bar(desk: Desk, words: str) -> QPushButton:
 
 def free(made: Job) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     """Where the job may change anything, in the whole picture."""
-    request = make_request(made.document, made.asked.draft, made.asked.planned)
-    found = np.zeros(made.document.size.shape, np.bool_)
+    request = make_request(made.asked.document, made.asked.draft, made.asked.planned)
+    found = np.zeros(made.asked.document.size.shape, np.bool_)
     found[request.frame.rect.slices] = request.strength > 0
     return found
 
@@ -167,8 +167,8 @@ def test_a_new_object_from_the_box_to_the_layer_and_back(tell: Tell, stamp: Path
         await by_hand(lambda: QTest.keyClick(words_field(desk), Qt.Key.Key_Return, CONTROL))
         assert desk.canvas.hasFocus(), "Enter would begin a line instead of keeping a result"
         first = await desk.finished()
-        assert len(first.results) == 3
-        assert {each.recipe.seed for each in first.results} == {5, 6, 7}
+        assert len(first.candidates.results) == 3
+        assert {each.recipe.seed for each in first.candidates.results} == {5, 6, 7}
         assert session.document is selected, "nothing may change before it is accepted"
 
         # Escape keeps everything as it was; the same again.
@@ -177,9 +177,10 @@ def test_a_new_object_from_the_box_to_the_layer_and_back(tell: Tell, stamp: Path
         assert session.document is selected
         await desk.key(Qt.Key.Key_Return, CONTROL)
         again = await desk.finished()
-        assert [each.recipe for each in again.results] == [each.recipe for each in first.results]
+        assert [each.recipe for each in again.candidates.results] == [each.recipe for each in first.candidates.results]
         assert all(
-            np.array_equal(one.pixels, other.pixels) for one, other in zip(again.results, first.results, strict=True)
+            np.array_equal(one.pixels, other.pixels)
+            for one, other in zip(again.candidates.results, first.candidates.results, strict=True)
         )
 
         # One is looked at in place, another is chosen, and Enter makes it a layer.
@@ -188,10 +189,10 @@ def test_a_new_object_from_the_box_to_the_layer_and_back(tell: Tell, stamp: Path
         card = strip.cards[2]
         await by_hand(lambda: QTest.mouseMove(card, card.rect().center()))
         assert session.job is not None
-        assert session.job.shown is session.job.results[2]
-        assert session.job.chosen == 0
+        assert session.job.candidates.shown is session.job.candidates.results[2]
+        assert session.job.candidates.chosen == 0
         await desk.click(strip.cards[1])
-        second = session.job.results[1]
+        second = session.job.candidates.results[1]
         after = await accept(desk, selected)
         assert after.layers[-1].recipe == second.recipe
         assert after.layers[-1].name == "Repaint as “a red boat”"
@@ -336,7 +337,7 @@ def test_scribble_what_should_be_there(tell: Tell, stamp: Path) -> None:
         assert hint(session) == painted.layers[-1].id
         assert chosen(desk) == ["Scribble"]
         await desk.key(Qt.Key.Key_Return, CONTROL)
-        (again,) = (await desk.finished()).results
+        (again,) = (await desk.finished()).candidates.results
         assert again.recipe == done.layers[-1].recipe
         assert np.array_equal(flatten(session.document, session.document.rect), flatten(painted))
 

@@ -22,7 +22,8 @@ from tests.app.conftest import Tell
 from tests.support.program import Desk, by_hand
 from tests.support.waiting import until
 from widgets.session import run_actions
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 from widgets.theme import DARK, Theme
 
 

@@ -66,7 +66,7 @@ def job_of(session: Session) -> Job:
 
 
 def seeds(session: Session) -> list[int]:
-    return [result.recipe.seed for result in job_of(session).results]
+    return [result.recipe.seed for result in job_of(session).candidates.results]
 
 
 async def point(widget: QWidget, at: QPoint) -> None:
@@ -84,7 +84,7 @@ def test_what_the_pointer_shows_is_what_enter_keeps(tell: Tell, photo: Path) -> 
         before = session.document
         card = strip_of(desk).cards[2]
         await point(card, QPoint(20, 20))
-        assert job_of(session).shown is job_of(session).results[2]
+        assert job_of(session).candidates.shown is job_of(session).candidates.results[2]
         assert session.document is before
         await desk.key(Qt.Key.Key_Return)
         recipe = session.document.layers[-1].recipe
@@ -121,7 +121,7 @@ def test_one_of_many_is_made_again_from_its_seed(tell: Tell, photo: Path) -> Non
         await press(desk, "More variations")
         await desk.finished()
         assert seeds(session) == [5, 6, 7, 8, 9, 10]
-        wanted = job_of(session).results[4]
+        wanted = job_of(session).candidates.results[4]
         card = strip_of(desk).cards[4]
         await point(card, QPoint(20, 20))
         event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, QPoint(20, 20), card.mapToGlobal(QPoint(20, 20)))
@@ -134,7 +134,7 @@ def test_one_of_many_is_made_again_from_its_seed(tell: Tell, photo: Path) -> Non
         await desk.key(Qt.Key.Key_Escape)
         await desk.key(Qt.Key.Key_Return, CTRL)
         await desk.finished()
-        (again,) = job_of(session).results
+        (again,) = job_of(session).candidates.results
         assert (again.recipe, again.rect) == (wanted.recipe, wanted.rect)
         assert np.array_equal(again.pixels, wanted.pixels)
 

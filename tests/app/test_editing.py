@@ -32,7 +32,8 @@ from tests.app.conftest import Tell
 from tests.support.program import Desk, by_hand
 from tests.support.session_cases import model
 from tests.support.waiting import until
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 
 class OnDemand:
@@ -99,7 +100,7 @@ class TestRaces:
             engine.go_on.set()
             await until(lambda: not busy(session))
             assert session.job is not None
-            assert len(session.job.results) == 1
+            assert len(session.job.candidates.results) == 1
 
         tell(story, make_engine=lambda: engine)
 
@@ -203,7 +204,7 @@ class TestRaces:
             session.set_draft(variations=2)
             paint(session)
             session.run()
-            await until(lambda: session.job is not None and session.job.results)
+            await until(lambda: session.job is not None and session.job.candidates.results)
             session.accept()
             paint(session, 60)
             session.run()
@@ -212,7 +213,7 @@ class TestRaces:
             engine.go_on.set()
             await until(lambda: not busy(session))
             assert session.job is not None
-            assert len(session.job.results) == 2
+            assert len(session.job.candidates.results) == 2
             assert len(session.document.layers) == 2
 
         tell(story, make_engine=lambda: engine)
@@ -257,7 +258,7 @@ class TestRaces:
             engine.go_on.set()
             await until(lambda: not busy(session))
             assert session.job is not None
-            assert session.job.results
+            assert session.job.candidates.results
 
         tell(story, make_engine=lambda: engine)
 
@@ -276,7 +277,7 @@ def test_a_blend_is_made_once_since_every_seed_gives_the_same(tell: Tell, photo:
         assert session.job is not None
         assert session.job.wanted == 1
         await until(lambda: not busy(session))
-        assert len(session.job.results) == 1
+        assert len(session.job.candidates.results) == 1
 
     tell(story, make_engine=lambda: engine)
 
@@ -308,11 +309,13 @@ class TestKeepingAndQueueing:
             session = await desk.open(photo)
             paint(session)
             steps: list[int] = []
-            session.job_changed.connect(
-                lambda job: (
-                    steps.append(int.from_bytes(job.preview.pixels.tobytes(), "big")) if job and job.preview else None
-                )
-            )
+
+            def note() -> None:
+                job = session.job
+                if job is not None and job.preview is not None:
+                    steps.append(int.from_bytes(job.preview.pixels.tobytes(), "big"))
+
+            session.jobs.progressed.connect(note)
             session.run()
             await until(lambda: session.job is not None and session.job.preview is not None)
             await until(lambda: len(set(steps)) >= 3)
@@ -320,7 +323,7 @@ class TestKeepingAndQueueing:
             await until(lambda: not busy(session))
             assert steps == sorted(steps)
             assert session.job is not None
-            assert (session.job.state, len(session.job.results), engine.started) == ("ready", 1, 1)
+            assert (session.job.state, len(session.job.candidates.results), engine.started) == ("ready", 1, 1)
             session.accept()
             assert session.document.layers[-1].recipe is not None
 
@@ -399,7 +402,7 @@ class TestKeepingAndQueueing:
             assert session.document.layers[-1].pixels.read()[25, 25, 3] == 255
             assert session.document.strength.read()[25, 205] == 1, "what the next edit uses is still painted"
             assert session.job is not None
-            assert (session.job.busy, session.job.candidates) == (True, ())
+            assert (session.job.busy, session.job.candidates.items) == (True, ())
             engine.go_on.set()
             await until(lambda: not busy(session))
             await desk.key(Qt.Key.Key_Return, widget=desk.canvas)

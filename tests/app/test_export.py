@@ -24,7 +24,7 @@ from tests.app.conftest import Tell
 from tests.support.program import LEFT, Desk, by_hand
 from tests.support.waiting import until
 from widgets.controls.slider import Slider
-from widgets.session.session import Notice
+from widgets.session.notice import Notice
 
 CAMERA = 271
 

@@ -256,7 +256,7 @@ def test_strokes_made_while_a_result_is_shown_are_seen(tell: Tell, photo: Path) 
         await desk.drag([(600, 405), (606, 412)])
         await desk.press_button()
         job = await desk.finished()
-        assert laid(session) is job.results[0]
+        assert laid(session) is job.candidates.results[0]
         await desk.drag([(60, 60), (90, 60)])
         assert laid(session) is None
         assert session.job is not None
@@ -269,7 +269,7 @@ def test_strokes_made_while_a_result_is_shown_are_seen(tell: Tell, photo: Path) 
         assert with_paint.pixelColor(at) != without.pixelColor(at), "the stroke is not seen"
         # Looked at again, it can still be kept.
         await desk.do("run.next")
-        assert laid(session) is job.results[1]
+        assert laid(session) is job.candidates.results[1]
         await desk.key(Qt.Key.Key_Return)
         assert session.document.strength.read()[60, 75] == 1
 

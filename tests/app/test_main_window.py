@@ -273,7 +273,7 @@ def test_run_accept_and_discard_are_on_keys(window: MainWindow) -> None:
     key(window, Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier)
     running = job(session)
     assert running is not None
-    assert running.chosen == 1
+    assert running.candidates.chosen == 1
     key(window, Qt.Key.Key_Return)
     assert job(session) is None
     assert layers(session) == 2

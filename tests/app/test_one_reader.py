@@ -37,7 +37,8 @@ from tests.support.session_cases import model
 from widgets.canvas.drop import DropChip
 from widgets.canvas.drop_choices import take
 from widgets.incoming import picture_of, source_of
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 Pixels = NDArray[np.uint8]
 Map = NDArray[np.float32]

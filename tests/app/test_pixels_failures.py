@@ -24,7 +24,8 @@ from tests.support.waiting import until
 from tests.support.watched_models import Watched, needed_for, tell_memory
 from widgets.models.page import ModelsPage
 from widgets.session.job import Job
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 METHOD = "Blend and repaint · PIXELS"
 ALLOCATOR = (
@@ -63,7 +64,7 @@ async def ran(desk: Desk) -> Job:
 async def runs_now(desk: Desk) -> None:
     """The next run works."""
     job = await ran(desk)
-    assert (job.state, len(job.results)) == ("ready", 1), job.error
+    assert (job.state, len(job.candidates.results)) == ("ready", 1), job.error
 
 
 # No model

@@ -75,17 +75,18 @@ def watch_previews(session: Session) -> list[tuple[float, Preview]]:
     """What arrives from now on, each with how far the run was."""
     seen: list[tuple[float, Preview]] = []
 
-    def look(job: Job | None) -> None:
+    def look() -> None:
+        job = session.job
         if job is not None and job.preview is not None and all(each is not job.preview for _, each in seen):
             seen.append((job.fraction, job.preview))
 
-    session.job_changed.connect(look)
+    session.jobs.progressed.connect(look)
     return seen
 
 
 def effect(session: Session, job: Job) -> tuple[Rect, NDArray[np.bool_]]:
     """Of the job's request: its frame, and where anything may change in it."""
-    request = make_request(job.document, job.asked.draft, job.asked.planned)
+    request = make_request(job.asked.document, job.asked.draft, job.asked.planned)
     return request.frame.rect, request.strength > 0
 
 
@@ -100,7 +101,7 @@ def same_bytes(one: EditResult, other: EditResult) -> bool:
 
 def only_result(job: Job) -> EditResult:
     assert job.state == "ready", job.error
-    (result,) = job.results
+    (result,) = job.candidates.results
     return result
 
 
@@ -214,8 +215,8 @@ def test_queue_another_while_one_runs(tell: Tell, photo: Path, watched: Watched)
         assert len(session.job.waiting) == 1
         watched.let_go()
         job = await desk.finished()
-        assert [each.recipe.seed for each in job.results] == [5, 6]
-        assert not same_bytes(*job.results)
+        assert [each.recipe.seed for each in job.candidates.results] == [5, 6]
+        assert not same_bytes(*job.candidates.results)
 
         # Enter accepts also while the button that was clicked still has the keyboard.
         desk.window.activateWindow()
@@ -223,7 +224,7 @@ def test_queue_another_while_one_runs(tell: Tell, photo: Path, watched: Watched)
         await until(desk.edit.button.hasFocus)
         await desk.do("run.next")
         await desk.key(Qt.Key.Key_Return, widget=desk.edit.button)
-        assert session.document.layers[-1].recipe == job.results[1].recipe
+        assert session.document.layers[-1].recipe == job.candidates.results[1].recipe
         assert not desk.edit.button.isEnabled()
         assert desk.canvas.hasFocus(), "the keyboard went to what comes next, the cross that closes the document"
 
@@ -264,9 +265,9 @@ def test_each_of_several_strengths_is_the_run_with_it(tell: Tell, photo: Path) -
         session.set_draft(seed=8)
         await desk.do("run.strengths")
         job = await desk.finished()
-        results = job.results
+        results = job.candidates.results
         assert [each.recipe.strength for each in results] == list(STRENGTHS)
-        assert job.strength == min(STRENGTHS, key=lambda level: abs(level - session.draft.strength))
+        assert job.candidates.strength == min(STRENGTHS, key=lambda level: abs(level - session.draft.strength))
         strip = desk.window.findChild(Variations)
         assert strip is not None
         assert len(strip.cards) == len(STRENGTHS)
@@ -400,8 +401,8 @@ def test_by_keyboard_alone(tell: Tell, photo: Path, tmp_path: Path) -> None:
         await typed(Qt.Key.Key_Return, CONTROL)
         assert session.draft.strength == pytest.approx(0.4)
         job = await desk.finished()
-        assert (job.state, len(job.results)) == ("ready", 3)
-        assert {each.recipe.strength for each in job.results} == {session.draft.strength}
+        assert (job.state, len(job.candidates.results)) == ("ready", 3)
+        assert {each.recipe.strength for each in job.candidates.results} == {session.draft.strength}
         while keyboard() is not desk.canvas:
             await typed(Qt.Key.Key_F6)
         await typed(Qt.Key.Key_Return)
@@ -409,7 +410,7 @@ def test_by_keyboard_alone(tell: Tell, photo: Path, tmp_path: Path) -> None:
         await typed(Qt.Key.Key_S, CONTROL)
         await desk.choose_file(tmp_path / "keys.palimpsest")
         await until(lambda: not session.history.unsaved)
-        assert read_document(tmp_path / "keys.palimpsest")[0].layers[-1].recipe == job.results[0].recipe
+        assert read_document(tmp_path / "keys.palimpsest")[0].layers[-1].recipe == job.candidates.results[0].recipe
 
     tell(story)
 

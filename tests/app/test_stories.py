@@ -25,7 +25,7 @@ from editor.requests.results import EditResult
 from tests.app.conftest import Tell
 from tests.support.program import Desk, by_hand
 from tests.support.waiting import until
-from widgets.session.session import Notice
+from widgets.session.notice import Notice
 
 
 def differs(before: Document, after: Document) -> NDArray[np.bool_]:
@@ -61,12 +61,12 @@ def test_paint_run_accept_undo_redo_save_and_reopen(tell: Tell, photo: Path, tmp
         assert session.job is not None
         assert session.job.busy
         job = await desk.finished()
-        assert (job.state, len(job.results)) == ("ready", 3)
+        assert (job.state, len(job.candidates.results)) == ("ready", 3)
         assert session.document is painted, "nothing may change before a variation is accepted"
         await desk.do("run.next")
         assert session.job is not None
-        chosen = session.job.shown
-        assert chosen is job.results[1]
+        chosen = session.job.candidates.shown
+        assert chosen is job.candidates.results[1]
         await desk.key(Qt.Key.Key_Return)
         healed = session.document
         assert healed.layers[-1].recipe == chosen.recipe

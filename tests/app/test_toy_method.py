@@ -65,14 +65,14 @@ def test_it_is_chosen_set_run_compared_kept_and_run_again_in_the_window(
         assert session.draft.settings == TintSettings(amount=0.5)
         await desk.press_button()
         job = await desk.finished()
-        assert len(job.results) == 1  # every seed gives the same
+        assert len(job.candidates.results) == 1  # every seed gives the same
         session.accept()
         after = flatten(session.document)
         blend = before[HERE][..., :3] * (1 - 128 / 255) + np.array((0, 0, 255)) * (128 / 255)
         assert np.abs(after[HERE][..., :3] - blend).max() <= 1
         after[HERE] = before[HERE]
         assert np.array_equal(after, before)
-        assert recipe_words(job.results[0].recipe, session.methods).splitlines()[0] == "Filled with Tint"
+        assert recipe_words(job.candidates.results[0].recipe, session.methods).splitlines()[0] == "Filled with Tint"
         layer = session.document.layers[-1]
         assert layer.name == "Fill"
 
@@ -84,7 +84,7 @@ def test_it_is_chosen_set_run_compared_kept_and_run_again_in_the_window(
         paint(session)
         run_actions.try_strengths(session)
         job = await desk.finished()
-        assert [each.recipe.strength for each in job.results] == list(STRENGTHS)
+        assert [each.recipe.strength for each in job.candidates.results] == list(STRENGTHS)
         session.discard()
 
         save_project(tmp_path / "tinted.palimpsest", session.document)

@@ -69,7 +69,7 @@ async def press_in_bar(desk: Desk, words: str) -> None:
 async def keep_one(desk: Desk, count: int = 3) -> None:
     """Wait for the variations, and keep the one that is seen."""
     job = await desk.finished()
-    assert (job.state, len(job.results)) == ("ready", count), job.error
+    assert (job.state, len(job.candidates.results)) == ("ready", count), job.error
     await desk.key(Qt.Key.Key_Return)
     assert desk.session.job is None
 

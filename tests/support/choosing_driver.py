@@ -25,7 +25,7 @@ def job(session: Session) -> Job:
 
 
 def seeds(session: Session) -> list[int]:
-    return [each.recipe.seed for each in job(session).results]
+    return [each.recipe.seed for each in job(session).candidates.results]
 
 
 def red(seed: int) -> EditResult:

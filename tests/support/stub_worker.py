@@ -14,7 +14,7 @@ from editor.planning.plan import Plan
 from editor.requests.edit_request import SegmentRequest
 from editor.requests.results import Assessment, Masks
 from tests.support.reports import drive
-from widgets.session.job import EditJob
+from widgets.session.edit_job import EditJob
 from widgets.session.session import Session
 
 When = Literal["never", "now", "later"]

@@ -15,8 +15,9 @@ from editor.document.item import Item
 from editor.geometry import Placement, Rect
 from tests.support.stub_worker import StubWorker
 from widgets.canvas.view import CanvasView
+from widgets.session.notice import Notice
 from widgets.session.options import ToolName
-from widgets.session.session import Notice, Session
+from widgets.session.session import Session
 from widgets.tools import make_tools
 from widgets.viewport import Viewport
 

@@ -23,7 +23,8 @@ from widgets.guard import Guarded
 from widgets.incoming import picture_of, pictures_of, source_of
 from widgets.qimage import to_qimage
 from widgets.screen_colour import screen_profile
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 from widgets.tools.tool import Gesture, PointerEvent
 
 _PLACEHOLDER = 180, 120  # logical pixels, until the picture is known

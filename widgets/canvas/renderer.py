@@ -70,9 +70,11 @@ class CanvasRenderer(QObject):
         self.marching = self._timer(_MARCH, self._march, single=False)
         self._legend, self._legend_drawn = Legend(), False
         self._marking = self._timer(_LEGEND, self._mark_legend)
-        session.document_changed.connect(self._document_changed)
-        session.active_changed.connect(self._active_changed)
-        session.job_changed.connect(self._job_changed)
+        session.model.shown.connect(self._document_changed)
+        session.state.draft_changed.connect(self._draft_changed)
+        session.state.view_changed.connect(self._view_changed)
+        session.state.options_changed.connect(self._follow_state)
+        session.jobs.shown_changed.connect(self._job_changed)
         self._selection_changed()
         self._idle.start()
 
@@ -175,7 +177,7 @@ class CanvasRenderer(QObject):
         elif not self.marching.isActive():
             self.marching.start()
 
-    def _active_changed(self) -> None:
+    def _view_changed(self) -> None:
         session = self._session
         view, before = session.view, self._view
         self._view = view
@@ -187,16 +189,25 @@ class CanvasRenderer(QObject):
         if view.changed_pixels != before.changed_pixels:
             self._changes = Changes(session.original, session.document) if view.changed_pixels else None
             self._screen.overlay_changed()
+        self._screen.set_surround(view.surround)
+        self._canvas.update()
+        self._idle.start()
+        self._follow_state()
+
+    def _draft_changed(self) -> None:
+        draft, before = self._session.draft, self._draft
+        self._draft = draft
+        if replace(draft, frame=before.frame) != before:
+            self._canvas.update()
+        self._idle.start()
+        self._follow_state()
+
+    def _follow_state(self) -> None:
+        """Another map may count now, and the legend come or go."""
         if self._follow_overlay():
             self._screen.overlay_changed()
             self.scene.labels = []
             self._canvas.update()
-        self._screen.set_surround(view.surround)
-        if view != before or replace(session.draft, frame=self._draft.frame) != self._draft:
-            self._canvas.update()
-        if view != before or session.draft != self._draft:
-            self._draft = session.draft
-            self._idle.start()
         self._keep_legend_clear()
         self._planned = self.scene.planned()
         self.pointer_moved()

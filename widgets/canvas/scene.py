@@ -189,7 +189,7 @@ class Scene:
     def draw_under(self, painter: QPainter, lens: Resampler, table: Words) -> None:
         """What lies under the strength overlay, in device pixels: preview, exemplars, moved items."""
         session, job = self._session, self._session.job
-        if job is not None and job.preview is not None and job.shown is None and job.seen:
+        if job is not None and job.preview is not None and job.candidates.shown is None and job.seen:
             self._draw_preview(painter, lens, job.preview)
         if self.reviewing:
             return

@@ -101,7 +101,7 @@ class CanvasView(Guarded, QWidget):
         for source in (self._dropper, self._divider, self.framing):
             source.changed.connect(self._repaints.mark)
         self.framing.dropped.connect(self._drop_frame)
-        session.stepping.connect(self._finish_stroke)
+        session.model.stepping.connect(self._finish_stroke)
         self._button = Qt.MouseButton.NoButton  # that began the gesture; only this one ends it
         # Whether a pen began it; a mouse that is nudged meanwhile does nothing, and the other way round.
         self._pen = False
@@ -109,8 +109,10 @@ class CanvasView(Guarded, QWidget):
         self._decoration = QRect()
         self.renderer = CanvasRenderer(self._repaints, session, self.viewport, self._divider, self.framing)
         self.navigation.changed.connect(self._viewport_changed)
-        session.document_changed.connect(self._document_changed)
-        session.active_changed.connect(self._active_changed)
+        session.model.shown.connect(self._document_changed)
+        session.state.options_changed.connect(self._options_changed)
+        session.state.draft_changed.connect(self._update_decoration)
+        session.state.view_changed.connect(self._update_decoration)
         self._update_cursor()
 
     @property
@@ -133,7 +135,7 @@ class CanvasView(Guarded, QWidget):
             self.renderer.set_document(after)
             self.navigation.set_size(after.size)
 
-    def _active_changed(self) -> None:
+    def _options_changed(self) -> None:
         if self.session.options.tool != self._tool.name:
             self._gestures.finish(self._tool)
             self._tool.take(self.session.options.tool)
@@ -289,7 +291,7 @@ class CanvasView(Guarded, QWidget):
         """While there are results to choose from, the arrow keys go through them."""
         by, job = _STEPS.get(event.key(), 0), self.session.job
         held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        if not by or held or job is None or job.shown is None:
+        if not by or held or job is None or not job.candidates:
             return False
         self.session.step(by)
         return True

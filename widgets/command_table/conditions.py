@@ -55,7 +55,7 @@ exemplar = when(lambda session: session.draft.exemplar is not None)
 layer = when(lambda session: session.active_layer is not None)
 busy = when(lambda session: session.job is not None and session.job.busy)
 idle = when(lambda session: session.job is None or not session.job.busy)
-shown = when(lambda session: session.job is not None and session.job.shown is not None)
+shown = when(lambda session: session.job is not None and session.job.candidates.shown is not None)
 discardable = when(lambda session: session.job is not None and not session.job.busy)
 
 

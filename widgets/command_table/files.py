@@ -30,7 +30,11 @@ EDIT = Menu(
     "Edit",
     (
         Command(
-            "edit.undo", "Undo", on_session(Session.undo), ("Ctrl+Z",), when(lambda session: session.history.can_undo)
+            "edit.undo",
+            "Undo",
+            on_session(lambda session: session.undo()),
+            ("Ctrl+Z",),
+            when(lambda session: session.history.can_undo),
         ),
         Command(
             "edit.redo",

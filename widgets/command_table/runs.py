@@ -75,7 +75,7 @@ RUN = Menu(
             "run.leave", "Leave “Run again”", on_session(Session.leave_rerun), ("Escape",), when(run_actions.can_leave)
         ),
         Command("run.keep", "Keep what is there", on_session(Session.finish_early), when=when(_keepable)),
-        Command("run.stop", "Stop", on_session(Session.stop), ("Escape",), busy),
+        Command("run.stop", "Stop", on_session(lambda session: session.stop()), ("Escape",), busy),
         None,
         Command(
             "run.accept", "Accept the variation", on_session(Session.accept), ("Return", "Enter"), shown, short="Accept"

@@ -7,7 +7,6 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from widgets.context_bar.pages import GradientPage, Page, PaintPage, SelectBrushPage, ShapePage, StrengthPage
 from widgets.context_bar.thing_pages import ExemplarPage, HintPage, ItemPage
-from widgets.session.job import Job
 from widgets.session.session import Session
 
 HEIGHT = 40
@@ -27,20 +26,19 @@ class ContextualBar(QFrame):
         self._page: Page | None = None
         self._layout = QHBoxLayout(self)
         self._layout.setContentsMargins(6, 0, 6, 0)
-        session.active_changed.connect(self._show)
-        session.document_changed.connect(self._document_changed)
-        session.job_changed.connect(self._job_changed)
+        state = session.state
+        for signal in (state.options_changed, state.draft_changed, state.active_layer_changed, session.model.settled):
+            signal.connect(self._show)
+        session.jobs.progressed.connect(self._follow_job)
+        session.jobs.candidates_changed.connect(self._follow_job)
         self._show()
 
     @property
     def page(self) -> Page | None:
         return self._page
 
-    def _document_changed(self) -> None:
-        if not self._session.in_gesture:
-            self._show()
-
-    def _job_changed(self, job: Job | None) -> None:
+    def _follow_job(self) -> None:
+        job = self._session.job
         self.setVisible(self._page is not None and not (job is not None and job.offers))
 
     def _show(self) -> None:
@@ -55,7 +53,7 @@ class ContextualBar(QFrame):
             if self._page is not None:
                 self._layout.addWidget(self._page)
                 self._page.show()
-            self._job_changed(self._session.job)
+            self._follow_job()
         if self._page is not None:
             self._page.show_state()
 

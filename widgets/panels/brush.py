@@ -65,7 +65,7 @@ class BrushPanel(QWidget):
         for name, switch in self._switches.items():
             switch.clicked.connect(lambda on, name=name: session.set_brush(**{name: on}))
         self._size.changed.connect(lambda value: session.set_brush(size=value))
-        session.active_changed.connect(self._show)
+        session.state.options_changed.connect(self._show)
         self._show()
 
     def _show(self) -> None:

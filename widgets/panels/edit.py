@@ -42,11 +42,11 @@ TICK = 500  # milliseconds between two looks at the time left
 
 
 class EditPanel(Guarded, QFrame):
-    """Shows and changes the session's draft, and runs it. `let_go()`: something in it, or a slider, has the keyboard, and is done with it:
+    """Shows and changes the session's draft, and runs it. `focus_returned()`: something in it, or a slider, has the keyboard, and is done with it:
     the edit has begun, the typing is over, or there is nothing to press any more.
     """
 
-    let_go = Signal()
+    focus_returned = Signal()
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -77,8 +77,8 @@ class EditPanel(Guarded, QFrame):
         kept = self._progress.sizePolicy()
         kept.setRetainSizeWhenHidden(True)
         self._progress.setSizePolicy(kept)
-        self._aside = SecondaryLinks(session, self._memory)
-        self._remarks = StatusLines((self._memory, self._region, self._reason), self._aside, self._drop)
+        self._secondary = SecondaryLinks(session, self._memory)
+        self._remarks = StatusLines((self._memory, self._region, self._reason), self._secondary, self._drop)
         self._button = QPushButton()
         self._button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         layout = QVBoxLayout(self)
@@ -100,12 +100,14 @@ class EditPanel(Guarded, QFrame):
         self._prompt.installEventFilter(self)
         self._more_button.toggled.connect(self._unfold)
         self._button.clicked.connect(self._pressed)
-        session.words_wanted.connect(self._ask_for_words)
-        session.models_changed.connect(self._show)
-        session.active_changed.connect(self._show)
-        session.document_changed.connect(self._document_changed)
-        session.job_changed.connect(self._show_job)
-        self._memory.changed.connect(self._show_aside)
+        session.state.words_wanted.connect(self._ask_for_words)
+        # Looking through the maps can wait until a gesture is over.
+        for signal in (session.state.draft_changed, session.model_choice.changed, session.model.settled):
+            signal.connect(self._show)
+        session.state.options_changed.connect(self._more.show_draft)
+        session.jobs.progressed.connect(self._show_job)
+        session.jobs.candidates_changed.connect(self._show_job)
+        self._memory.changed.connect(self._show_secondary)
         self._unfold(False)
         self._show()
 
@@ -122,7 +124,7 @@ class EditPanel(Guarded, QFrame):
         if event.type() == QEvent.Type.ShortcutOverride:
             event.accept()
         elif event.type() == QEvent.Type.KeyPress:
-            self.let_go.emit()
+            self.focus_returned.emit()
         return True
 
     def _pressed(self) -> None:
@@ -137,7 +139,7 @@ class EditPanel(Guarded, QFrame):
         if self._session.draft.settings.reads_prompt:
             self._session.set_draft(prompt=words)
         elif words.strip():
-            self._session.choose_method(self._session.method_for_words, prompt=words)
+            self._session.choose_method(self._session.state.method_for_words, prompt=words)
 
     def _ask_for_words(self) -> None:
         self._prompt.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -146,10 +148,6 @@ class EditPanel(Guarded, QFrame):
     def _unfold(self, open: bool) -> None:
         self._scroll.setVisible(open)
         self._scroll.setMaximumHeight(min(MORE_HEIGHT, self._more.sizeHint().height()))
-
-    def _document_changed(self) -> None:
-        if not self._session.in_gesture:  # looking through the maps can wait until the hand lets go
-            self._show()
 
     def _show(self) -> None:
         self._method.show_draft()
@@ -203,12 +201,12 @@ class EditPanel(Guarded, QFrame):
         usable = can_run and not (job is not None and job.state == "stopping")
         begun, self._busy = busy and not self._busy, busy
         if begun and self._takes_keys(self.window().focusWidget()):
-            self.let_go.emit()  # arrows and Enter choose among the results, which no field should take for itself
+            self.focus_returned.emit()  # arrows and Enter choose among the results, which no field should take for itself
         elif not usable and self._button.hasFocus():
-            self.let_go.emit()  # else Qt would give the keyboard to whatever comes next, which closes the document
+            self.focus_returned.emit()  # else Qt would give the keyboard to whatever comes next, which closes the document
         self._button.setEnabled(usable)
         # While variations wait, the accent is on "Accept": only one thing on screen is the next step.
-        role = "stop" if busy or (job is not None and job.results) else "primary"
+        role = "stop" if busy or (job is not None and job.candidates) else "primary"
         if self._button.property("role") != role:
             self._button.setProperty("role", role)
             self._button.style().polish(self._button)
@@ -224,15 +222,15 @@ class EditPanel(Guarded, QFrame):
         self._drop.setVisible(job is not None and bool(job.waiting))
         self._region.follow()
         self._memory.follow()
-        self._show_aside()
+        self._show_secondary()
         if busy and not self._timer.isActive():
             self._timer.start()
         elif not busy:
             self._timer.stop()
 
-    def _show_aside(self) -> None:
+    def _show_secondary(self) -> None:
         job = self._session.job
-        self._aside.show_job(job)
+        self._secondary.show_job(job)
         self._remarks.show_busy(job is not None and job.busy)
 
 

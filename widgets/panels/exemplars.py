@@ -23,7 +23,8 @@ class ExemplarsPanel(ListPanel[Exemplar]):
     """Choose, show, rename, reorder, weigh, flip, cut out and delete exemplars."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, "Reference pictures", "Drop a picture onto the canvas.", drags=True)
+        active_changed = session.state.draft_changed
+        super().__init__(session, "Reference pictures", "Drop a picture onto the canvas.", active_changed, drags=True)
         self.rows.chosen.connect(lambda id: session.activate(exemplar=id))
         self.rows.renamed.connect(lambda id, name: edits.rename_exemplar(session, id, name))
         self.rows.deleted.connect(lambda id: commands.delete_exemplar(session, id))

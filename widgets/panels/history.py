@@ -42,7 +42,7 @@ class HistoryPanel(QWidget):
         layout.setContentsMargins(4, 0, 4, MARGIN)
         layout.addWidget(self.list)
         self.list.selectionModel().currentChanged.connect(self._go)
-        session.document_changed.connect(self._show)
+        session.model.settled.connect(self._show)
         self._show()
 
     def _show(self) -> None:

@@ -23,7 +23,7 @@ class ItemsPanel(ListPanel[Item]):
     """Choose, show, rename, put back and remove items."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, "Items", "Select something, then make it an item.")
+        super().__init__(session, "Items", "Select something, then make it an item.", session.state.draft_changed)
         self._add = IconButton("plus", "Make the selection an item", tip="Make the selection an item · Ctrl+J", side=24)
         self._add.clicked.connect(lambda: commands.selection_to_item(session))
         self.rows.chosen.connect(lambda id: session.activate(item=id))

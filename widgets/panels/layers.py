@@ -25,8 +25,8 @@ from widgets.controls.rows import Row, eye_button, show_eye
 from widgets.controls.slider import Slider
 from widgets.panels.listing import ListPanel
 from widgets.session import commands, edits, run_actions
-from widgets.session.job import DOUBTFUL, MENDING
-from widgets.session.session import OFFERED, Session
+from widgets.session.edit_job import DOUBTFUL, MENDING
+from widgets.session.session import REPAIRS, Session
 
 DOUBT_WORDS = "Look closely: this part was hard to fill, and may not look right."
 
@@ -35,14 +35,14 @@ class LayersPanel(ListPanel[Layer]):
     """Choose, show, rename, reorder, blend and delete layers."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, "Layers", "No layers", drags=True)
+        super().__init__(session, "Layers", "No layers", session.state.active_layer_changed, drags=True)
         self._add = IconButton("plus", "Add a layer", side=24)
         self._add.clicked.connect(lambda: edits.add_layer(session))
         self.rows.chosen.connect(session.activate_layer)
         self.rows.renamed.connect(lambda id, name: edits.rename_layer(session, id, name))
         self.rows.deleted.connect(lambda id: commands.delete_layer(session, id))
         self.rows.ordered.connect(lambda ids: edits.reorder_layers(session, ids[::-1]))
-        session.job_changed.connect(self._show_active)
+        session.jobs.progressed.connect(self._show_active)
 
     @property
     def header_buttons(self) -> tuple[QWidget, ...]:
@@ -87,7 +87,7 @@ class _LayerRow(Row):
         self._mend = IconButton("blend", "Mend the edge", tip="Mend the edge: where the change meets the picture")
         self._mend.hide()
         menu = QMenu(self._mend)
-        for how in OFFERED:
+        for how in REPAIRS:
             menu.addAction(MENDING[how]).triggered.connect(partial(session.mend, id, how))
         self._mend.clicked.connect(lambda: menu.popup(self._mend.mapToGlobal(self._mend.rect().bottomLeft())))
         self._delete = IconButton("trash-2", "Delete the layer", danger=True)

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint, QTimer, Signal
+from PySide6.QtCore import QPoint, QTimer, Signal, SignalInstance
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from editor.document.document import Document
@@ -26,12 +26,14 @@ class ListPanel(QWidget, Generic[T]):
     """One row for each thing of the document. Subclasses say which things, and what a row shows. `menu_wanted(row, point)`: the menu of the active
     one, at a point of the screen.
 
-    While a gesture is under way nothing is refreshed: the hand comes first.
+    While a gesture is under way nothing is refreshed: the hand comes first. `active_changed`: the signal of what is active.
     """
 
     menu_wanted = Signal(QWidget, QPoint)
 
-    def __init__(self, session: Session, label: str, empty: str, *, drags: bool = False) -> None:
+    def __init__(
+        self, session: Session, label: str, empty: str, active_changed: SignalInstance, *, drags: bool = False
+    ) -> None:
         super().__init__()
         self.session = session
         self.rows = Rows(label, empty, drags=drags)
@@ -46,8 +48,8 @@ class ListPanel(QWidget, Generic[T]):
         self._timer.setInterval(THUMBNAIL_DELAY)
         self._timer.timeout.connect(self._picture)
         self.rows.menu_wanted.connect(self.menu_wanted)
-        session.document_changed.connect(self.refresh)
-        session.active_changed.connect(self._show_active)
+        session.model.settled.connect(self.refresh)
+        active_changed.connect(self._show_active)
         self.refresh()
 
     @property

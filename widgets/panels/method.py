@@ -60,7 +60,7 @@ class MethodPart(QWidget):
         layout.addWidget(self._missing)
         self._method.changed.connect(self._choose_method)
         self._get.clicked.connect(session.show_models)
-        session.models_changed.connect(self._list_models)
+        session.model_choice.changed.connect(self._list_models)
         self._list_models()
 
     def show_draft(self) -> None:

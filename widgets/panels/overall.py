@@ -51,8 +51,8 @@ class Overall(QWidget):
         layout.addWidget(self._ends)
         self._strength.changed.connect(lambda value: session.set_draft(strength=value))
         self._several.clicked.connect(lambda: run_actions.try_strengths(session))
-        session.job_changed.connect(self._show_plan)
-        session.document_changed.connect(self._document_changed)
+        session.jobs.progressed.connect(self._show_plan)
+        session.model.settled.connect(self._show_plan)
 
     def show_draft(self) -> None:
         """Show what the session's draft says."""
@@ -74,10 +74,6 @@ class Overall(QWidget):
     def _choose(self, name: str) -> None:
         presets = self._session.method.presets
         self._session.choose_preset(next(each for each in presets if each.name == name))
-
-    def _document_changed(self) -> None:
-        if not self._session.in_gesture:
-            self._show_plan()
 
     def _show_plan(self) -> None:
         """What depends on what the button would do."""

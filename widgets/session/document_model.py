@@ -1,4 +1,4 @@
-"""OpenDocument: a document with its history, and what is shown of it just now."""
+"""DocumentModel: a document with its history, and what is shown of it just now."""
 
 from __future__ import annotations
 
@@ -11,24 +11,31 @@ from editor.document.history import History
 
 
 class DocumentModel(QObject):
-    """`document` is what is shown: the history's, or a gesture's that is not committed yet. `budget`: bytes for the history.
+    """One document and its history.
 
-    `document_changed(before, after)` with two `Document`s, also when only the history has changed. `stepping()` before the history changes by
-    something else than the gesture under way: it is to end first, since it would go on from a document that is not the current one any more.
+    document: what is shown: the history's, or a gesture's that is not committed yet.
+    budget: bytes for the history.
+
+    stepping(): before the history changes by something else than the gesture under way, which is to end first: it would go on from a document that
+        is not the current one any more.
+    changing(document, kept): a hand is about to show this document, or to make it a step of the history.
+    stepped(): another step of the history is the current one, or the history itself has changed.
+    shown(before, after): another document is shown; also after every step.
+    settled(): what is shown is the history's: after every step, and when a gesture has been dropped.
+    arrived(): a step has been heard of by all.
     """
 
-    document_changed = Signal(object, object)
     stepping = Signal()
+    changing = Signal(object, bool)
+    stepped = Signal()
+    shown = Signal(object, object)
+    settled = Signal()
+    arrived = Signal()
 
     def __init__(self, document: Document, budget: int) -> None:
         super().__init__()
         self.history = History(document, budget=budget)
-        self._shown = document
-
-    @property
-    def document(self) -> Document:
-        """What is shown just now."""
-        return self._shown
+        self.document = document
 
     @property
     def original(self) -> Document:
@@ -37,17 +44,23 @@ class DocumentModel(QObject):
 
     @property
     def in_gesture(self) -> bool:
-        return self._shown is not self.history.document
+        return self.document is not self.history.document
 
     def show(self, document: Document) -> None:
         """Draw this document without adding it to the history (a gesture under way)."""
+        if document is not self.history.document:
+            self.changing.emit(document, False)
         self.history.reserve(document)
-        before, self._shown = self._shown, document
+        before, self.document = self.document, document
         if document is not before:
-            self.document_changed.emit(before, document)
+            self.shown.emit(before, document)
+            if not self.in_gesture:
+                self.settled.emit()
 
-    def commit(self, label: str, document: Document, merge: Hashable | None = None) -> None:
-        """Make this document the current one: one step of the history."""
+    def commit(self, label: str, document: Document, merge: Hashable | None = None, *, by_hand: bool = True) -> None:
+        """Make this document the current one: one step of the history. `by_hand`: not where a result does it."""
+        if by_hand:
+            self.changing.emit(document, True)
         self.history.commit(label, document, merge)
         self._arrive()
 
@@ -77,10 +90,8 @@ class DocumentModel(QObject):
         self._arrive()
 
     def _arrive(self) -> None:
-        before, self._shown = self._shown, self.history.document
-        self._follow()
-        # Also when nothing looks different: the history itself has changed, and panels show it.
-        self.document_changed.emit(before, self._shown)
-
-    def _follow(self) -> None:
-        """Another step of the history is the current one; nobody has been told yet."""
+        before, self.document = self.document, self.history.document
+        self.stepped.emit()
+        self.shown.emit(before, self.document)
+        self.settled.emit()
+        self.arrived.emit()

@@ -62,7 +62,7 @@ class ToolOptions:
         return None
 
     @property
-    def let_go(self) -> ToolOptions:
+    def of_document(self) -> ToolOptions:
         """The same, but what wrote to an item or an exemplar writes to the document again."""
         return replace(
             self,
@@ -71,7 +71,7 @@ class ToolOptions:
         )
 
     @property
-    def other(self) -> ToolOptions:
+    def with_other_value(self) -> ToolOptions:
         """The same, with the value that was last painted with reference pictures instead of the picture's strength, or the other way round."""
         return replace(self, value=self.other_value, other_value=self.value)
 

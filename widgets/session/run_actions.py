@@ -10,9 +10,10 @@ from editor.errors import InvalidRequest
 from editor.methods.base import Preset
 from editor.planning.draft import STRENGTHS, Touch
 from editor.requests.method_settings import Region, Use
+from widgets.session.edit_job import EditJob
 from widgets.session.edits import edited_thing
-from widgets.session.job import EditJob
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 MIN_SCALE = 0.4
 SHRINK = 0.75

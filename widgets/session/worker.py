@@ -10,7 +10,7 @@ from editor.io.images import Picture
 from editor.models.info import ModelInfo
 from editor.requests.edit_request import SegmentRequest
 from editor.requests.results import Assessment, Masks
-from widgets.session.job import EditJob
+from widgets.session.edit_job import EditJob
 
 if TYPE_CHECKING:
     from widgets.session.session import Session

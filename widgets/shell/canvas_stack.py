@@ -14,7 +14,6 @@ from editor.geometry import Rect
 from widgets.canvas.view import CanvasView
 from widgets.guard import Guarded
 from widgets.session import run_actions
-from widgets.session.job import Job
 from widgets.session.session import Session
 from widgets.shell.adjustment import AdjustBar, Adjustment
 from widgets.shell.notices import Notices
@@ -47,14 +46,14 @@ class CanvasStack(Guarded, QWidget):
         session.noticed.connect(self.notices.add)
         self._rerun: Rerun | None = None
         self._step = session.history.number
-        session.document_changed.connect(self._document_changed)
+        session.model.settled.connect(self._document_changed)
         self._follow_rerun()
         self._runs = False
-        session.job_changed.connect(self._job_changed)
+        session.jobs.progressed.connect(self._follow_job)
 
-    def _job_changed(self, job: Job | None) -> None:
+    def _follow_job(self) -> None:
         """Once something runs again, nobody needs to hear of what was before."""
-        runs = job is not None and job.busy
+        runs = self._session.jobs.busy
         if runs and not self._runs:
             self.notices.clear_past()
         self._runs = runs

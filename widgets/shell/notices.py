@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 from editor.errors import readable
 from widgets.controls.icons import ICON, IconButton, pixmap
 from widgets.guard import Guarded
-from widgets.session.session import Notice
+from widgets.session.notice import Notice
 from widgets.theme import colours
 
 LASTS = 5000  # milliseconds

@@ -9,7 +9,6 @@ from editor.errors import InvalidRequest
 from editor.geometry import Point
 from widgets.controls.elided import ElidedLabel
 from widgets.panels.edit import progress_words
-from widgets.session.job import Job
 from widgets.session.paint_target import surface, value_at
 from widgets.session.session import Session
 
@@ -49,13 +48,14 @@ class StatusBar(QFrame):
         layout.addWidget(self._value)
         layout.addWidget(self._doing, 1)
         layout.addWidget(self._computes)
-        session.document_changed.connect(self._show)
-        session.active_changed.connect(self._show_method)
-        session.active_changed.connect(self._show)
-        session.job_changed.connect(self._show_job)
+        session.model.shown.connect(self._show)
+        session.state.draft_changed.connect(self._show_method)
+        for signal in (session.state.draft_changed, session.state.options_changed):
+            signal.connect(self._show)
+        session.jobs.progressed.connect(self._show_job)
         self._show_method()
         self._show()
-        self._show_job(session.job)
+        self._show_job()
 
     def where(self, point: Point | None) -> None:
         self._point = point
@@ -94,5 +94,6 @@ class StatusBar(QFrame):
         self._computes.setText(f"{method.verb} · {model}")
         self._computes.setToolTip(method.paper)
 
-    def _show_job(self, job: Job | None) -> None:
+    def _show_job(self) -> None:
+        job = self._session.job
         self._doing.setText(progress_words(job) if job is not None and job.busy else "")

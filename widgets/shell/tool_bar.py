@@ -131,7 +131,7 @@ class ToolBar(QFrame):
                 layout.addWidget(button)
                 self._buttons[tool.name] = button
         layout.addStretch(1)
-        session.active_changed.connect(self._show)
+        session.state.options_changed.connect(self._show)
         self._show()
 
     def _button(self, tool: ToolWords) -> IconButton:

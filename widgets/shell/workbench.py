@@ -70,7 +70,7 @@ class Workbench(Guarded, QWidget):
         self.canvas.menu_wanted.connect(lambda subject, at: self.menu_wanted.emit(subject, at, None))
         self.canvas.cursor_moved.connect(self._status.where)
         for panel in (self.edit, strip):
-            panel.let_go.connect(lambda: self.canvas.setFocus(Qt.FocusReason.OtherFocusReason))
+            panel.focus_returned.connect(lambda: self.canvas.setFocus(Qt.FocusReason.OtherFocusReason))
         self.canvas.installEventFilter(self)
         # Over the canvas Tab means "the original", so it must not stop there on its way round; F6 goes there.
         self.canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)

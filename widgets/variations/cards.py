@@ -24,8 +24,9 @@ from widgets.controls.icons import draw
 from widgets.controls.tips import show_beside
 from widgets.guard import Guarded
 from widgets.panels.layers import DOUBT_WORDS
-from widgets.session.job import Candidate, Job
-from widgets.session.session import OUTDATED
+from widgets.session.edit_job import Candidate
+from widgets.session.job import Job
+from widgets.session.jobs import OUTDATED
 from widgets.theme import colours
 from widgets.variations.match_words import fit_tip, fit_words
 
@@ -66,7 +67,7 @@ class Face:
             heading = name = f"{VARIATION} {number + 1}"
             if candidate.match is not None:
                 heading += f" · {_fit(job, candidate)} ({candidate.match.similarity:.2f})"
-        best = candidate is job.best
+        best = candidate is job.candidates.best
         said = [name, *(["best"] if best else []), *([caption.lower()] if candidate.ranks and caption else [])]
         said += ["look closely"] if doubtful else []
         fits = [fit_tip(candidate.match)] if candidate.ranks and _fit(job, candidate) else []
@@ -86,7 +87,7 @@ def captions(job: Job) -> list[str]:
     said = []
     for at, (candidate, words) in enumerate(zip(job.candidates, fits, strict=True)):
         alike = [each for each, other in zip(job.candidates, fits, strict=True) if other == words]
-        if words and (len(alike) == 1 or candidate is job.best):  # the best one has its star
+        if words and (len(alike) == 1 or candidate is job.candidates.best):  # the best one has its star
             said.append(words)
         elif candidate.match is not None and len({_score(each) for each in alike}) == len(alike):
             whole = f"{words} {_score(candidate)}"

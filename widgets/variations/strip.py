@@ -16,8 +16,10 @@ from widgets.controls.tips import show_beside
 from widgets.guard import Guarded
 from widgets.qimage import to_qimage
 from widgets.screen_colour import on_screen
-from widgets.session.job import Candidate, Job
-from widgets.session.session import ASIDE, OUTDATED, Session
+from widgets.session.edit_job import Candidate
+from widgets.session.job import Job
+from widgets.session.jobs import OUTDATED, SET_ASIDE
+from widgets.session.session import Session
 from widgets.variations.cards import CAPTION, CARD, GAP, PICTURE, Card, Face, Pending, RowScroll
 
 WORDS = 176  # the room for what is said on the right
@@ -31,10 +33,10 @@ SHOW = "Show"
 class Variations(Guarded, QFrame):
     """One picture for each result, a bar for those to come. Pointing at one shows it, a click chooses it, Accept keeps what is shown.
 
-    `let_go()`: what had the keyboard is no longer there.
+    `focus_returned()`: what had the keyboard is no longer there.
     """
 
-    let_go = Signal()
+    focus_returned = Signal()
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -80,8 +82,9 @@ class Variations(Guarded, QFrame):
         self._more.clicked.connect(session.more)
         self._discard.clicked.connect(self._end)
         self._accept.clicked.connect(session.accept)
-        session.job_changed.connect(self._show)
-        self._show(session.job)
+        session.jobs.progressed.connect(self._show)
+        session.jobs.candidates_changed.connect(self._show)
+        self._show()
 
     def _make_side(self) -> QVBoxLayout:
         # What comes and goes keeps its place, so that the pictures keep theirs.
@@ -173,14 +176,14 @@ class Variations(Guarded, QFrame):
         self._session.step(by)
         job = self._session.job
         if job is not None:
-            self._cards[job.place].setFocus()
+            self._cards[job.candidates.place].setFocus()
 
     # How they are shown
 
-    def _show(self, job: Job | None) -> None:
+    def _show(self) -> None:
         self._showing = True
         try:
-            self._show_job(job)
+            self._show_job(self._session.job)
         finally:
             self._showing = False
 
@@ -199,11 +202,11 @@ class Variations(Guarded, QFrame):
         self._fit_cards(count)
         self._scroll.fit(count + to_come, height)
         known, self._pictures = self._pictures, {}
-        for at, (card, result) in enumerate(zip(self._cards, job.results, strict=True)):
+        for at, (card, result) in enumerate(zip(self._cards, job.candidates.results, strict=True)):
             self._pictures[result] = known.get(result) or self._picture(job.candidates[at])
             card.set_captioned(captioned)
-            card.show_face(Face.of(job, at), self._pictures[result], shown=at == job.place)
-            card.setChecked(at == job.chosen)
+            card.show_face(Face.of(job, at), self._pictures[result], shown=at == job.candidates.place)
+            card.setChecked(at == job.candidates.chosen)
             if card.isChecked() and result is not self._chosen:
                 self._chosen = result
                 self._scroll.ensureWidgetVisible(card, GAP, 0)
@@ -211,7 +214,9 @@ class Variations(Guarded, QFrame):
         self._words.setText(sentence(job))
         self._accept.setEnabled(bool(job.candidates))
         away = job.aside and job.laid is None
-        self._accept.setText(SHOW if away else "Accept" if job.strength is None else _use(job.strength))
+        self._accept.setText(
+            SHOW if away else "Accept" if job.candidates.strength is None else _use(job.candidates.strength)
+        )
         self._accept.setToolTip("See it over the picture again (Enter)" if away else "Enter")
         if job.more is None:
             self._yield_keys(self._more)
@@ -246,7 +251,7 @@ class Variations(Guarded, QFrame):
         """Else Qt would give the keyboard to whatever comes next."""
         focus = QApplication.focusWidget()
         if focus is not None and (focus is going or going.isAncestorOf(focus)):
-            self.let_go.emit()
+            self.focus_returned.emit()
 
     def _picture(self, candidate: Candidate) -> QPixmap:
         result, document = candidate.result, candidate.asked.document
@@ -271,15 +276,17 @@ def _use(level: float) -> str:
 def sentence(job: Job) -> str:
     """What is there, or what to do about it."""
     if job.aside and job.candidates:
-        return ASIDE
+        return SET_ASIDE
     if job.busy:
         return f"{len(job.candidates)} of {job.wanted} ready"
-    if job.strength is not None:
+    if job.candidates.strength is not None:
         return "Which strength?"
-    if job.candidate is not None and job.candidate.outdated:
+    if job.candidates.current is not None and job.candidates.current.outdated:
         return OUTDATED
     if len(job.candidates) == 1:
         return "Keep this one?"
     return (
-        "Closest to your words first.\nEnter keeps the one shown." if job.best_first else "Enter keeps the one shown."
+        "Closest to your words first.\nEnter keeps the one shown."
+        if job.candidates.best_first
+        else "Enter keeps the one shown."
     )

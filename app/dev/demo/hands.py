@@ -127,7 +127,7 @@ async def press_the_button(session: Session) -> float:
     await until(lambda: session.job is None or not session.job.busy, "The edit did not end.")
     if session.job is None or session.job.error is not None:
         raise DemoFailed(f"The edit failed: {session.job.error if session.job else 'it was stopped'}")
-    if not session.job.results:
+    if not session.job.candidates.results:
         raise DemoFailed("The edit made nothing.")
     seconds = time.monotonic() - begun
     session.accept()

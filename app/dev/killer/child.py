@@ -72,7 +72,7 @@ class Child:
             application.open_paths(self._pictures())
             await _until(lambda: len(application.sessions) == 2)
         for session in application.sessions:
-            session.document_changed.connect(lambda *_, one=session: self._step(application, one))
+            session.model.shown.connect(lambda *_, one=session: self._step(application, one))
             self._step(application, session)
         self._write("ready")
         await asyncio.sleep(FIRST_LOOK)

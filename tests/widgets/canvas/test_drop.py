@@ -25,7 +25,7 @@ from widgets.canvas.drop_choices import placement, side_by_side, title, with_lay
 from widgets.controls.icons import IconButton
 from widgets.dragged import files_of
 from widgets.qimage import to_qimage
-from widgets.session.session import Notice
+from widgets.session.notice import Notice
 
 COPY = Qt.DropAction.CopyAction
 

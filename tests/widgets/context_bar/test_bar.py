@@ -344,7 +344,7 @@ def test_a_selection_is_repainted_by_words(
     by_words(session)
     assert not button(bar, "Set strength").isVisible()
     wanted: list[bool] = []
-    session.words_wanted.connect(lambda: wanted.append(True))
+    session.state.words_wanted.connect(lambda: wanted.append(True))
     QTest.mouseClick(button(bar, words), LEFT)
     assert (wanted, worker.ran) == ([True], [])
     session.set_draft(prompt="a boat")

@@ -20,7 +20,8 @@ from tests.support.stub_worker import StubWorker
 from widgets.controls.slider import Slider
 from widgets.panels.edit import EditPanel, duration, progress_words
 from widgets.panels.more import More
-from widgets.session.job import EditJob, Job
+from widgets.session.edit_job import EditJob
+from widgets.session.job import Job
 from widgets.session.session import Session
 
 LEFT = Qt.MouseButton.LeftButton
@@ -117,7 +118,7 @@ def test_while_variations_wait_the_accent_is_elsewhere(panel: EditPanel, session
 
 def test_no_slider_keeps_the_keyboard_when_something_runs(panel: EditPanel, session: Session) -> None:
     given: list[bool] = []
-    panel.let_go.connect(lambda: given.append(True))
+    panel.focus_returned.connect(lambda: given.append(True))
     session.commit("Paint", painted(session.document))
     strength = slider(panel, "Overall strength")
     strength.setFocus()

@@ -26,7 +26,8 @@ from widgets.panels.history import HistoryPanel
 from widgets.panels.items import ItemsPanel
 from widgets.panels.layers import LayersPanel, recipe_words
 from widgets.session import run_actions
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 LEFT = Qt.MouseButton.LeftButton
 

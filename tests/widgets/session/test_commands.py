@@ -15,7 +15,8 @@ from editor.geometry import Placement, Rect
 from tests.support.stub_worker import StubWorker
 from tests.support.tool_driver import plain, with_exemplar, with_item
 from widgets.session import commands
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 
 @pytest.fixture

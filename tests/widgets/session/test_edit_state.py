@@ -66,7 +66,7 @@ def test_only_models_that_can_be_used_are_offered_and_the_first_is_taken(session
 def test_models_come_and_go(session: Session, worker: StubWorker, qtbot: QtBot) -> None:
     session.choose_model(session.models()[1])
     worker.known.insert(0, model("New"))
-    with qtbot.waitSignal(session.models_changed):
+    with qtbot.waitSignal(session.model_choice.changed):
         session.follow_models()
     assert session.draft.model is not None
     assert session.draft.model.name == "Juggernaut"
@@ -184,9 +184,9 @@ def test_an_empty_scribble_goes_also_when_something_was_done_since(session: Sess
 
 
 def test_words_mean_the_exemplars_where_there_are_some(session: Session) -> None:
-    methods = [session.method_for_words]
+    methods = [session.state.method_for_words]
     session.commit("Drop", with_exemplars(session.document, "Boat"))
-    methods.append(session.method_for_words)
+    methods.append(session.state.method_for_words)
     assert methods == [BlendedSettings, PixelsSettings]
 
 

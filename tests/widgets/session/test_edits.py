@@ -18,7 +18,8 @@ from widgets.canvas.drop_choices import take
 from widgets.command_table.things import is_moved
 from widgets.qimage import from_qimage
 from widgets.session import commands, edits
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
 from tests.support.session_cases import model, picture
 from tests.support.stub_worker import StubWorker
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 BOATS, SEAS = model("boats"), model("seas")
 TOYS = replace(model("toys"), toys=True)
@@ -113,7 +114,7 @@ def test_toys_that_made_it_make_more(worker: StubWorker, qtbot: QtBot) -> None:
 def test_without_the_part_for_models_it_is_quick_fill(
     worker: StubWorker, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("widgets.session.session.installed", lambda: False)
+    monkeypatch.setattr("widgets.session.model_choice.installed", lambda: False)
     worker.known = [SEAS]
     assert kind(Session(edited((BLENDED, "fill", SEAS.key)), worker)) is QuickFillSettings
 

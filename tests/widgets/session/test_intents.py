@@ -26,9 +26,10 @@ from widgets.panels.items import ItemsPanel
 from widgets.panels.layers import LayersPanel
 from widgets.panels.secondary_links import SecondaryLinks
 from widgets.session import commands, edits, run_actions
-from widgets.session.job import EditJob
+from widgets.session.edit_job import EditJob
+from widgets.session.notice import Notice
 from widgets.session.paint_target import surface
-from widgets.session.session import Notice, Session
+from widgets.session.session import Session
 from widgets.shell.status_bar import StatusBar
 from widgets.tools import grips
 from widgets.variations.strip import sentence
@@ -317,7 +318,7 @@ def test_results_step_aside_for_what_is_done_to_the_picture(session: Session) ->
     assert session.job is not None
     assert "Point at one to see it" in sentence(session.job)
     session.peek(1)
-    assert laid() is session.job.results[1]
+    assert laid() is session.job.candidates.results[1]
     session.peek(None)
     assert laid() is None
     session.choose(0)

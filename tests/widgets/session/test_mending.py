@@ -19,7 +19,8 @@ from tests.support.stub_worker import StubWorker
 from widgets.controls.icons import IconButton
 from widgets.panels.layers import LayersPanel
 from widgets.session.job import Job
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 from widgets.shell.notices import Notices
 
 

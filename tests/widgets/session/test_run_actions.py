@@ -18,7 +18,8 @@ from tests.support.session_cases import model, painted, picture, result
 from tests.support.stub_worker import StubWorker
 from widgets.session import run_actions
 from widgets.session.job import Job
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def there(seed: int, left: int) -> EditResult:
 
 
 def seeds(session: Session) -> list[int]:
-    return [each.recipe.seed for each in job(session).results]
+    return [each.recipe.seed for each in job(session).candidates.results]
 
 
 class TestAccepting:
@@ -133,7 +134,7 @@ class TestAccepting:
         session.report(Progress(0.5, "Filling"))
         session.accept()
         assert (worker.stopped, len(worker.asked), len(job(session).waiting)) == (0, 2, 1)
-        assert (job(session).state, job(session).fraction, job(session).candidates) == ("running", 0.5, ())
+        assert (job(session).state, job(session).fraction, job(session).candidates.items) == ("running", 0.5, ())
         assert (job(session).made, job(session).wanted, job(session).done) == (0, 1, 0.5)
         session.job_result(there(2, 150))
         session.job_finished()
@@ -155,11 +156,11 @@ class TestAccepting:
         session.choose(1)
         first, _, _, last = job(session).candidates
         session.accept()
-        assert job(session).candidates == (first, last)
-        assert (job(session).state, job(session).candidate) == ("ready", last)
+        assert job(session).candidates.items == (first, last)
+        assert (job(session).state, job(session).candidates.current) == ("ready", last)
         assert job(session).rect == last.asked.rect
         session.accept()
-        assert job(session).candidate is first
+        assert job(session).candidates.current is first
 
     def test_the_rest_of_the_same_edit_ends_and_the_next_begins(self, session: Session, worker: StubWorker) -> None:
         session.set_draft(variations=3)
@@ -170,7 +171,7 @@ class TestAccepting:
         session.accept()
         assert worker.stopped == 1
         assert len(worker.asked) == 2
-        assert (job(session).state, job(session).candidates, job(session).wanted) == ("waiting", (), 3)
+        assert (job(session).state, job(session).candidates.items, job(session).wanted) == ("waiting", (), 3)
 
     def test_the_rest_of_the_same_edit_ends_and_what_lies_elsewhere_stays(
         self, session: Session, worker: StubWorker
@@ -222,7 +223,7 @@ class TestKeeping:
         session.job_result(result())
         session.job_finished()
         assert job(session).state == "ready"
-        assert job(session).shown is not None
+        assert job(session).candidates.shown is not None
 
     def test_it_is_offered_only_where_it_can_be_done(self, session: Session) -> None:
         session.run()
@@ -264,7 +265,7 @@ class TestStrengths:
             session.job_result(self.strength(level))
             assert len(job(session).candidates) == number
             best = min(STRENGTHS[:number], key=lambda each: abs(each - 0.5))
-            assert job(session).strength == best
+            assert job(session).candidates.strength == best
         session.job_finished()
         assert job(session).state == "ready"
         assert job(session).more is None
@@ -279,7 +280,7 @@ class TestStrengths:
             session.job_result(self.strength(level))
         session.choose(1)
         session.job_result(self.strength(STRENGTHS[4]))
-        assert job(session).strength == STRENGTHS[1]  # what somebody chose stays chosen
+        assert job(session).candidates.strength == STRENGTHS[1]  # what somebody chose stays chosen
         layers = len(session.document.layers)
         session.accept()
         assert len(session.document.layers) == layers + 1
@@ -296,7 +297,7 @@ class TestStrengths:
         session.stop()
         session.job_cancelled()
         assert worker.stopped == 1
-        assert (job(session).state, job(session).strength) == ("ready", STRENGTHS[0])
+        assert (job(session).state, job(session).candidates.strength) == ("ready", STRENGTHS[0])
         session.accept()
         assert session.document.layers[-1].recipe is not None
 
@@ -369,7 +370,7 @@ class TestRanking:
         assert seeds(session) == [1, 2, 3]
         self.scored(session, (1, 0.2), (2, 0.1), (3, 0.3))
         assert seeds(session) == [3, 1, 2]
-        assert job(session).chosen == 0
+        assert job(session).candidates.chosen == 0
 
     def test_what_is_not_told_yet_comes_last_in_the_order_of_making(self, session: Session) -> None:
         session.set_draft(variations=3)
@@ -395,4 +396,4 @@ class TestRanking:
         session.choose(0)
         self.scored(session, (1, 0.1), (2, 0.3))
         assert seeds(session) == [2, 1]
-        assert job(session).chosen == 1
+        assert job(session).candidates.chosen == 1

@@ -24,7 +24,9 @@ from tests.support.session_cases import painted, picture, result, with_items
 from tests.support.stub_worker import StubWorker
 from widgets.session import edits, run_actions
 from widgets.session.job import Job
-from widgets.session.session import OUTDATED, Notice, Session
+from widgets.session.jobs import OUTDATED
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 from widgets.shell.workbench import Workbench
 from widgets.variations.strip import sentence
 

@@ -91,7 +91,7 @@ class Life(RuleBasedStateMachine):
     def accept(self) -> None:
         job = self.session.job
         assert job is not None
-        candidate = job.candidate
+        candidate = job.candidates.current
         assert candidate is not None
         if job.laid is None:  # set aside: it is shown again, and nothing else happens
             before = self.document

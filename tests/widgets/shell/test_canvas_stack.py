@@ -16,7 +16,8 @@ from tests.support.session_cases import painted, picture, result
 from tests.support.stub_worker import StubWorker
 from widgets.canvas.view import CanvasView
 from widgets.context_bar.bar import ContextualBar
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 from widgets.shell.canvas_stack import MARGIN, CanvasStack
 from widgets.tools import make_tools
 from widgets.variations.strip import Variations

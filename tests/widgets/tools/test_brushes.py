@@ -15,8 +15,8 @@ from editor.document.brush import Brush
 from editor.document.layer import Layer
 from editor.geometry import Placement, Rect
 from tests.support.tool_driver import ALT, CTRL, SHIFT, Studio, plain, with_exemplar, with_item
+from widgets.session.notice import Notice
 from widgets.session.options import StrengthMode, Target
-from widgets.session.session import Notice
 
 HARD = Brush(size=40, hardness=1.0, smoothing=0.0)
 

@@ -20,7 +20,8 @@ from editor.requests.results import EditResult, Recipe
 from tests.support.session_cases import model, painted, picture, result
 from tests.support.stub_worker import StubWorker
 from widgets.session import run_actions
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 from widgets.shell import notices as notices_module
 from widgets.shell.notices import MAX_NOTICES, Notices
 from widgets.variations.strip import Variations
@@ -74,7 +75,7 @@ def test_a_click_shows_a_variation_and_accept_keeps_it(strip: Variations, sessio
     assert [card.isChecked() for card in strip.cards] == [True, False, False]
     QTest.mouseClick(strip.cards[1], LEFT)
     assert session.job is not None
-    assert session.job.chosen == 1
+    assert session.job.candidates.chosen == 1
     assert strip.cards[1].isChecked()
     press(strip, "Accept")
     recipe = session.document.layers[-1].recipe
@@ -241,7 +242,7 @@ def test_cards_of_several_strengths_show_the_whole_region_at_each(strip: Variati
         card.setFocus()
         QTest.keyClick(card, Qt.Key.Key_Space)
         assert session.job is not None
-        assert (session.job.place, strip.sizeHint().width()) == (at, width)
+        assert (session.job.candidates.place, strip.sizeHint().width()) == (at, width)
     QTest.mouseClick(strip.cards[3], LEFT)
     assert [card.isChecked() for card in strip.cards] == [at == 3 for at in range(6)]
     assert not [

@@ -48,7 +48,7 @@ class TestPointing:
         assert seen(bench) == 2
         move(bench.canvas, QPoint(20, 20))
         assert seen(bench) == 1
-        assert (job(session).chosen, job(session).touched) == (0, False)
+        assert (job(session).candidates.chosen, job(session).candidates.touched) == (0, False)
 
     def test_between_two_cards_nothing_flickers_and_beside_them_the_chosen_one_is_shown(
         self, strip: Variations, session: Session
@@ -59,16 +59,16 @@ class TestPointing:
         row = strip.cards[0].parentWidget()
         assert row is not None
         move(row, QPoint(gap, 40))
-        assert job(session).place == 1
+        assert job(session).candidates.place == 1
         move(button(strip, "Accept"), QPoint(10, 10))
-        assert job(session).place == 0
+        assert job(session).candidates.place == 0
 
     def test_a_click_chooses_what_is_shown(self, strip: Variations, bench: Workbench, session: Session) -> None:
         make(session, seed1=0.3, seed2=0.2)
         point(strip, 1)
         QTest.mouseClick(strip.cards[1], LEFT)
         move(bench.canvas, QPoint(20, 20))
-        assert (job(session).place, job(session).touched, seen(bench)) == (1, True, 2)
+        assert (job(session).candidates.place, job(session).candidates.touched, seen(bench)) == (1, True, 2)
         QTest.mouseClick(strip.cards[1], LEFT)
         assert strip.cards[1].isChecked()
 
@@ -86,7 +86,7 @@ class TestPointing:
         give(session, seed1=0.3, seed2=0.2)
         point(strip, 1)
         move(strip.pending, QPoint(20, 20))
-        assert job(session).place == 0
+        assert job(session).candidates.place == 0
 
     def test_pointing_does_not_scroll(self, strip: Variations, bench: Workbench, session: Session) -> None:
         bench.resize(800, 560)
@@ -116,7 +116,7 @@ class TestKeys:
         make(session, seed1=0.3, seed2=0.2, seed3=0.1)
         point(strip, 1)
         QTest.keyClick(bench.canvas, Key.Key_Right)
-        assert (job(session).chosen, seen(bench)) == (2, 3)
+        assert (job(session).candidates.chosen, seen(bench)) == (2, 3)
 
     def test_without_candidates_they_move_what_is_active(self, bench: Workbench, session: Session) -> None:
         session.commit("Add", with_exemplars(session.document, "cat"))
@@ -129,12 +129,12 @@ class TestKeys:
         give(session, seed1=0.3, seed2=0.2)
         QTest.keyClick(bench.canvas, Key.Key_Right)
         assert session.document.exemplars[0].placement.x == before.x + 1
-        assert job(session).chosen == 1
+        assert job(session).candidates.chosen == 1
 
     def test_with_another_key_held_they_are_not_meant(self, bench: Workbench, session: Session) -> None:
         make(session, seed1=0.3, seed2=0.2)
         QTest.keyClick(bench.canvas, Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
-        assert job(session).chosen == 0
+        assert job(session).candidates.chosen == 0
 
     def test_a_text_field_keeps_its_arrows(self, bench: Workbench, session: Session) -> None:
         make(session, seed1=0.3, seed2=0.2)
@@ -142,7 +142,7 @@ class TestKeys:
         assert isinstance(prompt, QPlainTextEdit)
         prompt.setFocus()
         QTest.keyClick(prompt, Key.Key_Right)
-        assert (job(session).chosen, prompt.textCursor().position()) == (0, 1)
+        assert (job(session).candidates.chosen, prompt.textCursor().position()) == (0, 1)
 
     def test_whoever_ran_it_from_the_words_chooses_with_keys_at_once(
         self, strip: Variations, bench: Workbench, session: Session
@@ -177,12 +177,12 @@ class TestKeys:
         strip.cards[0].setFocus()
         QTest.keyClick(strip.cards[0], Key.Key_Tab)
         assert strip.cards[1].hasFocus()
-        assert (job(session).chosen, seen(bench)) == (0, 2)
+        assert (job(session).candidates.chosen, seen(bench)) == (0, 2)
         QTest.keyClick(strip.cards[1], Key.Key_Space)
-        assert job(session).chosen == 1
+        assert job(session).candidates.chosen == 1
         QTest.keyClick(strip.cards[1], Key.Key_Right)
         assert strip.cards[2].hasFocus()
-        assert (job(session).chosen, seen(bench)) == (2, 3)
+        assert (job(session).candidates.chosen, seen(bench)) == (2, 3)
         QTest.keyClick(strip.cards[2], Key.Key_Tab, Qt.KeyboardModifier.ShiftModifier)
         assert seen(bench) == 2
         QTest.keyClick(strip.cards[1], Key.Key_Tab)
@@ -236,12 +236,12 @@ class TestOrder:
         give(session, seed3=0.5)
         assert seeds(session) == [1, 2, 3]
         move(button(strip, "Accept"), QPoint(10, 10))
-        assert (seeds(session), job(session).chosen) == ([1, 2, 3], 0)
+        assert (seeds(session), job(session).candidates.chosen) == ([1, 2, 3], 0)
         assert [card.face.best for card in strip.cards] == [False, False, True]
         session.job_finished()
         assert sentence(job(session)) == "Enter keeps the one shown."
         move(bench.canvas, QPoint(20, 20))
-        assert (seeds(session), job(session).chosen, seen(bench)) == ([3, 2, 1], 0, 3)
+        assert (seeds(session), job(session).candidates.chosen, seen(bench)) == ([3, 2, 1], 0, 3)
 
     def test_a_strip_that_comes_up_beside_the_pointer_is_not_held(
         self, strip: Variations, bench: Workbench, session: Session
@@ -250,7 +250,7 @@ class TestOrder:
         session.run()
         give(session, seed1=None, seed2=None)
         session.report(Scored(2, Match(0.4, 4)))
-        assert not job(session).held
+        assert not job(session).candidates.held
         assert seeds(session) == [2, 1]
 
     def test_nothing_moves_under_the_keyboard_either(

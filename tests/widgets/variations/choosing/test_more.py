@@ -14,7 +14,8 @@ from editor.requests.reports import ResultReady
 from tests.support.choosing_driver import button, give, job, make, move, point, red, seeds, seen
 from tests.support.session_cases import picture, with_exemplars
 from tests.support.stub_worker import StubWorker
-from widgets.session.session import Notice, Session
+from widgets.session.notice import Notice
+from widgets.session.session import Session
 from widgets.shell.workbench import Workbench
 from widgets.variations.strip import Variations
 
@@ -104,7 +105,7 @@ class TestMore:
         session.more()
         give(session, seed2=0.2, seed3=0.4)
         assert seeds(session) == [3, 1, 2, 8]
-        assert job(session).results[job(session).chosen].recipe.seed == 1
+        assert job(session).candidates.results[job(session).candidates.chosen].recipe.seed == 1
 
     def test_there_are_none_where_every_seed_gives_the_same(self, strip: Variations, session: Session) -> None:
         session.choose_method(QuickFillSettings)
