@@ -203,7 +203,7 @@ def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float 
 def _named(library: Library, name: str) -> ModelInfo:
     """By name or hub id, of several one that can be used, or else by path. Raises `ModelUnavailable`."""
     found = sorted(
-        (each for each in library.models() if name in (each.name, each.source)), key=lambda each: not each.usable
+        (model for model in library.models() if name in (model.name, model.source)), key=lambda each: not each.usable
     )
     if found:
         return library.find(found[0].key)

@@ -85,7 +85,9 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions, fam
 
     usual = methods.usual_on_model.command
     commands = sorted((each for each in methods if each.command), key=lambda each: each.command)
-    told = (f"{each.command}{' (default)' * (each.command == usual)}: {each.command_help}" for each in commands)
+    told = (
+        f"{command.command}{' (default)' * (command.command == usual)}: {command.command_help}" for command in commands
+    )
     parser = argparse.ArgumentParser(
         prog="palimpsest edit",
         description="Change a region of a picture, without a window.",
@@ -111,7 +113,7 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions, fam
     model.add_argument("--model", help="its name, its path or its id on the hub")
     model.add_argument(
         "--method",
-        choices=[each.command for each in commands],
+        choices=[command.command for command in commands],
         help="; ".join(told),
     )
     model.add_argument("--prompt", help="what should be there")
@@ -249,7 +251,7 @@ def _exemplar(text: str) -> tuple[Path, tuple[float, float] | None, float | None
         return Path(text), None, None
     wrong = argparse.ArgumentTypeError(f"“@{numbers}” must be @X,Y or @X,Y,SCALE: numbers, SCALE above 0")
     try:
-        values = [float(each) for each in numbers.split(",")]
+        values = [float(word) for word in numbers.split(",")]
     except ValueError:
         raise wrong from None
     if len(values) not in (2, 3) or not all(map(math.isfinite, values)) or min(values[2:], default=1.0) <= 0:

@@ -45,7 +45,7 @@ def library_of(settings: Settings, own: Path, bundled: Sequence[Path] = ()) -> L
     values = settings.values
     folders = dict.fromkeys((models_folder(settings, own), own, *map(Path, values.model_folders), *bundled))
     ranker = Path(values.ranker) if values.ranker else None
-    return Library(tuple(folders), tuple(Path(each) for each in values.models), ranker=ranker)
+    return Library(tuple(folders), tuple(Path(model) for model in values.models), ranker=ranker)
 
 
 def add_path(settings: Settings, path: Path) -> Sequence[ModelInfo]:
@@ -62,7 +62,9 @@ def look_at(path: Path) -> Sequence[ModelInfo]:
     if info.usable:
         return [info]
     within = (
-        [each for each in Library((path,), cache=path / "none").models() if each.path != path] if path.is_dir() else []
+        [model for model in Library((path,), cache=path / "none").models() if model.path != path]
+        if path.is_dir()
+        else []
     )
     if not any(each.usable for each in within):
         raise ModelUnavailable(info.problem, info.advice)
@@ -82,7 +84,7 @@ def forget_path(settings: Settings, path: Path) -> bool:
     """Take a model or a searched folder off the list again; whether it was on it."""
     values, name = settings.values, str(path.absolute())
     settings.set(
-        models=tuple(each for each in values.models if each != name),
+        models=tuple(model for model in values.models if model != name),
         model_folders=tuple(each for each in values.model_folders if each != name),
         model="" if values.model == name else values.model,
     )
@@ -314,7 +316,7 @@ class Models(QObject):
         if plan.ranks and state.stage == "done":
             self._settings.set(ranker=str(folder))
         await self._scan()
-        here = [each for each in self._models or () if each.usable and folder in (each.path, each.path.parent)]
+        here = [model for model in self._models or () if model.usable and folder in (model.path, model.path.parent)]
         if state.stage == "done" and here and not self.used:
             self.use(here[0].key)
 

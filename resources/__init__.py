@@ -14,7 +14,7 @@ def icon_svg(name: str) -> bytes:
 
 def icon_names() -> tuple[str, ...]:
     """All packaged icons, in alphabetical order."""
-    found = (each.name for each in files(__name__).joinpath("icons").iterdir())
+    found = (path.name for path in files(__name__).joinpath("icons").iterdir())
     return tuple(sorted(name.removesuffix(".svg") for name in found if name.endswith(".svg")))
 
 

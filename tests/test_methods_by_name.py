@@ -40,15 +40,15 @@ def names(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def test_there_are_as_many_folders_as_methods() -> None:
-    own = {type(each).__module__.split(".")[2] for each in METHODS}
+    own = {type(method).__module__.split(".")[2] for method in METHODS}
     assert own == {*FOLDERS}
     inside = {path.name for path in (ROOT / "editor/methods").iterdir() if path.is_dir() and path.name[0] not in "._"}
     assert inside == {*FOLDERS}
 
 
 def test_no_method_is_named_outside_its_folder_and_the_two_tables() -> None:
-    forbidden = {each.id for each in METHODS} | {each.settings.__name__ for each in METHODS}
-    forbidden |= {type(each).__name__ for each in METHODS}
+    forbidden = {method.id for method in METHODS} | {method.settings.__name__ for method in METHODS}
+    forbidden |= {type(method).__name__ for method in METHODS}
     folders = tuple(f"editor.methods.{folder}" for folder in FOLDERS)
     found = [
         f"{path.relative_to(ROOT)}:{line} {name}"

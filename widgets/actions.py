@@ -126,7 +126,7 @@ class Actions(QObject):
     def press(self, keys: QKeySequence) -> bool:
         """Do what stands on these keys, if anything can be done now; whether something was."""
         for command in (*self._others, *self.commands):  # where a key has two meanings, the tool in hand decides
-            if any(QKeySequence(each) == keys for each in command.keys) and command.when(self._desk):
+            if any(QKeySequence(key) == keys for key in command.keys) and command.when(self._desk):
                 command.do(self._desk)
                 return True
         return False

@@ -136,16 +136,16 @@ class Document:
         """The layer of the same id, replaced."""
         if layer.pixels.shape != (*self.size.shape, 4):
             raise ValueError(f"a layer of {self.size} cannot be {layer.pixels.shape}")
-        return replace(self, layers=tuple(layer if each.id == layer.id else each for each in self.layers))
+        return replace(self, layers=tuple(layer if sheet.id == layer.id else sheet for sheet in self.layers))
 
     def adding_layer(self, layer: Layer, above: int | None = None) -> Document:
         """A new layer above the one with id `above`, on top by default. It gets the document's next id."""
         layer = replace(layer, id=self.next_id)
-        at = next((i + 1 for i, each in enumerate(self.layers) if each.id == above), len(self.layers))
+        at = next((i + 1 for i, sheet in enumerate(self.layers) if sheet.id == above), len(self.layers))
         return replace(self, layers=(*self.layers[:at], layer, *self.layers[at:]), next_id=self.next_id + 1)
 
     def without_layer(self, id: int) -> Document:
-        return replace(self, layers=tuple(each for each in self.layers if each.id != id))
+        return replace(self, layers=tuple(sheet for sheet in self.layers if sheet.id != id))
 
     def with_layer_order(self, ids: Iterable[int]) -> Document:
         """The layers in the given order, from the bottom up; `ids` names each once."""
@@ -157,7 +157,7 @@ class Document:
         return next((item for item in self.items if item.id == id), None)
 
     def with_item(self, item: Item) -> Document:
-        return replace(self, items=tuple(item if each.id == item.id else each for each in self.items))
+        return replace(self, items=tuple(item if entry.id == item.id else entry for entry in self.items))
 
     def adding_item(self, item: Item) -> Document:
         """It gets the document's next id."""

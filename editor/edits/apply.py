@@ -81,7 +81,7 @@ def layer_of_result(document: Document, result: EditResult) -> Layer:
 
 def _names(document: Document, asked: Document, recipe: Recipe) -> list[str]:
     """What the items and exemplars that the edit is about are called, or were when it was asked for."""
-    ids = [each.id for each in recipe.subjects]
+    ids = [subject.id for subject in recipe.subjects]
     items = [document.item(id) or asked.item(id) for id in ids if asked.item(id) is not None]
     exemplars = [document.exemplar(id) or asked.exemplar(id) for id in ids if asked.exemplar(id) is not None]
     return [thing.name for thing in (*items, *exemplars) if thing is not None]
@@ -92,7 +92,7 @@ def _has_own_name(layer: Layer, document: Document, asked: Document, methods: Me
     method = None if layer.recipe is None else methods.find(layer.recipe.settings)
     if layer.recipe is None or method is None:
         return False
-    scribbled = any(asked.layer(each.id) is not None for each in layer.recipe.subjects)
+    scribbled = any(asked.layer(subject.id) is not None for subject in layer.recipe.subjects)
     names = _names(document, asked, layer.recipe)
     before, _, after = method.label(layer.recipe, ["\0"] * len(names), scribbled=scribbled).partition("\0")
     if not after:
@@ -108,7 +108,7 @@ def _with_items_renewed(document: Document, asked: Document, result: EditResult)
     item what it is: a mended scratch does not change what it is on, and without words nobody knows what became of it.
     """
     recipe = result.recipe
-    subjects = {each.id for each in recipe.subjects}
+    subjects = {subject.id for subject in recipe.subjects}
     words = named_by(recipe.prompt) if recipe.action == "fill" and recipe.settings.reads_prompt else ""
     inside = not recipe.settings.is_outside
     covering = not recipe.settings.needs_model and recipe.action in ("fill", "blend")

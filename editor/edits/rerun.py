@@ -43,7 +43,7 @@ def can_reopen(document: Document, layer: Layer, methods: Methods = METHODS) -> 
         return NOT_UNDERSTOOD
     document = restored(document)
     layer = document.layer(layer.id) or layer
-    gone = [each.id for each in recipe.subjects if not _there(document, recipe, each.id, layer.id)]
+    gone = [subject.id for subject in recipe.subjects if not _there(document, recipe, subject.id, layer.id)]
     match recipe.action:
         case "remove" if gone:
             return "The item it removed is gone."
@@ -59,7 +59,9 @@ def can_reopen(document: Document, layer: Layer, methods: Methods = METHODS) -> 
             pass
     planned = method.readings(*_as_it_was(document, layer, recipe))[0]
     # Where only too little is let in by now, the reopened edit says so itself, and that can be mended there.
-    if planned.action not in (recipe.action, None) or set(planned.subjects) != {each.id for each in recipe.subjects}:
+    if planned.action not in (recipe.action, None) or set(planned.subjects) != {
+        subject.id for subject in recipe.subjects
+    }:
         return "Moved items are in its way; put them back first."
     return ""
 
@@ -112,9 +114,11 @@ def restored(document: Document) -> Document:
     layers, exemplars, items = dict(rerun.layers), dict(rerun.exemplars), dict(rerun.items)
     return replace(
         document,
-        layers=tuple(replace(each, visible=layers.get(each.id, each.visible)) for each in document.layers),
-        exemplars=tuple(replace(each, visible=exemplars.get(each.id, each.visible)) for each in document.exemplars),
-        items=tuple(replace(each, visible=items.get(each.id, each.visible)) for each in document.items),
+        layers=tuple(replace(layer, visible=layers.get(layer.id, layer.visible)) for layer in document.layers),
+        exemplars=tuple(
+            replace(exemplar, visible=exemplars.get(exemplar.id, exemplar.visible)) for exemplar in document.exemplars
+        ),
+        items=tuple(replace(item, visible=items.get(item.id, item.visible)) for item in document.items),
         strength=document.strength if rerun.strength is None else rerun.strength,
         selection=document.selection if rerun.selection is None else rerun.selection,
         rerun=None,
@@ -142,19 +146,19 @@ def _shown_otherwise(
 
 
 def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Document, Draft]:
-    subjects = {each.id for each in recipe.subjects} - {layer.id}
-    at = next(i for i, each in enumerate(document.layers) if each.id == layer.id)
-    below = (replace(each, visible=each.visible or each.id in subjects) for each in document.layers[:at])
-    layers = (*below, *(replace(each, visible=each.id in subjects) for each in document.layers[at:]))
+    subjects = {subject.id for subject in recipe.subjects} - {layer.id}
+    at = next(i for i, sheet in enumerate(document.layers) if sheet.id == layer.id)
+    below = (replace(sheet, visible=sheet.visible or sheet.id in subjects) for sheet in document.layers[:at])
+    layers = (*below, *(replace(sheet, visible=sheet.id in subjects) for sheet in document.layers[at:]))
     found = replace(document, layers=layers)
     if recipe.action in ("fill", "blend"):
         found = found.with_map("selection", document.empty_map())
         found = found.with_strength(document.empty_map() if layer.painted is None else layer.painted)
     if recipe.action == "blend" or recipe.settings.needs_model:
-        exemplars = tuple(replace(each, visible=each.id in subjects) for each in document.exemplars)
+        exemplars = tuple(replace(exemplar, visible=exemplar.id in subjects) for exemplar in document.exemplars)
         found = replace(found, exemplars=exemplars)
-    if any(not each.visible and each.id in subjects for each in found.items):
-        items = (replace(each, visible=each.visible or each.id in subjects) for each in found.items)
+    if any(not item.visible and item.id in subjects for item in found.items):
+        items = (replace(item, visible=item.visible or item.id in subjects) for item in found.items)
         found = replace(found, items=tuple(items))
     return found, _draft(document, layer, recipe)
 
@@ -171,10 +175,10 @@ def draft_again(document: Document) -> tuple[Draft, str]:
 
 
 def _draft(document: Document, layer: Layer, recipe: Recipe) -> Draft:
-    subjects = [each.id for each in recipe.subjects if each.id != layer.id]
+    subjects = [subject.id for subject in recipe.subjects if subject.id != layer.id]
     active = subjects[0] if len(subjects) == 1 else None
     own = recipe.settings.needs_model
-    scribble = next((each for each in subjects if document.layer(each) is not None), None)
+    scribble = next((subject for subject in subjects if document.layer(subject) is not None), None)
     return Draft(
         settings=recipe.settings,
         item=active if active is not None and document.item(active) else None,

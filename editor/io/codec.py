@@ -78,25 +78,25 @@ class Codec(Generic[T]):
             if each.name != UNKNOWN and (not issubclass(kind, MethodSettings) or Label in extras)
         )
         self._keeps = any(each.name == UNKNOWN for each, _, _ in declared)
-        names = frozenset(each.name for each in self.fields)
+        names = frozenset(field.name for field in self.fields)
         self.names = names | {"method"} if "settings" in names else names
 
     def write(self, value: T, store: TileStore) -> dict[str, Json]:
         """The value as JSON; its pixels and maps go into the store."""
         held = write_opaque(getattr(value, UNKNOWN), store) if self._keeps else {}
-        for each in self.fields:
-            part = getattr(value, each.name)
+        for field in self.fields:
+            part = getattr(value, field.name)
             if isinstance(part, MethodSettings):
                 held |= _write_settings(part, store)
             else:
-                held[each.name] = each.write(part, store)
+                held[field.name] = field.write(part, store)
         return held
 
     def read(self, group: Fields, reading: Reading) -> T:
         values = {
-            each.name: each.read(group, each.name, reading)
-            for each in self.fields
-            if each.needed or each.name in group.names
+            field.name: field.read(group, field.name, reading)
+            for field in self.fields
+            if field.needed or field.name in group.names
         }
         if self._keeps:
             values[UNKNOWN] = read_opaque(group.others(self.names), reading)
@@ -178,8 +178,8 @@ def _understood(kind: type[MethodSettings], values: Fields) -> bool:
     others = values.others(codec.names)
     words = values.others(others)
     return all(name in kind.retired and kind.retired[name] == value for name, value in others.items()) and not any(
-        each.choices and isinstance(words.get(each.name), str) and words[each.name] not in each.choices
-        for each in codec.fields
+        field.choices and isinstance(words.get(field.name), str) and words[field.name] not in field.choices
+        for field in codec.fields
     )
 
 
@@ -189,7 +189,7 @@ def _understood(kind: type[MethodSettings], values: Fields) -> bool:
 def _field(declared: dataclasses.Field[Any], base: Any, extras: Mapping[type, Any]) -> _Field:
     optional = False
     if typing.get_origin(base) in (UnionType, typing.Union):
-        inner = [each for each in typing.get_args(base) if each is not NoneType]
+        inner = [argument for argument in typing.get_args(base) if argument is not NoneType]
         if len(inner) == 1:
             optional = True
             base, beside = unwrap(inner[0])

@@ -19,8 +19,8 @@ class Methods(Sequence[AnyMethod]):
 
     def __init__(self, *methods: AnyMethod) -> None:
         self._methods = methods
-        self._by_settings: dict[type[MethodSettings], AnyMethod] = {each.settings: each for each in methods}
-        self._by_id: dict[str, AnyMethod] = {each.id: each for each in methods}
+        self._by_settings: dict[type[MethodSettings], AnyMethod] = {method.settings: method for method in methods}
+        self._by_id: dict[str, AnyMethod] = {method.id: method for method in methods}
         if len(self._by_settings) < len(methods) or len(self._by_id) < len(methods):
             raise ValueError("two methods with one settings class or one id")
 

@@ -98,7 +98,7 @@ def _begun(whole: Image, unknown: Mask) -> Reports[Image]:
     even = tuple(-(-side // 2) * 2 for side in unknown.shape)
     known = _enlarged((~unknown).astype(np.float32), *even)
     count = _summed(known)
-    colours = np.stack([_summed(_enlarged(whole[..., each], *even)) for each in range(whole.shape[2])], axis=2)
+    colours = np.stack([_summed(_enlarged(whole[..., index], *even)) for index in range(whole.shape[2])], axis=2)
     small = np.asarray(colours / np.maximum(count, 1)[..., None], np.float32)
     coarse = count == 0
     solved = (yield from harmonic(small, coarse)) if coarse.any() else small

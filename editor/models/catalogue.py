@@ -20,9 +20,9 @@ TIERS = (6, 8, 12, 24)
 def suggested(memory: float | None) -> Sequence[Suggestion]:
     """What suits a graphics card with this much memory in GB, the most able first; None: there is none, the processor works."""
     if memory is None:
-        return [each for each in SUGGESTIONS if each.cpu]
+        return [suggestion for suggestion in SUGGESTIONS if suggestion.cpu]
     # A card sold as 8 GB shows a little less to programs.
-    fitting = [each for each in SUGGESTIONS if each.memory <= memory * 1.05 + 0.3]
+    fitting = [suggestion for suggestion in SUGGESTIONS if suggestion.memory <= memory * 1.05 + 0.3]
     return sorted(fitting, key=lambda each: -each.memory)
 
 

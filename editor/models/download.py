@@ -223,7 +223,7 @@ def _record(plan: DownloadPlan, models: Path) -> None:
 
 
 def _check_room(plan: DownloadPlan, models: Path, needed: int) -> None:
-    there = next(each for each in (models.absolute(), *models.absolute().parents) if each.exists())
+    there = next(parent for parent in (models.absolute(), *models.absolute().parents) if parent.exists())
     free = shutil.disk_usage(there).free
     if needed + SPARE > free:
         raise _full(plan, models, f"{size_words(needed)} are still to come, and {size_words(free)} are free.")

@@ -101,7 +101,7 @@ def read_header(path: Path) -> Header:
     if not isinstance(metadata, dict) or len(raw) > MAX_TENSORS:
         raise Damaged("has a damaged header")
     tensors = {name: _tensor(entry, length - 8 - size) for name, entry in raw.items()}
-    if sum(each.stored for each in tensors.values()) > length - 8 - size:  # the same bytes, told several times
+    if sum(tensor.stored for tensor in tensors.values()) > length - 8 - size:  # the same bytes, told several times
         raise Damaged("has a damaged header")
     return Header(tensors, {str(key): str(value) for key, value in metadata.items()})
 

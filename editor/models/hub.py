@@ -241,7 +241,7 @@ def _choose(id: str, listing: Listing, half: bool, families: Families) -> list[R
             folders[file.folder].append(file)
     if _ranks(listing):
         chosen = [_remote(id, listing, each, "model") for each in folders[""] if each.path in TOP | CLIP]
-        return chosen + [_remote(id, listing, each, "model") for each in _weights(id, "model", folders[""], half)]
+        return chosen + [_remote(id, listing, weight, "model") for weight in _weights(id, "model", folders[""], half)]
     if not any(each.path == "model_index.json" for each in folders[""]):
         return [_remote(id, listing, _single_file(id, folders[""]), "model")]
     chosen = [_remote(id, listing, each, "model") for each in folders[""] if each.path in TOP]
@@ -252,7 +252,7 @@ def _choose(id: str, listing: Listing, half: bool, families: Families) -> list[R
             raise ModelUnavailable(f"“{id}” lists far too many files for its {folder}.", "Choose another model.")
         chosen += [_remote(id, listing, each, folder) for each in small]
         if folder in networks:
-            chosen += [_remote(id, listing, each, folder) for each in _weights(id, folder, folders[folder], half)]
+            chosen += [_remote(id, listing, weight, folder) for weight in _weights(id, folder, folders[folder], half)]
     return chosen
 
 
@@ -275,15 +275,15 @@ def _small(file: ListedFile) -> bool:
 
 def _weights(id: str, folder: str, files: Sequence[ListedFile], half: bool) -> Iterable[ListedFile]:
     variants: defaultdict[str, list[ListedFile]] = defaultdict(list)
-    for each in files:
-        name = each.name
+    for file in files:
+        name = file.name
         if match := WEIGHTS.fullmatch(name) or INDEX.fullmatch(name):
-            variants[match["variant"] or ""].append(each)
+            variants[match["variant"] or ""].append(file)
     for variant in ("fp16", "") if half else ("", "fp16"):
         if found := variants[variant]:
             whole = [each for each in found if WEIGHTS.fullmatch(each.name) and "-of-" not in each.path]
             return whole or found
-    if any(each.path.endswith(PICKLES) for each in files):
+    if any(file.path.endswith(PICKLES) for file in files):
         raise pickles_only(id)
     raise ModelUnavailable(
         f"“{id}” has no weights for its {folder} that can be used.", "Choose another model or another version of it."
@@ -291,7 +291,7 @@ def _weights(id: str, folder: str, files: Sequence[ListedFile], half: bool) -> I
 
 
 def _single_file(id: str, files: Sequence[ListedFile]) -> ListedFile:
-    checkpoints = [each for each in files if each.path.endswith(".safetensors")]
+    checkpoints = [file for file in files if file.path.endswith(".safetensors")]
     if len(checkpoints) == 1:
         return checkpoints[0]
     if checkpoints:
@@ -299,7 +299,7 @@ def _single_file(id: str, files: Sequence[ListedFile]) -> ListedFile:
             f"“{id}” holds {len(checkpoints)} checkpoints.",
             "Download the one you want in a browser, then add the file here.",
         )
-    if any(each.path.endswith(PICKLES) for each in files):
+    if any(file.path.endswith(PICKLES) for file in files):
         raise pickles_only(id)
     raise ModelUnavailable(f"“{id}” holds no picture model.", "Choose one in the diffusers format.")
 

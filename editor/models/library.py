@@ -121,7 +121,7 @@ def walk(top: Path, families: Families = FAMILIES, depth: int = DEPTH) -> Iterat
         yield folder, entries
         if below and not is_pipeline(entries, families):
             # `isdir`, unlike the entry, never raises: links may lead to themselves
-            inner = (each for each in entries if not each.name.startswith(".") and os.path.isdir(each.path))
+            inner = (entry for entry in entries if not entry.name.startswith(".") and os.path.isdir(entry.path))
             waiting += [(Path(each.path), below - 1) for each in inner]
 
 
@@ -140,7 +140,7 @@ def _search(top: Path, families: Families, depth: int = DEPTH) -> Iterator[Path]
                 yield folder
             continue
         # What is no file, as a pipe or a link to nowhere, is not opened, nor listed: nobody means it as a model.
-        files = (Path(each.path) for each in entries if not each.name.startswith(".") and os.path.isfile(each.path))
+        files = (Path(entry.path) for entry in entries if not entry.name.startswith(".") and os.path.isfile(entry.path))
         for path in (file for file in files if _looks_like_model(file, families)):
             yield path
             models -= 1

@@ -69,8 +69,8 @@ def parse_listing(body: bytes) -> Listing:
     if len(siblings) > MAX_FILES:
         raise NotAListing("it lists too many files")
     files: dict[str, ListedFile] = {}
-    for each in siblings:
-        file = _file(each)
+    for sibling in siblings:
+        file = _file(sibling)
         if file is not None and files.setdefault(file.path.lower(), file) != file:
             raise NotAListing("it lists a file twice")
     config = _group(said.get("config"))

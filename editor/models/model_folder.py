@@ -116,6 +116,6 @@ class ModelFolder:
         if not (folder / name).is_dir():
             raise self.refused(f"“{self.info.name}” has no {label}: the folder “{name}” is missing.", FETCH_AGAIN)
         sets = files or (("vocab.json", "merges.txt"), ("tokenizer.json",))
-        if not any(all((folder / name / file).is_file() for file in each) for each in sets):
+        if not any(all((folder / name / file).is_file() for file in set_) for set_ in sets):
             problem = f"The {label} of “{self.info.name}” is not complete: its word list is missing."
             raise self.refused(problem, FETCH_AGAIN)

@@ -52,7 +52,7 @@ def inspect_ranker(path: Path) -> RankerInfo:
     try:
         checked_settings(path / CONFIG, WHOLE_CLIP)
         weights = find_weights(path)
-        tensors = {name: each for file in weights.files for name, each in read_header(file).tensors.items()}
+        tensors = {name: tensor for file in weights.files for name, tensor in read_header(file).tensors.items()}
     except Damaged as error:
         advice = PICKLE_ADVICE if "pickle" in str(error) else FETCH_AGAIN
         return replace(info, problem=f"“{info.name}” cannot be used: {error}.", advice=advice)
@@ -60,7 +60,7 @@ def inspect_ranker(path: Path) -> RankerInfo:
         return replace(info, problem=f"“{info.name}” is not complete: weights are missing.", advice=FETCH_AGAIN)
     if not any(all((path / name).is_file() for name in names) for names in WORD_LISTS):
         return replace(info, problem=f"“{info.name}” is not complete: its word list is missing.", advice=FETCH_AGAIN)
-    return replace(info, parameters=sum(each.count for each in tensors.values()), variant=weights.variant)
+    return replace(info, parameters=sum(tensor.count for tensor in tensors.values()), variant=weights.variant)
 
 
 def is_clip(folder: Path) -> bool:
@@ -97,7 +97,10 @@ def ranker_for(library: Library, model: ModelInfo) -> RankerInfo | None:
 
 
 def _found(library: Library) -> Iterator[Path]:
-    for top, deep in (*((each, True) for each in library.folders), *((each, False) for each in library.snapshots())):
+    for top, deep in (
+        *((each, True) for each in library.folders),
+        *((snapshot, False) for snapshot in library.snapshots()),
+    ):
         for folder, entries in walk(top, library.families, **({} if deep else {"depth": 0})):
             if (
                 not is_pipeline(entries, library.families)

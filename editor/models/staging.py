@@ -122,9 +122,9 @@ def _tokenizer(said: Mapping[str, Any]) -> dict[str, Any]:
         raise Damaged("has no word list")
     merges = model.get("merges")
     if not isinstance(merges, list) or not all(
-        isinstance(each, str)
-        or (isinstance(each, list) and len(each) == 2 and all(isinstance(half, str) for half in each))
-        for each in merges
+        isinstance(merge, str)
+        or (isinstance(merge, list) and len(merge) == 2 and all(isinstance(half, str) for half in merge))
+        for merge in merges
     ):
         raise Damaged("has a damaged word list")
     added = said.get("added_tokens") or []

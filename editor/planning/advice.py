@@ -31,7 +31,11 @@ def strongest(document: Document, draft: Draft, planned: Plan) -> float:
         most = max(most, *(item.mask.largest() for item in items if item is not None), 0.0)
     else:
         exemplars = (document.exemplar(id) for id in planned.exemplars)
-        most = max(most, *(each.strength_map.largest() * each.strength for each in exemplars if each is not None), 0.0)
+        most = max(
+            most,
+            *(exemplar.strength_map.largest() * exemplar.strength for exemplar in exemplars if exemplar is not None),
+            0.0,
+        )
     return most * draft.strength
 
 

@@ -104,10 +104,10 @@ def repaint_inputs(
     """
     change, exemplars = repaint_change(document, draft, frame.rect, planned, frame=frame)
     if nothing is not None:
-        laid = (each.alpha * each.strength > 0 for each in exemplars.values())
+        laid = (exemplar.alpha * exemplar.strength > 0 for exemplar in exemplars.values())
         nothing = nothing & ~reduce(np.logical_or, laid, np.zeros(frame.rect.size.shape, np.bool_))
         change = _without(change, nothing)
-        exemplars = {id: replace(each, rim=_without(each.rim, nothing)) for id, each in exemplars.items()}
+        exemplars = {id: replace(exemplar, rim=_without(exemplar.rim, nothing)) for id, exemplar in exemplars.items()}
     if not change.any():
         raise InvalidRequest(*why_nothing(document, draft, planned, nothing))
     return change, exemplars
@@ -127,7 +127,7 @@ def repaint_change(
 
     change = settled(reduce(np.maximum, (each.rim for each in laid.values()), asked))
     exemplars = {id: replace(each, rim=settled(each.rim)) for id, each in laid.items()}
-    return change, {id: each for id, each in exemplars.items() if each.rim.any()}
+    return change, {id: exemplar for id, exemplar in exemplars.items() if exemplar.rim.any()}
 
 
 def asked_map(document: Document, draft: Draft, rect: Rect, planned: Plan) -> Map:

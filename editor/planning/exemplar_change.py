@@ -53,7 +53,7 @@ def rim_of(exemplar: Exemplar, draft: Draft, frame: Frame) -> float:
 
 def planned_exemplars(document: Document, planned: Plan) -> list[Exemplar]:
     """Those of the plan that the document still has, in the order in which they are laid."""
-    return [each for each in document.exemplars if each.id in planned.exemplars]
+    return [exemplar for exemplar in document.exemplars if exemplar.id in planned.exemplars]
 
 
 def exemplar_input(
@@ -109,7 +109,7 @@ def is_map_given(draft: Draft, planned: Plan) -> bool:
 def freeing(document: Document, draft: Draft, planned: Plan) -> list[Exemplar]:
     """The exemplars that free the picture where they lie: all of the plan's, but for those that leave that to a map."""
     given = is_map_given(draft, planned)
-    return [each for each in planned_exemplars(document, planned) if not (given and covers(each, document))]
+    return [exemplar for exemplar in planned_exemplars(document, planned) if not (given and covers(exemplar, document))]
 
 
 def most_freed(document: Document, draft: Draft, planned: Plan) -> float:
@@ -117,7 +117,7 @@ def most_freed(document: Document, draft: Draft, planned: Plan) -> float:
     exemplars = freeing(document, draft, planned)
     if not exemplars or planned.region is not None or planned.items or draft.revision < PROPORTIONAL:
         return 1.0
-    return min(1.0, OWNING * max(each.strength for each in exemplars))
+    return min(1.0, OWNING * max(exemplar.strength for exemplar in exemplars))
 
 
 def led_by_map(document: Document, draft: Draft, planned: Plan) -> list[Exemplar]:
@@ -125,7 +125,7 @@ def led_by_map(document: Document, draft: Draft, planned: Plan) -> list[Exemplar
     if planned.region is None:
         return []
     free = freeing(document, draft, planned)
-    return [each for each in planned_exemplars(document, planned) if each not in free]
+    return [exemplar for exemplar in planned_exemplars(document, planned) if exemplar not in free]
 
 
 def says_all(map: Map) -> Mask:

@@ -153,10 +153,10 @@ def if_seen(planned: Plan, overall: float, *, enough: bool) -> Plan:
 def plan_blend(exemplars: Iterable[Exemplar], label: str, overall: float = 1.0) -> Plan:
     """To let these in; without an action where nothing of any of them is let in at this overall strength."""
     exemplars = tuple(exemplars)
-    planned = Plan("blend", label, exemplars=tuple(each.id for each in exemplars))
-    if any(lets_in(each, overall) for each in exemplars):
+    planned = Plan("blend", label, exemplars=tuple(exemplar.id for exemplar in exemplars))
+    if any(lets_in(exemplar, overall) for exemplar in exemplars):
         return planned
-    if any(lets_in(each) for each in exemplars):
+    if any(lets_in(exemplar) for exemplar in exemplars):
         return if_seen(planned, overall, enough=False)
     return replace(
         planned, action=None, reason="Nothing of the reference picture comes in. Raise its influence, or paint it in."

@@ -45,10 +45,10 @@ def readings(method: Reader, document: Document, draft: Draft) -> tuple[Plan, ..
     plans: list[Plan] = []
     for touch in (*reversed(draft.touched), *method.usual(document, draft)):
         reading = method.reading(document, draft, touch)
-        if reading is not None and not any(_is_same_edit(reading, each) for each in plans):
+        if reading is not None and not any(_is_same_edit(reading, plan) for plan in plans):
             plans.append(reading)
-    if len({each.label for each in plans}) < len(plans):
-        plans = [method.told_apart(each, draft) for each in plans]
+    if len({plan.label for plan in plans}) < len(plans):
+        plans = [method.told_apart(plan, draft) for plan in plans]
     if not plans:
         plans = [method.nothing(document, draft)]
     moved = moved_items(document) if draft.settings.needs_model else ()
@@ -62,7 +62,7 @@ def plans(method: Reader, document: Document, draft: Draft) -> tuple[Plan, Plan 
     well, to be offered beside it.
     """
     first, *others = (_with_model(each, draft) for each in readings(method, document, draft))
-    return first, next((each for each in others if each.action is not None), None)
+    return first, next((other for other in others if other.action is not None), None)
 
 
 def _with_model(planned: Plan, draft: Draft) -> Plan:

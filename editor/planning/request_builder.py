@@ -104,7 +104,7 @@ def _kept_alpha(seen: NDArray[np.uint8], draft: Draft, inputs: Inputs) -> NDArra
         return None
     if not ((alpha < 255) & (inputs.strength > 0)).any():
         return None
-    laid = [each.alpha * each.strength > 0 for each in inputs.exemplars.values()]
+    laid = [exemplar.alpha * exemplar.strength > 0 for exemplar in inputs.exemplars.values()]
     laid += [
         np.asarray(cv2.warpAffine(item.mask, pixel_matrix(item.matrix), item.mask.shape[::-1]) > 0)
         for item in inputs.items

@@ -121,8 +121,8 @@ def _guesses(image: Pixels, pointed: _Pointed) -> list[tuple[float, Mask]]:
         piece = regions.at(x * across, y * down)
         lists.append(regions.things(piece, without)[:CANDIDATES] or [(0.1, piece)])
     found: list[tuple[float, Mask]] = []
-    for i in range(max(len(each) for each in lists)):
-        chosen = [each[min(i, len(each) - 1)] for each in lists]
+    for i in range(max(len(entries) for entries in lists)):
+        chosen = [entries[min(i, len(entries) - 1)] for entries in lists]
         mask = np.logical_or.reduce([regions.mask(node) for _, node in chosen])
         if not any(np.array_equal(mask, other) for _, other in found):
             found.append((min(score for score, _ in chosen), mask))

@@ -52,7 +52,7 @@ def kept(home: Path) -> Document:
 
 
 def dialog_of(desk: Desk) -> RecoveryDialog | None:
-    return next((each for each in desk.window.findChildren(RecoveryDialog) if each.isVisible()), None)
+    return next((dialog for dialog in desk.window.findChildren(RecoveryDialog) if dialog.isVisible()), None)
 
 
 async def offered(desk: Desk) -> RecoveryDialog:

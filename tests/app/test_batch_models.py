@@ -89,7 +89,7 @@ def edit(picture: Path, tmp_path: Path) -> Edit:
 
     def called(painted: Path | str, *options: object, to: str = "out.png") -> int:
         words = ["edit", picture, painted, tmp_path / to, "--model", "boats", "--steps", 4, "--seed", 1, *options]
-        return main([str(each) for each in words])
+        return main([str(word) for word in words])
 
     return called
 
@@ -175,11 +175,11 @@ def test_every_option_makes_a_difference(edit: Edit, strength: Path, tmp_path: P
         ["--set", "feather=0"],
     ]
     found: dict[bytes, list[object]] = {}
-    for each in options:
-        assert edit(strength, *each) == 0
+    for option in options:
+        assert edit(strength, *option) == 0
         made = pixels_of(tmp_path / "out.png").tobytes()
-        assert made not in found, f"{each} made the same as {found[made]}"
-        found[made] = each
+        assert made not in found, f"{option} made the same as {found[made]}"
+        found[made] = option
     assert edit(strength) == 0
     assert found[pixels_of(tmp_path / "out.png").tobytes()] == [], "the same seed gave other bytes"
 
@@ -426,7 +426,7 @@ def test_variations_made_before_the_memory_ran_out_are_written(
     assert len(said) == 3
     assert np.array_equal(pixels_of(tmp_path / "several.png"), pixels_of(tmp_path / "alone.png"))
     assert changed(tmp_path, "several-2.png").any()
-    assert sorted(each.name for each in tmp_path.glob("several*")) == ["several-2.png", "several.png"]
+    assert sorted(path.name for path in tmp_path.glob("several*")) == ["several-2.png", "several.png"]
     assert watched.unchanged()
 
 

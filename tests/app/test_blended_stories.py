@@ -90,14 +90,16 @@ async def preset(desk: Desk, name: str) -> None:
 
 
 def chip(desk: Desk, name: str) -> QToolButton:
-    return next(each for each in desk.edit.findChildren(QToolButton) if each.accessibleName() == f"Preset: {name}")
+    return next(
+        button for button in desk.edit.findChildren(QToolButton) if button.accessibleName() == f"Preset: {name}"
+    )
 
 
 def chosen(desk: Desk) -> list[str]:
     return [
-        each.text()
-        for each in desk.edit.findChildren(QToolButton)
-        if each.accessibleName().startswith("Preset:") and each.isChecked()
+        button.text()
+        for button in desk.edit.findChildren(QToolButton)
+        if button.accessibleName().startswith("Preset:") and button.isChecked()
     ]
 
 
@@ -168,7 +170,7 @@ def test_a_new_object_from_the_box_to_the_layer_and_back(tell: Tell, stamp: Path
         assert desk.canvas.hasFocus(), "Enter would begin a line instead of keeping a result"
         first = await desk.finished()
         assert len(first.candidates.results) == 3
-        assert {each.recipe.seed for each in first.candidates.results} == {5, 6, 7}
+        assert {result.recipe.seed for result in first.candidates.results} == {5, 6, 7}
         assert session.document is selected, "nothing may change before it is accepted"
 
         # Escape keeps everything as it was; the same again.
@@ -177,7 +179,9 @@ def test_a_new_object_from_the_box_to_the_layer_and_back(tell: Tell, stamp: Path
         assert session.document is selected
         await desk.key(Qt.Key.Key_Return, CONTROL)
         again = await desk.finished()
-        assert [each.recipe for each in again.candidates.results] == [each.recipe for each in first.candidates.results]
+        assert [result.recipe for result in again.candidates.results] == [
+            result.recipe for result in first.candidates.results
+        ]
         assert all(
             np.array_equal(one.pixels, other.pixels)
             for one, other in zip(again.candidates.results, first.candidates.results, strict=True)
@@ -295,7 +299,7 @@ def test_scribble_what_should_be_there(tell: Tell, stamp: Path) -> None:
         assert desk.says("Paint rough colours where it should appear.")
         bar = desk.window.findChild(ContextualBar)
         assert bar is not None
-        assert any("press Ctrl+Enter" in each.text() for each in bar.findChildren(QLabel) if each.isVisible())
+        assert any("press Ctrl+Enter" in label.text() for label in bar.findChildren(QLabel) if label.isVisible())
 
         # Away from it and back: nothing is left of an empty layer.
         await preset(desk, "Change it")
@@ -315,7 +319,7 @@ def test_scribble_what_should_be_there(tell: Tell, stamp: Path) -> None:
         allowed = free(await desk.finished())
         await desk.key(Qt.Key.Key_Return)
         done = session.document
-        assert [each.visible for each in done.layers] == [True, False, True]
+        assert [sheet.visible for sheet in done.layers] == [True, False, True]
         assert not differs(opened, done)[~allowed].any(), "something of the strokes is left, or more"
         assert differs(opened, done)[allowed].any()
         assert hint(session) is None

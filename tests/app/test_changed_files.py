@@ -320,7 +320,7 @@ def test_what_destroys_is_red(qapp: QApplication, qtbot: QtBot) -> None:
 
 
 def question(desk: Desk) -> str:
-    boxes = [each for each in desk.window.findChildren(QMessageBox) if each.isVisible()]
+    boxes = [box for box in desk.window.findChildren(QMessageBox) if box.isVisible()]
     return boxes[0].text() if boxes else ""
 
 

@@ -75,7 +75,7 @@ async def point(widget: QWidget, at: QPoint) -> None:
 
 
 async def press(desk: Desk, words: str) -> None:
-    await desk.click(next(each for each in strip_of(desk).findChildren(QPushButton) if each.text() == words))
+    await desk.click(next(button for button in strip_of(desk).findChildren(QPushButton) if button.text() == words))
 
 
 def test_what_the_pointer_shows_is_what_enter_keeps(tell: Tell, photo: Path) -> None:

@@ -63,7 +63,9 @@ def offered() -> list[str]:
     """What can be chosen in the menu that is open, which is then put away."""
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, QMenu)
-    texts = [each.text().split("\t")[0] for each in menu.actions() if each.isEnabled() and not each.isSeparator()]
+    texts = [
+        action.text().split("\t")[0] for action in menu.actions() if action.isEnabled() and not action.isSeparator()
+    ]
     menu.close()
     return texts
 
@@ -71,7 +73,7 @@ def offered() -> list[str]:
 def choose(words: str) -> None:
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, QMenu)
-    next(each for each in menu.actions() if each.text().split("\t")[0] == words).trigger()
+    next(action for action in menu.actions() if action.text().split("\t")[0] == words).trigger()
     menu.close()
 
 
@@ -93,7 +95,7 @@ def test_the_menu_over_the_canvas_is_about_what_lies_there(window: MainWindow, s
 def test_what_is_chosen_in_it_is_done(window: MainWindow, session: Session) -> None:  # noqa: F811
     right_click(window, 100, 100)
     choose("Duplicate")
-    assert [each.name for each in session.document.exemplars] == ["Boat", "Boat copy"]
+    assert [exemplar.name for exemplar in session.document.exemplars] == ["Boat", "Boat copy"]
 
 
 def test_over_the_selection_it_is_about_that_and_not_about_what_was_active(

@@ -87,10 +87,12 @@ def test_several_files_can_be_opened(parent: QWidget, tmp_path: Path) -> None:
 )
 def test_the_suggestion_keeps_what_is_no_ending(parent: QWidget, tmp_path: Path, name: str, expected: str) -> None:
     dialog = ask_export(parent, tmp_path / name, lambda _: None)
-    assert [Path(each).name for each in dialog.selectedFiles()] == [expected]
+    assert [Path(selectedfile).name for selectedfile in dialog.selectedFiles()] == [expected]
     dialog.close()
     dialog = ask_save(parent, tmp_path / name, lambda _: None)
-    assert [Path(each).name for each in dialog.selectedFiles()] == [expected.replace(".png", ".palimpsest")]
+    assert [Path(selectedfile).name for selectedfile in dialog.selectedFiles()] == [
+        expected.replace(".png", ".palimpsest")
+    ]
     dialog.close()
 
 

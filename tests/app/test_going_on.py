@@ -43,7 +43,7 @@ async def edit_and_save(desk: Desk, photo: Path, project: Path) -> None:
 
 
 def warned(desk: Desk) -> bool:
-    return any(each.isVisible() for each in desk.window.findChildren(Notices))
+    return any(notices.isVisible() for notices in desk.window.findChildren(Notices))
 
 
 @pytest.mark.usefixtures("boats")

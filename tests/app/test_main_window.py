@@ -136,7 +136,7 @@ def test_a_tab_shows_what_is_not_saved(window: MainWindow) -> None:
 def test_the_cross_of_a_tab_asks_to_close_that_document(window: MainWindow, services: Services) -> None:
     add(window, "cat")
     add(window, "dog")
-    crosses = [each for each in window.findChildren(QToolButton) if each.accessibleName() == "Close document"]
+    crosses = [button for button in window.findChildren(QToolButton) if button.accessibleName() == "Close document"]
     QTest.mouseClick(min(crosses, key=lambda each: each.mapTo(window, QPoint()).x()), LEFT)
     assert services.calls == ["close cat"]
 
@@ -158,11 +158,11 @@ def test_file_commands_reach_the_services(window: MainWindow, services: Services
 
 
 def plus(window: MainWindow) -> QToolButton:
-    return next(each for each in window.findChildren(QToolButton) if each.accessibleName() == "Another document")
+    return next(button for button in window.findChildren(QToolButton) if button.accessibleName() == "Another document")
 
 
 def texts(menu: QMenu) -> list[str]:
-    return [each.text() for each in menu.actions() if each.isVisible() and not each.isSeparator()]
+    return [action.text() for action in menu.actions() if action.isVisible() and not action.isSeparator()]
 
 
 def test_the_plus_beside_the_tabs_begins_another_document(window: MainWindow, services: Services) -> None:
@@ -225,9 +225,9 @@ def test_a_new_picture_has_the_size_and_background_that_were_asked_for(
     wide, high = dialog.findChildren(Slider)
     assert (wide.value, high.value) == (300, 8192)
     high.set_value(200)
-    choose = next(each for each in dialog.findChildren(QToolButton) if each.text() == background)
+    choose = next(button for button in dialog.findChildren(QToolButton) if button.text() == background)
     QTest.mouseClick(choose, LEFT)
-    create = next(each for each in dialog.findChildren(QPushButton) if each.text() == "Create")
+    create = next(button for button in dialog.findChildren(QPushButton) if button.text() == "Create")
     with qtbot.waitSignal(dialog.wanted) as asked:
         QTest.mouseClick(create, LEFT)
     document = new_document(*asked.args)
@@ -374,12 +374,14 @@ def test_tab_goes_round_all_controls_and_past_the_canvas(window: MainWindow) -> 
 
 def test_folded_panels_are_remembered_for_every_document(window: MainWindow, settings: Settings) -> None:
     add(window)
-    layers = next(each for each in window.findChildren(Section) if header(each).text() == "Layers")
+    layers = next(section for section in window.findChildren(Section) if header(section).text() == "Layers")
     QTest.mouseClick(header(layers), LEFT)
     assert not layers.is_open
     assert set(settings.values.folded) == {"brush", "layers"}
     add(window, "dog")
-    assert [each.is_open for each in window.findChildren(Section) if header(each).text() == "Layers"] == [False] * 2
+    assert [section.is_open for section in window.findChildren(Section) if header(section).text() == "Layers"] == [
+        False
+    ] * 2
     QTest.mouseClick(header(layers), LEFT)
     assert settings.values.folded == ("brush",)
 
@@ -389,13 +391,13 @@ def test_the_chosen_tab_is_remembered_for_every_document(window: MainWindow, set
     for name in ("cat", "dog"):
         add(window, name)
         window.bring_to_front(window.sessions[0])
-    column = next(each for each in window.findChildren(SidePanel) if each.isVisible())
+    column = next(panel for panel in window.findChildren(SidePanel) if panel.isVisible())
     assert column.tabbed
-    tab = next(each for each in column.findChildren(IconButton) if each.accessibleName() == "History")
+    tab = next(button for button in column.findChildren(IconButton) if button.accessibleName() == "History")
     QTest.mouseClick(tab, LEFT)
     assert settings.values.tab == "history"
     window.next_document(1)
-    assert [each.title for each in window.findChildren(Section) if each.isVisible()] == ["History"]
+    assert [section.title for section in window.findChildren(Section) if section.isVisible()] == ["History"]
 
 
 def header(section: Section) -> QToolButton:
@@ -405,7 +407,15 @@ def header(section: Section) -> QToolButton:
 
 
 def test_the_window_and_the_about_box_show_our_own_icon(window: MainWindow) -> None:
-    assert {each.width() for each in window.windowIcon().availableSizes()} == {16, 24, 32, 48, 64, 128, 256}
+    assert {availablesize.width() for availablesize in window.windowIcon().availableSizes()} == {
+        16,
+        24,
+        32,
+        48,
+        64,
+        128,
+        256,
+    }
     shown = window.windowIcon().pixmap(64, 64).toImage()
     assert shown.pixelColor(2, 2).alpha() == 0  # round corners
     blue = shown.pixelColor(27, 39)
@@ -449,9 +459,9 @@ def test_typing_a_name_does_not_take_tools(window: MainWindow) -> None:
     bench = window.workbench
     assert bench is not None
     session.activate(item=session.document.items[0].id)
-    row = next(each for each in bench.findChildren(QWidget) if each.accessibleName().startswith("Cat,"))
+    row = next(widget for widget in bench.findChildren(QWidget) if widget.accessibleName().startswith("Cat,"))
     QTest.mouseDClick(row, LEFT, NONE, QPoint(60, 10))
-    field = next(each for each in row.findChildren(QLineEdit) if each.isVisible())
+    field = next(edit for edit in row.findChildren(QLineEdit) if edit.isVisible())
     field.selectAll()
     QTest.keyClicks(field, "lab")
     assert tool(session) == "strength"

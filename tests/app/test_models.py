@@ -170,7 +170,7 @@ def test_what_ranks_is_found_chosen_and_remembered(
         await until(lambda: ranking(models) == str(here))
         service.add_ranker(there)
         await until(lambda: ranking(models) == str(there))
-        assert [each.name for each in service.rankers] == ["a-clip", "b-clip"]
+        assert [ranker.name for ranker in service.rankers] == ["a-clip", "b-clip"]
         service.use_ranker(str(here))
         assert ranking(models) == str(here)
         service.add(there)  # dropped on the page, it is known for what it is

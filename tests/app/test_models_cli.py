@@ -105,7 +105,7 @@ def test_a_model_is_added_listed_and_removed(home: Path, model: Path, capsys: Ca
 
 def test_a_folder_of_models_is_added_as_a_whole(home: Path, model: Path, capsys: Captured) -> None:
     assert models("import", model.parent, "--json") == 0
-    assert [each["name"] for each in json.loads(capsys.readouterr().out)] == ["mine"]
+    assert [load["name"] for load in json.loads(capsys.readouterr().out)] == ["mine"]
     assert [each["name"] for each in listed(capsys)] == ["mine"]
     assert models("remove", "mine") == 1
     assert "folder of models" in capsys.readouterr().err

@@ -137,8 +137,10 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(tell: Tell, photo: Path
     async def story(desk: Desk) -> None:
         session = await desk.open(photo)
         session.notice("“<img src=x> <h1>big</h1>.png” is not there.", "<b>Check</b>.")
-        labels = [each for each in desk.window.findChildren(QLabel) if "<h1>" in each.text() or "<b>" in each.text()]
-        assert [each.textFormat() for each in labels] == [Qt.TextFormat.PlainText] * 2
+        labels = [
+            label for label in desk.window.findChildren(QLabel) if "<h1>" in label.text() or "<b>" in label.text()
+        ]
+        assert [label.textFormat() for label in labels] == [Qt.TextFormat.PlainText] * 2
 
     tell(story)
 
@@ -213,4 +215,4 @@ def test_nothing_in_the_settings_keeps_the_program_from_starting(
     tell(story)
     values = json.loads((tmp_path / "settings.json").read_bytes())
     assert set(values) >= set(Preferences.__dataclass_fields__)
-    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -142,7 +142,7 @@ def test_limits_are_the_same_for_an_image_on_the_clipboard(easel: Easel, monkeyp
     data = QMimeData()
     data.setImageData(QImage(32, 24, QImage.Format.Format_RGB32))
     easel.canvas.paste(data, Point(20, 20))
-    assert not [each for each in easel.canvas.findChildren(DropChip) if each.isVisible()]
+    assert not [chip for chip in easel.canvas.findChildren(DropChip) if chip.isVisible()]
     assert [each.error for each in heard] == [True]
     assert "32 × 24" in heard[0].message
     with pytest.raises(UnreadableFile) as raised:
@@ -295,7 +295,7 @@ def test_the_first_strength_is_one(
     kind = QuickFillSettings if settings is None else type(settings)
     session.choose_method(kind)
     if isinstance(settings, BlendedSettings) and settings.region == "outside":
-        session.choose_preset(next(each for each in METHODS.of(settings).presets if each.name == "Background"))
+        session.choose_preset(next(preset for preset in METHODS.of(settings).presets if preset.name == "Background"))
     drafts: list[Draft] = []
 
     def make_request(document: Document, draft: Draft, methods: Methods) -> EditRequest:

@@ -71,7 +71,7 @@ def by_command_line(monkeypatch: pytest.MonkeyPatch, files: tuple[Path, Path, Pa
 
     monkeypatch.setattr(batch, "drive", caught)
     monkeypatch.setattr(batch, "_named", named)
-    source, exemplar, map = (str(each) for each in files)
+    source, exemplar, map = (str(file) for file in files)
     told = ["--model", "Small", "--exemplar", exemplar, "--prompt", "a boat", "--strength", "0.45", "--seed", "5"]
     assert main(["edit", source, map, str(output), "--white-keeps", *told]) == 0
     return asked[0].request

@@ -203,7 +203,7 @@ def test_half_precision_files_run_on_the_processor(tell: Tell, photo: Path, boat
         assert {part.precision for part in session.draft.model.parts} == {"float16"}
         await runs_now(desk)
         weights = next(each for name, each in watched.loaded[-1][1].items() if name.endswith("unet weights"))
-        assert {each.dtype for each in weights.values()} == {torch.float32}
+        assert {weight.dtype for weight in weights.values()} == {torch.float32}
         assert session.document is before
 
     tell(story)
@@ -330,7 +330,7 @@ def test_closing_while_something_is_under_way(tell: Tell, photo: Path, watched: 
             await runs_now(desk)
 
     tell(story)
-    assert all(each.isFinished() for each in watched.threads)
+    assert all(thread.isFinished() for thread in watched.threads)
 
 
 # Two documents

@@ -59,7 +59,7 @@ def changed(document: Document, engine: Engine, model: ModelInfo, let_in: float)
 
 
 def test_the_more_of_an_exemplar_is_let_in_the_more_changes(library: Library) -> None:
-    document = next(each for each in EXAMPLES if each.exemplar is not None).document(World())
+    document = next(example for example in EXAMPLES if example.exemplar is not None).document(World())
     engine, model = Engine(lambda: library), library.find(str(MODELS / "practice"))
     found = [changed(document, engine, model, let_in) for let_in in (0.0, 0.02, 0.1, 0.3, 0.6, 1.0)]
     assert found == sorted(found)
@@ -85,8 +85,8 @@ class TestStrengths:
         reports: list[Report] = []
         results = drive(engine.run(at_strengths(document, draft, levels)), reports)
         assert [each.recipe.strength for each in results] == list(levels)
-        assert [each.result for each in reports if isinstance(each, ResultReady)] == list(results)
-        fractions = [each.fraction for each in reports if isinstance(each, Progress)]
+        assert [report.result for report in reports if isinstance(report, ResultReady)] == list(results)
+        fractions = [report.fraction for report in reports if isinstance(report, Progress)]
         assert fractions == sorted(fractions)
         for level, result in zip(levels, results, strict=True):
             alone = outcome_of(engine.run(make_request(document, replace(draft, strength=level))))
@@ -112,7 +112,7 @@ class TestStrengths:
     def test_finishing_early_keeps_what_there_is_and_makes_no_more(self, library: Library, document: Document) -> None:
         engine, request = Engine(lambda: library), at_strengths(document, self.asked(library), (0.25, 0.5, 0.9))
         results = hurried(engine.run(request))
-        assert [each.recipe.strength for each in results] == [0.25, 0.5]
+        assert [result.recipe.strength for result in results] == [0.25, 0.5]
         first = engine.run(request)
         while not isinstance(next(first), ResultReady):
             pass
@@ -133,7 +133,7 @@ class TestStrengths:
         reports: list[Report] = []
         with pytest.raises(NotFinite):
             drive(engine.run(at_strengths(document, self.asked(library), (0.25, 0.5, 0.9))), reports)
-        assert [each.result.recipe.strength for each in reports if isinstance(each, ResultReady)] == [0.25, 0.9]
+        assert [report.result.recipe.strength for report in reports if isinstance(report, ResultReady)] == [0.25, 0.9]
 
 
 def hurried(reports: Reports[tuple[EditResult, ...]]) -> tuple[EditResult, ...]:

@@ -215,7 +215,7 @@ def test_queue_another_while_one_runs(tell: Tell, photo: Path, watched: Watched)
         assert len(session.job.waiting) == 1
         watched.let_go()
         job = await desk.finished()
-        assert [each.recipe.seed for each in job.candidates.results] == [5, 6]
+        assert [result.recipe.seed for result in job.candidates.results] == [5, 6]
         assert not same_bytes(*job.candidates.results)
 
         # Enter accepts also while the button that was clicked still has the keyboard.
@@ -266,7 +266,7 @@ def test_each_of_several_strengths_is_the_run_with_it(tell: Tell, photo: Path) -
         await desk.do("run.strengths")
         job = await desk.finished()
         results = job.candidates.results
-        assert [each.recipe.strength for each in results] == list(STRENGTHS)
+        assert [result.recipe.strength for result in results] == list(STRENGTHS)
         assert job.candidates.strength == min(STRENGTHS, key=lambda level: abs(level - session.draft.strength))
         strip = desk.window.findChild(Variations)
         assert strip is not None
@@ -402,7 +402,7 @@ def test_by_keyboard_alone(tell: Tell, photo: Path, tmp_path: Path) -> None:
         assert session.draft.strength == pytest.approx(0.4)
         job = await desk.finished()
         assert (job.state, len(job.candidates.results)) == ("ready", 3)
-        assert {each.recipe.strength for each in job.candidates.results} == {session.draft.strength}
+        assert {result.recipe.strength for result in job.candidates.results} == {session.draft.strength}
         while keyboard() is not desk.canvas:
             await typed(Qt.Key.Key_F6)
         await typed(Qt.Key.Key_Return)

@@ -60,7 +60,7 @@ def test_every_scene_has_an_edit_that_can_run(example: object, toys: Path) -> No
     assert isinstance(draft.settings, PixelsSettings if opened.document.exemplars else BlendedSettings)
     assert planned.action in ("fill", "blend")
     assert opened.draft["settings"] == type(opened.draft["settings"])()  # edges that suit the model need no setting
-    assert all(each.rim is None for each in opened.document.exemplars)
+    assert all(exemplar.rim is None for exemplar in opened.document.exemplars)
     assert all(not item.empty for item in opened.document.items)
 
 
@@ -110,7 +110,7 @@ def test_on_a_photograph_it_says_so_and_offers_a_real_model(tell: Tell, toys: Pa
         session.commit("Paint", session.document.with_strength(session.document.empty_map().write(0, 0, strength)))
         await until(lambda: desk.says("knows nothing but its toys"), timeout=5)
         await desk.link("Get a real model")
-        await until(lambda: any(each.isVisible() for each in desk.window.findChildren(ModelsPage)))
+        await until(lambda: any(page.isVisible() for page in desk.window.findChildren(ModelsPage)))
 
     tell(story, bundled=(toys,))
 

@@ -182,7 +182,7 @@ def test_any_json_can_be_read(tmp_path: Path, found: dict[str, Any]) -> None:
     assert values.theme in ("system", "dark", "light")
     assert values.undo_budget >= MIN_BUDGET
     assert all(
-        isinstance(each, str) for each in (*values.folded, *values.recent, *values.models, values.hub, values.model)
+        isinstance(model, str) for model in (*values.folded, *values.recent, *values.models, values.hub, values.model)
     )
 
 

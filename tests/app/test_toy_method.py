@@ -38,8 +38,8 @@ def paint(session: Session) -> None:
 
 def test_no_method_of_the_program_is_alone_in_what_it_uses() -> None:
     for use in TINT.uses:
-        assert {each.id for each in METHODS if use in each.uses} != set()
-    assert all(not each.uses >= TINT.uses or each.settings.needs_model for each in METHODS)
+        assert {method.id for method in METHODS if use in method.uses} != set()
+    assert all(not method.uses >= TINT.uses or method.settings.needs_model for method in METHODS)
     assert METHODS.find(TintSettings()) is None
     assert METHODS_WITH_TINT.of(TintSettings()) is METHODS_WITH_TINT.by_command("tint") is TINT
 
@@ -60,7 +60,7 @@ def test_it_is_chosen_set_run_compared_kept_and_run_again_in_the_window(
         await by_hand(lambda: prompt.setPlainText("blue"))
         assert desk.edit.button.text() == "Tint blue"
         assert desk.window.findChildren(QLabel) != []
-        amount = next(each for each in desk.edit.findChildren(Slider) if each.accessibleName() == "Amount")
+        amount = next(slider for slider in desk.edit.findChildren(Slider) if slider.accessibleName() == "Amount")
         await by_hand(lambda: amount.changed.emit(0.5))
         assert session.draft.settings == TintSettings(amount=0.5)
         await desk.press_button()
@@ -84,7 +84,7 @@ def test_it_is_chosen_set_run_compared_kept_and_run_again_in_the_window(
         paint(session)
         run_actions.try_strengths(session)
         job = await desk.finished()
-        assert [each.recipe.strength for each in job.candidates.results] == list(STRENGTHS)
+        assert [result.recipe.strength for result in job.candidates.results] == list(STRENGTHS)
         session.discard()
 
         save_project(tmp_path / "tinted.palimpsest", session.document)

@@ -63,7 +63,7 @@ async def box_around(desk: Desk, corners: tuple[tuple[float, float], ...]) -> No
 async def press_in_bar(desk: Desk, words: str) -> None:
     """A button of the contextual bar."""
     buttons = desk.window.findChildren(QPushButton)
-    await desk.click(next(each for each in buttons if each.text() == words and each.isVisible()))
+    await desk.click(next(button for button in buttons if button.text() == words and button.isVisible()))
 
 
 async def keep_one(desk: Desk, count: int = 3) -> None:
@@ -163,7 +163,7 @@ def test_the_first_edits_of_the_readme(tell: Tell) -> None:
         assert session.view.changed_pixels
         await desk.key(Qt.Key.Key_C)
         await desk.key(Qt.Key.Key_K, CONTROL)
-        await until(lambda: any(each.isVisible() for each in desk.window.findChildren(CommandPalette)))
+        await until(lambda: any(palette.isVisible() for palette in desk.window.findChildren(CommandPalette)))
         await desk.key(Qt.Key.Key_Escape, widget=QApplication.focusWidget())
 
         # Back to the picture as it was opened, and forth again, exactly.
@@ -324,8 +324,8 @@ def test_a_working_day(tell: Tell, large_photo: Path, tmp_path: Path) -> None:
         await until(lambda: not desk.application.sessions)
         again = await desk.open(project)
         assert np.array_equal(flatten(again.document), flatten(evening))
-        assert [each.name for each in again.document.layers] == [each.name for each in evening.layers]
-        assert [each.recipe for each in again.document.layers] == [each.recipe for each in evening.layers]
+        assert [sheet.name for sheet in again.document.layers] == [sheet.name for sheet in evening.layers]
+        assert [sheet.recipe for sheet in again.document.layers] == [sheet.recipe for sheet in evening.layers]
         assert again.document.metadata == evening.metadata
 
         # Go on, and export.
@@ -341,7 +341,7 @@ def test_a_working_day(tell: Tell, large_photo: Path, tmp_path: Path) -> None:
         assert len(finished.layers) == len(evening.layers) + 1
         await desk.do("file.export")
         dialog = await desk.export_dialog()
-        await desk.click(next(each for each in dialog.findChildren(QToolButton) if each.text() == "PNG"))
+        await desk.click(next(button for button in dialog.findChildren(QToolButton) if button.text() == "PNG"))
         await desk.go_on_exporting()
         await desk.choose_file(tmp_path / "evening.png")
         await until((tmp_path / "evening.png").exists, timeout=60)

@@ -76,7 +76,7 @@ def candidates(
 
 
 def found_of(reports: Sequence[Report]) -> list[EditResult]:
-    return [each.result for each in reports if isinstance(each, ResultReady)]
+    return [report.result for report in reports if isinstance(report, ResultReady)]
 
 
 def encoded(request: EditRequest, model: Model) -> torch.Tensor:

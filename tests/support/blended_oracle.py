@@ -93,7 +93,7 @@ def ref_late(
 def ldm_list(steps: int) -> list[int]:
     """Section 2, from the top down."""
     c = 1000 // steps
-    return [each + 1 for each in range(0, 1000, c)][::-1]
+    return [index + 1 for index in range(0, 1000, c)][::-1]
 
 
 def ref_ldm(

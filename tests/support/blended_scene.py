@@ -28,7 +28,7 @@ Image = NDArray[np.float32]
 def networks(model: Model) -> list[Any]:
     backend: Any = model.backend
     pipeline = backend._decoder if hasattr(backend, "_decoder") else backend._pipeline
-    return [each for each in pipeline.components.values() if isinstance(each, torch.nn.Module)]
+    return [component for component in pipeline.components.values() if isinstance(component, torch.nn.Module)]
 
 
 @contextmanager
@@ -36,8 +36,14 @@ def untouched(model: Model) -> Iterator[None]:
     """Every number of the borrowed model, whether it wants gradients, its hooks and its decoded pictures are as before, bit for bit."""
     latents = torch.randn(1, 4, 8, 16, generator=torch.Generator().manual_seed(5))
     decoded = model.backend.decode(latents)
-    before = [(each, each.detach().clone(), each.requires_grad) for net in networks(model) for each in net.parameters()]
-    modes = [(each, each.training, len(each._forward_hooks)) for net in networks(model) for each in net.modules()]
+    before = [
+        (parameter, parameter.detach().clone(), parameter.requires_grad)
+        for net in networks(model)
+        for parameter in net.parameters()
+    ]
+    modes = [
+        (module, module.training, len(module._forward_hooks)) for net in networks(model) for module in net.modules()
+    ]
     yield
     assert all(torch.equal(each, was) and each.requires_grad == wants for each, was, wants in before)
     assert all(each.grad is None for each, _, _ in before)

@@ -30,7 +30,7 @@ def save_single(
         arrays |= _open_clip(parts["text_encoder"], "cond_stage_model.model.")
     else:
         arrays |= _clip(parts["text_encoder"], "cond_stage_model.transformer.")
-    save_file({key: each.clone().contiguous() for key, each in arrays.items()}, path, metadata or {"format": "pt"})
+    save_file({key: array.clone().contiguous() for key, array in arrays.items()}, path, metadata or {"format": "pt"})
     return path
 
 

@@ -41,9 +41,9 @@ def clip_folder(folder: Path, context: int = 77, prepare: dict[str, Any] | None 
             transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)
         )
         with torch.no_grad():
-            for each in network.parameters():  # as made it hardly tells anything apart
-                if each.ndim > 1:
-                    each.normal_(0, 0.3)
+            for parameter in network.parameters():  # as made it hardly tells anything apart
+                if parameter.ndim > 1:
+                    parameter.normal_(0, 0.3)
     network.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
     if prepare is not None:

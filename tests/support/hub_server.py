@@ -60,9 +60,9 @@ class Hub:
     def fetched(self, ending: str) -> list[Request]:
         """The requests for bytes of large files whose path ends so."""
         return [
-            each
-            for each in self.requests
-            if each.method == "GET" and "/cdn/" in each.path and each.path.endswith(ending)
+            request
+            for request in self.requests
+            if request.method == "GET" and "/cdn/" in request.path and request.path.endswith(ending)
         ]
 
 

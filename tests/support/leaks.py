@@ -77,7 +77,9 @@ class Surroundings:
 
     def _windows(self) -> list[str]:
         return [
-            f"{type(each).__name__} “{each.windowTitle()}”" for each in _windows() if _address(each) not in self.windows
+            f"{type(window).__name__} “{window.windowTitle()}”"
+            for window in _windows()
+            if _address(window) not in self.windows
         ]
 
 
@@ -93,10 +95,10 @@ def _address(widget: Any) -> int:
 def _young() -> list[ReferenceType[QObject]]:
     """Timers and threads of Qt that run and were made lately: in the two younger generations of the collector, which are quick to look through."""
     return [
-        ref(each)
+        ref(item)
         for generation in (0, 1)
-        for each in gc.get_objects(generation)
-        if issubclass(type(each), QTimer | QThread) and _runs(each)
+        for item in gc.get_objects(generation)
+        if issubclass(type(item), QTimer | QThread) and _runs(item)
     ]
 
 
@@ -131,9 +133,10 @@ def _lasting(timer: QTimer) -> bool:
 def weights(network: Any) -> tuple[Any, ...]:
     """All of a torch network that a test could leave altered: numbers, gradients, modes, hooks."""
     numbers = tuple((name, hash(each.detach().cpu().numpy().tobytes())) for name, each in network.state_dict().items())
-    learning = tuple((each.requires_grad, each.grad is None) for each in network.parameters())
+    learning = tuple((parameter.requires_grad, parameter.grad is None) for parameter in network.parameters())
     modules = tuple(
-        (each.training, _hooks(each._forward_hooks), _hooks(each._forward_pre_hooks)) for each in network.modules()
+        (module.training, _hooks(module._forward_hooks), _hooks(module._forward_pre_hooks))
+        for module in network.modules()
     )
     return numbers, learning, modules
 

@@ -156,7 +156,7 @@ def broken_png(random: Random, data: bytes) -> bytes:
         case 2:
             rows = bytearray(zlib.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT")))
             packed = zlib.compress(broken_bytes(random, bytes(rows)))
-            chunks = [each for each in chunks if each[0] != b"IDAT"]
+            chunks = [chunk for chunk in chunks if chunk[0] != b"IDAT"]
             chunks.insert(-1, (b"IDAT", packed))
         case 3:
             chunks.insert(random.randint(1, len(chunks)), random.choice(chunks))

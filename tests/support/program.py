@@ -194,21 +194,23 @@ class Desk:
 
     def links(self, words: str) -> list[QPushButton]:
         """The visible buttons of the edit panel that say this."""
-        return [each for each in self.edit.findChildren(QPushButton) if _seen(each, words)]
+        return [button for button in self.edit.findChildren(QPushButton) if _seen(button, words)]
 
     def says(self, words: str) -> bool:
         """Whether a button of the edit panel says exactly this, or a label has it in it."""
-        labels = (each for each in self.edit.findChildren(QLabel) if each.isVisible())
-        return any(words in each.text() for each in labels) or bool(self.links(words))
+        labels = (label for label in self.edit.findChildren(QLabel) if label.isVisible())
+        return any(words in label.text() for label in labels) or bool(self.links(words))
 
     async def pick(self, label: str, words: str) -> None:
         """Open a list of the edit panel and click an entry."""
         lists = self.edit.findChildren(QToolButton)
-        button = next(each for each in lists if each.isVisible() and each.accessibleName().startswith(f"{label}:"))
+        button = next(
+            entries for entries in lists if entries.isVisible() and entries.accessibleName().startswith(f"{label}:")
+        )
         menu = button.menu()
 
         def choose() -> None:
-            entry = next(each for each in menu.actions() if each.text() == words)
+            entry = next(action for action in menu.actions() if action.text() == words)
             QTest.mouseClick(menu, LEFT, NONE, menu.actionGeometry(entry).center())
 
         menu.aboutToShow.connect(lambda: QTimer.singleShot(0, menu, choose), Qt.ConnectionType.SingleShotConnection)

@@ -106,18 +106,18 @@ def state(backend: Backend) -> dict[str, Any]:
         if isinstance(part, torch.nn.Module):
             found[f"{name} weights"] = {key: value.clone() for key, value in part.state_dict().items()}
             found[f"{name} training"] = part.training
-            found[f"{name} gradients"] = [each.grad is None for each in part.parameters()]
+            found[f"{name} gradients"] = [parameter.grad is None for parameter in part.parameters()]
             processors: Any = getattr(part, "attn_processors", {})
-            found[f"{name} processors"] = {key: id(each) for key, each in processors.items()}
+            found[f"{name} processors"] = {key: id(processor) for key, processor in processors.items()}
         elif isinstance(part, diffusers.SchedulerMixin):
             found[name] = copy.deepcopy(vars(part))
     return found
 
 
 def _parts(backend: Backend) -> Iterator[tuple[str, Any]]:
-    for at, each in vars(backend).items():
-        if isinstance(each, diffusers.DiffusionPipeline):
-            for name, part in each.components.items():
+    for at, var in vars(backend).items():
+        if isinstance(var, diffusers.DiffusionPipeline):
+            for name, part in var.components.items():
                 yield f"{at} {name}", part
 
 

@@ -155,7 +155,7 @@ def _qrect(rect: Rect) -> QRect:
 
 
 def _rects(region: QRegion) -> list[Rect]:
-    return [Rect.at(each.x(), each.y(), each.width(), each.height()) for each in parts(region)]
+    return [Rect.at(part.x(), part.y(), part.width(), part.height()) for part in parts(region)]
 
 
 def parts(region: QRegion) -> Iterable[QRect]:

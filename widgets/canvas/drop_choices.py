@@ -49,7 +49,7 @@ def take(session: Session, choice: Choice, picture: Picture, at: Point, visible:
             session.activate(exemplar=document.exemplars[-1].id)
             session.set_options(tool="move")
         case "layer":
-            name = unlike(name, (each.name for each in document.layers))
+            name = unlike(name, (layer.name for layer in document.layers))
             document = with_layer(document, name, pixels_for(document, picture), at)
             session.commit("Add layer", document)
             session.activate_layer(document.layers[-1].id)

@@ -75,18 +75,18 @@ class Reducer:
         """The same for a picture smaller by 2^level: with pixels that are only as many as it takes, and without colours."""
         kept, self._kept = self._kept, {}
         found = []
-        for each in exemplars:
-            at, share = each.placement, 1 / (1 << level)
+        for exemplar in exemplars:
+            at, share = exemplar.placement, 1 / (1 << level)
             own = level_for(max(min(abs(at.scale_x), abs(at.scale_y)) * share, 1e-3))
-            known = kept.get(each.id)
-            if known is None or known[1] != own or not _same(known[0], each):
-                known = each, own, _thinned(each, own)
-            self._kept[each.id] = known
+            known = kept.get(exemplar.id)
+            if known is None or known[1] != own or not _same(known[0], exemplar):
+                known = exemplar, own, _thinned(exemplar, own)
+            self._kept[exemplar.id] = known
             small = known[2]
-            scale_x = at.scale_x * share * each.size.width / small.size.width
-            scale_y = at.scale_y * share * each.size.height / small.size.height
+            scale_x = at.scale_x * share * exemplar.size.width / small.size.width
+            scale_y = at.scale_y * share * exemplar.size.height / small.size.height
             placement = replace(at, x=at.x * share, y=at.y * share, scale_x=scale_x, scale_y=scale_y)
-            small = replace(small, strength=each.strength, fidelity=each.fidelity, visible=each.visible)
+            small = replace(small, strength=exemplar.strength, fidelity=exemplar.fidelity, visible=exemplar.visible)
             found.append(replace(small, placement=placement))
         return found
 
@@ -108,11 +108,11 @@ def adapting(
         level += 1
     small = document
     if level:
-        rims = [rim_of(each, draft, frame) / (1 << level) for each in document.exemplars]
+        rims = [rim_of(exemplar, draft, frame) / (1 << level) for exemplar in document.exemplars]
         exemplars = (reducer or Reducer()).reduced(document.exemplars, level)
         small = _reduced(document, level, frame.rect)
         small = replace(
-            small, exemplars=tuple(replace(each, rim=rim) for each, rim in zip(exemplars, rims, strict=True))
+            small, exemplars=tuple(replace(exemplar, rim=rim) for exemplar, rim in zip(exemplars, rims, strict=True))
         )
     area = to_level(frame.rect, level).intersect(small.rect)
     found = change_map(small, replace(draft, frame=area), area, planned, methods)

@@ -179,7 +179,7 @@ def _inputs(
 
 def _nothing(document: Document, rect: Rect, step: int) -> NDArray[np.bool_] | None:
     """(h, w): where the picture is transparent, of samples every `step` pixels; None where one layer alone covers it all, without laying them all."""
-    whole = (each for each in document.layers[:1] if each.visible and each.opacity == 1)
+    whole = (layer for layer in document.layers[:1] if layer.visible and layer.opacity == 1)
     if any(each.pixels.thinned(rect, step)[..., 3].min(initial=255) == 255 for each in whole):
         return None
     found: NDArray[np.bool_] = thinned(document, rect, step)[..., 3] == 0

@@ -82,8 +82,8 @@ class _Segments(QWidget):
 
     def show_choice(self, at: int) -> None:
         self._group.setExclusive(at >= 0)  # an exclusive group cannot have nothing checked
-        for each in self._group.buttons():
-            each.setChecked(self._group.id(each) == at)
+        for button in self._group.buttons():
+            button.setChecked(self._group.id(button) == at)
 
 
 class _List(Guarded, QToolButton):

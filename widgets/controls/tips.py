@@ -16,7 +16,12 @@ def show_beside(widget: QWidget, text: str) -> None:
         frame = parent
     QToolTip.showText(widget.mapToGlobal(QPoint(0, 0)), text, widget, widget.rect())
     tip = next(
-        (each for each in QApplication.topLevelWidgets() if each.inherits("QTipLabel") and each.isVisible()), None
+        (
+            toplevelwidget
+            for toplevelwidget in QApplication.topLevelWidgets()
+            if toplevelwidget.inherits("QTipLabel") and toplevelwidget.isVisible()
+        ),
+        None,
     )
     if tip is None or not text:
         return

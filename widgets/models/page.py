@@ -121,7 +121,7 @@ class ModelsPage(Guarded, QDialog):
         self.card.dismissed.connect(self._service.dismiss)
         self.card.retried.connect(self._retry)
         for memory in TIERS:
-            fitting = [each for each in SUGGESTIONS if each.memory == memory]
+            fitting = [suggestion for suggestion in SUGGESTIONS if suggestion.memory == memory]
             alone = " or without a graphics card, slowly" if any(each.cpu for each in fitting) else ""
             heading = QLabel(f"From {memory} GB of graphics memory{alone}")
             heading.setProperty("role", "caption")

@@ -22,7 +22,7 @@ class MethodPart(QWidget):
         self._models: list[ModelInfo] = []
         self._method = Choice(
             "Method",
-            [(each.id, each.title, f"{each.explanation}\n{each.paper}") for each in session.methods],
+            [(method.id, method.title, f"{method.explanation}\n{method.paper}") for method in session.methods],
             as_list=True,
         )
         self._explanation = QLabel()

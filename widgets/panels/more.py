@@ -206,7 +206,7 @@ class _ModelControls(QWidget):
         self._session.set_draft(guidance_scale=None if value == self._suiting()[1] else value)
 
     def _set_sampler(self, value: str) -> None:
-        self._session.set_draft(sampler=next(each for each in SAMPLERS if each == value))
+        self._session.set_draft(sampler=next(sampler for sampler in SAMPLERS if sampler == value))
 
 
 class _FrameRow(QWidget):

@@ -73,7 +73,7 @@ class Overall(QWidget):
 
     def _choose(self, name: str) -> None:
         presets = self._session.method.presets
-        self._session.choose_preset(next(each for each in presets if each.name == name))
+        self._session.choose_preset(next(preset for preset in presets if preset.name == name))
 
     def _show_plan(self) -> None:
         """What depends on what the button would do."""

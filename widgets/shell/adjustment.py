@@ -92,8 +92,16 @@ class AdjustBar(Guarded, QFrame):
 
     def _add_sliders(self, adjustment: Amounts, layout: QVBoxLayout) -> None:
         sliders = [
-            Slider(each.label, each.low, each.high, each.default, unit=each.unit, step=each.step, curve=each.curve)
-            for each in adjustment.amounts
+            Slider(
+                amount.label,
+                amount.low,
+                amount.high,
+                amount.default,
+                unit=amount.unit,
+                step=amount.step,
+                curve=amount.curve,
+            )
+            for amount in adjustment.amounts
         ]
         for slider in sliders:
             layout.addWidget(slider)

@@ -117,7 +117,7 @@ def turning_handle(corners: list[tuple[float, float]], viewport: Viewport) -> St
     sides = [((a[0] + b[0]) / 2, (a[1] + b[1]) / 2) for a, b in ((corners[0], corners[1]), (corners[2], corners[3]))]
     stems = [_stem(side, middle) for side in sorted(sides, key=lambda side: (side[1], side[0]))]
     window = (0, viewport.width), (0, viewport.height)
-    seen = (each for each in stems if all(low <= at <= high for at, (low, high) in zip(each[1], window, strict=True)))
+    seen = (stem for stem in stems if all(low <= at <= high for at, (low, high) in zip(stem[1], window, strict=True)))
     return next(seen, stems[0])
 
 

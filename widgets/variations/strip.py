@@ -197,7 +197,7 @@ class Variations(Guarded, QFrame):
         to_come = max(0, job.wanted - count) if job.busy else 0
         ranks = Use.RANKING in job.asked.draft.settings.uses
         several = count + to_come > 1
-        captioned = several or ranks or any(each.ranks for each in job.candidates)
+        captioned = several or ranks or any(candidate.ranks for candidate in job.candidates)
         height = CARD + (CAPTION if captioned else 0)
         self._fit_cards(count)
         self._scroll.fit(count + to_come, height)

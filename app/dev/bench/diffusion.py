@@ -83,7 +83,7 @@ def pixels_region(
         documents = [painted(side, side, stroke) for side in sides]
         ratios, outside = [], []
         for turn in range(rounds + 1):
-            spent = _by_turns([whole_edit(each, model, 6) for each in documents], later_first=bool(turn % 2))
+            spent = _by_turns([whole_edit(document, model, 6) for document in documents], later_first=bool(turn % 2))
             if turn:  # the first round only warms up
                 small, large = (sum(each) for each in spent)
                 ratios.append(large / small)

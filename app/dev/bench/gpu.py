@@ -109,7 +109,7 @@ def _steps(name: str, model: Model, request: EditRequest, rounds: int) -> Iterat
     operations, rate = _operations(model, request), matmul_rate(dtype, device)
     said = f"{operations / 1e12:.3g} Tflop at {rate / 1e12:.3g} Tflop/s measured; {step / (operations / rate):.2f} × the floor"
     yield Result(f"{name}, floor by operations", 1000 * operations / rate, "ms", note=said)
-    weights = sum(each.numel() * each.element_size() for each in model.stock.unet.parameters())
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in model.stock.unet.parameters())
     rate = bandwidth(device)
     said = f"{weights / 1e9:.3g} GB of weights at {rate / 1e9:.4g} GB/s measured"
     yield Result(f"{name}, floor by bytes", 1000 * weights / rate, "ms", note=said)

@@ -110,7 +110,7 @@ def main(arguments: Sequence[str]) -> int:
         asked.table.write_text("\n".join(lines) + "\n", "utf-8")
     if asked.sheet is not None:
         write_sheet(asked.sheet, [noise_section, words_section])
-    return 0 if all(each.ok for each in bars) else 1
+    return 0 if all(bar.ok for bar in bars) else 1
 
 
 def _scenes(stage: Stage, count: int) -> Iterator[Seen]:
@@ -158,7 +158,7 @@ def _by_words(stage: Stage, seen: Sequence[Seen], steps: int) -> tuple[dict[str,
         made[NAMED] += decoded(stage, sampled(stage, noise, embeddings(stage, captions)))
         made[BLANK] += decoded(stage, sampled(stage, noise, embeddings(stage, here, start)))
     grounds = [each.scene.ground.name for each in seen]
-    asked = {name: [_another(each) for each in grounds] if name == ELSEWHERE else grounds for name in made}
+    asked = {name: [_another(ground) for ground in grounds] if name == ELSEWHERE else grounds for name in made}
     rates = {name: _rates(stage, seen, pictures, asked[name], in_place=False) for name, pictures in made.items()}
     return rates, _section("source", seen, made)
 
@@ -275,11 +275,11 @@ def _bar(name: str, rates: Rates) -> Result:
 
 
 def _results(way: str, rates: dict[str, Rates]) -> Iterator[Result]:
-    for name, each in rates.items():
+    for name, rate in rates.items():
         for measure, values, unit in (
-            ("thing", each.thing, "%"),
-            ("ground", each.ground, "%"),
-            ("error", each.error, "RMSE"),
+            ("thing", rate.thing, "%"),
+            ("ground", rate.ground, "%"),
+            ("error", rate.error, "RMSE"),
         ):
             if values:
                 low, high = interval(values)
@@ -290,8 +290,8 @@ def _results(way: str, rates: dict[str, Rates]) -> Iterator[Result]:
 def _table(heading: str, rates: dict[str, Rates]) -> list[str]:
     count = len(next(iter(rates.values())).thing)
     lines = [f"**{heading}**, {count} scenes", "", "| way | thing, % | ground, % | error, RMSE |", "|---|---|---|---|"]
-    for name, each in rates.items():
+    for name, rate in rates.items():
         lines.append(
-            f"| {name} | {cell(each.thing)} | {cell(each.ground)} | {cell(each.error) if each.error else '–'} |"
+            f"| {name} | {cell(rate.thing)} | {cell(rate.ground)} | {cell(rate.error) if rate.error else '–'} |"
         )
     return [*lines, ""]

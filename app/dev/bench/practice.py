@@ -90,7 +90,7 @@ def interval_of(measure: Measured) -> tuple[float, float]:
 
 def overlap(measures: Sequence[Measured]) -> bool:
     """Whether the intervals of all of them share a value."""
-    intervals = [interval_of(each) for each in measures]
+    intervals = [interval_of(measure) for measure in measures]
     return max(low for low, _ in intervals) <= min(high for _, high in intervals)
 
 

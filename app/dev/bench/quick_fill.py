@@ -151,15 +151,15 @@ def quick_fill_quality(sheet: Path | None = None) -> Iterator[Result]:
     better = sum(mine.swd < other.swd for mine, other in zip(ours, theirs, strict=True))
     yield Result("quick fill: smaller patch distance than Telea", better, "holes", 10, better >= 10, "at least")
     yield Result(
-        "Telea: sharpness", statistics.median(each.sharp for each in theirs), "", note="median; 1 is the truth"
+        "Telea: sharpness", statistics.median(their.sharp for their in theirs), "", note="median; 1 is the truth"
     )
-    sharp = statistics.median(each.sharp for each in ours)
+    sharp = statistics.median(our.sharp for our in ours)
     yield Result("quick fill: sharpness", sharp, "", 1.2, 0.8 <= sharp <= 1.2, "median; from 0.8")
     share = _monotone_share()
     yield Result("quick fill: monotone strength sweep", 100 * share, "%", 99, share >= 0.99, "11 steps; at least")
     if sheet is not None:
         half = (len(rows) + 1) // 2
-        blank = [np.full_like(each, 245) for each in rows[-1]]
+        blank = [np.full_like(row, 245) for row in rows[-1]]
         paired = [[*left, *right] for left, right in zip(rows[:half], [*rows[half:], blank], strict=False)]
         known = Section(["hole", "Telea", "quick fill", "truth"] * 2, paired, 190)
         edits = example_edits(photo)

@@ -68,9 +68,15 @@ def example_edits(photo: Open) -> list[Section]:
     headings = ["before", "marked", "after"] * 2
     return [
         Section(
-            [f"remove: {each}" if each == "before" else each for each in headings], _in_pairs(_removals(photo)), 255
+            [f"remove: {heading}" if heading == "before" else heading for heading in headings],
+            _in_pairs(_removals(photo)),
+            255,
         ),
-        Section([f"move: {each}" if each == "before" else each for each in headings], _in_pairs(_moves(photo)), 255),
+        Section(
+            [f"move: {heading}" if heading == "before" else heading for heading in headings],
+            _in_pairs(_moves(photo)),
+            255,
+        ),
         Section(
             ["exemplar", "strength 0.3", "strength 0.7", "strength 1", "hard seam, 1", "strength painted"],
             _blends(photo),

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     from app.dev.bench.truth_methods import ABLATIONS, METHODS, folder_of, stage_of  # noqa: PLC0415  heavy
 
     known = {**METHODS, **ABLATIONS}
-    rules = ("hold", *next(each.choices for each in field_specs(ReferencePixelsSettings) if each.name == "rule"))
+    rules = ("hold", *next(spec.choices for spec in field_specs(ReferencePixelsSettings) if spec.name == "rule"))
     parser = argparse.ArgumentParser(
         prog="palimpsest bench truth", description="Edits of practice scenes, against how they should look."
     )
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str]) -> int:
             for result in figures(kind, name, scores[kind, name]):
                 say(result)
         sections.append(Section(headings, shown, WIDE))
-    results = [each for (kind, name), found in scores.items() for each in figures(kind, name, found)]
+    results = [figure for (kind, name), found in scores.items() for figure in figures(kind, name, found)]
     bars = judgements(scores)
     for bar in bars:
         say(bar)
@@ -252,7 +252,7 @@ def _by_ground(scores: dict[str, Scores]) -> list[str]:
     lines.append("|---" * (len(scores) + 1) + "|")
     for ground in sorted(set(grounds)):
         own = {
-            name: [each for each, on in zip(found.squares, grounds, strict=True) if on == ground]
+            name: [square for square, on in zip(found.squares, grounds, strict=True) if on == ground]
             for name, found in scores.items()
         }
         gains = [f"{_decibels(own[name], own[CONTROL]):.1f} dB" for name in scores if name != CONTROL]

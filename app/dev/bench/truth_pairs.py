@@ -42,8 +42,8 @@ class Pair:
     def placed(self, strength: float) -> tuple[ExemplarInput, ...]:
         """The exemplars as a request takes them: the free one and everything around both change by `strength`."""
         return tuple(
-            replace(each, rim=region.astype(np.float32) * np.float32(strength))
-            for each, region in zip(self.exemplars, self.regions, strict=True)
+            replace(exemplar, rim=region.astype(np.float32) * np.float32(strength))
+            for exemplar, region in zip(self.exemplars, self.regions, strict=True)
         )
 
 

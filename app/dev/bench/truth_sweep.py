@@ -103,11 +103,11 @@ def main(arguments: Sequence[str]) -> int:
     for name in (OURS, WRONG):
         pairs[name], shown = _swept_pairs(stage, name, given)
         sections.append(Section([f"two exemplars, {name}", *map(str, STRENGTHS)], shown, WIDE))
-    results = [each for (kind, name), levels in sweeps.items() for each in figures(kind, name, levels)]
+    results = [figure for (kind, name), levels in sweeps.items() for figure in figures(kind, name, levels)]
     results += [each for name, found in pairs.items() for each in figures_of_pairs(name, found)]
     bars = judgements(sweeps, pairs)
-    for each in bars:
-        say(each)
+    for bar in bars:
+        say(bar)
     if asked.json is not None:
         found = {"results": [asdict(each) for each in (*results, *bars)]}
         asked.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str]) -> int:
         asked.table.write_text(tables(sweeps, pairs, bars), "utf-8")
     if asked.sheet is not None:
         write_sheet(asked.sheet, sections)
-    return 0 if all(each.ok for each in bars) else 1
+    return 0 if all(bar.ok for bar in bars) else 1
 
 
 def _method(name: str, strength: float) -> Method:

@@ -230,14 +230,14 @@ def _error(case: Case, picture: Pixels) -> float:
 
 def _results(kind: str, rates: dict[str, Rates]) -> list[Result]:
     found = []
-    for name, each in rates.items():
-        low, high = interval(each.right)
-        note = f"95 %: {low:.3g} to {high:.3g}; {len(each.right)} scenes"
-        found.append(Result(f"{kind}, {name}: right", float(np.mean(each.right)), "%", note=note))
+    for name, rate in rates.items():
+        low, high = interval(rate.right)
+        note = f"95 %: {low:.3g} to {high:.3g}; {len(rate.right)} scenes"
+        found.append(Result(f"{kind}, {name}: right", float(np.mean(rate.right)), "%", note=note))
     first = rates["first"]
-    for name, each in rates.items():
+    for name, rate in rates.items():
         if name.startswith("best"):
-            gains = [one - other for one, other in zip(each.right, first.right, strict=True)]
+            gains = [one - other for one, other in zip(rate.right, first.right, strict=True)]
             low, high = interval(gains)
             note = f"95 %, paired: {low:.3g} to {high:.3g}"
             found.append(Result(f"{kind}, {name}: above the first", float(np.mean(gains)), "%", note=note))
@@ -251,8 +251,8 @@ def _table(kind: str, rates: dict[str, Rates]) -> str:
         "| which | right, % | inside, RMSE |",
         "|---|---|---|",
     ]
-    for name, each in rates.items():
-        (low, high), (least, most) = interval(each.right), interval(each.error)
-        right, error = np.mean(each.right), np.mean(each.error)
+    for name, rate in rates.items():
+        (low, high), (least, most) = interval(rate.right), interval(rate.error)
+        right, error = np.mean(rate.right), np.mean(rate.error)
         lines.append(f"| {name} | {right:.3g} ({low:.3g}–{high:.3g}) | {error:.3g} ({least:.3g}–{most:.3g}) |")
     return "\n".join([*lines, ""])

@@ -63,7 +63,7 @@ class VaeLesson:
                 self._first + step * self.course.batch + place, "training", int(random.choice(4, p=COUNTS))
             )
             drawn = self._world.draw(scene)
-            left, top = (int(each) for each in random.integers(0, SIDE - CROP + 1, 2))
+            left, top = (int(integer) for integer in random.integers(0, SIDE - CROP + 1, 2))
             if scene.things and random.random() < ON_THINGS:
                 thing = scene.things[random.integers(len(scene.things))]
                 left, top = (

@@ -76,14 +76,14 @@ def measure_unet(parts: nn.Module, vae: Any, judge: nn.Module, count: int = 200)
 
 
 def values(measures: Mapping[str, Measured]) -> Figures:
-    return {name: each.value for name, each in measures.items()}
+    return {name: measure.value for name, measure in measures.items()}
 
 
 def sample_judge(net: nn.Module, count: int) -> Measures:
     """As `measure_judge`, scene by scene."""
     scenes, drawn, pictures = held_out(count)
     readings = Judge(net).read(pictures.to(device_of(net)))
-    tallies = [tally(*each) for each in zip(scenes, drawn, readings, strict=True)]
+    tallies = [tally(*scene) for scene in zip(scenes, drawn, readings, strict=True)]
     return {
         "judge recall": _recall(tallies),
         "judge false positives a scene": Measured.of([each.wrong for each in tallies]),
@@ -103,7 +103,7 @@ def sample_vae(vae: Any, judge: nn.Module, count: int) -> Measures:
         mask = torch.from_numpy(each.masks.any(axis=0))
         whole.append((float(error.sum()), error.numel()))
         on_things.append((float(error[mask].sum()), float(mask.sum())))
-    tallies = [tally(*each) for each in zip(scenes, drawn, Judge(judge).read(seen), strict=True)]
+    tallies = [tally(*scene) for scene in zip(scenes, drawn, Judge(judge).read(seen), strict=True)]
     return {
         "VAE, whole picture": Measured.parts(whole, errors=True),
         "VAE, pixels of things": Measured.parts(on_things, errors=True),

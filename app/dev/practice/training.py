@@ -141,7 +141,7 @@ class Training:
             {
                 "module": self.lesson.module.state_dict(),
                 "average": self.average.state_dict(),
-                "optimisers": [each.state_dict() for each in self._optimisers],
+                "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
                 "samples": self.samples,
                 "longer": self.planned - self.lesson.course.samples,
                 "seconds": self.seconds,
@@ -217,7 +217,7 @@ class _FullAttention(TorchFunctionMode):
         if func is not functional.scaled_dot_product_attention:
             return func(*args, **(kwargs or {}))
         with torch.autocast("cpu", enabled=False):
-            return func(*map(_full, args), **{name: _full(each) for name, each in (kwargs or {}).items()})
+            return func(*map(_full, args), **{name: _full(kwarg) for name, kwarg in (kwargs or {}).items()})
 
 
 def _full(value: Any) -> Any:

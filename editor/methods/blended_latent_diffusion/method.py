@@ -139,7 +139,7 @@ class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
             painted = painted_rect(scribble)
             if painted.intersect(draft.frame) != painted:
                 return "Part of the scribble lies outside the frame and will not be used. Move the frame, or let it go."
-        if any(each.visible for each in document.exemplars):
+        if any(exemplar.visible for exemplar in document.exemplars):
             return "Reference pictures take no part in this. To use them, blend and repaint."
         guidance = draft.guidance_on(model)
         if guidance <= NO_WORDS < model.own_guidance:

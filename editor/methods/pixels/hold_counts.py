@@ -26,8 +26,8 @@ _SPREAD = (0.7548776662466927, 0.5698402909980532)
 def owners(exemplars: Sequence[ExemplarInput], working: ModelCanvas) -> Counts:
     """(h, w): which exemplar owns each cell, the last of those that cover at least half of it with what they let in; -1 for none."""
     found = np.full(working.grid.shape, -1, np.int64)
-    for index, each in enumerate(exemplars):
-        found[working.cells(each.alpha * each.strength) >= OWNED] = index
+    for index, exemplar in enumerate(exemplars):
+        found[working.cells(exemplar.alpha * exemplar.strength) >= OWNED] = index
     return found
 
 
@@ -57,9 +57,9 @@ def counts_of(
         cells = cells * overall
     counts = hold_counts(cells, steps, scale=scale, levels=levels, dither=settings.dither)
     owner = owners(exemplars, working)
-    for index, each in enumerate(exemplars):
+    for index, exemplar in enumerate(exemplars):
         owned = owner == index
-        counts[owned] = firmer(counts[owned], working.cells(each.fidelity)[owned], steps)
+        counts[owned] = firmer(counts[owned], working.cells(exemplar.fidelity)[owned], steps)
     return counts
 
 

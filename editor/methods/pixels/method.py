@@ -103,7 +103,10 @@ def _softest(
     if frame is None:
         return None
     shown = frame.mean_scale
-    factors = [(each, shown * math.sqrt(abs(each.placement.scale_x * each.placement.scale_y))) for each in exemplars]
+    factors = [
+        (exemplar, shown * math.sqrt(abs(exemplar.placement.scale_x * exemplar.placement.scale_y)))
+        for exemplar in exemplars
+    ]
     most = max(factors, key=lambda each: each[1])
     return most if most[1] > MAX_ENLARGEMENT else None
 

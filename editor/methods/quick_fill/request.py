@@ -147,7 +147,11 @@ def _items(document: Document, planned: Plan) -> list[Item]:
 
 def _place_exemplars(document: Document, rect: Rect, planned: Plan) -> dict[int, Placed]:
     """The plan's exemplars by id, in the order in which they are laid."""
-    return {each.id: place_exemplar(each, rect) for each in document.exemplars if each.id in planned.exemplars}
+    return {
+        exemplar.id: place_exemplar(exemplar, rect)
+        for exemplar in document.exemplars
+        if exemplar.id in planned.exemplars
+    }
 
 
 def _add_item(change: Map, rect: Rect, item: Item, grow: int, *, moved: bool) -> None:

@@ -58,7 +58,7 @@ def test_figures_are_printed_and_written(benchmarks: None, tmp_path: Path, capsy
 def test_a_missed_bar_is_status_1(benchmarks: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["--json", str(tmp_path / "figures.json")]) == 1
     assert "MISSED" in capsys.readouterr().out
-    assert [each["ok"] for each in json.loads((tmp_path / "figures.json").read_text("utf-8"))["results"]] == [
+    assert [load["ok"] for load in json.loads((tmp_path / "figures.json").read_text("utf-8"))["results"]] == [
         None,
         True,
         False,
@@ -105,7 +105,7 @@ def test_the_full_sizes_are_those_of_the_published_models() -> None:
     """Counted without making them: the numbers of parameters that the published U-Nets have."""
     with torch.device("meta"):
         counts = {
-            kind: sum(each.numel() for each in random_models.unet(kind, "full").parameters())
+            kind: sum(parameter.numel() for parameter in random_models.unet(kind, "full").parameters())
             for kind in random_models.KINDS
         }
     assert counts == {"sd": 859_520_964, "sdxl": 2_567_463_684, "kandinsky": 1_253_057_288}
@@ -153,10 +153,10 @@ def test_the_benchmarks_of_pixels_measure_tiny_models_too(
 ) -> None:
     """What they say of tiny models means nothing; that they say it in time and in numbers does."""
     results = list(getattr(diffusion, benchmark)("tiny", **less))
-    assert names <= {each.name.removesuffix(", wall clock").removesuffix(", processor time") for each in results}
-    assert json.loads(json.dumps([asdict(each) for each in results]))
-    assert all(np.isfinite(each.value) for each in results)
-    assert all(each.value > 0 for each in results if each.unit in ("×", "steps"))
+    assert names <= {result.name.removesuffix(", wall clock").removesuffix(", processor time") for result in results}
+    assert json.loads(json.dumps([asdict(result) for result in results]))
+    assert all(np.isfinite(result.value) for result in results)
+    assert all(result.value > 0 for result in results if result.unit in ("×", "steps"))
 
 
 def test_what_attention_control_costs_is_measured() -> None:
@@ -188,7 +188,7 @@ def test_the_table_of_a_graphics_card_is_drawn_on_the_processor_too(monkeypatch:
             "compiled, step against diffusers",
         )
     }
-    assert all(each.value > 0 for each in results.values())
+    assert all(result.value > 0 for result in results.values())
     floor = max(results[f"{prefix}, floor by {each}"].value for each in ("operations", "bytes"))
     assert results[f"{prefix}, step"].value > floor
 

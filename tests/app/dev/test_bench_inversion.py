@@ -65,7 +65,7 @@ def test_it_writes_figures_tables_and_a_sheet(tmp_path: Path, capsys: pytest.Cap
     options = ["--scenes", "2", "--learned", "1", "--steps", "2", "--learning", "1"]
     options += ["--json", str(files["json"]), "--table", str(files["md"]), "--sheet", str(files["png"])]
     assert main(options) in {0, 1}
-    results = {each["name"]: each for each in json.loads(files["json"].read_text("utf-8"))["results"]}
+    results = {load["name"]: load for load in json.loads(files["json"].read_text("utf-8"))["results"]}
     assert results["noise, VAE alone: thing"]["value"] == 100
     assert results["inversion by noise: the thing comes back"]["bar"] == 80
     assert "word, learned: error" not in results

@@ -43,7 +43,7 @@ def test_trainings_alike_overlap_and_others_do_not() -> None:
     alike = comparisons([training(0.8, 1), training(0.8, 2)])
     assert len(alike) == len(names)
     assert all(each.ok for each in alike)
-    assert not any(each.ok for each in comparisons([training(0.8, 1), training(0.5, 2)]))
+    assert not any(comparison.ok for comparison in comparisons([training(0.8, 1), training(0.5, 2)]))
     assert comparisons([training(0.8, 1)]) == []
 
 
@@ -53,7 +53,7 @@ def test_missed_gates_and_intervals_apart_are_named(tmp_path: Path) -> None:
     (line,) = [each for each in lines if each.startswith("| text to picture, thing |")]
     assert "| 1 (1–1) | 0.5" in line
     assert line.endswith("**missed** | **no** |")
-    bars = {each.name: each for each in figures("", found[0])}
+    bars = {figure.name: figure for figure in figures("", found[0])}
     assert bars["text to picture, thing"].ok
     assert bars["text to picture, wrong thing"].ok is False
 
@@ -66,7 +66,7 @@ def test_folders_are_measured_and_written(tmp_path: Path) -> None:
         ["practice", str(one), str(two), "--scenes", "2", "--json", str(file), "--table", str(tmp_path / "table.md")]
     )
     assert status == 1  # what knows nothing misses bars
-    results = {each["name"]: each for each in json.loads(file.read_text("utf-8"))["results"]}
+    results = {load["name"]: load for load in json.loads(file.read_text("utf-8"))["results"]}
     assert results[f"{one}: VAE, whole picture"]["ok"] is False
     assert results["VAE, whole picture: 1 and 2 apart"]["value"] == 0  # the same weights
     assert results["VAE, whole picture: 1 and 2 apart"]["ok"] is True

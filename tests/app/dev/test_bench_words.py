@@ -49,10 +49,10 @@ def test_it_writes_figures_tables_and_a_sheet(tmp_path: Path, capsys: pytest.Cap
         main([*options, "--json", str(files["json"]), "--table", str(files["md"]), "--sheet", str(files["png"])]) == 0
     )
     results = json.loads(files["json"].read_text("utf-8"))["results"]
-    names = {each["name"] for each in results}
+    names = {result["name"] for result in results}
     assert "replace, best of 2, ranked: above the first" in names
     assert "thin, first, without closing in: right" in names
-    assert all(0 <= each["value"] <= 100 for each in results if each["name"].endswith(": right"))
+    assert all(0 <= result["value"] <= 100 for result in results if result["name"].endswith(": right"))
     assert "| first, wrong words |" in files["md"].read_text("utf-8")
     assert files["png"].stat().st_size > 1000
     assert "replace, first: right" in capsys.readouterr().out

@@ -92,7 +92,7 @@ def test_figures_are_written_for_every_method_and_kind(untrained: Path, tmp_path
         ]
     )
     assert status == 1  # what knows nothing misses bars
-    results = {each["name"]: each for each in json.loads(files["json"].read_text("utf-8"))["results"]}
+    results = {load["name"]: load for load in json.loads(files["json"].read_text("utf-8"))["results"]}
     assert results["replace, pixels: moved outside"]["value"] == 0
     assert results["replace, untouched paste: judge"]["value"] == 0
     assert results["replace, pixels: evaluations"]["value"] == 6  # three steps, guided
@@ -165,7 +165,7 @@ def test_the_sweep_writes_figures_beside_its_controls(untrained: Path, tmp_path:
         ]
     )
     assert status == 1  # what knows nothing obeys no words
-    results = {each["name"]: each for each in json.loads(files["json"].read_text("utf-8"))["results"]}
+    results = {load["name"]: load for load in json.loads(files["json"].read_text("utf-8"))["results"]}
     for name in ("PIXELS at 0.2", "PIXELS, wrong words at 1", "img2img at 0.6"):
         assert results[f"replace, {name}: moved"]["value"] > 0
     assert results["replace, PIXELS at 1: moved outside"]["value"] == 0

@@ -43,11 +43,11 @@ def test_nothing_is_shared(models: Models, name: str) -> None:  # noqa: F811
     before = model.backend.decode(latents)
     own = model.backend.own_decoder()
     theirs = {each.data_ptr() for each in autoencoder(model).state_dict().values()}
-    assert not theirs & {each.data_ptr() for each in own.weights}
-    assert not any(each.requires_grad for each in own.weights)
+    assert not theirs & {weight.data_ptr() for weight in own.weights}
+    assert not any(weight.requires_grad for weight in own.weights)
     with torch.no_grad():
-        for each in own.parameters:
-            each.zero_()
+        for parameter in own.parameters:
+            parameter.zero_()
     assert (model.backend.decode(latents) == before).all()
 
 
@@ -82,14 +82,14 @@ def test_it_is_float32_and_whole_however_the_model_lies_in_memory(
     else:
         accelerate.cpu_offload(network, torch.device("cpu"))
     own = StableDiffusion(models("sd").backend.info, _Pipeline(network)).own_decoder()
-    assert all(each.dtype == torch.float32 and not each.is_meta for each in own.weights)
+    assert all(weight.dtype == torch.float32 and not weight.is_meta for weight in own.weights)
     same = [torch.equal(one, other) for one, other in zip(own.network.state_dict().values(), wanted, strict=True)]
     assert all(same) or how == "half"
     with torch.no_grad():
         decoded = from_network(own(latents_for(models("sd"))))
     assert abs(decoded - models("sd").backend.decode(latents_for(models("sd")))).max() < 0.02
     if how == "by_layer":
-        assert all(each.is_meta for each in network.parameters()), "the model's own stay where they were"
+        assert all(parameter.is_meta for parameter in network.parameters()), "the model's own stay where they were"
 
 
 class _Pipeline:

@@ -111,8 +111,8 @@ def test_invariant_06_a_binary_map_is_blended_latent_diffusion(sampler: Sampler)
     scheduler = SAMPLERS[sampler].from_config(own.config, **clip)  # type: ignore[attr-defined]
     scheduler.set_timesteps(STEPS)
     levels = [scheduler.__class__.from_config(scheduler.config) for _ in range(STEPS)]
-    for each in levels:
-        each.set_timesteps(STEPS)  # without a begin index `add_noise` can be trusted, once
+    for level in levels:
+        level.set_timesteps(STEPS)  # without a begin index `add_noise` can be trusted, once
     state = levels[0].add_noise(source, noise, scheduler.timesteps[:1])
     net = _Net()
     for i, t in enumerate(scheduler.timesteps):

@@ -325,9 +325,11 @@ def test_layers_that_take_turns_on_a_card_are_put_back_too() -> None:
     with full_precision(network), torch.no_grad():
         assert layer(given).dtype == torch.float32
         torch.testing.assert_close(layer(given) - layer(0 * given), given @ weight.T)
-    kinds = {each.dtype for each in (*network.parameters(), *network.buffers()) if each.is_floating_point()}
+    kinds = {
+        parameter.dtype for parameter in (*network.parameters(), *network.buffers()) if parameter.is_floating_point()
+    }
     assert kinds == {torch.float16}
-    assert all(each.is_meta for each in network.parameters())
+    assert all(parameter.is_meta for parameter in network.parameters())
     assert layer(given.half()).dtype == torch.float16
 
 
@@ -455,7 +457,7 @@ class _Clip:
         return SimpleNamespace(pooler_output=torch.ones(1, 2))
 
     def get_image_features(self, seen: torch.Tensor) -> Any:
-        return SimpleNamespace(pooler_output=torch.tensor([[each, 1.0] for each in self.opinions]))
+        return SimpleNamespace(pooler_output=torch.tensor([[opinion, 1.0] for opinion in self.opinions]))
 
 
 class _Words:

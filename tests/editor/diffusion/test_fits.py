@@ -69,7 +69,7 @@ def test_what_was_not_asked_for_longest_goes_first(tmp_path: Path, on_disk: bool
     store.keep("c", tensors)
     assert [store.get(name) is not None for name in "abc"] == [True, False, True]
     if on_disk:
-        assert sum(each.stat().st_size for each in tmp_path.iterdir()) <= 9000
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 9000
 
 
 @pytest.mark.parametrize("on_disk", [False, True])

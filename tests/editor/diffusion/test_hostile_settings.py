@@ -117,7 +117,7 @@ def test_what_is_not_listed_changes_nothing(sound: Path, toy: Path) -> None:
     changed, before = load(toy), load(sound)
     after = weights(changed)
     assert after.keys() == weights(before).keys()
-    assert all(torch.equal(each, after[key]) for key, each in weights(before).items())
+    assert all(torch.equal(weight, after[key]) for key, weight in weights(before).items())
     assert changed.text_encoder.config._attn_implementation == "sdpa"
     assert not hasattr(changed.text_encoder.config, "quantization_config")
     assert changed.text_encoder.config.output_attentions == before.text_encoder.config.output_attentions

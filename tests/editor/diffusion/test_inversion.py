@@ -152,7 +152,7 @@ def test_it_asks_the_network_once_a_step_and_once_more_for_each_refinement() -> 
 
     reports = list(invert(network, _random(0), _schedule(diffusers.DDIMScheduler, "epsilon", 17)))
     assert calls == [19, 18, 17]
-    assert [each.fraction for each in reports if isinstance(each, Progress)] == pytest.approx([1 / 3, 2 / 3, 1])
+    assert [report.fraction for report in reports if isinstance(report, Progress)] == pytest.approx([1 / 3, 2 / 3, 1])
     calls.clear()
     outcome_of(invert(network, _random(0), _schedule(diffusers.DDIMScheduler, "epsilon", 18), refinements=2))
     assert calls == [19, 19, 19, 18, 18, 18]

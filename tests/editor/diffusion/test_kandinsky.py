@@ -85,7 +85,7 @@ def test_invariant_23_variances_come_from_the_positive_half(kandinsky: Loaded) -
     assert torch.equal(given, torch.cat([_of(away)] * 2 + [_of(towards)] * 2))
     with torch.no_grad(), seen(decoder.unet) as calls:
         assert guided(backend, classifier_free(towards, away, 1.0))(latents, at(500)).shape[1]
-    assert [len(each["sample"]) for each in calls] == [2]
+    assert [len(call["sample"]) for call in calls] == [2]
 
 
 def test_a_run_is_the_stock_img2img_run(kandinsky: Loaded) -> None:
@@ -169,8 +169,8 @@ def test_reading_words_can_be_broken_off_at_every_step(kandinsky: Loaded) -> Non
 def test_pictures_are_prompts_by_their_weights(kandinsky: Loaded) -> None:
     backend, _, prior = kandinsky
     images = [np.rint(picture(48, 48, seed) * 255).astype(np.uint8) for seed in (0, 1)]
-    stock = [prior.interpolate([PIL.Image.fromarray(each)], [1.0]).image_embeds for each in images]
-    shown = [each.astype(np.float32) / np.float32(255) for each in images]
+    stock = [prior.interpolate([PIL.Image.fromarray(image)], [1.0]).image_embeds for image in images]
+    shown = [image.astype(np.float32) / np.float32(255) for image in images]
     words = _of(outcome_of(backend.embed("a red boat", "", CANVAS))[0])
 
     def found(share: float, *weights: float) -> torch.Tensor:

@@ -74,10 +74,10 @@ def test_a_folder_is_loaded_part_by_part(family: str, folders: dict[str, Path]) 
     assert held.keys() == {part.name for part in info.parts}
     for part in info.parts:
         assert (
-            sum(each.numel() for each in held[part.name].parameters()) <= part.parameters
+            sum(parameter.numel() for parameter in held[part.name].parameters()) <= part.parameters
         )  # buffers are stored as well
         assert not held[part.name].training
-    assert all(each.dtype == torch.float32 for part in held.values() for each in part.parameters())
+    assert all(parameter.dtype == torch.float32 for part in held.values() for parameter in part.parameters())
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_a_backend_is_lent_and_freed(family: str, folders: dict[str, Path]) -> N
     info = inspect(folders[family])
     backend = drive(load(info, PLAIN))
     assert backend.info is info
-    held = [each for each in vars(backend).values() if hasattr(each, "components")]
+    held = [var for var in vars(backend).values() if hasattr(var, "components")]
     assert held
     free(backend)
     for pipeline in held:
@@ -336,4 +336,4 @@ def test_packaged_settings_make_networks_of_the_published_sizes(name: str, count
         for part, count in counts.items():
             kind, settings = classes[part], json.loads((folder / part / "config.json").read_text())
             network = kind.from_config(settings) if part in ("unet", "vae") else kind(kind.config_class(**settings))
-            assert sum(each.numel() for each in network.parameters()) == count
+            assert sum(parameter.numel() for parameter in network.parameters()) == count

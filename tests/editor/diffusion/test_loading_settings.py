@@ -94,7 +94,7 @@ def test_what_is_learned_depends_on_how_latents_are_scaled(copied: Callable[[str
     ):
         change(folder / "vae" / "config.json", **more)
         weights.append(outcome_of(load(inspect(folder), PLAIN)).own_decoder().weights[0].tolist())
-    assert len({tuple(each) for each in weights}) == 3
+    assert len({tuple(weight) for weight in weights}) == 3
 
 
 def test_latents_there_and_back(copied: Callable[[str], Path]) -> None:

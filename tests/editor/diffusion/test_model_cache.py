@@ -217,7 +217,7 @@ def test_on_a_card_a_helper_goes_to_the_processor_rather_than_push_out_what_pain
     one = acquire(cache, infos[0])
     machine.total = machine.used + 1000
     cache.helper(machine.wanted("segmenter", "s", 2000))
-    assert [each.device for each in cache._helpers] == ["cpu"]
+    assert [helper.device for helper in cache._helpers] == ["cpu"]
     assert not one.freed
 
 

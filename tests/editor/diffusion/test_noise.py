@@ -30,7 +30,7 @@ def test_torchs_own_generator_is_neither_used_nor_moved() -> None:
 
 def test_each_purpose_has_its_own_stream() -> None:
     noise = Noise([7])
-    drawn = [noise.like(GRID, each) for each in PURPOSES]
+    drawn = [noise.like(GRID, purpose) for purpose in PURPOSES]
     for a, first in enumerate(drawn):
         for second in drawn[a + 1 :]:
             both = torch.stack([first.flatten(), second.flatten()])
@@ -73,7 +73,7 @@ def test_numbers_do_not_depend_on_device_or_precision() -> None:
     assert half.dtype == torch.float16
     assert torch.equal(half, Noise([7]).like(GRID).half())
     assert Noise([7]).like(GRID.to("meta")).device.type == "meta"
-    assert all(each.device.type == "cpu" for each in Noise([7]).generators("sampler"))
+    assert all(generator.device.type == "cpu" for generator in Noise([7]).generators("sampler"))
 
 
 def test_the_largest_seed_and_the_one_after_it_work() -> None:

@@ -101,7 +101,7 @@ def test_the_reference_look_is_the_distance_of_the_specification(folder: Path, r
     (before, *cosines), scale = plain(folder, seen, WORDS)
     found = ranker.match(pictures, noise(9), region, WORDS, "reference")
     assert [each.similarity for each in found] == pytest.approx(cosines, abs=1e-5)
-    assert [each.gain for each in found] == pytest.approx([scale * (each - before) for each in cosines], abs=1e-3)
+    assert [each.gain for each in found] == pytest.approx([scale * (cosine - before) for cosine in cosines], abs=1e-3)
     assert len({round(each.similarity, 4) for each in found}) == 3
 
 
@@ -159,10 +159,10 @@ def test_soft_regions_count_from_half_on_and_faint_ones_in_full() -> None:
 
 def test_candidates_are_judged_one_by_one_and_left_alone(ranker: ClipScorer) -> None:
     pictures = [noise(seed) for seed in range(20)]
-    copies = [np.copy(each) for each in pictures]
+    copies = [np.copy(picture) for picture in pictures]
     state = torch.get_rng_state()
     together = ranker.match(pictures, noise(99), box(), WORDS, "crop")
-    apart = [ranker.match([each], noise(99), box(), WORDS, "crop")[0] for each in pictures]
+    apart = [ranker.match([picture], noise(99), box(), WORDS, "crop")[0] for picture in pictures]
     assert [each.similarity for each in together] == pytest.approx([each.similarity for each in apart], abs=1e-5)
     assert all(np.array_equal(*pair) for pair in zip(pictures, copies, strict=True))
     assert torch.equal(torch.get_rng_state(), state)
@@ -216,8 +216,8 @@ def test_a_damaged_folder_is_told_as_such(folder: Path, tmp_path: Path, file: st
     info = inspect_ranker(folder)
     broken = tmp_path / "broken"
     broken.mkdir()
-    for each in folder.iterdir():
-        (broken / each.name).write_bytes(each.read_bytes())
+    for path in folder.iterdir():
+        (broken / path.name).write_bytes(path.read_bytes())
     (broken / file).write_bytes(b"\0\1\2")
     with pytest.raises(ModelUnavailable, match="cannot be loaded"):
         ClipScorer.load(replace(info, path=broken), "cpu")
@@ -299,7 +299,7 @@ def candidates(model: str, **more: object) -> CandidatesRequest:
 
 
 def scores(reports: list[Report]) -> dict[int, Match]:
-    return {each.seed: each.match for each in reports if isinstance(each, Scored)}
+    return {report.seed: report.match for report in reports if isinstance(report, Scored)}
 
 
 @pytest.fixture
@@ -316,16 +316,16 @@ def engine(*folders: Path, ranker: Path | None = None) -> Engine:
 
 def test_candidates_are_scored_after_they_are_shown(painter: Path, folder: Path) -> None:
     reports = list(engine(painter.parent, ranker=folder).run(candidates(str(painter))))
-    kinds = [type(each) for each in reports if isinstance(each, ResultReady | Scored)]
+    kinds = [type(report) for report in reports if isinstance(report, ResultReady | Scored)]
     assert kinds == [ResultReady] * CANDIDATES + [Scored] * CANDIDATES
-    found = {each.result.recipe.seed: each.result for each in reports if isinstance(each, ResultReady)}
+    found = {report.result.recipe.seed: report.result for report in reports if isinstance(report, ResultReady)}
     asked = request(str(painter))
     expected = ClipScorer.load(inspect_ranker(folder), "cpu").match(
         [pasted(asked, each) for each in found.values()], asked.image, asked.strength, WORDS, "crop"
     )
     assert scores(reports) == dict(zip(found, expected, strict=True))
     assert list(found) == [5, 6, 7]
-    fractions = [each.fraction for each in reports if isinstance(each, Progress)]
+    fractions = [report.fraction for report in reports if isinstance(report, Progress)]
     assert fractions == sorted(fractions)
 
 
@@ -350,7 +350,7 @@ def test_without_a_ranking_model_all_goes_on_unranked(painter: Path, caplog: pyt
     caplog.set_level(logging.INFO)
     reports = list(engine(painter.parent).run(candidates(str(painter))))
     assert scores(reports) == {}
-    assert [each.result.recipe.seed for each in reports if isinstance(each, ResultReady)] == [5, 6, 7]
+    assert [report.result.recipe.seed for report in reports if isinstance(report, ResultReady)] == [5, 6, 7]
     assert caplog.text.count("stay unranked") == 1
 
 
@@ -359,13 +359,13 @@ def test_with_a_damaged_one_all_goes_on_unranked(
 ) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
-    for each in folder.iterdir():
-        (broken / each.name).write_bytes(each.read_bytes())
+    for path in folder.iterdir():
+        (broken / path.name).write_bytes(path.read_bytes())
     (broken / "tokenizer.json").write_bytes(b"{}")
     reports = list(engine(painter.parent, ranker=broken).run(candidates(str(painter))))
     assert scores(reports) == {}
-    assert len([each for each in reports if isinstance(each, ResultReady)]) == CANDIDATES
-    assert [(each.levelname, "stay unranked" in each.message) for each in caplog.records] == [("WARNING", True)]
+    assert len([report for report in reports if isinstance(report, ResultReady)]) == CANDIDATES
+    assert [(record.levelname, "stay unranked" in record.message) for record in caplog.records] == [("WARNING", True)]
 
 
 def test_cancelling_and_finishing_early_while_it_ranks(painter: Path, folder: Path) -> None:
@@ -373,9 +373,9 @@ def test_cancelling_and_finishing_early_while_it_ranks(painter: Path, folder: Pa
     for close in (True, False):
         for stop in ("Comparing with the words", "score"):
             reports = running.run(candidates(str(painter)))
-            for each in reports:
-                if (isinstance(each, Scored) and stop == "score") or (
-                    isinstance(each, Progress) and each.doing == stop
+            for report in reports:
+                if (isinstance(report, Scored) and stop == "score") or (
+                    isinstance(report, Progress) and report.doing == stop
                 ):
                     break
             if close:

@@ -86,10 +86,10 @@ def test_embeddings_are_those_of_the_stock_pipeline(sd: tuple[StableDiffusion, A
     with torch.no_grad():
         stock = parts.encode_prompt(prompt, "cpu", 1, True, negative_prompt="wood")
     ours = outcome_of(backend.embed(prompt, "wood", CANVAS))
-    for each, expected in zip(ours, stock, strict=True):
-        assert each.hidden is not None
-        assert torch.equal(each.hidden, expected)
-        assert not each.added
+    for our, expected in zip(ours, stock, strict=True):
+        assert our.hidden is not None
+        assert torch.equal(our.hidden, expected)
+        assert not our.added
 
 
 def test_a_long_prompt_is_read_in_several_parts_and_nothing_is_cut_off(sd_folder: Path) -> None:
@@ -155,7 +155,7 @@ def test_invariant_21_without_guidance_the_network_sees_each_picture_once(sd_fol
     for scale, batch in ((1.0, 3), (0.0, 3), (7.0, 6)):
         with torch.no_grad(), seen(parts.unet) as calls:
             guided(backend, classifier_free(positive, negative, scale))(latents, at(500))
-        assert [len(each["sample"]) for each in calls] == [batch]
+        assert [len(call["sample"]) for call in calls] == [batch]
         hidden = calls[0]["hidden"]
         assert positive.hidden is not None
         assert negative.hidden is not None
@@ -178,7 +178,7 @@ def test_invariant_25_the_hold_rule_is_the_same_for_noise_and_v_prediction(sd_fo
         blend = LatentBlend(source, noise, until + schedule.first)
         with seen(parts.unet) as calls:
             results.append(run(backend, guidance, schedule.noised(source, noise, schedule.first), blend, schedule))
-        inputs.append([each["sample"][:1] for each in calls])
+        inputs.append([call["sample"][:1] for call in calls])
         levels.append([step.noised(source, noise) for step in schedule.steps])
     for i, (one, other) in enumerate(zip(*inputs, strict=True)):
         held = (until > i).expand_as(one)

@@ -57,9 +57,9 @@ def test_embeddings_are_those_of_the_stock_pipeline(sdxl: Loaded, prompt: str, n
         stock = parts.encode_prompt(prompt, device="cpu", negative_prompt=negative or None)
     positive, other = outcome_of(backend.embed(prompt, negative, CANVAS))
     ours = (positive.hidden, other.hidden, positive.added["text_embeds"], other.added["text_embeds"])
-    for each, expected in zip(ours, stock, strict=True):
-        assert each is not None
-        assert torch.equal(each, expected)
+    for our, expected in zip(ours, stock, strict=True):
+        assert our is not None
+        assert torch.equal(our, expected)
 
 
 def test_an_empty_negative_prompt_is_zeros_for_the_base_and_words_for_the_refiner(
@@ -137,7 +137,7 @@ def test_invariant_21_every_condition_has_the_negative_half_first(sdxl: Loaded) 
     for scale, batch in ((1.0, 2), (6.0, 4)):
         with torch.no_grad(), seen(parts.unet) as calls:
             guided(backend, classifier_free(positive, negative, scale))(latents, at(500.0))
-        assert [len(each["sample"]) for each in calls] == [batch]
+        assert [len(call["sample"]) for call in calls] == [batch]
         for name in ("text_embeds", "time_ids"):
             given = calls[0]["added"][name]
             assert torch.equal(given[-2:], positive.added[name].repeat(2, 1))

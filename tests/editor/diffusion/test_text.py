@@ -95,11 +95,11 @@ def test_the_vector_of_a_word_in_its_place_changes_nothing(name: str, request: p
     backend, parts = request.getfixturevalue(name)
     encoders = [getattr(parts, each) for each in ("text_encoder", "text_encoder_2") if hasattr(parts, each)]
     tokens = backend.tokenise("boat")
-    vectors = [_table(encoder)[each.ids[0, 1]][None] for encoder, each in zip(encoders, tokens, strict=True)]
+    vectors = [_table(encoder)[token.ids[0, 1]][None] for encoder, token in zip(encoders, tokens, strict=True)]
     with torch.no_grad():
         plain = backend.encode_text(("a red boat, wood", "sky"), CANVAS)
         swapped = backend.encode_text(("a red <new>, wood", "sky"), CANVAS, {"<new>": vectors})
-        other = backend.encode_text(("a red <new>, wood", "sky"), CANVAS, {"<new>": [each + 1 for each in vectors]})
+        other = backend.encode_text(("a red <new>, wood", "sky"), CANVAS, {"<new>": [vector + 1 for vector in vectors]})
     assert torch.equal(_hidden(plain), _hidden(swapped))
     for key, value in plain.added.items():
         assert torch.equal(value, swapped.added[key])

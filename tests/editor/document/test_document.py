@@ -49,8 +49,8 @@ def test_an_opened_picture_has_one_layer_and_empty_maps(document: Document) -> N
 def test_each_map_is_its_own(document: Document, name: MapName) -> None:
     other = Tiles.filled(SIZE.shape, 1, np.float32)
     after = document.with_map(name, other)
-    for each in MAPS:
-        assert after.map(each) is (other if each == name else document.map(each))
+    for map_ in MAPS:
+        assert after.map(map_) is (other if map_ == name else document.map(map_))
     assert after.layers is document.layers
     assert document.map(name).blank
 

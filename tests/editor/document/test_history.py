@@ -170,7 +170,7 @@ def test_a_step_costs_what_it_changed_not_what_there_is() -> None:
         document = painted(history.document, i % 30, i / 120)
         counted = Profile(builtins=False)
         counted.runcall(history.commit, "Paint", document)
-        calls.append(sum(each.callcount for each in counted.getstats()))
+        calls.append(sum(getstat.callcount for getstat in counted.getstats()))
     assert max(calls[-20:]) <= max(calls[1:20])
 
 

@@ -92,7 +92,7 @@ class Ids(RuleBasedStateMachine):
     @rule(data=st.data())
     def remove(self, data: st.DataObject) -> None:
         document = self.history.document
-        ids = [each.id for each in document.things if each is not document.layers[0]]
+        ids = [thing.id for thing in document.things if thing is not document.layers[0]]
         if not ids:
             return
         id = data.draw(st.sampled_from(ids))
@@ -120,7 +120,7 @@ class Ids(RuleBasedStateMachine):
         assert self.history.document.item(subject.id) is None
         assert made.visible
         assert after.layers[-1] is made
-        assert [each.visible for each in after.layers[:-1]] == [each.visible for each in before.layers]
+        assert [layer.visible for layer in after.layers[:-1]] == [layer.visible for layer in before.layers]
         assert (flatten(after, Rect(4, 4, 9, 9)) == GREEN).all()
 
     @rule()
@@ -141,7 +141,7 @@ class Ids(RuleBasedStateMachine):
         with TemporaryDirectory() as folder:
             save_project(Path(folder) / "one.palimpsest", self.history.document)
             opened = load_project(Path(folder) / "one.palimpsest")
-        kept = {each.id for each in opened.things}
+        kept = {thing.id for thing in opened.things}
         named = {subject.id for layer in opened.layers if layer.recipe for subject in layer.recipe.subjects}
         self.history, self.results = History(opened), []
         self.meaning = {id: meaning for id, meaning in self.meaning.items() if id in kept | named}
@@ -199,4 +199,4 @@ def test_documents_from_before_ids_were_for_ever_hide_nothing_either() -> None:
     older = picture().adding_layer(Layer.empty(0, "Took its id", SIZE))
     assert older.layers[-1].id == asked.items[0].id
     _, after = apply_result(older, result, asked)
-    assert [each.visible for each in after.layers] == [True, True, True]
+    assert [layer.visible for layer in after.layers] == [True, True, True]

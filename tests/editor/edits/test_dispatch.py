@@ -122,7 +122,7 @@ class TestRequest:
             request = make_request(document, draft)
             where = shield.within(request.frame.rect)
             assert not request.strength[where.slices].any()
-            assert not any(each.hole[where.slices].any() for each in request.items)
+            assert not any(entry.hole[where.slices].any() for entry in request.items)
             assert not any((each.alpha * each.strength)[where.slices].any() for each in request.exemplars)
 
     def test_the_frame_holds_the_change_and_its_surroundings_and_the_picture_is_what_is_seen(self) -> None:
@@ -201,7 +201,7 @@ class TestTransparent:
         for draft in (Draft(QuickFillSettings(), seed=1), Draft(QuickFillSettings(), seed=1, item=item.id)):
             request = make_request(document, draft)
             assert Rect.of_mask(request.strength).right + request.frame.rect.left == 30
-            assert not any(each.hole[:, 30 - request.frame.rect.left :].any() for each in request.items)
+            assert not any(entry.hole[:, 30 - request.frame.rect.left :].any() for entry in request.items)
             _, after = apply_result(document, answer(request), document)
             assert not flatten(after)[:, 30:].any()
 

@@ -34,7 +34,7 @@ def test_an_item_that_was_repainted_by_words_is_called_by_them(settings: PixelsS
     document, item = with_item(picture(), AREA)
     draft = Draft(settings, item=item.id, prompt="a  sleeping\ndog", model=MODEL, seed=1)
     found = after(document, draft)
-    assert [each.name for each in found.items] == ["a sleeping dog"]
+    assert [entry.name for entry in found.items] == ["a sleeping dog"]
     assert found.items[0].mask is item.mask
     assert found.layers[-1].name == "Repaint “cat” as “a sleeping dog”"
     assert after(document, replace(draft, prompt=" ")).items == document.items, "nobody knows what it became"
@@ -45,7 +45,7 @@ def test_what_is_repainted_again_is_called_anew_with_its_layer() -> None:
     found = after(document, Draft(PixelsSettings(), item=item.id, prompt="a dog", model=MODEL, seed=1))
     reopened = reopen(found, found.layers[-1].id)
     again = after(reopened.document, replace(reopened.draft, model=MODEL, prompt="a fox"))
-    assert [each.name for each in again.items] == ["a fox"]
+    assert [entry.name for entry in again.items] == ["a fox"]
     assert [layer.name for layer in again.layers][-1] == "Repaint “a dog” as “a fox”"
 
 
@@ -79,4 +79,4 @@ def test_an_item_that_was_changed_or_moved_meanwhile_is_left_alone() -> None:
         replace(item, placement=Placement(200, 100)),
     ):
         now = asked.with_item(other)
-        assert [each.id for each in apply_result(now, result, asked)[1].items] == [item.id]
+        assert [entry.id for entry in apply_result(now, result, asked)[1].items] == [item.id]

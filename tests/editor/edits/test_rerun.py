@@ -47,7 +47,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple) and type(value) is tuple:
         return [plain(each) for each in value]
     if dataclasses.is_dataclass(value):
-        return [(each.name, plain(getattr(value, each.name))) for each in dataclasses.fields(value)]
+        return [(field.name, plain(getattr(value, field.name))) for field in dataclasses.fields(value)]
     return value
 
 
@@ -160,12 +160,12 @@ def test_what_is_above_is_hidden_and_what_took_part_is_back() -> None:
     asked = painted(two_exemplars(picture()), Rect(20, 20, 90, 60), 0.4)
     _, document = apply_result(asked, answer(make_request(asked, draft())), asked)
     assert not document.strength.any()
-    assert [each.visible for each in document.exemplars] == [False, False]
+    assert [exemplar.visible for exemplar in document.exemplars] == [False, False]
     made = document.layers[-1]
     assert made.painted is asked.strength
     reopened = reopen(covered_up(document), made.id)
-    assert [each.visible for each in reopened.document.layers] == [True, False, False]
-    assert [each.visible for each in reopened.document.exemplars] == [True, True, False]
+    assert [layer.visible for layer in reopened.document.layers] == [True, False, False]
+    assert [exemplar.visible for exemplar in reopened.document.exemplars] == [True, True, False]
     assert reopened.document.strength is asked.strength
     assert (reopened.model, reopened.draft.seed, reopened.draft.model) == (MODEL.key, 5, None)
 
@@ -234,7 +234,7 @@ def test_a_hidden_item_is_shown_for_its_edit_and_hidden_again(tmp_path: Path) ->
     _, document = apply_result(asked, answer(first), asked)
     document = document.with_item(replace(document.items[0], visible=False))
     opened = reopen(document, document.layers[-1].id).document
-    assert [each.visible for each in opened.items] == [True]
+    assert [entry.visible for entry in opened.items] == [True]
     save_project(tmp_path / "middle.palimpsest", opened)
     for each in (opened, load_project(tmp_path / "middle.palimpsest")):
         assert [item.visible for item in restored(each).items] == [False]
@@ -278,8 +278,8 @@ class TestOutOfIt:
         document, layer = self.made()
         back = restored(reopen(document, layer.id).document)
         assert back.rerun is None
-        assert [(each.id, each.visible) for each in back.layers] == [
-            (each.id, each.visible) for each in document.layers
+        assert [(sheet.id, sheet.visible) for sheet in back.layers] == [
+            (sheet.id, sheet.visible) for sheet in document.layers
         ]
         assert plain(back.exemplars) == plain(document.exemplars)
         assert (back.strength, back.selection) == (document.strength, document.selection)
@@ -292,7 +292,7 @@ class TestOutOfIt:
         changed = opened.with_exemplar(moved).adding_layer(Layer.empty(0, "New", document.size))
         changed = changed.with_layer(replace(changed.layers[0], opacity=0.5)).without_layer(document.layers[-1].id)
         back = restored(changed)
-        assert [(each.name, each.visible) for each in back.layers][-1] == ("New", True)
+        assert [(sheet.name, sheet.visible) for sheet in back.layers][-1] == ("New", True)
         assert back.layers[0].opacity == 0.5
         assert back.exemplars[0].placement == Placement(10, 10)
         assert not back.exemplars[0].visible
@@ -303,13 +303,15 @@ class TestOutOfIt:
         label, after = self.run(opened, opened)
         assert label == f"Run again: {layer.name}"
         assert after.rerun is None
-        assert [each.id for each in after.layers] == [each.id for each in document.layers]
-        assert [each.visible for each in after.layers] == [True, True, True]
+        assert [sheet.id for sheet in after.layers] == [sheet.id for sheet in document.layers]
+        assert [sheet.visible for sheet in after.layers] == [True, True, True]
         assert after.layers[-1].pixels is document.layers[-1].pixels
         new = after.layer(layer.id)
         assert new is not None
         assert (new.name, new.painted) == (layer.name, layer.painted)
-        assert [each.visible for each in after.exemplars] == [each.visible for each in document.exemplars]
+        assert [exemplar.visible for exemplar in after.exemplars] == [
+            exemplar.visible for exemplar in document.exemplars
+        ]
         assert (after.strength, after.selection) == (document.strength, document.selection)
 
     def test_it_keeps_its_look_and_a_name_that_somebody_gave_it(self) -> None:
@@ -357,9 +359,9 @@ class TestOutOfIt:
     def test_an_exemplar_that_joined_is_put_away_with_the_others(self) -> None:
         document, layer = self.made()
         opened = reopen(document, layer.id).document
-        asked = replace(opened, exemplars=tuple(replace(each, visible=True) for each in opened.exemplars))
+        asked = replace(opened, exemplars=tuple(replace(exemplar, visible=True) for exemplar in opened.exemplars))
         _, after = self.run(asked, asked)
-        assert [each.visible for each in after.exemplars] == [False, False, False]
+        assert [exemplar.visible for exemplar in after.exemplars] == [False, False, False]
 
     def test_reopened_twice_only_the_last_counts(self) -> None:
         document, layer = self.made()
@@ -382,7 +384,7 @@ class TestOutOfIt:
         painted_since = painted(document, Rect(200, 100, 210, 110))
         label, after = self.run(painted_since, opened)
         assert label == f"Run again: {layer.name}"
-        assert [each.id for each in after.layers] == [each.id for each in document.layers]
+        assert [sheet.id for sheet in after.layers] == [sheet.id for sheet in document.layers]
         assert after.strength.read()[105, 205] == 1
 
     def test_a_project_saved_in_the_middle_goes_on(self, tmp_path: Path) -> None:
@@ -395,10 +397,12 @@ class TestOutOfIt:
         _, after = self.run(loaded, loaded)
         _, expected = self.run(opened.document, opened.document)
         assert after.rerun is None
-        assert [(each.id, each.visible) for each in after.layers] == [
-            (each.id, each.visible) for each in expected.layers
+        assert [(sheet.id, sheet.visible) for sheet in after.layers] == [
+            (sheet.id, sheet.visible) for sheet in expected.layers
         ]
-        assert [each.visible for each in after.exemplars] == [each.visible for each in expected.exemplars]
+        assert [exemplar.visible for exemplar in after.exemplars] == [
+            exemplar.visible for exemplar in expected.exemplars
+        ]
         assert np.array_equal(flatten(after), flatten(expected))
         assert after.strength.same_as(expected.strength)
         assert after.selection.same_as(expected.selection)

@@ -72,7 +72,7 @@ def png_header(width: int, height: int) -> bytes:
     body = b"IDAT" + zlib.compress(b"")
     chunks = (head, body, b"IEND")
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(each) - 4) + each + struct.pack(">I", zlib.crc32(each)) for each in chunks
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks
     )
 
 
@@ -287,7 +287,7 @@ def test_places_that_cannot_be_written(
         save(locked)
     assert_clear(caught.value)
     assert locked.read_bytes() == b"what was there"
-    assert [each.name for each in tmp_path.iterdir()] == [name]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize(("save", "name"), SAVES)

@@ -150,7 +150,7 @@ class TestLeftovers:
         assert parts(tmp_path) == [left], "it may be a moment old and not locked yet"
         age(left)
         save(tmp_path)
-        assert [each.name for each in tmp_path.iterdir()] == ["other.palimpsest"]
+        assert [path.name for path in tmp_path.iterdir()] == ["other.palimpsest"]
 
     def test_a_save_that_goes_on_is_left_alone_however_long_it_takes(
         self, tmp_path: Path, writer: subprocess.Popen[str]
@@ -169,7 +169,7 @@ class TestLeftovers:
             file.write(b"one")
             age(parts(tmp_path)[0])
             save(tmp_path, "two")
-        assert sorted(each.name for each in tmp_path.iterdir()) == ["one", "two"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
 
     @LINUX
     def test_only_our_own_ordinary_files_are_removed(self, tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_invariant_27_without_surroundings_there_is_nothing_to_learn(models: Mod
 def test_invariant_28_latents_move_and_no_decoder_does(models: Models, name: str) -> None:
     scene = Scene.of(models(name))
     own = scene.model.backend.own_decoder()
-    weights = [each.clone() for each in own.weights]
+    weights = [weight.clone() for weight in own.weights]
     before = scene.latents.clone()
     with untouched(scene.model):
         done = drive(refined(own, scene.latents, scene.source, scene.region, "latents"))

@@ -111,7 +111,7 @@ def test_invariant_30_any_size_and_shape(models: Models, name: str, size: tuple[
     shown(asked, result)
     previews = [each for each in seen if isinstance(each, Preview)]
     assert previews
-    assert all(each.rect == frame.rect for each in previews)
+    assert all(preview.rect == frame.rect for preview in previews)
 
 
 @given(
@@ -191,7 +191,7 @@ def test_everything_may_change(models: Models) -> None:
 def test_few_steps_without_guidance(models: Models, name: str, sampler: Sampler, steps: int) -> None:
     asked = wish(_soft_disc(), settings(thin="auto"), steps=steps, sampler=sampler, guidance_scale=1.0)
     result, found, recorded = run(asked, models(name))
-    assert [len(each) for each in recorded.inputs] == [1] * steps
+    assert [len(input_) for input_ in recorded.inputs] == [1] * steps
     assert torch.isfinite(found).all()
     assert (shown(asked, result) != asked.image).any()
 
@@ -241,10 +241,10 @@ def test_results_come_one_after_the_other_as_they_are_decoded(models: Models, na
     assert [each.recipe.seed for each in found_of(seen)] == [11, 4, 7]
     assert tuple(found_of(seen)) == results
     steps = [each for each in seen if isinstance(each, Progress)]
-    fractions = [each.fraction for each in steps]
+    fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
     assert 0 <= fractions[0] <= fractions[-1] <= 1
-    assert len({each.doing for each in steps if each.doing.startswith("Step ")}) == 3
+    assert len({step.doing for step in steps if step.doing.startswith("Step ")}) == 3
 
 
 def test_who_asks_for_one_hears_of_no_several(models: Models) -> None:
@@ -269,10 +269,10 @@ def test_finishing_early_at_any_moment_brings_all_results(models: Models) -> Non
         except FinishEarly:
             nothing += 1
             continue
-        assert [each.recipe.seed for each in results] == list(seeds)
+        assert [result.recipe.seed for result in results] == list(seeds)
         assert found_of(seen) == list(results)
-        for each in results:
-            shown(asked, each)
+        for result in results:
+            shown(asked, result)
         report = whole[at]
         if isinstance(report, Progress) and report.doing == "Step 2 of 4":
             latents = final(results[0])
@@ -291,7 +291,7 @@ def test_invariant_31_cancelled_at_any_moment_the_model_is_as_before(models: Mod
     pipeline = model.backend._pipeline  # type: ignore[attr-defined]
     parts = [pipeline.unet, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2]
     before = [tensor.clone() for part in parts for tensor in part.state_dict().values()]
-    settled = [(part.training, [each.requires_grad for each in part.parameters()]) for part in parts]
+    settled = [(part.training, [parameter.requires_grad for parameter in part.parameters()]) for part in parts]
     asked = wish(None, settings(rule=rule), steps=10, guidance_scale=1.0)
     whole: list[Report] = []
     full = candidates(asked, (11, 4), model, whole)
@@ -306,7 +306,7 @@ def test_invariant_31_cancelled_at_any_moment_the_model_is_as_before(models: Mod
         assert torch.is_grad_enabled()
     after = [tensor for part in parts for tensor in part.state_dict().values()]
     assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
-    assert settled == [(part.training, [each.requires_grad for each in part.parameters()]) for part in parts]
+    assert settled == [(part.training, [parameter.requires_grad for parameter in part.parameters()]) for part in parts]
     again = candidates(asked, (11, 4), model)
     for first, second in zip(full, again, strict=True):
         assert first.pixels.tobytes() == second.pixels.tobytes()

@@ -168,7 +168,7 @@ def test_invariant_05_a_model_that_knows_what_it_wants_gets_it_inside_only(
     model = models("sdxl")
     target = torch.randn(1, 4, *CELLS, generator=torch.Generator().manual_seed(3))
     backend = Wishful(model.backend, target)
-    found = [final(each) for each in candidates(asked, (11, 4, 2), Model(model.folder, backend))]
+    found = [final(candidate) for candidate in candidates(asked, (11, 4, 2), Model(model.folder, backend))]
     for each in found:
         assert (each - target)[INSIDE].abs().max() < 1e-6
         assert torch.equal(each[~INSIDE], encoded(asked, model)[~INSIDE])
@@ -262,7 +262,7 @@ def test_invariant_11_without_guidance_one_pass(models: Models, name: str, guida
     results = candidates(
         wish(steps=3, sampler="ddim", guidance_scale=guidance), (1, 2), Model(models(name).folder, recorded)
     )
-    assert [len(each) for each in recorded.inputs] == [2] * 3
+    assert [len(input_) for input_ in recorded.inputs] == [2] * 3
     assert len(results) == 2
 
 
@@ -301,7 +301,7 @@ def test_invariant_19_candidates_do_not_know_of_one_another(
     chunks = [(seeds,), (seeds[:2], seeds[2:]), *([tuple((each,) for each in seeds)]), (seeds[::-1],)]
     found: list[dict[int, tuple[torch.Tensor, EditResult]]] = []
     for chunk in chunks:
-        results = [each for part in chunk for each in candidates(asked, part, models(name))]
+        results = [candidate for part in chunk for candidate in candidates(asked, part, models(name))]
         found.append({each.recipe.seed: (final(each), each) for each in results})
     for seed in seeds:
         latents, result = found[2][seed]

@@ -256,7 +256,7 @@ def test_the_first_script_draws_its_background_once_for_all_candidates(models: M
     """So what lies outside the region is the same in all of them before the last step, and they differ in it all the same."""
     request = wish(None, settings(rule="ref_ldm"), steps=10)
     assert request.seed == 11
-    several = [final(each) for each in candidates(request, (11, 4), models("sd"))]
+    several = [final(candidate) for candidate in candidates(request, (11, 4), models("sd"))]
     alone = run(request, models("sd"))[1]
     assert (several[0] - alone).abs().max() < 1e-4
     seen = run(replace(request, guidance_scale=1.0), models("sd"))[2].inputs

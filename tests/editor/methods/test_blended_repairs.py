@@ -88,9 +88,9 @@ def test_what_was_learned_is_not_learned_again(models: Models, how: Repair, tmp_
     assert len(seen[0]) > 75
     assert len(seen[1]) < 5
     assert len(seen[2]) < 5
-    for each in results[1:]:
-        assert (each.pixels == results[0].pixels).all()
-        assert each.seam == results[0].seam
+    for result in results[1:]:
+        assert (result.pixels == results[0].pixels).all()
+        assert result.seam == results[0].seam
 
 
 @pytest.mark.parametrize("how", LEARNS)
@@ -148,8 +148,8 @@ def test_what_was_learned_counts_for_the_same_picture_region_latents_and_model_o
         RepairRequest(scene.request, latents, "decoder"),
         scene.asked("latents"),
     ]
-    for number, each in enumerate(others):
-        drive(repair(each, scene.model.backend, fits))
+    for number, other in enumerate(others):
+        drive(repair(other, scene.model.backend, fits))
         assert len(learned) == number + 2
     drive(repair(scene.asked("decoder"), models("sd_v").backend, fits))
     assert len(learned) == len(others) + 2 - same_weights(models("sd"), models("sd_v"))

@@ -108,7 +108,7 @@ def test_invariant_17_in_passes_too(models: Models) -> None:
 def test_invariant_21_the_network_is_called_once_a_step(models: Models, name: str, guidance: float, wide: int) -> None:
     recorded = Recorded(models(name).backend)
     drive(edit_batch(ask(guidance_scale=guidance, steps=2, sampler="ddim"), (1, 2), recorded))
-    assert [len(each) for each in recorded.inputs] == [2 * wide] * 2
+    assert [len(input_) for input_ in recorded.inputs] == [2 * wide] * 2
     positive, negative = outcome_of(models(name).backend.embed("red boat", "wood", SIDE, seed=1))
     for told in recorded.told:
         for part, expected in ((slice(0, 1), negative if wide == 2 else positive), (slice(-2, -1), positive)):
@@ -138,7 +138,7 @@ def test_invariant_23_kandinsky_keeps_the_orientation(models: Models) -> None:
     strength[56:, 184:] = 0.5
     result, latents, recorded = run(ask(strength, image=wide), models("kandinsky"))
     assert latents.shape == (1, 4, 8, 24)
-    assert {each.shape[-2:] for each in recorded.inputs} == {(8, 24)}
+    assert {input_.shape[-2:] for input_ in recorded.inputs} == {(8, 24)}
     source = models("kandinsky").backend.encode((wide / np.float32(255)).astype(np.float32))
     assert torch.equal(latents[..., :20], source[..., :20])
     assert result.rect == Rect(184, 56, 192, 64)
@@ -153,8 +153,8 @@ def test_reports_come_with_every_step_and_end_at_all(models: Models) -> None:
         assert fractions[0] == 0
         assert 0.9 <= fractions[-1] <= 1
         words = [each.doing for each in seen if isinstance(each, Progress)]
-        assert sum(each.startswith("Step") for each in words) == (6 if passes == 1 else 8)
-        assert any("reference picture 2 of 2" in each for each in words) == (passes == 2)
+        assert sum(word.startswith("Step") for word in words) == (6 if passes == 1 else 8)
+        assert any("reference picture 2 of 2" in word for word in words) == (passes == 2)
 
 
 def test_a_prior_s_steps_are_reported_before_the_samplers(models: Models) -> None:
@@ -175,9 +175,9 @@ def test_invariant_20_previews_show_what_will_be_delivered(models: Models) -> No
     drive(edit(request, models("sdxl").backend), seen=seen)
     previews = [each for each in seen if isinstance(each, Preview)]
     assert previews
-    for each in previews:
-        assert each.rect == frame.rect
-        assert (each.pixels[..., 3] == np.rint(paste_alpha(request.strength, 12) * 255)).all()
+    for preview in previews:
+        assert preview.rect == frame.rect
+        assert (preview.pixels[..., 3] == np.rint(paste_alpha(request.strength, 12) * 255)).all()
 
 
 def test_previews_of_a_later_pass_show_the_earlier_ones_too(models: Models) -> None:
@@ -242,17 +242,17 @@ def test_finishing_early_among_passes_keeps_what_there_is(models: Models) -> Non
 def _condition(model: Model) -> list[Any]:
     """All of a loaded model that an edit could leave changed."""
     parts: list[Any] = []
-    pipelines: list[Any] = [each for each in vars(model.backend).values() if hasattr(each, "components")]
+    pipelines: list[Any] = [var for var in vars(model.backend).values() if hasattr(var, "components")]
     for pipeline in pipelines:
         parts.append(dict(pipeline.scheduler.config))
         parts.append([getattr(pipeline.scheduler, key, None) for key in ("_step_index", "_begin_index", "counter")])
         for name, network in sorted(pipeline.components.items()):
             if isinstance(network, torch.nn.Module):
-                parts.append((name, network.training, [each.requires_grad for each in network.parameters()]))
+                parts.append((name, network.training, [parameter.requires_grad for parameter in network.parameters()]))
                 parts.extend(each.clone() for each in network.state_dict().values())
                 parts.append(len(network._forward_hooks) + len(network._forward_pre_hooks))
                 processors: dict[str, Any] = getattr(network, "attn_processors", {})
-                parts.append({key: id(each) for key, each in processors.items()})
+                parts.append({key: id(processor) for key, processor in processors.items()})
     return parts
 
 

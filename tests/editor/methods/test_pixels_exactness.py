@@ -159,7 +159,7 @@ def test_invariant_18_any_size_comes_back_in_its_own_size(
     _shown(request, result)
     previews = [each for each in seen if isinstance(each, Preview)]
     assert previews
-    assert all(each.rect == frame.rect for each in previews)
+    assert all(preview.rect == frame.rect for preview in previews)
 
 
 def test_invariant_26_a_strength_that_runs_no_step_returns_the_original(models: Models) -> None:

@@ -184,7 +184,7 @@ class TestThin:
     ) -> None:
         settings = BlendedSettings(thin=setting, widen=widen)
         regions = (column(19, 3), column(8, 40))
-        assert tuple(widening(settings, each, working(64, 48)) for each in regions) == expected
+        assert tuple(widening(settings, region, working(64, 48)) for region in regions) == expected
 
 
 class TestStages:

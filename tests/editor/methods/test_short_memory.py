@@ -43,7 +43,7 @@ def asked(folder: Path, **told: Any) -> CandidatesRequest:
 
 
 def found(reports: list[Report]) -> list[EditResult]:
-    return [each.result for each in reports if isinstance(each, ResultReady)]
+    return [report.result for report in reports if isinstance(report, ResultReady)]
 
 
 def short(monkeypatch: pytest.MonkeyPatch, name: str, most: int) -> list[int]:
@@ -68,7 +68,7 @@ def test_too_many_at_once_are_made_fewer_at_a_time(
     given = short(monkeypatch, "predict", most)  # guidance takes two for each
     seen: list[Report] = []
     results = drive(engine.run(asked(folder)), seen=seen)
-    assert tuple(each.recipe.seed for each in results) == SEEDS
+    assert tuple(result.recipe.seed for result in results) == SEEDS
     assert tuple(each.recipe.seed for each in found(seen)) == SEEDS
     assert list(dict.fromkeys(given)) == tried
 
@@ -95,7 +95,7 @@ def test_what_was_found_before_it_ran_out_is_not_made_again(
     monkeypatch.setattr(StableDiffusion, "decode", failing)
     seen: list[Report] = []
     results = drive(engine.run(asked(folder)), seen=seen)
-    assert [each.recipe.seed for each in results] == [each.recipe.seed for each in found(seen)] == list(SEEDS)
+    assert [result.recipe.seed for result in results] == [each.recipe.seed for each in found(seen)] == list(SEEDS)
     assert len(decoded) == 5
 
 

@@ -23,13 +23,13 @@ def test_a_tiny_card_gets_none() -> None:
 
 
 def test_suggestions_are_whole() -> None:
-    assert {each.memory for each in SUGGESTIONS} == set(TIERS)
-    assert len({each.id for each in SUGGESTIONS}) == len(SUGGESTIONS)
-    for each in SUGGESTIONS:
-        assert tidy_id(each.id) == each.id
-        assert each.family in FAMILIES
-        assert each.licence
-        assert each.words.endswith(".")
+    assert {suggestion.memory for suggestion in SUGGESTIONS} == set(TIERS)
+    assert len({suggestion.id for suggestion in SUGGESTIONS}) == len(SUGGESTIONS)
+    for suggestion in SUGGESTIONS:
+        assert tidy_id(suggestion.id) == suggestion.id
+        assert suggestion.family in FAMILIES
+        assert suggestion.licence
+        assert suggestion.words.endswith(".")
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ def test_progress_counts_bytes_in_words(hub: Hub, tmp_path: Path) -> None:
     words = [each.doing for each in seen if each.doing.startswith("Downloading unet")]
     assert words
     assert " of 1.5 MB" in words[0] or " of 2 MB" in words[0]
-    assert any("/s" in each and "about" in each for each in words)
+    assert any("/s" in word and "about" in word for word in words)
     fractions = [each.fraction for each in seen]
     assert fractions == sorted(fractions)
 

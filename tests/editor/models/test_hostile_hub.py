@@ -215,7 +215,7 @@ def test_a_token_is_not_taken_along_elsewhere(server: RawServer) -> None:
         server.answer = always(response(b"", "302 Found", Location=f"{other.url}/api/models/{ID}"))
         plan_download(ID, endpoint=server.url, token="hf_secret")
         assert "hf_secret" in server.requests[0][1]["authorization"]
-        assert not any("hf_secret" in json.dumps(each) for each in other.requests)
+        assert not any("hf_secret" in json.dumps(request) for request in other.requests)
 
 
 # Files
@@ -250,7 +250,7 @@ def test_a_file_without_end_is_cut_at_its_size(server: RawServer, tmp_path: Path
     error = get(server, tmp_path, endless(b"x" * 65536))
     assert isinstance(error, ModelUnavailable)
     assert "damaged" in error.message
-    assert sum(each.stat().st_size for each in tmp_path.rglob("*") if each.is_file()) < 2 * len(BODY)
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 2 * len(BODY)
 
 
 def test_a_longer_and_a_shorter_file_are_not_taken(server: RawServer, tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_a_file_from_elsewhere_comes_without_the_token(server: RawServer, tmp_pa
         answer = always(response(b"", "302 Found", Location=f"{other.url}/cdn"))
         assert get(server, tmp_path, answer, token="hf_secret") == BODY
         assert "hf_secret" in server.requests[0][1]["authorization"]
-        assert not any("hf_secret" in json.dumps(each) for each in other.requests)
+        assert not any("hf_secret" in json.dumps(request) for request in other.requests)
 
 
 def test_nonsense_instead_of_an_answer_is_an_interruption(server: RawServer, tmp_path: Path) -> None:

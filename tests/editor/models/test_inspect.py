@@ -267,7 +267,7 @@ def test_what_a_single_file_predicts(
 ) -> None:
     arrays = folder_of("stable-diffusion")
     if second:
-        arrays = {key: each for key, each in arrays.items() if "cond_stage" not in key} | dict.fromkeys(SECOND, (4,))
+        arrays = {key: array for key, array in arrays.items() if "cond_stage" not in key} | dict.fromkeys(SECOND, (4,))
     file = weights_file(tmp_path / f"{name}.safetensors", arrays, metadata)
     info = inspect(file)
     assert (info.prediction, info.native) == expected

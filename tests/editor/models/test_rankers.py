@@ -91,7 +91,7 @@ def test_they_are_found_in_folders_and_in_the_cache_but_not_inside_painting_mode
 def test_the_persons_choice_goes_first_as_long_as_it_can_be_used(tmp_path: Path) -> None:
     first, other = clip(tmp_path / "shelf" / "a"), clip(tmp_path / "elsewhere" / "b")
     plain, chosen = library(tmp_path / "shelf"), library(tmp_path / "shelf", ranker=other)
-    assert [each.name for each in rankers(chosen)] == ["a", "b"]
+    assert [ranker.name for ranker in rankers(chosen)] == ["a", "b"]
     assert ranker_of(plain, rankers(plain)) == inspect_ranker(first)
     assert ranker_of(chosen, rankers(chosen)) == inspect_ranker(other)
     (other / "model.safetensors").unlink()

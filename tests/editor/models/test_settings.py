@@ -199,7 +199,7 @@ def test_files_of_other_noise_are_refused(tmp_path: Path, keys: tuple[str, ...])
     info = inspect(weights_file(tmp_path / "m.safetensors", arrays))
     assert info.problem == f"“m.safetensors” {EDM}, which Palimpsest cannot make."
     assert "epsilon or v-prediction" in info.advice
-    assert [each.usable for each in Library((tmp_path,)).models()] == [False]  # it is listed, with its reason
+    assert [model.usable for model in Library((tmp_path,)).models()] == [False]  # it is listed, with its reason
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_the_second_version_is_known_by_the_width_of_its_words_too(tmp_path: Pat
     for width, native in ((768, 512), (1024, 768)):
         arrays = folder_of("stable-diffusion") | {words: (8, width)}
         assert inspect(weights_file(tmp_path / f"{width}.safetensors", arrays)).native == native
-    arrays = {key: each for key, each in arrays.items() if "cond_stage" not in key} | dict.fromkeys(SECOND, (4,))
+    arrays = {key: array for key, array in arrays.items() if "cond_stage" not in key} | dict.fromkeys(SECOND, (4,))
     assert inspect(weights_file(tmp_path / "m.safetensors", arrays)).native == 768
 
 

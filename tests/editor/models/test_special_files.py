@@ -87,7 +87,7 @@ def test_beside_models_it_is_passed_over(tmp_path: Path) -> None:
     (models / "nowhere.safetensors").symlink_to(tmp_path / "gone")
     with _socket(models / "s.safetensors"):
         library = Library((models,), cache=tmp_path / "none")
-        assert [each.path for each in library.models()] == [sound]
+        assert [model.path for model in library.models()] == [sound]
         assert rankers(library) == ()
     for name in ("pipe.safetensors", "loop.safetensors", "zero.safetensors"):
         info = inspect(models / name)
@@ -112,7 +112,7 @@ def test_the_cache_of_the_hub_may_hold_anything(tmp_path: Path) -> None:
     assert newest_snapshot(repository) is None
     diffusers_folder(repository / "snapshots" / "one")
     assert newest_snapshot(repository) == repository / "snapshots" / "one"
-    assert [each.source for each in Library((), cache=tmp_path).models()] == ["owner/toy"]
+    assert [model.source for model in Library((), cache=tmp_path).models()] == ["owner/toy"]
 
 
 @pytest.mark.parametrize(

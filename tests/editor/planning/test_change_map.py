@@ -189,10 +189,10 @@ class TestExemplars:
         document, weak = with_exemplar(document, Placement(100, 100))
         document = document.with_exemplar(replace(weak, strength=0.0))
         request = make_request(document, draft())
-        assert [each.id for each in request.subjects] == [near.id]
+        assert [subject.id for subject in request.subjects] == [near.id]
         label, after = apply_result(document, answer(request), document)
         assert label == "Blend “boat”"
-        assert [each.visible for each in after.exemplars] == [False, True, True]
+        assert [exemplar.visible for exemplar in after.exemplars] == [False, True, True]
 
     def test_the_strength_that_took_part_is_used_up(self) -> None:
         document, _ = with_exemplar(painted(picture(), AREA, 0.4), Placement(150, 100))

@@ -115,7 +115,7 @@ class TestScribble:
         assert request.scribble is not None
         assert np.array_equal(request.scribble, flatten_rgb(document, rect))
         assert (request.strength[STROKE.within(rect).slices] == 1).all()
-        assert {each.id for each in request.subjects} == {layer.id}
+        assert {subject.id for subject in request.subjects} == {layer.id}
 
     def test_what_is_painted_beside_it_may_change_too(self) -> None:
         document, layer = scribbled(painted(picture(), Rect(10, 10, 20, 20)))
@@ -161,7 +161,7 @@ class TestScribble:
         request = make_request(asked, draft(scribble=layer.id))
         _, document = apply_result(asked, answer(request), asked)
         made = document.layers[-1]
-        others = [each.id for each in document.layers if each.id != layer.id]
+        others = [sheet.id for sheet in document.layers if sheet.id != layer.id]
         again = reopen(document.with_layer_order([*others, layer.id]), made.id)
         same = make_request(again.document, replace(again.draft, model=MODEL))
         assert same.scribble is not None

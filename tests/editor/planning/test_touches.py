@@ -100,8 +100,8 @@ class Hand:
 
 def hand(settings: MethodSettings, does: str) -> Hand:
     found = Hand(settings)
-    for each in does.split():
-        act: Callable[[], None] = getattr(found, each)
+    for word in does.split():
+        act: Callable[[], None] = getattr(found, word)
         act()
     return found
 
@@ -198,7 +198,7 @@ def check(done: Hand, label: str, other: str | None) -> None:
     for planned in readings(done.document, done.draft):
         if planned.action not in (None, "move"):
             request = make_request(done.document, done.draft, planned)
-            assert {each.id for each in request.subjects} >= set(planned.items)
+            assert {subject.id for subject in request.subjects} >= set(planned.items)
 
 
 def test_the_background_is_told_apart_as_well() -> None:
@@ -211,7 +211,7 @@ def test_with_nobody_having_touched_anything_there_is_a_usual_order() -> None:
     assert plan(done.document, replace(done.draft, touched=())).label == "Remove “cat”"
     done = hand(QuickFillSettings(), "lay paint select")
     opened = Draft(QuickFillSettings())
-    assert [each.label for each in readings(done.document, opened)] == [
+    assert [reading.label for reading in readings(done.document, opened)] == [
         "Fill",
         "Fill selection",
         "Blend reference picture",

@@ -77,7 +77,7 @@ def _chip(easel: Easel) -> DropChip:
 
 
 def _chips(easel: Easel) -> int:
-    return sum(each.isVisible() for each in easel.canvas.findChildren(DropChip))
+    return sum(chip.isVisible() for chip in easel.canvas.findChildren(DropChip))
 
 
 def test_the_picture_is_seen_under_the_pointer_while_it_is_dragged(easel: Easel, boat: Path) -> None:
@@ -209,7 +209,7 @@ def test_it_can_be_put_away(easel: Easel, boat: Path, way: str) -> None:
     if way == "escape":
         QTest.keyClick(chip.buttons[0], Qt.Key.Key_Escape)
     else:
-        cross = next(each for each in chip.findChildren(IconButton) if each.accessibleName() == "Put it away")
+        cross = next(button for button in chip.findChildren(IconButton) if button.accessibleName() == "Put it away")
         QTest.mouseClick(cross, LEFT)
     assert _chips(easel) == 0
     assert easel.session.document is before
@@ -266,11 +266,11 @@ def test_several_pictures_are_all_taken_side_by_side_each_as_one_step(easel: Eas
     assert [button.text() for button in chip.buttons] == ["Reference picture", "Layer", "New document"]
     QTest.keyClick(chip.buttons[0], Qt.Key.Key_Return)
     exemplars = easel.session.document.exemplars
-    assert [each.name for each in exemplars] == ["red boat", "blue boat", "ship"]
-    boxes = [each.bounds for each in exemplars]
+    assert [exemplar.name for exemplar in exemplars] == ["red boat", "blue boat", "ship"]
+    boxes = [exemplar.bounds for exemplar in exemplars]
     assert all(a.intersect(b).empty for a, b in combinations(boxes, 2))
     assert all(easel.session.document.rect.holds(box) for box in boxes)
-    assert [each.label for each in easel.session.history.entries[1:]] == ["Add reference picture"] * 3
+    assert [entry.label for entry in easel.session.history.entries[1:]] == ["Add reference picture"] * 3
     assert [notice.message for notice in heard] == ["3 pictures come in, each as one step."]
 
 
@@ -405,4 +405,4 @@ def test_the_others_come_in_where_the_first_of_several_cannot_be_read(easel: Eas
     chip = _chip(easel)
     assert chip.accessibleName() == "What 2 pictures become"
     QTest.keyClick(chip.buttons[0], Qt.Key.Key_Return)
-    assert [each.name for each in easel.session.document.exemplars] == ["red boat", "ship"]
+    assert [exemplar.name for exemplar in easel.session.document.exemplars] == ["red boat", "ship"]

@@ -380,7 +380,7 @@ def test_an_exemplar_is_blended_whatever_the_method(bar: ContextualBar, session:
 def test_a_scribble_says_what_to_do_until_something_is_painted(bar: ContextualBar, session: Session) -> None:
     def hint() -> bool:
         assert bar.page is not None
-        return any("press Ctrl+Enter" in each.text() and each.isVisible() for each in bar.page.findChildren(QLabel))
+        return any("press Ctrl+Enter" in label.text() and label.isVisible() for label in bar.page.findChildren(QLabel))
 
     by_words(session)
     run_actions.scribble(session)

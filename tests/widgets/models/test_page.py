@@ -291,7 +291,9 @@ def test_a_failed_look_up_is_tried_again(page: ModelsPage, service: Service) -> 
 
 
 def test_suggestions_are_complete_and_say_what_is_here(page: ModelsPage, service: Service) -> None:
-    assert [row.id for row in page.suggestions] == [each.id for each in sorted(SUGGESTIONS, key=lambda one: one.memory)]
+    assert [row.id for row in page.suggestions] == [
+        suggestion.id for suggestion in sorted(SUGGESTIONS, key=lambda one: one.memory)
+    ]
     service.list(LARGE)
     here = [row.id for row in page.suggestions if row.here.isVisible()]
     assert here == ["stabilityai/stable-diffusion-xl-base-1.0"]
@@ -394,7 +396,7 @@ def answer(page: ModelsPage, path: Path, qtbot: QtBot) -> None:
 
 def entries(page: ModelsPage) -> dict[str, QAction]:
     """What can be chosen for ranking, by its words."""
-    return {each.text(): each for each in page.ranker.menu.actions() if not each.isSeparator()}
+    return {action.text(): action for action in page.ranker.menu.actions() if not action.isSeparator()}
 
 
 def pick(page: ModelsPage, qtbot: QtBot, text: str) -> None:

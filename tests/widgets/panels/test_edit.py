@@ -171,7 +171,7 @@ def test_more_unfolds_groups_that_change_the_draft(panel: EditPanel, session: Se
     QTest.mouseClick(fixed, LEFT)
     seed = drawn(session)
     assert seed is not None
-    field = next(each for each in more.findChildren(QLineEdit) if each.accessibleName() == "Seed")
+    field = next(edit for edit in more.findChildren(QLineEdit) if edit.accessibleName() == "Seed")
     assert field.text() == str(seed)
     field.selectAll()
     QTest.keyClicks(field, "123")
@@ -181,7 +181,7 @@ def test_more_unfolds_groups_that_change_the_draft(panel: EditPanel, session: Se
     QTest.mouseClick(fresh, LEFT)
     assert drawn(session) is None
     paints = next(each for each in more.findChildren(QToolButton) if "brush paints" in each.accessibleName())
-    next(each for each in paints.menu().actions() if each.text() == "Protection").trigger()
+    next(action for action in paints.menu().actions() if action.text() == "Protection").trigger()
     assert (session.options.strength_target, session.options.tool) == ("protect", "strength")
 
 

@@ -131,7 +131,7 @@ def test_exemplars_are_put_in_order_by_dragging_the_topmost_first(qtbot: QtBot, 
     up = QPointF(60, sun.y() + 2 - boat.y())
     drag(boat, QPointF(60, 20), QPointF(60, 0), up)
     assert names(panel.rows) == ["Boat", "Sun", "Moon"]
-    assert [each.name for each in session.document.exemplars] == ["Moon", "Sun", "Boat"]
+    assert [exemplar.name for exemplar in session.document.exemplars] == ["Moon", "Sun", "Boat"]
     panel.rows.setFocus()
     QTest.keyClick(panel.rows, Qt.Key.Key_Down, CTRL)
     assert names(panel.rows) == ["Sun", "Boat", "Moon"]
@@ -158,7 +158,7 @@ def test_an_exemplar_has_its_own_strength_one_step_for_a_drag(qtbot: QtBot, sess
     QTest.mouseClick(button(moon, "Paint its cut-out"), LEFT)
     assert (session.options.tool, session.options.strength_target) == ("strength", "cutout")
     QTest.mouseClick(button(moon, "Delete the reference picture"), LEFT)
-    assert [each.name for each in session.document.exemplars] == ["Boat", "Sun"]
+    assert [exemplar.name for exemplar in session.document.exemplars] == ["Boat", "Sun"]
 
 
 def test_layers_have_opacity_blend_mode_and_doubt(qtbot: QtBot, session: Session) -> None:

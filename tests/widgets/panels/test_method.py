@@ -56,18 +56,21 @@ def texts(panel: EditPanel) -> list[str]:
 
 def tool(panel: EditPanel, name: str) -> QToolButton:
     return next(
-        each
-        for each in panel.findChildren(QToolButton)
-        if each.isVisibleTo(panel) and name in (each.text(), each.accessibleName(), each.accessibleName().split(":")[0])
+        button
+        for button in panel.findChildren(QToolButton)
+        if button.isVisibleTo(panel)
+        and name in (button.text(), button.accessibleName(), button.accessibleName().split(":")[0])
     )
 
 
 def links(panel: EditPanel) -> list[str]:
-    return [each.text() for each in panel.findChildren(QPushButton) if each.isVisible() and each is not panel.button]
+    return [
+        button.text() for button in panel.findChildren(QPushButton) if button.isVisible() and button is not panel.button
+    ]
 
 
 def link(panel: EditPanel, text: str) -> QPushButton:
-    return next(each for each in panel.findChildren(QPushButton) if each.isVisible() and each.text() == text)
+    return next(button for button in panel.findChildren(QPushButton) if button.isVisible() and button.text() == text)
 
 
 def slider(panel: EditPanel, name: str) -> Slider:
@@ -101,7 +104,7 @@ class TestMethod:
         QTest.keyClick(tool(panel, "Method"), Qt.Key.Key_Down)
         assert kind(session) is QuickFillSettings
         assert prompt.placeholderText() == "Or say what should be there"
-        assert "Harmonise" not in [each.text() for each in panel.findChildren(QToolButton) if each.isVisible()]
+        assert "Harmonise" not in [button.text() for button in panel.findChildren(QToolButton) if button.isVisible()]
         QTest.keyClick(tool(panel, "Method"), Qt.Key.Key_Up)
         assert kind(session) is PixelsSettings
         assert prompt.placeholderText() == "What should appear?"
@@ -156,14 +159,14 @@ class TestModel:
 class TestStrength:
     def test_presets_set_it_and_it_shows_which_one_matches(self, panel: EditPanel, session: Session) -> None:
         presets = {name: tool(panel, name) for name in ("Harmonise", "Blend", "Reinterpret")}
-        assert not any(each.isChecked() for each in presets.values())
+        assert not any(preset.isChecked() for preset in presets.values())
         for name, strength in (("Harmonise", 0.25), ("Blend", 0.45), ("Reinterpret", 0.7)):
             QTest.mouseClick(presets[name], LEFT)
             assert session.draft.strength == strength
-            assert [other for other, each in presets.items() if each.isChecked()] == [name]
+            assert [other for other, preset in presets.items() if preset.isChecked()] == [name]
             assert slider(panel, "Overall strength").value == strength
         session.set_draft(strength=0.6)
-        assert not any(each.isChecked() for each in presets.values())
+        assert not any(preset.isChecked() for preset in presets.values())
 
     def test_a_double_click_goes_back_to_what_suits_the_model(self, panel: EditPanel, session: Session) -> None:
         strength = slider(panel, "Overall strength")
@@ -208,7 +211,7 @@ class TestMore:
         QTest.keyClick(tool(panel, "Sampler"), Qt.Key.Key_Down)
         assert session.draft.sampler == "euler"
         field = next(
-            each for each in panel.findChildren(QLineEdit) if each.accessibleName() == "What should not appear"
+            edit for edit in panel.findChildren(QLineEdit) if edit.accessibleName() == "What should not appear"
         )
         QTest.keyClicks(field, "fog")
         assert session.draft.negative_prompt == "fog"
@@ -251,7 +254,7 @@ class TestMemory:
     ) -> None:
         qtbot.waitUntil(lambda: len(worker.assessing) == 1)
         worker.assessing[0](Assessment("About 12 GB of 8 GB", False, 0.6))
-        words = next(each for each in panel.findChildren(QLabel) if each.text() == "About 12 GB of 8 GB")
+        words = next(label for label in panel.findChildren(QLabel) if label.text() == "About 12 GB of 8 GB")
         assert words.property("role") == "doubt"
         QTest.mouseClick(link(panel, "Run smaller"), LEFT)
         settings = worker.asked[0].draft.settings
@@ -314,12 +317,12 @@ class TestByWords:
     def test_presets_stand_in_two_rows_and_no_word_is_cut(self, panel: EditPanel, session: Session) -> None:
         session.choose_method(BlendedSettings)
         rows: dict[int, list[str]] = {}
-        for each in panel.findChildren(QToolButton):
-            if each.isVisible() and each.accessibleName().startswith("Preset: "):
-                rows.setdefault(each.mapTo(panel, QPoint(0, 0)).y(), []).append(each.text())
-                assert each.fontMetrics().horizontalAdvance(each.text()) + 8 <= each.width()
+        for button in panel.findChildren(QToolButton):
+            if button.isVisible() and button.accessibleName().startswith("Preset: "):
+                rows.setdefault(button.mapTo(panel, QPoint(0, 0)).y(), []).append(button.text())
+                assert button.fontMetrics().horizontalAdvance(button.text()) + 8 <= button.width()
         assert list(rows.values()) == [["New object", "Background"], ["Change it", "Lettering", "Scribble"]]
-        visible = [each.accessibleName() for each in panel.findChildren(QToolButton) if each.isVisible()]
+        visible = [button.accessibleName() for button in panel.findChildren(QToolButton) if button.isVisible()]
         assert "Try strengths" not in visible
 
     def test_the_words_around_the_slider_are_those_of_the_preset(self, panel: EditPanel, session: Session) -> None:
@@ -356,7 +359,7 @@ class TestByWords:
 
     def test_a_blank_field_is_no_reason_for_doubt(self, panel: EditPanel, session: Session) -> None:
         session.choose_method(BlendedSettings)
-        found = next(each for each in panel.findChildren(QLabel) if each.text() == "Say what should be there.")
+        found = next(label for label in panel.findChildren(QLabel) if label.text() == "Say what should be there.")
         assert found.property("role") == "caption"
         session.set_draft(prompt="a cat", guidance_scale=20.0)
         assert "harsh" in found.text()

@@ -65,11 +65,11 @@ def field(panel: EditPanel) -> QPlainTextEdit:
 
 
 def says(panel: EditPanel, words: str) -> bool:
-    return any(words in each.text() and each.isVisible() for each in panel.findChildren(Remark))
+    return any(words in remark.text() and remark.isVisible() for remark in panel.findChildren(Remark))
 
 
 def preset(panel: EditPanel, name: str) -> QToolButton:
-    return next(each for each in panel.findChildren(QToolButton) if each.text() == name)
+    return next(button for button in panel.findChildren(QToolButton) if button.text() == name)
 
 
 def test_nothing_moves_while_words_are_typed(bench: Workbench, session: Session) -> None:
@@ -119,7 +119,7 @@ def test_nothing_but_the_links_comes_while_it_runs_or_fails(
     qtbot.waitUntil(lambda: len(worker.assessing) == 1)
     before = places(bench.edit)
     worker.assessing[0](Assessment("About 12 GB of 8 GB free · " + LONG, False, 0.6))
-    assert any(each.text() == "Run smaller" and each.isVisible() for each in bench.edit.findChildren(QPushButton))
+    assert any(button.text() == "Run smaller" and button.isVisible() for button in bench.edit.findChildren(QPushButton))
     assert places(bench.edit) == before
     QTest.mouseClick(bench.edit.button, LEFT)
     session.report(Progress(0.2, "Loading the model"))
@@ -128,7 +128,7 @@ def test_nothing_but_the_links_comes_while_it_runs_or_fails(
     session.queue()
     assert places(bench.edit) == before
     QTest.mouseClick(
-        next(each for each in bench.edit.findChildren(QToolButton) if "queued" in each.accessibleName()), LEFT
+        next(button for button in bench.edit.findChildren(QToolButton) if "queued" in button.accessibleName()), LEFT
     )
     session.job_failed(OutOfMemory("It did not fit.", LONG))
     assert places(bench.edit) == before

@@ -273,7 +273,7 @@ def test_a_layer_becomes_an_exemplar(session: Session, notices: list[Notice]) ->
     exemplar = session.document.exemplars[0]
     assert exemplar.bounds == Rect(41, 50, 71, 70)
     assert session.draft.exemplar == exemplar.id
-    assert [each.name for each in session.document.layers] == ["Background"]
+    assert [sheet.name for sheet in session.document.layers] == ["Background"]
     commands.layer_to_exemplar(session, session.document.layers[0].id)
     assert len(session.document.layers) == 1
 
@@ -297,7 +297,7 @@ def test_items_and_exemplars_are_duplicated_put_back_and_deleted(qtbot: QtBot) -
     commands.delete_exemplar(session, exemplar.id)
     commands.delete_item(session, item.id)
     assert [each.name for each in session.document.exemplars] == ["boat copy"]
-    assert [each.name for each in session.document.items] == ["cup copy"]
+    assert [entry.name for entry in session.document.items] == ["cup copy"]
     assert labels(session) == [
         "Duplicate “cup”", "Move", "Put back “cup”", "Duplicate “boat”", "Delete “boat”", "Forget “cup”",
     ]  # fmt: skip

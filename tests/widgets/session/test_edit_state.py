@@ -105,7 +105,7 @@ def test_things_are_taken_out_without_a_model(session: Session) -> None:
 
 
 def presets() -> dict[str, Preset]:
-    return {each.name: each for each in METHODS.of(BlendedSettings()).presets}
+    return {preset.name: preset for preset in METHODS.of(BlendedSettings()).presets}
 
 
 def test_a_preset_leaves_alone_what_is_none_of_its(session: Session) -> None:

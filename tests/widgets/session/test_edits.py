@@ -142,7 +142,7 @@ def test_what_is_taken_in_twice_has_two_names(session: Session) -> None:
     arriving = Picture(pixels, "Boat")
     for _ in range(2):
         take(session, "exemplar", arriving, Point(20, 20), session.document.rect)
-    assert [each.name for each in session.document.exemplars] == ["Boat", "Boat 2", "Boat 3"]
+    assert [exemplar.name for exemplar in session.document.exemplars] == ["Boat", "Boat 2", "Boat 3"]
 
 
 def test_only_what_was_moved_can_be_put_back(session: Session) -> None:

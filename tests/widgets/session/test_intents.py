@@ -142,7 +142,9 @@ def test_the_other_edit_has_a_button_of_its_own(session: Session, worker: StubWo
     session.commit("Paint", painted(session.document))
     session.activate(item=session.document.items[0].id)
     link = next(
-        each for each in panel.findChildren(SecondaryLinks)[0].findChildren(QPushButton) if each.text().startswith("Or")
+        button
+        for button in panel.findChildren(SecondaryLinks)[0].findChildren(QPushButton)
+        if button.text().startswith("Or")
     )
     assert panel.button.text() == "Remove “Cat”"
     assert link.isVisible()
@@ -205,7 +207,7 @@ def test_what_was_done_meanwhile_stays(session: Session) -> None:
     edits.rename_item(session, item.id, "Bud")
     session.stop()
     session.job_cancelled()
-    assert [each.name for each in session.document.items][-1] == "Bud"
+    assert [entry.name for entry in session.document.items][-1] == "Bud"
     assert session.document.selection.blank
 
 

@@ -161,7 +161,7 @@ def test_the_row_of_the_layer_has_a_button_with_the_ways(session: Session, worke
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     (menu,) = button.findChildren(QMenu)
     assert menu.isVisible()
-    assert [each.text() for each in menu.actions()] == ["Even out the edge", "Learn the surroundings"]
+    assert [action.text() for action in menu.actions()] == ["Even out the edge", "Learn the surroundings"]
     QTest.keyClick(menu, Qt.Key.Key_Down)
     QTest.keyClick(menu, Qt.Key.Key_Down)
     QTest.keyClick(menu, Qt.Key.Key_Return)

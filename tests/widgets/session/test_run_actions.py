@@ -60,7 +60,7 @@ class TestQueue:
         session.job_result(result(2))
         session.job_finished()
         assert job(session).state == "ready"
-        assert [each.asked.document for each in job(session).candidates] == [first, second]
+        assert [candidate.asked.document for candidate in job(session).candidates] == [first, second]
         session.choose(1)
         session.accept()
         assert session.document.layers[-1].recipe == result(2).recipe

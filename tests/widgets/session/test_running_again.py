@@ -272,7 +272,9 @@ class TestSaying:
         for at in range(5):
             session.notice(f"News {at}")
         assert said in bench.stage.notices.messages
-        leave = next(each for each in bench.stage.notices.findChildren(QPushButton) if each.text().startswith("Leave"))
+        leave = next(
+            button for button in bench.stage.notices.findChildren(QPushButton) if button.text().startswith("Leave")
+        )
         QTest.mouseClick(leave, Qt.MouseButton.LeftButton)
         assert not reopened(session)
         assert said not in bench.stage.notices.messages

@@ -126,10 +126,10 @@ class Life(RuleBasedStateMachine):
         able = [layer for layer in self.document.layers if not run_actions.why_not_again(self.session, layer.id)]
         if able:
             layer = data.draw(st.sampled_from(able))
-            order = [each.id for each in self.document.layers]
+            order = [sheet.id for sheet in self.document.layers]
             run_actions.run_again(self.session, layer.id)
             assert self.document.rerun is not None
-            assert [each.id for each in self.document.layers] == order
+            assert [sheet.id for sheet in self.document.layers] == order
 
     @rule()
     def leave(self) -> None:
@@ -167,7 +167,7 @@ class Life(RuleBasedStateMachine):
             return
         if job.busy:
             assert all(history.holds(asked.step) for asked in (job.asked, *job.waiting))
-        assert all(each.outdated != history.holds(each.asked.step) for each in job.candidates)
+        assert all(candidate.outdated != history.holds(candidate.asked.step) for candidate in job.candidates)
 
     @invariant()
     def the_number_of_variations_is_what_was_set(self) -> None:

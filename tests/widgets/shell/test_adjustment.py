@@ -46,7 +46,7 @@ def area(session: Session) -> float:
 
 
 def press(bar: AdjustBar, text: str) -> None:
-    QTest.mouseClick(next(each for each in bar.findChildren(QPushButton) if each.text() == text), LEFT)
+    QTest.mouseClick(next(button for button in bar.findChildren(QPushButton) if button.text() == text), LEFT)
 
 
 def test_it_shows_while_the_slider_moves_and_keeps_on_apply(bar: AdjustBar, session: Session, qtbot: QtBot) -> None:

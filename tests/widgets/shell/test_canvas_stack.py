@@ -168,7 +168,7 @@ def test_what_went_wrong_and_has_no_room_comes_when_there_is(scene: Scene) -> No
     assert notices.messages == ["Wrong 4", "Wrong 5", "News"]
     read = set(notices.messages)
     while notices.messages:
-        crosses = [each for each in notices.findChildren(QToolButton) if each.isVisibleTo(notices)]
+        crosses = [button for button in notices.findChildren(QToolButton) if button.isVisibleTo(notices)]
         QTest.mouseClick(crosses[-1], LEFT)
         read.update(notices.messages)
     assert read == {"News", *(f"Wrong {number}" for number in range(1, 6))}

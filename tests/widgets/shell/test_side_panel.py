@@ -93,7 +93,7 @@ def chosen(bench: Workbench, name: str) -> QWidget:
         assert not tab.visibleRegion().isEmpty()
         QTest.mouseClick(tab, LEFT)
     QApplication.processEvents()
-    return next(each for each in bench.findChildren(Section) if each.title == name)
+    return next(section for section in bench.findChildren(Section) if section.title == name)
 
 
 def whole(widget: QWidget) -> bool:
@@ -119,7 +119,7 @@ def test_every_panel_shows_some_of_its_rows_on_every_screen(
         qtbot.waitUntil(partial(_shows, section, kind, least))
         assert in_sight_of_button(bench)
     chosen(bench, "History")
-    steps = next(each for each in bench.findChildren(QListView) if each.accessibleName() == "History")
+    steps = next(view for view in bench.findChildren(QListView) if view.accessibleName() == "History")
     current = steps.visualRect(steps.currentIndex())
     assert steps.currentIndex().row() == bench.session.history.index > 3
     assert steps.viewport().visibleRegion().contains(current)
@@ -157,7 +157,7 @@ def test_a_panel_behind_a_tab_is_open_though_it_was_folded_and_folded_again_afte
     bench.resize(1920, 1080 - TOP)
     bench.set_folded(["brush"])
     QApplication.processEvents()
-    preview = next(each for each in bench.findChildren(QWidget) if each.accessibleName() == "Brush preview")
+    preview = next(widget for widget in bench.findChildren(QWidget) if widget.accessibleName() == "Brush preview")
     assert not preview.isVisible()
     bench.resize(1280, 720 - TOP)
     chosen(bench, "Brush")
@@ -176,7 +176,7 @@ def test_the_tab_that_was_chosen_is_said_and_can_be_chosen_from_outside(bench: W
     bench.show_tab("exemplars")
     bench.show_tab("of a later version")
     QApplication.processEvents()
-    assert [each.title for each in bench.findChildren(Section) if each.isVisible()] == ["Reference pictures"]
+    assert [section.title for section in bench.findChildren(Section) if section.isVisible()] == ["Reference pictures"]
     assert said == ["history"]
 
 
@@ -241,5 +241,5 @@ def test_nothing_moves_while_somebody_paints(bench: Workbench, session: Session)
 def test_all_the_room_is_given_out_and_none_twice(room: int, ranges: list[tuple[int, int]]) -> None:
     given = shares(room, ranges)
     assert all(least <= height <= most for height, (least, most) in zip(given, ranges, strict=True))
-    least, most = (sum(each[end] for each in ranges) for end in (0, 1))
+    least, most = (sum(limits[end] for limits in ranges) for end in (0, 1))
     assert sum(given) == max(least, min(room, most))

@@ -195,7 +195,7 @@ def test_news_fade_and_errors_stay_until_they_are_closed(qtbot: QtBot, monkeypat
     assert notices.messages == ["Saved.", "It broke."]
     assert notices.sizeHint().height() > 80
     qtbot.waitUntil(lambda: notices.messages == ["It broke."])
-    close = next(each for each in notices.findChildren(QToolButton) if each.isVisible())
+    close = next(button for button in notices.findChildren(QToolButton) if button.isVisible())
     assert close.accessibleName() == "Close this message"
     QTest.keyClick(close, Qt.Key.Key_Space)
     assert notices.messages == []
@@ -246,7 +246,9 @@ def test_cards_of_several_strengths_show_the_whole_region_at_each(strip: Variati
     QTest.mouseClick(strip.cards[3], LEFT)
     assert [card.isChecked() for card in strip.cards] == [at == 3 for at in range(6)]
     assert not [
-        each for each in strip.findChildren(QPushButton) if each.text() == "More variations" and not each.isHidden()
+        button
+        for button in strip.findChildren(QPushButton)
+        if button.text() == "More variations" and not button.isHidden()
     ]
     layers = len(session.document.layers)
     press(strip, "Use 60\u202f%")

@@ -64,7 +64,9 @@ def test_lessons_give_finite_losses_and_gradients() -> None:
         loss = lesson.loss(batch, torch.Generator().manual_seed(0))
         loss.backward()  # type: ignore[no-untyped-call]
         assert torch.isfinite(loss)
-        assert any(each.grad is not None and each.grad.abs().sum() > 0 for each in lesson.module.parameters())
+        assert any(
+            parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in lesson.module.parameters()
+        )
 
 
 @pytest.mark.usefixtures("seeded")

@@ -34,7 +34,7 @@ class Counted(Clock):
 
 
 def weights(learned: Training) -> torch.Tensor:
-    return torch.cat([each.flatten() for each in learned.average.parameters()])
+    return torch.cat([parameter.flatten() for parameter in learned.average.parameters()])
 
 
 def test_a_run_in_pieces_equals_a_run_at_once(tmp_path: Path) -> None:

@@ -327,9 +327,9 @@ class TestOrder:
         give(session, seed1=None, seed2=None)
         session.job_finished()
         frame = QRect(strip.mapToGlobal(QPoint(0, 0)), strip.size())
-        for each in (*strip.cards, button(strip, "Accept"), button(strip, "Discard")):
-            at = each.rect().center()
-            QApplication.sendEvent(each, QHelpEvent(QEvent.Type.ToolTip, at, each.mapToGlobal(at)))
+        for card in (*strip.cards, button(strip, "Accept"), button(strip, "Discard")):
+            at = card.rect().center()
+            QApplication.sendEvent(card, QHelpEvent(QEvent.Type.ToolTip, at, card.mapToGlobal(at)))
             tip = next(one for one in QApplication.topLevelWidgets() if one.inherits("QTipLabel") and one.isVisible())
             assert not tip.geometry().intersects(frame)
         QToolTip.hideText()
