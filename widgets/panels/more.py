@@ -11,7 +11,7 @@ from PySide6.QtGui import QIntValidator
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from editor.planning.draft import draw_seed
-from editor.requests.samplers import SAMPLERS
+from editor.requests.samplers import SAMPLERS, Sampler
 from editor.requests.settings_fields import FieldSpec, field_specs
 from widgets.controls.choice import Choice
 from widgets.controls.form import Form, labelled
@@ -39,10 +39,9 @@ class More(QWidget):
 
     def show_draft(self) -> None:
         """Show what the session's draft says."""
-        draft = self._session.draft
         kind = (
             [spec.name for spec in _specs(self._session)],
-            draft.sampler in self._session.method.samplers or draft.sampler,
+            _samplers(self._session),
         )
         if self._groups is None or kind != self._kind:
             if self._groups is not None:
@@ -167,9 +166,8 @@ class _ModelControls(QWidget):
         self._guidance.setToolTip(
             "How closely the words are followed (guidance scale); too much looks harsh. A double click goes back to what suits the model."
         )
-        offered, sampler = session.method.samplers, session.draft.sampler
-        offered = offered if sampler in offered else (*offered, sampler)
-        self._sampler = Choice("Sampler", [(each, SAMPLERS[each], "") for each in offered], as_list=True)
+        samplers = [(sampler, SAMPLERS[sampler], "") for sampler in _samplers(session)]
+        self._sampler = Choice("Sampler", samplers, as_list=True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -239,3 +237,12 @@ def _specs(session: Session) -> list[FieldSpec]:
     draft = session.draft
     takes_pictures = draft.model is not None and draft.model.traits.takes_pictures
     return [spec for spec in field_specs(type(draft.settings)) if takes_pictures or spec.name != "exemplar_prompt"]
+
+
+def _samplers(session: Session) -> tuple[Sampler, ...]:
+    """What can be chosen: of the method's, those that suit the model; and what is chosen already."""
+    draft = session.draft
+    offered = session.method.samplers
+    if draft.model is not None:
+        offered = tuple(sampler for sampler in offered if sampler in draft.model.traits.samplers)
+    return offered if draft.sampler in offered else (*offered, draft.sampler)

@@ -197,6 +197,8 @@ class EditState(QObject):
         draft, kind = replace(self.draft, model=model), type(self.draft.settings)
         if kind.needs_model and not self._memory.chose_strength(kind):
             draft = replace(draft, strength=self.method.first_strength(model))
+        if model is not None and draft.sampler not in model.traits.samplers:
+            draft = replace(draft, sampler="")
         self._set(draft=draft)
 
     @property

@@ -16,6 +16,7 @@ from editor.diffusion.families.few_steps import few_steps
 from editor.models.components import NetworkKind
 from editor.models.info import ModelInfo, Part, Prediction
 from editor.models.settings import NotUnderstood
+from editor.requests.samplers import OFFERED, Sampler
 
 if TYPE_CHECKING:
     from editor.diffusion.families.torch_half import Networks
@@ -40,6 +41,7 @@ class Traits:
     rim: how far, in working pixels of a model of that size, the surroundings of an exemplar may adapt
     draws_words: random numbers are drawn on the way from words to what the network is told, so that each result has its own
     takes_pictures: pictures may stand beside the words of a prompt
+    samplers: those that can make the noise that it was trained with
     """
 
     label: str
@@ -52,6 +54,7 @@ class Traits:
     rim: int
     draws_words: bool = False
     takes_pictures: bool = False
+    samplers: tuple[Sampler, ...] = OFFERED
 
 
 @dataclass(frozen=True, slots=True)

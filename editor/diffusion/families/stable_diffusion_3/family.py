@@ -32,7 +32,7 @@ class StableDiffusion3Family(Family):
     """Flow matching by a transformer that reads words and picture together. Two CLIP encoders read the words, a T5 too where it is there."""
 
     name = "stable-diffusion-3"
-    traits = Traits("Stable Diffusion 3", "Stable Diffusion 3", 1024, 16, 0.6, 28, 5.0, 24)
+    traits = Traits("Stable Diffusion 3", "Stable Diffusion 3", 1024, 16, 0.6, 28, 5.0, 24, samplers=("", "euler"))
     parts = (
         PartSpec("transformer", "transformer", JOINT_TRANSFORMER, "denoiser"),
         PartSpec("vae", "VAE", VAE, "decoder"),
