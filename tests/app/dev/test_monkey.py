@@ -52,5 +52,5 @@ def test_what_goes_wrong_is_counted(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_minutes_of_it_end_well(tmp_path: Path) -> None:
-    run = driven("--minutes", "6", "--seed", "100", "--keep", str(tmp_path), timeout=1200)
+    run = driven("--minutes", "2", "--seed", "100", "--keep", str(tmp_path), timeout=1200)
     assert run.returncode == 0, run.stdout
