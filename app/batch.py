@@ -215,13 +215,13 @@ def _named(library: Library, name: str) -> ModelInfo:
 def parse_settings(kind: type, pairs: Sequence[str]) -> dict[str, Any]:
     """ "name=value" texts as typed values of a settings class. Raises `InvalidRequest` naming what is known."""
     known = {spec.name: spec for spec in field_specs(kind)}
-    found = {}
+    settings = {}
     for pair in pairs:
         name, _, text = pair.partition("=")
         if name not in known:
             raise InvalidRequest(f"There is no setting “{name}”.", f"The settings are: {', '.join(known)}.")
-        found[name] = _parse(known[name], text)
-    return found
+        settings[name] = _parse(known[name], text)
+    return settings
 
 
 def _parse(spec: FieldSpec, text: str) -> Any:

@@ -63,13 +63,13 @@ def _window(arguments: Sequence[str]) -> int:
         "pictures", metavar="PICTURE", nargs="*", type=Path, help="pictures or .palimpsest projects to open"
     )
     parser.add_argument("--verbose", action="store_true", help="log everything to standard error")
-    asked = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     from app.first_sight import begin  # noqa: PLC0415  Qt is only needed from here on
 
-    qt, sight = begin(asked.pictures, verbose=asked.verbose)
+    qt, sight = begin(args.pictures, verbose=args.verbose)
     from app.application import run  # noqa: PLC0415  everything else, while there is something to see
 
-    return run(qt, sight, asked.pictures)
+    return run(qt, sight, args.pictures)
 
 
 def _edit(arguments: Sequence[str]) -> int:
@@ -131,56 +131,56 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions, fam
         default=[],
         help="a reference picture to blend in; X, Y is where its middle goes (default: fitted into the middle)",
     )
-    asked = parser.parse_args(arguments)
-    method = methods.by_command(asked.method or "")
+    args = parser.parse_args(arguments)
+    method = methods.by_command(args.method or "")
     alone = method is not None and Use.MODEL not in method.uses
-    if asked.model is None:
+    if args.model is None:
         of_model = ["method", "variations", "prompt", "negative", "overall", "steps", "guidance", "sampler", "exemplar"]
         if method is not None and alone:
             without = {"method", "variations", "overall"}
             without |= {"prompt", "negative"} if Use.WORDS in method.uses else set()
             without |= {"exemplar"} if Use.EXEMPLARS in method.uses else set()
             of_model = [name for name in of_model if name not in without]
-        given = [name for name in of_model if getattr(asked, name) not in (None, [])]
+        given = [name for name in of_model if getattr(args, name) not in (None, [])]
         if given:
             name = given[0].replace("overall", "strength")
             parser.error(f"--{name} needs a --model; “palimpsest models” lists those that are here")
-    if asked.variations is not None and not 1 <= asked.variations <= MAX_VARIATIONS:
+    if args.variations is not None and not 1 <= args.variations <= MAX_VARIATIONS:
         parser.error(f"--variations must be 1 to {MAX_VARIATIONS}")
     from app.batch import SomeMissing, WithModel, edit_file  # noqa: PLC0415
     from editor.errors import EditorError  # noqa: PLC0415
 
-    strength = None if str(asked.strength) == "-" else asked.strength
-    if strength is None and asked.white_keeps:
+    strength = None if str(args.strength) == "-" else args.strength
+    if strength is None and args.white_keeps:
         parser.error("--white-keeps says how to read the strength picture, and none is given")
     chosen = None
-    if asked.model is not None or alone:
+    if args.model is not None or alone:
         from app.models_cli import known_models  # noqa: PLC0415
 
         chosen = WithModel(
             known_models() if families is None else replace(known_models(), families=families),
-            asked.model or "",
-            asked.method or "",
-            1 if asked.variations is None else asked.variations,
-            asked.prompt or "",
-            asked.negative or "",
-            asked.overall,
-            asked.steps,
-            asked.guidance,
-            asked.sampler or "",
-            tuple(asked.exemplar),
+            args.model or "",
+            args.method or "",
+            1 if args.variations is None else args.variations,
+            args.prompt or "",
+            args.negative or "",
+            args.overall,
+            args.steps,
+            args.guidance,
+            args.sampler or "",
+            tuple(args.exemplar),
         )
     status = 0
     try:
         notes = edit_file(
-            asked.picture,
+            args.picture,
             strength,
-            asked.output,
-            seed=asked.seed,
-            settings=asked.set,
+            args.output,
+            seed=args.seed,
+            settings=args.set,
             model=chosen,
-            export=_export(asked),
-            white_keeps=asked.white_keeps,
+            export=_export(args),
+            white_keeps=args.white_keeps,
             methods=methods,
             executions=executions,
         )
@@ -266,11 +266,11 @@ def _demo(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for the results")
     parser.add_argument("--close", action="store_true", help="close the window when done, also with a display")
-    asked = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     headless = without_display()
     from app.dev.demo.command import run  # noqa: PLC0415
 
-    return run(asked.output, stay_open=not (headless or asked.close))
+    return run(args.output, stay_open=not (headless or args.close))
 
 
 def _bench(arguments: Sequence[str]) -> int:

@@ -90,14 +90,14 @@ async def assess(session: Session, runner: Runner, asked: EditJob, done: Callabl
     guided = asked.draft.guidance_on(model) > 1
     try:
         request = AssessRequest(model.key, frame.working, guidance=guided)
-        found = await runner.run(request, _ignore, key=("assess", id(session)))
+        outcome = await runner.run(request, _ignore, key=("assess", id(session)))
     except Replaced:
         return
     except EditorError as error:
         log.info("No estimate of the memory: %s", error)
         done(None)
     else:
-        done(found)
+        done(outcome)
 
 
 async def segment(session: Session, runner: Runner, request: SegmentRequest, done: Callable[[Masks], None]) -> None:

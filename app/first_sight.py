@@ -120,8 +120,8 @@ def _scaled(path: Path, room: QSize) -> QImage:
     fitted = shown * ratio
     if fitted.width() < upright.width():
         reader.setScaledSize(fitted.transposed() if turned else fitted)
-    found = reader.read()
-    if found.colorSpace().isValid():
-        found.convertToColorSpace(QColorSpace(QColorSpace.NamedColorSpace.SRgb))
-    found.setDevicePixelRatio(found.width() / max(shown.width(), 1))
-    return found
+    scaled = reader.read()
+    if scaled.colorSpace().isValid():
+        scaled.convertToColorSpace(QColorSpace(QColorSpace.NamedColorSpace.SRgb))
+    scaled.setDevicePixelRatio(scaled.width() / max(shown.width(), 1))
+    return scaled

@@ -50,9 +50,9 @@ def library_of(settings: Settings, own: Path, bundled: Sequence[Path] = ()) -> L
 
 def add_path(settings: Settings, path: Path) -> Sequence[ModelInfo]:
     """Remember a model, or a folder that holds some; returns them. Raises `ModelUnavailable` for what cannot be used."""
-    found = look_at(path)
-    remember(settings, path, found)
-    return found
+    result = look_at(path)
+    remember(settings, path, result)
+    return result
 
 
 def look_at(path: Path) -> Sequence[ModelInfo]:
@@ -330,8 +330,8 @@ class Models(QObject):
             try:
                 report = next(reports)
             except StopIteration as stop:
-                found: Path = stop.value
-                return found
+                path: Path = stop.value
+                return path
             assert isinstance(report, Progress)
             return report
 

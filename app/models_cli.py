@@ -31,20 +31,20 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str]) -> int:
     """Do what is asked; returns the exit status."""
-    asked = _parser().parse_args(_with_word(arguments))
+    args = _parser().parse_args(_with_word(arguments))
     settings, own = _places()
     try:
-        match asked.word:
+        match args.word:
             case "import":
-                return _import(settings, asked)
+                return _import(settings, args)
             case "remove":
-                return _remove(settings, own, asked)
+                return _remove(settings, own, args)
             case "download":
-                return _download(settings, own, asked)
+                return _download(settings, own, args)
             case "suggest":
-                return _suggest(asked)
+                return _suggest(args)
             case _:
-                return _list(settings, own, asked)
+                return _list(settings, own, args)
     except EditorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -101,14 +101,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _list(settings: Settings, own: Path, asked: argparse.Namespace) -> int:
-    found = library_of(settings, own, bundled_models()).models()
+    models = library_of(settings, own, bundled_models()).models()
     used = settings.values.model
     if asked.json:
-        _write_json([_facts(info, used) for info in found])
+        _write_json([_facts(info, used) for info in models])
         return 0
-    if all(info.toys for info in found):
+    if all(info.toys for info in models):
         _write("There are no models for photographs yet. `palimpsest models suggest` shows some to begin with.")
-    for info in found:
+    for info in models:
         _write(f"{'*' if info.key == used else ' '} {info.name}")
         if info.problem:
             _write(f"    {info.problem} {info.advice}")
@@ -194,13 +194,13 @@ def _download(settings: Settings, own: Path, asked: argparse.Namespace) -> int:
         shown.end()
     if asked.to is not None and folder not in library_of(settings, own).folders:
         settings.set(model_folders=(*settings.values.model_folders, str(folder)))
-    found = [info for info in library_of(settings, own).models() if path in (info.path, info.path.parent)]
+    models = [info for info in library_of(settings, own).models() if path in (info.path, info.path.parent)]
     if asked.json:
-        _write_json([_facts(info, settings.values.model) for info in found])
+        _write_json([_facts(info, settings.values.model) for info in models])
         return 0
-    for info in found:
+    for info in models:
         _write(f"{info.name}: {'ready' if info.usable else f'{info.problem} {info.advice}'}")
-    return 0 if all(info.usable for info in found) else 1
+    return 0 if all(info.usable for info in models) else 1
 
 
 def _suggest(asked: argparse.Namespace) -> int:

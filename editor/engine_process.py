@@ -201,14 +201,14 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description="Serve edits; nothing for people.")
     parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--learned", type=Path)
-    told = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     from editor.engine import Engine  # noqa: PLC0415  heavy libraries come with it
     from editor.models.library import Library  # noqa: PLC0415  as above
 
     # What libraries print must not get between the answers.
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        engine = Engine(lambda: Library(added=tuple(told.models)), learned=told.learned)
+        engine = Engine(lambda: Library(added=tuple(args.models)), learned=args.learned)
         serve(engine, wire(), sys.stdin.buffer, answers)
 
 

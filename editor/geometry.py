@@ -53,11 +53,11 @@ class Rect(NamedTuple):
     @classmethod
     def around(cls, points: Iterable[tuple[float, float]]) -> Rect:
         """The smallest whole-pixel rectangle that covers the points; empty without points."""
-        found = list(points)
-        if not found:
+        entries = list(points)
+        if not entries:
             return EMPTY
-        xs = [x for x, _ in found]
-        ys = [y for _, y in found]
+        xs = [x for x, _ in entries]
+        ys = [y for _, y in entries]
         return cls(math.floor(min(xs)), math.floor(min(ys)), math.ceil(max(xs)), math.ceil(max(ys)))
 
     @classmethod
@@ -95,13 +95,13 @@ class Rect(NamedTuple):
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def intersect(self, other: Rect) -> Rect:
-        found = Rect(
+        rect = Rect(
             max(self.left, other.left),
             max(self.top, other.top),
             min(self.right, other.right),
             min(self.bottom, other.bottom),
         )
-        return EMPTY if found.empty else found
+        return EMPTY if rect.empty else rect
 
     def unite(self, other: Rect) -> Rect:
         """The smallest rectangle around both; an empty one adds nothing."""
@@ -174,8 +174,8 @@ class Placement:
         """The picture's corners in the document: top left, top right, bottom right, bottom left, as the picture sees it."""
         matrix = self.matrix(size)
         w, h = size
-        found = [transform_point(matrix, x, y) for x, y in ((0, 0), (w, 0), (w, h), (0, h))]
-        return found[0], found[1], found[2], found[3]
+        points = [transform_point(matrix, x, y) for x, y in ((0, 0), (w, 0), (w, h), (0, h))]
+        return points[0], points[1], points[2], points[3]
 
     def bounds(self, size: Size) -> Rect:
         return Rect.around(self.corners(size))

@@ -14,8 +14,8 @@ def icon_svg(name: str) -> bytes:
 
 def icon_names() -> tuple[str, ...]:
     """All packaged icons, in alphabetical order."""
-    found = (path.name for path in files(__name__).joinpath("icons").iterdir())
-    return tuple(sorted(name.removesuffix(".svg") for name in found if name.endswith(".svg")))
+    names = (path.name for path in files(__name__).joinpath("icons").iterdir())
+    return tuple(sorted(name.removesuffix(".svg") for name in names if name.endswith(".svg")))
 
 
 def style_sheet() -> str:

@@ -98,7 +98,7 @@ def colours(palette: QPalette) -> Colours:
 
 def palette(found: Colours) -> QPalette:
     """The same colours as a palette, for Fusion and for text that is drawn by Qt."""
-    role, made = QPalette.ColorRole, QPalette()
+    role, result = QPalette.ColorRole, QPalette()
     for where, name in {
         role.Window: found.panel,
         role.WindowText: found.text,
@@ -122,11 +122,11 @@ def palette(found: Colours) -> QPalette:
         role.ToolTipBase: found.raised,
         role.ToolTipText: found.text,
     }.items():
-        made.setColor(where, QColor(name))
+        result.setColor(where, QColor(name))
     for where in (role.WindowText, role.Text, role.ButtonText, role.HighlightedText):
-        made.setColor(QPalette.ColorGroup.Disabled, where, QColor(found.faint))
-    made.setColor(QPalette.ColorGroup.Disabled, role.Highlight, QColor(found.pressed))
-    return made
+        result.setColor(QPalette.ColorGroup.Disabled, where, QColor(found.faint))
+    result.setColor(QPalette.ColorGroup.Disabled, role.Highlight, QColor(found.pressed))
+    return result
 
 
 class Theme(QObject):
@@ -181,7 +181,7 @@ class Theme(QObject):
 
 def ui_font(font: QFont) -> QFont:
     """The system's font at our size, with figures of equal width so that changing numbers do not dance."""
-    made = QFont(font)
-    made.setPixelSize(FONT_PIXELS)
-    made.setFeature(QFont.Tag("tnum"), 1)
-    return made
+    result = QFont(font)
+    result.setPixelSize(FONT_PIXELS)
+    result.setFeature(QFont.Tag("tnum"), 1)
+    return result

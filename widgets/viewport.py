@@ -63,16 +63,16 @@ class Viewport:
         return QTransform(self._to_device)
 
     def _device(self) -> QTransform:
-        found = QTransform()
-        found.translate(self.width * self.ratio / 2, self.height * self.ratio / 2)
-        found.rotate(self.rotation)
-        found.scale(-self.zoom if self.mirrored else self.zoom, self.zoom)
-        found.translate(-self.x, -self.y)
+        result = QTransform()
+        result.translate(self.width * self.ratio / 2, self.height * self.ratio / 2)
+        result.rotate(self.rotation)
+        result.scale(-self.zoom if self.mirrored else self.zoom, self.zoom)
+        result.translate(-self.x, -self.y)
         if self.upright:
             # The picture's corner on a whole device pixel: at 100 % pixels stay pixels, and panning can shift what is drawn.
-            a, b, c, d = (round(v, 12) for v in (found.m11(), found.m12(), found.m21(), found.m22()))
-            return QTransform(a, b, c, d, round(found.dx()), round(found.dy()))
-        return found
+            a, b, c, d = (round(v, 12) for v in (result.m11(), result.m12(), result.m21(), result.m22()))
+            return QTransform(a, b, c, d, round(result.dx()), round(result.dy()))
+        return result
 
     @property
     def upright(self) -> bool:

@@ -38,22 +38,22 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--scale", type=int, choices=SIZES, help="only this scale factor (default: each)")
     parser.add_argument("--theme", choices=("dark", "light"), help="only this theme (default: both)")
     parser.add_argument("--scene", choices=SCENES, help="only this scene (default: all)")
-    asked = parser.parse_args(arguments)
-    if asked.scale is None:  # the scale is fixed when Qt starts, so each has a process of its own
+    args = parser.parse_args(arguments)
+    if args.scale is None:  # the scale is fixed when Qt starts, so each has a process of its own
         for scale in SIZES:
             command = [sys.executable, "-m", "app", "screenshots", *arguments, "--scale", str(scale)]
             subprocess.run(command, check=True, env={**os.environ, "QT_SCALE_FACTOR": str(scale)})
         return 0
-    asked.folder.mkdir(parents=True, exist_ok=True)
+    args.folder.mkdir(parents=True, exist_ok=True)
     qt = QApplication(sys.argv[:1])
     qt.setQuitOnLastWindowClosed(False)
     theme = Theme(qt, "dark")
     with QEventLoop(qt) as loop, tempfile.TemporaryDirectory() as home:
-        for choice in (asked.theme,) if asked.theme else ("dark", "light"):
+        for choice in (args.theme,) if args.theme else ("dark", "light"):
             theme.choose(choice)
-            for name in (asked.scene,) if asked.scene else SCENES:
-                file = asked.folder / f"{name}-{choice}-{SIZES[asked.scale][0] * asked.scale}.png"
-                loop.run_until_complete(_shoot(SCENES[name], theme, Path(home), file, SIZES[asked.scale]))
+            for name in (args.scene,) if args.scene else SCENES:
+                file = args.folder / f"{name}-{choice}-{SIZES[args.scale][0] * args.scale}.png"
+                loop.run_until_complete(_shoot(SCENES[name], theme, Path(home), file, SIZES[args.scale]))
                 sys.stdout.write(f"{file}\n")
     return 0
 

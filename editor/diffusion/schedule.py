@@ -336,13 +336,13 @@ def _levels(scheduler: Any, timesteps: torch.Tensor, steps: int) -> Levels:
     """Alpha and sigma of all levels, the last that after the last step. `steps`: as many as were asked for."""
     if isinstance(scheduler, _TIMED):
         kept = scheduler.alphas_cumprod.float().cpu()
-        each = kept[timesteps.long().cpu()]
+        joined = kept[timesteps.long().cpu()]
         end = torch.ones(1)
         if isinstance(scheduler, _ENDING_NOISY) and len(timesteps):
             last = int(timesteps[-1]) - len(kept) // steps
             end = (kept[last] if last >= 0 else scheduler.final_alpha_cumprod.float().cpu()).reshape(1)
-        each = torch.cat([each, end])
-        return each**0.5, (1 - each) ** 0.5
+        joined = torch.cat([joined, end])
+        return joined**0.5, (1 - joined) ** 0.5
     sigmas = scheduler.sigmas.float().cpu()
     if isinstance(scheduler, _FLOW):
         return 1 - sigmas, sigmas

@@ -33,7 +33,7 @@ def convert(pixels: Pixels, source: bytes | None, target: bytes | None) -> Pixel
     if transform is None or pixels.size == 0:
         return pixels
     height, width, channels = pixels.shape
-    found = np.empty((height, width, channels), np.uint8)
+    result = np.empty((height, width, channels), np.uint8)
     rows = max(BAND // width, 1)
     for top in range(0, height, rows):
         band = pixels[top : top + rows]
@@ -43,8 +43,8 @@ def convert(pixels: Pixels, source: bytes | None, target: bytes | None) -> Pixel
             band = whole
         size = width, len(band)
         image = Image.frombuffer("RGBA", size, np.ascontiguousarray(band), "raw", "RGBA", 0, 1)
-        found[top : top + rows] = np.asarray(transform.apply(image))[..., :channels]
-    return found
+        result[top : top + rows] = np.asarray(transform.apply(image))[..., :channels]
+    return result
 
 
 def to_srgb(pixels: Pixels, icc: bytes | None) -> Pixels:

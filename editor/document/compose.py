@@ -28,16 +28,16 @@ def thinned(document: Document, rect: Rect, step: int, first: Size = NO_STEP) ->
     """The same from every `step`th pixel of every `step`th row, beginning `first` pixels from the corner of `rect`: exactly those of
     `flatten`, in the time that so few pixels take.
     """
-    found = np.zeros((*thinned_shape(rect, step, first), 4), np.uint8)
+    pixels = np.zeros((*thinned_shape(rect, step, first), 4), np.uint8)
     shown = [layer for layer in document.layers if layer.visible and layer.opacity > 0]
     lowest = next((layer for layer in shown if not layer.clip), None)
     for layer in shown:
         for where, sample in layer.pixels.samples(rect, step, first):
             if layer is lowest and layer.opacity == 1:
-                found[where] = sample  # on nothing every blend mode gives the layer itself
+                pixels[where] = sample  # on nothing every blend mode gives the layer itself
             else:
-                lay(found[where], sample, layer.opacity, layer.blend, clip=layer.clip)
-    return found
+                lay(pixels[where], sample, layer.opacity, layer.blend, clip=layer.clip)
+    return pixels
 
 
 def flatten_rgb(document: Document, rect: Rect) -> Pixels:

@@ -229,14 +229,14 @@ def picture_changes(before: Document, after: Document) -> list[Rect]:
     kept_new = [layer.id for layer in after.layers if layer.id in old]
     if kept_old != kept_new:
         return [after.rect]
-    found: list[Rect] = []
+    rects: list[Rect] = []
     for layer in after.layers:
         was = old.get(layer.id)
         if was is None:
-            found.append(layer.pixels.written() if layer.visible else Rect(0, 0, 0, 0))
+            rects.append(layer.pixels.written() if layer.visible else Rect(0, 0, 0, 0))
         elif _look(was) != _look(layer):
-            found += [layer.pixels.written(), was.pixels.written()]
+            rects += [layer.pixels.written(), was.pixels.written()]
         elif layer.visible:
-            found += changed(was.pixels, layer.pixels)
-    found += [layer.pixels.written() for layer in before.layers if layer.id not in new and layer.visible]
-    return [rect for rect in found if not rect.empty]
+            rects += changed(was.pixels, layer.pixels)
+    rects += [layer.pixels.written() for layer in before.layers if layer.id not in new and layer.visible]
+    return [rect for rect in rects if not rect.empty]

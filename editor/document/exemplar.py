@@ -68,6 +68,6 @@ class Exemplar:
     def coverage(self, rect: Rect | None = None) -> NDArray[np.float32]:
         """(h, w) float32: the picture's own alpha times the cut-out, inside `rect` of the picture (all of it by default)."""
         own = self.pixels[..., 3] if rect is None else self.pixels[rect.slices][..., 3]
-        found: NDArray[np.float32] = self.cutout.read(rect)
-        found *= own * np.float32(1 / 255)
-        return found
+        array: NDArray[np.float32] = self.cutout.read(rect)
+        array *= own * np.float32(1 / 255)
+        return array

@@ -60,11 +60,11 @@ class Item:
 
 def covered(mask: Tiles, above: float = 0.0) -> Rect:
     """The tight rectangle of the elements larger than `above`; empty if there is none. Looks only at blocks that could enlarge it."""
-    found = EMPTY
+    union = EMPTY
     for where, block in mask.blocks():
-        if not mask.is_blank(block) and not (found.holds(where) and not found.empty):
-            found = found.unite(_moved(Rect.of_mask(block > above if above else block), where))
-    return found
+        if not mask.is_blank(block) and not (union.holds(where) and not union.empty):
+            union = union.unite(_moved(Rect.of_mask(block > above if above else block), where))
+    return union
 
 
 def _moved(rect: Rect, where: Rect) -> Rect:

@@ -121,11 +121,11 @@ def levels(map: Map, black: float, white: float, gamma: float = 1.0) -> Map:
     """
     if not black < white or not gamma > 0:
         raise ValueError(f"levels from {black} to {white} with gamma {gamma}")
-    found = (map - np.float32(black)) * np.float32(1 / (white - black))
-    np.clip(found, 0, 1, out=found)
+    value = (map - np.float32(black)) * np.float32(1 / (white - black))
+    np.clip(value, 0, 1, out=value)
     if gamma != 1:
-        np.power(found, np.float32(1 / gamma), out=found)
-    return np.asarray(found, np.float32)
+        np.power(value, np.float32(1 / gamma), out=value)
+    return np.asarray(value, np.float32)
 
 
 def curve(map: Map, points: Sequence[tuple[float, float]]) -> Map:
@@ -228,9 +228,9 @@ def polygon(rect: Rect, points: Sequence[tuple[float, float]]) -> Map:
     Exact for a polygon that does not cross itself.
     """
     height, width = rect.size.shape
-    found = np.zeros((height, width), np.float32)
+    values = np.zeros((height, width), np.float32)
     if len(points) < 3 or rect.empty:
-        return found
+        return values
     rows, columns, down, right = _cells(np.asarray(points, np.float64) - (rect.left, rect.top), height, width)
     for top in range(0, height, _BAND):
         count = min(_BAND, height - top)
@@ -242,8 +242,8 @@ def polygon(rect: Rect, points: Sequence[tuple[float, float]]) -> Map:
         own = np.bincount(at, down[here] * (1 - right[here]), count * (width + 1))
         own += np.bincount(at + 1, down[here] * right[here], count * (width + 1))[: own.size]
         winding = np.cumsum(own.reshape(count, width + 1)[:, :width], axis=1)
-        found[top : top + count] = _snapped(np.abs(winding, out=winding))
-    return found
+        values[top : top + count] = _snapped(np.abs(winding, out=winding))
+    return values
 
 
 def fill_region(image: NDArray[np.uint8], x: int, y: int, tolerance: int = 24, contiguous: bool = True) -> Map:
@@ -366,11 +366,11 @@ def _centres(rect: Rect) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def _between(share: Map, from_value: float, to_value: float) -> Map:
     np.clip(share, 0, 1, out=share)
-    found = share * np.float32(to_value)
+    value = share * np.float32(to_value)
     np.subtract(1, share, out=share)
     share *= np.float32(from_value)
-    found += share
-    return found
+    value += share
+    return value
 
 
 def _cells(

@@ -57,13 +57,13 @@ def fitted(size: Size, canvas: Size) -> Placement:
 
 def hole(item: Item, rect: Rect, grow: int) -> NDArray[np.bool_]:
     """(h, w) bool: the item's mask inside `rect`, grown by `grow` pixels, also from what lies just outside `rect`."""
-    found = np.zeros(rect.size.shape, np.bool_)
+    array = np.zeros(rect.size.shape, np.bool_)
     part = item.rect.grow(grow).intersect(rect)  # large pictures hold small items
     if not part.empty:
         around = part.grow(grow).intersect(item.mask.rect)
         grown = masks.grow(item.mask.read(around), grow) > 0
-        found[part.within(rect).slices] = grown[part.within(around).slices]
-    return found
+        array[part.within(rect).slices] = grown[part.within(around).slices]
+    return array
 
 
 def item_matrix(item: Item) -> Matrix:
@@ -210,7 +210,7 @@ def _needed(matrix: Matrix, part: Rect, source: Rect) -> Rect:
 def on_grid(array: NDArray[_T], area: Rect, rect: Rect) -> NDArray[_T]:
     """An array that covers `area` as one that covers `rect`: cropped, and 0 where there is nothing of it."""
     part = area.intersect(rect)
-    found = np.zeros((*rect.size.shape, *array.shape[2:]), array.dtype)
+    grid = np.zeros((*rect.size.shape, *array.shape[2:]), array.dtype)
     if not part.empty:
-        found[part.within(rect).slices] = array[part.within(area).slices]
-    return found
+        grid[part.within(rect).slices] = array[part.within(area).slices]
+    return grid

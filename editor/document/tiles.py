@@ -57,9 +57,9 @@ class Tiles:
 
         heights, widths = _sides(shape[0]), _sides(shape[1])
         rows = tuple(tuple(block(height, width) for width in widths) for height in heights)
-        found = cls(rows, shape, np.dtype(dtype), () if np.any(value) else tuple(made.values()))
-        found._untouched = not np.any(value)
-        return found
+        tiles = cls(rows, shape, np.dtype(dtype), () if np.any(value) else tuple(made.values()))
+        tiles._untouched = not np.any(value)
+        return tiles
 
     @classmethod
     def of(cls, array: NDArray[Any]) -> Tiles:
@@ -129,20 +129,20 @@ class Tiles:
 
     def written(self) -> Rect:
         """The rectangle of the blocks that are no longer blank; a bound of everything that was ever written."""
-        found = EMPTY
+        union = EMPTY
         for rect, block in self.blocks():
             if not self.is_blank(block):
-                found = found.unite(rect)
-        return found
+                union = union.unite(rect)
+        return union
 
     def read(self, rect: Rect | None = None) -> NDArray[Any]:
         """A writable copy of the part inside `rect`, which must lie within the picture (all of it by default)."""
         area = self.rect if rect is None else rect
         if not self.rect.holds(area):
             raise ValueError(f"{area} reaches outside {self.rect}")
-        found = np.empty((area.height, area.width, *self.shape[2:]), self.dtype)
-        if found.size == 0:
-            return found
+        array = np.empty((area.height, area.width, *self.shape[2:]), self.dtype)
+        if array.size == 0:
+            return array
         # Plain numbers instead of rectangles: brush strokes read a few blocks for every move of the pointer.
         left, top, right, bottom = area
         for i in range(top // BLOCK, (bottom - 1) // BLOCK + 1):
@@ -152,8 +152,8 @@ class Tiles:
                 x = j * BLOCK
                 before, after = max(left, x), min(right, x + BLOCK)
                 source = row[j][above - y : below - y, before - x : after - x]
-                found[above - top : below - top, before - left : after - left] = source
-        return found
+                array[above - top : below - top, before - left : after - left] = source
+        return array
 
     def samples(self, rect: Rect, step: int = 1, first: Size = NO_STEP) -> Iterator[tuple[tuple[slice, slice], Block]]:
         """Every `step`th element of every `step`th row inside `rect`, beginning `first` pixels from its corner, block by block.
@@ -175,10 +175,10 @@ class Tiles:
 
     def thinned(self, rect: Rect, step: int, first: Size = NO_STEP) -> NDArray[Any]:
         """A copy of the samples, 0 where nothing was written."""
-        found = np.zeros((*thinned_shape(rect, step, first), *self.shape[2:]), self.dtype)
+        array = np.zeros((*thinned_shape(rect, step, first), *self.shape[2:]), self.dtype)
         for where, view in self.samples(rect, step, first):
-            found[where] = view
-        return found
+            array[where] = view
+        return array
 
     def view(self, rect: Rect) -> NDArray[Any] | None:
         """The part inside `rect` without copying, read-only: while its blocks still are views of the one array given to `of`.
@@ -195,9 +195,9 @@ class Tiles:
                 return None
         if whole is None:
             return None
-        found = whole[rect.slices]
-        found.setflags(write=False)
-        return found
+        array = whole[rect.slices]
+        array.setflags(write=False)
+        return array
 
     def write(self, left: int, top: int, pixels: NDArray[Any]) -> Tiles:
         """A new version in which `pixels` (h, w[, C]) stand at (left, top); what falls outside is dropped."""
@@ -245,10 +245,10 @@ class Tiles:
         return self._next(tuple(rows), within)
 
     def _next(self, rows: Rows, within: Rect | None) -> Tiles:
-        made = Tiles(rows, self.shape, self.dtype, self._blank)
+        tiles = Tiles(rows, self.shape, self.dtype, self._blank)
         if within is not None:
-            made._origin = ref(self), within.intersect(self.rect)
-        return made
+            tiles._origin = ref(self), within.intersect(self.rect)
+        return tiles
 
     def differs_from(self, other: Tiles) -> Rect | None:
         """A rectangle outside which both are equal, when one was made from the other in one step; None when that is not known."""
@@ -278,7 +278,7 @@ def changed(before: Tiles, after: Tiles) -> list[Rect]:
     within = after.differs_from(before)
     if within is not None:
         return [] if within.empty else [within]
-    found: list[Rect] = []
+    rects: list[Rect] = []
     for i, (old_row, new_row) in enumerate(zip(before.rows, after.rows, strict=True)):
         if old_row is new_row:
             continue
@@ -287,11 +287,11 @@ def changed(before: Tiles, after: Tiles) -> list[Rect]:
             if old is not new and start is None:
                 start = j
             elif old is new and start is not None:
-                found.append(_run(after, i, start, j))
+                rects.append(_run(after, i, start, j))
                 start = None
         if start is not None:
-            found.append(_run(after, i, start, len(new_row)))
-    return found
+            rects.append(_run(after, i, start, len(new_row)))
+    return rects
 
 
 def _run(tiles: Tiles, i: int, start: int, stop: int) -> Rect:

@@ -38,10 +38,10 @@ def upright(exif: bytes) -> tuple[bytes, int]:
         first = struct.unpack_from(order + "I", block, 4)[0]
         entries, next_at = _directory(block, first, order)
         following = struct.unpack_from(order + "I", block, next_at)[0]
-        found = entries.get(ORIENTATION)
-        orientation = found.value if found is not None and found.kind == SHORT else 1
-        if found is not None and found.kind == SHORT:
-            struct.pack_into(order + "H", block, found.at, 1)
+        entry = entries.get(ORIENTATION)
+        orientation = entry.value if entry is not None and entry.kind == SHORT else 1
+        if entry is not None and entry.kind == SHORT:
+            struct.pack_into(order + "H", block, entry.at, 1)
     except (KeyError, struct.error):
         return exif, 1
     if following:

@@ -76,9 +76,9 @@ def free_name(path: Path) -> Path:
     for number in count(2):
         ending = f" {number}{path.suffix}"
         stem = os.fsencode(path.stem)[: MAX_NAME - len(os.fsencode(ending))]
-        found = path.with_name(stem.decode(errors="ignore" if _is_text(path.stem) else "surrogateescape") + ending)
-        if not os.path.lexists(found):
-            return found
+        name = path.with_name(stem.decode(errors="ignore" if _is_text(path.stem) else "surrogateescape") + ending)
+        if not os.path.lexists(name):
+            return name
     raise AssertionError("numbers do not end")
 
 

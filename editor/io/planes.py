@@ -224,10 +224,10 @@ def member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     if info.file_size > most or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise Malformed(f"{name} is larger than it can be")
     with archive.open(info) as opened:
-        found = opened.read(most + 1)
-    if len(found) != info.file_size:
+        data = opened.read(most + 1)
+    if len(data) != info.file_size:
         raise Malformed(f"{name} has the wrong size")
-    return found
+    return data
 
 
 def _most_packed(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:

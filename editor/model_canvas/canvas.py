@@ -57,8 +57,8 @@ class ModelCanvas:
         colours = np.asarray(pixels, np.float32) / np.float32(255)
         total = _resized(weight, self.frame.working)[..., None]
         mean = _resized(colours * weight[..., None], self.frame.working) / np.maximum(total, _MIN_WEIGHT)
-        found = np.where(total > _MIN_WEIGHT, mean, _resized(colours, self.frame.working))
-        return self._padded(np.clip(found, 0, 1))
+        values = np.where(total > _MIN_WEIGHT, mean, _resized(colours, self.frame.working))
+        return self._padded(np.clip(values, 0, 1))
 
     def map(self, map: Map) -> Map:
         """(H, W) of the frame -> (canvas height, canvas width), averaged where it shrinks."""

@@ -98,11 +98,11 @@ class Pasted:
 
     def layer(self) -> NDArray[np.uint8]:
         """(H, W, 4) straight alpha; over the original it gives `image`."""
-        found = np.zeros((*self.alpha.shape, 4), np.uint8)
+        array = np.zeros((*self.alpha.shape, 4), np.uint8)
         colours = self.paint / np.maximum(self.alpha, 1e-6)[..., None]
-        found[..., :3] = np.rint(np.clip(colours, 0, 1) * 255)
-        found[..., 3] = np.rint(self.alpha * 255)
-        return found
+        array[..., :3] = np.rint(np.clip(colours, 0, 1) * 255)
+        array[..., 3] = np.rint(self.alpha * 255)
+        return array
 
 
 def result_of(request: EditRequest, seed: int, pasted: Pasted) -> EditResult:

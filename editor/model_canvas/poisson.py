@@ -102,8 +102,8 @@ def _begun(whole: Image, unknown: Mask) -> Reports[Image]:
     small = np.asarray(colours / np.maximum(count, 1)[..., None], np.float32)
     coarse = count == 0
     solved = (yield from harmonic(small, coarse)) if coarse.any() else small
-    found = cv2.resize(solved, even[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(found[:height, :width], np.float32)
+    resized = cv2.resize(solved, even[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(resized[:height, :width], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,16 +165,16 @@ def _grids(unknown: Mask) -> list[_Grid]:
 def _cycle(grids: Sequence[_Grid], right: Map) -> Map:
     """About the solution for `right`: symmetric, so that it can precondition."""
     grid, coarser = grids[0], grids[1:]
-    found = grid.smoothed(grid.step * right, right, (SMOOTHINGS if coarser else COARSEST_STEPS) - 1)
+    values = grid.smoothed(grid.step * right, right, (SMOOTHINGS if coarser else COARSEST_STEPS) - 1)
     if not coarser:
-        return found
+        return values
     height, width = right.shape
-    left = grid.left(right, found)
+    left = grid.left(right, values)
     left *= grid.free
     more = _cycle(coarser, _summed(_enlarged(left, height + height % 2, width + width % 2)))
     enlarged = cv2.resize(more, (2 * more.shape[1], 2 * more.shape[0]), interpolation=cv2.INTER_NEAREST)
-    found += grid.free * enlarged[:height, :width]
-    return grid.smoothed(found, right, SMOOTHINGS)
+    values += grid.free * enlarged[:height, :width]
+    return grid.smoothed(values, right, SMOOTHINGS)
 
 
 def _conjugate(grids: Sequence[_Grid], right: Map) -> Reports[Map]:

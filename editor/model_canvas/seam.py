@@ -100,8 +100,8 @@ def _box(values: NDArray[np.float32], window: int) -> NDArray[np.float32]:
 
 def _counts(band: Mask, window: int, across: int) -> Mask:
     """Where enough of a band lies in the window around a pixel."""
-    found: Mask = _box(band.astype(np.float32), window) >= MIN_BAND_SHARE * window * across
-    return found
+    mask: Mask = _box(band.astype(np.float32), window) >= MIN_BAND_SHARE * window * across
+    return mask
 
 
 def _mean(image: Image, band: Mask, window: int) -> Image:

@@ -317,8 +317,8 @@ def _remote(id: str, listing: Listing, file: ListedFile, part: str) -> RemoteFil
         raise ModelUnavailable(f"The hub does not say how large “{id}” is.", "Try again, or without a mirror.")
     # A half-precision file takes the plain name, so that every program finds it; the parts of a split one are named in its index.
     folder, _, name = file.path.rpartition("/")
-    found = WEIGHTS.fullmatch(name)
-    if found and found["variant"] and not found["shard"]:
-        name = f"{found['stem']}.safetensors"
+    match = WEIGHTS.fullmatch(name)
+    if match and match["variant"] and not match["shard"]:
+        name = f"{match['stem']}.safetensors"
     local = "/".join(filter(None, (id, folder, name)))
     return RemoteFile(id, listing.commit, file.path, local, part, file.size, file.sha256, file.blob)

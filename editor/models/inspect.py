@@ -139,5 +139,5 @@ def _words(folder: Path) -> tuple[str, ...]:
 
 
 def _told(card: str, field: str) -> str:
-    found = re.search(rf"^{field}:\s*([\w.+()-][\w.+() -]{{0,59}}?)\s*$", card, re.MULTILINE)
-    return found.group(1) if found else ""
+    match = re.search(rf"^{field}:\s*([\w.+()-][\w.+() -]{{0,59}}?)\s*$", card, re.MULTILINE)
+    return match.group(1) if match else ""

@@ -31,21 +31,21 @@ def hub_id(path: Path) -> str:
 def class_of(folder: Path) -> str:
     """The pipeline class that a diffusers folder names, empty where there is none."""
     try:
-        found = read_json(folder / INDEX).get("_class_name")
+        entry = read_json(folder / INDEX).get("_class_name")
     except Damaged:
         return ""
-    return found if isinstance(found, str) else ""
+    return entry if isinstance(entry, str) else ""
 
 
 def newest_snapshot(repository: Path) -> Path | None:
     """The snapshot of a `models--org--name` folder that its `main` points at, else the newest."""
     snapshots = repository / "snapshots"
     try:
-        told = read_start(repository / "refs" / "main", 64).decode("ascii", "replace").strip()
+        text = read_start(repository / "refs" / "main", 64).decode("ascii", "replace").strip()
     except OSError:
-        told = ""
-    if re.fullmatch(r"[0-9a-f]{40}", told) and (snapshots / told).is_dir():
-        return snapshots / told
+        text = ""
+    if re.fullmatch(r"[0-9a-f]{40}", text) and (snapshots / text).is_dir():
+        return snapshots / text
     found = [(_changed(path), path) for path in folders_in(snapshots)]
     return max(found, default=(0.0, None))[1]
 

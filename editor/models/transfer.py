@@ -52,19 +52,19 @@ class Stream:
         while True:
             alive = self._thread.is_alive()
             try:
-                found = self._arrived.get(timeout=BEAT)
+                entry = self._arrived.get(timeout=BEAT)
             except queue.Empty:
                 if not alive:
                     raise Broken from None  # it died without a word, which the log has
                 yield None
                 continue
-            if found is None:
+            if entry is None:
                 return
-            if isinstance(found, EditorError):
-                raise found
-            if isinstance(found, Exception):
-                raise Broken from found
-            yield found
+            if isinstance(entry, EditorError):
+                raise entry
+            if isinstance(entry, Exception):
+                raise Broken from entry
+            yield entry
 
     def close(self) -> None:
         self._closed.set()

@@ -132,19 +132,19 @@ def repaint_change(
 
 def asked_map(document: Document, draft: Draft, rect: Rect, planned: Plan) -> Map:
     """(h, w) float32 in [0, 1]: what is painted, selected, outlined or scribbled for this edit; all else, where it is about that."""
-    asked: Map = np.zeros(rect.size.shape, np.float32)
+    values: Map = np.zeros(rect.size.shape, np.float32)
     if planned.region is not None:
-        asked = document.map(planned.region).read(rect)
+        values = document.map(planned.region).read(rect)
     for id in planned.items:
         item = document.item(id)
         if item is not None:
-            asked = np.maximum(asked, item.mask.read(rect))
+            values = np.maximum(values, item.mask.read(rect))
     if draft.settings.is_outside:
-        asked = 1 - asked
+        values = 1 - values
     scribble = scribble_of(document, draft)
     if scribble is not None and planned.scribble is not None:
-        asked = np.maximum(asked, scribble_region(scribble, rect))
-    return asked
+        values = np.maximum(values, scribble_region(scribble, rect))
+    return values
 
 
 def allowed_map(document: Document, draft: Draft, rect: Rect) -> Map:

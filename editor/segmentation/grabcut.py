@@ -55,7 +55,7 @@ class GrabCut:
         if pad_x or pad_y:
             image = np.asarray(cv2.copyMakeBorder(image, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE), np.uint8)
         pointed = _pointed(request, width, height)
-        found: list[tuple[float, Map]] = []
+        values: list[tuple[float, Map]] = []
         if pointed.box is not None:
             yield Progress(0.1, "Looking into the box")
             mask = yield from _cut_box(image, pointed, pointed.box)
@@ -66,19 +66,19 @@ class GrabCut:
                 if guess is not None:
                     mask = yield from _cut_guess(image, pointed, guess, BEST_ROUNDS)
                     mask *= _inside(pointed.box, mask.shape)
-            found.append((1.0, mask))
+            values.append((1.0, mask))
         elif pointed.positive:
             yield Progress(0.05, "Looking for edges")
             guesses = _guesses(image, pointed)
             for i, (score, guess) in enumerate(guesses):
                 yield Progress(0.3 + 0.7 * i / len(guesses), "Finding the outline")
-                found.append(
+                values.append(
                     (score, (yield from _cut_guess(image, pointed, guess, OTHER_ROUNDS if i else BEST_ROUNDS)))
                 )
-        if not found:
-            found.append((0.0, np.zeros(image.shape[:2], np.float32)))
-        masks = np.stack([mask[:height, :width] for _, mask in found])
-        scores = np.array([score if mask.any() else 0.0 for score, mask in found])
+        if not values:
+            values.append((0.0, np.zeros(image.shape[:2], np.float32)))
+        masks = np.stack([mask[:height, :width] for _, mask in values])
+        scores = np.array([score if mask.any() else 0.0 for score, mask in values])
         return Masks(request.rect, masks.astype(np.float32), scores.astype(np.float32))
 
 

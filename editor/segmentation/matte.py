@@ -25,11 +25,11 @@ def matte(mask: Map, small: NDArray[np.uint8], image: NDArray[np.uint8]) -> Map:
         return np.asarray(cv2.resize(array, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
     slope, offset = _fitted(mask, small.astype(np.float32) * np.float32(1 / 255))
-    found = (enlarged(slope) * (image.astype(np.float32) * np.float32(1 / 255))).sum(axis=-1) + enlarged(offset)
-    found = np.clip((found - 0.5) * np.float32(SHARPEN) + 0.5, 0, 1)
+    total = (enlarged(slope) * (image.astype(np.float32) * np.float32(1 / 255))).sum(axis=-1) + enlarged(offset)
+    total = np.clip((total - 0.5) * np.float32(SHARPEN) + 0.5, 0, 1)
     # Deep inside and far outside there is nothing to follow.
     near = enlarged(_mean(mask))
-    return np.where(near <= 0.001, 0, np.where(near >= 0.999, 1, found)).astype(np.float32)
+    return np.where(near <= 0.001, 0, np.where(near >= 0.999, 1, total)).astype(np.float32)
 
 
 def _fitted(mask: Map, guide: NDArray[np.float32]) -> tuple[NDArray[np.float32], Map]:

@@ -132,11 +132,11 @@ def _borders(pieces: NDArray[np.int32], gradient: NDArray[np.float32]) -> list[d
         ):
             lengths[key] = lengths.get(key, 0.0) + length
             sums[key] = sums.get(key, 0.0) + total
-    found: list[dict[int, tuple[float, float]]] = [{} for _ in range(count)]
+    borders: list[dict[int, tuple[float, float]]] = [{} for _ in range(count)]
     for key, length in lengths.items():
         i, j = divmod(key, count)
-        found[i][j] = found[j][i] = length, sums[key]
-    return found
+        borders[i][j] = borders[j][i] = length, sums[key]
+    return borders
 
 
 def _merged(

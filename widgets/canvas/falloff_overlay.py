@@ -74,7 +74,7 @@ class Reducer:
     def reduced(self, exemplars: tuple[Exemplar, ...], level: int) -> list[Exemplar]:
         """The same for a picture smaller by 2^level: with pixels that are only as many as it takes, and without colours."""
         kept, self._kept = self._kept, {}
-        found = []
+        result = []
         for exemplar in exemplars:
             at, share = exemplar.placement, 1 / (1 << level)
             own = level_for(max(min(abs(at.scale_x), abs(at.scale_y)) * share, 1e-3))
@@ -87,8 +87,8 @@ class Reducer:
             scale_y = at.scale_y * share * exemplar.size.height / small.size.height
             placement = replace(at, x=at.x * share, y=at.y * share, scale_x=scale_x, scale_y=scale_y)
             small = replace(small, strength=exemplar.strength, fidelity=exemplar.fidelity, visible=exemplar.visible)
-            found.append(replace(small, placement=placement))
-        return found
+            result.append(replace(small, placement=placement))
+        return result
 
 
 def adapting(

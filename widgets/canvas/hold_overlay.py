@@ -221,12 +221,12 @@ def _reduced(
 def _scribble(layer: Layer, size: Size, *, frame: Frame, level: int) -> Layer:
     """Where something is painted on the layer, in a picture smaller by 2^level."""
     rect = painted_rect(layer)
-    made = Layer.empty(layer.id, layer.name, size)
+    scribble = Layer.empty(layer.id, layer.name, size)
     part = to_level(rect.intersect(frame.rect), level)
     if part.empty:
-        return made
+        return scribble
     strokes = (layer.pixels.read(rect)[..., 3] > 0).astype(np.float32)
     map = Tiles.filled(layer.pixels.size.shape, 0, np.float32).write(rect.left, rect.top, strokes)
     pixels = np.zeros((*part.size.shape, 4), np.uint8)
     pixels[..., 3] = np.where(reduced_map(map, level, part, largest=True) > 0, 255, 0)
-    return replace(made, pixels=made.pixels.write(part.left, part.top, pixels))
+    return replace(scribble, pixels=scribble.pixels.write(part.left, part.top, pixels))

@@ -209,9 +209,9 @@ def _shrunk(pixels: Pixels, level: int) -> Pixels:
     height, width = pixels.shape[:2]
     step = 1 << level
     size = -(-width // step), -(-height // step)
-    found = premultiplied(pixels)
+    result = premultiplied(pixels)
     if level == 0:
-        return found
+        return result
     right, below = size[0] * step - width, size[1] * step - height
-    found = np.asarray(cv2.copyMakeBorder(found, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
-    return np.asarray(cv2.resize(found, size, interpolation=cv2.INTER_AREA), np.uint8)
+    result = np.asarray(cv2.copyMakeBorder(result, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.resize(result, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -67,12 +67,12 @@ class StrengthOverlay:
 
     def set_document(self, document: Document) -> list[Rect]:
         """Show this document; the rectangles (picture pixels) in which it differs. It has the size of the one before."""
-        found: list[Rect] = []
+        rects: list[Rect] = []
         for name, plane in self._planes.items():
             tiles = document.map(name)
             if tiles is not plane.tiles:
-                found += plane.set(tiles)
-        return found
+                rects += plane.set(tiles)
+        return rects
 
     def set_look(self, mode: OverlayMode, opacity: float, *, strength_shown: bool) -> bool:
         """How to draw; whether that differs from before."""

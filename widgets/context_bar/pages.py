@@ -82,43 +82,43 @@ class Page(QWidget):
         step: float = 0.01,
         curve: float = 1.0,
     ) -> Slider:
-        made = Slider(label, low, high, default, unit=unit, step=step, curve=curve)
-        made.setToolTip(label)  # its words give way where the bar is narrow
-        made.setMinimumWidth(SLIDER - 72)
-        made.setMaximumWidth(SLIDER)
-        self.row.addWidget(made)
-        return made
+        result = Slider(label, low, high, default, unit=unit, step=step, curve=curve)
+        result.setToolTip(label)  # its words give way where the bar is narrow
+        result.setMinimumWidth(SLIDER - 72)
+        result.setMaximumWidth(SLIDER)
+        self.row.addWidget(result)
+        return result
 
     def listed(self, label: str, options: Sequence[tuple[str, str, str]]) -> Choice:
-        made = Choice(label, options, as_list=True)
-        made.setMinimumWidth(LIST - 32)
-        made.setMaximumWidth(LIST)
-        made.setToolTip(label)
-        self.row.addWidget(made)
-        return made
+        choice = Choice(label, options, as_list=True)
+        choice.setMinimumWidth(LIST - 32)
+        choice.setMaximumWidth(LIST)
+        choice.setToolTip(label)
+        self.row.addWidget(choice)
+        return choice
 
     def name(self) -> ElidedLabel:
         """A place for the name of the thing that this is about."""
-        made = ElidedLabel()
-        made.setProperty("role", "title")
-        made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        made.setMinimumWidth(32)
-        made.setMaximumWidth(NAME)
-        made.setContentsMargins(6, 0, 6, 0)
-        self.row.addWidget(made)
-        return made
+        label = ElidedLabel()
+        label.setProperty("role", "title")
+        label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        label.setMinimumWidth(32)
+        label.setMaximumWidth(NAME)
+        label.setContentsMargins(6, 0, 6, 0)
+        self.row.addWidget(label)
+        return label
 
     def icon(self, name: str, text: str, *, danger: bool = False) -> IconButton:
-        made = IconButton(name, text, danger=danger)
-        self.row.addWidget(made)
-        return made
+        result = IconButton(name, text, danger=danger)
+        self.row.addWidget(result)
+        return result
 
     def button(self, text: str, tip: str) -> QPushButton:
-        made = QPushButton(text)
-        made.setToolTip(tip)
-        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.row.addWidget(made)
-        return made
+        result = QPushButton(text)
+        result.setToolTip(tip)
+        result.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.row.addWidget(result)
+        return result
 
 
 HINTS: dict[ToolName, str] = {

@@ -23,13 +23,13 @@ TOOL_BUTTON = 36
 
 def pixmap(name: str, colour: str, side: int = ICON, ratio: float = 1.0) -> QPixmap:
     """The icon as a pixmap of `side` logical pixels at `ratio` device pixels each. `colour`: `#rrggbb`."""
-    made = QPixmap(round(side * ratio), round(side * ratio))
-    made.fill(QColor(0, 0, 0, 0))
-    painter = QPainter(made)
-    draw(painter, name, colour, QRectF(made.rect()))
+    result = QPixmap(round(side * ratio), round(side * ratio))
+    result.fill(QColor(0, 0, 0, 0))
+    painter = QPainter(result)
+    draw(painter, name, colour, QRectF(result.rect()))
     painter.end()
-    made.setDevicePixelRatio(ratio)
-    return made
+    result.setDevicePixelRatio(ratio)
+    return result
 
 
 def program_icon() -> QIcon:

@@ -209,12 +209,12 @@ class ModelsPage(Guarded, QDialog):
             row.show()  # at once, not in Qt's next turn
 
     def _row(self, key: str) -> ModelRow:
-        made = ModelRow(key)
-        made.used.connect(self._service.use)
-        made.forgotten.connect(self._service.forget)
-        made.folder_wanted.connect(self._service.show_folder)
-        made.rest_wanted.connect(self._look_up_here)
-        return made
+        row = ModelRow(key)
+        row.used.connect(self._service.use)
+        row.forgotten.connect(self._service.forget)
+        row.folder_wanted.connect(self._service.show_folder)
+        row.rest_wanted.connect(self._look_up_here)
+        return row
 
     def _show_getting(self) -> None:
         getting = self._service.getting
@@ -292,10 +292,10 @@ class ModelsPage(Guarded, QDialog):
 
 
 def _title(text: str) -> QLabel:
-    made = QLabel(text)
-    made.setProperty("role", "title")
-    made.setFixedHeight(CONTROL)
-    return made
+    label = QLabel(text)
+    label.setProperty("role", "title")
+    label.setFixedHeight(CONTROL)
+    return label
 
 
 def _field(label: str, *widgets: QWidget) -> QHBoxLayout:

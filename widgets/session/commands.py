@@ -399,8 +399,8 @@ def _opaque(pixels: Tiles) -> Rect:
     area = pixels.written()
     if area.empty:
         return area
-    found = Rect.of_mask(pixels.read(area)[..., 3])
-    return found if found.empty else found.moved(area.left, area.top)
+    mask = Rect.of_mask(pixels.read(area)[..., 3])
+    return mask if mask.empty else mask.moved(area.left, area.top)
 
 
 def _copy_name(name: str) -> str:

@@ -330,6 +330,6 @@ class _ToyCard(_Tile):
 def _filling(pixmap: QPixmap, target: QRectF) -> QRectF:
     """The middle part of the pixmap that has the target's shape."""
     scale = min(pixmap.width() / target.width(), pixmap.height() / target.height())
-    found = QRectF(0, 0, target.width() * scale, target.height() * scale)
-    found.moveCenter(QRectF(pixmap.rect()).center())
-    return found
+    area = QRectF(0, 0, target.width() * scale, target.height() * scale)
+    area.moveCenter(QRectF(pixmap.rect()).center())
+    return area

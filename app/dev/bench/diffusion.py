@@ -134,14 +134,14 @@ def pixels_cold(scale: Scale = "small", steps: int = 4) -> Iterator[Result]:
         command = [sys.executable, "-c", COLD, str(folder), str(side), str(steps), PROMPT]
         alone = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    values: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     for what, note in (
         ("importing", "torch, diffusers, transformers and the method"),
         ("loading", "a small model with random weights"),
         ("first edit", f"{steps} steps, after the two"),
         ("second edit", "the same again"),
     ):
-        yield Result(f"pixels cold: {what}", found[what], "s", note=note)
+        yield Result(f"pixels cold: {what}", values[what], "s", note=note)
 
 
 # The engine as the worker uses it, in a process that has done nothing before.

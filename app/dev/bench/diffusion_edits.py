@@ -81,8 +81,8 @@ def outcome(reports: Reports[T], each: Callable[[Any], None] = lambda report: No
         try:
             each(next(reports))
         except StopIteration as stop:
-            found: T = stop.value
-            return found
+            result: T = stop.value
+            return result
 
 
 def picture(width: int, height: int) -> NDArray[np.uint8]:

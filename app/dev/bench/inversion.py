@@ -91,11 +91,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write tables in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
-    asked = parser.parse_args(arguments)
-    stage = stage_of(folder_of(parser, asked), asked)
-    seen = list(_scenes(stage, max(asked.scenes, asked.learned)))
-    by_noise, noise_section = _by_noise(stage, seen[: asked.scenes])
-    by_words, words_section = _by_words(stage, seen[: asked.learned], asked.learning)
+    args = parser.parse_args(arguments)
+    stage = stage_of(folder_of(parser, args), args)
+    seen = list(_scenes(stage, max(args.scenes, args.learned)))
+    by_noise, noise_section = _by_noise(stage, seen[: args.scenes])
+    by_words, words_section = _by_words(stage, seen[: args.learned], args.learning)
     bars = [
         _bar("inversion by noise: the thing comes back", by_noise[BACK]),
         _bar("inversion by a learned word: the thing comes back", by_words[LEARNED]),
@@ -103,13 +103,13 @@ def main(arguments: Sequence[str]) -> int:
     results = [*_results("noise", by_noise), *_results("word", by_words), *bars]
     for result in results:
         say(result)
-    if asked.json is not None:
-        asked.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
-    if asked.table is not None:
+    if args.json is not None:
+        args.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
+    if args.table is not None:
         lines = [*_table("By noise", by_noise), *_table("By a learned word", by_words), *bar_rows(bars)]
-        asked.table.write_text("\n".join(lines) + "\n", "utf-8")
-    if asked.sheet is not None:
-        write_sheet(asked.sheet, [noise_section, words_section])
+        args.table.write_text("\n".join(lines) + "\n", "utf-8")
+    if args.sheet is not None:
+        write_sheet(args.sheet, [noise_section, words_section])
     return 0 if all(bar.ok for bar in bars) else 1
 
 
@@ -126,25 +126,25 @@ def _scenes(stage: Stage, count: int) -> Iterator[Seen]:
 
 def _by_noise(stage: Stage, seen: Sequence[Seen]) -> tuple[dict[str, Rates], Section]:
     """From the inverted noise, and controls from other noise or by other words."""
-    made: dict[str, list[Pixels]] = {name: [] for name in (VAE, BACK, GUIDED, OTHER_NOISE, OTHER_WORDS)}
+    pixels: dict[str, list[Pixels]] = {name: [] for name in (VAE, BACK, GUIDED, OTHER_NOISE, OTHER_WORDS)}
     for several in _batches(seen):
         latents = torch.cat([each.latents for each in several])
         own = embeddings(stage, [each.scene.caption() for each in several])
         wrong = embeddings(stage, [each.wrong for each in several])
         noise = inverted(stage, latents, own)
-        made[VAE] += decoded(stage, latents)
-        made[BACK] += decoded(stage, sampled(stage, noise, own, guidance=1.0))
-        made[GUIDED] += decoded(stage, sampled(stage, noise, own))
-        made[OTHER_NOISE] += decoded(stage, sampled(stage, _noise_like(latents), own))
-        made[OTHER_WORDS] += decoded(stage, sampled(stage, noise, wrong))
+        pixels[VAE] += decoded(stage, latents)
+        pixels[BACK] += decoded(stage, sampled(stage, noise, own, guidance=1.0))
+        pixels[GUIDED] += decoded(stage, sampled(stage, noise, own))
+        pixels[OTHER_NOISE] += decoded(stage, sampled(stage, _noise_like(latents), own))
+        pixels[OTHER_WORDS] += decoded(stage, sampled(stage, noise, wrong))
     grounds = [each.scene.ground.name for each in seen]
-    rates = {name: _rates(stage, seen, pictures, grounds, in_place=True) for name, pictures in made.items()}
-    return rates, _section("source", seen, made)
+    rates = {name: _rates(stage, seen, pictures, grounds, in_place=True) for name, pictures in pixels.items()}
+    return rates, _section("source", seen, pixels)
 
 
 def _by_words(stage: Stage, seen: Sequence[Seen], steps: int) -> tuple[dict[str, Rates], Section]:
     """From other noise: a new word learned from one picture, against the thing's own name, and the same word before it is learned."""
-    made: dict[str, list[Pixels]] = {name: [] for name in (LEARNED, ELSEWHERE, NAMED, BLANK)}
+    pixels: dict[str, list[Pixels]] = {name: [] for name in (LEARNED, ELSEWHERE, NAMED, BLANK)}
     for several in _batches(seen):
         latents = torch.cat([each.latents for each in several])
         noise = _noise_like(latents)
@@ -152,15 +152,15 @@ def _by_words(stage: Stage, seen: Sequence[Seen], steps: int) -> tuple[dict[str,
         there = [f"a {NEW} on {GROUNDS[_another(each.scene.ground.name)]}" for each in several]
         start = typical_word(stage).expand(len(several), -1)
         learned = learned_words(stage, several, here, start, steps)
-        made[LEARNED] += decoded(stage, sampled(stage, noise, embeddings(stage, here, learned)))
-        made[ELSEWHERE] += decoded(stage, sampled(stage, noise, embeddings(stage, there, learned)))
+        pixels[LEARNED] += decoded(stage, sampled(stage, noise, embeddings(stage, here, learned)))
+        pixels[ELSEWHERE] += decoded(stage, sampled(stage, noise, embeddings(stage, there, learned)))
         captions = [each.scene.caption() for each in several]
-        made[NAMED] += decoded(stage, sampled(stage, noise, embeddings(stage, captions)))
-        made[BLANK] += decoded(stage, sampled(stage, noise, embeddings(stage, here, start)))
+        pixels[NAMED] += decoded(stage, sampled(stage, noise, embeddings(stage, captions)))
+        pixels[BLANK] += decoded(stage, sampled(stage, noise, embeddings(stage, here, start)))
     grounds = [each.scene.ground.name for each in seen]
-    asked = {name: [_another(ground) for ground in grounds] if name == ELSEWHERE else grounds for name in made}
-    rates = {name: _rates(stage, seen, pictures, asked[name], in_place=False) for name, pictures in made.items()}
-    return rates, _section("source", seen, made)
+    asked = {name: [_another(ground) for ground in grounds] if name == ELSEWHERE else grounds for name in pixels}
+    rates = {name: _rates(stage, seen, pictures, asked[name], in_place=False) for name, pictures in pixels.items()}
+    return rates, _section("source", seen, pixels)
 
 
 def embeddings(stage: Stage, captions: Sequence[str], new: Tensor | None = None) -> Embeddings:

@@ -39,26 +39,26 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--threads", type=int, default=1, help="of torch (default 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write a table in Markdown here")
-    asked = parser.parse_args(arguments)
-    folders = asked.folders or [Path(resources.__file__).parent / "models"]
+    args = parser.parse_args(arguments)
+    folders = args.folders or [Path(resources.__file__).parent / "models"]
     for folder in folders:
         if not (folder / PIPELINE).is_dir():
             parser.error(f"there is no practice model in {folder}; make one with: make practice-model --output FOLDER")
-    torch.set_num_threads(asked.threads)
-    found: list[Measures] = []
+    torch.set_num_threads(args.threads)
+    measures: list[Measures] = []
     results: list[Result] = []
     for folder in folders:
-        found.append(measured(folder, asked.scenes))
-        for result in figures(f"{folder}: " if len(folders) > 1 else "", found[-1]):
+        measures.append(measured(folder, args.scenes))
+        for result in figures(f"{folder}: " if len(folders) > 1 else "", measures[-1]):
             results.append(result)
             say(result)
-    for result in comparisons(found):
+    for result in comparisons(measures):
         results.append(result)
         say(result)
-    if asked.json is not None:
-        asked.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
-    if asked.table is not None:
-        asked.table.write_text(table(folders, found), "utf-8")
+    if args.json is not None:
+        args.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
+    if args.table is not None:
+        args.table.write_text(table(folders, measures), "utf-8")
     return 0 if all(each.ok is not False for each in results) else 1
 
 
@@ -96,16 +96,16 @@ def overlap(measures: Sequence[Measured]) -> bool:
 
 def figures(before: str, measures: Mapping[str, Measured]) -> list[Result]:
     """One result a measure, against its gate where it has one."""
-    gates, found = _gates(), []
+    gates, results = _gates(), []
     for name, measure in measures.items():
         low, high = interval_of(measure)
         gate, note = gates.get(name), f"95 %: {low:.4g} to {high:.4g}"
         if gate is None:
-            found.append(Result(before + name, measure.value, "", note=note))
+            results.append(Result(before + name, measure.value, "", note=note))
             continue
         note = f"at {'least' if gate.at_least else 'most'}; {note}"
-        found.append(Result(before + name, measure.value, gate.unit, gate.bar, gate.passed(measure.value), note))
-    return found
+        results.append(Result(before + name, measure.value, gate.unit, gate.bar, gate.passed(measure.value), note))
+    return results
 
 
 def comparisons(found: Sequence[Measures]) -> list[Result]:

@@ -47,8 +47,8 @@ def laid_on(picture: Pixels, result: EditResult) -> Pixels:
 def ellipse(picture: Pixels, x: float, y: float, half_width: float, half_height: float) -> Mask:
     """(h, w) bool for a (h, w, 3) picture."""
     rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
-    found: Mask = ((columns - x) / half_width) ** 2 + ((rows - y) / half_height) ** 2 <= 1
-    return found
+    mask: Mask = ((columns - x) / half_width) ** 2 + ((rows - y) / half_height) ** 2 <= 1
+    return mask
 
 
 def polygon(picture: Pixels, *corners: tuple[int, int]) -> Mask:

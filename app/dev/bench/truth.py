@@ -76,20 +76,20 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write a table in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
-    asked = parser.parse_args(arguments)
-    unknown = [name for name in asked.methods if name not in known]
+    args = parser.parse_args(arguments)
+    unknown = [name for name in args.methods if name not in known]
     if unknown:
         parser.error(f"no method is called {', '.join(unknown)}; there are {', '.join(known)}")
     settings = PixelsSettings(feather=0.0)
-    if asked.rule != "hold":
-        settings = ReferencePixelsSettings(rule=asked.rule, feather=0.0)
-    stage = stage_of(folder_of(parser, asked), asked, exemplar_strength=asked.exemplar_strength, settings=settings)
-    chosen = {name: known[name] for name in asked.methods or METHODS}
+    if args.rule != "hold":
+        settings = ReferencePixelsSettings(rule=args.rule, feather=0.0)
+    stage = stage_of(folder_of(parser, args), args, exemplar_strength=args.exemplar_strength, settings=settings)
+    chosen = {name: known[name] for name in args.methods or METHODS}
     world = World()
     scores: dict[tuple[str, str], Scores] = {}
     sections = []
-    for kind in asked.kinds:
-        cases = [KINDS[kind](world, seed) for seed in range(asked.scenes)]
+    for kind in args.kinds:
+        cases = [KINDS[kind](world, seed) for seed in range(args.scenes)]
         shown: list[list[Pixels]] = [[case.source, _marked(case), case.truth] for case in cases[:ON_SHEET]]
         headings = [kind, "region", "truth"]
         for name, method in chosen.items():
@@ -108,12 +108,12 @@ def main(arguments: Sequence[str]) -> int:
     for bar in bars:
         say(bar)
     results += bars
-    if asked.json is not None:
-        asked.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
-    if asked.table is not None:
-        asked.table.write_text(table(scores, bars), "utf-8")
-    if asked.sheet is not None:
-        write_sheet(asked.sheet, sections)
+    if args.json is not None:
+        args.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
+    if args.table is not None:
+        args.table.write_text(table(scores, bars), "utf-8")
+    if args.sheet is not None:
+        write_sheet(args.sheet, sections)
     return 0 if all(each.ok is not False for each in bars) else 1
 
 
@@ -164,16 +164,16 @@ def cells_of(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def figures(kind: str, method: str, scores: Scores) -> list[Result]:
     """One result a measure; the largest where exactness is asked, else the mean, with its interval."""
-    found = []
+    results = []
     for measure, unit in MEASURES.items():
         values = scores.values[measure]
         if measure == "moved outside":
-            found.append(Result(f"{kind}, {method}: {measure}", max(values), unit, note="largest"))
+            results.append(Result(f"{kind}, {method}: {measure}", max(values), unit, note="largest"))
             continue
         low, high = interval(values)
         note = f"95 %: {low:.4g} to {high:.4g}"
-        found.append(Result(f"{kind}, {method}: {measure}", float(np.mean(values)), unit, note=note))
-    return found
+        results.append(Result(f"{kind}, {method}: {measure}", float(np.mean(values)), unit, note=note))
+    return results
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
@@ -187,15 +187,15 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 def judgements(scores: dict[tuple[str, str], Scores]) -> list[Result]:
     """The bars of the practice model that methods are measured by, as far as their methods and kinds were run."""
-    found = []
+    results = []
 
     def at_least(name: str, value: float, unit: str, bar: float) -> None:
-        found.append(Result(name, value, unit, bar, bool(value >= bar), "at least"))
+        results.append(Result(name, value, unit, bar, bool(value >= bar), "at least"))
 
     if (own := scores.get(("replace", "pixels"))) is not None:
         at_least("PIXELS replaces", _mean(own, "judge"), "%", 80)
     if (own := scores.get(("replace", "wrong prompt"))) is not None:
-        found.append(Result.at_most("PIXELS replaces, wrong prompt", _mean(own, "judge"), "%", 10))
+        results.append(Result.at_most("PIXELS replaces, wrong prompt", _mean(own, "judge"), "%", 10))
     filled, classical = scores.get(("remove", CONTROL)), scores.get(("remove", "quick fill"))
     for method, name in (
         ("pixels", "PIXELS removes"),
@@ -213,8 +213,8 @@ def judgements(scores: dict[tuple[str, str], Scores]) -> list[Result]:
     for kind in KINDS:
         if (own := scores.get((kind, "pixels"))) is not None:
             value = max(own.values["moved outside"])
-            found.append(Result.at_most(f"{kind}: PIXELS moves outside", value, "/255", 0))
-    return found
+            results.append(Result.at_most(f"{kind}: PIXELS moves outside", value, "/255", 0))
+    return results
 
 
 def table(scores: dict[tuple[str, str], Scores], bars: Sequence[Result]) -> str:

@@ -118,8 +118,8 @@ class Stage:
     def agreement(self, pictures: list[Pixels], captions: list[str]) -> list[float]:
         """CLIP's cosine between each picture and its words."""
         words = torch.from_numpy(tokens(make_tokenizer(), captions))
-        found = self.clip(input_ids=words, pixel_values=_signed(pictures))
-        return [float(each) for each in (found.image_embeds * found.text_embeds).sum(dim=-1)]
+        clipped = self.clip(input_ids=words, pixel_values=_signed(pictures))
+        return [float(each) for each in (clipped.image_embeds * clipped.text_embeds).sum(dim=-1)]
 
     def _count(self, network: Any, arguments: tuple[Any, ...]) -> None:
         self.evaluations += len(arguments[0])
@@ -223,7 +223,7 @@ def vae_of_truth(stage: Stage, case: Case) -> Pixels:
 def img2img(strength: float, stage: Stage, cases: Sequence[Case]) -> list[Pixels]:
     """Control: the library's own image-to-image on whole pictures, with what would be pasted. Each has a generator of its own."""
     pictures = torch.from_numpy(np.stack([case.pasted for case in cases]).transpose(0, 3, 1, 2) / np.float32(255))
-    made = stage.model.stock(
+    images = stage.model.stock(
         prompt=[case.prompt for case in cases],
         image=pictures,
         strength=strength,
@@ -232,7 +232,7 @@ def img2img(strength: float, stage: Stage, cases: Sequence[Case]) -> list[Pixels
         generator=[torch.Generator("cpu").manual_seed(1) for _ in cases],
         output_type="latent",
     ).images
-    return list(np.asarray(np.rint(stage.model.backend.decode(made) * 255), np.uint8))
+    return list(np.asarray(np.rint(stage.model.backend.decode(images) * 255), np.uint8))
 
 
 def pictures_of(stage: Stage, method: Method, cases: Sequence[Case]) -> list[Made] | None:

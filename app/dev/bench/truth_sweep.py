@@ -87,18 +87,18 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write tables in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
-    asked = parser.parse_args(arguments)
-    stage = stage_of(folder_of(parser, asked), asked)
+    args = parser.parse_args(arguments)
+    stage = stage_of(folder_of(parser, args), args)
     world, sections = World(), []
     sweeps: Sweeps = {}
     for kind in (WORDS, EXEMPLARS):
-        cases = [KINDS[kind](world, seed) for seed in range(asked.scenes)]
+        cases = [KINDS[kind](world, seed) for seed in range(args.scenes)]
         for name in (OURS, WRONG, STOCK):
             sweeps[kind, name], shown = _swept(stage, name, cases)
             sections.append(Section([f"{kind}, {name}", *map(str, STRENGTHS)], shown, WIDE))
             for result in figures(kind, name, sweeps[kind, name]):
                 say(result)
-    given = [pair(world, seed) for seed in range(asked.scenes)]
+    given = [pair(world, seed) for seed in range(args.scenes)]
     pairs: Pairs = {VAE: [_of_vae(stage, given)]}
     for name in (OURS, WRONG):
         pairs[name], shown = _swept_pairs(stage, name, given)
@@ -108,13 +108,13 @@ def main(arguments: Sequence[str]) -> int:
     bars = judgements(sweeps, pairs)
     for bar in bars:
         say(bar)
-    if asked.json is not None:
+    if args.json is not None:
         found = {"results": [asdict(each) for each in (*results, *bars)]}
-        asked.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
-    if asked.table is not None:
-        asked.table.write_text(tables(sweeps, pairs, bars), "utf-8")
-    if asked.sheet is not None:
-        write_sheet(asked.sheet, sections)
+        args.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    if args.table is not None:
+        args.table.write_text(tables(sweeps, pairs, bars), "utf-8")
+    if args.sheet is not None:
+        write_sheet(args.sheet, sections)
     return 0 if all(bar.ok for bar in bars) else 1
 
 
@@ -242,37 +242,39 @@ def figures(kind: str, name: str, levels: Sequence[Level]) -> list[Result]:
 
 def figures_of_pairs(name: str, levels: Sequence[Both]) -> list[Result]:
     """One result for each exemplar, measure and strength."""
-    found = []
+    results = []
     for strength, both in zip(STRENGTHS, levels, strict=False):
         told = f"two exemplars, {name}" + ("" if name == VAE else f" at {strength:g}")
         for role, level in (("held", both.held), ("free", both.free)):
-            found.append(_mean(f"{told}: {role} moved", level.moved, "RMSE"))
-            found.append(_mean(f"{told}: {role} judge", level.judge, "%"))
-        found.append(Result(f"{told}: moved outside", max(both.held.outside), "/255", note="largest"))
-    return found
+            results.append(_mean(f"{told}: {role} moved", level.moved, "RMSE"))
+            results.append(_mean(f"{told}: {role} judge", level.judge, "%"))
+        results.append(Result(f"{told}: moved outside", max(both.held.outside), "/255", note="largest"))
+    return results
 
 
 def judgements(sweeps: Mapping[tuple[str, str], Sequence[Level]], pairs: Mapping[str, Sequence[Both]]) -> list[Result]:
     """The bars: PIXELS moves further with strength, obeys words, keeps what is held and what lies outside."""
-    found = []
+    results = []
     for kind in (WORDS, EXEMPLARS):
         own, wrong = sweeps[kind, OURS], sweeps[kind, WRONG]
         least = Rise.of(own).least
-        found.append(
+        results.append(
             Result(f"{kind}: least rise of the mean change", least, "RMSE", 0, least > 0, "at least, and more")
         )
-        found.append(_above(f"{kind}: judge at full strength, above wrong words", own[-1].judge, wrong[-1].judge, "%"))
+        results.append(
+            _above(f"{kind}: judge at full strength, above wrong words", own[-1].judge, wrong[-1].judge, "%")
+        )
         outside = max(max(level.outside) for level in (*own, *wrong))
-        found.append(Result.at_most(f"{kind}: PIXELS moves outside", outside, "/255", 0))
+        results.append(Result.at_most(f"{kind}: PIXELS moves outside", outside, "/255", 0))
     full = pairs[OURS][-1]
-    found.append(
+    results.append(
         _above("two exemplars: the free one moves more than the held", full.free.moved, full.held.moved, "RMSE")
     )
     read = float(np.mean(full.held.judge))
-    found.append(Result("two exemplars: the judge reads the held one", read, "%", 95, read >= 95, "at least"))
+    results.append(Result("two exemplars: the judge reads the held one", read, "%", 95, read >= 95, "at least"))
     outside = max(max(both.held.outside) for name in (OURS, WRONG) for both in pairs[name])
-    found.append(Result.at_most("two exemplars: PIXELS moves outside", outside, "/255", 0))
-    return found
+    results.append(Result.at_most("two exemplars: PIXELS moves outside", outside, "/255", 0))
+    return results
 
 
 def tables(

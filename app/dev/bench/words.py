@@ -127,27 +127,27 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write tables in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
     parser.add_argument("--threads", type=int, default=1)
-    asked = parser.parse_args(arguments)
-    folder = folder_of(parser, asked)
-    stage = stage_of(folder, asked)
+    args = parser.parse_args(arguments)
+    folder = folder_of(parser, args)
+    stage = stage_of(folder, args)
     ranker = ClipScorer.load(inspect_ranker(folder / CLIP), "cpu")
     world, tables, sections, results = World(), [], [], []
-    for kind in asked.kinds:
-        cases = [KINDS[kind](world, seed) for seed in range(asked.scenes)]
-        rates, section = _measure(stage, ranker, cases, asked.candidates)
-        found = list(_results(kind, rates))
-        for result in found:
+    for kind in args.kinds:
+        cases = [KINDS[kind](world, seed) for seed in range(args.scenes)]
+        rates, section = _measure(stage, ranker, cases, args.candidates)
+        entries = list(_results(kind, rates))
+        for result in entries:
             sys.stdout.write(row(result) + "\n")
             sys.stdout.flush()
-        results += found
+        results += entries
         sections.append(section)
         tables.append(_table(kind, rates))
-    if asked.json is not None:
-        asked.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
-    if asked.table is not None:
-        asked.table.write_text("\n".join(tables), "utf-8")
-    if asked.sheet is not None:
-        write_sheet(asked.sheet, sections)
+    if args.json is not None:
+        args.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
+    if args.table is not None:
+        args.table.write_text("\n".join(tables), "utf-8")
+    if args.sheet is not None:
+        write_sheet(args.sheet, sections)
     return 0
 
 
@@ -229,19 +229,19 @@ def _error(case: Case, picture: Pixels) -> float:
 
 
 def _results(kind: str, rates: dict[str, Rates]) -> list[Result]:
-    found = []
+    results = []
     for name, rate in rates.items():
         low, high = interval(rate.right)
         note = f"95 %: {low:.3g} to {high:.3g}; {len(rate.right)} scenes"
-        found.append(Result(f"{kind}, {name}: right", float(np.mean(rate.right)), "%", note=note))
+        results.append(Result(f"{kind}, {name}: right", float(np.mean(rate.right)), "%", note=note))
     first = rates["first"]
     for name, rate in rates.items():
         if name.startswith("best"):
             gains = [one - other for one, other in zip(rate.right, first.right, strict=True)]
             low, high = interval(gains)
             note = f"95 %, paired: {low:.3g} to {high:.3g}"
-            found.append(Result(f"{kind}, {name}: above the first", float(np.mean(gains)), "%", note=note))
-    return found
+            results.append(Result(f"{kind}, {name}: above the first", float(np.mean(gains)), "%", note=note))
+    return results
 
 
 def _table(kind: str, rates: dict[str, Rates]) -> str:

@@ -108,9 +108,9 @@ def zero_shot(clip: nn.Module, count: int) -> list[bool]:
     scenes: list[Scene] = [draw_scene(seed, "held out", 1) for seed in range(count)]
     pictures = [crop(world.draw(scene).picture, scene.things[0], 2) for scene in scenes]
     device = next(clip.parameters()).device
-    found = clip(
+    clipped = clip(
         input_ids=torch.from_numpy(tokens(tokenizer, labels)).to(device),
         pixel_values=to_signed(torch.from_numpy(as_batch(pictures))).to(device),
     )
-    best = found.logits_per_image.argmax(dim=1).tolist()
+    best = clipped.logits_per_image.argmax(dim=1).tolist()
     return [labels[index] == naming(scene.things) for index, scene in zip(best, scenes, strict=True)]

@@ -133,8 +133,8 @@ class DenoiserLesson:
         velocity = level.sqrt() * noise - (1 - level).sqrt() * latents
         error = self.module["unet"](noised, t, embeddings).sample.float() - velocity
         ratio = (level / (1 - level)).flatten()
-        found: Tensor = (error.square().mean(dim=(1, 2, 3)) * ratio.clamp(max=SNR) / (ratio + 1)).mean()
-        return found
+        tensor: Tensor = (error.square().mean(dim=(1, 2, 3)) * ratio.clamp(max=SNR) / (ratio + 1)).mean()
+        return tensor
 
     def _held(self, step: int) -> int:
         return min(BEGIN + step * self.course.batch // GROW, self._plan.pool)
@@ -147,9 +147,9 @@ class DenoiserLesson:
         return as_batch([self._world.draw(scene).picture for scene in scenes])
 
     def _keep(self, pictures: Tensor) -> None:
-        found = encode(self._vae, to_signed(pictures.to(self._device)))
-        self._pool[self._filled : self._filled + len(found)] = found.to(self._pool.dtype)
-        self._filled += len(found)
+        data = encode(self._vae, to_signed(pictures.to(self._device)))
+        self._pool[self._filled : self._filled + len(data)] = data.to(self._pool.dtype)
+        self._filled += len(data)
         if self._note is not None:
             self._note.write_text(f"{self._stamp}\n{self._filled}", "utf-8")
 

@@ -126,15 +126,15 @@ def sample_unet(parts: nn.Module, vae: Any, judge: nn.Module, count: int) -> Mea
         pictures.append(sample(parts, vae, captions[first : first + AT_ONCE], seed=first))
     readings = Judge(judge).read(torch.cat(pictures))
     things = [scene.things[0] for scene in scenes]
-    found = list(zip(readings, things, strict=True))
-    coloured = [(bool(t.colour) and r.shows(t.name, t.colour), bool(t.colour)) for r, t in found]
+    entries = list(zip(readings, things, strict=True))
+    coloured = [(bool(t.colour) and r.shows(t.name, t.colour), bool(t.colour)) for r, t in entries]
     return {
-        "text to picture, thing": Measured.of([r.shows(t.name) for r, t in found]),
+        "text to picture, thing": Measured.of([r.shows(t.name) for r, t in entries]),
         "text to picture, thing in its colour": Measured.parts(coloured),
         "text to picture, ground": Measured.of(
             [r.ground == s.ground.name for r, s in zip(readings, scenes, strict=True)]
         ),
-        "text to picture, wrong thing": Measured.of([bool(r.names() - {t.name}) for r, t in found]),
+        "text to picture, wrong thing": Measured.of([bool(r.names() - {t.name}) for r, t in entries]),
         "control: thing of the next caption": Measured.of(
             [r.shows(t.name) for r, t in zip(readings, things[1:] + things[:1], strict=True)]
         ),

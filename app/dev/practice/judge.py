@@ -82,12 +82,12 @@ class JudgeLesson:
         soft = functional.avg_pool2d(functional.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, 1)
         seen = torch.where(spoil < 0.25, soft, pictures) + noise * 0.12 * (spoil > 0.6) * spoil
         things, tints, ground = self.module(seen)
-        found: Tensor = (
+        tensor: Tensor = (
             functional.cross_entropy(things.float(), batch["things"], ignore_index=-1)
             + 0.5 * functional.cross_entropy(tints.float(), batch["tints"], ignore_index=-1)
             + 0.2 * functional.cross_entropy(ground.float(), batch["ground"])
         )
-        return found
+        return tensor
 
 
 def truth(scene: Scene, drawn: Drawn) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -143,18 +143,18 @@ class Judge:
 
     @torch.no_grad()
     def read(self, pictures: Tensor, batch: int = 64) -> list[Reading]:
-        found = []
+        readings = []
         for part in torch.split(pictures, batch):
             things, tints, ground = (each.float().cpu() for each in self._net(part))
             for place in range(len(part)):
-                found.append(
+                readings.append(
                     Reading(
                         things[place].argmax(dim=0).numpy(),
                         tints[place].argmax(dim=0).numpy(),
                         BEHIND[int(ground[place].argmax())],
                     )
                 )
-        return found
+        return readings
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,13 +55,13 @@ class Muon(torch.optim.Optimizer):
 def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Matrices with about the same singular vectors and singular values near 1; (n, rows, columns) float32, worked on in `dtype`."""
     tall = matrices.shape[1] > matrices.shape[2]
-    found: Tensor = matrices.mT if tall else matrices
-    found = (found / (torch.linalg.matrix_norm(found, keepdim=True) + 1e-7)).to(dtype)
+    tensor: Tensor = matrices.mT if tall else matrices
+    tensor = (tensor / (torch.linalg.matrix_norm(tensor, keepdim=True) + 1e-7)).to(dtype)
     a, b, c = COEFFICIENTS
     for _ in range(STEPS):
-        gram = found @ found.mT
-        found = torch.baddbmm(found, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), found, beta=a)
-    return (found.mT if tall else found).float()
+        gram = tensor @ tensor.mT
+        tensor = torch.baddbmm(tensor, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), tensor, beta=a)
+    return (tensor.mT if tall else tensor).float()
 
 
 def optimisers(

@@ -85,7 +85,7 @@ def write_samples(file: Path, parts: Any, vae: Any) -> None:
 
 
 def _bytes(picture: Any) -> NDArray[np.uint8]:
-    found: NDArray[np.uint8] = (
+    array: NDArray[np.uint8] = (
         ((picture.cpu().numpy().transpose(1, 2, 0) + 1) * 127.5 + 0.5).clip(0, 255).astype(np.uint8)
     )
-    return found
+    return array

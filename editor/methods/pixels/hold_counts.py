@@ -25,10 +25,10 @@ _SPREAD = (0.7548776662466927, 0.5698402909980532)
 
 def owners(exemplars: Sequence[ExemplarInput], working: ModelCanvas) -> Counts:
     """(h, w): which exemplar owns each cell, the last of those that cover at least half of it with what they let in; -1 for none."""
-    found = np.full(working.grid.shape, -1, np.int64)
+    counts = np.full(working.grid.shape, -1, np.int64)
     for index, exemplar in enumerate(exemplars):
-        found[working.cells(exemplar.alpha * exemplar.strength) >= OWNED] = index
-    return found
+        counts[working.cells(exemplar.alpha * exemplar.strength) >= OWNED] = index
+    return counts
 
 
 def run_length(strength: Map, steps: int) -> int:

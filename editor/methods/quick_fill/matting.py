@@ -49,8 +49,8 @@ def guided_filter(guide: Map, values: Map, radius: int, epsilon: float = EPSILON
 
     guide_mean, value_mean = mean(guide), mean(values)
     slope = (mean(guide * values) - guide_mean * value_mean) / (mean(guide * guide) - guide_mean**2 + epsilon)
-    found: Map = mean(slope) * guide + mean(value_mean - slope * guide_mean)
-    return found
+    result: Map = mean(slope) * guide + mean(value_mean - slope * guide_mean)
+    return result
 
 
 def own_colours(picture: Colour, mask: Map, scale: float) -> Colour:

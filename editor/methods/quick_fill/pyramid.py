@@ -62,16 +62,16 @@ def to_bytes(colour: Colour) -> NDArray[np.uint8]:
     """Float colours in [0, 1], rounded to uint8; what lies outside is clipped. Raises `NotFinite` for what is no colour and would come out black."""
     if not np.isfinite(colour).all():
         raise NotFinite("The colours of the fill came out as no numbers.", "Try a slightly different region.")
-    found: NDArray[np.uint8] = np.rint(np.clip(colour, 0.0, 1.0) * 255.0).astype(np.uint8)
-    return found
+    array: NDArray[np.uint8] = np.rint(np.clip(colour, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return array
 
 
 def look_up(mask: Mask, rows: Indices, columns: Indices) -> Mask:
     """The mask at the given places, False outside it."""
     height, width = mask.shape
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    found: Mask = mask[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)] & inside
-    return found
+    result: Mask = mask[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)] & inside
+    return result
 
 
 def build(

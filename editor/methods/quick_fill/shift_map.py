@@ -203,10 +203,10 @@ def carry_up(coarse: Level, correction: Colour, fine: Level) -> Colour:
     spread = spread[nearest[0], nearest[1]]
     up = cv2.resize(spread, (2 * box.width, 2 * box.height), interpolation=cv2.INTER_CUBIC)
     rows, columns = np.nonzero(fine.hole)
-    found: Colour = up[
+    colour: Colour = up[
         np.clip(rows - 2 * box.top, 0, 2 * box.height - 1), np.clip(columns - 2 * box.left, 0, 2 * box.width - 1)
     ]
-    return found
+    return colour
 
 
 def _sample(picture: Colour, rows: Indices, columns: Indices, shape: tuple[int, int]) -> Colour:

@@ -39,8 +39,8 @@ class Tone:
 def surroundings(mask: Mask, barred: Mask, width: int) -> Mask:
     """(h, w) bool: what lies within `width` pixels of the mask and is neither in it nor barred."""
     near = cv2.dilate(mask.astype(np.uint8), np.ones((2 * width + 1, 2 * width + 1), np.uint8)).astype(np.bool_)
-    found: Mask = near & ~mask & ~barred
-    return found
+    result: Mask = near & ~mask & ~barred
+    return result
 
 
 def match_tone(colours: Colour, alpha: NDArray[np.float32], before: Tone, after: Tone, share: float) -> Colour:

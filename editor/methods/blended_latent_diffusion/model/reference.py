@@ -149,10 +149,10 @@ def begin(request: EditRequest, region: Region, backend: Backend, seeds: Sequenc
 
 def ldm_timesteps(steps: int) -> tuple[int, ...]:
     """The list of "ref_ldm", the noisiest first; not always as long as what was asked for. Raises `InvalidRequest` where it runs out of range."""
-    found = tuple(range(1, TRAINED + 1, TRAINED // steps))[::-1]
-    if found[0] >= TRAINED:
+    index = tuple(range(1, TRAINED + 1, TRAINED // steps))[::-1]
+    if index[0] >= TRAINED:
         raise InvalidRequest(f"The published rule cannot make {steps} steps.", "Choose another number.")
-    return found
+    return index
 
 
 def _ldm(

@@ -103,13 +103,13 @@ def start(of: Pass, schedule: Schedule, noise: Noise) -> Start:
 def picture_prompts(exemplars: Sequence[ExemplarInput]) -> tuple[PicturePrompt, ...]:
     """The exemplars by themselves, on white, for models that take pictures as prompts."""
     found = []
-    for each in exemplars:
-        area = Rect.of_mask(each.alpha >= 0.5)
-        if area.empty or each.prompt_weight <= 0:
+    for exemplar in exemplars:
+        area = Rect.of_mask(exemplar.alpha >= 0.5)
+        if area.empty or exemplar.prompt_weight <= 0:
             continue
-        alpha = each.alpha[area.slices][..., None]
-        image = alpha * (each.pixels[area.slices] / np.float32(255)) + (1 - alpha)
-        found.append(PicturePrompt(np.asarray(image, np.float32), each.prompt_weight))
+        alpha = exemplar.alpha[area.slices][..., None]
+        image = alpha * (exemplar.pixels[area.slices] / np.float32(255)) + (1 - alpha)
+        found.append(PicturePrompt(np.asarray(image, np.float32), exemplar.prompt_weight))
     return tuple(found)
 
 
@@ -130,8 +130,8 @@ def _composed(
     composite = latents
     for index, (image, amount) in enumerate(zip(images, canvases, strict=True)):
         # Outside its cut-out an exemplar's canvas shows the source, not black: the encoder looks across the edge.
-        found = encode([amount * image + (1 - amount) * source for source in of.sources])
-        composite = torch.where(torch.from_numpy(owner == index)[None, None].to(latents.device), found, composite)
+        data = encode([amount * image + (1 - amount) * source for source in of.sources])
+        composite = torch.where(torch.from_numpy(owner == index)[None, None].to(latents.device), data, composite)
     return composite, owner
 
 
