@@ -108,7 +108,7 @@ def _fit(job: Job, candidate: Candidate) -> str:
     """How well it fits the words; nothing where no method tells, or while it may still be told."""
     if candidate.match is not None:
         return fit_words(candidate.match)
-    expected = job.busy and candidate.asked is job.asked
+    expected = job.busy and candidate.edit_job is job.edit_job
     return "Unranked" if candidate.ranks and not expected else ""
 
 

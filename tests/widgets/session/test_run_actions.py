@@ -60,7 +60,7 @@ class TestQueue:
         session.job_result(result(2))
         session.job_finished()
         assert job(session).state == "ready"
-        assert [candidate.asked.document for candidate in job(session).candidates] == [first, second]
+        assert [candidate.edit_job.document for candidate in job(session).candidates] == [first, second]
         session.choose(1)
         session.accept()
         assert session.document.layers[-1].recipe == result(2).recipe
@@ -158,7 +158,7 @@ class TestAccepting:
         session.accept()
         assert job(session).candidates.items == (first, last)
         assert (job(session).state, job(session).candidates.current) == ("ready", last)
-        assert job(session).rect == last.asked.rect
+        assert job(session).rect == last.edit_job.rect
         session.accept()
         assert job(session).candidates.current is first
 

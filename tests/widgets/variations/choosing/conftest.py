@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from PySide6.QtCore import QPoint
 from pytestqt.qtbot import QtBot
 
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from tests.support.choosing_driver import move
 from tests.support.session_cases import model, painted, picture
 from tests.support.stub_worker import StubWorker
 from widgets.session.session import Session
@@ -30,6 +32,7 @@ def bench(session: Session, qtbot: QtBot) -> Workbench:
     made.show()
     made.activateWindow()
     made.canvas.setFocus()
+    move(made.canvas, QPoint(20, 20))  # Qt remembers where the pointer of the test before was
     return made
 
 
