@@ -1,4 +1,4 @@
-"""The composition root: it makes settings, worker and window, opens and closes documents, and ends in good order."""
+"""Application, the composition root: it makes settings, worker and window, opens and closes documents, and ends in good order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One edit, as one coroutine; and the bookkeeping that lets sessions start and stop such work."""
+"""Editing worker of sessions: one edit as one coroutine, and the bookkeeping that lets sessions start and stop such work."""
 
 from __future__ import annotations
 

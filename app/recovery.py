@@ -1,4 +1,4 @@
-"""The offer to get documents back that an earlier program could not close: a list with pictures, and what becomes of each."""
+"""Recovery dialog: the offer to get documents back that an earlier program could not close: a list with pictures, and what becomes of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong, said in a sentence for people.
+"""Errors with a sentence for people: what went wrong, and what to do.
 
 Core code raises these and never opens a dialog; library errors become one of them where they are understood.
 """

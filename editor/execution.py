@@ -1,4 +1,4 @@
-"""How the model half carries out each method: the engine's table, from a settings class to functions that are imported when they are first needed.
+"""Execution of methods in the model half: the engine's table, from a settings class to functions that are imported when they are first needed.
 
 Only the worker imports this module. A method without a model makes one picture; one with a model makes one for each of several seeds at once, and
 reports each as `ResultReady`.

@@ -1,4 +1,7 @@
-"""What is dragged in or lies on the clipboard, as far as it is files. Qt gives no data at all when the other program has gone away."""
+"""MIME data of files that are dragged in or lie on the clipboard, as far as it is files.
+
+Qt gives no data at all when the other program has gone away.
+"""
 
 from __future__ import annotations
 

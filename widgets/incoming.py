@@ -1,4 +1,7 @@
-"""Pictures in what was dropped or copied: which of it counts, and how images that Qt holds become ours. What is a picture, content decides."""
+"""MIME data of pictures that were dropped or copied: which of it counts, and how images that Qt holds become ours.
+
+What is a picture, content decides.
+"""
 
 from __future__ import annotations
 

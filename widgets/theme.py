@@ -1,4 +1,4 @@
-"""How everything looks: the neutral greys of the dark and the light theme, one accent, and the style sheet filled with them.
+"""Theme: the neutral greys of the dark and the light theme, one accent, and the style sheet filled with them.
 
 Colours stand here and nowhere else; the greys have no cast, because people judge colour beside them.
 """

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from editor.arrays import Map
 from editor.document import masks
-from editor.document.stroke_path import NEAR, Line, Vertex
+from editor.document.stroke_path import NEAR, StrokePath, Vertex
 from editor.document.tiles import BLOCK, Block, Tiles
 from editor.geometry import EMPTY, Rect
 
@@ -138,7 +138,7 @@ class Stroke:
         self._paint = paint
         # A line that goes far out would take forever to walk along, for nothing: it is bent where nobody sees it.
         self._reach = base.rect.grow(FAR * max(base.rect.size) + math.ceil(FAR * brush.size) + FAR_OUT)
-        self._line = Line(brush.lag)
+        self._path = StrokePath(brush.lag)
         self._dabs = _Dabs(brush)
         self._cover: dict[Key, Map] = {}
         self._means: dict[Key, Map] = {}
@@ -150,12 +150,12 @@ class Stroke:
 
     def add(self, samples: Sequence[Sample]) -> Tiles:
         """Go on to these samples, in order. The version before, the same object, when no pixel was reached."""
-        corners = (corner for sample in samples for corner in self._line.to(self._dabs.vertex(sample, self._reach)))
+        corners = (corner for sample in samples for corner in self._path.to(self._dabs.vertex(sample, self._reach)))
         return self._draw(self._dabs.along(corners))
 
     def finish(self) -> Tiles:
         """Draw the steadied line up to the last sample. The stroke ends there."""
-        return self._draw(self._dabs.along(self._line.rest(), slack=NEAR))
+        return self._draw(self._dabs.along(self._path.rest(), slack=NEAR))
 
     def _draw(self, dabs: Iterator[_Dab]) -> Tiles:
         dirty: dict[Key, Rect] = {}

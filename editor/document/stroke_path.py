@@ -1,4 +1,4 @@
-"""Line: the way of the pen, steadied by its length."""
+"""Stroke path: the way of the pen, steadied by its length."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Vertex(NamedTuple):
         )
 
 
-class Line:
+class StrokePath:
     """The line through the samples of a stroke.
 
     The steadied point follows the pen like a weight on a string of length `lag`, in pixels: dq/ds = (p - q) / lag, where s is the

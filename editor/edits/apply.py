@@ -1,4 +1,4 @@
-"""The way out: what a result does to the document as it is by then."""
+"""Applying a result: what it does to the document as it is by then."""
 
 from __future__ import annotations
 

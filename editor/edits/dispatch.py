@@ -1,4 +1,7 @@
-"""The way in: from a document and a draft to what the button would do, and to requests. Each asks the draft's method, looked up in the registry."""
+"""Dispatch of edits: from a document and a draft to what the button would do, and to requests.
+
+Each asks the draft's method, looked up in the registry.
+"""
 
 from __future__ import annotations
 

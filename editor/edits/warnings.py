@@ -1,4 +1,7 @@
-"""Advice: what the next edit would do less well than the person may expect, said before it runs; and that a result is no other than the picture."""
+"""Warnings before an edit: what the next edit would do less well than the person may expect, said before it runs.
+
+Afterwards it says so when a result is no other than the picture.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading JSON that nobody vouches for: each value is asked for by name and kind, and a wrong one says where it stands."""
+"""Checked fields of untrusted JSON: each value is asked for by name and kind, and a wrong one says where it stands."""
 
 from __future__ import annotations
 

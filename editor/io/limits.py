@@ -1,4 +1,6 @@
-"""What a project may say beyond the limits that its parts declare: how much of anything, where things may lie, and the values of its maps.
+"""Limits of project files.
+
+What a project may say beyond the limits that its parts declare: how much of anything, where things may lie, and the values of its maps.
 
 Whatever lies outside is either *refused*, as damage, because nobody can tell what was meant; or *mended*, and the person is told: a thing that
 lies out of reach is put back, words that are too long are cut, values of maps are brought back between 0 and 1.

@@ -1,4 +1,4 @@
-"""What a project file says about a document, apart from its pixels: plain JSON values, and the document again.
+"""Manifest of a project file: what it says about a document, apart from its pixels: plain JSON values, and the document again.
 
 Its parts are written and read as their classes declare them (`editor.io.codec`); here stands what only the document as a whole knows. Pixels and maps
 appear as the numbers of planes (`editor.io.planes`). What another version wrote and this one does not know is kept (`editor.requests.opaque`).

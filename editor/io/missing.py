@@ -1,4 +1,6 @@
-"""What a picture file should hold and does not, though it ends properly: decoders fill the rest with nothing and keep quiet about it.
+"""Missing parts of a picture file.
+
+What a file should hold and does not, though it ends properly: decoders fill the rest with nothing and keep quiet about it.
 
 Everything here is cheap for sound files. Only where a picture ends in what decoders fill with is it looked at more closely.
 """

@@ -1,4 +1,4 @@
-"""Reading JSON that nobody vouches for: bounded in size, depth and number of parts, strict about everything that readers differ in.
+"""Parser for untrusted JSON: bounded in size, depth and number of parts, strict about everything that readers differ in.
 
 Nothing heavy is imported here, so that the first window can use it.
 """

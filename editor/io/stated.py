@@ -1,4 +1,4 @@
-"""The colour space that a picture file states, wherever it may do so, as an ICC profile.
+"""Colour space of a picture file, as it states it, wherever it may do so, as an ICC profile.
 
 | kind | where, the first that is there counts |
 |---|---|

@@ -1,4 +1,4 @@
-"""Working: the part of the document that a model sees, as the model sees it, and the way back.
+"""Model canvas: the part of the document that a model sees, as the model sees it, and the way back.
 
 One canvas and one transform for picture, maps and exemplars: the frame scaled to its working size, and mirrored at the right and at the bottom up to
 what the model's sides must be multiples of.

@@ -1,4 +1,4 @@
-"""What an edit makes of a translucent picture: methods see it on white, and their result becomes as translucent as the picture was."""
+"""Alpha of an edited translucent picture: methods see it on white, and their result becomes as translucent as the picture was."""
 
 from __future__ import annotations
 

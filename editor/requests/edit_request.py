@@ -1,4 +1,4 @@
-"""Everything that can be asked of the model half: small frozen values, checked once.
+"""Requests to the model half: small frozen values, checked once.
 
 The limits and words of settings stand beside each field; see `editor.requests.settings_fields`.
 """

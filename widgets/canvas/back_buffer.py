@@ -1,4 +1,4 @@
-"""Screen: the picture and the overlay as device pixels, kept between repaints, so that a repaint copies and only changes are computed."""
+"""Back buffer: the picture and the overlay as device pixels, kept between repaints, so that a repaint copies and only changes are computed."""
 
 from __future__ import annotations
 

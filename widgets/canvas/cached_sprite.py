@@ -1,4 +1,4 @@
-"""Sprite: something that is laid over the picture at a place, a scale and a turn, drawn quickly while it only moves."""
+"""Cached sprite: something that is laid over the picture at a place, a scale and a turn, drawn quickly while it only moves."""
 
 from __future__ import annotations
 

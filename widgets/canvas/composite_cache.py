@@ -1,4 +1,4 @@
-"""What is seen of documents at the levels that are looked at: the flattened picture, and where two pictures differ."""
+"""Composite cache: the flattened picture of documents at the levels that are looked at, and where two pictures differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that arrive from outside: dragged over the canvas, dropped, pasted; and the chip that asks what they become."""
+"""Drag and drop of pictures: dragged over the canvas, dropped, pasted; and the chip that asks what they become."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a picture that was dropped or pasted becomes."""
+"""Choices for a dropped picture: what one that was dropped or pasted can become."""
 
 from __future__ import annotations
 

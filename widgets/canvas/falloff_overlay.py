@@ -1,4 +1,4 @@
-"""Adapting: how far exemplars and what is painted together let the picture change, with the rims in which the surroundings adapt."""
+"""Fall-off overlay: how far exemplars and what is painted together let the picture change, with the rims in which the surroundings adapt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cells: what a model's sampler makes of the strength, cell by cell of its own grid and in whole steps."""
+"""Hold overlay: what a model's sampler makes of the strength, cell by cell of its own grid and in whole steps."""
 
 from __future__ import annotations
 

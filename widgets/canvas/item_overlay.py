@@ -1,4 +1,4 @@
-"""What lies over the picture: items on their way to another place, and exemplars."""
+"""Item overlay: items on their way to another place, and exemplars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lens: how level pixels become the screen's device pixels, worked out once for a viewport."""
+"""Resampler: how level pixels become the screen's device pixels, worked out once for a viewport."""
 
 from __future__ import annotations
 

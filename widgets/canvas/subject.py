@@ -1,4 +1,4 @@
-"""What a menu asked for over the canvas is about."""
+"""Subject of a context menu over the canvas."""
 
 from __future__ import annotations
 

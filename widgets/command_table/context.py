@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from widgets.actions import Command, Menu
 from widgets.canvas.subject import Subject
+from widgets.command_table.items import EXEMPLAR, ITEM, LAYER
 from widgets.command_table.maps import SELECT
-from widgets.command_table.things import EXEMPLAR, ITEM, LAYER
 
 
 def _ids(menu: Menu) -> tuple[str | None, ...]:

@@ -1,12 +1,12 @@
-"""The bar that floats at the bottom of the canvas: what the tool in hand, or the active thing, needs just now."""
+"""Context bar: floats at the bottom of the canvas with what the tool in hand, or the active thing, needs just now."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
+from widgets.context_bar.item_pages import ExemplarPage, HintPage, ItemPage
 from widgets.context_bar.pages import GradientPage, Page, PaintPage, SelectBrushPage, ShapePage, StrengthPage
-from widgets.context_bar.thing_pages import ExemplarPage, HintPage, ItemPage
 from widgets.session.session import Session
 
 HEIGHT = 40

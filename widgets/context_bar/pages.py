@@ -1,4 +1,4 @@
-"""The pages of the contextual bar, one for each kind of tool or active thing."""
+"""Pages of the context bar, one for each kind of tool or active thing."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from widgets.controls.icons import CONTROL
 from widgets.controls.section import FoldButton
 from widgets.dragged import files_of
 from widgets.guard import Guarded
-from widgets.models.getting_card import DownloadCard
+from widgets.models.download_card import DownloadCard
 from widgets.models.ranker_row import RankerRow
 from widgets.models.rows import ModelRow, SuggestionRow, hairline, plain_button
 from widgets.models.service import ModelsService

@@ -1,4 +1,4 @@
-"""What the Models page asks of the program around it. Implemented in `app`."""
+"""Model service: what the Models page asks of the program around it. Implemented in `app`."""
 
 from __future__ import annotations
 

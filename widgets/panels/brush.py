@@ -1,4 +1,4 @@
-"""The brush: its numbers, and what one dab and one stroke of it look like."""
+"""Brush panel: its numbers, and what one dab and one stroke of it look like."""
 
 from __future__ import annotations
 

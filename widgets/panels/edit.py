@@ -1,4 +1,4 @@
-"""The edit panel: how the change is made, how strongly, and the one button that does it."""
+"""Edit panel: how the change is made, how strongly, and the one button that does it."""
 
 from __future__ import annotations
 

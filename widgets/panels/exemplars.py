@@ -1,4 +1,4 @@
-"""The exemplars: pictures laid onto the canvas, the topmost first."""
+"""Exemplars panel (reference pictures): those laid onto the canvas, the topmost first."""
 
 from __future__ import annotations
 

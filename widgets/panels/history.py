@@ -1,4 +1,4 @@
-"""The history: what was done, the newest at the bottom; a click goes there."""
+"""History panel: what was done, the newest at the bottom; a click goes there."""
 
 from __future__ import annotations
 

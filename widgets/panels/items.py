@@ -1,4 +1,4 @@
-"""The mask-region panel: regions of the picture that have a name."""
+"""Items panel: regions of the picture that have a name."""
 
 from __future__ import annotations
 

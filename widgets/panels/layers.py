@@ -1,4 +1,4 @@
-"""The layers, the top one first."""
+"""Layers panel: the top one first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the next edit fits into memory, said before it runs."""
+"""Memory line: whether the next edit fits into memory, said before it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the change is made: the method in words and, where it needs one, its model."""
+"""Method chooser: the method in words and, where it needs one, its model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands under "More" in the edit panel: quality, randomness, region and expert settings."""
+"""Advanced settings under "More" in the edit panel: quality, randomness, region and expert settings."""
 
 from __future__ import annotations
 

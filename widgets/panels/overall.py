@@ -1,4 +1,4 @@
-"""How strongly: the overall strength, ready-made ones, and several to compare."""
+"""Overall strength of the edit: the overall strength, ready-made ones, and several to compare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be known about the region of the next edit: that it is thin, or that nothing of it is left."""
+"""Region line: what is to be known about the region of the next edit: that it is thin, or that nothing of it is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be done beside the one button: the other edit that may be meant, keep what is there, queue another, run smaller."""
+"""Secondary actions beside the one button: the other edit that may be meant, keep what is there, queue another, run smaller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The place above the one button where the edit panel says things: always there and always as high, so that words come and go and nothing moves."""
+"""Status lines above the one button: always there and always as high, so that words come and go and nothing moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is set on the tools and on the view: values that the session holds and the contextual bar changes."""
+"""Tool and view options: values that the session holds and the contextual bar changes."""
 
 from __future__ import annotations
 

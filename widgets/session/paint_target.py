@@ -1,4 +1,4 @@
-"""Surface: what a brush, a gradient or a shape writes to, whichever thing of the document holds it."""
+"""Paint target: what a brush, a gradient or a shape writes to, whichever thing of the document holds it."""
 
 from __future__ import annotations
 

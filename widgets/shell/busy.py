@@ -1,4 +1,4 @@
-"""What takes longer than a moment, and the sign that says so: one for the whole program, in the line on top."""
+"""Busy indicator for what takes longer than a moment: one for the whole program, in the line on top."""
 
 from __future__ import annotations
 

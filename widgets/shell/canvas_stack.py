@@ -1,4 +1,4 @@
-"""The canvas with what floats over it: messages on top, an adjustment at the right, the contextual bar or the variations at the bottom.
+"""Canvas stack: the canvas with what floats over it: messages on top, an adjustment at the right, the contextual bar or the variations at the bottom.
 
 They float so that the picture never jumps when one of them comes or goes.
 """

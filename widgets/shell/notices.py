@@ -1,4 +1,6 @@
-"""Passing messages over the canvas. One rule: news have been seen long enough after a few seconds in sight; what went wrong stays until the person
+"""Notices: passing messages over the canvas.
+
+One rule: news have been seen long enough after a few seconds in sight; what went wrong stays until the person
 has gone on to something else, and then for as long.
 """
 

@@ -1,4 +1,4 @@
-"""What the window asks of the program around it. Implemented in `app`."""
+"""Services of the program to its window: what that asks of it. Implemented in `app`."""
 
 from __future__ import annotations
 

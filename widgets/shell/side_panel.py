@@ -1,4 +1,4 @@
-"""The column of panels on the right: one below the other where there is room for all of them, behind tabs where there is not."""
+"""Side panel: the panels on the right, one below the other where there is room for all of them, behind tabs where there is not."""
 
 from __future__ import annotations
 

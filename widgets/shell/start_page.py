@@ -1,4 +1,4 @@
-"""What is there before a picture is: three ways to begin, and what was open last."""
+"""Start page: three ways to begin, and what was open last."""
 
 from __future__ import annotations
 

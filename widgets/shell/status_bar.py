@@ -1,4 +1,4 @@
-"""The line at the bottom: the value under the cursor, the picture's size, what computes, and how far it is."""
+"""Status bar: the value under the cursor, the picture's size, what computes, and how far it is."""
 
 from __future__ import annotations
 

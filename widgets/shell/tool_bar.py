@@ -1,4 +1,4 @@
-"""The tools, one under the other at the left edge."""
+"""Tool bar: the tools, one under the other at the left edge."""
 
 from __future__ import annotations
 

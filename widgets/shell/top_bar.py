@@ -1,4 +1,4 @@
-"""The one line on top: all menus behind one button, the documents, the zoom, before and after, and all commands."""
+"""Top bar: all menus behind one button, the documents, the zoom, before and after, and all commands."""
 
 from __future__ import annotations
 

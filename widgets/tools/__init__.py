@@ -1,4 +1,4 @@
-"""The tools: one table says which name is which."""
+"""Tool table: one table says which name is which."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cards of the strip of variations: a picture to choose with a line of words below it, and the place of those to come."""
+"""Cards of the variations strip: a picture to choose with a line of words below it, and the place of those to come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The strip of results to choose from, there only while there are any."""
+"""Variations strip: the results to choose from, there only while there are any."""
 
 from __future__ import annotations
 

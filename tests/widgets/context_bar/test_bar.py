@@ -21,8 +21,8 @@ from editor.models.info import ModelInfo
 from tests.support.session_cases import drag, picture, with_exemplars, with_items
 from tests.support.stub_worker import StubWorker
 from widgets.context_bar.bar import ContextualBar
+from widgets.context_bar.item_pages import ExemplarPage, HintPage, ItemPage
 from widgets.context_bar.pages import GradientPage, PaintPage, SelectBrushPage, ShapePage, StrengthPage
-from widgets.context_bar.thing_pages import ExemplarPage, HintPage, ItemPage
 from widgets.controls.choice import Choice
 from widgets.controls.slider import Slider
 from widgets.session import commands, run_actions

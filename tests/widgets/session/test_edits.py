@@ -15,7 +15,7 @@ from editor.io.images import Picture
 from tests.support.session_cases import picture, with_exemplars, with_items
 from tests.support.stub_worker import StubWorker
 from widgets.canvas.drop_choices import take
-from widgets.command_table.things import is_moved
+from widgets.command_table.items import is_moved
 from widgets.qimage import from_qimage
 from widgets.session import commands, edits
 from widgets.session.notice import Notice

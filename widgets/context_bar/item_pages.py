@@ -1,4 +1,4 @@
-"""The pages of the contextual bar for the move tool: about the active item or exemplar, or a hint while there is none."""
+"""Pages of the context bar for the move tool: about the active item or exemplar, or a hint while there is none."""
 
 from __future__ import annotations
 
