@@ -192,11 +192,11 @@ class Application:
 
     async def _open_practice(self, name: str) -> None:
         with self.waits.on(f"Opening “{name}”"):
-            made, model = await asyncio.to_thread(lambda: (self._practice.open(name), inspect(self.models.bundled[0])))
-        session = self._add(made.document, None, name)
-        session.choose_method(type(made.draft["settings"]))
+            scene, model = await asyncio.to_thread(lambda: (self._practice.open(name), inspect(self.models.bundled[0])))
+        session = self._add(scene.document, None, name)
+        session.choose_method(type(scene.draft["settings"]))
         session.choose_model(model)
-        session.set_draft(**made.draft)
+        session.set_draft(**scene.draft)
         # What can be done with the thing in hand is offered, and a click takes another.
         session.set_options(tool="move")
 
@@ -590,14 +590,14 @@ class Application:
             )
 
 
-def _together(refusals: Sequence[EditorError], asked: int) -> EditorError:
+def _together(refusals: Sequence[EditorError], count: int) -> EditorError:
     """Many of the files that were to be opened could not be, as one message that names them."""
     for error in refusals:
         log.warning("Not opened: %s", error.message)
     named = [error.message for error in refusals[:MAX_NAMED]]
     rest = len(refusals) - len(named)
     named += [f"And {rest} more; the log has them."] if rest else []
-    return UnreadableFile(f"{len(refusals)} of {asked} files could not be opened.", "\n".join(named))
+    return UnreadableFile(f"{len(refusals)} of {count} files could not be opened.", "\n".join(named))
 
 
 async def _answer(ask: Callable[[Callable[[T], None]], QDialog]) -> T | None:

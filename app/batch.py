@@ -64,13 +64,13 @@ class WithModel:
 class SomeMissing(EditorError):
     """Some variations could not be made. Those that were made are written; `notes` is what else is to be known about them."""
 
-    def __init__(self, error: EditorError, made: int, wanted: int, notes: tuple[str, ...]) -> None:
-        super().__init__(f"Only {made} of {wanted} variations could be made. {error.message}", error.advice)
+    def __init__(self, error: EditorError, count: int, wanted: int, notes: tuple[str, ...]) -> None:
+        super().__init__(f"Only {count} of {wanted} variations could be made. {error.message}", error.advice)
         self.notes = notes
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Outcome:
     """Results, best first as far as that is known, each with how well it fits the words. `error`: why there are no more."""
 
     results: list[tuple[EditResult, Match | None]]
@@ -112,7 +112,7 @@ def edit_file(
     if model is None:
         draft = replace(draft, settings=draft.settings.with_values(**chosen))
         count, request = 1, make_request(document, draft, methods=methods)
-        made = drive(candidates(request, 1), Engine(executions=executions))
+        outcome = drive(candidates(request, 1), Engine(executions=executions))
     else:
         if Use.EXEMPLARS not in method.uses and model.exemplars:
             usual = methods.usual_on_model
@@ -134,20 +134,20 @@ def edit_file(
             sampler=model.sampler,
         )
         count, request = model.variations, make_request(document, draft, methods=methods)
-        made = drive(candidates(request, count), Engine(lambda: model.library, executions=executions))
+        outcome = drive(candidates(request, count), Engine(lambda: model.library, executions=executions))
     little = asked_for_little(request, methods)
-    if not little and any(came_to_nothing(document, result) for result, _ in made.results):
+    if not little and any(came_to_nothing(document, result) for result, _ in outcome.results):
         little = f"{NOTHING_CAME} {NOTHING_ADVICE}"
     notes += [little] if little else []
-    for number, (result, match) in enumerate(made.results, 1):
+    for number, (result, match) in enumerate(outcome.results, 1):
         _, changed = apply_result(document, result, document, methods=methods)
         file = output if number == 1 else output.with_stem(f"{output.stem}-{number}")
         notes += write_image(file, flatten(changed), changed.metadata, export or ExportOptions())
         if count > 1:
-            told = "unranked" if match is None else f"similarity {match.similarity:.3f}"
-            notes.append(f"{file.name}: seed {result.recipe.seed}, {told}.")
-    if made.error is not None:
-        raise SomeMissing(made.error, len(made.results), count, tuple(notes))
+            similarity = "unranked" if match is None else f"similarity {match.similarity:.3f}"
+            notes.append(f"{file.name}: seed {result.recipe.seed}, {similarity}.")
+    if outcome.error is not None:
+        raise SomeMissing(outcome.error, len(outcome.results), count, tuple(notes))
     return tuple(notes)
 
 
@@ -240,7 +240,7 @@ def _parse(spec: FieldSpec, text: str) -> Any:
         raise InvalidRequest(f"“{text}” does not fit the setting “{spec.name}”.", f"It takes {kind}.") from None
 
 
-def drive(request: CandidatesRequest, engine: Engine) -> Made:
+def drive(request: CandidatesRequest, engine: Engine) -> Outcome:
     """Run the request to its end, with the progress on standard error when someone is watching. Raises `EditorError` kinds, but when the memory
     runs out after some results, or others than those came to nothing, they are returned.
     """
@@ -268,5 +268,5 @@ def drive(request: CandidatesRequest, engine: Engine) -> Made:
     finally:
         if watched:
             sys.stderr.write("\r\033[K")
-    told = [(result, matches.get(result.recipe.seed)) for result in results]
-    return Made(sorted(told, key=lambda each: math.inf if each[1] is None else -each[1].similarity), short)
+    scored = [(result, matches.get(result.recipe.seed)) for result in results]
+    return Outcome(sorted(scored, key=lambda each: math.inf if each[1] is None else -each[1].similarity), short)

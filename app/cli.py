@@ -85,7 +85,7 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions, fam
 
     usual = methods.usual_on_model.command
     commands = sorted((each for each in methods if each.command), key=lambda each: each.command)
-    told = (
+    descriptions = (
         f"{command.command}{' (default)' * (command.command == usual)}: {command.command_help}" for command in commands
     )
     parser = argparse.ArgumentParser(
@@ -114,7 +114,7 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions, fam
     model.add_argument(
         "--method",
         choices=[command.command for command in commands],
-        help="; ".join(told),
+        help="; ".join(descriptions),
     )
     model.add_argument("--prompt", help="what should be there")
     model.add_argument("--negative", help="what should not")
@@ -227,14 +227,14 @@ def _within(low: int, high: int) -> Callable[[str], int]:
     return whole
 
 
-def _export(asked: argparse.Namespace) -> ExportOptions:
+def _export(args: argparse.Namespace) -> ExportOptions:
     """How the result is written, by what was asked for."""
     from editor.io.encoding import options_from  # noqa: PLC0415
 
     names = ("quality", "chroma", "compression", "tiff", "longest", "percent")
-    values = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
+    values = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     scaling = next((name for name in ("longest", "percent") if name in values), "full")
-    more = {"lossless": asked.lossless, "scaling": scaling, "keep_information": not asked.drop_information}
+    more = {"lossless": args.lossless, "scaling": scaling, "keep_information": not args.drop_information}
     return options_from({**values, **more})
 
 

@@ -284,7 +284,7 @@ class Models(QObject):
         self._getting = getting
         self.getting_changed.emit()
 
-    async def _look_up(self, id: str, asked: int) -> None:
+    async def _look_up(self, id: str, number: int) -> None:
         folder, mirror = self.folder, self.mirror
 
         def ask() -> tuple[DownloadPlan, int]:
@@ -296,7 +296,7 @@ class Models(QObject):
             found = Download(plan.id, "found" if missing else "done", plan, missing)
         except EditorError as error:
             found = Download(id.strip(), "failed", error=error)
-        if asked == self._asked:
+        if number == self._asked:
             self._tell(found)
 
     async def _download(self, plan: DownloadPlan) -> None:

@@ -100,10 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _list(settings: Settings, own: Path, asked: argparse.Namespace) -> int:
+def _list(settings: Settings, own: Path, args: argparse.Namespace) -> int:
     models = library_of(settings, own, bundled_models()).models()
     used = settings.values.model
-    if asked.json:
+    if args.json:
         _write_json([_facts(info, used) for info in models])
         return 0
     if all(info.toys for info in models):
@@ -118,16 +118,16 @@ def _list(settings: Settings, own: Path, asked: argparse.Namespace) -> int:
     return 0
 
 
-def _import(settings: Settings, asked: argparse.Namespace) -> int:
+def _import(settings: Settings, args: argparse.Namespace) -> int:
     status = 0
     added: list[ModelInfo] = []
-    for path in asked.paths:
+    for path in args.paths:
         try:
             added += add_path(settings, path)
         except ModelUnavailable as error:
             sys.stderr.write(f"{error}\n")
             status = 1
-    if asked.json:
+    if args.json:
         _write_json([_facts(info, settings.values.model) for info in added])
     else:
         for info in added:
@@ -135,22 +135,22 @@ def _import(settings: Settings, asked: argparse.Namespace) -> int:
     return status
 
 
-def _remove(settings: Settings, own: Path, asked: argparse.Namespace) -> int:
+def _remove(settings: Settings, own: Path, args: argparse.Namespace) -> int:
     known = library_of(settings, own).models()
-    named = [info for info in known if asked.model in (info.key, info.name, str(info.path))]
+    named = [info for info in known if args.model in (info.key, info.name, str(info.path))]
     if len(named) > 1:
         raise ModelUnavailable(
-            f"There are {len(named)} models of the name “{asked.model}”.", "Give the path of the one."
+            f"There are {len(named)} models of the name “{args.model}”.", "Give the path of the one."
         )
-    path = named[0].path if named else Path(asked.model)
+    path = named[0].path if named else Path(args.model)
     downloads = models_folder(settings, own)
-    if asked.delete:
+    if args.delete:
         if not named or not path.is_relative_to(downloads):
             raise ModelUnavailable(
                 f"Only what was downloaded into {downloads} is deleted.",
                 "Delete other files yourself, or remove without --delete.",
             )
-        if not asked.yes and not _agrees(f"Delete {path} ({size_words(named[0].stored)})?"):
+        if not args.yes and not _agrees(f"Delete {path} ({size_words(named[0].stored)})?"):
             return 1
         forget_path(settings, path)
         if path.is_dir():
@@ -159,26 +159,26 @@ def _remove(settings: Settings, own: Path, asked: argparse.Namespace) -> int:
             path.unlink()
         _write(f"Deleted {path}.")
     elif forget_path(settings, path):
-        _write(f"Removed {asked.model} from the list; its files are as they were.")
+        _write(f"Removed {args.model} from the list; its files are as they were.")
     elif named:
         raise ModelUnavailable(
             f"“{named[0].name}” is on the list because it lies in a folder of models.",
             "Delete it with --delete if it was downloaded here, or take it out of that folder.",
         )
     else:
-        raise ModelUnavailable(f"There is no model “{asked.model}” on the list.", "`palimpsest models` shows all.")
+        raise ModelUnavailable(f"There is no model “{args.model}” on the list.", "`palimpsest models` shows all.")
     return 0
 
 
-def _download(settings: Settings, own: Path, asked: argparse.Namespace) -> int:
-    folder = models_folder(settings, own) if asked.to is None else asked.to.absolute()
-    endpoint = settings.values.hub if asked.endpoint is None else asked.endpoint
-    plan = plan_download(asked.id, asked.revision, endpoint, half=not asked.full)
+def _download(settings: Settings, own: Path, args: argparse.Namespace) -> int:
+    folder = models_folder(settings, own) if args.to is None else args.to.absolute()
+    endpoint = settings.values.hub if args.endpoint is None else args.endpoint
+    plan = plan_download(args.id, args.revision, endpoint, half=not args.full)
     missing = remaining(plan, folder)
-    if not asked.json:
+    if not args.json:
         for line in _describe(plan, sum(file.size for file in missing), folder):
             _write(line)
-    if missing and not asked.yes and not _agrees("Download it?"):
+    if missing and not args.yes and not _agrees("Download it?"):
         return 1
     reports = download(plan, folder)
     shown = _Line()
@@ -192,10 +192,10 @@ def _download(settings: Settings, own: Path, asked: argparse.Namespace) -> int:
     finally:
         reports.close()
         shown.end()
-    if asked.to is not None and folder not in library_of(settings, own).folders:
+    if args.to is not None and folder not in library_of(settings, own).folders:
         settings.set(model_folders=(*settings.values.model_folders, str(folder)))
     models = [info for info in library_of(settings, own).models() if path in (info.path, info.path.parent)]
-    if asked.json:
+    if args.json:
         _write_json([_facts(info, settings.values.model) for info in models])
         return 0
     for info in models:
@@ -203,9 +203,9 @@ def _download(settings: Settings, own: Path, asked: argparse.Namespace) -> int:
     return 0 if all(info.usable for info in models) else 1
 
 
-def _suggest(asked: argparse.Namespace) -> int:
-    found = SUGGESTIONS if asked.memory is None else suggested(asked.memory or None)
-    if asked.json:
+def _suggest(args: argparse.Namespace) -> int:
+    found = SUGGESTIONS if args.memory is None else suggested(args.memory or None)
+    if args.json:
         _write_json([_told(each) for each in found])
         return 0
     if not found:

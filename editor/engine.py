@@ -366,8 +366,8 @@ def _only(reports: Reports[tuple[EditResult, ...]]) -> Reports[EditResult]:
     return result
 
 
-def _numbers(made: int, now: int, wanted: int) -> str:
+def _numbers(finished: int, now: int, wanted: int) -> str:
     """Which of the results are being made: "2 of 3", "all 4", "1 to 2 of 4"."""
     if now == wanted:
         return f"all {wanted}"
-    return f"{made + 1} of {wanted}" if now == 1 else f"{made + 1} to {made + now} of {wanted}"
+    return f"{finished + 1} of {wanted}" if now == 1 else f"{finished + 1} to {finished + now} of {wanted}"

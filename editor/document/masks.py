@@ -277,8 +277,8 @@ def combined(
         cover = shape[part.within(rect).slices]
         if not cover.any():
             continue
-        made = block.copy()
-        here = made[part.within(where).slices]
+        changed = block.copy()
+        here = changed[part.within(where).slices]
         match how:
             case "add":
                 np.maximum(here, cover * goal, out=here)
@@ -286,7 +286,7 @@ def combined(
                 np.minimum(here, 1 - cover * goal, out=here)
             case "set":
                 here[...] = np.where(cover == 1, goal, here + (goal - here) * cover)
-        blocks[where.top // BLOCK, where.left // BLOCK] = made
+        blocks[where.top // BLOCK, where.left // BLOCK] = changed
     return tiles.replaced(blocks) if blocks else tiles
 
 

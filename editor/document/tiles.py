@@ -48,16 +48,16 @@ class Tiles:
     @classmethod
     def filled(cls, shape: tuple[int, ...], value: float | tuple[int, ...] = 0, dtype: DTypeLike = np.uint8) -> Tiles:
         """Every element is `value`; all blocks of one size are one object. Blocks of 0 are blank until they are written to."""
-        made: dict[tuple[int, int], Block] = {}
+        blocks: dict[tuple[int, int], Block] = {}
 
         def block(height: int, width: int) -> Block:
-            if (height, width) not in made:
-                made[height, width] = _frozen(np.full((height, width, *shape[2:]), value, dtype))
-            return made[height, width]
+            if (height, width) not in blocks:
+                blocks[height, width] = _frozen(np.full((height, width, *shape[2:]), value, dtype))
+            return blocks[height, width]
 
         heights, widths = _sides(shape[0]), _sides(shape[1])
         rows = tuple(tuple(block(height, width) for width in widths) for height in heights)
-        tiles = cls(rows, shape, np.dtype(dtype), () if np.any(value) else tuple(made.values()))
+        tiles = cls(rows, shape, np.dtype(dtype), () if np.any(value) else tuple(blocks.values()))
         tiles._untouched = not np.any(value)
         return tiles
 
@@ -252,9 +252,9 @@ class Tiles:
 
     def differs_from(self, other: Tiles) -> Rect | None:
         """A rectangle outside which both are equal, when one was made from the other in one step; None when that is not known."""
-        for made, source in ((self, other), (other, self)):
-            if made._origin is not None and made._origin[0]() is source:
-                return made._origin[1]
+        for tiles, source in ((self, other), (other, self)):
+            if tiles._origin is not None and tiles._origin[0]() is source:
+                return tiles._origin[1]
         return None
 
     def same_as(self, other: Tiles) -> bool:

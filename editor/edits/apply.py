@@ -29,37 +29,37 @@ _ROUNDED = FAINTEST * (1 + 1e-5)
 def apply_result(
     document: Document,
     result: EditResult,
-    asked: Document,
+    planned_on: Document,
     planned: Plan | None = None,
     methods: Methods = METHODS,
 ) -> tuple[str, Document]:
     """The document with the result as a new layer on top, and the words for the history.
 
-    `asked` is the document that the request was made from, `planned` what was planned of it (the usual, by default). Whatever was painted or moved
-    since stays so, and whatever is gone by now stays gone. What the edit used up is put away: a removed item leaves the list, a moved one rests at
-    its new place (or leaves, with the picture), a blended exemplar is hidden, a scribble too, and the map that said where is cleared as far as it
+    `planned_on` is the document that the request was made from, `planned` what was planned of it (the usual, by default). Whatever was painted or
+    moved since stays so, and whatever is gone by now stays gone. What the edit used up is put away: a removed item leaves the list, a moved one rests
+    at its new place (or leaves, with the picture), a blended exemplar is hidden, a scribble too, and the map that said where is cleared as far as it
     took part (the layer's alpha still has it, and the whole of it as `painted`).
 
     Where an edit was run again, what had been put away for it comes back, and the result takes the place of the layer that it had made, if that is
     still there.
     """
     recipe = result.recipe
-    scribbled = any(asked.layer(each.id) is not None for each in recipe.subjects)
-    name = methods.of(recipe.settings).label(recipe, _names(document, asked, recipe), scribbled=scribbled)
-    region = _used(asked, recipe, scribbled=scribbled) if planned is None else planned.region
-    painted = None if region is None else asked.map(region)
-    again = asked.rerun
+    scribbled = any(planned_on.layer(each.id) is not None for each in recipe.subjects)
+    name = methods.of(recipe.settings).label(recipe, _names(document, planned_on, recipe), scribbled=scribbled)
+    region = _used(planned_on, recipe, scribbled=scribbled) if planned is None else planned.region
+    painted = None if region is None else planned_on.map(region)
+    again = planned_on.rerun
     earlier = None if again is None else document.layer(again.layer)
-    is_own = earlier is not None and _has_own_name(earlier, document, asked, methods)
+    is_own = earlier is not None and _has_own_name(earlier, document, planned_on, methods)
     unclear = region
     if again is not None and document.rerun is not None and document.rerun.layer == again.layer:
-        document, kept = _out_of_rerun(document, asked, region)
+        document, kept = _out_of_rerun(document, planned_on, region)
         unclear = region if region in kept else None
     for subject in recipe.subjects:
-        document = _with_subject_used(document, asked, recipe, subject)
+        document = _with_subject_used(document, planned_on, recipe, subject)
     if unclear is not None:
-        document = document.with_map(unclear, _without_used(document.map(unclear), asked, unclear, result))
-    document = _with_items_renewed(document, asked, result)
+        document = document.with_map(unclear, _without_used(document.map(unclear), planned_on, unclear, result))
+    document = _with_items_renewed(document, planned_on, result)
     pixels = Layer.empty(0, name, document.size).pixels.write(result.rect.left, result.rect.top, result.pixels)
     layer = Layer(0, name, pixels, recipe=recipe, doubt=result.doubt, painted=painted, clip=result.clip)
     if earlier is None:
@@ -79,28 +79,28 @@ def layer_of_result(document: Document, result: EditResult) -> Layer:
     return next(layer for layer in reversed(document.layers) if layer.recipe is result.recipe)
 
 
-def _names(document: Document, asked: Document, recipe: Recipe) -> list[str]:
+def _names(document: Document, planned_on: Document, recipe: Recipe) -> list[str]:
     """What the items and exemplars that the edit is about are called, or were when it was asked for."""
     ids = [subject.id for subject in recipe.subjects]
-    items = [document.item(id) or asked.item(id) for id in ids if asked.item(id) is not None]
-    exemplars = [document.exemplar(id) or asked.exemplar(id) for id in ids if asked.exemplar(id) is not None]
+    items = [document.item(id) or planned_on.item(id) for id in ids if planned_on.item(id) is not None]
+    exemplars = [document.exemplar(id) or planned_on.exemplar(id) for id in ids if planned_on.exemplar(id) is not None]
     return [thing.name for thing in (*items, *exemplars) if thing is not None]
 
 
-def _has_own_name(layer: Layer, document: Document, asked: Document, methods: Methods) -> bool:
+def _has_own_name(layer: Layer, document: Document, planned_on: Document, methods: Methods) -> bool:
     """Whether a layer is called what its edit called it: nobody has renamed it, though what it is about may have another name since."""
     method = None if layer.recipe is None else methods.find(layer.recipe.settings)
     if layer.recipe is None or method is None:
         return False
-    scribbled = any(asked.layer(subject.id) is not None for subject in layer.recipe.subjects)
-    names = _names(document, asked, layer.recipe)
+    scribbled = any(planned_on.layer(subject.id) is not None for subject in layer.recipe.subjects)
+    names = _names(document, planned_on, layer.recipe)
     before, _, after = method.label(layer.recipe, ["\0"] * len(names), scribbled=scribbled).partition("\0")
     if not after:
         return layer.name == before
     return layer.name.startswith(before) and layer.name.endswith(after)
 
 
-def _with_items_renewed(document: Document, asked: Document, result: EditResult) -> Document:
+def _with_items_renewed(document: Document, planned_on: Document, result: EditResult) -> Document:
     """The document whose items are what they became by the edit.
 
     An item that was repainted by words is called by them; its outline still says where it is. One that lay wholly under what was filled from its
@@ -113,7 +113,7 @@ def _with_items_renewed(document: Document, asked: Document, result: EditResult)
     inside = not recipe.settings.is_outside
     covering = not recipe.settings.needs_model and recipe.action in ("fill", "blend")
     for item in document.items:
-        was = asked.item(item.id)
+        was = planned_on.item(item.id)
         if was is None or was.mask is not item.mask or item.placement is not None:
             continue
         if words and inside and (item.id in subjects or (not subjects and _covered_share(item, result) >= _WHOLLY)):
@@ -133,24 +133,24 @@ def _covered_share(item: Item, result: EditResult) -> float:
     return float(whole[part.within(item.rect).slices][over].sum() / max(whole.sum(), 1e-6))
 
 
-def _with_subject_used(document: Document, asked: Document, recipe: Recipe, subject: Subject) -> Document:
+def _with_subject_used(document: Document, planned_on: Document, recipe: Recipe, subject: Subject) -> Document:
     """The document with one thing that the edit is about put away, if it is still there. An id means the same thing for ever; that what is found
     was there when the edit was asked for is looked at all the same, for documents from before that was so.
     """
-    item = None if asked.item(subject.id) is None else document.item(subject.id)
+    item = None if planned_on.item(subject.id) is None else document.item(subject.id)
     if item is not None and recipe.action == "remove":
         return document.without_item(item.id)
     if item is not None and recipe.action == "move" and subject.placement is not None:
         set_down = _set_down_item(item, subject.placement)
         return document.without_item(item.id) if set_down.empty else document.with_item(set_down)
-    exemplar = None if asked.exemplar(subject.id) is None else document.exemplar(subject.id)
+    exemplar = None if planned_on.exemplar(subject.id) is None else document.exemplar(subject.id)
     if exemplar is not None:
         return document.with_exemplar(replace(exemplar, visible=False))
-    hint = None if asked.layer(subject.id) is None else document.layer(subject.id)
+    hint = None if planned_on.layer(subject.id) is None else document.layer(subject.id)
     return document if hint is None else document.with_layer(replace(hint, visible=False))
 
 
-def _out_of_rerun(document: Document, asked: Document, region: MapName | None) -> tuple[Document, set[MapName]]:
+def _out_of_rerun(document: Document, planned_on: Document, region: MapName | None) -> tuple[Document, set[MapName]]:
     """The document with what had been put away for the rerun back, and the maps that somebody changed meanwhile: they stay as they are.
     `region`: the map that the edit uses up; it is the one that was asked with, unless somebody went on painting.
     """
@@ -158,7 +158,7 @@ def _out_of_rerun(document: Document, asked: Document, region: MapName | None) -
     kept: set[MapName] = set()
     back = restored(document)
     for name in names:
-        untouched = asked.map(name) if name == region else opened_map(document, name)
+        untouched = planned_on.map(name) if name == region else opened_map(document, name)
         if not document.map(name).same_as(untouched):
             kept.add(name)
             back = back.with_map(name, document.map(name))
@@ -173,9 +173,9 @@ def with_repaired(document: Document, layer: Layer, result: EditResult) -> Docum
     )
 
 
-def _used(asked: Document, recipe: Recipe, *, scribbled: bool) -> MapName | None:
+def _used(planned_on: Document, recipe: Recipe, *, scribbled: bool) -> MapName | None:
     """The map that said where, of the document that was asked; None where something else did."""
-    painted = is_strength(asked.strength)
+    painted = is_strength(planned_on.strength)
     if recipe.action == "fill" and (scribbled or not recipe.subjects):
         if painted:
             return "strength"
@@ -203,23 +203,23 @@ def _set_down_item(item: Item, placement: Placement) -> Item:
     )
 
 
-def _without_used(now: Tiles, asked: Document, region: MapName, result: EditResult) -> Tiles:
+def _without_used(now: Tiles, planned_on: Document, region: MapName, result: EditResult) -> Tiles:
     """The map with 0 wherever it took part and nobody painted since."""
-    then, recipe = asked.map(region), result.recipe
+    then, recipe = planned_on.map(region), result.recipe
 
     def clear_faint(part: Rect, view: Map) -> None:
         # What was so little, at the overall strength, that nothing is seen of it; only what is wholly protected stays for later.
-        protected = asked.protect.read(part)
+        protected = planned_on.protect.read(part)
         used = (view * np.float32(recipe.strength) * (1 - protected) <= _ROUNDED) & (protected < 1)
         view[used & (view == then.read(part))] = 0
 
     def clear_used(part: Rect, view: Map) -> None:
-        used = asked.protect.read(part) < 1
+        used = planned_on.protect.read(part) < 1
         view[used & (view == then.read(part))] = 0
 
     # Also where nothing is seen of it: a model's change fades in from the edge of what is painted, and what is transparent stays so. Without a model
     # all that is painted took part.
-    area = _inner(recipe.rect, asked.rect) if recipe.settings.needs_model else now.written()
+    area = _inner(recipe.rect, planned_on.rect) if recipe.settings.needs_model else now.written()
     cleared = now.apply(area, clear_used)
     cleared = cleared.apply(cleared.written(), clear_faint)
     return cleared if is_strength(cleared) else Tiles.filled(now.shape, 0, np.float32)

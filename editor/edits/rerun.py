@@ -66,15 +66,15 @@ def can_reopen(document: Document, layer: Layer, methods: Methods = METHODS) -> 
     return ""
 
 
-def _there(document: Document, recipe: Recipe, id: int, made: int) -> bool:
-    """Whether what an edit was about is there, as a thing of the kind that such an edit is about. `made`: the layer that the edit made."""
+def _there(document: Document, recipe: Recipe, id: int, first_made: int) -> bool:
+    """Whether what an edit was about is there, as a thing of the kind that such an edit is about. `first_made`: the layer that the edit made."""
     match recipe.action:
         case "remove" | "move":
             return document.item(id) is not None
         case "blend":
             return document.exemplar(id) is not None
         case "fill":
-            return document.item(id) is not None or (id != made and document.layer(id) is not None)
+            return document.item(id) is not None or (id != first_made and document.layer(id) is not None)
 
 
 def reopen(document: Document, layer_id: int, methods: Methods = METHODS) -> Reopened:

@@ -50,12 +50,12 @@ def matched(generated: Image, original: Image, strength: Map, *, always: bool = 
     ring = (cv2.dilate(free, np.ones((size, size), np.uint8)) > 0) & (free == 0)
     if int(ring.sum()) < MIN_RING:
         return generated
-    made, wanted = generated[ring].astype(np.float64), original[ring].astype(np.float64)
-    shift = wanted.mean(0) - made.mean(0)
+    generated_ring, wanted = generated[ring].astype(np.float64), original[ring].astype(np.float64)
+    shift = wanted.mean(0) - generated_ring.mean(0)
     if not always and float(np.abs(shift).max()) <= VISIBLE:
         return generated
-    gain = np.clip((wanted.std(0) + 1e-3) / (made.std(0) + 1e-3), 0.8, 1.25)
-    return np.asarray(np.clip((generated - made.mean(0)) * gain + wanted.mean(0), 0, 1), np.float32)
+    gain = np.clip((wanted.std(0) + 1e-3) / (generated_ring.std(0) + 1e-3), 0.8, 1.25)
+    return np.asarray(np.clip((generated - generated_ring.mean(0)) * gain + wanted.mean(0), 0, 1), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

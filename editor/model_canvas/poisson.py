@@ -33,36 +33,37 @@ COARSEST, COARSEST_STEPS = 4, 24  # cells along the longer side of the last grid
 SMOOTHING = np.float32(0.5)
 
 
-def poisson(made: Image, source: Image, region: Mask) -> Reports[Image]:
-    """(H, W, 3): `made` with its gradients inside `region` (H, W), continuing the colours of `source` across its edge; `made` outside.
+def poisson(generated: Image, source: Image, region: Mask) -> Reports[Image]:
+    """(H, W, 3): `generated` with its gradients inside `region` (H, W), continuing the colours of `source` across its edge; `generated` outside.
 
     At the picture's own border nothing is assumed (zero flux). A region that covers the whole picture comes back as it is.
     """
     if region.all() or not region.any():
-        return made
-    return (yield from _corrected(made, source, region, region))
+        return generated
+    return (yield from _corrected(generated, source, region, region))
 
 
-def evened(made: Image, source: Image, region: Mask, band: float) -> Reports[Image]:
-    """(H, W, 3): the same near the edge of `region` only. The correction has ended `band` pixels from it; further inside it is `made`, bit for bit.
+def evened(generated: Image, source: Image, region: Mask, band: float) -> Reports[Image]:
+    """(H, W, 3): the same near the edge of `region` only. The correction has ended `band` pixels from it; further inside it is
+    `generated`, bit for bit.
 
     Where the region is nowhere as deep as that, it is all of `poisson`.
     """
     if region.all() or not region.any():
-        return made
-    return (yield from _corrected(made, source, region, region & (masks.distance(region) <= band)))
+        return generated
+    return (yield from _corrected(generated, source, region, region & (masks.distance(region) <= band)))
 
 
-def _corrected(made: Image, source: Image, region: Mask, unknown: Mask) -> Reports[Image]:
+def _corrected(generated: Image, source: Image, region: Mask, unknown: Mask) -> Reports[Image]:
     """With the correction that is known around the region, and 0 in what of the region is not `unknown`."""
     if not unknown.any():
-        return made
+        return generated
     height, width = region.shape
     near = Rect.of_mask(region).grow(1).intersect(Rect(0, 0, width, height)).slices
     solved = unknown[near]
-    difference = np.where(region[near][..., None], np.float32(0), source[near] - made[near])
+    difference = np.where(region[near][..., None], np.float32(0), source[near] - generated[near])
     correction = yield from harmonic(np.asarray(difference, np.float32), solved)
-    found = made.copy()
+    found = generated.copy()
     found[near][solved] += correction[solved]
     return found
 

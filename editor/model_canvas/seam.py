@@ -27,7 +27,7 @@ LAID = 0.7  # of the alpha: from there on what is pasted counts as itself
 MIN_BAND_SHARE = 0.2  # of a window must lie in a band for its mean to count
 
 
-def visibility(source: Image, made: Image, result: Image, alpha: Map) -> float:
+def visibility(source: Image, generated: Image, result: Image, alpha: Map) -> float:
     """0 = not visible, from 1 on it is. All (H, W, 3) in [0, 1]: the picture before, what was made of all of it, the picture after; `alpha`: (H, W),
     how the made one was laid over the one before, 0 outside the region.
 
@@ -40,7 +40,7 @@ def visibility(source: Image, made: Image, result: Image, alpha: Map) -> float:
     near = Rect.of_mask(free)
     margin = 6 * BAND * max(1, round(max(near.size) / MAX_SIDE))
     part = near.grow(margin).intersect(Rect(0, 0, width, height)).slices
-    before, whole, after, laid = source[part], made[part], result[part], alpha[part]
+    before, whole, after, laid = source[part], generated[part], result[part], alpha[part]
     share = MAX_SIDE / max(laid.shape)
     if share < 1:
         size = tuple(max(8, round(side * share)) for side in laid.shape[::-1])
@@ -51,7 +51,7 @@ def visibility(source: Image, made: Image, result: Image, alpha: Map) -> float:
     return _visibility(before, whole, after, laid)
 
 
-def _visibility(source: Image, made: Image, result: Image, alpha: Map) -> float:
+def _visibility(source: Image, generated: Image, result: Image, alpha: Map) -> float:
     free, laid = alpha > 1e-3, alpha >= LAID
     if free.all() or not laid.any():
         return 0.0
@@ -73,7 +73,7 @@ def _visibility(source: Image, made: Image, result: Image, alpha: Map) -> float:
     wide = 2 * window + 1
     step = _length(_mean(result, inner, window) - outside)
     known = _length(_mean(source, inner, window) - outside)  # what was there before
-    own = _length(_mean(made, inner, window) - _mean(made, outer, window)) > MAX_SHARE * step
+    own = _length(_mean(generated, inner, window) - _mean(generated, outer, window)) > MAX_SHARE * step
     # What lies as far apart, but all on one side, differs so much by nature.
     usual = _length(_mean(source, further, wide) - _mean(source, outer, wide)) * _counts(further, wide, BAND)
     usual = np.maximum(

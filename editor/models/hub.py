@@ -261,8 +261,10 @@ def _ranks(listing: Listing) -> bool:
     names = {file.path for file in listing.files}
     if "model_index.json" in names:
         return False
-    told = listing.kind or listing.class_name
-    return listing.kind == "clip" or (not told and {"config.json", "preprocessor_config.json", "merges.txt"} <= names)
+    declared = listing.kind or listing.class_name
+    return listing.kind == "clip" or (
+        not declared and {"config.json", "preprocessor_config.json", "merges.txt"} <= names
+    )
 
 
 def _small(file: ListedFile) -> bool:

@@ -32,8 +32,8 @@ def answering(url: str, headers: Mapping[str, str], stall: float) -> Iterator[ht
 
     with get_session().stream("GET", url, headers=dict(headers), timeout=httpx2.Timeout(stall)) as response:
         if response.is_error:  # what it says beside its status could be endless
-            told = {name: value for name, value in response.headers.items() if name.lower().startswith("x-")}
-            hf_raise_for_status(httpx2.Response(response.status_code, headers=told, request=response.request))
+            hub_headers = {name: value for name, value in response.headers.items() if name.lower().startswith("x-")}
+            hf_raise_for_status(httpx2.Response(response.status_code, headers=hub_headers, request=response.request))
         yield response
 
 

@@ -117,15 +117,15 @@ def repaint_change(
     document: Document, draft: Draft, rect: Rect, planned: Plan, *, frame: Frame
 ) -> tuple[Map, dict[int, ExemplarInput]]:
     """How much every pixel of `rect`, inside the frame, may change, and the exemplars that have anything in it or near it."""
-    asked = asked_map(document, draft, rect, planned)
+    painted = asked_map(document, draft, rect, planned)
     allowed = allowed_map(document, draft, rect)
-    laid = laid_exemplars(document, draft, rect, planned, frame=frame, asked=asked)
+    laid = laid_exemplars(document, draft, rect, planned, frame=frame, painted=painted)
 
     def settled(map: Map) -> Map:
         inner = clear_frame_edges(map * allowed, rect, frame.rect, document.rect)
         return drop_faint(inner) if draft.revision >= FAINT_DROPS else inner
 
-    change = settled(reduce(np.maximum, (each.rim for each in laid.values()), asked))
+    change = settled(reduce(np.maximum, (each.rim for each in laid.values()), painted))
     exemplars = {id: replace(each, rim=settled(each.rim)) for id, each in laid.items()}
     return change, {id: exemplar for id, exemplar in exemplars.items() if exemplar.rim.any()}
 
@@ -154,7 +154,7 @@ def allowed_map(document: Document, draft: Draft, rect: Rect) -> Map:
 
 
 def laid_exemplars(
-    document: Document, draft: Draft, rect: Rect, planned: Plan, *, frame: Frame, asked: Map
+    document: Document, draft: Draft, rect: Rect, planned: Plan, *, frame: Frame, painted: Map
 ) -> dict[int, ExemplarInput]:
     """By id the exemplars that are let in near `rect`, with what each frees there, not yet multiplied by what is allowed."""
     laid: dict[int, ExemplarInput] = {}
@@ -162,7 +162,7 @@ def laid_exemplars(
     for exemplar in planned_exemplars(document, planned):
         each = exemplar_input(exemplar, rect, rim_of(exemplar, draft, frame), document, draft)
         if each is not None and given and covers(exemplar, document):
-            each = by_the_map(each, asked)
+            each = by_the_map(each, painted)
             each = each if (each.alpha * each.strength).any() else None
         if each is not None:
             laid[exemplar.id] = each

@@ -73,9 +73,9 @@ def by_command_line(path: Path, monkeypatch: pytest.MonkeyPatch, strength: Path 
     """What the method would be asked, with the picture or the mask from the file."""
     seen: list[EditRequest] = []
 
-    def drive(request: CandidatesRequest, engine: object) -> batch.Made:
+    def drive(request: CandidatesRequest, engine: object) -> batch.Outcome:
         seen.append(request.request)
-        return batch.Made([])
+        return batch.Outcome([])
 
     monkeypatch.setattr(batch, "drive", drive)
     batch.edit_file(path, strength, path.with_name("out.png"), seed=1, settings=[])

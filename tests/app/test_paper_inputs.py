@@ -62,9 +62,9 @@ def by_window(session: Session, exemplar: Picture, map: Picture, *, as_layer: bo
 def by_command_line(monkeypatch: pytest.MonkeyPatch, files: tuple[Path, Path, Path], output: Path) -> EditRequest:
     asked: list[CandidatesRequest] = []
 
-    def caught(request: CandidatesRequest, *_: Any) -> batch.Made:
+    def caught(request: CandidatesRequest, *_: Any) -> batch.Outcome:
         asked.append(request)
-        return batch.Made([])
+        return batch.Outcome([])
 
     def named(library: Library, name: str) -> ModelInfo:
         return replace(MODEL, name=name)

@@ -117,9 +117,9 @@ class Things:
         rect = to_level(item.rect, level)
         pixels = picture_at(document, level, rect, self._screen)
         _cover(pixels, map_at(item.mask, level, rect))
-        made = _Ghost(item.mask, document.layers, level, from_level(rect, level), Sprite(pixels))
-        self._ghosts[id] = made
-        return made
+        entry = _Ghost(item.mask, document.layers, level, from_level(rect, level), Sprite(pixels))
+        self._ghosts[id] = entry
+        return entry
 
     def _exemplar(self, id: int, exemplar: Exemplar, icc: bytes | None, lens: Resampler, look: Heat | None) -> _Shown:
         level = _level(exemplar.placement, lens)
@@ -150,9 +150,9 @@ class Things:
             words = np.empty(amount.shape, np.uint32)
             look_up(look.table, amount, words)
             heat = Sprite(words.view(np.uint8).reshape(*words.shape, 4))
-        made = _Shown(exemplar, level, look, pixels, Sprite(laid), heat)
-        self._shown[id] = made
-        return made
+        entry = _Shown(exemplar, level, look, pixels, Sprite(laid), heat)
+        self._shown[id] = entry
+        return entry
 
 
 def _draw_led(painter: QPainter, sprite: Sprite, transform: QTransform, lens: Resampler, map: Tiles) -> None:

@@ -128,11 +128,11 @@ class ModelsPage(Guarded, QDialog):
             heading.setContentsMargins(0, 12, 0, 4)
             column.addWidget(heading)
             for each in fitting:
-                made = SuggestionRow(each)
-                made.wanted.connect(self._look_up_here)
-                self.suggestions.append(made)
+                suggestion_row = SuggestionRow(each)
+                suggestion_row.wanted.connect(self._look_up_here)
+                self.suggestions.append(suggestion_row)
                 column.addWidget(hairline())
-                column.addWidget(made)
+                column.addWidget(suggestion_row)
         column.addSpacing(8)
 
     def _add_where(self, column: QVBoxLayout) -> None:

@@ -99,10 +99,10 @@ def _make_item(session: Session, name: str | None) -> Item | None:
         session.notice("Nothing is selected.", "Draw around something, or click on it, then make it an item.")
         return None
     name = name or numbered("Item", (item.name for item in document.items))
-    made = document.adding_item(Item.of(name, document.selection)).with_map("selection", document.empty_map())
-    session.commit(f"Make item “{name}”", made)
-    session.activate(item=made.items[-1].id)
-    return made.items[-1]
+    new_document = document.adding_item(Item.of(name, document.selection)).with_map("selection", document.empty_map())
+    session.commit(f"Make item “{name}”", new_document)
+    session.activate(item=new_document.items[-1].id)
+    return new_document.items[-1]
 
 
 def selection_to_strength(session: Session, value: float | None = None) -> None:
@@ -246,8 +246,8 @@ def duplicate_layer(session: Session, id: int) -> None:
     layer = document.layer(id)
     if layer is None:
         return
-    made = document.adding_layer(replace(layer, name=_copy_name(layer.name)), above=id)
-    session.commit(f"Duplicate “{layer.name}”", made)
+    new_document = document.adding_layer(replace(layer, name=_copy_name(layer.name)), above=id)
+    session.commit(f"Duplicate “{layer.name}”", new_document)
     session.activate_layer(document.next_id)
 
 
@@ -273,11 +273,11 @@ def layer_to_exemplar(session: Session, id: int) -> None:
         session.notice(f"The layer “{layer.name}” is empty.", "Choose a layer with something on it.")
         return
     exemplar = Exemplar.of(layer.name, layer.pixels.read(area), Placement(*area.centre))
-    made = document.adding_exemplar(exemplar)
+    new_document = document.adding_exemplar(exemplar)
     if len(document.layers) > 1:
-        made = made.without_layer(id)
-    session.commit(f"Make reference picture “{layer.name}”", made)
-    session.activate(exemplar=made.exemplars[-1].id)
+        new_document = new_document.without_layer(id)
+    session.commit(f"Make reference picture “{layer.name}”", new_document)
+    session.activate(exemplar=new_document.exemplars[-1].id)
 
 
 # Items
@@ -288,9 +288,9 @@ def duplicate_item(session: Session, id: int) -> None:
     item = document.item(id)
     if item is None:
         return
-    made = document.adding_item(replace(item, name=_copy_name(item.name)))
-    session.commit(f"Duplicate “{item.name}”", made)
-    session.activate(item=made.items[-1].id)
+    new_document = document.adding_item(replace(item, name=_copy_name(item.name)))
+    session.commit(f"Duplicate “{item.name}”", new_document)
+    session.activate(item=new_document.items[-1].id)
 
 
 def delete_item(session: Session, id: int) -> None:
@@ -320,9 +320,9 @@ def duplicate_exemplar(session: Session, id: int) -> None:
         return
     step = max(document.size) / 40
     copy = replace(exemplar, name=_copy_name(exemplar.name), placement=exemplar.placement.moved(step, step))
-    made = document.adding_exemplar(copy)
-    session.commit(f"Duplicate “{exemplar.name}”", made)
-    session.activate(exemplar=made.exemplars[-1].id)
+    new_document = document.adding_exemplar(copy)
+    session.commit(f"Duplicate “{exemplar.name}”", new_document)
+    session.activate(exemplar=new_document.exemplars[-1].id)
 
 
 def lay_over_all(session: Session, id: int) -> None:

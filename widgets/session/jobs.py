@@ -231,7 +231,17 @@ def _progress(job: Job | None) -> tuple[object, ...]:
     """All but the candidates."""
     if job is None:
         return ()
-    return job.edit_job, job.made, job.waiting, job.state, job.fraction, job.doing, job.preview, job.aside, job.error
+    return (
+        job.edit_job,
+        job.finished_count,
+        job.waiting,
+        job.state,
+        job.fraction,
+        job.doing,
+        job.preview,
+        job.aside,
+        job.error,
+    )
 
 
 def _differs(before: tuple[object, ...], after: tuple[object, ...]) -> bool:

@@ -56,22 +56,22 @@ def parts_of(tensors: Mapping[str, Tensor], text_encoders: Mapping[str, str]) ->
 
 def predicts_v(header: Header, stem: str, second: bool) -> bool:
     """What the file says; else its name. Stable Diffusion 2 without a word is taken for the 768 model, from which most others were made."""
-    told = {key.rpartition(".")[2]: value.lower() for key, value in header.metadata.items()}
-    said = told.get("predict_key", "") or told.get("prediction_type", "")
+    metadata = {key.rpartition(".")[2]: value.lower() for key, value in header.metadata.items()}
+    said = metadata.get("predict_key", "") or metadata.get("prediction_type", "")
     if said:
         if said not in SAID:
             raise NotUnderstood(f"predicts something that Palimpsest does not know ({said[:60]})", USUAL_NOISE)
         return SAID[said]
     if "v_pred" in header.tensors:
         return True
-    if "768-v" in told.get("architecture", ""):
+    if "768-v" in metadata.get("architecture", ""):
         return True
     if re.search(r"(?<![a-z])v[-_ ]?pred", stem.lower()):
         return True
     if not second:
         return False
-    if told.get("resolution"):
-        return not told["resolution"].startswith("512")
+    if metadata.get("resolution"):
+        return not metadata["resolution"].startswith("512")
     return not re.search(r"512|base|epsilon", stem.lower())
 
 

@@ -44,7 +44,7 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Made:
+class Decoded:
     """What is to be laid over the picture. `image`: (canvas height, canvas width, 3) in [0, 1]. `early`: as in `Finished`."""
 
     image: Image
@@ -111,9 +111,9 @@ class Finish:
     def finished(self, latents: torch.Tensor, seed: int, *, hurried: bool = False) -> Reports[Finished]:
         """`latents`: (C, h, w), clean. `hurried`: leave out what takes long."""
         learns = None if hurried else self.learns
-        made = yield from subprogress(self.made(latents, learns), 0, LEARNING)
-        result = yield from subprogress(self.laid(made.image, seed), LEARNING, 1)
-        return Finished(replace(result, latents=latents.float().cpu().numpy().copy()), made.early)
+        decoded = yield from subprogress(self.decoded(latents, learns), 0, LEARNING)
+        result = yield from subprogress(self.laid(decoded.image, seed), LEARNING, 1)
+        return Finished(replace(result, latents=latents.float().cpu().numpy().copy()), decoded.early)
 
     def laid(self, image: Image, seed: int) -> Reports[EditResult]:
         """`image`, (canvas height, canvas width, 3) in [0, 1], laid over the picture."""
@@ -134,18 +134,18 @@ class Finish:
         pasted = Pasted.bare(original).over(found, alpha)
         return replace(result_of(request, seed, pasted), seam=seam.visibility(original, whole, pasted.image, alpha))
 
-    def made(self, latents: torch.Tensor, learns: Learns | None) -> Reports[Made]:
+    def decoded(self, latents: torch.Tensor, learns: Learns | None) -> Reports[Decoded]:
         """The latents (C, h, w) decoded, by a decoder that knows the surroundings where one shall be learned."""
         soft = self.region.working.map(self.region.soft)
         region = soft >= HALF
         if not region.any():
             region = soft > 0
         if learns is None or region.all():  # there are no surroundings
-            return Made(self.backend.decode(latents[None])[0])
+            return Decoded(self.backend.decode(latents[None])[0])
         try:
             yield Progress(0.0, PHASE)
         except FinishEarly:
-            return Made(self.backend.decode(latents[None])[0], early=True)
+            return Decoded(self.backend.decode(latents[None])[0], early=True)
         source = self.region.working.image(self.request.image)
         decoder = self.backend.own_decoder()
         key = ""
@@ -155,7 +155,7 @@ class Finish:
             key = content_key("surroundings", rule, source, region, *arrays)
             known = self.fits.get(key)
             if known is not None and known["image"].shape == source.shape and finite(known["image"]):
-                return Made(known["image"].numpy())
+                return Decoded(known["image"].numpy())
         # A shift of all colours would stay inside the region, where nothing else tells what was meant.
         plain = self.backend.decode(latents[None])[0]
         matching = self._matched(plain)
@@ -163,7 +163,7 @@ class Finish:
         done = yield from refined(decoder, latents, source, region, learns, wanted=wanted)
         if self.fits is not None and not done.early:
             self.fits.try_keep(key, {"image": torch.from_numpy(done.image)})
-        return Made(done.image, done.early)
+        return Decoded(done.image, done.early)
 
     def _matched(self, image: Image) -> Image:
         """With the light and colours of the picture, as far as the settings want it; the very same where nothing is to be done."""

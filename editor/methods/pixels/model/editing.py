@@ -164,7 +164,7 @@ class _Run:
             BEFORE,
             1 - AFTER,
         )
-        made, early, lost = list[Pasted](), sampled.early, dict(sampled.lost)
+        results, early, lost = list[Pasted](), sampled.early, dict(sampled.lost)
         for index, each in enumerate(pasted):
             try:
                 yield Progress(1 - AFTER * (1 - index / len(pasted)), "Finishing")
@@ -172,18 +172,18 @@ class _Run:
                 early = True  # that is just what happens; later passes are left out
             source = sources[0 if alike else index]
             if index in lost:
-                made.append(each)
+                results.append(each)
                 continue
             try:
                 image = backend.decode(sampled.latents[index : index + 1])[0]
             except NotFinite as error:
                 lost[index] = error
-                made.append(each)
+                results.append(each)
                 continue
             if settings.match_tone != "off":
                 image = matched(image, source, working.map(strength), always=settings.match_tone == "on")
-            made.append(each.over(working.back(image), alpha))
-        return _Done(made, early, lost)
+            results.append(each.over(working.back(image), alpha))
+        return _Done(results, early, lost)
 
     def result(self, seed: int, pasted: Pasted) -> EditResult:
         return result_of(self.request, seed, pasted)
