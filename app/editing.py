@@ -41,7 +41,7 @@ def request(asked: EditJob) -> CandidatesRequest | StrengthsRequest:
 
 def repair_request(mend: EdgeRepairJob) -> RepairRequest:
     """For the edge of a result that was accepted. Raises `InvalidRequest`."""
-    asked = mend.candidate.asked
+    asked = mend.candidate.edit_job
     made = make_request(asked.document, asked.draft, asked.planned, asked.methods)
     return repair(made, mend.candidate.result, mend.how)
 

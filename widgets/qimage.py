@@ -19,12 +19,12 @@ from editor.document.colour import to_srgb
 
 def premultiplied(pixels: Pixels) -> Pixels:
     """(h, w, 4) uint8 RGBA with straight alpha -> BGRA with premultiplied alpha, a new array."""
-    found = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA), np.uint8)
-    if opaque(found):
-        return found
-    alpha = found[..., 3:].astype(np.uint16)
-    found[..., :3] = (found[..., :3] * alpha + 127) // 255
-    return found
+    bgra = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA), np.uint8)
+    if opaque(bgra):
+        return bgra
+    alpha = bgra[..., 3:].astype(np.uint16)
+    bgra[..., :3] = (bgra[..., :3] * alpha + 127) // 255
+    return bgra
 
 
 def opaque(pixels: Pixels) -> bool:

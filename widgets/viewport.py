@@ -63,16 +63,16 @@ class Viewport:
         return QTransform(self._to_device)
 
     def _device(self) -> QTransform:
-        found = QTransform()
-        found.translate(self.width * self.ratio / 2, self.height * self.ratio / 2)
-        found.rotate(self.rotation)
-        found.scale(-self.zoom if self.mirrored else self.zoom, self.zoom)
-        found.translate(-self.x, -self.y)
+        transform = QTransform()
+        transform.translate(self.width * self.ratio / 2, self.height * self.ratio / 2)
+        transform.rotate(self.rotation)
+        transform.scale(-self.zoom if self.mirrored else self.zoom, self.zoom)
+        transform.translate(-self.x, -self.y)
         if self.upright:
             # The picture's corner on a whole device pixel: at 100 % pixels stay pixels, and panning can shift what is drawn.
-            a, b, c, d = (round(v, 12) for v in (found.m11(), found.m12(), found.m21(), found.m22()))
-            return QTransform(a, b, c, d, round(found.dx()), round(found.dy()))
-        return found
+            a, b, c, d = (round(v, 12) for v in (transform.m11(), transform.m12(), transform.m21(), transform.m22()))
+            return QTransform(a, b, c, d, round(transform.dx()), round(transform.dy()))
+        return transform
 
     @property
     def upright(self) -> bool:
@@ -138,5 +138,5 @@ def _near(value: float) -> float:
 
 
 def _mapped(transform: QTransform, x: float, y: float) -> Point:
-    found = transform.map(QPointF(x, y))
-    return Point(found.x(), found.y())
+    point = transform.map(QPointF(x, y))
+    return Point(point.x(), point.y())

@@ -99,7 +99,11 @@ BAD: dict[str, tuple[str, Make, str]] = {
         lambda path: zipped({"../../outside.txt": b"gotcha", **with_broken_blocks(path)}),
         "damaged",
     ),
-    "project from the future": ("newer.palimpsest", lambda path: with_manifest(path, version=99, needs=99), "newer version"),
+    "project from the future": (
+        "newer.palimpsest",
+        lambda path: with_manifest(path, version=99, needs=99),
+        "newer version",
+    ),
 }
 
 

@@ -131,8 +131,8 @@ def in_the_bar(desk: Desk, words: str) -> QPushButton:
 
 def free(made: Job) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     """Where the job may change anything, in the whole picture."""
-    request = make_request(made.asked.document, made.asked.draft, made.asked.planned)
-    found = np.zeros(made.asked.document.size.shape, np.bool_)
+    request = make_request(made.edit_job.document, made.edit_job.draft, made.edit_job.planned)
+    found = np.zeros(made.edit_job.document.size.shape, np.bool_)
     found[request.frame.rect.slices] = request.strength > 0
     return found
 

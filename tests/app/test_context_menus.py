@@ -114,7 +114,7 @@ def test_over_the_selection_it_is_about_that_and_not_about_what_was_active(
     right_click(window, 220, 40)
     choose("Delete")
     assert session.job is not None
-    removed = session.document.item(session.job.asked.planned.items[0])
+    removed = session.document.item(session.job.edit_job.planned.items[0])
     assert removed is not None
     assert (removed.rect.left, removed.rect.top) == (200, 20), "what was selected goes, and not the cat"
     assert session.document.item(item.id) is item

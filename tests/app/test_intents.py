@@ -193,14 +193,14 @@ def test_delete_takes_out_what_was_touched_last(tell: Tell, photo: Path) -> None
         await until(lambda: not session.document.selection.blank)
         await desk.do("edit.delete")
         assert session.job is not None
-        assert session.job.asked.planned.items == (session.document.items[1].id,)
+        assert session.job.edit_job.planned.items == (session.document.items[1].id,)
         await desk.key(Qt.Key.Key_Escape)
         await until(lambda: ended(session))
         assert list(session.document.items) == [item]
         session.activate(item=item.id)
         await desk.do("edit.delete")
         assert session.job is not None
-        assert session.job.asked.planned.items == (item.id,)
+        assert session.job.edit_job.planned.items == (item.id,)
 
     tell(story)
 

@@ -86,7 +86,7 @@ def watch_previews(session: Session) -> list[tuple[float, Preview]]:
 
 def effect(session: Session, job: Job) -> tuple[Rect, NDArray[np.bool_]]:
     """Of the job's request: its frame, and where anything may change in it."""
-    request = make_request(job.asked.document, job.asked.draft, job.asked.planned)
+    request = make_request(job.edit_job.document, job.edit_job.draft, job.edit_job.planned)
     return request.frame.rect, request.strength > 0
 
 

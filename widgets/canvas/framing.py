@@ -73,7 +73,7 @@ class Framing(QObject, GestureSource):
     def follow_job(self) -> None:
         """A run has begun, goes on or has ended: while there is one, the frame is that of its edit."""
         job = self._session.job
-        about = None if job is None else job.asked
+        about = None if job is None else job.edit_job
         if about is not None and about is not self._about:
             self.dropped.emit()
             self.settle()
@@ -96,8 +96,8 @@ class Framing(QObject, GestureSource):
     def _wanted(self) -> Frame | None:
         session = self._session
         if session.job is not None:
-            asked = session.job.asked
-            return asked.method.frame_bound(asked.document, asked.draft, asked.planned)
+            edit_job = session.job.edit_job
+            return edit_job.method.frame_bound(edit_job.document, edit_job.draft, edit_job.planned)
         plan = session.plan
         needed = session.view.frame or session.draft.settings.needs_model
         return (

@@ -140,23 +140,23 @@ class Scene:
 
     def changed(self, before: Document, after: Document) -> list[Rect]:
         """Where the things of two documents differ, in picture pixels."""
-        found: list[Rect] = []
+        rects: list[Rect] = []
         grow = self._session.draft.settings.margin + 4
         if before.items is not after.items:
             old, new = ({item.id: item for item in document.items} for document in (before, after))
             for id in old.keys() | new.keys():
                 if old.get(id) is not new.get(id):
-                    found += [_reach_of(item, grow) for item in (old.get(id), new.get(id)) if item is not None]
+                    rects += [_reach_of(item, grow) for item in (old.get(id), new.get(id)) if item is not None]
         if before.exemplars is not after.exemplars:
-            found += [
+            rects += [
                 exemplar.bounds.grow(2)
                 for one, other in ((before, after), (after, before))
                 for exemplar in one.exemplars
                 if exemplar not in other.exemplars
             ]
-            if not found:
-                found.append(after.rect)  # another order
-        return found
+            if not rects:
+                rects.append(after.rect)  # another order
+        return rects
 
     @property
     def heated(self) -> bool:
@@ -176,7 +176,7 @@ class Scene:
             return None
         about = document.exemplars, draft, plan.exemplars
         if self._known_led is None or self._known_led[0] != about:
-            self._known_led = about, frozenset(each.id for each in led_by_map(document, draft, plan))
+            self._known_led = about, frozenset(exemplar.id for exemplar in led_by_map(document, draft, plan))
         return Led(self._known_led[1], document.map(plan.region)) if self._known_led[1] else None
 
     def led_otherwise(self) -> bool:

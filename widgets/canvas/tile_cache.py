@@ -72,15 +72,15 @@ class TileCache:
 
     def refine(self, level: int, rect: Rect, deadline: float) -> list[Rect]:
         """Replace sketches inside `rect` (level pixels) until the deadline, at least one; the level rectangles that were."""
-        found = []
+        rects = []
         for key in self._keys(level, rect):
             tile = self._tiles.get(key)
             if tile is not None and not tile.exact:
                 tile.pixels, tile.exact, tile.stale = self._exact(level, tile.rect), True, EMPTY
-                found.append(tile.rect)
+                rects.append(tile.rect)
                 if time.perf_counter() >= deadline:
                     break
-        return found
+        return rects
 
     def _known(self, level: int, rect: Rect) -> bool:
         """Whether every tile under `rect` is there, and nothing inside `rect` has changed."""
@@ -146,11 +146,11 @@ class TileCache:
 
 def _assembled(tiles: list[_Tile], rect: Rect) -> Pixels:
     """The part inside `rect`, which the tiles cover together."""
-    found = np.empty((rect.height, rect.width, *tiles[0].pixels.shape[2:]), np.uint8)
+    pixels = np.empty((rect.height, rect.width, *tiles[0].pixels.shape[2:]), np.uint8)
     for tile in tiles:
         part = tile.rect.intersect(rect)
-        found[part.within(rect).slices] = tile.pixels[part.within(tile.rect).slices]
-    return found
+        pixels[part.within(rect).slices] = tile.pixels[part.within(tile.rect).slices]
+    return pixels
 
 
 def _side(level: int) -> int:

@@ -82,43 +82,43 @@ class Page(QWidget):
         step: float = 0.01,
         curve: float = 1.0,
     ) -> Slider:
-        made = Slider(label, low, high, default, unit=unit, step=step, curve=curve)
-        made.setToolTip(label)  # its words give way where the bar is narrow
-        made.setMinimumWidth(SLIDER - 72)
-        made.setMaximumWidth(SLIDER)
-        self.row.addWidget(made)
-        return made
+        slider = Slider(label, low, high, default, unit=unit, step=step, curve=curve)
+        slider.setToolTip(label)  # its words give way where the bar is narrow
+        slider.setMinimumWidth(SLIDER - 72)
+        slider.setMaximumWidth(SLIDER)
+        self.row.addWidget(slider)
+        return slider
 
     def listed(self, label: str, options: Sequence[tuple[str, str, str]]) -> Choice:
-        made = Choice(label, options, as_list=True)
-        made.setMinimumWidth(LIST - 32)
-        made.setMaximumWidth(LIST)
-        made.setToolTip(label)
-        self.row.addWidget(made)
-        return made
+        choice = Choice(label, options, as_list=True)
+        choice.setMinimumWidth(LIST - 32)
+        choice.setMaximumWidth(LIST)
+        choice.setToolTip(label)
+        self.row.addWidget(choice)
+        return choice
 
     def name(self) -> ElidedLabel:
         """A place for the name of the thing that this is about."""
-        made = ElidedLabel()
-        made.setProperty("role", "title")
-        made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        made.setMinimumWidth(32)
-        made.setMaximumWidth(NAME)
-        made.setContentsMargins(6, 0, 6, 0)
-        self.row.addWidget(made)
-        return made
+        label = ElidedLabel()
+        label.setProperty("role", "title")
+        label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        label.setMinimumWidth(32)
+        label.setMaximumWidth(NAME)
+        label.setContentsMargins(6, 0, 6, 0)
+        self.row.addWidget(label)
+        return label
 
     def icon(self, name: str, text: str, *, danger: bool = False) -> IconButton:
-        made = IconButton(name, text, danger=danger)
-        self.row.addWidget(made)
-        return made
+        button = IconButton(name, text, danger=danger)
+        self.row.addWidget(button)
+        return button
 
     def button(self, text: str, tip: str) -> QPushButton:
-        made = QPushButton(text)
-        made.setToolTip(tip)
-        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.row.addWidget(made)
-        return made
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.row.addWidget(button)
+        return button
 
 
 HINTS: dict[ToolName, str] = {
@@ -438,9 +438,9 @@ class ColourButton(Guarded, QToolButton):
         return QSize(CONTROL, CONTROL)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QColor(found.accent if self.hasFocus() else found.quiet))
+        painter.setPen(QColor(palette.accent if self.hasFocus() else palette.quiet))
         painter.setBrush(self._colour)
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(3.5, 3.5, -3.5, -3.5), 4, 4)

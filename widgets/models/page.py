@@ -122,17 +122,17 @@ class ModelsPage(Guarded, QDialog):
         self.card.retried.connect(self._retry)
         for memory in TIERS:
             fitting = [suggestion for suggestion in SUGGESTIONS if suggestion.memory == memory]
-            alone = " or without a graphics card, slowly" if any(each.cpu for each in fitting) else ""
+            alone = " or without a graphics card, slowly" if any(option.cpu for option in fitting) else ""
             heading = QLabel(f"From {memory} GB of graphics memory{alone}")
             heading.setProperty("role", "caption")
             heading.setContentsMargins(0, 12, 0, 4)
             column.addWidget(heading)
-            for each in fitting:
-                made = SuggestionRow(each)
-                made.wanted.connect(self._look_up_here)
-                self.suggestions.append(made)
+            for option in fitting:
+                suggestion_row = SuggestionRow(option)
+                suggestion_row.wanted.connect(self._look_up_here)
+                self.suggestions.append(suggestion_row)
                 column.addWidget(hairline())
-                column.addWidget(made)
+                column.addWidget(suggestion_row)
         column.addSpacing(8)
 
     def _add_where(self, column: QVBoxLayout) -> None:
@@ -175,14 +175,14 @@ class ModelsPage(Guarded, QDialog):
         models = service.models
         self.refusal.hide()
         self.empty.setVisible(models is not None and not models)
-        found = {info.key: info for info in models or ()}
-        if list(found) != list(self.rows):
-            self._arrange(list(found))
-        for key, info in found.items():
+        infos = {info.key: info for info in models or ()}
+        if list(infos) != list(self.rows):
+            self._arrange(list(infos))
+        for key, info in infos.items():
             row = self.rows[key]
             row.show_model(info, used=key == service.used, forgettable=service.forgettable(key))
             row.show_origin("" if info.usable else service.origin(key))
-        paints = any(info.usable for info in found.values())
+        paints = any(info.usable for info in infos.values())
         self._above_ranker.setVisible(paints)
         self.ranker.setVisible(paints)
         self.folder.setText(str(service.folder))
@@ -209,12 +209,12 @@ class ModelsPage(Guarded, QDialog):
             row.show()  # at once, not in Qt's next turn
 
     def _row(self, key: str) -> ModelRow:
-        made = ModelRow(key)
-        made.used.connect(self._service.use)
-        made.forgotten.connect(self._service.forget)
-        made.folder_wanted.connect(self._service.show_folder)
-        made.rest_wanted.connect(self._look_up_here)
-        return made
+        row = ModelRow(key)
+        row.used.connect(self._service.use)
+        row.forgotten.connect(self._service.forget)
+        row.folder_wanted.connect(self._service.show_folder)
+        row.rest_wanted.connect(self._look_up_here)
+        return row
 
     def _show_getting(self) -> None:
         getting = self._service.getting
@@ -292,10 +292,10 @@ class ModelsPage(Guarded, QDialog):
 
 
 def _title(text: str) -> QLabel:
-    made = QLabel(text)
-    made.setProperty("role", "title")
-    made.setFixedHeight(CONTROL)
-    return made
+    label = QLabel(text)
+    label.setProperty("role", "title")
+    label.setFixedHeight(CONTROL)
+    return label
 
 
 def _field(label: str, *widgets: QWidget) -> QHBoxLayout:

@@ -119,17 +119,17 @@ def traits(info: ModelInfo) -> list[str]:
 
 def plain_button(text: str, role: str = "") -> QPushButton:
     """A button that Enter elsewhere in the window does not press."""
-    made = QPushButton(text)
-    made.setAutoDefault(False)
-    made.setFixedHeight(CONTROL)
+    button = QPushButton(text)
+    button.setAutoDefault(False)
+    button.setFixedHeight(CONTROL)
     if role:
-        made.setProperty("role", role)
-    return made
+        button.setProperty("role", role)
+    return button
 
 
 def hairline() -> QFrame:
     """A line between two rows."""
-    made = QFrame()
-    made.setObjectName("divider")
-    made.setFixedHeight(1)
-    return made
+    line = QFrame()
+    line.setObjectName("divider")
+    line.setFixedHeight(1)
+    return line

@@ -114,9 +114,9 @@ class _Groups(QWidget):
             yield self._model_controls
         if group == "region" and self._frame is not None:
             yield self._frame
-        found = [spec for spec in _specs(self._session) if spec.group == group]
-        if found:
-            form = Form(found)
+        specs = [spec for spec in _specs(self._session) if spec.group == group]
+        if specs:
+            form = Form(specs)
             form.changed.connect(self._set)
             self._forms.append(form)
             yield form

@@ -103,14 +103,18 @@ class Presets(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        found = method.presets
-        half = len(found) // 2 if len(found) > IN_A_ROW else 0
-        for row in (found[:half], found[half:]):
+        presets = method.presets
+        half = len(presets) // 2 if len(presets) > IN_A_ROW else 0
+        for row in (presets[:half], presets[half:]):
             if not row:
                 continue
             label = "Overall strength" if row[0].settings is None else "Preset"
             choice = Choice(
-                label, [(each.name, each.name, f"{each.about}\nOverall strength {each.strength:.0%}") for each in row]
+                label,
+                [
+                    (preset.name, preset.name, f"{preset.about}\nOverall strength {preset.strength:.0%}")
+                    for preset in row
+                ],
             )
             choice.changed.connect(self.changed)
             layout.addWidget(choice)

@@ -32,8 +32,8 @@ class RegionLine(Remark):
         session = self._session
         draft, document, job = session.draft, session.document, session.job
         busy = job is not None and job.busy
-        asked = not busy and Use.THIN_REGIONS in draft.settings.uses and session.plan.action is not None
-        if not asked:
+        applies = not busy and Use.THIN_REGIONS in draft.settings.uses and session.plan.action is not None
+        if not applies:
             self._timer.stop()
             self._subject = ()
             self.say("")

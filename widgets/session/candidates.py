@@ -72,50 +72,50 @@ class Candidates(Sequence[Candidate]):
     @property
     def best(self) -> Candidate | None:
         """Of the edit whose candidate is shown, the one that fits the words best, where there is more than one to compare."""
-        rated = [] if self.current is None else [one for one in self.of(self.current.asked) if one.match is not None]
+        rated = [] if self.current is None else [one for one in self.of(self.current.edit_job) if one.match is not None]
         return max(rated, key=lambda one: one.rank) if len(rated) > 1 else None
 
     @property
     def best_first(self) -> bool:
         """Whether the one that fits best comes first: not while their order is held."""
         best = self.best
-        return best is not None and self.of(best.asked)[0] is best
+        return best is not None and self.of(best.edit_job)[0] is best
 
-    def of(self, asked: EditJob) -> list[Candidate]:
+    def of(self, edit_job: EditJob) -> list[Candidate]:
         """Those of one edit."""
-        return [self.items[at] for at in self._places(asked)]
+        return [self.items[at] for at in self._places(edit_job)]
 
     # Changes
 
     def choose(self, at: int) -> Candidates:
         return replace(self, chosen=at, touched=True, peeked=None)
 
-    def hold(self, held: bool, asked: EditJob) -> Candidates:
+    def hold(self, held: bool, edit_job: EditJob) -> Candidates:
         """With the order of those of an edit kept as it is, or made good again."""
-        return replace(self, held=held)._ranked(asked)
+        return replace(self, held=held)._ranked(edit_job)
 
-    def with_result(self, result: EditResult, asked: EditJob) -> Candidates:
+    def with_result(self, result: EditResult, edit_job: EditJob) -> Candidates:
         """One more, beside what there is of the same edit."""
-        mine = self._places(asked)
+        mine = self._places(edit_job)
         at = mine[-1] + 1 if mine else len(self.items)
-        items = (*self.items[:at], Candidate(result, asked), *self.items[at:])
+        items = (*self.items[:at], Candidate(result, edit_job), *self.items[at:])
         candidates = replace(self, items=items, chosen=self.chosen + (at <= self.chosen and bool(self.items)))
-        if not asked.strengths:
-            return candidates._ranked(asked)
-        return candidates if self.touched else candidates._nearest(asked)
+        if not edit_job.strengths:
+            return candidates._ranked(edit_job)
+        return candidates if self.touched else candidates._nearest(edit_job)
 
-    def with_match(self, asked: EditJob, seed: int, match: Match) -> Candidates:
+    def with_match(self, edit_job: EditJob, seed: int, match: Match) -> Candidates:
         """With it said how well a result fits the words."""
         items = tuple(
-            replace(one, match=match) if one.asked is asked and one.result.recipe.seed == seed else one
+            replace(one, match=match) if one.edit_job is edit_job and one.result.recipe.seed == seed else one
             for one in self.items
         )
-        return replace(self, items=items)._ranked(asked)
+        return replace(self, items=items)._ranked(edit_job)
 
     def with_outdated(self, outdated: Callable[[EditJob], bool]) -> Candidates:
         """With it said of each whether what it was made from has been undone; the same object where that is nothing new."""
         items = tuple(
-            one if one.outdated == outdated(one.asked) else replace(one, outdated=not one.outdated)
+            one if one.outdated == outdated(one.edit_job) else replace(one, outdated=not one.outdated)
             for one in self.items
         )
         same = all(one is other for one, other in zip(items, self.items, strict=True))
@@ -126,17 +126,17 @@ class Candidates(Sequence[Candidate]):
 
         def stays(candidate: Candidate) -> bool:
             meets = not candidate.result.rect.intersect(accepted.result.rect).empty
-            return candidate.asked.edit is not accepted.asked.edit and not meets
+            return candidate.edit_job.edit is not accepted.edit_job.edit and not meets
 
         items = tuple(filter(stays, self.items))
         before = sum(map(stays, self.items[: self.items.index(accepted)]))
         chosen = min(before, max(0, len(items) - 1))
         return replace(self, items=items, chosen=chosen, touched=False, peeked=None)
 
-    def _ranked(self, asked: EditJob) -> Candidates:
+    def _ranked(self, edit_job: EditJob) -> Candidates:
         """Those of an edit with clean ones first, in order of fit, what was not rated last. What somebody chose stays chosen; else it is the best."""
-        mine = self._places(asked)
-        if self.held or not mine or asked.strengths:
+        mine = self._places(edit_job)
+        if self.held or not mine or edit_job.strengths:
             return self
         places = list(range(len(self.items)))
         order = sorted(mine, key=lambda at: self.items[at].rank, reverse=True)
@@ -145,13 +145,13 @@ class Candidates(Sequence[Candidate]):
         chosen = places.index(self.chosen) if self.touched or self.chosen not in mine else mine[0]
         return replace(self, items=tuple(self.items[at] for at in places), chosen=chosen)
 
-    def _nearest(self, asked: EditJob) -> Candidates:
+    def _nearest(self, edit_job: EditJob) -> Candidates:
         """With the one chosen, of several strengths, that is nearest to what was set."""
-        mine, wish = self._places(asked), asked.draft.strength
+        mine, wish = self._places(edit_job), edit_job.draft.strength
         if self.chosen not in mine:
             return self  # of another edit
         return replace(self, chosen=min(mine, key=lambda at: abs(self.items[at].result.recipe.strength - wish)))
 
-    def _places(self, asked: EditJob) -> list[int]:
+    def _places(self, edit_job: EditJob) -> list[int]:
         """Where the candidates of an edit stand."""
-        return [at for at, one in enumerate(self.items) if one.asked.edit is asked.edit]
+        return [at for at, one in enumerate(self.items) if one.edit_job.edit is edit_job.edit]

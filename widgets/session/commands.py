@@ -99,10 +99,10 @@ def _make_item(session: Session, name: str | None) -> Item | None:
         session.notice("Nothing is selected.", "Draw around something, or click on it, then make it an item.")
         return None
     name = name or numbered("Item", (item.name for item in document.items))
-    made = document.adding_item(Item.of(name, document.selection)).with_map("selection", document.empty_map())
-    session.commit(f"Make item “{name}”", made)
-    session.activate(item=made.items[-1].id)
-    return made.items[-1]
+    new_document = document.adding_item(Item.of(name, document.selection)).with_map("selection", document.empty_map())
+    session.commit(f"Make item “{name}”", new_document)
+    session.activate(item=new_document.items[-1].id)
+    return new_document.items[-1]
 
 
 def selection_to_strength(session: Session, value: float | None = None) -> None:
@@ -129,32 +129,34 @@ def fill_map(session: Session, target: Target = "strength", value: float | None 
     """Set the selection, or everything without one, to `value` (0 to 1; that of the tools by default)."""
     document = session.history.document
     level = np.float32(session.options.value if value is None else value)
-    found = _surface(session, target)
-    if found is None:
+    paint_target = _surface(session, target)
+    if paint_target is None:
         return
-    selected = not document.selection.blank and target in ("strength", "protect", "avoid") and found.inverse is None
+    selected = (
+        not document.selection.blank and target in ("strength", "protect", "avoid") and paint_target.inverse is None
+    )
     if selected:
         area = document.selection.written()
 
         def fill(part: Rect, view: Map) -> None:
             view += (level - view) * document.selection.read(part)
 
-        tiles = found.tiles.apply(area, fill)
+        tiles = paint_target.tiles.apply(area, fill)
     else:
-        tiles = Tiles.filled(found.tiles.shape, float(level), np.float32)
-    label = {"protect": "Protect", "avoid": "Mark as do-not-copy"}.get(target, f"Fill {found.noun}")
-    session.commit(label, found.lay(document, tiles, None))
+        tiles = Tiles.filled(paint_target.tiles.shape, float(level), np.float32)
+    label = {"protect": "Protect", "avoid": "Mark as do-not-copy"}.get(target, f"Fill {paint_target.noun}")
+    session.commit(label, paint_target.lay(document, tiles, None))
 
 
 def clear_map(session: Session, target: Target = "strength") -> None:
     """Set it to 0 everywhere; an exemplar's own maps go back to 1, which is how they begin."""
-    found = _surface(session, target)
-    if found is None or (found.tiles.blank and found.inverse is None):
+    paint_target = _surface(session, target)
+    if paint_target is None or (paint_target.tiles.blank and paint_target.inverse is None):
         return
-    start = 1 if found.target in OF_EXEMPLAR else 0
-    tiles = Tiles.filled(found.tiles.shape, start, np.float32)
+    start = 1 if paint_target.target in OF_EXEMPLAR else 0
+    tiles = Tiles.filled(paint_target.tiles.shape, start, np.float32)
     verb = "Reset" if start else "Clear"
-    session.commit(f"{verb} {found.noun}", found.lay(session.history.document, tiles, None))
+    session.commit(f"{verb} {paint_target.noun}", paint_target.lay(session.history.document, tiles, None))
 
 
 def invert_map(session: Session, target: Target = "strength") -> None:
@@ -246,8 +248,8 @@ def duplicate_layer(session: Session, id: int) -> None:
     layer = document.layer(id)
     if layer is None:
         return
-    made = document.adding_layer(replace(layer, name=_copy_name(layer.name)), above=id)
-    session.commit(f"Duplicate “{layer.name}”", made)
+    new_document = document.adding_layer(replace(layer, name=_copy_name(layer.name)), above=id)
+    session.commit(f"Duplicate “{layer.name}”", new_document)
     session.activate_layer(document.next_id)
 
 
@@ -273,11 +275,11 @@ def layer_to_exemplar(session: Session, id: int) -> None:
         session.notice(f"The layer “{layer.name}” is empty.", "Choose a layer with something on it.")
         return
     exemplar = Exemplar.of(layer.name, layer.pixels.read(area), Placement(*area.centre))
-    made = document.adding_exemplar(exemplar)
+    new_document = document.adding_exemplar(exemplar)
     if len(document.layers) > 1:
-        made = made.without_layer(id)
-    session.commit(f"Make reference picture “{layer.name}”", made)
-    session.activate(exemplar=made.exemplars[-1].id)
+        new_document = new_document.without_layer(id)
+    session.commit(f"Make reference picture “{layer.name}”", new_document)
+    session.activate(exemplar=new_document.exemplars[-1].id)
 
 
 # Items
@@ -288,9 +290,9 @@ def duplicate_item(session: Session, id: int) -> None:
     item = document.item(id)
     if item is None:
         return
-    made = document.adding_item(replace(item, name=_copy_name(item.name)))
-    session.commit(f"Duplicate “{item.name}”", made)
-    session.activate(item=made.items[-1].id)
+    new_document = document.adding_item(replace(item, name=_copy_name(item.name)))
+    session.commit(f"Duplicate “{item.name}”", new_document)
+    session.activate(item=new_document.items[-1].id)
 
 
 def delete_item(session: Session, id: int) -> None:
@@ -320,9 +322,9 @@ def duplicate_exemplar(session: Session, id: int) -> None:
         return
     step = max(document.size) / 40
     copy = replace(exemplar, name=_copy_name(exemplar.name), placement=exemplar.placement.moved(step, step))
-    made = document.adding_exemplar(copy)
-    session.commit(f"Duplicate “{exemplar.name}”", made)
-    session.activate(exemplar=made.exemplars[-1].id)
+    new_document = document.adding_exemplar(copy)
+    session.commit(f"Duplicate “{exemplar.name}”", new_document)
+    session.activate(exemplar=new_document.exemplars[-1].id)
 
 
 def lay_over_all(session: Session, id: int) -> None:
@@ -357,11 +359,11 @@ def _noun(session: Session, target: Target) -> str:
 def _adjust_by(
     session: Session, verb: str, radius: float, target: Target, change: Callable[[Map, float], Map], *, preview: bool
 ) -> None:
-    found = _surface(session, target)
-    if found is None:
+    paint_target = _surface(session, target)
+    if paint_target is None:
         return
-    own = radius * found.scale
-    label = f"{verb} {found.noun} by {radius:g} px"
+    own = radius * paint_target.scale
+    label = f"{verb} {paint_target.noun} by {radius:g} px"
     _adjust(session, label, target, lambda map: change(map, own), reach=math.ceil(own) + 1, preview=preview)
 
 
@@ -370,17 +372,17 @@ def _adjust(
 ) -> None:
     """`reach`: how far, in own pixels, a value can spread from what was written; None when 0 does not stay 0."""
     document = session.history.document
-    found = _surface(session, target)
-    if found is None:
+    paint_target = _surface(session, target)
+    if paint_target is None:
         return
-    tiles = found.tiles
-    everywhere = reach is None or found.target in OF_EXEMPLAR  # blank there means 1, not 0
+    tiles = paint_target.tiles
+    everywhere = reach is None or paint_target.target in OF_EXEMPLAR  # blank there means 1, not 0
     area = tiles.rect if everywhere else tiles.written().grow(reach or 0).intersect(tiles.rect)
     if area.empty:
-        session.notice(f"There is no {found.noun} yet.", "Paint or select something first.")
+        session.notice(f"There is no {paint_target.noun} yet.", "Paint or select something first.")
         return
     changed = tiles.write(area.left, area.top, change(tiles.read(area)))
-    after = found.lay(document, changed, None)
+    after = paint_target.lay(document, changed, None)
     if preview:
         session.show(after)
     else:
@@ -399,8 +401,8 @@ def _opaque(pixels: Tiles) -> Rect:
     area = pixels.written()
     if area.empty:
         return area
-    found = Rect.of_mask(pixels.read(area)[..., 3])
-    return found if found.empty else found.moved(area.left, area.top)
+    rect = Rect.of_mask(pixels.read(area)[..., 3])
+    return rect if rect.empty else rect.moved(area.left, area.top)
 
 
 def _copy_name(name: str) -> str:

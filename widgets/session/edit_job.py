@@ -80,9 +80,9 @@ class EdgeRepairJob:
     how: Repair
 
     @property
-    def asked(self) -> EditJob:
+    def edit_job(self) -> EditJob:
         """To do so, as a job."""
-        of = self.candidate.asked
+        of = self.candidate.edit_job
         return EditJob(Plan(None, MENDING[self.how]), of.document, of.draft, self.candidate.result.rect, mend=self)
 
 
@@ -90,20 +90,20 @@ class EdgeRepairJob:
 class Candidate:
     """A result that can be accepted.
 
-    asked: what it is a result of.
+    edit_job: what it is a result of.
     match: how well it fits the words; None while, or where, nobody tells.
     outdated: whether what it was made from has been undone.
     """
 
     result: EditResult
-    asked: EditJob
+    edit_job: EditJob
     match: Match | None = None
     outdated: bool = False
 
     @property
     def ranks(self) -> bool:
         """Whether its method tells how well its results fit the words, given a model that can."""
-        return Use.RANKING in self.asked.draft.settings.uses
+        return Use.RANKING in self.edit_job.draft.settings.uses
 
     @property
     def doubtful(self) -> bool:
@@ -118,7 +118,7 @@ class Candidate:
     @property
     def strength(self) -> float | None:
         """The overall strength by which it differs from the others of its edit; None where it does not."""
-        return self.result.recipe.strength if self.asked.strengths else None
+        return self.result.recipe.strength if self.edit_job.strengths else None
 
     @property
     def similarity(self) -> float:

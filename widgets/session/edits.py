@@ -45,7 +45,7 @@ def copy_picture(session: Session) -> None:
 def add_layer(session: Session) -> None:
     """An empty layer above the active one."""
     document = session.history.document
-    layer = Layer.empty(0, numbered("Layer", (each.name for each in document.layers)), document.size)
+    layer = Layer.empty(0, numbered("Layer", (other.name for other in document.layers)), document.size)
     session.commit("Add layer", document.adding_layer(layer, above=session.active_layer))
     session.activate_layer(document.next_id)
 
@@ -187,20 +187,20 @@ def finish_thing(session: Session) -> None:
 
 def _layer(session: Session, id: int, verb: str, *, merge: Hashable | None = None, **changes: Any) -> None:
     document = session.history.document
-    found: Layer | None = document.layer(id)
-    if found is not None:
-        session.commit(f"{verb} “{found.name}”", document.with_layer(replace(found, **changes)), merge)
+    layer: Layer | None = document.layer(id)
+    if layer is not None:
+        session.commit(f"{verb} “{layer.name}”", document.with_layer(replace(layer, **changes)), merge)
 
 
 def _item(session: Session, id: int, verb: str, **changes: Any) -> None:
     document = session.history.document
-    found: Item | None = document.item(id)
-    if found is not None:
-        session.commit(f"{verb} “{found.name}”", document.with_item(replace(found, **changes)))
+    item: Item | None = document.item(id)
+    if item is not None:
+        session.commit(f"{verb} “{item.name}”", document.with_item(replace(item, **changes)))
 
 
 def _exemplar(session: Session, id: int, verb: str, *, merge: Hashable | None = None, **changes: Any) -> None:
     document = session.history.document
-    found: Exemplar | None = document.exemplar(id)
-    if found is not None:
-        session.commit(f"{verb} “{found.name}”", document.with_exemplar(replace(found, **changes)), merge)
+    exemplar: Exemplar | None = document.exemplar(id)
+    if exemplar is not None:
+        session.commit(f"{verb} “{exemplar.name}”", document.with_exemplar(replace(exemplar, **changes)), merge)

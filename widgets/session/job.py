@@ -22,8 +22,8 @@ State = Literal["waiting", "running", "stopping", "ready", "failed"]
 class Job:
     """Progress from the press of the button, through the wait in the queue, to the choice among the results.
 
-    asked: what is being made now.
-    made: how many of its results are finished.
+    edit_job: what is being made now.
+    finished: how many of its results are finished.
     waiting: what was asked for since and comes after it.
     fraction: 0 to 1 of all its results.
     doing: what is being done, for people.
@@ -33,8 +33,8 @@ class Job:
     started: when, in seconds of `time.monotonic`.
     """
 
-    asked: EditJob
-    made: int = 0
+    edit_job: EditJob
+    finished: int = 0
     waiting: tuple[EditJob, ...] = ()
     state: State = "waiting"
     fraction: float = 0.0
@@ -47,17 +47,17 @@ class Job:
 
     @property
     def label(self) -> str:
-        return self.asked.planned.label
+        return self.edit_job.planned.label
 
     @property
     def rect(self) -> Rect:
         """The part of the document that may change, in pixels."""
-        return self.asked.rect
+        return self.edit_job.rect
 
     @property
     def wanted(self) -> int:
         """How many results there will be, without those of what waits."""
-        return len(self.candidates) + self.asked.wanted - self.made
+        return len(self.candidates) + self.edit_job.wanted - self.finished
 
     @property
     def busy(self) -> bool:
@@ -66,22 +66,22 @@ class Job:
     @property
     def keepable(self) -> bool:
         """Whether what the preview shows can be made into a result now. Methods without a model cannot, and are at their end soon."""
-        return self.state == "running" and self.preview is not None and self.asked.draft.settings.needs_model
+        return self.state == "running" and self.preview is not None and self.edit_job.draft.settings.needs_model
 
     @property
     def more(self) -> EditJob | None:
         """As many again of the edit whose candidate is shown, with the seeds that follow its fixed one, or new ones. None while something is made,
         and where every seed gives the same."""
         candidate = self.candidates.current
-        if self.busy or candidate is None or candidate.asked.strengths:
+        if self.busy or candidate is None or candidate.edit_job.strengths:
             return None
-        asked, first = candidate.asked, candidate.asked.draft.seed
-        if not asked.method.is_stochastic(asked.planned):
+        edit_job, first = candidate.edit_job, candidate.edit_job.draft.seed
+        if not edit_job.method.is_stochastic(edit_job.planned):
             return None
         if first is not None:
-            seeds = [one.result.recipe.seed for one in self.candidates.of(asked)]
+            seeds = [one.result.recipe.seed for one in self.candidates.of(edit_job)]
             first = (first + 1 + max((seed - first) % SEEDS for seed in seeds)) % SEEDS
-        return replace(asked, draft=replace(asked.draft, seed=first))
+        return replace(edit_job, draft=replace(edit_job.draft, seed=first))
 
     @property
     def laid(self) -> EditResult | None:
@@ -101,7 +101,7 @@ class Job:
     @property
     def done(self) -> float:
         """0 to 1 of all the results of what is being made now."""
-        return min(1.0, max(self.fraction, self.made / self.asked.wanted)) if self.busy else 1.0
+        return min(1.0, max(self.fraction, self.finished / self.edit_job.wanted)) if self.busy else 1.0
 
     def seconds_left(self, now: float | None = None) -> float | None:
         """An estimate from the time it took so far; None before there is enough to go by."""
@@ -123,17 +123,17 @@ class Job:
             case ResultReady():
                 return self.with_result(report.result)
             case Scored(seed, match):
-                return replace(self, candidates=self.candidates.with_match(self.asked, seed, match))
+                return replace(self, candidates=self.candidates.with_match(self.edit_job, seed, match))
 
     def with_result(self, result: EditResult) -> Job:
         """One more is finished."""
-        candidates = self.candidates.with_result(result, self.asked)
-        return replace(self, candidates=candidates, made=self.made + 1, preview=None)
+        candidates = self.candidates.with_result(result, self.edit_job)
+        return replace(self, candidates=candidates, finished=self.finished + 1, preview=None)
 
     def with_outdated(self, outdated: Callable[[EditJob], bool]) -> Job:
         """Without what waits for something that has been undone, and with it said of every candidate; the same object where that is nothing new."""
         candidates = self.candidates.with_outdated(outdated)
-        waiting = tuple(asked for asked in self.waiting if not outdated(asked))
+        waiting = tuple(edit_job for edit_job in self.waiting if not outdated(edit_job))
         same = candidates is self.candidates and waiting == self.waiting
         return self if same else replace(self, candidates=candidates, waiting=waiting)
 
@@ -141,9 +141,9 @@ class Job:
         """On to what waits first, which there must be."""
         return replace(
             self,
-            asked=self.waiting[0],
+            edit_job=self.waiting[0],
             waiting=self.waiting[1:],
-            made=0,
+            finished=0,
             state="waiting",
             doing="Waiting",
             fraction=0.0,
@@ -162,5 +162,5 @@ class Job:
         What is being made and what waits stays as it is; with nothing going on, the edit is that of the candidate shown next.
         """
         candidates = self.candidates.without(accepted)
-        asked = self.asked if self.busy or not candidates else candidates[candidates.chosen].asked
-        return replace(self, asked=asked, candidates=candidates)
+        edit_job = self.edit_job if self.busy or not candidates else candidates[candidates.chosen].edit_job
+        return replace(self, edit_job=edit_job, candidates=candidates)

@@ -46,17 +46,17 @@ class Jobs(QObject):
 
     # What is made
 
-    def start(self, asked: EditJob) -> None:
+    def start(self, edit_job: EditJob) -> None:
         """Make exactly this in place of whatever there is."""
         self.drop()
-        self._set(Job(asked))
-        self.wanted.emit(asked)
+        self._set(Job(edit_job))
+        self.wanted.emit(edit_job)
 
-    def queue(self, asked: EditJob) -> None:
+    def queue(self, edit_job: EditJob) -> None:
         """Make it after what runs; its results join those that are there."""
         job = self.current
         if job is not None and job.state != "stopping":
-            self._set(replace(job, waiting=(*job.waiting, asked)))
+            self._set(replace(job, waiting=(*job.waiting, edit_job)))
 
     def more(self) -> None:
         """As many variations again of the edit whose candidate is shown; they join what is there."""
@@ -97,7 +97,7 @@ class Jobs(QObject):
         if self.current is None:
             return
         job = self.current.without(candidate)
-        ended = job.asked.edit is candidate.asked.edit or not job.busy
+        ended = job.edit_job.edit is candidate.edit_job.edit or not job.busy
         if ended and job.busy:
             self.unwanted.emit()
         self._go_on(job, ended=ended)
@@ -111,7 +111,7 @@ class Jobs(QObject):
         if job is None:
             return False
         after = job.with_outdated(undone)
-        ends = job.state in ("waiting", "running") and undone(job.asked)
+        ends = job.state in ("waiting", "running") and undone(job.edit_job)
         if ends:
             self.unwanted.emit()
             self._say("The edit was stopped: what it was made from has been undone.", "Run it again from here.")
@@ -148,7 +148,7 @@ class Jobs(QObject):
         """While the pointer is over the candidates, they stay where they are."""
         job = self.current
         if job is not None and job.candidates.held != held:
-            self._set(replace(job, candidates=job.candidates.hold(held, job.asked)))
+            self._set(replace(job, candidates=job.candidates.hold(held, job.edit_job)))
 
     def set_aside(self) -> None:
         """Somebody changes the picture: nothing that was made lies over what they do."""
@@ -205,7 +205,7 @@ class Jobs(QObject):
     def _begin_next(self, job: Job) -> None:
         job = job.next()
         self._set(job)
-        self.wanted.emit(job.asked)
+        self.wanted.emit(job.edit_job)
 
     def _say(self, message: str, advice: str) -> None:
         self.noticed.emit(Notice(message, advice))
@@ -224,14 +224,24 @@ class Jobs(QObject):
 
 def _shown(job: Job | None) -> tuple[object, ...]:
     """What the canvas shows of a job."""
-    return () if job is None else (job.asked, job.laid, job.preview, job.seen)
+    return () if job is None else (job.edit_job, job.laid, job.preview, job.seen)
 
 
 def _progress(job: Job | None) -> tuple[object, ...]:
     """All but the candidates."""
     if job is None:
         return ()
-    return job.asked, job.made, job.waiting, job.state, job.fraction, job.doing, job.preview, job.aside, job.error
+    return (
+        job.edit_job,
+        job.finished,
+        job.waiting,
+        job.state,
+        job.fraction,
+        job.doing,
+        job.preview,
+        job.aside,
+        job.error,
+    )
 
 
 def _differs(before: tuple[object, ...], after: tuple[object, ...]) -> bool:

@@ -235,18 +235,18 @@ class Session(QObject):
         if not self.free():
             return
         self.model.stepping.emit()  # what is being painted counts
-        asked = self._asked(planned or self.plan)
-        if asked is None:
+        edit_job = self._asked(planned or self.plan)
+        if edit_job is None:
             return
-        self.start(asked)
+        self.start(edit_job)
         if before is not None and self.job is not None:
             self._preparation = Preparation.of_last_step(self.model, before, self.draft)
 
-    def start(self, asked: EditJob) -> None:
+    def start(self, edit_job: EditJob) -> None:
         """Start exactly this edit in place of whatever there is."""
         if self._preparation is not None and self._preparation.step != self.history.number:
             self._preparation = None
-        self.jobs.start(replace(asked, step=self.history.number))
+        self.jobs.start(replace(edit_job, step=self.history.number))
 
     def queue(self) -> None:
         """Do the planned edit after what runs; its results join those that are there."""
@@ -254,9 +254,9 @@ class Session(QObject):
             self.run()
             return
         self.model.stepping.emit()
-        asked = self._asked(self.plan)
-        if asked is not None:
-            self.jobs.queue(replace(asked, step=self.history.number))
+        edit_job = self._asked(self.plan)
+        if edit_job is not None:
+            self.jobs.queue(replace(edit_job, step=self.history.number))
 
     def finish_early(self) -> None:
         """Make what is there into the result, instead of going on."""
@@ -294,9 +294,9 @@ class Session(QObject):
         if candidate.strength is not None:
             self.set_draft(strength=candidate.strength)
         self.model.stepping.emit()
-        asked = candidate.asked
+        edit_job = candidate.edit_job
         label, document = apply_result(
-            self.history.document, candidate.result, asked.document, asked.planned, self.methods
+            self.history.document, candidate.result, edit_job.document, edit_job.planned, self.methods
         )
         layer = layer_of_result(document, candidate.result).id
         self.reruns.accepted(document)
@@ -329,7 +329,7 @@ class Session(QObject):
     def mend(self, layer: int, how: Repair) -> None:
         """Make the edge of an accepted result better, in the background; the layer then changes in one step."""
         if self.can_mend(layer):
-            self.start(EdgeRepairJob(self._accepted[layer], layer, how).asked)
+            self.start(EdgeRepairJob(self._accepted[layer], layer, how).edit_job)
 
     def _remember(self, layer: int, candidate: Candidate) -> None:
         """What a layer was made from, as long as it could be mended; where its edge shows, that is offered."""
@@ -356,16 +356,16 @@ class Session(QObject):
         """One more candidate is finished."""
         if self.job is None or not self.job.busy:
             return
-        asked = self.job.asked
+        edit_job = self.job.edit_job
         self.jobs.report(ResultReady(result))
-        weak = result.recipe.strength < max(asked.strengths, default=0.0)  # a stronger one shows more
-        if asked.edit is not self._edit_of_nothing and not weak and came_to_nothing(asked.document, result):
-            self._edit_of_nothing = asked.edit  # once for all that are made of it
+        weak = result.recipe.strength < max(edit_job.strengths, default=0.0)  # a stronger one shows more
+        if edit_job.edit is not self._edit_of_nothing and not weak and came_to_nothing(edit_job.document, result):
+            self._edit_of_nothing = edit_job.edit  # once for all that are made of it
             self.notice(NOTHING_CAME, NOTHING_ADVICE)
 
     def job_mended(self, result: EditResult) -> None:
         """The edge is mended: the layer takes the result, wherever it stands by now."""
-        mend = None if self.job is None else self.job.asked.mend
+        mend = None if self.job is None else self.job.edit_job.mend
         if mend is None:
             return
         self.jobs.mended()
@@ -390,8 +390,8 @@ class Session(QObject):
 
     # Between the parts
 
-    def _make(self, asked: EditJob) -> None:
-        self._worker.run(self, asked)
+    def _make(self, edit_job: EditJob) -> None:
+        self._worker.run(self, edit_job)
 
     def _end(self) -> None:
         self._worker.stop(self)
@@ -412,11 +412,11 @@ class Session(QObject):
         if self.jobs.follow_undone(self._undone):
             self._preparation = None
 
-    def _undone(self, asked: EditJob) -> bool:
+    def _undone(self, edit_job: EditJob) -> bool:
         """Whether what an edit was asked of has been undone; the layer whose edge is mended may also have been deleted."""
-        if asked.mend is not None:
-            return self.history.document.layer(asked.mend.layer) is None
-        return not self.history.holds(asked.step)
+        if edit_job.mend is not None:
+            return self.history.document.layer(edit_job.mend.layer) is None
+        return not self.history.holds(edit_job.step)
 
     def _undo_preparation(self) -> None:
         """Nothing comes of the edit."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Worker(Protocol):
     """Work in the background, and models. Implemented in `app`."""
 
-    def run(self, session: Session, asked: EditJob) -> None:
+    def run(self, session: Session, edit_job: EditJob) -> None:
         """Start the edit; the outcome comes through the session's `job_…` methods."""
 
     def stop(self, session: Session) -> None:

@@ -195,7 +195,7 @@ class Variations(Guarded, QFrame):
             return
         count = len(job.candidates)
         to_come = max(0, job.wanted - count) if job.busy else 0
-        ranks = Use.RANKING in job.asked.draft.settings.uses
+        ranks = Use.RANKING in job.edit_job.draft.settings.uses
         several = count + to_come > 1
         captioned = several or ranks or any(candidate.ranks for candidate in job.candidates)
         height = CARD + (CAPTION if captioned else 0)
@@ -254,7 +254,7 @@ class Variations(Guarded, QFrame):
             self.focus_returned.emit()
 
     def _picture(self, candidate: Candidate) -> QPixmap:
-        result, document = candidate.result, candidate.asked.document
+        result, document = candidate.result, candidate.edit_job.document
         area = _around(result.rect, document.rect)
         side = round(PICTURE * self.devicePixelRatioF())
         return QPixmap.fromImage(to_qimage(on_screen(result_thumbnail(document, result, area, side), self)))

@@ -199,7 +199,7 @@ def test_progress_is_told_in_words() -> None:
     assert progress_words(job, 101.0) == "Waiting"
     job = job.reported(Progress(0.4, "Filling the hole"))
     assert progress_words(job, 102.0) == "Filling the hole · 40\u202f% · about 3\u202fs"
-    queued = replace(job, waiting=(job.asked, job.asked))
+    queued = replace(job, waiting=(job.edit_job, job.edit_job))
     assert progress_words(queued, 102.0) == "Filling the hole · 40\u202f% · about 3\u202fs · 2\u00a0waiting"
     assert progress_words(replace(job, state="stopping", doing="Stopping"), 102.0) == "Stopping"
     assert duration(0.2) == "1\u202fs"

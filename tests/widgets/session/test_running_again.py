@@ -388,7 +388,7 @@ class TestUndone:
         session.undo()
         current = job(session)
         assert current is not None
-        assert [asked.document.same_as(first) for asked in (current.asked, *current.waiting)] == [True, False]
+        assert [asked.document.same_as(first) for asked in (current.edit_job, *current.waiting)] == [True, False]
         session.undo()
         session.undo()
         assert job(session) is None

@@ -104,7 +104,7 @@ class Life(RuleBasedStateMachine):
         assert made.visible
         assert made.opacity == 1
         assert self.session.active_layer == made.id
-        if candidate.asked.document.rerun is None:
+        if candidate.edit_job.document.rerun is None:
             assert made is self.document.layers[-1]
 
     @rule()
@@ -166,8 +166,8 @@ class Life(RuleBasedStateMachine):
         if job is None:
             return
         if job.busy:
-            assert all(history.holds(asked.step) for asked in (job.asked, *job.waiting))
-        assert all(candidate.outdated != history.holds(candidate.asked.step) for candidate in job.candidates)
+            assert all(history.holds(asked.step) for asked in (job.edit_job, *job.waiting))
+        assert all(candidate.outdated != history.holds(candidate.edit_job.step) for candidate in job.candidates)
 
     @invariant()
     def the_number_of_variations_is_what_was_set(self) -> None:
