@@ -64,8 +64,8 @@ class WithModel:
 class SomeMissing(EditorError):
     """Some variations could not be made. Those that were made are written; `notes` is what else is to be known about them."""
 
-    def __init__(self, error: EditorError, made: int, wanted: int, notes: tuple[str, ...]) -> None:
-        super().__init__(f"Only {made} of {wanted} variations could be made. {error.message}", error.advice)
+    def __init__(self, error: EditorError, count: int, wanted: int, notes: tuple[str, ...]) -> None:
+        super().__init__(f"Only {count} of {wanted} variations could be made. {error.message}", error.advice)
         self.notes = notes
 
 
@@ -112,7 +112,7 @@ def edit_file(
     if model is None:
         draft = replace(draft, settings=draft.settings.with_values(**chosen))
         count, request = 1, make_request(document, draft, methods=methods)
-        made = drive(candidates(request, 1), Engine(executions=executions))
+        outcome = drive(candidates(request, 1), Engine(executions=executions))
     else:
         if Use.EXEMPLARS not in method.uses and model.exemplars:
             usual = methods.usual_on_model
@@ -134,20 +134,20 @@ def edit_file(
             sampler=model.sampler,
         )
         count, request = model.variations, make_request(document, draft, methods=methods)
-        made = drive(candidates(request, count), Engine(lambda: model.library, executions=executions))
+        outcome = drive(candidates(request, count), Engine(lambda: model.library, executions=executions))
     little = asked_for_little(request, methods)
-    if not little and any(came_to_nothing(document, result) for result, _ in made.results):
+    if not little and any(came_to_nothing(document, result) for result, _ in outcome.results):
         little = f"{NOTHING_CAME} {NOTHING_ADVICE}"
     notes += [little] if little else []
-    for number, (result, match) in enumerate(made.results, 1):
+    for number, (result, match) in enumerate(outcome.results, 1):
         _, changed = apply_result(document, result, document, methods=methods)
         file = output if number == 1 else output.with_stem(f"{output.stem}-{number}")
         notes += write_image(file, flatten(changed), changed.metadata, export or ExportOptions())
         if count > 1:
-            told = "unranked" if match is None else f"similarity {match.similarity:.3f}"
-            notes.append(f"{file.name}: seed {result.recipe.seed}, {told}.")
-    if made.error is not None:
-        raise SomeMissing(made.error, len(made.results), count, tuple(notes))
+            fit = "unranked" if match is None else f"similarity {match.similarity:.3f}"
+            notes.append(f"{file.name}: seed {result.recipe.seed}, {fit}.")
+    if outcome.error is not None:
+        raise SomeMissing(outcome.error, len(outcome.results), count, tuple(notes))
     return tuple(notes)
 
 
@@ -202,11 +202,11 @@ def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float 
 
 def _named(library: Library, name: str) -> ModelInfo:
     """By name or hub id, of several one that can be used, or else by path. Raises `ModelUnavailable`."""
-    found = sorted(
-        (model for model in library.models() if name in (model.name, model.source)), key=lambda each: not each.usable
+    models = sorted(
+        (model for model in library.models() if name in (model.name, model.source)), key=lambda info: not info.usable
     )
-    if found:
-        return library.find(found[0].key)
+    if models:
+        return library.find(models[0].key)
     if name and Path(name).exists():
         return library.find(str(Path(name).absolute()))
     raise ModelUnavailable(f"There is no model “{name}”.", "“palimpsest models” lists those that are here.")
@@ -215,13 +215,13 @@ def _named(library: Library, name: str) -> ModelInfo:
 def parse_settings(kind: type, pairs: Sequence[str]) -> dict[str, Any]:
     """ "name=value" texts as typed values of a settings class. Raises `InvalidRequest` naming what is known."""
     known = {spec.name: spec for spec in field_specs(kind)}
-    found = {}
+    values = {}
     for pair in pairs:
         name, _, text = pair.partition("=")
         if name not in known:
             raise InvalidRequest(f"There is no setting “{name}”.", f"The settings are: {', '.join(known)}.")
-        found[name] = _parse(known[name], text)
-    return found
+        values[name] = _parse(known[name], text)
+    return values
 
 
 def _parse(spec: FieldSpec, text: str) -> Any:
@@ -268,5 +268,5 @@ def drive(request: CandidatesRequest, engine: Engine) -> Made:
     finally:
         if watched:
             sys.stderr.write("\r\033[K")
-    told = [(result, matches.get(result.recipe.seed)) for result in results]
-    return Made(sorted(told, key=lambda each: math.inf if each[1] is None else -each[1].similarity), short)
+    matched = [(result, matches.get(result.recipe.seed)) for result in results]
+    return Made(sorted(matched, key=lambda pair: math.inf if pair[1] is None else -pair[1].similarity), short)

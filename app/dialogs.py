@@ -155,9 +155,9 @@ def _with_suffix(path: Path, suffix: str) -> Path:
     """With the ending added when it is missing; a file that is there then is not replaced, since nobody was asked."""
     if path.suffix.lower() == suffix:
         return path
-    found = path.with_name(path.name + suffix)
+    file = path.with_name(path.name + suffix)
     for number in count(2):
-        if not os.path.lexists(found):
+        if not os.path.lexists(file):
             break
-        found = path.with_name(f"{path.name} {number}{suffix}")
-    return found
+        file = path.with_name(f"{path.name} {number}{suffix}")
+    return file

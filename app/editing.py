@@ -32,22 +32,24 @@ from widgets.shell.busy import Waits
 log = logging.getLogger(__name__)
 
 
-def request(asked: EditJob) -> CandidatesRequest | StrengthsRequest:
+def request(edit_job: EditJob) -> CandidatesRequest | StrengthsRequest:
     """For all the results that are wanted. Raises `InvalidRequest`."""
-    if asked.strengths:
-        return at_strengths(asked.document, asked.draft, asked.strengths, asked.planned, asked.methods)
-    return candidates(make_request(asked.document, asked.draft, asked.planned, asked.methods), asked.wanted)
+    if edit_job.strengths:
+        return at_strengths(edit_job.document, edit_job.draft, edit_job.strengths, edit_job.planned, edit_job.methods)
+    return candidates(
+        make_request(edit_job.document, edit_job.draft, edit_job.planned, edit_job.methods), edit_job.wanted
+    )
 
 
 def repair_request(mend: EdgeRepairJob) -> RepairRequest:
     """For the edge of a result that was accepted. Raises `InvalidRequest`."""
-    asked = mend.candidate.edit_job
-    made = make_request(asked.document, asked.draft, asked.planned, asked.methods)
-    return repair(made, mend.candidate.result, mend.how)
+    edit_job = mend.candidate.edit_job
+    edit_request = make_request(edit_job.document, edit_job.draft, edit_job.planned, edit_job.methods)
+    return repair(edit_request, mend.candidate.result, mend.how)
 
 
 async def run_edit(
-    session: Session, runner: Runner, asked: EditJob, early: threading.Event, is_current: Callable[[], bool]
+    session: Session, runner: Runner, edit_job: EditJob, early: threading.Event, is_current: Callable[[], bool]
 ) -> None:
     """Make the planned edit's variations; each reaches the session as soon as it is finished.
 
@@ -58,11 +60,11 @@ async def run_edit(
         # Reading and flattening a large frame takes a moment; documents are values, so another thread may look at this one.
         if runner.editing:
             session.job_waits()
-        if asked.mend is not None:
-            mending = await asyncio.to_thread(repair_request, asked.mend)
+        if edit_job.mend is not None:
+            mending = await asyncio.to_thread(repair_request, edit_job.mend)
             session.job_mended(await runner.run(mending, session.report, early))
         else:
-            await runner.run(await asyncio.to_thread(request, asked), session.report, early)
+            await runner.run(await asyncio.to_thread(request, edit_job), session.report, early)
     except asyncio.CancelledError:
         if is_current():
             session.job_cancelled()
@@ -78,26 +80,28 @@ async def run_edit(
         session.job_finished()
 
 
-async def assess(session: Session, runner: Runner, asked: EditJob, done: Callable[[Assessment | None], None]) -> None:
+async def assess(
+    session: Session, runner: Runner, edit_job: EditJob, done: Callable[[Assessment | None], None]
+) -> None:
     """Whether the edit fits into memory; None where that cannot be told, as where the edit could not be made anyway.
 
     `done` hears of the newest question of a session only.
     """
-    frame, model = asked.method.frame(asked.document, asked.draft, asked.planned), asked.draft.model
+    frame, model = edit_job.method.frame(edit_job.document, edit_job.draft, edit_job.planned), edit_job.draft.model
     if frame is None or model is None:
         done(None)
         return
-    guided = asked.draft.guidance_on(model) > 1
+    guided = edit_job.draft.guidance_on(model) > 1
     try:
         request = AssessRequest(model.key, frame.working, guidance=guided)
-        found = await runner.run(request, _ignore, key=("assess", id(session)))
+        assessment = await runner.run(request, _ignore, key=("assess", id(session)))
     except Replaced:
         return
     except EditorError as error:
         log.info("No estimate of the memory: %s", error)
         done(None)
     else:
-        done(found)
+        done(assessment)
 
 
 async def segment(session: Session, runner: Runner, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
@@ -160,9 +164,9 @@ class Editing:
         self._segmenting: dict[Session, asyncio.Task[None]] = {}
         self._reading: dict[asyncio.Task[None], Session] = {}
 
-    def run(self, session: Session, asked: EditJob) -> None:
+    def run(self, session: Session, edit_job: EditJob) -> None:
         early = self._early[session] = threading.Event()
-        work = run_edit(session, self._runner, asked, early, lambda: self._edits.get(session) is task)
+        work = run_edit(session, self._runner, edit_job, early, lambda: self._edits.get(session) is task)
         task = self._start(work, session.job_failed)
         self._edits[session] = task
         task.add_done_callback(lambda ended: self._forget(self._edits, session, ended))
@@ -178,8 +182,8 @@ class Editing:
             self._early[session].set()
 
     def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
-        asked = EditJob.of(session.plan, session.document, session.draft, methods=session.methods)
-        task = self._start(assess(session, self._runner, asked, done), partial(_tell, session))
+        edit_job = EditJob.of(session.plan, session.document, session.draft, methods=session.methods)
+        task = self._start(assess(session, self._runner, edit_job, done), partial(_tell, session))
         self._assessing[session] = task
         task.add_done_callback(lambda ended: self._forget(self._assessing, session, ended))
 
@@ -232,14 +236,14 @@ class Editing:
     def _start(self, work: Coroutine[Any, Any, None], failed: Callable[[EditorError], None]) -> asyncio.Task[None]:
         """`failed` hears of a mistake of ours in the coroutine, so that no job seems to run for ever."""
 
-        def told(ended: asyncio.Task[None]) -> None:
+        def check(ended: asyncio.Task[None]) -> None:
             error = None if ended.cancelled() else ended.exception()
             if error is not None:
                 log.error("A background task failed", exc_info=error)
                 failed(internal_error())
 
         task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(told)
+        task.add_done_callback(check)
         return task
 
     @staticmethod
