@@ -83,8 +83,8 @@ def _settings(family: str, part: str) -> dict[str, Any]:
     """The packaged settings of one part."""
     with resources.model_settings(family) as folder:
         (file,) = (folder / part).glob("*.json")
-        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    return found
+        settings: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return settings
 
 
 def _network(kind: Any, family: str, part: str, **changed: Any) -> Any:

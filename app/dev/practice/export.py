@@ -117,10 +117,10 @@ def finished_weights(folder: Path, part: str) -> Mapping[str, Tensor]:
 
 
 def _shards(folder: Path) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
-        found.update(load_file(file))
-    return found
+        weights.update(load_file(file))
+    return weights
 
 
 def _half(module: nn.Module) -> Any:
