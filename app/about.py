@@ -97,7 +97,7 @@ class ShortcutsDialog(QDialog):
         grid.setContentsMargins(0, 0, 8, 0)
         grid.setHorizontalSpacing(24)
         grid.setVerticalSpacing(8)
-        for at, command in enumerate(each for each in commands if each.keys):
+        for at, command in enumerate(shown for shown in commands if shown.keys):
             keys = QLabel(shortcut_words(command))
             keys.setProperty("role", "quiet")
             grid.addWidget(QLabel(command.text), at, 0)

@@ -152,7 +152,7 @@ class Application:
             self._start(self._open_source(source))
 
     def recent(self) -> Sequence[Recent]:
-        paths = [Path(each) for each in self.settings.values.recent]
+        paths = [Path(name) for name in self.settings.values.recent]
         return [Recent(path, self._thumbnails.read(path)) for path in paths]
 
     def show_models(self) -> None:
@@ -192,11 +192,13 @@ class Application:
 
     async def _open_practice(self, name: str) -> None:
         with self.waits.on(f"Opening “{name}”"):
-            scene, model = await asyncio.to_thread(lambda: (self._practice.open(name), inspect(self.models.bundled[0])))
-        session = self._add(scene.document, None, name)
-        session.choose_method(type(scene.draft["settings"]))
+            practice, model = await asyncio.to_thread(
+                lambda: (self._practice.open(name), inspect(self.models.bundled[0]))
+            )
+        session = self._add(practice.document, None, name)
+        session.choose_method(type(practice.draft["settings"]))
         session.choose_model(model)
-        session.set_draft(**scene.draft)
+        session.set_draft(**practice.draft)
         # What can be done with the thing in hand is offered, and a click takes another.
         session.set_options(tool="move")
 
@@ -251,10 +253,10 @@ class Application:
 
     def _has_open(self, path: Path) -> bool:
         """Whether the project is open already; then it comes to the front."""
-        found = next((session for session in self.sessions if session.path == path), None)
-        if found is not None:
-            self.window.bring_to_front(found)
-        return found is not None
+        owner = next((session for session in self.sessions if session.path == path), None)
+        if owner is not None:
+            self.window.bring_to_front(owner)
+        return owner is not None
 
     async def _open_source(self, source: Source) -> None:
         """Open what was copied as a new document."""
@@ -370,7 +372,7 @@ class Application:
         """Open what the file holds now. The document that was opened from it stays open, without a file of its own, so that nothing is lost."""
         session.path = None
         await self.open(path)
-        if any(each.path == path for each in self.sessions):
+        if any(other.path == path for other in self.sessions):
             session.cut_loose()
         else:
             session.path = path  # it cannot be opened

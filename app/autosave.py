@@ -432,8 +432,8 @@ class _Writer:
         if then is not None:
             then()
 
-    def _answer(self, request: _Question) -> None:
-        question, future, apart = request
+    def _answer(self, entry: _Question) -> None:
+        question, future, apart = entry
         if not future.set_running_or_notify_cancel():  # nobody waits for it any more
             return
 

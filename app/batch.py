@@ -144,8 +144,8 @@ def edit_file(
         file = output if number == 1 else output.with_stem(f"{output.stem}-{number}")
         notes += write_image(file, flatten(changed), changed.metadata, export or ExportOptions())
         if count > 1:
-            similarity = "unranked" if match is None else f"similarity {match.similarity:.3f}"
-            notes.append(f"{file.name}: seed {result.recipe.seed}, {similarity}.")
+            fit = "unranked" if match is None else f"similarity {match.similarity:.3f}"
+            notes.append(f"{file.name}: seed {result.recipe.seed}, {fit}.")
     if outcome.error is not None:
         raise SomeMissing(outcome.error, len(outcome.results), count, tuple(notes))
     return tuple(notes)
@@ -202,11 +202,11 @@ def _exemplar(picture: Picture, place: tuple[float, float] | None, scale: float 
 
 def _named(library: Library, name: str) -> ModelInfo:
     """By name or hub id, of several one that can be used, or else by path. Raises `ModelUnavailable`."""
-    found = sorted(
-        (model for model in library.models() if name in (model.name, model.source)), key=lambda each: not each.usable
+    models = sorted(
+        (model for model in library.models() if name in (model.name, model.source)), key=lambda info: not info.usable
     )
-    if found:
-        return library.find(found[0].key)
+    if models:
+        return library.find(models[0].key)
     if name and Path(name).exists():
         return library.find(str(Path(name).absolute()))
     raise ModelUnavailable(f"There is no model “{name}”.", "“palimpsest models” lists those that are here.")
@@ -215,13 +215,13 @@ def _named(library: Library, name: str) -> ModelInfo:
 def parse_settings(kind: type, pairs: Sequence[str]) -> dict[str, Any]:
     """ "name=value" texts as typed values of a settings class. Raises `InvalidRequest` naming what is known."""
     known = {spec.name: spec for spec in field_specs(kind)}
-    settings = {}
+    values = {}
     for pair in pairs:
         name, _, text = pair.partition("=")
         if name not in known:
             raise InvalidRequest(f"There is no setting “{name}”.", f"The settings are: {', '.join(known)}.")
-        settings[name] = _parse(known[name], text)
-    return settings
+        values[name] = _parse(known[name], text)
+    return values
 
 
 def _parse(spec: FieldSpec, text: str) -> Any:
@@ -268,5 +268,5 @@ def drive(request: CandidatesRequest, engine: Engine) -> Outcome:
     finally:
         if watched:
             sys.stderr.write("\r\033[K")
-    scored = [(result, matches.get(result.recipe.seed)) for result in results]
-    return Outcome(sorted(scored, key=lambda each: math.inf if each[1] is None else -each[1].similarity), short)
+    matched = [(result, matches.get(result.recipe.seed)) for result in results]
+    return Made(sorted(matched, key=lambda pair: math.inf if pair[1] is None else -pair[1].similarity), short)

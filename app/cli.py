@@ -63,13 +63,13 @@ def _window(arguments: Sequence[str]) -> int:
         "pictures", metavar="PICTURE", nargs="*", type=Path, help="pictures or .palimpsest projects to open"
     )
     parser.add_argument("--verbose", action="store_true", help="log everything to standard error")
-    args = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     from app.first_sight import begin  # noqa: PLC0415  Qt is only needed from here on
 
-    qt, sight = begin(args.pictures, verbose=args.verbose)
+    qt, sight = begin(options.pictures, verbose=options.verbose)
     from app.application import run  # noqa: PLC0415  everything else, while there is something to see
 
-    return run(qt, sight, args.pictures)
+    return run(qt, sight, options.pictures)
 
 
 def _edit(arguments: Sequence[str]) -> int:
@@ -84,8 +84,8 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions, fam
     from editor.requests.method_settings import Use  # noqa: PLC0415
 
     usual = methods.usual_on_model.command
-    commands = sorted((each for each in methods if each.command), key=lambda each: each.command)
-    descriptions = (
+    commands = sorted((method for method in methods if method.command), key=lambda method: method.command)
+    helps = (
         f"{command.command}{' (default)' * (command.command == usual)}: {command.command_help}" for command in commands
     )
     parser = argparse.ArgumentParser(
@@ -114,7 +114,7 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions, fam
     model.add_argument(
         "--method",
         choices=[command.command for command in commands],
-        help="; ".join(descriptions),
+        help="; ".join(helps),
     )
     model.add_argument("--prompt", help="what should be there")
     model.add_argument("--negative", help="what should not")
@@ -122,7 +122,7 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions, fam
     model.add_argument("--variations", type=int, metavar="N", help="so many results, with seeds in a row (default 1)")
     model.add_argument("--steps", type=int)
     model.add_argument("--guidance", type=float)
-    model.add_argument("--sampler", choices=[each for each in OFFERED if each], help="default: its own")
+    model.add_argument("--sampler", choices=[sampler for sampler in OFFERED if sampler], help="default: its own")
     model.add_argument(
         "--exemplar",
         metavar="FILE[@X,Y[,SCALE]]",
@@ -131,56 +131,56 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions, fam
         default=[],
         help="a reference picture to blend in; X, Y is where its middle goes (default: fitted into the middle)",
     )
-    args = parser.parse_args(arguments)
-    method = methods.by_command(args.method or "")
+    options = parser.parse_args(arguments)
+    method = methods.by_command(options.method or "")
     alone = method is not None and Use.MODEL not in method.uses
-    if args.model is None:
+    if options.model is None:
         of_model = ["method", "variations", "prompt", "negative", "overall", "steps", "guidance", "sampler", "exemplar"]
         if method is not None and alone:
             without = {"method", "variations", "overall"}
             without |= {"prompt", "negative"} if Use.WORDS in method.uses else set()
             without |= {"exemplar"} if Use.EXEMPLARS in method.uses else set()
             of_model = [name for name in of_model if name not in without]
-        given = [name for name in of_model if getattr(args, name) not in (None, [])]
+        given = [name for name in of_model if getattr(options, name) not in (None, [])]
         if given:
             name = given[0].replace("overall", "strength")
             parser.error(f"--{name} needs a --model; “palimpsest models” lists those that are here")
-    if args.variations is not None and not 1 <= args.variations <= MAX_VARIATIONS:
+    if options.variations is not None and not 1 <= options.variations <= MAX_VARIATIONS:
         parser.error(f"--variations must be 1 to {MAX_VARIATIONS}")
     from app.batch import SomeMissing, WithModel, edit_file  # noqa: PLC0415
     from editor.errors import EditorError  # noqa: PLC0415
 
-    strength = None if str(args.strength) == "-" else args.strength
-    if strength is None and args.white_keeps:
+    strength = None if str(options.strength) == "-" else options.strength
+    if strength is None and options.white_keeps:
         parser.error("--white-keeps says how to read the strength picture, and none is given")
     chosen = None
-    if args.model is not None or alone:
+    if options.model is not None or alone:
         from app.models_cli import known_models  # noqa: PLC0415
 
         chosen = WithModel(
             known_models() if families is None else replace(known_models(), families=families),
-            args.model or "",
-            args.method or "",
-            1 if args.variations is None else args.variations,
-            args.prompt or "",
-            args.negative or "",
-            args.overall,
-            args.steps,
-            args.guidance,
-            args.sampler or "",
-            tuple(args.exemplar),
+            options.model or "",
+            options.method or "",
+            1 if options.variations is None else options.variations,
+            options.prompt or "",
+            options.negative or "",
+            options.overall,
+            options.steps,
+            options.guidance,
+            options.sampler or "",
+            tuple(options.exemplar),
         )
     status = 0
     try:
         notes = edit_file(
-            args.picture,
+            options.picture,
             strength,
-            args.output,
-            seed=args.seed,
-            settings=args.set,
+            options.output,
+            seed=options.seed,
+            settings=options.set,
             model=chosen,
-            export=_export(args),
-            white_keeps=args.white_keeps,
+            export=_export(options),
+            white_keeps=options.white_keeps,
             methods=methods,
             executions=executions,
         )
@@ -227,14 +227,14 @@ def _within(low: int, high: int) -> Callable[[str], int]:
     return whole
 
 
-def _export(args: argparse.Namespace) -> ExportOptions:
+def _export(arguments: argparse.Namespace) -> ExportOptions:
     """How the result is written, by what was asked for."""
     from editor.io.encoding import options_from  # noqa: PLC0415
 
     names = ("quality", "chroma", "compression", "tiff", "longest", "percent")
-    values = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    values = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     scaling = next((name for name in ("longest", "percent") if name in values), "full")
-    more = {"lossless": args.lossless, "scaling": scaling, "keep_information": not args.drop_information}
+    more = {"lossless": arguments.lossless, "scaling": scaling, "keep_information": not arguments.drop_information}
     return options_from({**values, **more})
 
 
@@ -266,11 +266,11 @@ def _demo(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for the results")
     parser.add_argument("--close", action="store_true", help="close the window when done, also with a display")
-    args = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     headless = without_display()
     from app.dev.demo.command import run  # noqa: PLC0415
 
-    return run(args.output, stay_open=not (headless or args.close))
+    return run(options.output, stay_open=not (headless or options.close))
 
 
 def _bench(arguments: Sequence[str]) -> int:

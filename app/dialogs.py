@@ -155,9 +155,9 @@ def _with_suffix(path: Path, suffix: str) -> Path:
     """With the ending added when it is missing; a file that is there then is not replaced, since nobody was asked."""
     if path.suffix.lower() == suffix:
         return path
-    name = path.with_name(path.name + suffix)
+    file = path.with_name(path.name + suffix)
     for number in count(2):
-        if not os.path.lexists(name):
+        if not os.path.lexists(file):
             break
-        name = path.with_name(f"{path.name} {number}{suffix}")
-    return name
+        file = path.with_name(f"{path.name} {number}{suffix}")
+    return file

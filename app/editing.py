@@ -44,8 +44,8 @@ def request(edit_job: EditJob) -> CandidatesRequest | StrengthsRequest:
 def repair_request(mend: EdgeRepairJob) -> RepairRequest:
     """For the edge of a result that was accepted. Raises `InvalidRequest`."""
     edit_job = mend.candidate.edit_job
-    request = make_request(edit_job.document, edit_job.draft, edit_job.planned, edit_job.methods)
-    return repair(request, mend.candidate.result, mend.how)
+    edit_request = make_request(edit_job.document, edit_job.draft, edit_job.planned, edit_job.methods)
+    return repair(edit_request, mend.candidate.result, mend.how)
 
 
 async def run_edit(
@@ -94,14 +94,14 @@ async def assess(
     guided = edit_job.draft.guidance_on(model) > 1
     try:
         request = AssessRequest(model.key, frame.working, guidance=guided)
-        outcome = await runner.run(request, _ignore, key=("assess", id(session)))
+        assessment = await runner.run(request, _ignore, key=("assess", id(session)))
     except Replaced:
         return
     except EditorError as error:
         log.info("No estimate of the memory: %s", error)
         done(None)
     else:
-        done(outcome)
+        done(assessment)
 
 
 async def segment(session: Session, runner: Runner, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
@@ -236,14 +236,14 @@ class Editing:
     def _start(self, work: Coroutine[Any, Any, None], failed: Callable[[EditorError], None]) -> asyncio.Task[None]:
         """`failed` hears of a mistake of ours in the coroutine, so that no job seems to run for ever."""
 
-        def report_failure(ended: asyncio.Task[None]) -> None:
+        def check(ended: asyncio.Task[None]) -> None:
             error = None if ended.cancelled() else ended.exception()
             if error is not None:
                 log.error("A background task failed", exc_info=error)
                 failed(internal_error())
 
         task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(report_failure)
+        task.add_done_callback(check)
         return task
 
     @staticmethod

@@ -38,12 +38,12 @@ class FirstSight(Guarded, QWidget):
     def __init__(self, settings: Path, pictures: Sequence[Path]) -> None:
         super().__init__(None, Qt.WindowType.SplashScreen)
         self._seen = False
-        found = _read(settings)
-        geometry = QByteArray.fromBase64((text(found.get("geometry")) or "").encode("ascii", "ignore"))
+        preferences = _read(settings)
+        geometry = QByteArray.fromBase64((text(preferences.get("geometry")) or "").encode("ascii", "ignore"))
         if geometry.isEmpty() or not self.restoreGeometry(geometry):
             self.resize(FIRST_SIZE)
-        dark = found.get("theme") != "light" and (
-            found.get("theme") == "dark" or QGuiApplication.styleHints().colorScheme() is not Qt.ColorScheme.Light
+        dark = preferences.get("theme") != "light" and (
+            preferences.get("theme") == "dark" or QGuiApplication.styleHints().colorScheme() is not Qt.ColorScheme.Light
         )
         self._panel, self._line = ("#272727", "#3a3a3a") if dark else ("#f7f7f7", "#d8d8d8")
         self._picture = _scaled(pictures[0], self._canvas().size()) if pictures else QImage()
@@ -120,8 +120,8 @@ def _scaled(path: Path, room: QSize) -> QImage:
     fitted = shown * ratio
     if fitted.width() < upright.width():
         reader.setScaledSize(fitted.transposed() if turned else fitted)
-    scaled = reader.read()
-    if scaled.colorSpace().isValid():
-        scaled.convertToColorSpace(QColorSpace(QColorSpace.NamedColorSpace.SRgb))
-    scaled.setDevicePixelRatio(scaled.width() / max(shown.width(), 1))
-    return scaled
+    picture = reader.read()
+    if picture.colorSpace().isValid():
+        picture.convertToColorSpace(QColorSpace(QColorSpace.NamedColorSpace.SRgb))
+    picture.setDevicePixelRatio(picture.width() / max(shown.width(), 1))
+    return picture

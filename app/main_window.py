@@ -61,8 +61,8 @@ class MainWindow(Guarded, QMainWindow):
         menu, new_menu, zoom_menu = QMenu(self), QMenu(self), QMenu(self)
         self._actions.fill(menu, {"file.open": self._recent, "file.sample": self._practice})
         self._fill_new(new_menu)
-        for each in (menu, new_menu):
-            each.aboutToShow.connect(self._fill_documents)
+        for shown_menu in (menu, new_menu):
+            shown_menu.aboutToShow.connect(self._fill_documents)
         for id in ("view.fit", "view.full", "view.double", "view.in", "view.out"):
             zoom_menu.addAction(self._actions.action(id))
         self._top = TopBar(menu, new_menu, zoom_menu)
@@ -99,8 +99,8 @@ class MainWindow(Guarded, QMainWindow):
     @property
     def workbench(self) -> Workbench | None:
         """That of the document in front."""
-        found = self._stack.currentWidget()
-        return found if isinstance(found, Workbench) else None
+        widget = self._stack.currentWidget()
+        return widget if isinstance(widget, Workbench) else None
 
     @property
     def session(self) -> Session | None:
@@ -341,7 +341,7 @@ class MainWindow(Guarded, QMainWindow):
     # Memory and closing
 
     def _remember_folded(self, name: str, folded: bool) -> None:
-        others = tuple(each for each in self._settings.values.folded if each != name)
+        others = tuple(other for other in self._settings.values.folded if other != name)
         self._settings.set(folded=(*others, name) if folded else others)
         for bench in self._benches:
             bench.set_folded(self._settings.values.folded)

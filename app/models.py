@@ -50,9 +50,9 @@ def library_of(settings: Settings, own: Path, bundled: Sequence[Path] = ()) -> L
 
 def add_path(settings: Settings, path: Path) -> Sequence[ModelInfo]:
     """Remember a model, or a folder that holds some; returns them. Raises `ModelUnavailable` for what cannot be used."""
-    result = look_at(path)
-    remember(settings, path, result)
-    return result
+    infos = look_at(path)
+    remember(settings, path, infos)
+    return infos
 
 
 def look_at(path: Path) -> Sequence[ModelInfo]:
@@ -66,15 +66,15 @@ def look_at(path: Path) -> Sequence[ModelInfo]:
         if path.is_dir()
         else []
     )
-    if not any(each.usable for each in within):
+    if not any(inner.usable for inner in within):
         raise ModelUnavailable(info.problem, info.advice)
     return within
 
 
-def remember(settings: Settings, path: Path, found: Sequence[ModelInfo]) -> None:
+def remember(settings: Settings, path: Path, infos: Sequence[ModelInfo]) -> None:
     """Put what `look_at` found at a path on the list."""
     values, name = settings.values, str(path.absolute())
-    if [info.key for info in found] == [name]:
+    if [info.key for info in infos] == [name]:
         settings.set(models=tuple(dict.fromkeys((*values.models, name))))
     else:
         settings.set(model_folders=tuple(dict.fromkeys((*values.model_folders, name))))
@@ -85,7 +85,7 @@ def forget_path(settings: Settings, path: Path) -> bool:
     values, name = settings.values, str(path.absolute())
     settings.set(
         models=tuple(model for model in values.models if model != name),
-        model_folders=tuple(each for each in values.model_folders if each != name),
+        model_folders=tuple(folder for folder in values.model_folders if folder != name),
         model="" if values.model == name else values.model,
     )
     return settings.values != values
@@ -191,7 +191,7 @@ class Models(QObject):
         before = self._settings.values
         left = (str(self.folder),) if before.model_folder else ()  # what was downloaded there stays on the list
         chosen = "" if folder == self._own else str(folder.absolute())
-        kept = dict.fromkeys(each for each in (*before.model_folders, *left) if each != chosen)
+        kept = dict.fromkeys(path for path in (*before.model_folders, *left) if path != chosen)
         self._settings.set(model_folder=chosen, model_folders=tuple(kept))
         self.changed.emit()
         self.refresh()
@@ -212,10 +212,10 @@ class Models(QObject):
             return models, origins, rankers(library)
 
         with self._waits.on("Looking for models"):
-            found = await asyncio.to_thread(look)
+            scan = await asyncio.to_thread(look)
         if mine != self._scans:
             return  # a newer look is under way
-        self._models, self._origins, self._rankers = found
+        self._models, self._origins, self._rankers = scan
         self.changed.emit()
 
     async def _add(self, path: Path) -> None:
@@ -234,11 +234,11 @@ class Models(QObject):
         await self._scan()
 
     async def _add_ranker(self, path: Path) -> None:
-        found = await asyncio.to_thread(inspect_ranker, path)
-        if not found.usable:
-            self.refused.emit(ModelUnavailable(found.problem, found.advice))
+        ranker = await asyncio.to_thread(inspect_ranker, path)
+        if not ranker.usable:
+            self.refused.emit(ModelUnavailable(ranker.problem, ranker.advice))
             return
-        self._settings.set(ranker=found.key)
+        self._settings.set(ranker=ranker.key)
         await self._scan()
 
     # Getting more
@@ -293,11 +293,11 @@ class Models(QObject):
 
         try:
             plan, missing = await _in_thread(ask)
-            found = Download(plan.id, "found" if missing else "done", plan, missing)
+            state = Download(plan.id, "found" if missing else "done", plan, missing)
         except EditorError as error:
-            found = Download(id.strip(), "failed", error=error)
+            state = Download(id.strip(), "failed", error=error)
         if number == self._asked:
-            self._tell(found)
+            self._tell(state)
 
     async def _download(self, plan: DownloadPlan) -> None:
         assert self._getting is not None
@@ -330,15 +330,15 @@ class Models(QObject):
             try:
                 report = next(reports)
             except StopIteration as stop:
-                path: Path = stop.value
-                return path
+                folder: Path = stop.value
+                return folder
             assert isinstance(report, Progress)
             return report
 
-        while isinstance(found := await asyncio.to_thread(step), Progress):
+        while isinstance(outcome := await asyncio.to_thread(step), Progress):
             if self._getting is not None:
-                self._tell(replace(self._getting, progress=found))
-        return found
+                self._tell(replace(self._getting, progress=outcome))
+        return outcome
 
 
 async def _in_thread(ask: Callable[[], T]) -> T:
@@ -359,8 +359,8 @@ async def _in_thread(ask: Callable[[], T]) -> T:
         try:
             result = ask()
             error = None
-        except EditorError as found:
-            error = found
+        except EditorError as refusal:
+            error = refusal
         finally:
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
                 if error is None:

@@ -31,20 +31,20 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str]) -> int:
     """Do what is asked; returns the exit status."""
-    args = _parser().parse_args(_with_word(arguments))
+    options = _parser().parse_args(_with_word(arguments))
     settings, own = _places()
     try:
-        match args.word:
+        match options.word:
             case "import":
-                return _import(settings, args)
+                return _import(settings, options)
             case "remove":
-                return _remove(settings, own, args)
+                return _remove(settings, own, options)
             case "download":
-                return _download(settings, own, args)
+                return _download(settings, own, options)
             case "suggest":
-                return _suggest(args)
+                return _suggest(options)
             case _:
-                return _list(settings, own, args)
+                return _list(settings, own, options)
     except EditorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -100,15 +100,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _list(settings: Settings, own: Path, args: argparse.Namespace) -> int:
-    models = library_of(settings, own, bundled_models()).models()
+def _list(settings: Settings, own: Path, arguments: argparse.Namespace) -> int:
+    infos = library_of(settings, own, bundled_models()).models()
     used = settings.values.model
-    if args.json:
-        _write_json([_facts(info, used) for info in models])
+    if arguments.json:
+        _write_json([_facts(info, used) for info in infos])
         return 0
-    if all(info.toys for info in models):
+    if all(info.toys for info in infos):
         _write("There are no models for photographs yet. `palimpsest models suggest` shows some to begin with.")
-    for info in models:
+    for info in infos:
         _write(f"{'*' if info.key == used else ' '} {info.name}")
         if info.problem:
             _write(f"    {info.problem} {info.advice}")
@@ -118,16 +118,16 @@ def _list(settings: Settings, own: Path, args: argparse.Namespace) -> int:
     return 0
 
 
-def _import(settings: Settings, args: argparse.Namespace) -> int:
+def _import(settings: Settings, arguments: argparse.Namespace) -> int:
     status = 0
     added: list[ModelInfo] = []
-    for path in args.paths:
+    for path in arguments.paths:
         try:
             added += add_path(settings, path)
         except ModelUnavailable as error:
             sys.stderr.write(f"{error}\n")
             status = 1
-    if args.json:
+    if arguments.json:
         _write_json([_facts(info, settings.values.model) for info in added])
     else:
         for info in added:
@@ -135,22 +135,22 @@ def _import(settings: Settings, args: argparse.Namespace) -> int:
     return status
 
 
-def _remove(settings: Settings, own: Path, args: argparse.Namespace) -> int:
+def _remove(settings: Settings, own: Path, arguments: argparse.Namespace) -> int:
     known = library_of(settings, own).models()
-    named = [info for info in known if args.model in (info.key, info.name, str(info.path))]
+    named = [info for info in known if arguments.model in (info.key, info.name, str(info.path))]
     if len(named) > 1:
         raise ModelUnavailable(
-            f"There are {len(named)} models of the name “{args.model}”.", "Give the path of the one."
+            f"There are {len(named)} models of the name “{arguments.model}”.", "Give the path of the one."
         )
-    path = named[0].path if named else Path(args.model)
+    path = named[0].path if named else Path(arguments.model)
     downloads = models_folder(settings, own)
-    if args.delete:
+    if arguments.delete:
         if not named or not path.is_relative_to(downloads):
             raise ModelUnavailable(
                 f"Only what was downloaded into {downloads} is deleted.",
                 "Delete other files yourself, or remove without --delete.",
             )
-        if not args.yes and not _agrees(f"Delete {path} ({size_words(named[0].stored)})?"):
+        if not arguments.yes and not _agrees(f"Delete {path} ({size_words(named[0].stored)})?"):
             return 1
         forget_path(settings, path)
         if path.is_dir():
@@ -159,26 +159,26 @@ def _remove(settings: Settings, own: Path, args: argparse.Namespace) -> int:
             path.unlink()
         _write(f"Deleted {path}.")
     elif forget_path(settings, path):
-        _write(f"Removed {args.model} from the list; its files are as they were.")
+        _write(f"Removed {arguments.model} from the list; its files are as they were.")
     elif named:
         raise ModelUnavailable(
             f"“{named[0].name}” is on the list because it lies in a folder of models.",
             "Delete it with --delete if it was downloaded here, or take it out of that folder.",
         )
     else:
-        raise ModelUnavailable(f"There is no model “{args.model}” on the list.", "`palimpsest models` shows all.")
+        raise ModelUnavailable(f"There is no model “{arguments.model}” on the list.", "`palimpsest models` shows all.")
     return 0
 
 
-def _download(settings: Settings, own: Path, args: argparse.Namespace) -> int:
-    folder = models_folder(settings, own) if args.to is None else args.to.absolute()
-    endpoint = settings.values.hub if args.endpoint is None else args.endpoint
-    plan = plan_download(args.id, args.revision, endpoint, half=not args.full)
+def _download(settings: Settings, own: Path, arguments: argparse.Namespace) -> int:
+    folder = models_folder(settings, own) if arguments.to is None else arguments.to.absolute()
+    endpoint = settings.values.hub if arguments.endpoint is None else arguments.endpoint
+    plan = plan_download(arguments.id, arguments.revision, endpoint, half=not arguments.full)
     missing = remaining(plan, folder)
-    if not args.json:
+    if not arguments.json:
         for line in _describe(plan, sum(file.size for file in missing), folder):
             _write(line)
-    if missing and not args.yes and not _agrees("Download it?"):
+    if missing and not arguments.yes and not _agrees("Download it?"):
         return 1
     reports = download(plan, folder)
     shown = _Line()
@@ -192,30 +192,32 @@ def _download(settings: Settings, own: Path, args: argparse.Namespace) -> int:
     finally:
         reports.close()
         shown.end()
-    if args.to is not None and folder not in library_of(settings, own).folders:
+    if arguments.to is not None and folder not in library_of(settings, own).folders:
         settings.set(model_folders=(*settings.values.model_folders, str(folder)))
-    models = [info for info in library_of(settings, own).models() if path in (info.path, info.path.parent)]
-    if args.json:
-        _write_json([_facts(info, settings.values.model) for info in models])
+    infos = [info for info in library_of(settings, own).models() if path in (info.path, info.path.parent)]
+    if arguments.json:
+        _write_json([_facts(info, settings.values.model) for info in infos])
         return 0
-    for info in models:
+    for info in infos:
         _write(f"{info.name}: {'ready' if info.usable else f'{info.problem} {info.advice}'}")
-    return 0 if all(info.usable for info in models) else 1
+    return 0 if all(info.usable for info in infos) else 1
 
 
-def _suggest(args: argparse.Namespace) -> int:
-    found = SUGGESTIONS if args.memory is None else suggested(args.memory or None)
-    if args.json:
-        _write_json([_told(each) for each in found])
+def _suggest(arguments: argparse.Namespace) -> int:
+    suggestions = SUGGESTIONS if arguments.memory is None else suggested(arguments.memory or None)
+    if arguments.json:
+        _write_json([_told(suggestion) for suggestion in suggestions])
         return 0
-    if not found:
+    if not suggestions:
         _write("Nothing is known to run well in so little memory; quick fill needs no model.")
-    for each in found:
-        size = "size shown before download" if each.download is None else f"about {size_words(each.download)}"
-        _write(each.id)
-        _write(f"    {each.words}")
+    for suggestion in suggestions:
+        size = (
+            "size shown before download" if suggestion.download is None else f"about {size_words(suggestion.download)}"
+        )
+        _write(suggestion.id)
+        _write(f"    {suggestion.words}")
         _write(
-            f"    {each.memory} GB of graphics memory · {size} · {each.licence}{' · asks for consent' if each.gated else ''}"
+            f"    {suggestion.memory} GB of graphics memory · {size} · {suggestion.licence}{' · asks for consent' if suggestion.gated else ''}"
         )
     return 0
 
@@ -292,9 +294,9 @@ def _write(line: str) -> None:
     sys.stdout.write(f"{readable(line)}\n")
 
 
-def _write_json(found: object) -> None:
+def _write_json(content: object) -> None:
     """A path that is no text is written with escapes, so that it can be read back."""
-    said = json.dumps(found, indent=1, ensure_ascii=False)
+    said = json.dumps(content, indent=1, ensure_ascii=False)
     if said != readable(said):
-        said = json.dumps(found, indent=1)
+        said = json.dumps(content, indent=1)
     sys.stdout.write(f"{said}\n")

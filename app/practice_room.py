@@ -44,7 +44,7 @@ class PracticeRoom:
         """The scene as a document, and an edit of its first thing. Raises `KeyError` for an unknown name."""
         from app.dev.practice.examples import EXAMPLES  # noqa: PLC0415  as above
 
-        example = {each.name: each for each in EXAMPLES}[name]
+        example = {scene.name: scene for scene in EXAMPLES}[name]
         document = example.document(self._draws())
         draft: dict[str, Any] = {
             "prompt": example.prompt,

@@ -22,10 +22,10 @@ class Unreadable(Exception):
 def read(path: Path) -> dict[str, object]:
     """What the file says, empty where there is none. Raises `Unreadable` and nothing else."""
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # a pipe may never end
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe may never end
             raise Unreadable("it is not a file")
-        if found.st_size > MAX_BYTES:
+        if status.st_size > MAX_BYTES:
             raise Unreadable(f"it is larger than {MAX_BYTES} bytes")
         values = json.loads(path.read_bytes().decode("utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
@@ -50,7 +50,7 @@ def text(value: object) -> str | None:
 def set_aside(path: Path) -> Path | None:
     """Rename what could not be read, so that it is not overwritten; its new path, or None where that is not possible."""
     free = (path.with_name(f"{path.name}.broken{'' if number == 1 else number}") for number in count(1))
-    aside = next(each for each in free if not os.path.lexists(each))
+    aside = next(candidate for candidate in free if not os.path.lexists(candidate))
     try:
         path.rename(aside)
     except OSError:

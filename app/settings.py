@@ -77,7 +77,7 @@ class Settings(QObject):
         self.trouble: tuple[str, str] | None = None
         self._values, self._others = Preferences(), dict[str, object]()
         try:
-            found = preferences_file.read(path)
+            values = preferences_file.read(path)
         except preferences_file.Unreadable as error:
             log.warning("Preferences in %s cannot be read: %s", path, error)
             aside = preferences_file.set_aside(path)
@@ -86,9 +86,9 @@ class Settings(QObject):
             self._writable = aside is not None
             return
         self._writable = True
-        names = {each.name for each in fields(Preferences)}
-        self._others = {name: value for name, value in found.items() if name not in names}
-        self._values = _preferences(found)
+        names = {field.name for field in fields(Preferences)}
+        self._others = {name: value for name, value in values.items() if name not in names}
+        self._values = _preferences(values)
 
     @property
     def values(self) -> Preferences:
@@ -106,13 +106,13 @@ class Settings(QObject):
     def opened(self, path: Path) -> None:
         """Remember a document as the newest."""
         name = str(path.absolute())
-        others = tuple(each for each in self._values.recent if each != name)
+        others = tuple(other for other in self._values.recent if other != name)
         self.set(recent=(name, *others)[:MAX_RECENT])
 
     def forget(self, path: Path) -> None:
         """A document that is gone leaves the list."""
         name = str(path.absolute())
-        self.set(recent=tuple(each for each in self._values.recent if each != name))
+        self.set(recent=tuple(other for other in self._values.recent if other != name))
 
     def _write(self) -> None:
         if not self._writable:  # something else lies there
@@ -128,9 +128,9 @@ class Settings(QObject):
             log.warning("Preferences were not saved to %s: %s", self._path, error)
 
 
-def _preferences(found: dict[str, object]) -> Preferences:
+def _preferences(values: dict[str, object]) -> Preferences:
     """What was found, as far as it makes sense; the rest is as at the first start."""
-    known = {each.name: found[each.name] for each in fields(Preferences) if each.name in found}
+    known = {field.name: values[field.name] for field in fields(Preferences) if field.name in values}
     return Preferences(**{name: value for name, raw in known.items() if (value := _sane(name, raw)) is not None})
 
 
@@ -158,4 +158,4 @@ def _sane(name: str, raw: Any) -> Any:
             return text(raw)
         case _:
             most = MAX_RECENT if name == "recent" else MAX_LISTED
-            return tuple(each for each in raw if text(each) is not None)[:most] if isinstance(raw, list) else None
+            return tuple(entry for entry in raw if text(entry) is not None)[:most] if isinstance(raw, list) else None

@@ -141,10 +141,10 @@ class Actions(QObject):
 
     def fill(self, menu: QMenu, after: Mapping[str, QMenu]) -> None:
         """Put all menus into one; `after`: what goes behind the commands of these ids."""
-        for each in self._menus:
-            inner = menu.addMenu(each.title)
-            inner.setToolTipsVisible(any(command.tip for command in each.commands()))
-            self._fill(inner, each, after)
+        for submenu in self._menus:
+            inner = menu.addMenu(submenu.title)
+            inner.setToolTipsVisible(any(command.tip for command in submenu.commands()))
+            self._fill(inner, submenu, after)
 
     def add(self, menu: QMenu, ids: Sequence[str | None], whole: Container[str] = ()) -> None:
         """Add these commands to a menu that is shown once; None is a line between groups. `whole`: those that say it in full, since their own menu

@@ -19,12 +19,12 @@ from editor.document.colour import to_srgb
 
 def premultiplied(pixels: Pixels) -> Pixels:
     """(h, w, 4) uint8 RGBA with straight alpha -> BGRA with premultiplied alpha, a new array."""
-    result = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA), np.uint8)
-    if opaque(result):
-        return result
-    alpha = result[..., 3:].astype(np.uint16)
-    result[..., :3] = (result[..., :3] * alpha + 127) // 255
-    return result
+    bgra = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA), np.uint8)
+    if opaque(bgra):
+        return bgra
+    alpha = bgra[..., 3:].astype(np.uint16)
+    bgra[..., :3] = (bgra[..., :3] * alpha + 127) // 255
+    return bgra
 
 
 def opaque(pixels: Pixels) -> bool:

@@ -96,37 +96,37 @@ def colours(palette: QPalette) -> Colours:
     return DARK if palette.color(QPalette.ColorRole.Mid).lightness() < 128 else LIGHT
 
 
-def palette(found: Colours) -> QPalette:
+def palette(scheme: Colours) -> QPalette:
     """The same colours as a palette, for Fusion and for text that is drawn by Qt."""
-    role, result = QPalette.ColorRole, QPalette()
+    role, qt_palette = QPalette.ColorRole, QPalette()
     for where, name in {
-        role.Window: found.panel,
-        role.WindowText: found.text,
-        role.Base: found.field,
-        role.AlternateBase: found.window,
-        role.Text: found.text,
-        role.PlaceholderText: found.quiet,
-        role.Button: found.raised,
-        role.ButtonText: found.text,
-        role.BrightText: found.danger,
-        role.Light: found.hover,
-        role.Midlight: found.hover,
-        role.Mid: found.line,
-        role.Dark: found.line,
-        role.Shadow: found.field,
-        role.Highlight: found.accent,
-        role.HighlightedText: found.on_accent,
-        role.Accent: found.accent,
-        role.Link: found.accent,
-        role.LinkVisited: found.accent,
-        role.ToolTipBase: found.raised,
-        role.ToolTipText: found.text,
+        role.Window: scheme.panel,
+        role.WindowText: scheme.text,
+        role.Base: scheme.field,
+        role.AlternateBase: scheme.window,
+        role.Text: scheme.text,
+        role.PlaceholderText: scheme.quiet,
+        role.Button: scheme.raised,
+        role.ButtonText: scheme.text,
+        role.BrightText: scheme.danger,
+        role.Light: scheme.hover,
+        role.Midlight: scheme.hover,
+        role.Mid: scheme.line,
+        role.Dark: scheme.line,
+        role.Shadow: scheme.field,
+        role.Highlight: scheme.accent,
+        role.HighlightedText: scheme.on_accent,
+        role.Accent: scheme.accent,
+        role.Link: scheme.accent,
+        role.LinkVisited: scheme.accent,
+        role.ToolTipBase: scheme.raised,
+        role.ToolTipText: scheme.text,
     }.items():
-        result.setColor(where, QColor(name))
+        qt_palette.setColor(where, QColor(name))
     for where in (role.WindowText, role.Text, role.ButtonText, role.HighlightedText):
-        result.setColor(QPalette.ColorGroup.Disabled, where, QColor(found.faint))
-    result.setColor(QPalette.ColorGroup.Disabled, role.Highlight, QColor(found.pressed))
-    return result
+        qt_palette.setColor(QPalette.ColorGroup.Disabled, where, QColor(scheme.faint))
+    qt_palette.setColor(QPalette.ColorGroup.Disabled, role.Highlight, QColor(scheme.pressed))
+    return qt_palette
 
 
 class Theme(QObject):
@@ -181,7 +181,7 @@ class Theme(QObject):
 
 def ui_font(font: QFont) -> QFont:
     """The system's font at our size, with figures of equal width so that changing numbers do not dance."""
-    result = QFont(font)
-    result.setPixelSize(FONT_PIXELS)
-    result.setFeature(QFont.Tag("tnum"), 1)
-    return result
+    copy = QFont(font)
+    copy.setPixelSize(FONT_PIXELS)
+    copy.setFeature(QFont.Tag("tnum"), 1)
+    return copy

@@ -63,16 +63,16 @@ class Viewport:
         return QTransform(self._to_device)
 
     def _device(self) -> QTransform:
-        result = QTransform()
-        result.translate(self.width * self.ratio / 2, self.height * self.ratio / 2)
-        result.rotate(self.rotation)
-        result.scale(-self.zoom if self.mirrored else self.zoom, self.zoom)
-        result.translate(-self.x, -self.y)
+        transform = QTransform()
+        transform.translate(self.width * self.ratio / 2, self.height * self.ratio / 2)
+        transform.rotate(self.rotation)
+        transform.scale(-self.zoom if self.mirrored else self.zoom, self.zoom)
+        transform.translate(-self.x, -self.y)
         if self.upright:
             # The picture's corner on a whole device pixel: at 100 % pixels stay pixels, and panning can shift what is drawn.
-            a, b, c, d = (round(v, 12) for v in (result.m11(), result.m12(), result.m21(), result.m22()))
-            return QTransform(a, b, c, d, round(result.dx()), round(result.dy()))
-        return result
+            a, b, c, d = (round(v, 12) for v in (transform.m11(), transform.m12(), transform.m21(), transform.m22()))
+            return QTransform(a, b, c, d, round(transform.dx()), round(transform.dy()))
+        return transform
 
     @property
     def upright(self) -> bool:
@@ -138,5 +138,5 @@ def _near(value: float) -> float:
 
 
 def _mapped(transform: QTransform, x: float, y: float) -> Point:
-    found = transform.map(QPointF(x, y))
-    return Point(found.x(), found.y())
+    point = transform.map(QPointF(x, y))
+    return Point(point.x(), point.y())

@@ -38,22 +38,22 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--scale", type=int, choices=SIZES, help="only this scale factor (default: each)")
     parser.add_argument("--theme", choices=("dark", "light"), help="only this theme (default: both)")
     parser.add_argument("--scene", choices=SCENES, help="only this scene (default: all)")
-    args = parser.parse_args(arguments)
-    if args.scale is None:  # the scale is fixed when Qt starts, so each has a process of its own
+    options = parser.parse_args(arguments)
+    if options.scale is None:  # the scale is fixed when Qt starts, so each has a process of its own
         for scale in SIZES:
             command = [sys.executable, "-m", "app", "screenshots", *arguments, "--scale", str(scale)]
             subprocess.run(command, check=True, env={**os.environ, "QT_SCALE_FACTOR": str(scale)})
         return 0
-    args.folder.mkdir(parents=True, exist_ok=True)
+    options.folder.mkdir(parents=True, exist_ok=True)
     qt = QApplication(sys.argv[:1])
     qt.setQuitOnLastWindowClosed(False)
     theme = Theme(qt, "dark")
     with QEventLoop(qt) as loop, tempfile.TemporaryDirectory() as home:
-        for choice in (args.theme,) if args.theme else ("dark", "light"):
+        for choice in (options.theme,) if options.theme else ("dark", "light"):
             theme.choose(choice)
-            for name in (args.scene,) if args.scene else SCENES:
-                file = args.folder / f"{name}-{choice}-{SIZES[args.scale][0] * args.scale}.png"
-                loop.run_until_complete(_shoot(SCENES[name], theme, Path(home), file, SIZES[args.scale]))
+            for name in (options.scene,) if options.scene else SCENES:
+                file = options.folder / f"{name}-{choice}-{SIZES[options.scale][0] * options.scale}.png"
+                loop.run_until_complete(_shoot(SCENES[name], theme, Path(home), file, SIZES[options.scale]))
                 sys.stdout.write(f"{file}\n")
     return 0
 
@@ -140,10 +140,10 @@ async def curve(application: Application) -> None:
 
 async def item(application: Application) -> None:
     session = await _open(application)
-    found = await make_item(session, "dahlia", DAHLIA)
+    dahlia = await make_item(session, "dahlia", DAHLIA)
     session.set_options(tool="move")
-    placement = replace(found.placed, x=found.placed.x - 90, y=found.placed.y + 20, scale_x=0.85, scale_y=0.85)
-    session.commit("Move “dahlia”", session.document.with_item(replace(found, placement=placement)))
+    placement = replace(dahlia.placed, x=dahlia.placed.x - 90, y=dahlia.placed.y + 20, scale_x=0.85, scale_y=0.85)
+    session.commit("Move “dahlia”", session.document.with_item(replace(dahlia, placement=placement)))
     _point_at(application, 230, 240)
 
 

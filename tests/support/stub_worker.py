@@ -48,9 +48,9 @@ class StubWorker:
     used: str = ""
     models_shown: int = 0
 
-    def run(self, session: Session, asked: EditJob) -> None:
-        self.asked.append(asked)
-        self.ran.append(asked.planned)
+    def run(self, session: Session, edit_job: EditJob) -> None:
+        self.asked.append(edit_job)
+        self.ran.append(edit_job.planned)
 
     def stop(self, session: Session) -> None:
         self.stopped += 1

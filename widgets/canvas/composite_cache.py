@@ -67,15 +67,15 @@ class Changes:
         """Draw `area` (device pixels on the picture) into (h, w) premultiplied ARGB words; whether anything can differ."""
         if not self._places:
             return False
-        found = lens.sample(lambda level, rect: self._cache.gather(level, rect)[0], area, fade=True)
-        words[...] = np.where(found >= 64, _CHANGED, np.uint32(0))
+        coverage = lens.sample(lambda level, rect: self._cache.gather(level, rect)[0], area, fade=True)
+        words[...] = np.where(coverage >= 64, _CHANGED, np.uint32(0))
         return True
 
     def _differing(self) -> list[Rect]:
         return [] if self._before.size != self._after.size else picture_changes(self._before, self._after)
 
     def _exact(self, level: int, rect: Rect) -> Pixels:
-        found = np.zeros((rect.height, rect.width), np.uint8)
+        coverage = np.zeros((rect.height, rect.width), np.uint8)
         whole = Rect.of_size(level_size(self._after.size, level))
         for place in self._places:
             part = to_level(place, level).intersect(rect).intersect(whole)
@@ -85,5 +85,5 @@ class Changes:
             differs = (flatten(self._before, source) != flatten(self._after, source)).any(axis=2)
             rows = np.logical_or.reduceat(differs, np.arange(0, source.height, 1 << level), axis=0)
             pooled = np.logical_or.reduceat(rows, np.arange(0, source.width, 1 << level), axis=1)
-            found[part.within(rect).slices] |= pooled * np.uint8(255)
-        return found
+            coverage[part.within(rect).slices] |= pooled * np.uint8(255)
+        return coverage

@@ -42,7 +42,7 @@ def take(session: Session, choice: Choice, picture: Picture, at: Point, visible:
     document, name = session.document, title(picture.name)
     match choice:
         case "exemplar":
-            name = unlike(name, (each.name for each in document.exemplars))
+            name = unlike(name, (other.name for other in document.exemplars))
             exemplar = Exemplar.of(name, pixels_for(document, picture), placement(picture_size(picture), at, visible))
             document = document.adding_exemplar(exemplar)
             session.commit("Add reference picture", document)

@@ -74,7 +74,7 @@ class Reducer:
     def reduced(self, exemplars: tuple[Exemplar, ...], level: int) -> list[Exemplar]:
         """The same for a picture smaller by 2^level: with pixels that are only as many as it takes, and without colours."""
         kept, self._kept = self._kept, {}
-        result = []
+        copies = []
         for exemplar in exemplars:
             at, share = exemplar.placement, 1 / (1 << level)
             own = level_for(max(min(abs(at.scale_x), abs(at.scale_y)) * share, 1e-3))
@@ -87,8 +87,8 @@ class Reducer:
             scale_y = at.scale_y * share * exemplar.size.height / small.size.height
             placement = replace(at, x=at.x * share, y=at.y * share, scale_x=scale_x, scale_y=scale_y)
             small = replace(small, strength=exemplar.strength, fidelity=exemplar.fidelity, visible=exemplar.visible)
-            result.append(replace(small, placement=placement))
-        return result
+            copies.append(replace(small, placement=placement))
+        return copies
 
 
 def adapting(
@@ -115,10 +115,10 @@ def adapting(
             small, exemplars=tuple(replace(exemplar, rim=rim) for exemplar, rim in zip(exemplars, rims, strict=True))
         )
     area = to_level(frame.rect, level).intersect(small.rect)
-    found = change_map(small, replace(draft, frame=area), area, planned, methods)
-    if not found.any():
+    change = change_map(small, replace(draft, frame=area), area, planned, methods)
+    if not change.any():
         return None
-    values = np.asarray(cv2.convertScaleAbs(found, alpha=255.0), np.uint8)
+    values = np.asarray(cv2.convertScaleAbs(change, alpha=255.0), np.uint8)
     rect = from_level(area, level)
     return Adapting(values, rect, _outline(values, rect), document.exemplars)
 

@@ -173,17 +173,17 @@ def _inputs(
         seen = Frame(to_level(frame.rect, level).intersect(small.rect), frame.working)
     source = from_level(seen.rect, level).intersect(document.rect)
     nothing = _nothing(document, source, 1 << level)
-    strength, found = repaint_inputs(small, draft, seen, planned, nothing)
-    return strength, tuple(found.values()), seen
+    strength, inputs = repaint_inputs(small, draft, seen, planned, nothing)
+    return strength, tuple(inputs.values()), seen
 
 
 def _nothing(document: Document, rect: Rect, step: int) -> NDArray[np.bool_] | None:
     """(h, w): where the picture is transparent, of samples every `step` pixels; None where one layer alone covers it all, without laying them all."""
     whole = (layer for layer in document.layers[:1] if layer.visible and layer.opacity == 1)
-    if any(each.pixels.thinned(rect, step)[..., 3].min(initial=255) == 255 for each in whole):
+    if any(bottom.pixels.thinned(rect, step)[..., 3].min(initial=255) == 255 for bottom in whole):
         return None
-    found: NDArray[np.bool_] = thinned(document, rect, step)[..., 3] == 0
-    return found
+    empty: NDArray[np.bool_] = thinned(document, rect, step)[..., 3] == 0
+    return empty
 
 
 def _reduced(
@@ -203,16 +203,16 @@ def _reduced(
 
     hint = scribble_of(document, draft)
     layers = () if hint is None or planned.scribble is None else (_scribble(hint, size, frame=frame, level=level),)
-    found = Document(size, layers, empty, small(document.protect), empty, empty)
+    reduced = Document(size, layers, empty, small(document.protect), empty, empty)
     if planned.region is not None:
-        found = found.with_map(planned.region, small(document.map(planned.region), largest=largest))
+        reduced = reduced.with_map(planned.region, small(document.map(planned.region), largest=largest))
     items = [item for id in planned.items if (item := document.item(id)) is not None]
     exemplars = [
-        replace(each, rim=rim_of(own, draft, frame) / (1 << level))
-        for own, each in zip(document.exemplars, reducer.reduced(document.exemplars, level), strict=True)
+        replace(copy, rim=rim_of(own, draft, frame) / (1 << level))
+        for own, copy in zip(document.exemplars, reducer.reduced(document.exemplars, level), strict=True)
     ]
     return replace(
-        found,
+        reduced,
         items=tuple(replace(item, mask=small(item.mask, largest=largest)) for item in items),
         exemplars=tuple(exemplars),
     )
@@ -221,12 +221,12 @@ def _reduced(
 def _scribble(layer: Layer, size: Size, *, frame: Frame, level: int) -> Layer:
     """Where something is painted on the layer, in a picture smaller by 2^level."""
     rect = painted_rect(layer)
-    scribble = Layer.empty(layer.id, layer.name, size)
+    reduced = Layer.empty(layer.id, layer.name, size)
     part = to_level(rect.intersect(frame.rect), level)
     if part.empty:
-        return scribble
+        return reduced
     strokes = (layer.pixels.read(rect)[..., 3] > 0).astype(np.float32)
     map = Tiles.filled(layer.pixels.size.shape, 0, np.float32).write(rect.left, rect.top, strokes)
     pixels = np.zeros((*part.size.shape, 4), np.uint8)
     pixels[..., 3] = np.where(reduced_map(map, level, part, largest=True) > 0, 255, 0)
-    return replace(scribble, pixels=scribble.pixels.write(part.left, part.top, pixels))
+    return replace(reduced, pixels=reduced.pixels.write(part.left, part.top, pixels))

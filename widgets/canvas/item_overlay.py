@@ -117,9 +117,9 @@ class Things:
         rect = to_level(item.rect, level)
         pixels = picture_at(document, level, rect, self._screen)
         _cover(pixels, map_at(item.mask, level, rect))
-        entry = _Ghost(item.mask, document.layers, level, from_level(rect, level), Sprite(pixels))
-        self._ghosts[id] = entry
-        return entry
+        ghost = _Ghost(item.mask, document.layers, level, from_level(rect, level), Sprite(pixels))
+        self._ghosts[id] = ghost
+        return ghost
 
     def _exemplar(self, id: int, exemplar: Exemplar, icc: bytes | None, lens: Resampler, look: Heat | None) -> _Shown:
         level = _level(exemplar.placement, lens)
@@ -150,9 +150,9 @@ class Things:
             words = np.empty(amount.shape, np.uint32)
             look_up(look.table, amount, words)
             heat = Sprite(words.view(np.uint8).reshape(*words.shape, 4))
-        entry = _Shown(exemplar, level, look, pixels, Sprite(laid), heat)
-        self._shown[id] = entry
-        return entry
+        shown = _Shown(exemplar, level, look, pixels, Sprite(laid), heat)
+        self._shown[id] = shown
+        return shown
 
 
 def _draw_led(painter: QPainter, sprite: Sprite, transform: QTransform, lens: Resampler, map: Tiles) -> None:
@@ -209,9 +209,9 @@ def _shrunk(pixels: Pixels, level: int) -> Pixels:
     height, width = pixels.shape[:2]
     step = 1 << level
     size = -(-width // step), -(-height // step)
-    result = premultiplied(pixels)
+    bgra = premultiplied(pixels)
     if level == 0:
-        return result
+        return bgra
     right, below = size[0] * step - width, size[1] * step - height
-    result = np.asarray(cv2.copyMakeBorder(result, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
-    return np.asarray(cv2.resize(result, size, interpolation=cv2.INTER_AREA), np.uint8)
+    bgra = np.asarray(cv2.copyMakeBorder(bgra, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.resize(bgra, size, interpolation=cv2.INTER_AREA), np.uint8)

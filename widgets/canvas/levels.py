@@ -52,7 +52,7 @@ def picture_at(document: Document, level: int, rect: Rect, screen: bytes | None 
     icc = document.metadata.icc
     if level == 0:
         return premultiplied(convert(flatten(document, rect), icc, screen))
-    picture = np.empty((rect.height, rect.width, 4), np.uint8)
+    pixels = np.empty((rect.height, rect.width, 4), np.uint8)
     step = max(_CHUNK >> level, 1)
     for top in range(rect.top, rect.bottom, step):
         for left in range(rect.left, rect.right, step):
@@ -64,8 +64,8 @@ def picture_at(document: Document, level: int, rect: Rect, screen: bytes | None 
             # What is transparent must not count as colour.
             shown = convert(small if opaque(small) else flat, icc, screen)
             laid = premultiplied(shown)
-            picture[part.within(rect).slices] = laid if opaque(small) else _shrunk(laid, level)
-    return picture
+            pixels[part.within(rect).slices] = laid if opaque(small) else _shrunk(laid, level)
+    return pixels
 
 
 def sketch_at(document: Document, level: int, rect: Rect, screen: bytes | None = None) -> Pixels:
@@ -84,14 +84,14 @@ def map_at(tiles: Tiles, level: int, rect: Rect) -> Pixels:
     source = from_level(rect, level).intersect(tiles.rect)
     if source.size.area <= _CHUNK * _CHUNK:  # a dab: one piece is quicker than block by block
         return _to_bytes(_shrunk(tiles.read(source), level))
-    pixels = np.zeros((rect.height, rect.width), np.uint8)
+    coverage = np.zeros((rect.height, rect.width), np.uint8)
     for where, block in tiles.blocks(source):
         if tiles.is_blank(block):
             continue
         part = where.intersect(source)
         values = block[part.within(where).slices]
-        pixels[to_level(part, level).within(rect).slices] = _to_bytes(_shrunk(values, level))
-    return pixels
+        coverage[to_level(part, level).within(rect).slices] = _to_bytes(_shrunk(values, level))
+    return coverage
 
 
 def reduced_map(tiles: Tiles, level: int, rect: Rect, *, largest: bool = False) -> NDArray[np.float32]:

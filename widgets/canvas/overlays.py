@@ -147,7 +147,7 @@ def label_places(values: NDArray[np.uint8], ratio: float) -> list[tuple[float, f
     if min(values.shape) < 2:
         return []  # a line of pixels: nothing of it can be reduced, or has room for words
     small = cv2.resize(values, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    result: list[tuple[float, float, str]] = []
+    labels: list[tuple[float, float, str]] = []
     for line in ISO_LINES:
         inside = (small >= round(line * 255)).astype(np.uint8)
         rims, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
@@ -159,10 +159,10 @@ def label_places(values: NDArray[np.uint8], ratio: float) -> list[tuple[float, f
             start = int(places[:, 1].argmin())
             for step in range(8):
                 x, y = places[(start + step * len(places) // 8) % len(places)].tolist()
-                if all((x - other_x) ** 2 + (y - other_y) ** 2 > _APART**2 for other_x, other_y, _ in result):
-                    result.append((x, y, f"{round(line * 100)}\u202f%"))
+                if all((x - other_x) ** 2 + (y - other_y) ** 2 > _APART**2 for other_x, other_y, _ in labels):
+                    labels.append((x, y, f"{round(line * 100)}\u202f%"))
                     break
-    return result
+    return labels
 
 
 def labels(painter: QPainter, places: Iterable[tuple[float, float, str]]) -> None:

@@ -74,13 +74,13 @@ class Resampler:
         bounds = self.to_device.mapRect(QRectF(rect.left, rect.top, rect.width, rect.height))
         if self._shift is None:
             margin += max(1, round(self.viewport.zoom))  # what interpolation spreads
-        area = Rect(
+        device = Rect(
             math.floor(bounds.left() + 1e-6),
             math.floor(bounds.top() + 1e-6),
             math.ceil(bounds.right() - 1e-6),
             math.ceil(bounds.bottom() - 1e-6),
         )
-        return area.grow(margin).intersect(self.screen)
+        return device.grow(margin).intersect(self.screen)
 
     def level_rect(self, area: Rect) -> Rect:
         """The level pixels needed to show `area` of the screen, cut to the picture."""

@@ -176,7 +176,7 @@ class Scene:
             return None
         about = document.exemplars, draft, plan.exemplars
         if self._known_led is None or self._known_led[0] != about:
-            self._known_led = about, frozenset(each.id for each in led_by_map(document, draft, plan))
+            self._known_led = about, frozenset(exemplar.id for exemplar in led_by_map(document, draft, plan))
         return Led(self._known_led[1], document.map(plan.region)) if self._known_led[1] else None
 
     def led_otherwise(self) -> bool:

@@ -21,7 +21,7 @@ _MAP_BUDGET = 48 * 1024**2
 _LINE_LIGHT, _LINE_DARK = word((255, 255, 255), 0.92), word((0, 0, 0), 0.6)
 _KERNELS = {reach: cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)) for reach in (1, 2)}
 _STRIP = 2**17  # pixels that are looked at for lines at a time
-_PLAIN_LIGHT, _PLAIN_DARK = (np.full(_STRIP, each, np.uint32).view(np.int32) for each in (_LINE_LIGHT, _LINE_DARK))
+_PLAIN_LIGHT, _PLAIN_DARK = (np.full(_STRIP, colour, np.uint32).view(np.int32) for colour in (_LINE_LIGHT, _LINE_DARK))
 # Stripes lean the one way where nothing may change, the other way where nothing may be copied from.
 _PROTECT = (word((255, 255, 255), 0.8), word((0, 0, 0), 0.38))
 _AVOID = (word((255, 176, 64), 0.85), word((0, 0, 0), 0.3))
@@ -161,10 +161,10 @@ class StrengthOverlay:
 
 
 def _bands() -> Pixels:
-    found = np.zeros(256, np.uint8)
+    bands = np.zeros(256, np.uint8)
     for line in ISO_LINES:
-        found[np.arange(256) >= round(line * 255)] += 1
-    return found
+        bands[np.arange(256) >= round(line * 255)] += 1
+    return bands
 
 
 _BANDS = _bands()

@@ -146,11 +146,11 @@ class TileCache:
 
 def _assembled(tiles: list[_Tile], rect: Rect) -> Pixels:
     """The part inside `rect`, which the tiles cover together."""
-    found = np.empty((rect.height, rect.width, *tiles[0].pixels.shape[2:]), np.uint8)
+    pixels = np.empty((rect.height, rect.width, *tiles[0].pixels.shape[2:]), np.uint8)
     for tile in tiles:
         part = tile.rect.intersect(rect)
-        found[part.within(rect).slices] = tile.pixels[part.within(tile.rect).slices]
-    return found
+        pixels[part.within(rect).slices] = tile.pixels[part.within(tile.rect).slices]
+    return pixels
 
 
 def _side(level: int) -> int:

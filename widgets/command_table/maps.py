@@ -22,14 +22,14 @@ def _by_pixels(words: str, default: float) -> tuple[Amount, ...]:
 
 def _map_menu(title: str, prefix: str, target: Target, when: When, noun: str) -> tuple[Command, ...]:
     """Grow, shrink and feather one map."""
-    found = []
+    menu = []
     for name, words, change, default in (
         ("Grow", "By", commands.grow_map, 8),
         ("Shrink", "By", commands.shrink_map, 8),
         ("Feather", "Fade inwards over", commands.feather_map, 12),
     ):
         adjustment = _adjust(f"{name} the {noun}", _by_pixels(words, default), change, target)
-        found.append(
+        menu.append(
             Command(
                 f"{prefix}.{name.lower()}",
                 f"{name} the {noun}…",
@@ -38,7 +38,7 @@ def _map_menu(title: str, prefix: str, target: Target, when: When, noun: str) ->
                 short=f"{name}…",
             )
         )
-    return tuple(found)
+    return tuple(menu)
 
 
 LEVELS = (

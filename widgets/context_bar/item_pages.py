@@ -119,8 +119,8 @@ class ExemplarPage(Page):
             self._fidelity.set_value(exemplar.fidelity)
             self._rim.show_value(exemplar.rim)
             self._weight.set_value(exemplar.prompt_weight)
-        for each in (self._fidelity, self._rim):
-            each.setVisible(draft.settings.needs_model)
+        for slider in (self._fidelity, self._rim):
+            slider.setVisible(draft.settings.needs_model)
         self._weight.setVisible(takes_pictures(draft))
 
     def _blend(self) -> None:

@@ -82,12 +82,12 @@ class Page(QWidget):
         step: float = 0.01,
         curve: float = 1.0,
     ) -> Slider:
-        result = Slider(label, low, high, default, unit=unit, step=step, curve=curve)
-        result.setToolTip(label)  # its words give way where the bar is narrow
-        result.setMinimumWidth(SLIDER - 72)
-        result.setMaximumWidth(SLIDER)
-        self.row.addWidget(result)
-        return result
+        slider = Slider(label, low, high, default, unit=unit, step=step, curve=curve)
+        slider.setToolTip(label)  # its words give way where the bar is narrow
+        slider.setMinimumWidth(SLIDER - 72)
+        slider.setMaximumWidth(SLIDER)
+        self.row.addWidget(slider)
+        return slider
 
     def listed(self, label: str, options: Sequence[tuple[str, str, str]]) -> Choice:
         choice = Choice(label, options, as_list=True)
@@ -109,16 +109,16 @@ class Page(QWidget):
         return label
 
     def icon(self, name: str, text: str, *, danger: bool = False) -> IconButton:
-        result = IconButton(name, text, danger=danger)
-        self.row.addWidget(result)
-        return result
+        button = IconButton(name, text, danger=danger)
+        self.row.addWidget(button)
+        return button
 
     def button(self, text: str, tip: str) -> QPushButton:
-        result = QPushButton(text)
-        result.setToolTip(tip)
-        result.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.row.addWidget(result)
-        return result
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.row.addWidget(button)
+        return button
 
 
 HINTS: dict[ToolName, str] = {
@@ -438,9 +438,9 @@ class ColourButton(Guarded, QToolButton):
         return QSize(CONTROL, CONTROL)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QColor(found.accent if self.hasFocus() else found.quiet))
+        painter.setPen(QColor(palette.accent if self.hasFocus() else palette.quiet))
         painter.setBrush(self._colour)
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(3.5, 3.5, -3.5, -3.5), 4, 4)

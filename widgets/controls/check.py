@@ -29,21 +29,27 @@ class Check(Guarded, QCheckBox):
         return QSize(BOX + 48, CONTROL)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         box = QRectF(0.5, (self.height() - BOX) / 2 + 0.5, BOX - 1, BOX - 1)
-        rim = found.accent if self.hasFocus() or self.isChecked() else found.text if self.underMouse() else found.quiet
+        rim = (
+            palette.accent
+            if self.hasFocus() or self.isChecked()
+            else palette.text
+            if self.underMouse()
+            else palette.quiet
+        )
         painter.setPen(QColor(rim))
-        painter.setBrush(QColor(found.accent if self.isChecked() else found.field))
+        painter.setBrush(QColor(palette.accent if self.isChecked() else palette.field))
         painter.drawRoundedRect(box, 4, 4)
         if self.isChecked():
-            draw(painter, "check", found.on_accent, box.adjusted(2, 2, -2, -2))
+            draw(painter, "check", palette.on_accent, box.adjusted(2, 2, -2, -2))
         words = self.rect().adjusted(BOX + 8, 0, 0, 0)
         shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, words.width())
-        painter.setPen(QColor(found.text if self.isEnabled() else found.faint))
+        painter.setPen(QColor(palette.text if self.isEnabled() else palette.faint))
         painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
         if self.hasFocus() and self.isChecked():
-            painter.setPen(QColor(found.text))
+            painter.setPen(QColor(palette.text))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(box, 4, 4)

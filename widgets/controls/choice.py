@@ -138,18 +138,18 @@ class _List(Guarded, QToolButton):
         self.chosen.emit(at)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QColor(found.accent if self.hasFocus() else found.line))
-        painter.setBrush(QColor(found.hover if self.underMouse() and self.isEnabled() else found.raised))
+        painter.setPen(QColor(palette.accent if self.hasFocus() else palette.line))
+        painter.setBrush(QColor(palette.hover if self.underMouse() and self.isEnabled() else palette.raised))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
         words = self.rect().adjusted(8, 0, -CHEVRON - 10, 0)
         shown = self._words[self.at] if self.at >= 0 else ""
         if self.fontMetrics().horizontalAdvance(shown) > words.width():
             shown = shown.split(" · ")[0]  # what matters comes first; the list has it all
         shown = self.fontMetrics().elidedText(shown, Qt.TextElideMode.ElideRight, words.width())
-        painter.setPen(QColor(found.text if self.isEnabled() else found.faint))
+        painter.setPen(QColor(palette.text if self.isEnabled() else palette.faint))
         painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
         sign = QRectF(self.width() - CHEVRON - 6, (self.height() - CHEVRON) / 2, CHEVRON, CHEVRON)
-        draw(painter, "chevron-down", found.quiet, sign)
+        draw(painter, "chevron-down", palette.quiet, sign)

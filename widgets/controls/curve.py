@@ -117,8 +117,8 @@ class CurveEditor(Guarded, QWidget):
         """The point that is meant by a press here."""
 
         def away(at: int) -> float:
-            found = self._place(*self._points[at]) - place
-            return math.hypot(found.x(), found.y())
+            offset = self._place(*self._points[at]) - place
+            return math.hypot(offset.x(), offset.y())
 
         nearest = min(range(len(self._points)), key=away)
         return nearest if away(nearest) <= REACH else None
@@ -186,13 +186,13 @@ class CurveEditor(Guarded, QWidget):
         return super().event(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found, plot = colours(self.palette()), self._plot()
+        palette, plot = colours(self.palette()), self._plot()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QColor(found.accent if self.hasFocus() else found.line))
-        painter.setBrush(QColor(found.field))
+        painter.setPen(QColor(palette.accent if self.hasFocus() else palette.line))
+        painter.setBrush(QColor(palette.field))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
-        painter.setPen(QColor(found.line))
+        painter.setPen(QColor(palette.line))
         for quarter in (0.25, 0.5, 0.75):
             painter.drawLine(self._place(quarter, 0), self._place(quarter, 1))
             painter.drawLine(self._place(0, quarter), self._place(1, quarter))
@@ -206,9 +206,9 @@ class CurveEditor(Guarded, QWidget):
             else:
                 line.moveTo(place)
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(QColor(found.text), 1.5))
+        painter.setPen(QPen(QColor(palette.text), 1.5))
         painter.drawPath(line)
         for at, point in enumerate(self._points):
-            painter.setPen(QPen(QColor(found.accent if at == self._chosen else found.text), 1.5))
-            painter.setBrush(QColor(found.accent if at == self._chosen else found.field))
+            painter.setPen(QPen(QColor(palette.accent if at == self._chosen else palette.text), 1.5))
+            painter.setBrush(QColor(palette.accent if at == self._chosen else palette.field))
             painter.drawEllipse(self._place(*point), DOT, DOT)

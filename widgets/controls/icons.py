@@ -23,13 +23,13 @@ TOOL_BUTTON = 36
 
 def pixmap(name: str, colour: str, side: int = ICON, ratio: float = 1.0) -> QPixmap:
     """The icon as a pixmap of `side` logical pixels at `ratio` device pixels each. `colour`: `#rrggbb`."""
-    result = QPixmap(round(side * ratio), round(side * ratio))
-    result.fill(QColor(0, 0, 0, 0))
-    painter = QPainter(result)
-    draw(painter, name, colour, QRectF(result.rect()))
+    image = QPixmap(round(side * ratio), round(side * ratio))
+    image.fill(QColor(0, 0, 0, 0))
+    painter = QPainter(image)
+    draw(painter, name, colour, QRectF(image.rect()))
     painter.end()
-    result.setDevicePixelRatio(ratio)
-    return result
+    image.setDevicePixelRatio(ratio)
+    return image
 
 
 def program_icon() -> QIcon:
@@ -87,14 +87,14 @@ class IconButton(Guarded, QToolButton):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        found = colours(self.palette())
-        colour = found.text
+        palette = colours(self.palette())
+        colour = palette.text
         if not self.isEnabled():
-            colour = found.faint
+            colour = palette.faint
         elif self._doubt:
-            colour = found.doubt
+            colour = palette.doubt
         elif self._danger and self.underMouse():
-            colour = found.danger
+            colour = palette.danger
         where = QRectF(0, 0, self._icon_side, self._icon_side)
         where.moveTo((self.width() - self._icon_side) / 2, (self.height() - self._icon_side) / 2)
         draw(QPainter(self), self._name, colour, where)

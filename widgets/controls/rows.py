@@ -183,12 +183,12 @@ class Row(Guarded, QFrame):
         self.hovered.emit(False)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         if self._active or self.underMouse():
             painter = QPainter(self)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(found.selected if self._active else found.hover))
+            painter.setBrush(QColor(palette.selected if self._active else palette.hover))
             painter.drawRoundedRect(self.rect().adjusted(4, 0, -4, 0), 6, 6)
 
 
@@ -313,15 +313,15 @@ class Rows(Guarded, QWidget):
         return super().event(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
         if self.hasFocus():
-            painter.setPen(QColor(found.accent))
+            painter.setPen(QColor(palette.accent))
             painter.drawRect(self.rect().adjusted(2, 0, -3, -1))
         if self._line is not None and self._rows:
             last = self._rows[-1].geometry().bottom() + 1
             y = self._rows[self._line].geometry().top() if self._line < len(self._rows) else last
-            painter.fillRect(8, max(0, y - 1), self.width() - 16, 2, QColor(found.accent))
+            painter.fillRect(8, max(0, y - 1), self.width() - 16, 2, QColor(palette.accent))
 
 
 def eye_button() -> IconButton:

@@ -44,21 +44,21 @@ class FoldButton(Guarded, QToolButton):
         self.setAccessibleName(f"{self.text()}{state}")
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
         if not self._plain:
             sign = QRectF(0, (self.height() - ICON) / 2, ICON, ICON)
-            ink = found.text if self.underMouse() else found.quiet
+            ink = palette.text if self.underMouse() else palette.quiet
             draw(painter, "chevron-down" if self.isChecked() else "chevron-right", ink, sign)
         font = QFont(self.font())
         font.setWeight(QFont.Weight.DemiBold)
         painter.setFont(font)
-        painter.setPen(QColor(found.text))
+        painter.setPen(QColor(palette.text))
         words = self.rect().adjusted(0 if self._plain else ICON + 4, 0, 0, 0)
         title = painter.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, words.width())
         painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, title)
         if self.hasFocus():
-            painter.setPen(QColor(found.accent))
+            painter.setPen(QColor(palette.accent))
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
 

@@ -306,36 +306,36 @@ class Slider(Guarded, QWidget):
         return point.x() >= self.width() - max(8 + advance + 4, min(HOT, self.width() // 3))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         frame = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
         shape = QPainterPath()
         shape.addRoundedRect(frame, 6, 6)
-        painter.fillPath(shape, QColor(found.hover if self.underMouse() and self.isEnabled() else found.raised))
+        painter.fillPath(shape, QColor(palette.hover if self.underMouse() and self.isEnabled() else palette.raised))
         painter.save()
         painter.setClipPath(shape)
         x = self._position() * self.width()
         if self.isEnabled():
-            painter.fillRect(QRectF(0, 0, x, self.height()), QColor(found.fill))
+            painter.fillRect(QRectF(0, 0, x, self.height()), QColor(palette.fill))
             # The line makes the end of the track readable where the two greys alone would not.
             painter.fillRect(
-                QRectF(0, self.height() - 2, x, 2), QColor(found.accent if self.hasFocus() else found.quiet)
+                QRectF(0, self.height() - 2, x, 2), QColor(palette.accent if self.hasFocus() else palette.quiet)
             )
         painter.restore()
-        painter.setPen(QPen(QColor(found.accent if self.hasFocus() else found.line), 1))
+        painter.setPen(QPen(QColor(palette.accent if self.hasFocus() else palette.line), 1))
         painter.drawPath(shape)
         metrics = QFontMetrics(self.font())
         inner = self.rect().adjusted(8, 0, -8, 0)
         value = self.text
         if self._editor is None:
-            painter.setPen(QColor(found.text if self.isEnabled() else found.faint))
+            painter.setPen(QColor(palette.text if self.isEnabled() else palette.faint))
             painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, value)
         room = inner.width() - metrics.horizontalAdvance(value) - 8
         label = metrics.elidedText(self._label, Qt.TextElideMode.ElideRight, room)
         if label != self._label and len(label) <= MIN_LETTERS:
             label = ""  # that little says nothing
-        painter.setPen(QColor(found.quiet if self.isEnabled() else found.faint))
+        painter.setPen(QColor(palette.quiet if self.isEnabled() else palette.faint))
         painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, label)
 
 

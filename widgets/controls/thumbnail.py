@@ -38,7 +38,7 @@ class Thumbnail(Guarded, QWidget):
         return self.minimumSize()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
@@ -46,10 +46,10 @@ class Thumbnail(Guarded, QWidget):
         frame.addRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
         painter.save()
         painter.setClipPath(frame)
-        painter.fillRect(self.rect(), QColor(found.raised))
+        painter.fillRect(self.rect(), QColor(palette.raised))
         for y in range(0, self.height(), CHECK):
             for x in range((y // CHECK % 2) * CHECK, self.width(), 2 * CHECK):
-                painter.fillRect(x, y, CHECK, CHECK, QColor(found.pressed))
+                painter.fillRect(x, y, CHECK, CHECK, QColor(palette.pressed))
         if self._pixmap is not None and not self._pixmap.isNull():
             size = QSize(self._pixmap.size())
             scale = min(self.width() / size.width(), self.height() / size.height())
@@ -57,5 +57,5 @@ class Thumbnail(Guarded, QWidget):
             target = QRectF((self.width() - width) / 2, (self.height() - height) / 2, width, height)
             painter.drawPixmap(target, self._pixmap, QRectF(self._pixmap.rect()))
         painter.restore()
-        painter.setPen(QColor(found.line))
+        painter.setPen(QColor(palette.line))
         painter.drawPath(frame)

@@ -122,13 +122,13 @@ class ModelsPage(Guarded, QDialog):
         self.card.retried.connect(self._retry)
         for memory in TIERS:
             fitting = [suggestion for suggestion in SUGGESTIONS if suggestion.memory == memory]
-            alone = " or without a graphics card, slowly" if any(each.cpu for each in fitting) else ""
+            alone = " or without a graphics card, slowly" if any(option.cpu for option in fitting) else ""
             heading = QLabel(f"From {memory} GB of graphics memory{alone}")
             heading.setProperty("role", "caption")
             heading.setContentsMargins(0, 12, 0, 4)
             column.addWidget(heading)
-            for each in fitting:
-                suggestion_row = SuggestionRow(each)
+            for option in fitting:
+                suggestion_row = SuggestionRow(option)
                 suggestion_row.wanted.connect(self._look_up_here)
                 self.suggestions.append(suggestion_row)
                 column.addWidget(hairline())
@@ -175,14 +175,14 @@ class ModelsPage(Guarded, QDialog):
         models = service.models
         self.refusal.hide()
         self.empty.setVisible(models is not None and not models)
-        found = {info.key: info for info in models or ()}
-        if list(found) != list(self.rows):
-            self._arrange(list(found))
-        for key, info in found.items():
+        infos = {info.key: info for info in models or ()}
+        if list(infos) != list(self.rows):
+            self._arrange(list(infos))
+        for key, info in infos.items():
             row = self.rows[key]
             row.show_model(info, used=key == service.used, forgettable=service.forgettable(key))
             row.show_origin("" if info.usable else service.origin(key))
-        paints = any(info.usable for info in found.values())
+        paints = any(info.usable for info in infos.values())
         self._above_ranker.setVisible(paints)
         self.ranker.setVisible(paints)
         self.folder.setText(str(service.folder))

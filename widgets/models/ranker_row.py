@@ -35,29 +35,31 @@ class RankerRow(Line):
         self.problem.setWordWrap(True)
         self.words.insertWidget(1, self.problem)
 
-    def show_rankers(self, found: Sequence[RankerInfo], used: RankerInfo | None, *, busy: bool) -> None:
-        """`found`: those on this computer, `used`: the one that ranks. `busy`: no download can be begun."""
+    def show_rankers(self, rankers: Sequence[RankerInfo], used: RankerInfo | None, *, busy: bool) -> None:
+        """`rankers`: those on this computer, `used`: the one that ranks. `busy`: no download can be begun."""
         self.name.setText(f"Ranks variations: {used.name if used else 'none'}")
         self.name.setToolTip(used.key if used else "")
         self.caption.setText(WITH if used else WITHOUT)
-        broken = None if used else next(iter(found), None)
+        broken = None if used else next(iter(rankers), None)
         self.problem.setText(f"{broken.problem} {broken.advice}" if broken else "")
         self.problem.setVisible(broken is not None)
         self.setAccessibleName(f"{self.name.text()}. {self.problem.text() or self.caption.text()}")
         self.menu.clear()
         group = QActionGroup(self.menu)
-        for each in found:
-            action = self.menu.addAction(each.name if each.usable else f"{each.name} · cannot be used")
-            action.setToolTip(each.problem or each.key)
-            action.setEnabled(each.usable)
-            action.setCheckable(each.usable)
-            action.setChecked(each == used)
-            action.triggered.connect(lambda _=False, key=each.key: self.chosen.emit(key))
+        for ranker in rankers:
+            action = self.menu.addAction(ranker.name if ranker.usable else f"{ranker.name} · cannot be used")
+            action.setToolTip(ranker.problem or ranker.key)
+            action.setEnabled(ranker.usable)
+            action.setCheckable(ranker.usable)
+            action.setChecked(ranker == used)
+            action.triggered.connect(lambda _=False, key=ranker.key: self.chosen.emit(key))
             group.addAction(action)
-        if found:
+        if rankers:
             self.menu.addSeparator()
         self.menu.addAction("A folder…").triggered.connect(self.folder_wanted)
-        if not any(each.path.as_posix().endswith(RANKER) or each.name == RANKER.rpartition("/")[2] for each in found):
+        if not any(
+            ranker.path.as_posix().endswith(RANKER) or ranker.name == RANKER.rpartition("/")[2] for ranker in rankers
+        ):
             get = self.menu.addAction(f"Get one, {size_words(RANKER_DOWNLOAD)}…")
             get.setToolTip("One download at a time" if busy else f"{RANKER}: shows size and licence first")
             get.setEnabled(not busy)

@@ -129,7 +129,7 @@ def plain_button(text: str, role: str = "") -> QPushButton:
 
 def hairline() -> QFrame:
     """A line between two rows."""
-    frame = QFrame()
-    frame.setObjectName("divider")
-    frame.setFixedHeight(1)
-    return frame
+    line = QFrame()
+    line.setObjectName("divider")
+    line.setFixedHeight(1)
+    return line

@@ -93,17 +93,17 @@ class _Preview(Guarded, QWidget):
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         frame = QPainterPath()
         frame.addRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
-        painter.fillPath(frame, QColor(found.field))
+        painter.fillPath(frame, QColor(palette.field))
         painter.setClipPath(frame)
         middle = self.height() / 2
         # Sizes from 1 to 2000 px on a scale that the eye can compare.
         dab = min(max((self._brush.size / 2000) ** 0.4 * (PREVIEW - 8), 3), PREVIEW - 8)
-        self._dab(painter, QPointF(PREVIEW / 2 + 4, middle), dab, QColor(found.text), 1.0)
+        self._dab(painter, QPointF(PREVIEW / 2 + 4, middle), dab, QColor(palette.text), 1.0)
         stroke = dab * 0.6
         start, end = PREVIEW + 20.0 + stroke / 2, self.width() - 16.0 - stroke / 2
         spacing = max(stroke * self._brush.spacing, 0.75)
@@ -115,10 +115,10 @@ class _Preview(Guarded, QWidget):
             size = stroke * (0.25 + 0.75 * pressure) if self._brush.pressure_size else stroke
             y = middle + (share - 0.5) * 4 * (1 - abs(2 * share - 1)) * middle * 0.9
             self._dab(
-                painter, QPointF(start + share * (end - start), y), max(size, 1.5), QColor(found.text), layer_alpha
+                painter, QPointF(start + share * (end - start), y), max(size, 1.5), QColor(palette.text), layer_alpha
             )
         painter.setClipping(False)
-        painter.setPen(QColor(found.line))
+        painter.setPen(QColor(palette.line))
         painter.drawPath(frame)
 
     def _dab(self, painter: QPainter, centre: QPointF, size: float, colour: QColor, alpha: float) -> None:

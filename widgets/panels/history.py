@@ -51,7 +51,7 @@ class HistoryPanel(QWidget):
         if index == self._index and len(entries) == len(self._entries) and entries[-1] is self._entries[-1]:
             return
         self._entries, self._index = entries, index
-        found = colours(self.palette())
+        palette = colours(self.palette())
         selection = self.list.selectionModel()
         blocked = selection.blockSignals(True)
         self._model.setRowCount(len(entries))
@@ -59,7 +59,7 @@ class HistoryPanel(QWidget):
             item = QStandardItem(entry.label)
             item.setToolTip(entry.label)
             if at > index:
-                item.setForeground(QColor(found.faint))
+                item.setForeground(QColor(palette.faint))
             self._model.setItem(at, item)
         here = self._model.index(index, 0)
         selection.setCurrentIndex(here, QItemSelectionModel.SelectionFlag.ClearAndSelect)

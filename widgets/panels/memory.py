@@ -69,13 +69,13 @@ class MemoryLine(Remark):
         if self._subject is not None:
             self._session.assess(partial(self._answered, self._subject))
 
-    def _answered(self, subject: tuple[object, ...], found: Assessment | None) -> None:
+    def _answered(self, subject: tuple[object, ...], assessment: Assessment | None) -> None:
         if subject != self._subject:
             return  # something has changed since; another question is on its way
-        self._found = found
+        self._found = assessment
         self.follow()
 
     def run_smaller(self) -> None:
         """Run it at the largest working size that fits, as far as that is known."""
-        found = None if self._timer.isActive() else self._found
-        run_actions.run_smaller(self._session, None if found is None else found.smaller)
+        assessment = None if self._timer.isActive() else self._found
+        run_actions.run_smaller(self._session, None if assessment is None else assessment.smaller)

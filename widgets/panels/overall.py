@@ -110,7 +110,11 @@ class Presets(QWidget):
                 continue
             label = "Overall strength" if row[0].settings is None else "Preset"
             choice = Choice(
-                label, [(each.name, each.name, f"{each.about}\nOverall strength {each.strength:.0%}") for each in row]
+                label,
+                [
+                    (preset.name, preset.name, f"{preset.about}\nOverall strength {preset.strength:.0%}")
+                    for preset in row
+                ],
             )
             choice.changed.connect(self.changed)
             layout.addWidget(choice)

@@ -84,14 +84,14 @@ class Remark(Guarded, QLabel):
         option = QTextOption()
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         layout.setTextOption(option)
-        found, units = [], text.encode("utf-16-le")  # Qt counts in these
+        lines, units = [], text.encode("utf-16-le")  # Qt counts in these
         layout.beginLayout()
         while (line := layout.createLine()).isValid():
             line.setLineWidth(max(1, width))
             start = 2 * line.textStart()
-            found.append(units[start : start + 2 * line.textLength()].decode("utf-16-le"))
+            lines.append(units[start : start + 2 * line.textLength()].decode("utf-16-le"))
         layout.endLayout()
-        return found if text else []
+        return lines if text else []
 
 
 class StatusLines(Guarded, QWidget):
@@ -104,8 +104,8 @@ class StatusLines(Guarded, QWidget):
         super().__init__(parent)
         self._remarks, self._links, self._drop = tuple(remarks), links, drop
         self._busy = False
-        for each in (*remarks, links, drop):
-            each.setParent(self)
+        for line in (*remarks, links, drop):
+            line.setParent(self)
         for remark in remarks:
             remark.changed.connect(self.arrange)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -134,7 +134,7 @@ class StatusLines(Guarded, QWidget):
         if not self._drop.isHidden():
             widths[last] -= self._drop.width() + BESIDE
         heights, left = dict.fromkeys(self._remarks, 0), bottom
-        weight = sorted(self._remarks, key=lambda each: (each.doubtful, self._remarks.index(each)), reverse=True)
+        weight = sorted(self._remarks, key=lambda line: (line.doubtful, self._remarks.index(line)), reverse=True)
         for remark in weight:
             heights[remark] = remark.height_for(widths[remark], left)
             left -= heights[remark]

@@ -129,32 +129,34 @@ def fill_map(session: Session, target: Target = "strength", value: float | None 
     """Set the selection, or everything without one, to `value` (0 to 1; that of the tools by default)."""
     document = session.history.document
     level = np.float32(session.options.value if value is None else value)
-    found = _surface(session, target)
-    if found is None:
+    paint_target = _surface(session, target)
+    if paint_target is None:
         return
-    selected = not document.selection.blank and target in ("strength", "protect", "avoid") and found.inverse is None
+    selected = (
+        not document.selection.blank and target in ("strength", "protect", "avoid") and paint_target.inverse is None
+    )
     if selected:
         area = document.selection.written()
 
         def fill(part: Rect, view: Map) -> None:
             view += (level - view) * document.selection.read(part)
 
-        tiles = found.tiles.apply(area, fill)
+        tiles = paint_target.tiles.apply(area, fill)
     else:
-        tiles = Tiles.filled(found.tiles.shape, float(level), np.float32)
-    label = {"protect": "Protect", "avoid": "Mark as do-not-copy"}.get(target, f"Fill {found.noun}")
-    session.commit(label, found.lay(document, tiles, None))
+        tiles = Tiles.filled(paint_target.tiles.shape, float(level), np.float32)
+    label = {"protect": "Protect", "avoid": "Mark as do-not-copy"}.get(target, f"Fill {paint_target.noun}")
+    session.commit(label, paint_target.lay(document, tiles, None))
 
 
 def clear_map(session: Session, target: Target = "strength") -> None:
     """Set it to 0 everywhere; an exemplar's own maps go back to 1, which is how they begin."""
-    found = _surface(session, target)
-    if found is None or (found.tiles.blank and found.inverse is None):
+    paint_target = _surface(session, target)
+    if paint_target is None or (paint_target.tiles.blank and paint_target.inverse is None):
         return
-    start = 1 if found.target in OF_EXEMPLAR else 0
-    tiles = Tiles.filled(found.tiles.shape, start, np.float32)
+    start = 1 if paint_target.target in OF_EXEMPLAR else 0
+    tiles = Tiles.filled(paint_target.tiles.shape, start, np.float32)
     verb = "Reset" if start else "Clear"
-    session.commit(f"{verb} {found.noun}", found.lay(session.history.document, tiles, None))
+    session.commit(f"{verb} {paint_target.noun}", paint_target.lay(session.history.document, tiles, None))
 
 
 def invert_map(session: Session, target: Target = "strength") -> None:
@@ -357,11 +359,11 @@ def _noun(session: Session, target: Target) -> str:
 def _adjust_by(
     session: Session, verb: str, radius: float, target: Target, change: Callable[[Map, float], Map], *, preview: bool
 ) -> None:
-    found = _surface(session, target)
-    if found is None:
+    paint_target = _surface(session, target)
+    if paint_target is None:
         return
-    own = radius * found.scale
-    label = f"{verb} {found.noun} by {radius:g} px"
+    own = radius * paint_target.scale
+    label = f"{verb} {paint_target.noun} by {radius:g} px"
     _adjust(session, label, target, lambda map: change(map, own), reach=math.ceil(own) + 1, preview=preview)
 
 
@@ -370,17 +372,17 @@ def _adjust(
 ) -> None:
     """`reach`: how far, in own pixels, a value can spread from what was written; None when 0 does not stay 0."""
     document = session.history.document
-    found = _surface(session, target)
-    if found is None:
+    paint_target = _surface(session, target)
+    if paint_target is None:
         return
-    tiles = found.tiles
-    everywhere = reach is None or found.target in OF_EXEMPLAR  # blank there means 1, not 0
+    tiles = paint_target.tiles
+    everywhere = reach is None or paint_target.target in OF_EXEMPLAR  # blank there means 1, not 0
     area = tiles.rect if everywhere else tiles.written().grow(reach or 0).intersect(tiles.rect)
     if area.empty:
-        session.notice(f"There is no {found.noun} yet.", "Paint or select something first.")
+        session.notice(f"There is no {paint_target.noun} yet.", "Paint or select something first.")
         return
     changed = tiles.write(area.left, area.top, change(tiles.read(area)))
-    after = found.lay(document, changed, None)
+    after = paint_target.lay(document, changed, None)
     if preview:
         session.show(after)
     else:
@@ -399,8 +401,8 @@ def _opaque(pixels: Tiles) -> Rect:
     area = pixels.written()
     if area.empty:
         return area
-    mask = Rect.of_mask(pixels.read(area)[..., 3])
-    return mask if mask.empty else mask.moved(area.left, area.top)
+    rect = Rect.of_mask(pixels.read(area)[..., 3])
+    return rect if rect.empty else rect.moved(area.left, area.top)
 
 
 def _copy_name(name: str) -> str:

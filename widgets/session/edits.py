@@ -45,7 +45,7 @@ def copy_picture(session: Session) -> None:
 def add_layer(session: Session) -> None:
     """An empty layer above the active one."""
     document = session.history.document
-    layer = Layer.empty(0, numbered("Layer", (each.name for each in document.layers)), document.size)
+    layer = Layer.empty(0, numbered("Layer", (other.name for other in document.layers)), document.size)
     session.commit("Add layer", document.adding_layer(layer, above=session.active_layer))
     session.activate_layer(document.next_id)
 

@@ -23,7 +23,7 @@ class Job:
     """Progress from the press of the button, through the wait in the queue, to the choice among the results.
 
     edit_job: what is being made now.
-    finished_count: how many of its results are finished.
+    finished: how many of its results are finished.
     waiting: what was asked for since and comes after it.
     fraction: 0 to 1 of all its results.
     doing: what is being done, for people.
@@ -34,7 +34,7 @@ class Job:
     """
 
     edit_job: EditJob
-    finished_count: int = 0
+    finished: int = 0
     waiting: tuple[EditJob, ...] = ()
     state: State = "waiting"
     fraction: float = 0.0
@@ -57,7 +57,7 @@ class Job:
     @property
     def wanted(self) -> int:
         """How many results there will be, without those of what waits."""
-        return len(self.candidates) + self.edit_job.wanted - self.finished_count
+        return len(self.candidates) + self.edit_job.wanted - self.finished
 
     @property
     def busy(self) -> bool:
@@ -101,7 +101,7 @@ class Job:
     @property
     def done(self) -> float:
         """0 to 1 of all the results of what is being made now."""
-        return min(1.0, max(self.fraction, self.finished_count / self.edit_job.wanted)) if self.busy else 1.0
+        return min(1.0, max(self.fraction, self.finished / self.edit_job.wanted)) if self.busy else 1.0
 
     def seconds_left(self, now: float | None = None) -> float | None:
         """An estimate from the time it took so far; None before there is enough to go by."""
@@ -128,7 +128,7 @@ class Job:
     def with_result(self, result: EditResult) -> Job:
         """One more is finished."""
         candidates = self.candidates.with_result(result, self.edit_job)
-        return replace(self, candidates=candidates, finished_count=self.finished_count + 1, preview=None)
+        return replace(self, candidates=candidates, finished=self.finished + 1, preview=None)
 
     def with_outdated(self, outdated: Callable[[EditJob], bool]) -> Job:
         """Without what waits for something that has been undone, and with it said of every candidate; the same object where that is nothing new."""
@@ -143,7 +143,7 @@ class Job:
             self,
             edit_job=self.waiting[0],
             waiting=self.waiting[1:],
-            finished_count=0,
+            finished=0,
             state="waiting",
             doing="Waiting",
             fraction=0.0,

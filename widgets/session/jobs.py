@@ -233,7 +233,7 @@ def _progress(job: Job | None) -> tuple[object, ...]:
         return ()
     return (
         job.edit_job,
-        job.finished_count,
+        job.finished,
         job.waiting,
         job.state,
         job.fraction,

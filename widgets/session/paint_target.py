@@ -162,6 +162,6 @@ def _of_exemplar(
     return _placed(PaintTarget(target, tiles, lay, part_of=exemplar.name), exemplar.placement.matrix(exemplar.size))
 
 
-def _placed(found: PaintTarget, matrix: NDArray[np.float64]) -> PaintTarget:
+def _placed(paint_target: PaintTarget, matrix: NDArray[np.float64]) -> PaintTarget:
     inverse = invert(matrix)
-    return replace(found, inverse=inverse, scale=math.sqrt(abs(float(np.linalg.det(inverse[:, :2])))))
+    return replace(paint_target, inverse=inverse, scale=math.sqrt(abs(float(np.linalg.det(inverse[:, :2])))))

@@ -50,7 +50,7 @@ def repaint(session: Session, region: Region, about: Touch | None = None) -> Non
     outside = region == "outside"
     _take(session, Use.WORDS, Use.SURROUNDINGS)
     if session.draft.settings.is_outside != outside:
-        session.choose_preset(next(each for each in session.method.presets if _is_for(each, outside=outside)))
+        session.choose_preset(next(preset for preset in session.method.presets if _is_for(preset, outside=outside)))
     if session.draft.prompt.strip():
         session.run()
     else:
@@ -66,7 +66,7 @@ def say_words(session: Session) -> None:
 def scribble(session: Session) -> None:
     """Begin to scribble what is to become a picture."""
     _take(session, Use.SCRIBBLE)
-    session.choose_preset(next(each for each in session.method.presets if each.scribble))
+    session.choose_preset(next(preset for preset in session.method.presets if preset.scribble))
 
 
 def _take(session: Session, *uses: Use, without: Use | None = None) -> None:

@@ -107,7 +107,9 @@ class AdjustBar(Guarded, QFrame):
             layout.addWidget(slider)
             slider.changed.connect(self._changed)
         self._first = sliders[0]
-        self._act = lambda preview: adjustment.apply(self._session, tuple(each.value for each in sliders), preview)
+        self._act = lambda preview: adjustment.apply(
+            self._session, tuple(control.value for control in sliders), preview
+        )
 
     def _add_curve(self, adjustment: Curve, layout: QVBoxLayout) -> None:
         editor, words = CurveEditor(), QLabel()

@@ -52,8 +52,8 @@ class Waits(QObject):
         left = [DELAY / 1000 - wait.seconds for wait in self._waits if not wait.long]
         for wait in self._waits:
             wait.long = wait.long or wait.seconds >= DELAY / 1000
-        if any(each > 0 for each in left):
-            self._soon.start(round(1000 * min(each for each in left if each > 0)) + 1)
+        if any(seconds > 0 for seconds in left):
+            self._soon.start(round(1000 * min(seconds for seconds in left if seconds > 0)) + 1)
         self._tell()
 
     def _tell(self) -> None:
@@ -133,11 +133,11 @@ class _Arc(Guarded, QWidget):
         self._timer.stop()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         ring = QRectF(self.rect()).adjusted(2, 2, -2, -2)
-        for colour, start, length in ((found.line, 0, 360), (found.accent, -self._angle, 100)):
+        for colour, start, length in ((palette.line, 0, 360), (palette.accent, -self._angle, 100)):
             pen = QPen(QColor(colour), 2)
             pen.setCapStyle(Qt.PenCapStyle.RoundCap)
             painter.setPen(pen)

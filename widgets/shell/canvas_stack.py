@@ -36,11 +36,11 @@ class CanvasStack(Guarded, QWidget):
         self._spot = 0  # which of `_spots` the strip has
         self._adjust: AdjustBar | None = None
         canvas.setParent(self)
-        for each in (strip, bar):
-            hidden = each.isHidden()
-            each.setParent(self)
-            each.setHidden(hidden)
-            each.installEventFilter(self)
+        for widget in (strip, bar):
+            hidden = widget.isHidden()
+            widget.setParent(self)
+            widget.setHidden(hidden)
+            widget.installEventFilter(self)
         self.notices = Notices(self)
         self.notices.resized.connect(self._place)
         session.noticed.connect(self.notices.add)

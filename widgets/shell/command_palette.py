@@ -33,16 +33,16 @@ def score(wanted: str, text: str) -> float | None:
 
     Beginnings of words and letters in a row count more, long texts a little less.
     """
-    found, at, last = 0.0, 0, -2
+    points, at, last = 0.0, 0, -2
     text = text.lower()
     for letter in wanted.lower().replace(" ", ""):
         starts = [i for i in range(at, len(text)) if text[i] == letter]
         if not starts:
             return None
         here = next((i for i in starts if i == last + 1 or i == 0 or not text[i - 1].isalnum()), starts[0])
-        found += 3 if here == last + 1 else 2 if here == 0 or not text[here - 1].isalnum() else 0.5
+        points += 3 if here == last + 1 else 2 if here == 0 or not text[here - 1].isalnum() else 0.5
         last, at = here, here + 1
-    return found - len(text) / 100
+    return points - len(text) / 100
 
 
 class CommandPalette(Guarded, QFrame):
@@ -125,8 +125,8 @@ class CommandPalette(Guarded, QFrame):
         return True
 
     def _match(self, text: str) -> None:
-        found = [(score(text, command.text), at) for at, command in enumerate(self._commands)]
-        ranked = sorted((-value, at) for value, at in found if value is not None)
+        scores = [(score(text, command.text), at) for at, command in enumerate(self._commands)]
+        ranked = sorted((-value, at) for value, at in scores if value is not None)
         self._matches = [self._commands[at] for _, at in ranked] if text.strip() else list(self._commands)
         self._model.clear()
         for command in self._matches:
@@ -173,7 +173,7 @@ class _Line(Guarded, QStyledItemDelegate):
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
-        found = colours(option.palette)
+        palette = colours(option.palette)
         rect: QRect = option.rect.adjusted(4, 0, -4, 0)
         state: QStyle.StateFlag = option.state
         painter.save()
@@ -182,12 +182,12 @@ class _Line(Guarded, QStyledItemDelegate):
         if chosen and state & QStyle.StateFlag.State_Enabled:
             painter.setPen(Qt.PenStyle.NoPen)
             lit = state & QStyle.StateFlag.State_Selected
-            painter.setBrush(QColor(found.selected if lit else found.hover))
+            painter.setBrush(QColor(palette.selected if lit else palette.hover))
             painter.drawRoundedRect(rect, 4, 4)
         words = rect.adjusted(12, 0, -12, 0)
-        painter.setPen(QColor(found.text if state & QStyle.StateFlag.State_Enabled else found.quiet))
+        painter.setPen(QColor(palette.text if state & QStyle.StateFlag.State_Enabled else palette.quiet))
         painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, str(index.data()))
-        painter.setPen(QColor(found.quiet))
+        painter.setPen(QColor(palette.quiet))
         painter.drawText(
             words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, str(index.data(KEYS) or "")
         )

@@ -49,7 +49,7 @@ class Notices(Guarded, QWidget):
             passing.remove(card)
         while len(passing) >= MAX_NOTICES:
             # News go first. What went wrong comes back when there is room: nobody has read it yet.
-            card = next((each for each in passing if not each.error), passing[0])
+            card = next((other for other in passing if not other.error), passing[0])
             if card.error:
                 self._waiting.append(card.notice)
             passing.remove(card)
@@ -86,7 +86,7 @@ class Notices(Guarded, QWidget):
 
     def _close(self, card: _Card) -> None:
         self._remove(card)
-        if self._waiting and sum(each is not self._pinned for each in self._cards) < MAX_NOTICES:
+        if self._waiting and sum(other is not self._pinned for other in self._cards) < MAX_NOTICES:
             self._append(_Card(self._waiting.pop(), self))
 
     def clear(self) -> None:
@@ -134,9 +134,9 @@ class _Card(Guarded, QFrame):
         self.notice = notice
         self.message, self.error, self.offers = readable(notice.message), notice.error, bool(notice.offers)
         said = readable(notice.advice)
-        found = colours(self.palette())
+        palette = colours(self.palette())
         sign = QLabel()
-        name, colour = ("triangle-alert", found.danger) if notice.error else ("info", found.quiet)
+        name, colour = ("triangle-alert", palette.danger) if notice.error else ("info", palette.quiet)
         sign.setPixmap(pixmap(name, colour, ICON, self.devicePixelRatioF()))
         sign.setFixedHeight(24)
         words = QVBoxLayout()

@@ -81,7 +81,7 @@ class SidePanel(Guarded, QFrame):
         else:
             edit = wanted
             room = self.height() - edit
-            heights = dict(zip(sections, shares(room, [_range(each) for each in sections.values()]), strict=True))
+            heights = dict(zip(sections, shares(room, [_range(part) for part in sections.values()]), strict=True))
         top = 0
         for name, section in sections.items():
             section.setVisible(heights[name] > 0)
@@ -122,9 +122,9 @@ def shares(room: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
     given = [least for least, _ in ranges]
     left = room - sum(given)
     while left > 0 and (wanting := [at for at, (_, most) in enumerate(ranges) if given[at] < most]):
-        each = max(1, left // len(wanting))
+        share = max(1, left // len(wanting))
         for at in wanting:
-            more = min(each, ranges[at][1] - given[at], left)
+            more = min(share, ranges[at][1] - given[at], left)
             given[at] += more
             left -= more
     return given

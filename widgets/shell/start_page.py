@@ -230,13 +230,13 @@ class _Tile(Guarded, QToolButton):
         else:
             super().keyPressEvent(event)
 
-    def frame(self, painter: QPainter, found: Colours) -> QPainterPath:
+    def frame(self, painter: QPainter, palette: Colours) -> QPainterPath:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         shape = QPainterPath()
         shape.addRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
-        painter.fillPath(shape, QColor(found.hover if self.underMouse() else found.panel))
-        painter.setPen(QColor(found.accent if self.hasFocus() else found.line))
+        painter.fillPath(shape, QColor(palette.hover if self.underMouse() else palette.panel))
+        painter.setPen(QColor(palette.accent if self.hasFocus() else palette.line))
         painter.drawPath(shape)
         return shape
 
@@ -253,17 +253,17 @@ class _Begin(_Tile):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
-        self.frame(painter, found)
-        draw(painter, self._icon, found.text, QRectF(16, 16, 24, 24))
+        self.frame(painter, palette)
+        draw(painter, self._icon, palette.text, QRectF(16, 16, 24, 24))
         font = self.font()
         font.setWeight(font.Weight.DemiBold)
         painter.setFont(font)
-        painter.setPen(QColor(found.text))
+        painter.setPen(QColor(palette.text))
         painter.drawText(QPointF(16, self.height() - 36), self.text())
         painter.setFont(self.font())
-        painter.setPen(QColor(found.quiet))
+        painter.setPen(QColor(palette.quiet))
         painter.drawText(QPointF(16, self.height() - 16), self._more)
 
 
@@ -279,26 +279,26 @@ class _RecentCard(_Tile):
         self.setFixedSize(QSize((WIDTH - 3 * GAP) // 4, PICTURE + 28))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
-        shape = self.frame(painter, found)
+        shape = self.frame(painter, palette)
         picture = QRectF(1, 1, self.width() - 2, PICTURE)
         painter.save()
         painter.setClipPath(shape)
         painter.setClipRect(picture, Qt.ClipOperation.IntersectClip)
-        painter.fillRect(picture, QColor(found.field))
+        painter.fillRect(picture, QColor(palette.field))
         if self._pixmap is not None:
             painter.drawPixmap(picture, self._pixmap, _filling(self._pixmap, picture))
         else:
             icon = QRectF(0, 0, 24, 24)
             icon.moveCenter(picture.center())
-            draw(painter, "image", found.faint, icon)
+            draw(painter, "image", palette.faint, icon)
         painter.restore()
         words = QRectF(8, PICTURE, self.width() - 16, 28)
         name = QFontMetrics(self.font()).elidedText(
             readable(self.path.name), Qt.TextElideMode.ElideMiddle, round(words.width())
         )
-        painter.setPen(QColor(found.text))
+        painter.setPen(QColor(palette.text))
         painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, name)
 
 
@@ -314,22 +314,22 @@ class _ToyCard(_Tile):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
-        shape = self.frame(painter, found)
+        shape = self.frame(painter, palette)
         picture = QRectF(1, 1, TOY, TOY)
         painter.save()
         painter.setClipPath(shape)
         painter.drawPixmap(picture, self._pixmap, QRectF(self._pixmap.rect()))
         painter.restore()
         words = QRectF(TOY + 9, 0, self.width() - TOY - 14, self.height())
-        painter.setPen(QColor(found.text))
+        painter.setPen(QColor(palette.text))
         painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextWordWrap, self.text())
 
 
 def _filling(pixmap: QPixmap, target: QRectF) -> QRectF:
     """The middle part of the pixmap that has the target's shape."""
     scale = min(pixmap.width() / target.width(), pixmap.height() / target.height())
-    area = QRectF(0, 0, target.width() * scale, target.height() * scale)
-    area.moveCenter(QRectF(pixmap.rect()).center())
-    return area
+    source = QRectF(0, 0, target.width() * scale, target.height() * scale)
+    source.moveCenter(QRectF(pixmap.rect()).center())
+    return source

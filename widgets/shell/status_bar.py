@@ -72,12 +72,12 @@ class StatusBar(QFrame):
         """What the tool in hand would change there; with any other tool, how much the picture may change."""
         session, document, target = self._session, self._session.document, self._session.options.target
         try:
-            found = None if target is None else surface(session, target)
+            paint_target = None if target is None else surface(session, target)
         except InvalidRequest:
             return ""  # that it is missing, or hidden, is said to whoever paints
-        if found is not None and found.target in WORDS:
-            value = found.value(*point)
-            return "" if value is None else f"{WORDS[found.target]} {round(value * 100)}\u202f%"
+        if paint_target is not None and paint_target.target in WORDS:
+            value = paint_target.value(*point)
+            return "" if value is None else f"{WORDS[paint_target.target]} {round(value * 100)}\u202f%"
         value = value_at(document.strength, *point)
         if value is None:
             return ""

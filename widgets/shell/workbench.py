@@ -166,9 +166,9 @@ def _offered(event: QKeyEvent) -> bool:
 def _first_stop(widget: QWidget) -> QWidget | None:
     """The first widget inside that the Tab key would reach; of buttons that exclude each other, the one that is on."""
     stops = [
-        each
-        for each in widget.findChildren(QWidget)
-        if each.isVisible() and each.isEnabled() and each.focusPolicy() & Qt.FocusPolicy.TabFocus
+        child
+        for child in widget.findChildren(QWidget)
+        if child.isVisible() and child.isEnabled() and child.focusPolicy() & Qt.FocusPolicy.TabFocus
     ]
     first = next(iter(stops), None)
     if isinstance(first, QAbstractButton) and (group := first.group()) is not None:

@@ -39,8 +39,8 @@ class BrushTool(Tool):
         """What it writes to. Raises `InvalidRequest` when that is missing."""
         raise NotImplementedError
 
-    def paint_for(self, press: PointerEvent, found: PaintTarget, size: float) -> tuple[str, Paint]:
-        """The label of the stroke and what its dabs do to `found`; `size`: their diameter in its own pixels."""
+    def paint_for(self, press: PointerEvent, paint_target: PaintTarget, size: float) -> tuple[str, Paint]:
+        """The label of the stroke and what its dabs do to `paint_target`; `size`: their diameter in its own pixels."""
         raise NotImplementedError
 
     def pick(self, event: PointerEvent) -> None:
@@ -72,16 +72,16 @@ class BrushTool(Tool):
     def _stroke(self, press: PointerEvent) -> Gesture | None:
         session = self.session
         try:
-            found = self.surface()
+            paint_target = self.surface()
         except InvalidRequest as missing:
             session.notice(missing.message, missing.advice)
             return None
-        size = min(max(self.brush.size * found.scale, LEAST_SIZE), MOST_SIZE)
-        label, paint = self.paint_for(press, found, size)
-        stroke = Stroke(found.tiles, replace(self.brush, size=size), paint)
+        size = min(max(self.brush.size * paint_target.scale, LEAST_SIZE), MOST_SIZE)
+        label, paint = self.paint_for(press, paint_target, size)
+        stroke = Stroke(paint_target.tiles, replace(self.brush, size=size), paint)
 
         def sample(x: float, y: float, event: PointerEvent) -> Sample:
-            own = found.own(x, y)
+            own = paint_target.own(x, y)
             return Sample(own.x, own.y, event.pressure, event.time)
 
         def run() -> Gesture:
@@ -89,12 +89,12 @@ class BrushTool(Tool):
             first = [sample(press.x, press.y, press)]
             if press.shift and self._last is not None:
                 first.insert(0, sample(*self._last, press))
-            tiles = found.tiles
+            tiles = paint_target.tiles
             event, samples = press, first
             while True:
                 earlier, tiles = tiles, stroke.add(samples)
                 if tiles is not earlier:
-                    session.show(found.lay(document, tiles, stroke.touched))
+                    session.show(paint_target.lay(document, tiles, stroke.touched))
                 if event.kind == "release":
                     break
                 event = yield
@@ -102,14 +102,14 @@ class BrushTool(Tool):
                 samples = [sample(event.x, event.y, event)]
             self._last = event.x, event.y
             tiles = stroke.finish()
-            if stroke.touched.empty and found.part_of:
+            if stroke.touched.empty and paint_target.part_of:
                 session.notice(
-                    f"Nothing was painted: you paint on “{found.part_of}”, and that is beside it.",
+                    f"Nothing was painted: you paint on “{paint_target.part_of}”, and that is beside it.",
                     "To paint on the picture, first click beside the reference picture with the move tool.",
                 )
-            if tiles is not found.tiles:
+            if tiles is not paint_target.tiles:
                 # Onto the document as it is by now: an outline may have arrived meanwhile.
-                session.commit(label, found.lay(session.history.document, tiles, None))
+                session.commit(label, paint_target.lay(session.history.document, tiles, None))
 
         return run()
 

@@ -35,33 +35,33 @@ class GradientTool(Tool):
         if press.button == "right":
             return None
         try:
-            found = surface(self.session, self.session.options.strength_target)
+            paint_target = surface(self.session, self.session.options.strength_target)
         except InvalidRequest as missing:
             self.session.notice(missing.message, missing.advice)
             return None
-        return self._drag(press, found)
+        return self._drag(press, paint_target)
 
-    def _drag(self, press: PointerEvent, found: PaintTarget) -> Gesture:
+    def _drag(self, press: PointerEvent, paint_target: PaintTarget) -> Gesture:
         session = self.session
         document, kind = session.document, session.options.gradient
-        limit = None if document.selection.blank or found.inverse is not None else document.selection
-        if found.target == "selection":
+        limit = None if document.selection.blank or paint_target.inverse is not None else document.selection
+        if paint_target.target == "selection":
             limit = None
-        value = session.options.value if found.graded else 1.0
-        start, event, tiles = Point(press.x, press.y), press, found.tiles
+        value = session.options.value if paint_target.graded else 1.0
+        start, event, tiles = Point(press.x, press.y), press, paint_target.tiles
         try:
             while event.kind != "release":
                 event = yield
                 end = _snapped(start, event) if event.shift else Point(event.x, event.y)
                 self._line = start, end
                 if marks.distance(start, end) * event.viewport.scale >= 1:
-                    own = found.own(*start), found.own(*end)
-                    tiles = gradient(found.tiles, *own, value, limit, radial=kind == "radial")
-                    session.show(found.lay(document, tiles, None))
+                    own = paint_target.own(*start), paint_target.own(*end)
+                    tiles = gradient(paint_target.tiles, *own, value, limit, radial=kind == "radial")
+                    session.show(paint_target.lay(document, tiles, None))
         finally:
             self._line = None
-        if tiles is not found.tiles:
-            session.commit(f"Gradient on {found.noun}", found.lay(session.history.document, tiles, None))
+        if tiles is not paint_target.tiles:
+            session.commit(f"Gradient on {paint_target.noun}", paint_target.lay(session.history.document, tiles, None))
 
     def paint(self, painter: QPainter, viewport: Viewport) -> None:
         if self._line is None:

@@ -100,12 +100,12 @@ def thing_at(document: Document, x: float, y: float) -> Thing | None:
 
 def grips(corners: list[tuple[float, float]]) -> dict[Grip, tuple[float, float]]:
     """Where the grips are on screen, from the corners there; the sides' only where there is room."""
-    by_name = dict(zip(CORNERS, corners, strict=True))
+    places = dict(zip(CORNERS, corners, strict=True))
     for i, (first, second) in enumerate(zip(CORNERS, (*CORNERS[1:], CORNERS[0]), strict=True)):
         a, b = corners[i], corners[(i + 1) % 4]
         if marks.distance(a, b) >= ROOM:
-            by_name[(first[0] + second[0]) // 2, (first[1] + second[1]) // 2] = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
-    return by_name
+            places[(first[0] + second[0]) // 2, (first[1] + second[1]) // 2] = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
+    return places
 
 
 def turning_handle(corners: list[tuple[float, float]], viewport: Viewport) -> Stem:
@@ -136,9 +136,9 @@ def hold_at(thing: Thing, event: PointerEvent) -> Hold | None:
     # Inside a small box most of the room is for moving it.
     shorter = min(marks.distance(corners[0], corners[1]), marks.distance(corners[1], corners[2]))
     reach = min(REACH, shorter / 4) if inside else REACH
-    found = grips(corners)
-    nearest = min(found, key=lambda grip: marks.distance(found[grip], pointer))
-    if marks.distance(found[nearest], pointer) <= reach:
+    places = grips(corners)
+    nearest = min(places, key=lambda grip: marks.distance(places[grip], pointer))
+    if marks.distance(places[nearest], pointer) <= reach:
         return Hold("grip", nearest)
     if marks.distance(turning_handle(corners, event.viewport)[1], pointer) <= REACH:
         return Hold("turn", HANDLE)

@@ -20,8 +20,8 @@ MAX_COORDINATE = 2.0**28  # logical pixels: whole numbers of Qt hold twice as mu
 def on_screen(viewport: Viewport, points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     """Picture points as screen points, many at once."""
     transform = viewport.transform()
-    maps = (transform.map(QPointF(x, y)) for x, y in points)
-    return [(point.x(), point.y()) for point in maps]
+    screen_points = (transform.map(QPointF(x, y)) for x, y in points)
+    return [(point.x(), point.y()) for point in screen_points]
 
 
 def path_of(points: Iterable[tuple[float, float]], *, closed: bool) -> QPainterPath:
@@ -71,11 +71,11 @@ def point(painter: QPainter, x: float, y: float, *, positive: bool) -> None:
 
 def around(points: Iterable[tuple[float, float]], margin: float) -> QRect:
     """The whole-pixel rectangle around screen points; empty without points."""
-    entries = list(points)
-    if not entries:
+    places = list(points)
+    if not places:
         return QRect()
-    left, top = min(x for x, _ in entries) - margin, min(y for _, y in entries) - margin
-    right, bottom = max(x for x, _ in entries) + margin, max(y for _, y in entries) + margin
+    left, top = min(x for x, _ in places) - margin, min(y for _, y in places) - margin
+    right, bottom = max(x for x, _ in places) + margin, max(y for _, y in places) + margin
     left, top, right, bottom = (min(max(side, -MAX_COORDINATE), MAX_COORDINATE) for side in (left, top, right, bottom))
     return QRectF(left, top, right - left, bottom - top).toAlignedRect()
 

@@ -20,7 +20,7 @@ class PaintTool(BrushTool):
     def surface(self) -> PaintTarget:
         return pixels(self.session)
 
-    def paint_for(self, press: PointerEvent, found: PaintTarget, size: float) -> tuple[str, Paint]:
+    def paint_for(self, press: PointerEvent, paint_target: PaintTarget, size: float) -> tuple[str, Paint]:
         if press.eraser or self.session.options.tool == "erase":
             return "Erase", Erase()
         return "Paint", Colour(self.session.options.colour)

@@ -183,14 +183,14 @@ class PickTool(Tool):
 
     # What came back
 
-    def _arrived(self, request: SegmentRequest, found: Masks) -> None:
+    def _arrived(self, request: SegmentRequest, masks: Masks) -> None:
         if request is not self._asked:
             return  # something else was pointed at meanwhile
         self._asked = None
-        if not found.masks.size or not (found.masks > 0.5).any():
+        if not masks.masks.size or not (masks.masks > 0.5).any():
             self.session.notice("Nothing stood out there.", "Drag a box around the thing, or click on another spot.")
             return
-        self._found, self._chosen, self._turn = found, 0, self._turn + 1
+        self._found, self._chosen, self._turn = masks, 0, self._turn + 1
         self._lay()
 
     def _lay(self) -> None:
@@ -241,11 +241,11 @@ class PickTool(Tool):
         painter.restore()
 
     def decoration(self, viewport: Viewport) -> QRect:
-        found = marks.around(marks.on_screen(viewport, self._box_shown()), 3)
+        rect = marks.around(marks.on_screen(viewport, self._box_shown()), 3)
         if self._marked():
             points = marks.on_screen(viewport, [(x, y) for x, y, _ in self._clicks])
-            found = found.united(marks.around(points, 9))
-        return found
+            rect = rect.united(marks.around(points, 9))
+        return rect
 
     def _marked(self) -> bool:
         """Whether the clicks are shown: not while a result is looked at."""

@@ -59,7 +59,7 @@ class PlaceTool(Tool):
         while event.kind != "release":
             event = yield
             self._pointer = event
-            start, here = (press.viewport.to_screen(each.x, each.y) for each in (press, event))
+            start, here = (press.viewport.to_screen(pointer.x, pointer.y) for pointer in (press, event))
             if not label and marks.distance(start, here) < START:
                 continue
             match hold.kind:
@@ -164,9 +164,9 @@ class PlaceTool(Tool):
         if thing is None:
             return QRect()
         corners = self._corners(thing, viewport)
-        found = marks.around([*corners, grips.turning_handle(corners, viewport)[1]], marks.HANDLE)
+        rect = marks.around([*corners, grips.turning_handle(corners, viewport)[1]], marks.HANDLE)
         turning = self._turning(thing, viewport)
-        return found if turning is None else found.united(marks.around([turning[:2]], 20))
+        return rect if turning is None else rect.united(marks.around([turning[:2]], 20))
 
     def _shown(self) -> Thing | None:
         """The thing that has handles just now: none while a result is looked at."""

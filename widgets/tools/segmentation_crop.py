@@ -90,10 +90,10 @@ def placed(mask: Map, matrix: NDArray[np.float64], whole: Rect) -> tuple[Rect, M
         return area, np.zeros(area.size.shape, np.float32)
     local = matrix.copy()
     local[:, 2] -= (area.left, area.top)
-    warped = cv2.warpAffine(mask, pixel_matrix(local), (area.width, area.height), flags=cv2.INTER_LINEAR)
+    coverage = cv2.warpAffine(mask, pixel_matrix(local), (area.width, area.height), flags=cv2.INTER_LINEAR)
     # An enlarged rim would be as many pixels wide as it was enlarged; keep it about one and a half.
     steeper = max(1.0, math.sqrt(abs(float(np.linalg.det(matrix[:, :2])))) / 1.5)
-    return area, np.clip((warped - 0.5) * np.float32(steeper) + 0.5, 0, 1).astype(np.float32)
+    return area, np.clip((coverage - 0.5) * np.float32(steeper) + 0.5, 0, 1).astype(np.float32)
 
 
 def _factor(size: Size) -> float:

@@ -40,45 +40,53 @@ def combine_of(session: Session, event: PointerEvent) -> Combine:
 
 
 def commit_shape(
-    session: Session, found: PaintTarget, shape: Map, area: Rect, combine: Combine, *, merge: Hashable | None = None
+    session: Session,
+    paint_target: PaintTarget,
+    shape: Map,
+    area: Rect,
+    combine: Combine,
+    *,
+    merge: Hashable | None = None,
 ) -> None:
     """Lay a shape, (h, w) float32 coverage of `area` in the surface's own pixels, into that surface: one step of the history."""
-    label, tiles = with_shape(session, found, shape, area, combine)
-    session.commit(label, found.lay(session.history.document, tiles, None), merge)
+    label, tiles = with_shape(session, paint_target, shape, area, combine)
+    session.commit(label, paint_target.lay(session.history.document, tiles, None), merge)
 
 
-def with_shape(session: Session, found: PaintTarget, shape: Map, area: Rect, combine: Combine) -> tuple[str, Tiles]:
+def with_shape(
+    session: Session, paint_target: PaintTarget, shape: Map, area: Rect, combine: Combine
+) -> tuple[str, Tiles]:
     """The words for it, and the surface's tiles with the shape."""
-    if combine == "replace" and found.target not in ("selection", "item", "cutout"):
+    if combine == "replace" and paint_target.target not in ("selection", "item", "cutout"):
         combine = "add"  # a second region of strength or protection does not do away with the first
-    value = session.options.value if found.graded else 1.0
+    value = session.options.value if paint_target.graded else 1.0
     if combine == "intersect":
-        tiles = masks.combined(found.tiles, area, np.minimum(found.tiles.read(area), shape), "replace")
+        tiles = masks.combined(paint_target.tiles, area, np.minimum(paint_target.tiles.read(area), shape), "replace")
     else:
-        how = "set" if combine == "add" and found.graded else combine
-        tiles = masks.combined(found.tiles, area, shape, how, 1.0 if how == "subtract" else value)
-    return _label(found, combine), tiles
+        how = "set" if combine == "add" and paint_target.graded else combine
+        tiles = masks.combined(paint_target.tiles, area, shape, how, 1.0 if how == "subtract" else value)
+    return _label(paint_target, combine), tiles
 
 
-def _label(found: PaintTarget, combine: Combine) -> str:
-    match combine, found.target:
+def _label(paint_target: PaintTarget, combine: Combine) -> str:
+    match combine, paint_target.target:
         case "subtract", _:
-            return f"Take away from {found.noun}"
+            return f"Take away from {paint_target.noun}"
         case "intersect", _:
-            return f"Intersect {found.noun}"
+            return f"Intersect {paint_target.noun}"
         case "replace", "selection":
             return "Select"
         case "replace", "cutout":
             return "Cut out"
         case "replace", _:
-            return f"Redraw {found.noun}"
+            return f"Redraw {paint_target.noun}"
         case _, "protect":
             return "Protect"
         case _, "avoid":
             return "Mark as do-not-copy"
-        case _ if found.graded:
-            return f"Fill {found.noun}"
-    return f"Add to {found.noun}"
+        case _ if paint_target.graded:
+            return f"Fill {paint_target.noun}"
+    return f"Add to {paint_target.noun}"
 
 
 class ShapeTool(Tool):
@@ -122,14 +130,14 @@ class ShapeTool(Tool):
         """Lay the outline into the target: one step of the history."""
         session = self.session
         try:
-            found = surface(session, session.options.shape_target)
+            paint_target = surface(session, session.options.shape_target)
         except InvalidRequest as missing:
             session.notice(missing.message, missing.advice)
             return
-        points = [found.own(x, y) for x, y in outline]
-        area = Rect.around(points).intersect(found.tiles.rect)
+        points = [paint_target.own(x, y) for x, y in outline]
+        area = Rect.around(points).intersect(paint_target.tiles.rect)
         shape = masks.polygon(area, points)
-        commit_shape(session, found, shape, area, combine)
+        commit_shape(session, paint_target, shape, area, combine)
 
     def paint(self, painter: QPainter, viewport: Viewport) -> None:
         if len(self._outline) > 1:
@@ -261,10 +269,10 @@ class SelectBrushTool(BrushTool):
     def surface(self) -> PaintTarget:
         return surface(self.session, self.session.options.shape_target)
 
-    def paint_for(self, press: PointerEvent, found: PaintTarget, size: float) -> tuple[str, Paint]:
+    def paint_for(self, press: PointerEvent, paint_target: PaintTarget, size: float) -> tuple[str, Paint]:
         if press.alt or press.eraser or self.session.options.combine == "subtract":
-            return _label(found, "subtract"), SetTo(0.0)
-        return _label(found, "add"), SetTo(self.session.options.value if found.graded else 1.0)
+            return _label(paint_target, "subtract"), SetTo(0.0)
+        return _label(paint_target, "add"), SetTo(self.session.options.value if paint_target.graded else 1.0)
 
 
 def is_click(press: PointerEvent, release: PointerEvent) -> bool:

@@ -28,12 +28,12 @@ class StrengthTool(BrushTool):
     def surface(self) -> PaintTarget:
         return surface(self.session, self.session.options.strength_target)
 
-    def paint_for(self, press: PointerEvent, found: PaintTarget, size: float) -> tuple[str, Paint]:
+    def paint_for(self, press: PointerEvent, paint_target: PaintTarget, size: float) -> tuple[str, Paint]:
         options = self.session.options
         mode: StrengthMode = "clear" if press.eraser else options.mode
         # Elsewhere a place is in or out: what the brush writes there is whole, only its rim is soft.
-        value = options.value if found.graded else 1.0
-        return _label(mode, found), _paint(mode, value, size)
+        value = options.value if paint_target.graded else 1.0
+        return _label(mode, paint_target), _paint(mode, value, size)
 
     def pick(self, event: PointerEvent) -> None:
         try:
@@ -50,15 +50,15 @@ class StrengthTool(BrushTool):
         self.session.set_options(value=level)
 
 
-def _label(mode: StrengthMode, found: PaintTarget) -> str:
-    match found.target, mode:
+def _label(mode: StrengthMode, paint_target: PaintTarget) -> str:
+    match paint_target.target, mode:
         case "protect", "set":
             return "Protect"
         case "protect", "clear":
             return "Unprotect"
         case "avoid", "set":
             return "Mark as do-not-copy"
-    return LABELS[mode].format(found.noun)
+    return LABELS[mode].format(paint_target.noun)
 
 
 def _paint(mode: StrengthMode, value: float, size: float) -> Paint:

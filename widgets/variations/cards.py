@@ -81,21 +81,21 @@ class Face:
 
 def captions(job: Job) -> list[str]:
     """What each candidate's card says of it, in few words: how it fits, and as much as tells it from the others. Empty where there is one alone."""
-    fits = [_fit(job, each) for each in job.candidates]
+    fits = [_fit(job, one) for one in job.candidates]
     if len(fits) < 2:
         return fits
     said = []
     for at, (candidate, words) in enumerate(zip(job.candidates, fits, strict=True)):
-        alike = [each for each, other in zip(job.candidates, fits, strict=True) if other == words]
+        alike = [one for one, other in zip(job.candidates, fits, strict=True) if other == words]
         if words and (len(alike) == 1 or candidate is job.candidates.best):  # the best one has its star
             said.append(words)
-        elif candidate.match is not None and len({_score(each) for each in alike}) == len(alike):
+        elif candidate.match is not None and len({_score(one) for one in alike}) == len(alike):
             whole = f"{words} {_score(candidate)}"
             said.append(whole if len(whole) <= MAX_LETTERS else f"Fit {_score(candidate)}")
         else:
             said.append(f"{VARIATION} {at + 1}")
-    if len({round(each.result.recipe.strength, 2) for each in job.candidates}) > 1:
-        levels = (f"{round(each.result.recipe.strength * 100)}\u202f%" for each in job.candidates)
+    if len({round(one.result.recipe.strength, 2) for one in job.candidates}) > 1:
+        levels = (f"{round(one.result.recipe.strength * 100)}\u202f%" for one in job.candidates)
         said = [f"{level} · {words.removeprefix(VARIATION).strip()}" for level, words in zip(levels, said, strict=True)]
     return said
 
@@ -181,7 +181,7 @@ class Card(Guarded, QToolButton):
             super().keyPressEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
@@ -189,29 +189,29 @@ class Card(Guarded, QToolButton):
         shape = _rounded(frame)
         painter.save()
         painter.setClipPath(shape)
-        painter.fillRect(self.rect(), QColor(found.raised))
+        painter.fillRect(self.rect(), QColor(palette.raised))
         painter.drawPixmap(QRectF(frame.left(), frame.top(), PICTURE, PICTURE), self._pixmap, self._pixmap.rect())
         if self._captioned:
             self._draw_caption(painter, QRectF(frame.left(), frame.top() + PICTURE, frame.width(), CAPTION))
         painter.restore()
         chosen = self.isChecked()
-        rim = found.accent if chosen else found.text if self._shown else found.line
+        rim = palette.accent if chosen else palette.text if self._shown else palette.line
         painter.setPen(QPen(QColor(rim), 2 if chosen or self._shown else 1))
         painter.drawPath(shape)
         if self.hasFocus():
-            painter.setPen(QPen(QColor(found.panel), 1))
+            painter.setPen(QPen(QColor(palette.panel), 1))
             painter.drawPath(_rounded(frame.adjusted(1.5, 1.5, -1.5, -1.5)))
-            painter.setPen(QPen(QColor(found.text), 1))
+            painter.setPen(QPen(QColor(palette.text), 1))
             painter.drawPath(_rounded(frame.adjusted(2.5, 2.5, -2.5, -2.5)))
         if self.face.doubtful:
             badge = QRectF(self.width() - 26, 6, 20, 20)
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(found.panel))
+            painter.setBrush(QColor(palette.panel))
             painter.drawEllipse(badge)
-            draw(painter, "triangle-alert", found.doubt, badge.adjusted(4, 3, -4, -5))
+            draw(painter, "triangle-alert", palette.doubt, badge.adjusted(4, 3, -4, -5))
 
     def _draw_caption(self, painter: QPainter, line: QRectF) -> None:
-        found, face = colours(self.palette()), self.face
+        palette, face = colours(self.palette()), self.face
         font = painter.font()
         font.setPixelSize(CAPTION_PIXELS)
         painter.setFont(font)
@@ -221,8 +221,8 @@ class Card(Guarded, QToolButton):
         width = painter.fontMetrics().horizontalAdvance(words)
         left = line.center().x() - (width + mark) / 2
         if face.best:
-            draw(painter, "star", found.text, QRectF(left, line.center().y() - MARK / 2, MARK, MARK))
-        painter.setPen(QColor(found.text if face.best or not face.caption else found.quiet))
+            draw(painter, "star", palette.text, QRectF(left, line.center().y() - MARK / 2, MARK, MARK))
+        painter.setPen(QColor(palette.text if face.best or not face.caption else palette.quiet))
         text = QRectF(left + mark, line.top(), width + 2, line.height())
         painter.drawText(text, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
 
@@ -249,16 +249,16 @@ class Pending(Guarded, QWidget):
         self.pointed.emit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        found = colours(self.palette())
+        palette = colours(self.palette())
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         frame = QRectF(self.rect()).adjusted(2, 2, -2, -2)
-        painter.setPen(QPen(QColor(found.line), 1))
+        painter.setPen(QPen(QColor(palette.line), 1))
         painter.drawPath(_rounded(frame))
         width = min(frame.width() - 32, BAR)
         bar = QRectF(frame.center().x() - width / 2, frame.center().y() - 2, width, 4)
-        painter.fillRect(bar, QColor(found.hover))
-        painter.fillRect(QRectF(bar.left(), bar.top(), width * self.fraction, 4), QColor(found.accent))
+        painter.fillRect(bar, QColor(palette.hover))
+        painter.fillRect(QRectF(bar.left(), bar.top(), width * self.fraction, 4), QColor(palette.accent))
 
 
 class RowScroll(Guarded, QScrollArea):

@@ -103,8 +103,8 @@ class Edit:
 
     @property
     def mask(self) -> Mask:
-        result: Mask = self.request.strength > 0
-        return result
+        mask: Mask = self.request.strength > 0
+        return mask
 
     def finish(self, how: Any) -> Finish:
         settings = replace(self.settings, finish=how)
@@ -127,8 +127,8 @@ def practice(side: int = SIDE) -> Backend:
     (folder,) = resources.bundled_models()
     backend: Any = load_model(folder, "sd", side, "float32").backend
     backend.info = replace(backend.info, native=side)
-    result: Backend = backend
-    return result
+    model: Backend = backend
+    return model
 
 
 def background(sheet: Path | None = None) -> Iterator[Result]:
@@ -142,7 +142,7 @@ def background(sheet: Path | None = None) -> Iterator[Result]:
         for how in FINISHES:
             finish = edit.finish(how)
             begun = time.perf_counter()
-            image = outcome_of(finish.decoded(edit.latents, LEARNS.get(how))).image
+            image = outcome_of(finish.made(edit.latents, LEARNS.get(how))).image
             result = outcome_of(finish.laid(image, 1))
             seconds = time.perf_counter() - begun
             after = laid_on(edit.request.image, result)
@@ -173,11 +173,11 @@ def _without(name: str, edit: Edit, plain: Image) -> Iterator[Result]:
     yield Result(f"background, {name}: hard paste without match, seam", seen, "", note="for comparison")
 
 
-def _figures(name: str, edit: Edit, pasted: Pixels, made: Image, after: Pixels) -> Iterator[Result]:
+def _figures(name: str, edit: Edit, pasted: Pixels, image: Image, after: Pixels) -> Iterator[Result]:
     inside, source = edit.mask, edit.source
-    off = (made - source)[~inside].astype(np.float64)
+    off = (image - source)[~inside].astype(np.float64)
     error = float(np.sqrt((off**2).mean()))
-    beyond = np.abs(as_pixels(made).astype(int) - edit.request.image)[~inside].max()
+    beyond = np.abs(as_pixels(image).astype(int) - edit.request.image)[~inside].max()
     note = f"before the paste PSNR {-20 * np.log10(max(error, 1e-9)):.1f} dB, at most {beyond}/255"
     yield Result(f"{name}, RMSE outside before the paste", 255 * error, "/255", note=note)
     moved = np.abs(after.astype(int) - edit.request.image)[~inside].max()
@@ -208,9 +208,9 @@ def _large_poisson() -> Result:
     side = POISSON_SIDE
     source = np.asarray(square("china.jpg", side) / np.float32(255), np.float32)
     region = ellipse(square("china.jpg", side), side / 2, side / 2, 0.45 * side, 0.45 * side)
-    array = np.asarray(cv2.GaussianBlur(source, (0, 0), 3) + np.float32(0.05), np.float32)
+    image = np.asarray(cv2.GaussianBlur(source, (0, 0), 3) + np.float32(0.05), np.float32)
     begun = time.perf_counter()
-    outcome_of(poisson(array, source, region))
+    outcome_of(poisson(image, source, region))
     return Result(
         "background: Poisson of a large region",
         time.perf_counter() - begun,

@@ -35,8 +35,8 @@ def candidates_time() -> Iterator[Result]:
     yield from _compared("practice model, 64 px", load_model(bundled, "sd", SIDE, "float32"))
     with tempfile.TemporaryDirectory() as folder:
         side = SIDES["sd"]["small"]
-        made = write(Path(folder), "sd", "small", torch.float32)
-        yield from _compared(f"narrow SD, {side} px", load_model(made, "sd", side, "float32"))
+        model_folder = write(Path(folder), "sd", "small", torch.float32)
+        yield from _compared(f"narrow SD, {side} px", load_model(model_folder, "sd", side, "float32"))
 
 
 def _compared(name: str, model: Model) -> Iterator[Result]:

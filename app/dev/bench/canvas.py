@@ -307,8 +307,8 @@ def item_drag() -> Iterator[Result]:
 
 
 def _application() -> QApplication:
-    found = QApplication.instance()
-    return found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
+    application = QApplication.instance()
+    return application if isinstance(application, QApplication) else QApplication(sys.argv[:1])
 
 
 @contextmanager
@@ -344,13 +344,13 @@ def _layered(side: int) -> Document:
 def _picture(width: int, height: int) -> NDArray[np.uint8]:
     """(height, width, 4) uint8, opaque: soft shapes with grain."""
     rows, columns = np.ogrid[0:height, 0:width]
-    picture = np.full((height, width, 4), 255, np.uint8)
+    pixels = np.full((height, width, 4), 255, np.uint8)
     for channel, (down, along) in enumerate(((211, 397), (307, 173), (149, 263))):
         wave = np.sin(rows / down).astype(np.float32) + np.cos(columns / along).astype(np.float32)
-        picture[..., channel] = wave * 45 + 120
+        pixels[..., channel] = wave * 45 + 120
     grain = np.random.default_rng(1).integers(0, 24, (512, 512, 1), np.uint8)
-    picture[..., :3] += np.tile(grain, (height // 512 + 1, width // 512 + 1, 1))[:height, :width]
-    return picture
+    pixels[..., :3] += np.tile(grain, (height // 512 + 1, width // 512 + 1, 1))[:height, :width]
+    return pixels
 
 
 def _jpeg(width: int, height: int) -> bytes:

@@ -54,5 +54,5 @@ def _section(section: Section) -> Image.Image:
 
 
 def _scaled(picture: NDArray[np.uint8], width: int) -> Image.Image:
-    found = Image.fromarray(picture)
-    return found.resize((width, round(found.height * width / found.width)), Image.Resampling.LANCZOS)
+    image = Image.fromarray(picture)
+    return image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)

@@ -85,10 +85,10 @@ def pixels_region(
         for turn in range(rounds + 1):
             spent = _by_turns([whole_edit(document, model, 6) for document in documents], later_first=bool(turn % 2))
             if turn:  # the first round only warms up
-                small, large = (sum(each) for each in spent)
+                small, large = (sum(gaps) for gaps in spent)
                 ratios.append(large / small)
-                outside.append([each[0] + each[-1] for each in spent])
-    small, large = (1000 * statistics.median(each) for each in zip(*outside, strict=True))
+                outside.append([gaps[0] + gaps[-1] for gaps in spent])
+    small, large = (1000 * statistics.median(gaps) for gaps in zip(*outside, strict=True))
     name = f"pixels region: {sides[1]} px against {sides[0]} px"
     yield Result.at_most(name, statistics.median(ratios), "×", REGION_BAR, f"of {rounds} rounds; {_spread(ratios)}")
     said = f"{large:.0f} against {small:.0f} ms, decoding and describing the prompt included"
@@ -134,14 +134,14 @@ def pixels_cold(scale: Scale = "small", steps: int = 4) -> Iterator[Result]:
         command = [sys.executable, "-c", COLD, str(folder), str(side), str(steps), PROMPT]
         alone = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone)
-    values: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    timings: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     for what, note in (
         ("importing", "torch, diffusers, transformers and the method"),
         ("loading", "a small model with random weights"),
         ("first edit", f"{steps} steps, after the two"),
         ("second edit", "the same again"),
     ):
-        yield Result(f"pixels cold: {what}", values[what], "s", note=note)
+        yield Result(f"pixels cold: {what}", timings[what], "s", note=note)
 
 
 # The engine as the worker uses it, in a process that has done nothing before.
@@ -208,8 +208,8 @@ def _cancelled(engine: _Lends, request: EditRequest, rounds: int) -> list[float]
         stamps: list[float] = []
         fifth = asyncio.Event()
 
-        def report(each: Report) -> None:
-            if isinstance(each, Progress) and each.doing.startswith("Step "):
+        def report(event: Report) -> None:
+            if isinstance(event, Progress) and event.doing.startswith("Step "):
                 stamps.append(time.perf_counter())
                 if len(stamps) == 5:
                     fifth.set()
@@ -275,11 +275,11 @@ def _by_turns(edits: Sequence[Reports[Any]], *, later_first: bool) -> list[list[
     order = list(zip(edits, spent, strict=True))
     going = order[::-1] if later_first else order
     while going:
-        for each in list(going):
-            reports, seconds = each
+        for run in list(going):
+            reports, seconds = run
             begun = time.perf_counter()
             if next(reports, None) is None:
-                going.remove(each)
+                going.remove(run)
             seconds.append(time.perf_counter() - begun)
     return spent
 
@@ -313,8 +313,8 @@ def _preview_pairs(
         return time.perf_counter() - begun
 
     runs = [run(shown=False), run(shown=True)]
-    for each in runs:
-        step(each)  # the first step contains the encoding
+    for going in runs:
+        step(going)  # the first step contains the encoding
     pairs = []
     for turn in range(request.steps - 1):
         pair = [0.0, 0.0]

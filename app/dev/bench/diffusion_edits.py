@@ -54,11 +54,11 @@ class Model:
 def load_model(path: Path, kind: Kind, side: int, precision: Precision | None = None) -> Model:
     """The model of a folder on this machine's best device. `side`: of the working size. `precision`: None for the program's choice."""
     info = inspect(path)
-    found = fit(info, this_device(), Size(side, side), 1, GUIDANCE)
+    fitted = fit(info, this_device(), Size(side, side), 1, GUIDANCE)
     if precision is not None:
-        decoder = "float32" if found.plan.vae_precision == "float32" else precision
-        found = replace(found, plan=replace(found.plan, precision=precision, vae_precision=decoder))
-    pipelines = outcome(load_pipelines(info, found))
+        decoder = "float32" if fitted.plan.vae_precision == "float32" else precision
+        fitted = replace(fitted, plan=replace(fitted.plan, precision=precision, vae_precision=decoder))
+    pipelines = outcome(load_pipelines(info, fitted))
     backend: Backend
     match kind:
         case "sd":
@@ -72,14 +72,14 @@ def load_model(path: Path, kind: Kind, side: int, precision: Precision | None = 
             backend = Kandinsky(info, *pipelines)
             stock = diffusers.KandinskyV22Img2ImgPipeline(**pipelines[0].components)
     stock.set_progress_bar_config(disable=True)
-    return Model(kind, info, backend, stock, found)
+    return Model(kind, info, backend, stock, fitted)
 
 
-def outcome(reports: Reports[T], each: Callable[[Any], None] = lambda report: None) -> T:
+def outcome(reports: Reports[T], hear: Callable[[Any], None] = lambda report: None) -> T:
     """What the reports end with."""
     while True:
         try:
-            each(next(reports))
+            hear(next(reports))
         except StopIteration as stop:
             result: T = stop.value
             return result
@@ -143,12 +143,12 @@ def steps_of(request: EditRequest, model: Model) -> Generator[Progress, None, No
 def run_stock(model: Model, request: EditRequest, after_step: Callable[[], None]) -> None:
     """The same sampling by diffusers' own pipeline, without its decoding. `after_step` is called after each step."""
     image = np.asarray(request.image / np.float32(255), np.float32)
-    told: dict[str, Any]
+    inputs: dict[str, Any]
     if model.kind == "kandinsky":
         height, width = image.shape[:2]
         positive, negative = outcome_of(model.backend.embed(request.prompt, "", Size(width, height)))
         dtype = model.stock.unet.dtype
-        told = {
+        inputs = {
             "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None],
             "image_embeds": positive.added["image_embeds"].to(dtype),
             "negative_image_embeds": negative.added["image_embeds"].to(dtype),
@@ -157,14 +157,14 @@ def run_stock(model: Model, request: EditRequest, after_step: Callable[[], None]
         }
     else:  # as latents, because given a picture the pipeline may leave its decoder in another precision
         latents = model.backend.encode(image)
-        told = {"image": latents, "prompt": request.prompt, "negative_prompt": ""}
+        inputs = {"image": latents, "prompt": request.prompt, "negative_prompt": ""}
 
     def stepped(pipeline: Any, index: int, t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         after_step()
         return {}
 
     model.stock(
-        **told,
+        **inputs,
         strength=1.0,
         num_inference_steps=request.steps,
         guidance_scale=request.guidance_scale,

@@ -170,10 +170,10 @@ def _by_turns(model: Model, request: EditRequest, rounds: int) -> tuple[list[flo
     stock: list[float] = []
     for turn in range(rounds + 1):
         both = (_our_step, _stock_step) if turn % 2 else (_stock_step, _our_step)
-        for each in both:
-            seconds = each(model, request)
+        for run in both:
+            seconds = run(model, request)
             if turn:  # the first round prepares kernels
-                (ours if each is _our_step else stock).append(seconds)
+                (ours if run is _our_step else stock).append(seconds)
     return ours, stock
 
 
@@ -234,15 +234,15 @@ def bandwidth(device: torch.device) -> float:
     return 2.0 * count / _quickest(lambda: target.copy_(source))
 
 
-def _quickest(work: Callable[[], Any], rounds: int = 5, each: int = 10) -> float:
+def _quickest(work: Callable[[], Any], rounds: int = 5, times: int = 10) -> float:
     """Seconds of one go; the best of some rounds."""
     work()
     best = float("inf")
     for _ in range(rounds):
         begun = _now()
-        for _ in range(each):
+        for _ in range(times):
             work()
-        best = min(best, (_now() - begun) / each)
+        best = min(best, (_now() - begun) / times)
     return best
 
 

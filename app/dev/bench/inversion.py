@@ -91,11 +91,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write tables in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
-    args = parser.parse_args(arguments)
-    stage = stage_of(folder_of(parser, args), args)
-    seen = list(_scenes(stage, max(args.scenes, args.learned)))
-    by_noise, noise_section = _by_noise(stage, seen[: args.scenes])
-    by_words, words_section = _by_words(stage, seen[: args.learned], args.learning)
+    options = parser.parse_args(arguments)
+    stage = stage_of(folder_of(parser, options), options)
+    seen = list(_scenes(stage, max(options.scenes, options.learned)))
+    by_noise, noise_section = _by_noise(stage, seen[: options.scenes])
+    by_words, words_section = _by_words(stage, seen[: options.learned], options.learning)
     bars = [
         _bar("inversion by noise: the thing comes back", by_noise[BACK]),
         _bar("inversion by a learned word: the thing comes back", by_words[LEARNED]),
@@ -103,13 +103,15 @@ def main(arguments: Sequence[str]) -> int:
     results = [*_results("noise", by_noise), *_results("word", by_words), *bars]
     for result in results:
         say(result)
-    if args.json is not None:
-        args.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
-    if args.table is not None:
+    if options.json is not None:
+        options.json.write_text(
+            json.dumps({"results": [asdict(figure) for figure in results]}, indent=2) + "\n", "utf-8"
+        )
+    if options.table is not None:
         lines = [*_table("By noise", by_noise), *_table("By a learned word", by_words), *bar_rows(bars)]
-        args.table.write_text("\n".join(lines) + "\n", "utf-8")
-    if args.sheet is not None:
-        write_sheet(args.sheet, [noise_section, words_section])
+        options.table.write_text("\n".join(lines) + "\n", "utf-8")
+    if options.sheet is not None:
+        write_sheet(options.sheet, [noise_section, words_section])
     return 0 if all(bar.ok for bar in bars) else 1
 
 
@@ -126,41 +128,45 @@ def _scenes(stage: Stage, count: int) -> Iterator[Seen]:
 
 def _by_noise(stage: Stage, seen: Sequence[Seen]) -> tuple[dict[str, Rates], Section]:
     """From the inverted noise, and controls from other noise or by other words."""
-    pixels: dict[str, list[Pixels]] = {name: [] for name in (VAE, BACK, GUIDED, OTHER_NOISE, OTHER_WORDS)}
+    decodings: dict[str, list[Pixels]] = {name: [] for name in (VAE, BACK, GUIDED, OTHER_NOISE, OTHER_WORDS)}
     for several in _batches(seen):
-        latents = torch.cat([each.latents for each in several])
-        own = embeddings(stage, [each.scene.caption() for each in several])
-        wrong = embeddings(stage, [each.wrong for each in several])
+        latents = torch.cat([example.latents for example in several])
+        own = embeddings(stage, [example.scene.caption() for example in several])
+        wrong = embeddings(stage, [example.wrong for example in several])
         noise = inverted(stage, latents, own)
-        pixels[VAE] += decoded(stage, latents)
-        pixels[BACK] += decoded(stage, sampled(stage, noise, own, guidance=1.0))
-        pixels[GUIDED] += decoded(stage, sampled(stage, noise, own))
-        pixels[OTHER_NOISE] += decoded(stage, sampled(stage, _noise_like(latents), own))
-        pixels[OTHER_WORDS] += decoded(stage, sampled(stage, noise, wrong))
-    grounds = [each.scene.ground.name for each in seen]
-    rates = {name: _rates(stage, seen, pictures, grounds, in_place=True) for name, pictures in pixels.items()}
-    return rates, _section("source", seen, pixels)
+        decodings[VAE] += decoded(stage, latents)
+        decodings[BACK] += decoded(stage, sampled(stage, noise, own, guidance=1.0))
+        decodings[GUIDED] += decoded(stage, sampled(stage, noise, own))
+        decodings[OTHER_NOISE] += decoded(stage, sampled(stage, _noise_like(latents), own))
+        decodings[OTHER_WORDS] += decoded(stage, sampled(stage, noise, wrong))
+    grounds = [example.scene.ground.name for example in seen]
+    rates = {name: _rates(stage, seen, pictures, grounds, in_place=True) for name, pictures in decodings.items()}
+    return rates, _section("source", seen, decodings)
 
 
 def _by_words(stage: Stage, seen: Sequence[Seen], steps: int) -> tuple[dict[str, Rates], Section]:
     """From other noise: a new word learned from one picture, against the thing's own name, and the same word before it is learned."""
-    pixels: dict[str, list[Pixels]] = {name: [] for name in (LEARNED, ELSEWHERE, NAMED, BLANK)}
+    decodings: dict[str, list[Pixels]] = {name: [] for name in (LEARNED, ELSEWHERE, NAMED, BLANK)}
     for several in _batches(seen):
-        latents = torch.cat([each.latents for each in several])
+        latents = torch.cat([example.latents for example in several])
         noise = _noise_like(latents)
-        here = [f"a {NEW} on {GROUNDS[each.scene.ground.name]}" for each in several]
-        there = [f"a {NEW} on {GROUNDS[_another(each.scene.ground.name)]}" for each in several]
+        here = [f"a {NEW} on {GROUNDS[example.scene.ground.name]}" for example in several]
+        there = [f"a {NEW} on {GROUNDS[_another(example.scene.ground.name)]}" for example in several]
         start = typical_word(stage).expand(len(several), -1)
         learned = learned_words(stage, several, here, start, steps)
-        pixels[LEARNED] += decoded(stage, sampled(stage, noise, embeddings(stage, here, learned)))
-        pixels[ELSEWHERE] += decoded(stage, sampled(stage, noise, embeddings(stage, there, learned)))
-        captions = [each.scene.caption() for each in several]
-        pixels[NAMED] += decoded(stage, sampled(stage, noise, embeddings(stage, captions)))
-        pixels[BLANK] += decoded(stage, sampled(stage, noise, embeddings(stage, here, start)))
-    grounds = [each.scene.ground.name for each in seen]
-    asked = {name: [_another(ground) for ground in grounds] if name == ELSEWHERE else grounds for name in pixels}
-    rates = {name: _rates(stage, seen, pictures, asked[name], in_place=False) for name, pictures in pixels.items()}
-    return rates, _section("source", seen, pixels)
+        decodings[LEARNED] += decoded(stage, sampled(stage, noise, embeddings(stage, here, learned)))
+        decodings[ELSEWHERE] += decoded(stage, sampled(stage, noise, embeddings(stage, there, learned)))
+        captions = [example.scene.caption() for example in several]
+        decodings[NAMED] += decoded(stage, sampled(stage, noise, embeddings(stage, captions)))
+        decodings[BLANK] += decoded(stage, sampled(stage, noise, embeddings(stage, here, start)))
+    grounds = [example.scene.ground.name for example in seen]
+    backgrounds = {
+        name: [_another(ground) for ground in grounds] if name == ELSEWHERE else grounds for name in decodings
+    }
+    rates = {
+        name: _rates(stage, seen, pictures, backgrounds[name], in_place=False) for name, pictures in decodings.items()
+    }
+    return rates, _section("source", seen, decodings)
 
 
 def embeddings(stage: Stage, captions: Sequence[str], new: Tensor | None = None) -> Embeddings:
@@ -191,8 +197,8 @@ def learned_words(stage: Stage, seen: Sequence[Seen], captions: Sequence[str], s
     """One new word for each picture, (n, 128): what best explains the thing (the error counts where the thing is). The nets stay as they are."""
     backend, schedule = stage.model.backend, _schedule(stage)
     words = start.clone().requires_grad_(True)
-    latents = torch.cat([each.latents for each in seen]).repeat(DRAWS, 1, 1, 1)
-    weights = torch.stack([torch.from_numpy(cells_of(each.where)) for each in seen]).float()[:, None]
+    latents = torch.cat([example.latents for example in seen]).repeat(DRAWS, 1, 1, 1)
+    weights = torch.stack([torch.from_numpy(cells_of(example.where)) for example in seen]).float()[:, None]
     weights = (weights / weights.mean(dim=(1, 2, 3), keepdim=True)).repeat(DRAWS, 1, 1, 1)
     random = torch.Generator().manual_seed(1)
 
@@ -237,17 +243,17 @@ def _rates(
 ) -> Rates:
     """`in_place`: the thing must be seen where it was, and the error counts."""
     rates = Rates()
-    for each, picture, reading, ground in zip(seen, pictures, stage.read(list(pictures)), grounds, strict=True):
-        rates.thing.append(100.0 * _shows(each, reading, in_place=in_place))
+    for example, picture, reading, ground in zip(seen, pictures, stage.read(list(pictures)), grounds, strict=True):
+        rates.thing.append(100.0 * _shows(example, reading, in_place=in_place))
         rates.ground.append(100.0 * (reading.ground == ground))
         if in_place:
-            off = picture.astype(np.float64) - each.picture
+            off = picture.astype(np.float64) - example.picture
             rates.error.append(float(np.sqrt(np.square(off).mean())))
     return rates
 
 
-def _shows(each: Seen, reading: Reading, *, in_place: bool) -> bool:
-    return reading.shows(each.thing.name, each.thing.colour, cells_of(each.where) if in_place else None)
+def _shows(example: Seen, reading: Reading, *, in_place: bool) -> bool:
+    return reading.shows(example.thing.name, example.thing.colour, cells_of(example.where) if in_place else None)
 
 
 def _noise_like(latents: Tensor) -> Tensor:
@@ -264,9 +270,9 @@ def _batches(seen: Sequence[Seen]) -> Iterator[Sequence[Seen]]:
         yield seen[first : first + BATCH]
 
 
-def _section(first: str, seen: Sequence[Seen], made: dict[str, list[Pixels]]) -> Section:
-    rows = [[seen[at].picture, *(made[name][at] for name in made)] for at in range(min(ON_SHEET, len(seen)))]
-    return Section([first, *made], rows, WIDE)
+def _section(first: str, seen: Sequence[Seen], decodings: dict[str, list[Pixels]]) -> Section:
+    rows = [[seen[at].picture, *(decodings[name][at] for name in decodings)] for at in range(min(ON_SHEET, len(seen)))]
+    return Section([first, *decodings], rows, WIDE)
 
 
 def _bar(name: str, rates: Rates) -> Result:

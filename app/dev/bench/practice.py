@@ -39,27 +39,29 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--threads", type=int, default=1, help="of torch (default 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write a table in Markdown here")
-    args = parser.parse_args(arguments)
-    folders = args.folders or [Path(resources.__file__).parent / "models"]
+    options = parser.parse_args(arguments)
+    folders = options.folders or [Path(resources.__file__).parent / "models"]
     for folder in folders:
         if not (folder / PIPELINE).is_dir():
             parser.error(f"there is no practice model in {folder}; make one with: make practice-model --output FOLDER")
-    torch.set_num_threads(args.threads)
-    measures: list[Measures] = []
+    torch.set_num_threads(options.threads)
+    measured_folders: list[Measures] = []
     results: list[Result] = []
     for folder in folders:
-        measures.append(measured(folder, args.scenes))
-        for result in figures(f"{folder}: " if len(folders) > 1 else "", measures[-1]):
+        measured_folders.append(measured(folder, options.scenes))
+        for result in figures(f"{folder}: " if len(folders) > 1 else "", measured_folders[-1]):
             results.append(result)
             say(result)
-    for result in comparisons(measures):
+    for result in comparisons(measured_folders):
         results.append(result)
         say(result)
-    if args.json is not None:
-        args.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
-    if args.table is not None:
-        args.table.write_text(table(folders, measures), "utf-8")
-    return 0 if all(each.ok is not False for each in results) else 1
+    if options.json is not None:
+        options.json.write_text(
+            json.dumps({"results": [asdict(figure) for figure in results]}, indent=2) + "\n", "utf-8"
+        )
+    if options.table is not None:
+        options.table.write_text(table(folders, measured_folders), "utf-8")
+    return 0 if all(figure.ok is not False for figure in results) else 1
 
 
 def measured(folder: Path, scenes: int) -> Measures:
@@ -108,38 +110,38 @@ def figures(before: str, measures: Mapping[str, Measured]) -> list[Result]:
     return results
 
 
-def comparisons(found: Sequence[Measures]) -> list[Result]:
+def comparisons(trainings: Sequence[Measures]) -> list[Result]:
     """For each gate and two trainings: how far they lie apart, and whether their intervals overlap; nothing of one alone."""
     results = []
     for name, gate in _gates().items():
-        for one, other in combinations(range(len(found)), 2):
-            pair = found[one][name], found[other][name]
+        for one, other in combinations(range(len(trainings)), 2):
+            pair = trainings[one][name], trainings[other][name]
             both = overlap(pair)
             apart = abs(pair[0].value - pair[1].value)
-            told = f"{name}: {one + 1} and {other + 1} apart"
+            label = f"{name}: {one + 1} and {other + 1} apart"
             results.append(
-                Result(told, apart, gate.unit, None, both, "overlap" if both else "intervals do not overlap")
+                Result(label, apart, gate.unit, None, both, "overlap" if both else "intervals do not overlap")
             )
     return results
 
 
-def table(folders: Sequence[Path], found: Sequence[Measures]) -> str:
+def table(folders: Sequence[Path], trainings: Sequence[Measures]) -> str:
     """Markdown: what was trained, then a line a measure with a column a training, and whether all intervals overlap."""
-    gates, numbers = _gates(), range(1, len(found) + 1)
+    gates, numbers = _gates(), range(1, len(trainings) + 1)
     lines = [f"- {number}: {_told(folder)}" for number, folder in zip(numbers, folders, strict=True)] + [""]
-    many = len(found) > 1
+    many = len(trainings) > 1
     lines.append(f"| measure | bar | {' | '.join(map(str, numbers))} |" + (" intervals overlap |" if many else ""))
-    lines.append("|---|---|" + "---|" * (len(found) + many))
-    for name in found[0]:
+    lines.append("|---|---|" + "---|" * (len(trainings) + many))
+    for name in trainings[0]:
         gate = gates.get(name)
         bar = "" if gate is None else f"{'≥' if gate.at_least else '≤'} {gate.bar:g} {gate.unit}".strip()
         cells = []
-        for measures in found:
+        for measures in trainings:
             low, high = interval_of(measures[name])
             value = measures[name].value
             shown = f"{value:.3g} ({low:.3g}–{high:.3g})"
             cells.append(shown if gate is None or gate.passed(value) else f"{shown} **missed**")
-        ending = (" yes |" if overlap([each[name] for each in found]) else " **no** |") if many else ""
+        ending = (" yes |" if overlap([training[name] for training in trainings]) else " **no** |") if many else ""
         lines.append(f"| {name} | {bar} | {' | '.join(cells)} |{ending}")
     return "\n".join(lines) + "\n"
 

@@ -143,9 +143,9 @@ def quick_fill_quality(sheet: Path | None = None) -> Iterator[Result]:
         theirs.append(score(telea, truth, mask))
         rows.append(_close_up(truth, mask, telea, filled))
     for name, scores in (("Telea", theirs), ("quick fill", ours)):
-        yield Result(f"{name}: PSNR", statistics.fmean(each.psnr for each in scores), "dB", note="mean; a blur wins")
-        yield Result(f"{name}: SSIM", statistics.fmean(each.ssim for each in scores), "", note="mean; a blur wins")
-    swd = [statistics.fmean(each.swd for each in scores) for scores in (theirs, ours)]
+        yield Result(f"{name}: PSNR", statistics.fmean(one.psnr for one in scores), "dB", note="mean; a blur wins")
+        yield Result(f"{name}: SSIM", statistics.fmean(one.ssim for one in scores), "", note="mean; a blur wins")
+    swd = [statistics.fmean(one.swd for one in scores) for scores in (theirs, ours)]
     yield Result("Telea: patch distance (SWD)", swd[0], "", note=f"mean of {len(HOLES)} holes")
     yield Result.at_most("quick fill: patch distance (SWD)", swd[1], "", 7.0, f"mean of {len(HOLES)} holes")
     better = sum(mine.swd < other.swd for mine, other in zip(ours, theirs, strict=True))
@@ -196,7 +196,7 @@ def score(filled: Pixels, truth: Pixels, hole: Mask) -> Score:
     """PSNR and SSIM inside the hole, patch distance and sharpness."""
     error = float(((filled[hole].astype(np.float64) - truth[hole]) ** 2).mean())
     map_of = _likeness(filled, truth)
-    energy = [_gradient_energy(each, hole) for each in (filled, truth)]
+    energy = [_gradient_energy(image, hole) for image in (filled, truth)]
     return Score(
         float(10 * np.log10(255**2 / max(error, 1e-9))),
         float(map_of[hole].mean()),
@@ -239,7 +239,7 @@ def _close_up(truth: Pixels, hole: Mask, telea: Pixels, filled: Pixels) -> list[
     near = Rect.at(left, top, int(2 * half_width), int(2 * half_height)).slices
     marked = truth.copy()
     marked[hole] = MARKED
-    return [each[near] for each in (marked, telea, filled, truth)]
+    return [image[near] for image in (marked, telea, filled, truth)]
 
 
 def _monotone_share() -> float:

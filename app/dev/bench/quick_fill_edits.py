@@ -37,11 +37,11 @@ def run(request: EditRequest) -> EditResult:
 
 def laid_on(picture: Pixels, result: EditResult) -> Pixels:
     """The picture with the result composited over it; the request's frame must have begun at (0, 0)."""
-    found = picture.copy()
-    part = found[result.rect.slices]
+    pixels = picture.copy()
+    part = pixels[result.rect.slices]
     alpha = result.pixels[..., 3:] / 255
     part[:] = np.rint(part * (1 - alpha) + result.pixels[..., :3] * alpha)
-    return found
+    return pixels
 
 
 def ellipse(picture: Pixels, x: float, y: float, half_width: float, half_height: float) -> Mask:
@@ -174,9 +174,9 @@ def sweep_requests(picture: Pixels, strength: float) -> dict[str, EditRequest]:
 
 
 def _marked(picture: Pixels, mask: Mask) -> Pixels:
-    found = picture.copy()
-    found[mask] = (picture[mask] + MARK) // 2
-    return found
+    pixels = picture.copy()
+    pixels[mask] = (picture[mask] + MARK) // 2
+    return pixels
 
 
 def _request(

@@ -59,31 +59,33 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones (default: all): {', '.join(BENCHMARKS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="only draw the contact sheet of quick fill here")
-    args = parser.parse_args(arguments)
-    unknown = [name for name in args.names if name not in BENCHMARKS]
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    if args.json is not None and not args.json.absolute().parent.is_dir():
-        parser.error(f"there is no folder {args.json.parent}")  # before the minutes of measuring
-    if args.sheet is not None:
-        for _ in import_module("app.dev.bench.quick_fill").quick_fill_quality(args.sheet):
+    if options.json is not None and not options.json.absolute().parent.is_dir():
+        parser.error(f"there is no folder {options.json.parent}")  # before the minutes of measuring
+    if options.sheet is not None:
+        for _ in import_module("app.dev.bench.quick_fill").quick_fill_quality(options.sheet):
             pass
         return 0
     results: list[Result] = []
     _say(f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}")
-    for name in args.names or BENCHMARKS:
+    for name in options.names or BENCHMARKS:
         for result in _load(BENCHMARKS[name])():
             results.append(result)
             _say(row(result))
-    if args.json is not None:
-        args.json.write_text(json.dumps({"results": [asdict(result) for result in results]}, indent=2) + "\n", "utf-8")
+    if options.json is not None:
+        options.json.write_text(
+            json.dumps({"results": [asdict(result) for result in results]}, indent=2) + "\n", "utf-8"
+        )
     return 0 if all(result.ok is not False for result in results) else 1
 
 
 def _load(where: str) -> Callable[[], Iterator[Result]]:
     module, _, name = where.partition(":")
-    result: Callable[[], Iterator[Result]] = getattr(import_module(module), name)
-    return result
+    benchmark: Callable[[], Iterator[Result]] = getattr(import_module(module), name)
+    return benchmark
 
 
 def row(result: Result) -> str:

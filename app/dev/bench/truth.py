@@ -76,57 +76,61 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write a table in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
-    args = parser.parse_args(arguments)
-    unknown = [name for name in args.methods if name not in known]
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.methods if name not in known]
     if unknown:
         parser.error(f"no method is called {', '.join(unknown)}; there are {', '.join(known)}")
     settings = PixelsSettings(feather=0.0)
-    if args.rule != "hold":
-        settings = ReferencePixelsSettings(rule=args.rule, feather=0.0)
-    stage = stage_of(folder_of(parser, args), args, exemplar_strength=args.exemplar_strength, settings=settings)
-    chosen = {name: known[name] for name in args.methods or METHODS}
+    if options.rule != "hold":
+        settings = ReferencePixelsSettings(rule=options.rule, feather=0.0)
+    stage = stage_of(
+        folder_of(parser, options), options, exemplar_strength=options.exemplar_strength, settings=settings
+    )
+    chosen = {name: known[name] for name in options.methods or METHODS}
     world = World()
     scores: dict[tuple[str, str], Scores] = {}
     sections = []
-    for kind in args.kinds:
-        cases = [KINDS[kind](world, seed) for seed in range(args.scenes)]
+    for kind in options.kinds:
+        cases = [KINDS[kind](world, seed) for seed in range(options.scenes)]
         shown: list[list[Pixels]] = [[case.source, _marked(case), case.truth] for case in cases[:ON_SHEET]]
         headings = [kind, "region", "truth"]
         for name, method in chosen.items():
-            made = _measure(stage, method, cases)
-            if made is None:
+            measured = _measure(stage, method, cases)
+            if measured is None:
                 continue
-            scores[kind, name], pictures = made
+            scores[kind, name], pictures = measured
             headings.append(name)
             for line, picture in zip(shown, pictures, strict=False):
                 line.append(picture)
             for result in figures(kind, name, scores[kind, name]):
                 say(result)
         sections.append(Section(headings, shown, WIDE))
-    results = [figure for (kind, name), found in scores.items() for figure in figures(kind, name, found)]
+    results = [figure for (kind, name), kind_scores in scores.items() for figure in figures(kind, name, kind_scores)]
     bars = judgements(scores)
     for bar in bars:
         say(bar)
     results += bars
-    if args.json is not None:
-        args.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
-    if args.table is not None:
-        args.table.write_text(table(scores, bars), "utf-8")
-    if args.sheet is not None:
-        write_sheet(args.sheet, sections)
-    return 0 if all(each.ok is not False for each in bars) else 1
+    if options.json is not None:
+        options.json.write_text(
+            json.dumps({"results": [asdict(result) for result in results]}, indent=2) + "\n", "utf-8"
+        )
+    if options.table is not None:
+        options.table.write_text(table(scores, bars), "utf-8")
+    if options.sheet is not None:
+        write_sheet(options.sheet, sections)
+    return 0 if all(bar.ok is not False for bar in bars) else 1
 
 
 def _measure(stage: Stage, method: Method, cases: list[Case]) -> tuple[Scores, list[Pixels]] | None:
     """What a method makes of the cases; None where it does not do their kind."""
     from app.dev.bench.truth_methods import pictures_of  # noqa: PLC0415  as in `main`
 
-    made = pictures_of(stage, method, cases)
-    if made is None:
+    edits = pictures_of(stage, method, cases)
+    if edits is None:
         return None
-    scores, pictures = Scores(), [each.picture for each in made]
-    scores.values["time"] = [each.seconds for each in made]
-    scores.values["evaluations"] = [each.evaluations for each in made]
+    scores, pictures = Scores(), [edit.picture for edit in edits]
+    scores.values["time"] = [edit.seconds for edit in edits]
+    scores.values["evaluations"] = [edit.evaluations for edit in edits]
     for case, picture in zip(cases, pictures, strict=True):
         error = np.square(picture.astype(np.float64) - case.truth).mean(axis=-1)
         moved = np.abs(picture.astype(np.int16) - case.source).max(axis=-1)
@@ -137,7 +141,7 @@ def _measure(stage: Stage, method: Method, cases: list[Case]) -> tuple[Scores, l
         scores.values["outside"].append(float(np.sqrt(error[outside].mean())) if outside.any() else 0.0)
         scores.values["moved outside"].append(float(moved[outside].max(initial=0)))
     readings = stage.read(pictures)
-    scores.values["judge"] = [100.0 * right(*each) for each in zip(cases, readings, strict=True)]
+    scores.values["judge"] = [100.0 * right(*pair) for pair in zip(cases, readings, strict=True)]
     scores.values["CLIP"] = stage.agreement(pictures, [case.after.caption() for case in cases])
     return scores, pictures
 
@@ -145,14 +149,14 @@ def _measure(stage: Stage, method: Method, cases: list[Case]) -> tuple[Scores, l
 def right(case: Case, reading: Reading) -> bool:
     """Whether the judge finds what was wanted within the region, and no longer what was not."""
     cells = cells_of(case.region)
-    found = reading.ground == case.after.ground.name
+    is_right = reading.ground == case.after.ground.name
     if case.wanted is not None and case.kind != "ground":
-        found = reading.shows(case.wanted.name, case.wanted.colour, cells)
+        is_right = reading.shows(case.wanted.name, case.wanted.colour, cells)
     if case.unwanted is not None:
-        found &= not reading.shows(case.unwanted.name, where=cells)
+        is_right &= not reading.shows(case.unwanted.name, where=cells)
     if case.kind == "remove":  # nothing else may have come instead
-        found &= not reading.names() - {thing.name for thing in case.after.things}
-    return bool(found)
+        is_right &= not reading.names() - {thing.name for thing in case.after.things}
+    return bool(is_right)
 
 
 def cells_of(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -223,7 +227,7 @@ def table(scores: dict[tuple[str, str], Scores], bars: Sequence[Result]) -> str:
 
     lines: list[str] = []
     for kind in dict.fromkeys(kind for kind, _ in scores):
-        names = [name for each, name in scores if each == kind]
+        names = [name for other, name in scores if other == kind]
         plain = [name for name in names if name.startswith(IMG2IMG)]
         best = min(plain, key=lambda name: _mean(scores[kind, name], "inside"), default="")
         count = len(scores[kind, names[0]].squares)
@@ -252,8 +256,8 @@ def _by_ground(scores: dict[str, Scores]) -> list[str]:
     lines.append("|---" * (len(scores) + 1) + "|")
     for ground in sorted(set(grounds)):
         own = {
-            name: [square for square, on in zip(found.squares, grounds, strict=True) if on == ground]
-            for name, found in scores.items()
+            name: [square for square, on in zip(method_scores.squares, grounds, strict=True) if on == ground]
+            for name, method_scores in scores.items()
         }
         gains = [f"{_decibels(own[name], own[CONTROL]):.1f} dB" for name in scores if name != CONTROL]
         lines.append(f"| {ground} | {len(own[CONTROL])} | {' | '.join(gains)} |")
@@ -290,9 +294,9 @@ def _decibels(squares: Sequence[float], control: Sequence[float]) -> float:
 
 
 def _marked(case: Case) -> Pixels:
-    found = case.pasted.copy()
-    found[case.region] = found[case.region] // 2 + np.array([127, 0, 127], np.uint8)
-    return found
+    pixels = case.pasted.copy()
+    pixels[case.region] = pixels[case.region] // 2 + np.array([127, 0, 127], np.uint8)
+    return pixels
 
 
 def say(result: Result) -> None:

@@ -92,13 +92,13 @@ class Stage:
         net.load_state_dict({name: value.float() for name, value in finished_weights(folder, "judge").items()})
         clip = CLIPModel.from_pretrained(folder / CLIP, dtype=torch.float32).eval()
         model = load_model(folder / PIPELINE, "sd", SIDE, "float32")
-        found = cls(model, Judge(net), clip, steps, guidance_scale, exemplar_strength, settings)
-        model.stock.unet.register_forward_pre_hook(found._count)
-        return found
+        stage = cls(model, Judge(net), clip, steps, guidance_scale, exemplar_strength, settings)
+        model.stock.unet.register_forward_pre_hook(stage._count)
+        return stage
 
     def request(self, case: Case, **more: Any) -> EditRequest:
         """Everything in the region may change, by the case's words."""
-        told: dict[str, Any] = {
+        values: dict[str, Any] = {
             "image": case.source,
             "strength": case.region.astype(np.float32),
             "frame": case.frame,
@@ -109,7 +109,7 @@ class Stage:
             "guidance_scale": self.guidance_scale,
             "model": self.model.info.key,
         }
-        return EditRequest(**{**told, **more})
+        return EditRequest(**{**values, **more})
 
     def read(self, pictures: list[Pixels]) -> list[Reading]:
         return self.judge.read(_signed(pictures))
@@ -118,30 +118,30 @@ class Stage:
     def agreement(self, pictures: list[Pixels], captions: list[str]) -> list[float]:
         """CLIP's cosine between each picture and its words."""
         words = torch.from_numpy(tokens(make_tokenizer(), captions))
-        clipped = self.clip(input_ids=words, pixel_values=_signed(pictures))
-        return [float(each) for each in (clipped.image_embeds * clipped.text_embeds).sum(dim=-1)]
+        outputs = self.clip(input_ids=words, pixel_values=_signed(pictures))
+        return [float(cosine) for cosine in (outputs.image_embeds * outputs.text_embeds).sum(dim=-1)]
 
     def _count(self, network: Any, arguments: tuple[Any, ...]) -> None:
         self.evaluations += len(arguments[0])
 
 
-def folder_of(parser: ArgumentParser, asked: Namespace) -> Path:
+def folder_of(parser: ArgumentParser, arguments: Namespace) -> Path:
     """Where the models of the option `model` lie, the bundled ones by default; exits with a sentence where there is no practice model."""
-    folder: Path = asked.model or Path(resources.__file__).parent / "models"
+    folder: Path = arguments.model or Path(resources.__file__).parent / "models"
     if not (folder / PIPELINE).is_dir():
         parser.error(f"there is no practice model in {folder}; make one with: make practice-model")
     return folder
 
 
 def stage_of(
-    folder: Path, asked: Namespace, *, exemplar_strength: float = 1.0, settings: PixelsSettings | None = None
+    folder: Path, arguments: Namespace, *, exemplar_strength: float = 1.0, settings: PixelsSettings | None = None
 ) -> Stage:
     """The stage that the options `steps`, `guidance` and `threads` ask for. `settings`: of PIXELS, without a feather by default."""
-    torch.set_num_threads(asked.threads)
+    torch.set_num_threads(arguments.threads)
     return Stage.load(
         folder,
-        steps=asked.steps,
-        guidance_scale=asked.guidance,
+        steps=arguments.steps,
+        guidance_scale=arguments.guidance,
         exemplar_strength=exemplar_strength,
         settings=settings or PixelsSettings(feather=0.0),
     )
@@ -163,9 +163,9 @@ def by_pixels_locally(stage: Stage, case: Case) -> Pixels:
 
 def by_pixels_at(strength: float, stage: Stage, case: Case) -> Pixels:
     """PIXELS with another strength, also where words decide."""
-    found = case.region.astype(np.float32) * np.float32(strength)
-    exemplars = () if case.exemplar is None else (replace(case.exemplar, rim=found),)
-    return edited(stage, case.source, stage.request(case, strength=found, exemplars=exemplars))
+    region = case.region.astype(np.float32) * np.float32(strength)
+    exemplars = () if case.exemplar is None else (replace(case.exemplar, rim=region),)
+    return edited(stage, case.source, stage.request(case, strength=region, exemplars=exemplars))
 
 
 def by_blending(stage: Stage, case: Case) -> Pixels | None:
@@ -197,9 +197,9 @@ def by_quick_fill(stage: Stage, case: Case) -> Pixels | None:
 
 def mean_fill(stage: Stage, case: Case) -> Pixels:
     """Control: the region in the mean colour of the rest."""
-    found = case.source.copy()
-    found[case.region] = np.rint(case.source[~case.region].mean(axis=0))
-    return found
+    pixels = case.source.copy()
+    pixels[case.region] = np.rint(case.source[~case.region].mean(axis=0))
+    return pixels
 
 
 def untouched(stage: Stage, case: Case) -> Pixels:
@@ -216,14 +216,14 @@ def wrong_prompt(stage: Stage, case: Case) -> Pixels:
 def vae_of_truth(stage: Stage, case: Case) -> Pixels:
     """Control: no method with this model can do better than its VAE."""
     backend = stage.model.backend
-    made = backend.decode(backend.encode(np.asarray(case.truth / np.float32(255), np.float32)))[0]
-    return np.asarray(np.rint(made * 255), np.uint8)
+    image = backend.decode(backend.encode(np.asarray(case.truth / np.float32(255), np.float32)))[0]
+    return np.asarray(np.rint(image * 255), np.uint8)
 
 
 def img2img(strength: float, stage: Stage, cases: Sequence[Case]) -> list[Pixels]:
     """Control: the library's own image-to-image on whole pictures, with what would be pasted. Each has a generator of its own."""
     pictures = torch.from_numpy(np.stack([case.pasted for case in cases]).transpose(0, 3, 1, 2) / np.float32(255))
-    images = stage.model.stock(
+    latents = stage.model.stock(
         prompt=[case.prompt for case in cases],
         image=pictures,
         strength=strength,
@@ -232,13 +232,13 @@ def img2img(strength: float, stage: Stage, cases: Sequence[Case]) -> list[Pixels
         generator=[torch.Generator("cpu").manual_seed(1) for _ in cases],
         output_type="latent",
     ).images
-    return list(np.asarray(np.rint(stage.model.backend.decode(images) * 255), np.uint8))
+    return list(np.asarray(np.rint(stage.model.backend.decode(latents) * 255), np.uint8))
 
 
 def pictures_of(stage: Stage, method: Method, cases: Sequence[Case]) -> list[Made] | None:
     """What a method makes of the cases, in their order; None where it does not do their kind."""
     size = method.size if isinstance(method, Batched) else 1
-    found: list[Made] = []
+    edits: list[Made] = []
     for first in range(0, len(cases), size):
         several = cases[first : first + size]
         begun, before = time.perf_counter(), stage.evaluations
@@ -249,8 +249,8 @@ def pictures_of(stage: Stage, method: Method, cases: Sequence[Case]) -> list[Mad
         else:
             return None
         seconds, evaluations = time.perf_counter() - begun, stage.evaluations - before
-        found += [Made(each, seconds / len(several), evaluations / len(several)) for each in pictures]
-    return found
+        edits += [Made(edit, seconds / len(several), evaluations / len(several)) for edit in pictures]
+    return edits
 
 
 IMG2IMG = "img2img at "

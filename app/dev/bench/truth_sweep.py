@@ -87,34 +87,34 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write tables in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
-    args = parser.parse_args(arguments)
-    stage = stage_of(folder_of(parser, args), args)
+    options = parser.parse_args(arguments)
+    stage = stage_of(folder_of(parser, options), options)
     world, sections = World(), []
     sweeps: Sweeps = {}
     for kind in (WORDS, EXEMPLARS):
-        cases = [KINDS[kind](world, seed) for seed in range(args.scenes)]
+        cases = [KINDS[kind](world, seed) for seed in range(options.scenes)]
         for name in (OURS, WRONG, STOCK):
             sweeps[kind, name], shown = _swept(stage, name, cases)
             sections.append(Section([f"{kind}, {name}", *map(str, STRENGTHS)], shown, WIDE))
             for result in figures(kind, name, sweeps[kind, name]):
                 say(result)
-    given = [pair(world, seed) for seed in range(args.scenes)]
+    given = [pair(world, seed) for seed in range(options.scenes)]
     pairs: Pairs = {VAE: [_of_vae(stage, given)]}
     for name in (OURS, WRONG):
         pairs[name], shown = _swept_pairs(stage, name, given)
         sections.append(Section([f"two exemplars, {name}", *map(str, STRENGTHS)], shown, WIDE))
     results = [figure for (kind, name), levels in sweeps.items() for figure in figures(kind, name, levels)]
-    results += [each for name, found in pairs.items() for each in figures_of_pairs(name, found)]
+    results += [figure for name, both in pairs.items() for figure in figures_of_pairs(name, both)]
     bars = judgements(sweeps, pairs)
     for bar in bars:
         say(bar)
-    if args.json is not None:
-        found = {"results": [asdict(each) for each in (*results, *bars)]}
-        args.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
-    if args.table is not None:
-        args.table.write_text(tables(sweeps, pairs, bars), "utf-8")
-    if args.sheet is not None:
-        write_sheet(args.sheet, sections)
+    if options.json is not None:
+        report = {"results": [asdict(figure) for figure in (*results, *bars)]}
+        options.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    if options.table is not None:
+        options.table.write_text(tables(sweeps, pairs, bars), "utf-8")
+    if options.sheet is not None:
+        write_sheet(options.sheet, sections)
     return 0 if all(bar.ok for bar in bars) else 1
 
 
@@ -131,7 +131,7 @@ def _method(name: str, strength: float) -> Method:
 def _swept(stage: Stage, name: str, cases: Sequence[Case]) -> tuple[list[Level], list[list[Pixels]]]:
     levels, shown = [], [[case.pasted] for case in cases[:ON_SHEET]]
     for strength in STRENGTHS:
-        pictures = [each.picture for each in pictures_of(stage, _method(name, strength), cases) or ()]
+        pictures = [edit.picture for edit in pictures_of(stage, _method(name, strength), cases) or ()]
         level = Level(clip=stage.agreement(pictures, [case.after.caption() for case in cases]))
         for case, picture, reading in zip(cases, pictures, stage.read(pictures), strict=True):
             level.moved.append(distance(picture, case.pasted, case.region))
@@ -144,9 +144,9 @@ def _swept(stage: Stage, name: str, cases: Sequence[Case]) -> tuple[list[Level],
 
 
 def _swept_pairs(stage: Stage, name: str, pairs: Sequence[Pair]) -> tuple[list[Both], list[list[Pixels]]]:
-    levels, shown = [], [[each.pasted] for each in pairs[:ON_SHEET]]
+    levels, shown = [], [[case.pasted] for case in pairs[:ON_SHEET]]
     for strength in STRENGTHS:
-        pictures = [blended(stage, each, strength, each.wrong if name == WRONG else each.prompt) for each in pairs]
+        pictures = [blended(stage, case, strength, case.wrong if name == WRONG else case.prompt) for case in pairs]
         levels.append(_both(stage, pairs, pictures))
         for line, picture in zip(shown, pictures, strict=False):
             line.append(picture)
@@ -175,19 +175,21 @@ def blended(stage: Stage, of: Pair, strength: float, prompt: str) -> Pixels:
 def _of_vae(stage: Stage, pairs: Sequence[Pair]) -> Both:
     """Control: what encoding and decoding alone do to the exemplars."""
     backend = stage.model.backend
-    made = [backend.decode(backend.encode(np.asarray(each.pasted / np.float32(255), np.float32)))[0] for each in pairs]
-    return _both(stage, pairs, [np.asarray(np.rint(each * 255), np.uint8) for each in made])
+    images = [
+        backend.decode(backend.encode(np.asarray(case.pasted / np.float32(255), np.float32)))[0] for case in pairs
+    ]
+    return _both(stage, pairs, [np.asarray(np.rint(image * 255), np.uint8) for image in images])
 
 
 def _both(stage: Stage, pairs: Sequence[Pair], pictures: list[Pixels]) -> Both:
-    found = Both()
-    for each, picture, reading in zip(pairs, pictures, stage.read(pictures), strict=True):
-        for level, index in ((found.held, each.held), (found.free, each.free)):
-            thing, shown = each.things[index], each.shown[index]
-            level.moved.append(distance(picture, each.pasted, shown))
+    both = Both()
+    for case, picture, reading in zip(pairs, pictures, stage.read(pictures), strict=True):
+        for level, index in ((both.held, case.held), (both.free, case.free)):
+            thing, shown = case.things[index], case.shown[index]
+            level.moved.append(distance(picture, case.pasted, shown))
             level.judge.append(100.0 * reading.shows(thing.name, thing.colour, cells_of(shown)))
-            level.outside.append(_largest(picture, each.source, ~each.region))
-    return found
+            level.outside.append(_largest(picture, case.source, ~case.region))
+    return both
 
 
 def distance(one: Pixels, other: Pixels, where: NDArray[np.bool_]) -> float:
@@ -214,26 +216,26 @@ class Rise:
         moved: Map = np.array([level.moved for level in levels])
         up: NDArray[np.bool_] = np.asarray(np.diff(moved, axis=0) > 0)
         return cls(
-            [100.0 * bool(each.all()) for each in up.T],
-            [100.0 * float(each.mean()) for each in up.T],
+            [100.0 * bool(scene.all()) for scene in up.T],
+            [100.0 * float(scene.mean()) for scene in up.T],
             float(np.diff(moved.mean(axis=1)).min()),
         )
 
 
 def figures(kind: str, name: str, levels: Sequence[Level]) -> list[Result]:
     """One result a measure and strength, then how it rises."""
-    found = []
+    results = []
     for strength, level in zip(STRENGTHS, levels, strict=True):
-        told = f"{kind}, {name} at {strength:g}"
-        found += [
-            _mean(f"{told}: moved", level.moved, "RMSE"),
-            _mean(f"{told}: judge", level.judge, "%"),
-            _mean(f"{told}: CLIP", level.clip, ""),
-            Result(f"{told}: moved outside", max(level.outside), "/255", note="largest"),
+        label = f"{kind}, {name} at {strength:g}"
+        results += [
+            _mean(f"{label}: moved", level.moved, "RMSE"),
+            _mean(f"{label}: judge", level.judge, "%"),
+            _mean(f"{label}: CLIP", level.clip, ""),
+            Result(f"{label}: moved outside", max(level.outside), "/255", note="largest"),
         ]
     rise = Rise.of(levels)
     return [
-        *found,
+        *results,
         _mean(f"{kind}, {name}: scenes that only rise", rise.scenes, "%"),
         _mean(f"{kind}, {name}: neighbours that rise", rise.pairs, "%"),
         Result(f"{kind}, {name}: least rise of the mean", rise.least, "RMSE"),
@@ -244,11 +246,11 @@ def figures_of_pairs(name: str, levels: Sequence[Both]) -> list[Result]:
     """One result for each exemplar, measure and strength."""
     results = []
     for strength, both in zip(STRENGTHS, levels, strict=False):
-        told = f"two exemplars, {name}" + ("" if name == VAE else f" at {strength:g}")
+        label = f"two exemplars, {name}" + ("" if name == VAE else f" at {strength:g}")
         for role, level in (("held", both.held), ("free", both.free)):
-            results.append(_mean(f"{told}: {role} moved", level.moved, "RMSE"))
-            results.append(_mean(f"{told}: {role} judge", level.judge, "%"))
-        results.append(Result(f"{told}: moved outside", max(both.held.outside), "/255", note="largest"))
+            results.append(_mean(f"{label}: {role} moved", level.moved, "RMSE"))
+            results.append(_mean(f"{label}: {role} judge", level.judge, "%"))
+        results.append(Result(f"{label}: moved outside", max(both.held.outside), "/255", note="largest"))
     return results
 
 
@@ -304,7 +306,7 @@ def tables(
     lines += ["|---|---|---|---|---|---|---|"]
     for name, both_of in pairs.items():
         for strength, both in zip(STRENGTHS, both_of, strict=False):
-            cells = [cell(each) for each in (both.held.moved, both.free.moved, both.held.judge, both.free.judge)]
+            cells = [cell(values) for values in (both.held.moved, both.free.moved, both.held.judge, both.free.judge)]
             shown = "–" if name == VAE else f"{strength:g}"
             lines.append(f"| {name} | {shown} | {' | '.join(cells)} | {max(both.held.outside):.0f} |")
     return "\n".join([*lines, "", *bar_rows(bars)]) + "\n"

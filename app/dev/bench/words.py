@@ -127,27 +127,29 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--table", type=Path, metavar="FILE", help="also write tables in Markdown here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
     parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args(arguments)
-    folder = folder_of(parser, args)
-    stage = stage_of(folder, args)
+    options = parser.parse_args(arguments)
+    folder = folder_of(parser, options)
+    stage = stage_of(folder, options)
     ranker = ClipScorer.load(inspect_ranker(folder / CLIP), "cpu")
     world, tables, sections, results = World(), [], [], []
-    for kind in args.kinds:
-        cases = [KINDS[kind](world, seed) for seed in range(args.scenes)]
-        rates, section = _measure(stage, ranker, cases, args.candidates)
-        entries = list(_results(kind, rates))
-        for result in entries:
+    for kind in options.kinds:
+        cases = [KINDS[kind](world, seed) for seed in range(options.scenes)]
+        rates, section = _measure(stage, ranker, cases, options.candidates)
+        measured = list(_results(kind, rates))
+        for result in measured:
             sys.stdout.write(row(result) + "\n")
             sys.stdout.flush()
-        results += entries
+        results += measured
         sections.append(section)
         tables.append(_table(kind, rates))
-    if args.json is not None:
-        args.json.write_text(json.dumps({"results": [asdict(each) for each in results]}, indent=2) + "\n", "utf-8")
-    if args.table is not None:
-        args.table.write_text("\n".join(tables), "utf-8")
-    if args.sheet is not None:
-        write_sheet(args.sheet, sections)
+    if options.json is not None:
+        options.json.write_text(
+            json.dumps({"results": [asdict(figure) for figure in results]}, indent=2) + "\n", "utf-8"
+        )
+    if options.table is not None:
+        options.table.write_text("\n".join(tables), "utf-8")
+    if options.sheet is not None:
+        write_sheet(options.sheet, sections)
     return 0
 
 
@@ -158,23 +160,23 @@ def _measure(stage: Stage, ranker: ClipScorer, cases: list[Case], candidates: in
 
     def note(name: str, case: Case, pictures: Sequence[Pixels]) -> None:
         """One picture; of several, the mean."""
-        each = rates.setdefault(name, Rates())
+        scores = rates.setdefault(name, Rates())
         readings = stage.read(list(pictures))
-        each.right.append(float(np.mean([100.0 * is_right(case, reading) for reading in readings])))
-        each.error.append(float(np.mean([_error(case, picture) for picture in pictures])))
+        scores.right.append(float(np.mean([100.0 * is_right(case, reading) for reading in readings])))
+        scores.error.append(float(np.mean([_error(case, picture) for picture in pictures])))
 
     for number, case in enumerate(cases):
         seeds = tuple(range(1, candidates + 1))
-        made = blended(stage, case, seeds, case.local_prompt)
-        order = {look: _ranked(ranker, case, made, look) for look in LOOKS}
-        note("first", case, made[:1])
-        note(f"best of {candidates}, ranked", case, [made[order["crop"][0]]])
-        note(f"best of {candidates}, ranked as published", case, [made[order["reference"][0]]])
-        note(f"mean of {candidates}", case, made)
-        _note_any(rates, f"any of {candidates}", case, made, stage)
+        variations = blended(stage, case, seeds, case.local_prompt)
+        order = {look: _ranked(ranker, case, variations, look) for look in LOOKS}
+        note("first", case, variations[:1])
+        note(f"best of {candidates}, ranked", case, [variations[order["crop"][0]]])
+        note(f"best of {candidates}, ranked as published", case, [variations[order["reference"][0]]])
+        note(f"mean of {candidates}", case, variations)
+        _note_any(rates, f"any of {candidates}", case, variations, stage)
         note("first, wrong words", case, blended(stage, case, seeds[:1], _wrong(case, number)))
         note("mean fill", case, [mean_fill(stage, case)])
-        line = [case.source, case.truth, *(made[at] for at in order["crop"])]
+        line = [case.source, case.truth, *(variations[at] for at in order["crop"])]
         if case.kind == "thin":
             plain = blended(stage, case, seeds, case.local_prompt, thin="off")
             note("first, without closing in", case, plain[:1])
@@ -205,21 +207,21 @@ def is_right(case: Case, reading: Reading) -> bool:
 def _wrong(case: Case, seed: int) -> str:
     """Words for the region alone, but for a thing that neither was there nor should be."""
     random = draws(seed, 7)
-    there = [each.name for each in (case.wanted, case.unwanted) if each is not None]
+    there = [present.name for present in (case.wanted, case.unwanted) if present is not None]
     thing = draw_thing(random, "held out", other_thing(random, case.after, *there))
     return Scene(case.after.ground, (thing,)).caption()
 
 
-def _ranked(ranker: ClipScorer, case: Case, made: Sequence[Pixels], look: CropMode) -> list[int]:
-    matches = ranker.match(made, case.source, case.region.astype(np.float32), case.local_prompt, look)
-    return sorted(range(len(made)), key=lambda at: -matches[at].similarity)
+def _ranked(ranker: ClipScorer, case: Case, pictures: Sequence[Pixels], look: CropMode) -> list[int]:
+    matches = ranker.match(pictures, case.source, case.region.astype(np.float32), case.local_prompt, look)
+    return sorted(range(len(pictures)), key=lambda at: -matches[at].similarity)
 
 
-def _note_any(rates: dict[str, Rates], name: str, case: Case, made: Sequence[Pixels], stage: Stage) -> None:
+def _note_any(rates: dict[str, Rates], name: str, case: Case, pictures: Sequence[Pixels], stage: Stage) -> None:
     """What somebody would reach who always picked the right one."""
-    each = rates.setdefault(name, Rates())
-    each.right.append(100.0 * any(is_right(case, reading) for reading in stage.read(list(made))))
-    each.error.append(min(_error(case, picture) for picture in made))
+    scores = rates.setdefault(name, Rates())
+    scores.right.append(100.0 * any(is_right(case, reading) for reading in stage.read(list(pictures))))
+    scores.error.append(min(_error(case, picture) for picture in pictures))
 
 
 def _error(case: Case, picture: Pixels) -> float:

@@ -36,16 +36,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--home", type=Path, help="folder for everything it writes (default: a temporary one)")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    args = parser.parse_args(arguments)
-    if args.child:
+    options = parser.parse_args(arguments)
+    if options.child:
         from app.dev.killer.child import work  # noqa: PLC0415  the parent needs no Qt
 
-        work(args.home, args.seed)
-    if args.home is not None:
-        args.home.mkdir(parents=True, exist_ok=True)
-        return Parent(args.home, args.seed).run(args.kills)
+        work(options.home, options.seed)
+    if options.home is not None:
+        options.home.mkdir(parents=True, exist_ok=True)
+        return Parent(options.home, options.seed).run(options.kills)
     with tempfile.TemporaryDirectory() as home:
-        return Parent(Path(home), args.seed).run(args.kills)
+        return Parent(Path(home), options.seed).run(options.kills)
 
 
 @dataclass(slots=True)

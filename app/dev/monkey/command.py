@@ -60,21 +60,21 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=ROUND, help=argparse.SUPPRESS)
-    args = parser.parse_args(arguments)
-    if args.drive is not None:
+    options = parser.parse_args(arguments)
+    if options.drive is not None:
         from app.dev.monkey.program import Course, drive  # noqa: PLC0415  Qt only where there is a window
 
-        return drive(args.drive, Course(args.seed, args.seconds, args.steps or sys.maxsize, args.replay))
-    home = Path(tempfile.mkdtemp(prefix="monkey-")) if args.keep is None else args.keep
+        return drive(options.drive, Course(options.seed, options.seconds, options.steps or sys.maxsize, options.replay))
+    home = Path(tempfile.mkdtemp(prefix="monkey-")) if options.keep is None else options.keep
     tally = Tally()
-    end = time.monotonic() + args.minutes * 60
-    for seed in itertools.count(args.seed):
+    end = time.monotonic() + options.minutes * 60
+    for seed in itertools.count(options.seed):
         left = end - time.monotonic()
-        alone = args.steps is not None or args.replay is not None
+        alone = options.steps is not None or options.replay is not None
         seconds = 600.0 if alone else min(ROUND, left)
         words = ["--seed", str(seed), "--seconds", str(seconds)]
-        words += [] if args.steps is None else ["--steps", str(args.steps)]
-        words += [] if args.replay is None else ["--replay", str(args.replay)]
+        words += [] if options.steps is None else ["--steps", str(options.steps)]
+        words += [] if options.replay is None else ["--replay", str(options.replay)]
         sys.stdout.write(f"seed {seed}: {_run(home / f'run-{seed}', words, seconds + ENDING, tally)}\n")
         sys.stdout.flush()
         if alone or end - time.monotonic() < 10:

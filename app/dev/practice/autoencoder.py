@@ -84,13 +84,13 @@ class VaeLesson:
         ).mean()
         mean, spread = posterior.mean.float(), posterior.logvar.float()
         kl = 0.5 * (mean.square() + spread.exp() - 1 - spread).mean()
-        tensor: Tensor = (
+        loss: Tensor = (
             (error.abs() * weights).mean()
             + 2 * (error.square() * weights).mean()
             + 0.5 * steep
             + KL * LATENT_CHANNELS * kl
         )
-        return tensor
+        return loss
 
 
 @torch.no_grad()

@@ -77,8 +77,8 @@ class ClipLesson:
 
     def loss(self, batch: Mapping[str, Tensor], random: torch.Generator) -> Tensor:
         words = batch["words"]
-        found = self.module(input_ids=words, pixel_values=to_signed(batch["pictures"]))
-        logits = found.logits_per_image.float()
+        outputs = self.module(input_ids=words, pixel_values=to_signed(batch["pictures"]))
+        logits = outputs.logits_per_image.float()
         same = (words[:, None] == words[None]).all(dim=-1).float()
         one = -(functional.log_softmax(logits, dim=1) * same / same.sum(dim=1, keepdim=True)).sum(dim=1).mean()
         other = -(functional.log_softmax(logits, dim=0) * same / same.sum(dim=0, keepdim=True)).sum(dim=0).mean()
@@ -87,8 +87,8 @@ class ClipLesson:
 
 def tokens(tokenizer: object, words: list[str]) -> NDArray[np.int64]:
     """(n, LENGTH) token numbers, padded as the pipeline pads."""
-    found = tokenizer(words, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="np")  # type: ignore[operator]
-    return np.asarray(found.input_ids, np.int64)
+    encoded = tokenizer(words, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="np")  # type: ignore[operator]
+    return np.asarray(encoded.input_ids, np.int64)
 
 
 def crop(picture: NDArray[np.uint8], thing: Thing, margin: int) -> NDArray[np.uint8]:
@@ -108,9 +108,9 @@ def zero_shot(clip: nn.Module, count: int) -> list[bool]:
     scenes: list[Scene] = [draw_scene(seed, "held out", 1) for seed in range(count)]
     pictures = [crop(world.draw(scene).picture, scene.things[0], 2) for scene in scenes]
     device = next(clip.parameters()).device
-    clipped = clip(
+    outputs = clip(
         input_ids=torch.from_numpy(tokens(tokenizer, labels)).to(device),
         pixel_values=to_signed(torch.from_numpy(as_batch(pictures))).to(device),
     )
-    best = clipped.logits_per_image.argmax(dim=1).tolist()
+    best = outputs.logits_per_image.argmax(dim=1).tolist()
     return [labels[index] == naming(scene.things) for index, scene in zip(best, scenes, strict=True)]

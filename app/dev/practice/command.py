@@ -34,11 +34,11 @@ def main(arguments: Sequence[str]) -> int:
         "--output", type=Path, default=None, metavar="FOLDER", help="the finished model (default: in the program)"
     )
     parser.add_argument("--world", type=Path, metavar="FILE", help=f"only draw the sheet of the world, such as {SHEET}")
-    args = parser.parse_args(arguments)
-    if args.world is not None:
+    options = parser.parse_args(arguments)
+    if options.world is not None:
         from app.dev.practice.sheets import write_world  # noqa: PLC0415
 
-        write_world(args.world)
+        write_world(options.world)
         return 0
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait must not spin: others use these cores too
@@ -52,16 +52,16 @@ def main(arguments: Sequence[str]) -> int:
     from app.dev.practice.stages import GateMissed, Stages  # noqa: PLC0415
     from app.dev.practice.training import Clock  # noqa: PLC0415
 
-    size: Size = args.size or ("gpu" if torch.cuda.is_available() else "cpu")
+    size: Size = options.size or ("gpu" if torch.cuda.is_available() else "cpu")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.set_num_threads(args.threads or os.cpu_count() or 1)
-    torch.manual_seed(args.seed)
-    cache = args.cache or Path.home() / ".cache" / "palimpsest" / "practice-model" / f"{size}-{args.seed}"
-    output = args.output or Path(resources.__file__).parent / "models"
-    plan = replace(PLANS[size], seed=args.seed)
-    if args.samples:
-        plan = replace(plan, unet=replace(plan.unet, samples=args.samples))
-    clock = Clock(args.minutes)
+    torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    torch.manual_seed(options.seed)
+    cache = options.cache or Path.home() / ".cache" / "palimpsest" / "practice-model" / f"{size}-{options.seed}"
+    output = options.output or Path(resources.__file__).parent / "models"
+    plan = replace(PLANS[size], seed=options.seed)
+    if options.samples:
+        plan = replace(plan, unet=replace(plan.unet, samples=options.samples))
+    clock = Clock(options.minutes)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: clock.stop())
     try:

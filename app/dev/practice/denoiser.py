@@ -110,7 +110,7 @@ class DenoiserLesson:
     def arrays(self, step: int) -> Arrays:
         random = np.random.default_rng((step, 37))
         chosen = random.integers(self._held(step), size=self.course.batch)
-        words = [self._words(draw_scene(self._plan.first_scene + int(each), "training"), random) for each in chosen]
+        words = [self._words(draw_scene(self._plan.first_scene + int(number), "training"), random) for number in chosen]
         return {
             "chosen": chosen,
             "words": tokens(self._tokenizer, words),
@@ -133,8 +133,8 @@ class DenoiserLesson:
         velocity = level.sqrt() * noise - (1 - level).sqrt() * latents
         error = self.module["unet"](noised, t, embeddings).sample.float() - velocity
         ratio = (level / (1 - level)).flatten()
-        tensor: Tensor = (error.square().mean(dim=(1, 2, 3)) * ratio.clamp(max=SNR) / (ratio + 1)).mean()
-        return tensor
+        loss: Tensor = (error.square().mean(dim=(1, 2, 3)) * ratio.clamp(max=SNR) / (ratio + 1)).mean()
+        return loss
 
     def _held(self, step: int) -> int:
         return min(BEGIN + step * self.course.batch // GROW, self._plan.pool)
@@ -147,9 +147,9 @@ class DenoiserLesson:
         return as_batch([self._world.draw(scene).picture for scene in scenes])
 
     def _keep(self, pictures: Tensor) -> None:
-        data = encode(self._vae, to_signed(pictures.to(self._device)))
-        self._pool[self._filled : self._filled + len(data)] = data.to(self._pool.dtype)
-        self._filled += len(data)
+        latents = encode(self._vae, to_signed(pictures.to(self._device)))
+        self._pool[self._filled : self._filled + len(latents)] = latents.to(self._pool.dtype)
+        self._filled += len(latents)
         if self._note is not None:
             self._note.write_text(f"{self._stamp}\n{self._filled}", "utf-8")
 
@@ -166,7 +166,7 @@ class DenoiserLesson:
 
 def _fingerprint(vae: Any, pictures: NDArray[np.uint8]) -> str:
     """Changes with the VAE and with how scenes are drawn."""
-    found = hashlib.sha256(pictures.tobytes())
+    digest = hashlib.sha256(pictures.tobytes())
     for name, value in sorted(vae.state_dict().items()):
-        found.update(name.encode() + value.float().cpu().numpy().tobytes())
-    return found.hexdigest()
+        digest.update(name.encode() + value.float().cpu().numpy().tobytes())
+    return digest.hexdigest()

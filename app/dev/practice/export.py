@@ -117,10 +117,10 @@ def finished_weights(folder: Path, part: str) -> Mapping[str, Tensor]:
 
 
 def _shards(folder: Path) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
-        tensors.update(load_file(file))
-    return tensors
+        weights.update(load_file(file))
+    return weights
 
 
 def _half(module: nn.Module) -> Any:

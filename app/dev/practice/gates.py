@@ -32,14 +32,14 @@ class Measured:
     errors: bool = False
 
     @classmethod
-    def of(cls, found: Sequence[bool | float]) -> Measured:
+    def of(cls, samples: Sequence[bool | float]) -> Measured:
         """One value a scene."""
-        return cls(np.array(found, np.float64), np.ones(len(found)))
+        return cls(np.array(samples, np.float64), np.ones(len(samples)))
 
     @classmethod
-    def parts(cls, found: Sequence[tuple[float, float]], *, errors: bool = False) -> Measured:
+    def parts(cls, samples: Sequence[tuple[float, float]], *, errors: bool = False) -> Measured:
         """A sum and a count a scene."""
-        given = np.array(found, np.float64)
+        given = np.array(samples, np.float64)
         return cls(given[:, 0], given[:, 1], errors)
 
     @property
@@ -86,9 +86,9 @@ def sample_judge(net: nn.Module, count: int) -> Measures:
     tallies = [tally(*scene) for scene in zip(scenes, drawn, readings, strict=True)]
     return {
         "judge recall": _recall(tallies),
-        "judge false positives a scene": Measured.of([each.wrong for each in tallies]),
+        "judge false positives a scene": Measured.of([one.wrong for one in tallies]),
         "judge colour": _colour(tallies),
-        "judge ground": Measured.of([each.ground for each in tallies]),
+        "judge ground": Measured.of([one.ground for one in tallies]),
     }
 
 
@@ -99,8 +99,8 @@ def sample_vae(vae: Any, judge: nn.Module, count: int) -> Measures:
     seen = decode(vae, encode(vae, pictures))
     squares = ((seen - pictures).cpu() / 2).square().mean(dim=1)
     whole, on_things = [], []
-    for each, error in zip(drawn, squares, strict=True):
-        mask = torch.from_numpy(each.masks.any(axis=0))
+    for one, error in zip(drawn, squares, strict=True):
+        mask = torch.from_numpy(one.masks.any(axis=0))
         whole.append((float(error.sum()), error.numel()))
         on_things.append((float(error[mask].sum()), float(mask.sum())))
     tallies = [tally(*scene) for scene in zip(scenes, drawn, Judge(judge).read(seen), strict=True)]
@@ -126,15 +126,15 @@ def sample_unet(parts: nn.Module, vae: Any, judge: nn.Module, count: int) -> Mea
         pictures.append(sample(parts, vae, captions[first : first + AT_ONCE], seed=first))
     readings = Judge(judge).read(torch.cat(pictures))
     things = [scene.things[0] for scene in scenes]
-    entries = list(zip(readings, things, strict=True))
-    coloured = [(bool(t.colour) and r.shows(t.name, t.colour), bool(t.colour)) for r, t in entries]
+    pairs = list(zip(readings, things, strict=True))
+    coloured = [(bool(t.colour) and r.shows(t.name, t.colour), bool(t.colour)) for r, t in pairs]
     return {
-        "text to picture, thing": Measured.of([r.shows(t.name) for r, t in entries]),
+        "text to picture, thing": Measured.of([r.shows(t.name) for r, t in pairs]),
         "text to picture, thing in its colour": Measured.parts(coloured),
         "text to picture, ground": Measured.of(
             [r.ground == s.ground.name for r, s in zip(readings, scenes, strict=True)]
         ),
-        "text to picture, wrong thing": Measured.of([bool(r.names() - {t.name}) for r, t in entries]),
+        "text to picture, wrong thing": Measured.of([bool(r.names() - {t.name}) for r, t in pairs]),
         "control: thing of the next caption": Measured.of(
             [r.shows(t.name) for r, t in zip(readings, things[1:] + things[:1], strict=True)]
         ),
@@ -146,8 +146,8 @@ def device_of(module: nn.Module) -> torch.device:
 
 
 def _recall(tallies: Sequence[Tally]) -> Measured:
-    return Measured.parts([(each.found, each.asked) for each in tallies])
+    return Measured.parts([(one.recalled, one.expected) for one in tallies])
 
 
 def _colour(tallies: Sequence[Tally]) -> Measured:
-    return Measured.parts([(each.right, each.coloured) for each in tallies])
+    return Measured.parts([(one.right, one.coloured) for one in tallies])

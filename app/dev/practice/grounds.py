@@ -32,8 +32,8 @@ def _mix(low: tuple[float, float, float], high: tuple[float, float, float], amou
 
 def _clouds(random: np.random.Generator) -> Amount:
     """Soft hills and valleys, about -1 to 1."""
-    found: Amount = _HILLS @ random.standard_normal((6, 6), np.float32) @ _HILLS.T
-    return found
+    clouds: Amount = _HILLS @ random.standard_normal((6, 6), np.float32) @ _HILLS.T
+    return clouds
 
 
 def _grass(random: np.random.Generator) -> Amount:

@@ -66,9 +66,9 @@ class JudgeLesson:
         first = self._first + step * self.course.batch
         scenes = [draw_scene(first + place, "training") for place in range(self.course.batch)]
         drawn = [self._world.draw(scene) for scene in scenes]
-        truths = [truth(scene, each) for scene, each in zip(scenes, drawn, strict=True)]
+        truths = [truth(scene, one) for scene, one in zip(scenes, drawn, strict=True)]
         return {
-            "pictures": as_batch([each.picture for each in drawn]),
+            "pictures": as_batch([one.picture for one in drawn]),
             "things": np.stack([things for things, _ in truths]),
             "tints": np.stack([tints for _, tints in truths]),
             "ground": np.array([BEHIND.index(scene.ground.name) for scene in scenes]),
@@ -82,12 +82,12 @@ class JudgeLesson:
         soft = functional.avg_pool2d(functional.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, 1)
         seen = torch.where(spoil < 0.25, soft, pictures) + noise * 0.12 * (spoil > 0.6) * spoil
         things, tints, ground = self.module(seen)
-        tensor: Tensor = (
+        loss: Tensor = (
             functional.cross_entropy(things.float(), batch["things"], ignore_index=-1)
             + 0.5 * functional.cross_entropy(tints.float(), batch["tints"], ignore_index=-1)
             + 0.2 * functional.cross_entropy(ground.float(), batch["ground"])
         )
-        return tensor
+        return loss
 
 
 def truth(scene: Scene, drawn: Drawn) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -108,8 +108,8 @@ def truth(scene: Scene, drawn: Drawn) -> tuple[NDArray[np.int64], NDArray[np.int
 
 def cell_shares(drawn: Drawn) -> NDArray[np.float32]:
     """How much of each cell shows each thing, (things, 16, 16)."""
-    found: NDArray[np.float32] = drawn.coverage.reshape(-1, CELLS, CELL, CELLS, CELL).mean(axis=(2, 4))
-    return found
+    shares: NDArray[np.float32] = drawn.coverage.reshape(-1, CELLS, CELL, CELLS, CELL).mean(axis=(2, 4))
+    return shares
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,7 +145,7 @@ class Judge:
     def read(self, pictures: Tensor, batch: int = 64) -> list[Reading]:
         readings = []
         for part in torch.split(pictures, batch):
-            things, tints, ground = (each.float().cpu() for each in self._net(part))
+            things, tints, ground = (output.float().cpu() for output in self._net(part))
             for place in range(len(part)):
                 readings.append(
                     Reading(
@@ -159,12 +159,12 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One scene read: things `asked` for and `found`; of these, those that have a colour (`coloured`) and those that are read in it (`right`);
+    """One scene read: things `expected` and `recalled`; of these, those that have a colour (`coloured`) and those that are read in it (`right`);
     things claimed that are `wrong`; whether the `ground` is read.
     """
 
-    asked: int
-    found: int
+    expected: int
+    recalled: int
     coloured: int
     right: int
     wrong: int
@@ -173,18 +173,18 @@ class Tally:
 
 def tally(scene: Scene, drawn: Drawn, reading: Reading) -> Tally:
     """Things of which too little is visible are neither asked for nor held against the judge."""
-    asked = found = coloured = right = 0
+    expected = recalled = coloured = right = 0
     for thing, share in zip(scene.things, cell_shares(drawn), strict=True):
         if float(share.sum()) < SHOWN:
             continue
-        asked += 1
+        expected += 1
         seen = reading.shows(thing.name, where=share > 0.1)
-        found += seen
+        recalled += seen
         if seen and thing.colour:
             coloured += 1
             right += reading.shows(thing.name, thing.colour, share > 0.1)
     wrong = len(reading.names() - {thing.name for thing in scene.things})
-    return Tally(asked, found, coloured, right, wrong, reading.ground == scene.ground.name)
+    return Tally(expected, recalled, coloured, right, wrong, reading.ground == scene.ground.name)
 
 
 def held_out(count: int, things: int | None = None) -> tuple[list[Scene], list[Drawn], Tensor]:
@@ -194,4 +194,4 @@ def held_out(count: int, things: int | None = None) -> tuple[list[Scene], list[D
         draw_scene(seed, "held out", 1 + seed % MAX_THINGS if things is None else things) for seed in range(count)
     ]
     drawn = [world.draw(scene) for scene in scenes]
-    return scenes, drawn, to_signed(torch.from_numpy(as_batch([each.picture for each in drawn])))
+    return scenes, drawn, to_signed(torch.from_numpy(as_batch([one.picture for one in drawn])))

@@ -55,13 +55,13 @@ class Muon(torch.optim.Optimizer):
 def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Matrices with about the same singular vectors and singular values near 1; (n, rows, columns) float32, worked on in `dtype`."""
     tall = matrices.shape[1] > matrices.shape[2]
-    tensor: Tensor = matrices.mT if tall else matrices
-    tensor = (tensor / (torch.linalg.matrix_norm(tensor, keepdim=True) + 1e-7)).to(dtype)
+    result: Tensor = matrices.mT if tall else matrices
+    result = (result / (torch.linalg.matrix_norm(result, keepdim=True) + 1e-7)).to(dtype)
     a, b, c = COEFFICIENTS
     for _ in range(STEPS):
-        gram = tensor @ tensor.mT
-        tensor = torch.baddbmm(tensor, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), tensor, beta=a)
-    return (tensor.mT if tall else tensor).float()
+        gram = result @ result.mT
+        result = torch.baddbmm(result, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), result, beta=a)
+    return (result.mT if tall else result).float()
 
 
 def optimisers(
@@ -71,6 +71,6 @@ def optimisers(
     inner: list[nn.Parameter] = []
     outer: list[nn.Parameter] = []
     for name, parameter in module.named_parameters():
-        is_inner = parameter.ndim >= 2 and not any(each in name for each in adam_only)
+        is_inner = parameter.ndim >= 2 and not any(part in name for part in adam_only)
         (inner if is_inner else outer).append(parameter)
     return Muon(inner, lr, dtype=dtype), torch.optim.AdamW(outer, lr, betas=(0.9, 0.98), weight_decay=0.01)

@@ -142,16 +142,16 @@ def draw_thing(random: np.random.Generator, split: Split, name: str, beside: tup
     """A thing of that name in a pose of the split, as far from `beside` as can be had in some tries."""
     colour = list(COLOURS)[random.integers(len(COLOURS))] if name in COLOURED else ""
     best, least = Thing(name, colour, 0, 0, SIZES[0]), np.inf
-    found = 0
-    while found < TRIES:
-        largest = SIZES[1] if found < TRIES // 3 else SIZES[0] + 4  # small ones find room where large ones did not
+    tries = 0
+    while tries < TRIES:
+        largest = SIZES[1] if tries < TRIES // 3 else SIZES[0] + 4  # small ones find room where large ones did not
         size = int(random.integers(SIZES[0], largest + 1))
         x, y = (int(random.integers(SIDE - size + 1)) for _ in range(2))
         if reserved_pose(x, y, size) != (split == "held out"):
             continue
-        found += 1
+        tries += 1
         thing = Thing(name, colour, x, y, size, bool(random.integers(2)))
-        shared = max((_overlap(thing, each) for each in beside), default=0.0)
+        shared = max((_overlap(thing, other) for other in beside), default=0.0)
         if shared < least:
             best, least = thing, shared
         if least <= OVERLAP:
@@ -165,7 +165,7 @@ def _names(random: np.random.Generator, split: Split, count: int) -> list[str]:
     for place in range(count):
         free = [name for name in THINGS if name not in names]
         if split == "training":
-            free = [name for name in free if not any(reserved_pair(name, each) for each in names)]
+            free = [name for name in free if not any(reserved_pair(name, other) for other in names)]
         elif place == 1:
             free = [name for name in free if reserved_pair(name, names[0])]
         names.append(free[random.integers(len(free))])

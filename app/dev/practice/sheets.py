@@ -56,7 +56,7 @@ def write_world(file: Path, rows: int = 6) -> None:
             scene.on(draw_ground(random, "held out", scene.ground.name)),
             scene.with_thing(draw_thing(random, "held out", other, scene.things)),
         )
-        pictures.append([drawn.picture, drawn.ground, *(world.draw(each).picture for each in edited)])
+        pictures.append([drawn.picture, drawn.ground, *(world.draw(edit).picture for edit in edited)])
     write_sheet(file, [Section(headings, pictures, WIDE)])
 
 
@@ -85,7 +85,7 @@ def write_samples(file: Path, parts: Any, vae: Any) -> None:
 
 
 def _bytes(picture: Any) -> NDArray[np.uint8]:
-    array: NDArray[np.uint8] = (
+    pixels: NDArray[np.uint8] = (
         ((picture.cpu().numpy().transpose(1, 2, 0) + 1) * 127.5 + 0.5).clip(0, 255).astype(np.uint8)
     )
-    return array
+    return pixels

@@ -80,15 +80,15 @@ def to_bytes(pixels: Plane) -> Picture:
 
 def _sprites() -> dict[tuple[str, str], Plane]:
     """(name, colour) -> premultiplied RGBA in [0, 1], as large as they are packaged."""
-    planes: dict[tuple[str, str], Plane] = {}
+    sprites: dict[tuple[str, str], Plane] = {}
     for name in THINGS:
         with practice_thing(name) as path, Image.open(path) as opened:
             straight = (np.asarray(opened.convert("RGBA")) / 255).astype(np.float32)
         for colour in COLOURS if name in COLOURED else ("",):
             shown = _tinted(straight, COLOURS[colour]) if colour else straight.copy()
             shown[..., :3] *= shown[..., 3:]
-            planes[name, colour] = shown
-    return planes
+            sprites[name, colour] = shown
+    return sprites
 
 
 def _tinted(straight: Plane, hue: float) -> Plane:
@@ -115,6 +115,6 @@ def _resized(premultiplied: Plane, size: int) -> Plane:
         Image.fromarray(premultiplied[..., channel]).resize((size, size), Image.Resampling.LANCZOS)
         for channel in range(4)
     ]
-    clipped = np.clip(np.stack([np.asarray(plane) for plane in planes], axis=-1), 0, 1)
-    clipped[..., :3] = np.minimum(clipped[..., :3], clipped[..., 3:])
-    return np.asarray(clipped, np.float32)
+    resized = np.clip(np.stack([np.asarray(plane) for plane in planes], axis=-1), 0, 1)
+    resized[..., :3] = np.minimum(resized[..., :3], resized[..., 3:])
+    return np.asarray(resized, np.float32)

@@ -72,7 +72,7 @@ class TestQueue:
         session.job_result(result(1))
         session.job_finished()
         session.report(Progress(0.5, "Filling"))
-        assert (job(session).finished_count, job(session).wanted, job(session).done) == (0, 3, 0.5)
+        assert (job(session).finished, job(session).wanted, job(session).done) == (0, 3, 0.5)
 
     def test_what_waits_can_be_dropped_the_last_one_first(self, session: Session, worker: StubWorker) -> None:
         session.run()
@@ -135,7 +135,7 @@ class TestAccepting:
         session.accept()
         assert (worker.stopped, len(worker.asked), len(job(session).waiting)) == (0, 2, 1)
         assert (job(session).state, job(session).fraction, job(session).candidates.items) == ("running", 0.5, ())
-        assert (job(session).finished_count, job(session).wanted, job(session).done) == (0, 1, 0.5)
+        assert (job(session).finished, job(session).wanted, job(session).done) == (0, 1, 0.5)
         session.job_result(there(2, 150))
         session.job_finished()
         session.job_result(there(3, 250))
@@ -198,7 +198,7 @@ class TestAccepting:
         session.job_result(there(3, 150))
         session.accept()
         assert seeds(session) == [3]
-        assert (job(session).finished_count, job(session).wanted, job(session).done) == (2, 3, 0.5)
+        assert (job(session).finished, job(session).wanted, job(session).done) == (2, 3, 0.5)
 
     def test_discard_drops_all(self, session: Session, worker: StubWorker) -> None:
         session.run()

@@ -25,7 +25,7 @@ def perfect(count: int) -> tuple[list[Scene], list[Drawn], list[Reading]]:
 def test_the_truth_reads_as_the_truth() -> None:
     scenes, drawn, readings = perfect(60)
     tallies = [tally(*scene) for scene in zip(scenes, drawn, readings, strict=True)]
-    assert sum(each.found for each in tallies) > 0.98 * sum(each.asked for each in tallies)
+    assert sum(each.recalled for each in tallies) > 0.98 * sum(each.expected for each in tallies)
     assert all(each.right == each.coloured and each.ground and not each.wrong for each in tallies)
     assert sum(each.coloured for each in tallies) > 20
 
@@ -34,7 +34,7 @@ def test_readings_of_other_scenes_do_not() -> None:
     scenes, drawn, readings = perfect(60)
     others = readings[1:] + readings[:1]
     tallies = [tally(*scene) for scene in zip(scenes, drawn, others, strict=True)]
-    assert sum(each.found for each in tallies) < 0.1 * sum(each.asked for each in tallies)
+    assert sum(each.recalled for each in tallies) < 0.1 * sum(each.expected for each in tallies)
     assert sum(each.wrong for each in tallies) > 0.9 * len(tallies)
 
 
