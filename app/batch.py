@@ -269,4 +269,4 @@ def drive(request: CandidatesRequest, engine: Engine) -> Outcome:
         if watched:
             sys.stderr.write("\r\033[K")
     matched = [(result, matches.get(result.recipe.seed)) for result in results]
-    return Made(sorted(matched, key=lambda pair: math.inf if pair[1] is None else -pair[1].similarity), short)
+    return Outcome(sorted(matched, key=lambda pair: math.inf if pair[1] is None else -pair[1].similarity), short)

@@ -10,7 +10,7 @@ import editor
 from editor.methods.registry import METHODS
 
 ROOT = Path(editor.__file__).parent.parent
-FOLDERS = ("blended_latent_diffusion", "pixels", "quick_fill")
+FOLDERS = sorted(path.parent.name for path in (ROOT / "editor" / "methods").glob("*/method.py"))
 TABLES = ("editor/methods/registry.py", "editor/execution.py")
 TOOLS = "app/dev"  # the demo, benchmarks and screenshots each play one method
 

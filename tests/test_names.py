@@ -9,6 +9,9 @@ ROOT = Path(__file__).parent.parent
 EMPTY_WORDS = {"asked", "made", "told"}  # a local is called what it is: `rect`, `counts`, `latents`
 
 
+LOOSE_WORDS = {"each", "found"}  # still to go in `editor`
+
+
 def _names(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -25,3 +28,5 @@ def test_locals_are_called_what_they_are() -> None:
     program = [path for path in modules if path.relative_to(ROOT).parts[:2] != ("app", "dev")]
     assert len(program) > 200
     assert {str(path.relative_to(ROOT)): names for path in program if (names := _names(path) & EMPTY_WORDS)} == {}
+    shown = [path for path in program if path.relative_to(ROOT).parts[0] != "editor"]
+    assert {str(path.relative_to(ROOT)): names for path in shown if (names := _names(path) & LOOSE_WORDS)} == {}

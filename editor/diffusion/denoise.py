@@ -18,7 +18,7 @@ from editor.diffusion.step import Step
 from editor.errors import NotFinite
 from editor.requests.reports import FinishEarly, Preview, Progress, Reports
 
-# Multistep solvers extrapolate from steps in which more than this share of the cells was still written over (PIXELS specification, section 10).
+# Above this share of cells released since the step before, a multistep solver's history is dropped: it would extrapolate from what was written over.
 MAX_RELEASED = 0.25
 
 

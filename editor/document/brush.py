@@ -26,9 +26,8 @@ _PLACE_BIAS = 0.5 - 0.01373
 _PENCIL_BIAS = 0.00317  # a brush of one pixel fills the pixel it is in
 _LEVELS = 255
 _LEVEL_BIAS = 0.5 - 0.01291
-# Dabs closer together than this look no better.
 FAR, FAR_OUT = 4, 4096  # times the picture's longer side and the brush, and pixels, that a stroke may lead outside
-_MIN_STEP = 0.5
+_MIN_STEP = 0.5  # pixels: dabs closer together look no better
 _CACHE_BYTES = 32 * 1024**2
 
 

@@ -54,8 +54,8 @@ class Preset:
 class HoldPreview:
     """For how long each cell of a run is held, as it can be told before the run.
 
-    held: (h, w) whole numbers, the steps before which a cell is written over, 0 to `steps`
-    by_index: the steps count as they are drawn; otherwise the method counts noise
+    held: (h, w) whole numbers, for how many steps each cell is held, 0 to `steps`
+    by_index: exact; otherwise the method counts noise, and these are its counts by index
     closing: cells are held at the end instead, and those that are held only then are a wider region that it begins with
     """
 

@@ -15,7 +15,7 @@ from editor.requests.method_settings import MethodSettings, Use
 
 
 class Methods(Sequence[AnyMethod]):
-    """The methods that there are, in the order in which people read them. At least one needs no model."""
+    """The methods that there are, in the order in which people read them; of several that suit, the first is taken. At least one needs no model."""
 
     def __init__(self, *methods: AnyMethod) -> None:
         self._methods = methods

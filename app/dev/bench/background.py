@@ -142,7 +142,7 @@ def background(sheet: Path | None = None) -> Iterator[Result]:
         for how in FINISHES:
             finish = edit.finish(how)
             begun = time.perf_counter()
-            image = outcome_of(finish.made(edit.latents, LEARNS.get(how))).image
+            image = outcome_of(finish.decoded(edit.latents, LEARNS.get(how))).image
             result = outcome_of(finish.laid(image, 1))
             seconds = time.perf_counter() - begun
             after = laid_on(edit.request.image, result)

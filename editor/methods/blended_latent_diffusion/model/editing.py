@@ -64,8 +64,8 @@ def edit_batch(
 ) -> Reports[tuple[EditResult, ...]]:
     """One candidate for each seed, reported as `ResultReady` when it is finished (arXiv 2206.02779, algorithm 1; specification, section 4.1).
 
-    The source, noised to the level where the run begins, is denoised by the words; after every step the cells outside the region are written
-    over with the source at that step's level, and at the end with the source itself. Each candidate is that of a run by itself, to rounding.
+    The source, noised to the level where the run begins, is denoised by the words; before every step the cells outside the region are written
+    over with the source noised to that step's level, and at the end with the source itself. Each candidate is that of a run by itself, to rounding.
 
     fits: where what was learned about pictures is kept; asked for the same again, it comes at once
 

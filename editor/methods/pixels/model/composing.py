@@ -1,4 +1,7 @@
-"""What a run starts from, what it holds on to, and for how long: the three fields of the general rule (PIXELS specification, section 5)."""
+"""Set-up of a PIXELS run: encoded and composed exemplars, initial latents, and for how long each cell is held.
+
+The three fields of the general rule (PIXELS specification, section 5).
+"""
 
 from __future__ import annotations
 
