@@ -87,9 +87,9 @@ def map_reports(
                 continue
             try:
                 yield shown
-            except FinishEarly as asked:
+            except FinishEarly as wish:
                 early()
-                report = reports.throw(asked)
+                report = reports.throw(wish)
             else:
                 report = next(reports)
     except StopIteration as stop:
