@@ -139,9 +139,11 @@ class Engine:
         results: list[EditResult] = []
         lost: EditorError | None = None
         count = len(request.requests)
-        for number, each in enumerate(request.requests):
+        for number, edit_request in enumerate(request.requests):
             # Each its own way back: faint strength makes frames, and what is to stay translucent, differ.
-            once = _as_in_document(self._candidates(CandidatesRequest(each, (each.seed,)), ranked=False), each)
+            once = _as_in_document(
+                self._candidates(CandidatesRequest(edit_request, (edit_request.seed,)), ranked=False), edit_request
+            )
             words = f" · strength {number + 1} of {count}" if count > 1 else ""
             try:
                 run = yield from collected(once, number / count, (number + 1) / count, more=words, errors=(NotFinite,))

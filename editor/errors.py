@@ -69,10 +69,10 @@ def let_go(error: BaseException) -> None:
     In cycles with the error itself, they would stay even longer, until the window's thread collects.
     """
     chain: list[BaseException] = []
-    each: BaseException | None = error
-    while each is not None and each not in chain:
-        chain.append(each)
-        each = each.__cause__ or each.__context__
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or current.__context__
     for link in chain:
         traceback.clear_frames(link.__traceback__)
         link.__traceback__ = link.__cause__ = link.__context__ = None

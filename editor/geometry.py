@@ -206,6 +206,6 @@ def chain(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.
 
 def pixel_matrix(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same map for index coordinates, where a pixel's centre is a whole number (OpenCV's convention)."""
-    found = matrix.copy()
-    found[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-    return found
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+    return shifted

@@ -142,10 +142,12 @@ def _for_step(generators: StepGenerators | None, step: Step) -> Sequence[torch.G
 
 
 def _draws(generators: StepGenerators | None) -> tuple[torch.Tensor, ...]:
-    return () if generators is None or callable(generators) else tuple(each.get_state() for each in generators)
+    return (
+        () if generators is None or callable(generators) else tuple(generator.get_state() for generator in generators)
+    )
 
 
 def _set_draws(generators: StepGenerators | None, states: tuple[torch.Tensor, ...]) -> None:
     if generators is not None and not callable(generators):
-        for each, state in zip(generators, states, strict=True):
-            each.set_state(state)
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)

@@ -80,7 +80,9 @@ def load_pipelines(info: ModelInfo, fit: Fit, settings: Path | None = None) -> R
 
 def free(backend: Backend) -> None:
     """Give back the memory of a backend that nobody borrows any more, even if something still holds it; it cannot be used again."""
-    for pipeline in [each for each in vars(backend).values() if isinstance(each, diffusers.DiffusionPipeline)]:
+    for pipeline in [
+        attribute for attribute in vars(backend).values() if isinstance(attribute, diffusers.DiffusionPipeline)
+    ]:
         pipeline.remove_all_hooks()
         for part in pipeline.components.values():
             if isinstance(part, torch.nn.Module):
@@ -94,7 +96,7 @@ def out_of_memory(error: BaseException) -> OutOfMemory | None:
     # The last is what the libraries of cards say.
     words = ("can't allocate memory", "not enough memory", "out of memory", "_alloc_failed")
     ran_out = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and any(each in str(error).lower() for each in words)
+        isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in words)
     )
     return OutOfMemory("There is not enough memory for this.", RUN_SMALLER) if ran_out else None
 
@@ -134,7 +136,7 @@ def network_of(network_class: Any, folder: Path, kind: NetworkKind, dtype: torch
         raise Damaged(f"{counted(missing)} missing from its weights")
     if other:
         raise ValueError(
-            f"{counted([str(each[0] if isinstance(each, tuple) else each) for each in other])} of another size"
+            f"{counted([str(key[0] if isinstance(key, tuple) else key) for key in other])} of another size"
         )
     unknown = [] if kind.leftovers else list(about["unexpected_keys"])
     if unknown:
@@ -146,9 +148,10 @@ def _check_size(network_class: Any, stage: Path, folder: Path) -> None:
     """Before memory is taken for it: transformers makes room for what is missing, however much that is."""
     with torch.device("meta"):
         promised = sum(
-            each.numel() for each in network_class(network_class.config_class.from_pretrained(str(stage))).parameters()
+            parameter.numel()
+            for parameter in network_class(network_class.config_class.from_pretrained(str(stage))).parameters()
         )
-    stored = sum(each.count for each in find_weights(folder).tensors)
+    stored = sum(tensor.count for tensor in find_weights(folder).tensors)
     if promised > SLACK + stored:
         raise Damaged(f"its settings are of a network of {promised} numbers, and its weights are {stored}")
 
@@ -268,7 +271,7 @@ def _first_line(error: BaseException) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     libraries: tuple[Any, ...] = (diffusers.utils.logging, transformers.utils.logging)
-    before = [(each, each.get_verbosity(), each.is_progress_bar_enabled()) for each in libraries]
+    before = [(library, library.get_verbosity(), library.is_progress_bar_enabled()) for library in libraries]
     for library in libraries:
         library.set_verbosity_error()
         library.disable_progress_bar()

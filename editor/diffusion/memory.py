@@ -70,7 +70,7 @@ def fit(info: ModelInfo, device: Device, working: Size, batch: int = 1, guidance
         ways += [replace(ways[-1], placement="by_layer")]
     run = _Run(info, shapes, working, batch, guidance)
     fits = [Fit(way, run.under(way).peak, device.free) for way in ways]
-    return next((each for each in fits if each.fits), min(fits, key=lambda each: each.needed))
+    return next((option for option in fits if option.fits), min(fits, key=lambda option: option.needed))
 
 
 def estimate(info: ModelInfo, working: Size, batch: int, guidance: float, plan: Plan) -> Estimate:
@@ -93,8 +93,8 @@ class _Run:
         roles = {spec.name: spec.role for spec in self.info.family.parts}
         weights: dict[str, int] = {}
         for part in self.info.parts:
-            each = wide if roles.get(part.name) == "decoder" else size
-            weights[part.name] = weights.get(part.name, 0) + part.parameters * each
+            itemsize = wide if roles.get(part.name) == "decoder" else size
+            weights[part.name] = weights.get(part.name, 0) + part.parameters * itemsize
         cells = -(-self.working.width // cell) * -(-self.working.height // cell)
         at_once = self.batch * (2 if self.guidance > 1 else 1)
         network = int(shapes.denoiser.at(cells) * at_once * size)
@@ -157,7 +157,7 @@ class _Shapes:
             denoiser.line,
             denoiser.fullest,
             measured(networks, family.decoder, decoder).line,
-            max((each.line.always for each in words), default=0.0),
+            max((network.line.always for network in words), default=0.0),
             denoiser.largest,
             (side if isinstance(side, int) else 512) if tiled else 0,
             tiled,
@@ -217,7 +217,7 @@ def _measured(question: _Question) -> Measured:
         traces = [traced(partial(networks.evaluate, spec.name, network, Size(side, side), 1)) for side in sides]
         itemsize = next(network.parameters()).itemsize
         peaks = [trace.peak / itemsize for trace in traces]
-        largest = max((each.numel() for each in network.parameters()), default=0)
+        largest = max((parameter.numel() for parameter in network.parameters()), default=0)
     except Exception:  # settings of a stranger: libraries raise of every kind about them, and loading will say it
         log.info("The %s cannot be measured", spec.label, exc_info=True)
         return Measured(Line(0.0, USUAL if spec.role in ("denoiser", "decoder") else 0.0), 0)

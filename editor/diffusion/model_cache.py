@@ -125,12 +125,14 @@ class ModelCache:
         Raises `ModelUnavailable`, and `OutOfMemory` before anything runs when the run needs more than there is.
         """
         suited = self._suited(info, request.frame.working, request.guidance_scale)
-        painter = next((each for each in self._painters if (each.info, each.fit.plan) == (info, suited.plan)), None)
+        painter = next(
+            (painter for painter in self._painters if (painter.info, painter.fit.plan) == (info, suited.plan)), None
+        )
         if suited.needed > self._without(self._device(), painter) * USABLE[suited.device]:
             self._free_helpers(HELPERS)
         if painter is None:
             if suited.needed > suited.available:
-                waits = any(each.holders for each in self._painters)
+                waits = any(painter.holders for painter in self._painters)
                 raise OutOfMemory(
                     f"This does not fit into memory: {suited.shortage}.", WAITING if waits else RUN_SMALLER
                 )
@@ -180,7 +182,9 @@ class ModelCache:
 
         What is idle goes before it is refused. Raises `OutOfMemory`, and what loading raises.
         """
-        kept = next((each for each in self._helpers if (each.role, each.key) == (wanted.role, wanted.key)), None)
+        kept = next(
+            (helper for helper in self._helpers if (helper.role, helper.key) == (wanted.role, wanted.key)), None
+        )
         if kept is None:
             self._free_helpers((wanted.role,))
             place = self._place(wanted)
@@ -224,18 +228,18 @@ class ModelCache:
 
     def _loaded(self, info: ModelInfo) -> _Painter | None:
         """The one used last of those that paint with this model."""
-        return next((each for each in reversed(self._painters) if each.info == info), None)
+        return next((painter for painter in reversed(self._painters) if painter.info == info), None)
 
     def _free_painters(self, keep: int) -> None:
         """Put idle ones away but for the last few."""
-        idle = [each for each in self._painters if not each.holders]
+        idle = [painter for painter in self._painters if not painter.holders]
         for painter in idle[: len(idle) - keep]:
             self._painters.remove(painter)
             free(painter.backend)
 
     def _free_helpers(self, roles: Collection[Role]) -> bool:
         """Put idle ones of these roles away. Returns whether there were any."""
-        idle = [each for each in self._helpers if each.role in roles and not each.holders]
+        idle = [helper for helper in self._helpers if helper.role in roles and not helper.holders]
         for kept in idle:
             self._helpers.remove(kept)
             kept.helper.free()
@@ -244,7 +248,7 @@ class ModelCache:
     def _suited(self, info: ModelInfo, working: Size, guidance: float, batch: int = 1) -> Fit:
         """How the model would lie in memory. What is loaded stays as it is while it fits so."""
         device = self._device()
-        helpers = sum(each.size for each in self._helpers if each.device == device.kind and not each.holders)
+        helpers = sum(helper.size for helper in self._helpers if helper.device == device.kind and not helper.holders)
         painter = self._loaded(info)
         if painter is not None:
             room = min(self._without(device, painter) + helpers, device.total)
@@ -256,7 +260,7 @@ class ModelCache:
 
     def _without(self, device: Device, painter: _Painter | None) -> int:
         """Bytes that there would be without models that paint and are idle, and without this one, idle or not."""
-        held = sum(each.size for each in self._painters if each is painter or not each.holders)
+        held = sum(other.size for other in self._painters if other is painter or not other.holders)
         return min(device.free + held, device.total)
 
     def _smaller(self, info: ModelInfo, request: AssessRequest, guidance: float) -> float | None:

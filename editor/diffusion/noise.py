@@ -68,7 +68,7 @@ class Noise:
 
 
 def _drawn(latents: torch.Tensor, generators: Sequence[torch.Generator]) -> torch.Tensor:
-    drawn = [torch.randn(latents.shape[1:], generator=each, dtype=torch.float32) for each in generators]
+    drawn = [torch.randn(latents.shape[1:], generator=generator, dtype=torch.float32) for generator in generators]
     return torch.stack(drawn).to(latents.device, latents.dtype)
 
 

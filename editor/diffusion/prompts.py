@@ -91,7 +91,7 @@ def _spelled(prompt: str, tokenizer: Any, vectors: Mapping[str, torch.Tensor]) -
     """The prompt's ids without frame, and which of all vectors stands at each place."""
     ids: list[int] = []
     extra: list[int] = []
-    first = dict(zip(vectors, _starts([len(each) for each in vectors.values()]), strict=True))
+    first = dict(zip(vectors, _starts([len(vector) for vector in vectors.values()]), strict=True))
     for part, word in _parts(prompt, tuple(vectors)):
         if word:
             count = len(vectors[word])

@@ -251,7 +251,7 @@ class Schedule:
 
     def _line(self, i: int, j: int) -> tuple[float, float]:
         """What the state at level i, and the prediction, are multiplied by to get the state at level j: all rows are linear in both."""
-        (alpha, sigma), (then_alpha, then_sigma) = (self._level(each) for each in (i, j))
+        (alpha, sigma), (then_alpha, then_sigma) = (self._level(level) for level in (i, j))
         row = self.row
         keep, add = (
             then_alpha * row.clean(*unit, alpha, sigma) + then_sigma * row.noise(*unit, alpha, sigma)

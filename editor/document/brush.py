@@ -327,16 +327,16 @@ class _Dabs:
 def _disc(side: int, centre: tuple[float, float], inner: float, outer: float) -> Map:
     """(side, side) float32: 1 up to `inner` from the centre (x, y), 0 from `outer` on, smooth and falling between."""
     middles = np.arange(side, dtype=np.float32) + np.float32(0.5)
-    found: Map = np.add.outer((middles - np.float32(centre[1])) ** 2, (middles - np.float32(centre[0])) ** 2)
-    np.sqrt(found, out=found)
-    np.subtract(np.float32(outer), found, out=found)
-    found *= np.float32(1 / (outer - inner))
-    np.clip(found, 0, 1, out=found)
-    ease = found * np.float32(-2)
+    disc: Map = np.add.outer((middles - np.float32(centre[1])) ** 2, (middles - np.float32(centre[0])) ** 2)
+    np.sqrt(disc, out=disc)
+    np.subtract(np.float32(outer), disc, out=disc)
+    disc *= np.float32(1 / (outer - inner))
+    np.clip(disc, 0, 1, out=disc)
+    ease = disc * np.float32(-2)
     ease += 3
-    found *= found
-    found *= ease
-    return found
+    disc *= disc
+    disc *= ease
+    return disc
 
 
 def _approach(base: Map, target: Map | np.float32, cover: Map, out: Map) -> None:

@@ -188,7 +188,9 @@ class Document:
         return next((exemplar for exemplar in self.exemplars if exemplar.id == id), None)
 
     def with_exemplar(self, exemplar: Exemplar) -> Document:
-        return replace(self, exemplars=tuple(exemplar if each.id == exemplar.id else each for each in self.exemplars))
+        return replace(
+            self, exemplars=tuple(exemplar if other.id == exemplar.id else other for other in self.exemplars)
+        )
 
     def adding_exemplar(self, exemplar: Exemplar) -> Document:
         """It gets the document's next id and lies on top."""
@@ -196,13 +198,13 @@ class Document:
         return replace(self, exemplars=(*self.exemplars, new), next_id=self.next_id + 1)
 
     def without_exemplar(self, id: int) -> Document:
-        return replace(self, exemplars=tuple(each for each in self.exemplars if each.id != id))
+        return replace(self, exemplars=tuple(exemplar for exemplar in self.exemplars if exemplar.id != id))
 
     def with_exemplar_order(self, ids: Iterable[int]) -> Document:
         return replace(self, exemplars=_ordered(self.exemplars, ids))
 
 
-_PARTS = tuple(each.name for each in fields(Document) if each.name != "next_id")
+_PARTS = tuple(part.name for part in fields(Document) if part.name != "next_id")
 
 
 def _ordered(things: tuple[_T, ...], ids: Iterable[int]) -> tuple[_T, ...]:

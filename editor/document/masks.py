@@ -50,21 +50,21 @@ def grow(map: Map, radius: int) -> Map:
     The rule is exact for soft maps too: every level of the map grows by the disc. What lies outside the map does not count. Where
     there is one value besides 0, as in a mask, the time does not depend on the radius; the softer parts take time in proportion to it.
     """
-    found = map.copy()
+    result = map.copy()
     area = Rect.of_mask(map).grow(max(radius, 1)).intersect(Rect(0, 0, map.shape[1], map.shape[0]))
     if radius == 0 or area.empty:
-        return found
+        return result
     part = map[area.slices]
     top = part.max()
     zero = part == 0
     if bool((zero | (part == top)).all()):
         inside = distance(zero) <= _reach(radius) if radius > 0 else distance(~zero) > _reach(-radius)
-        found[area.slices] = top * inside
+        result[area.slices] = top * inside
     elif radius > 0:
-        found[area.slices] = _largest_within(part, radius)
+        result[area.slices] = _largest_within(part, radius)
     else:
-        found[area.slices] = -_largest_within(-part, -radius)
-    return found
+        result[area.slices] = -_largest_within(-part, -radius)
+    return result
 
 
 def feather(map: Map, radius: float, inward: bool = True) -> Map:
@@ -75,18 +75,18 @@ def feather(map: Map, radius: float, inward: bool = True) -> Map:
         return map.copy()
     if not inward:
         return blur(map, radius / 2)
-    found = map.copy()
+    result = map.copy()
     area = Rect.of_mask(map).grow(1).intersect(Rect(0, 0, map.shape[1], map.shape[0]))
     if area.empty:
-        return found
+        return result
     depth = distance(map[area.slices] > 0)
     depth *= np.float32(1 / (radius + 1))
     np.minimum(depth, 1, out=depth)
     ease = 3 - 2 * depth
     ease *= depth
     ease *= depth
-    found[area.slices] *= ease
-    return found
+    result[area.slices] *= ease
+    return result
 
 
 def blur_reach(radius: float) -> int:
@@ -297,16 +297,16 @@ def _reach(radius: int) -> np.float32:
 
 def distance(inside: NDArray[np.bool_]) -> Map:
     """From each pixel's centre to the centre of the nearest one that is not `inside`; large where there is none."""
-    found = cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distances = cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     # The roots come out a last bit apart from run to run; their squares are whole numbers.
-    near = np.minimum(found, np.float32(1e9))
+    near = np.minimum(distances, np.float32(1e9))
     return np.asarray(np.sqrt(np.rint(near * near)), np.float32)
 
 
 def _largest_within(map: Map, radius: int) -> Map:
     """The largest value within a disc, piece by piece."""
     height, width = map.shape
-    found = np.empty_like(map)
+    largest = np.empty_like(map)
     for top in range(0, height, _PIECE):
         for left in range(0, width, _PIECE):
             piece = Rect(left, top, min(left + _PIECE, width), min(top + _PIECE, height))
@@ -314,12 +314,12 @@ def _largest_within(map: Map, radius: int) -> Map:
             known = around.intersect(Rect(0, 0, width, height))
             seen = map[known.slices]
             if seen.min() == seen.max():
-                found[piece.slices] = seen[0, 0]
+                largest[piece.slices] = seen[0, 0]
                 continue
             wide = np.full(around.size.shape, -np.inf, np.float32)
             wide[known.within(around).slices] = seen
-            found[piece.slices] = _disc_maximum(wide, radius)
-    return found
+            largest[piece.slices] = _disc_maximum(wide, radius)
+    return largest
 
 
 def _disc_maximum(wide: Map, radius: int) -> Map:
@@ -332,14 +332,14 @@ def _disc_maximum(wide: Map, radius: int) -> Map:
     while 2 << len(runs) - 1 <= 2 * radius + 1:
         last, step = runs[-1], 1 << len(runs) - 1
         runs.append(np.maximum(last[:, :-step], last[:, step:]))
-    found = wide[radius : radius + height, radius : radius + width].copy()
+    largest = wide[radius : radius + height, radius : radius + width].copy()
     for row in range(-radius, radius + 1):
         half = math.isqrt(radius * radius - row * row)
         power = (2 * half + 1).bit_length() - 1
         lines = runs[power][radius + row : radius + row + height]
         for start in (radius - half, radius + half + 1 - (1 << power)):
-            cv2.max(found, lines[:, start : start + width], dst=found)
-    return found
+            cv2.max(largest, lines[:, start : start + width], dst=largest)
+    return largest
 
 
 def _box_sides(radius: float) -> list[int]:

@@ -73,9 +73,9 @@ def item_matrix(item: Item) -> Matrix:
 
 def within(matrix: Matrix, source: Rect, target: Rect) -> Matrix:
     """The same map between coordinates that start at the corners of `source` and `target`."""
-    found = matrix.copy()
-    found[:, 2] += matrix[:, :2] @ (source.left, source.top) - (target.left, target.top)
-    return found
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ (source.left, source.top) - (target.left, target.top)
+    return shifted
 
 
 def place_mask(item: Item, area: Rect) -> Map:

@@ -44,7 +44,7 @@ def apply_result(
     still there.
     """
     recipe = result.recipe
-    scribbled = any(planned_on.layer(each.id) is not None for each in recipe.subjects)
+    scribbled = any(planned_on.layer(subject.id) is not None for subject in recipe.subjects)
     name = methods.of(recipe.settings).label(recipe, _names(document, planned_on, recipe), scribbled=scribbled)
     region = _used(planned_on, recipe, scribbled=scribbled) if planned is None else planned.region
     painted = None if region is None else planned_on.map(region)

@@ -141,8 +141,8 @@ def _shown_otherwise(
     after: Sequence[Layer] | Sequence[Exemplar] | Sequence[Item],
 ) -> tuple[tuple[int, bool], ...]:
     """The ids of those whose visibility differs, with what it was."""
-    shown = {each.id: each.visible for each in after}
-    return tuple((each.id, each.visible) for each in before if each.visible != shown[each.id])
+    shown = {entry.id: entry.visible for entry in after}
+    return tuple((entry.id, entry.visible) for entry in before if entry.visible != shown[entry.id])
 
 
 def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Document, Draft]:
@@ -150,17 +150,17 @@ def _as_it_was(document: Document, layer: Layer, recipe: Recipe) -> tuple[Docume
     at = next(i for i, sheet in enumerate(document.layers) if sheet.id == layer.id)
     below = (replace(sheet, visible=sheet.visible or sheet.id in subjects) for sheet in document.layers[:at])
     layers = (*below, *(replace(sheet, visible=sheet.id in subjects) for sheet in document.layers[at:]))
-    found = replace(document, layers=layers)
+    earlier = replace(document, layers=layers)
     if recipe.action in ("fill", "blend"):
-        found = found.with_map("selection", document.empty_map())
-        found = found.with_strength(document.empty_map() if layer.painted is None else layer.painted)
+        earlier = earlier.with_map("selection", document.empty_map())
+        earlier = earlier.with_strength(document.empty_map() if layer.painted is None else layer.painted)
     if recipe.action == "blend" or recipe.settings.needs_model:
         exemplars = tuple(replace(exemplar, visible=exemplar.id in subjects) for exemplar in document.exemplars)
-        found = replace(found, exemplars=exemplars)
-    if any(not item.visible and item.id in subjects for item in found.items):
-        items = (replace(item, visible=item.visible or item.id in subjects) for item in found.items)
-        found = replace(found, items=tuple(items))
-    return found, _draft(document, layer, recipe)
+        earlier = replace(earlier, exemplars=exemplars)
+    if any(not item.visible and item.id in subjects for item in earlier.items):
+        items = (replace(item, visible=item.visible or item.id in subjects) for item in earlier.items)
+        earlier = replace(earlier, items=tuple(items))
+    return earlier, _draft(document, layer, recipe)
 
 
 def draft_again(document: Document) -> tuple[Draft, str]:
@@ -200,8 +200,8 @@ def _draft(document: Document, layer: Layer, recipe: Recipe) -> Draft:
 
 def _touched(document: Document, subjects: Sequence[int]) -> tuple[Touch, ...]:
     """What the edit was about, as what a hand was on last; without any things of its own it was about what is painted."""
-    found = [Touch("strength")]
-    found += [Touch("item", id) for id in subjects if document.item(id) is not None]
-    found += [Touch("exemplar", id) for id in subjects if document.exemplar(id) is not None]
-    found += [Touch("scribble", id) for id in subjects if document.layer(id) is not None]
-    return tuple(found)
+    touches = [Touch("strength")]
+    touches += [Touch("item", id) for id in subjects if document.item(id) is not None]
+    touches += [Touch("exemplar", id) for id in subjects if document.exemplar(id) is not None]
+    touches += [Touch("scribble", id) for id in subjects if document.layer(id) is not None]
+    return tuple(touches)

@@ -72,7 +72,7 @@ def came_to_nothing(document: Document, result: EditResult) -> bool:
 def _strange(words: str, model: ModelInfo) -> str:
     """The first word that the model does not know, where it is told which ones it knows."""
     matches = re.findall(r"\w+", words.lower())
-    return next((each for each in matches if each not in model.words), "") if model.words else ""
+    return next((word for word in matches if word not in model.words), "") if model.words else ""
 
 
 def _some(words: Sequence[str]) -> str:

@@ -30,12 +30,12 @@ def unpack(data: bytes, into: NDArray[Any]) -> None:
     depth = into.nbytes // (height * width)
     unpacker = zlib.decompressobj()
     try:
-        found = unpacker.decompress(data, into.nbytes + 1)
+        unpacked = unpacker.decompress(data, into.nbytes + 1)
     except zlib.error as error:
         raise ValueError("a block cannot be unpacked") from error
-    if len(found) != into.nbytes or not unpacker.eof:
+    if len(unpacked) != into.nbytes or not unpacker.eof:
         raise ValueError("a block has the wrong size")
-    rows = np.frombuffer(found, np.uint8).reshape(depth, height, width)
+    rows = np.frombuffer(unpacked, np.uint8).reshape(depth, height, width)
     planes = np.add.accumulate(rows, axis=1, dtype=np.uint8)
     little = np.ascontiguousarray(np.moveaxis(planes, 0, 2)).view(into.dtype.newbyteorder("<"))
     into[...] = little.reshape(into.shape)

@@ -73,11 +73,11 @@ class Codec(Generic[T]):
         declared = declared_fields(kind)
         # Settings that nobody sets by hand are not kept.
         self.fields = tuple(
-            _field(each, base, extras)
-            for each, base, extras in declared
-            if each.name != UNKNOWN and (not issubclass(kind, MethodSettings) or Label in extras)
+            _field(field, base, extras)
+            for field, base, extras in declared
+            if field.name != UNKNOWN and (not issubclass(kind, MethodSettings) or Label in extras)
         )
-        self._keeps = any(each.name == UNKNOWN for each, _, _ in declared)
+        self._keeps = any(field.name == UNKNOWN for field, _, _ in declared)
         names = frozenset(field.name for field in self.fields)
         self.names = names | {"method"} if "settings" in names else names
 
@@ -149,8 +149,8 @@ def _with_planes(value: Json, number: Callable[[int], int]) -> Json:
     if isinstance(value, dict):
         if value.keys() == {PLANE} and type(value[PLANE]) is int:
             return {PLANE: number(value[PLANE])}
-        return {name: _with_planes(each, number) for name, each in value.items()}
-    return [_with_planes(each, number) for each in value] if isinstance(value, list) else value
+        return {name: _with_planes(entry, number) for name, entry in value.items()}
+    return [_with_planes(entry, number) for entry in value] if isinstance(value, list) else value
 
 
 # Settings
@@ -234,7 +234,7 @@ def _converter(base: Any, extras: Mapping[type, Any]) -> tuple[Write, Read]:
     if base is str:
         return _plain(str), lambda group, name, reading: _read_text(group, name, reading, most)
     if base is Rect:
-        return lambda value, store: [int(each) for each in value], _read_rect
+        return lambda value, store: [int(edge) for edge in value], _read_rect
     if base == tuple[int, bool]:
         return (
             lambda value, store: {"id": int(value[0]), "visible": bool(value[1])},
@@ -264,10 +264,10 @@ def _listed(base: Any, extras: tuple[Any, ...], most: int | None) -> tuple[Write
             return group.wholes(name, None, most, *limits)
         if isinstance(base, type) and dataclasses.is_dataclass(base):
             codec: Codec[Any] = _codec_of(base)
-            return tuple(codec.read(each, reading) for each in group.groups(name, most))
-        return tuple(read_one(each, name, reading) for each in group.groups(name, most))
+            return tuple(codec.read(entry, reading) for entry in group.groups(name, most))
+        return tuple(read_one(entry, name, reading) for entry in group.groups(name, most))
 
-    return lambda value, store: [write(each, store) for each in value], read
+    return lambda value, store: [write(entry, store) for entry in value], read
 
 
 def _write_plane(value: Any, store: TileStore, grid: Grid) -> Json:

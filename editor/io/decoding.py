@@ -68,10 +68,10 @@ def decode(image: ImageFile, data: bytes, stored: tuple[int, int], icc: bytes | 
         notes.append(f"The file has {depth} bits per channel; they were reduced to 8.")
     deep_grey = depth == 16 and _is_grey_png(image, data)
     if image.mode in ("RGB", "RGBA") and not deep_grey:
-        found = _decode_deep(image, data, stored) if depth == 16 else None
-        if found is None:
-            found = _with_missing(image, data, _decode_in_place(image, stored), notes)
-        return Decoded(found, icc if own else None, converted=False, levels=None, notes=notes)
+        colours = _decode_deep(image, data, stored) if depth == 16 else None
+        if colours is None:
+            colours = _with_missing(image, data, _decode_in_place(image, stored), notes)
+        return Decoded(colours, icc if own else None, converted=False, levels=None, notes=notes)
     # The memory is attached here as well, since Pillow warns about large TIFFs where it would do so itself.
     image.im = Image.new(image.mode, stored).im
     image.load()
@@ -142,43 +142,43 @@ def _decode_deep(image: ImageFile, data: bytes, stored: tuple[int, int]) -> Pixe
         multiplied = image.mode == "RGBA" and MULTIPLIED in said.get(EXTRA_SAMPLES, ())
         if said.get(ORIENTATION, 1) != 1:  # OpenCV would turn it, though not in all ways
             data = upright(data)[0][len(PREFIX) :]
-    found = _by_opencv(data, stored)
-    if found is None or (multiplied and found.shape[2] != 4):
+    deep = _by_opencv(data, stored)
+    if deep is None or (multiplied and deep.shape[2] != 4):
         return None
     if image.mode == "RGB":
         # OpenCV takes any fourth channel for alpha, also what the file calls something else.
-        found = found[..., :3]
+        deep = deep[..., :3]
     key = image.info.get("transparency")
     if multiplied:
-        alpha = np.maximum(found[..., 3:], 1).astype(np.float32)
-        found[..., :3] = np.minimum(np.rint(found[..., :3] * (65535 / alpha)), 65535)
-    rounded = cv2.convertScaleAbs(found, alpha=1 / 257)
+        alpha = np.maximum(deep[..., 3:], 1).astype(np.float32)
+        deep[..., :3] = np.minimum(np.rint(deep[..., :3] * (65535 / alpha)), 65535)
+    rounded = cv2.convertScaleAbs(deep, alpha=1 / 257)
     pixels = np.asarray(
-        cv2.cvtColor(rounded, cv2.COLOR_BGR2RGBA if found.shape[2] == 3 else cv2.COLOR_BGRA2RGBA), np.uint8
+        cv2.cvtColor(rounded, cv2.COLOR_BGR2RGBA if deep.shape[2] == 3 else cv2.COLOR_BGRA2RGBA), np.uint8
     )
     if isinstance(key, tuple) and image.mode == "RGB":
-        pixels[(found == np.array(key[::-1])).all(axis=2), 3] = 0
+        pixels[(deep == np.array(key[::-1])).all(axis=2), 3] = 0
     return pixels
 
 
 def _by_opencv(data: bytes, stored: tuple[int, int]) -> NDArray[np.uint16] | None:
     """(H, W, 3 or 4), BGR or BGRA; None where OpenCV sees something else in the file."""
     try:
-        found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         return None
     width, height = stored
-    if found is None or found.dtype != np.uint16 or found.ndim != 3 or found.shape[:2] != (height, width):
+    if deep is None or deep.dtype != np.uint16 or deep.ndim != 3 or deep.shape[:2] != (height, width):
         return None
-    return np.asarray(found, np.uint16) if found.shape[2] in (3, 4) else None
+    return np.asarray(deep, np.uint16) if deep.shape[2] in (3, 4) else None
 
 
 def _deep_grey(data: bytes, stored: tuple[int, int]) -> Image.Image | None:
     """16-bit grey with alpha, rounded to 8 bits."""
-    found = _by_opencv(data, stored)
-    if found is None or found.shape[2] != 4:
+    deep = _by_opencv(data, stored)
+    if deep is None or deep.shape[2] != 4:
         return None
-    return Image.fromarray(np.ascontiguousarray(cv2.convertScaleAbs(found, alpha=1 / 257)[..., 2:]), "LA")
+    return Image.fromarray(np.ascontiguousarray(cv2.convertScaleAbs(deep, alpha=1 / 257)[..., 2:]), "LA")
 
 
 def _rounded(image: ImageFile, depth: int) -> Image.Image:
@@ -225,7 +225,7 @@ def _to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
         levels, base = np.asarray(base), Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        found = ImageCms.profileToProfile(
+        converted = ImageCms.profileToProfile(
             base,
             profile,
             ImageCms.createProfile("sRGB"),
@@ -235,16 +235,16 @@ def _to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
         )
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
-    if found is not None and levels is not None:
-        found = Image.fromarray(np.asarray(found)[0][levels])
-    if found is not None and alpha is not None:
-        found.putalpha(alpha)
-    return found
+    if converted is not None and levels is not None:
+        converted = Image.fromarray(np.asarray(converted)[0][levels])
+    if converted is not None and alpha is not None:
+        converted.putalpha(alpha)
+    return converted
 
 
 def _from_lab(image: Image.Image) -> Image.Image:
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    found = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
-    if found is None:
+    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    if converted is None:
         raise NotImplementedError("is in Lab colours")
-    return found
+    return converted

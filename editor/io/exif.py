@@ -89,10 +89,10 @@ def _drop_preview(block: bytearray, directory: int, link: int, order: str) -> No
 def _directory(block: bytearray, at: int, order: str) -> tuple[dict[int, _Entry], int]:
     """The short and long entries of the directory at `at`, and where its link to the next one stands."""
     count = struct.unpack_from(order + "H", block, at)[0]
-    found = {}
+    entries = {}
     for place in range(at + 2, at + 2 + count * ENTRY, ENTRY):
         tag, kind = struct.unpack_from(order + "HH", block, place)
         if kind in (SHORT, LONG):
             value = struct.unpack_from(order + ("H" if kind == SHORT else "I"), block, place + 8)[0]
-            found[tag] = _Entry(place + 8, kind, value)
-    return found, at + 2 + count * ENTRY
+            entries[tag] = _Entry(place + 8, kind, value)
+    return entries, at + 2 + count * ENTRY

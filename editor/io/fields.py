@@ -110,7 +110,7 @@ class Fields:
         return Fields(self._get(name), f"“{name}” of {self._where}")
 
     def groups(self, name: str, most: int | None = None) -> tuple[Fields, ...]:
-        return tuple(Fields(each, f"{name} {i + 1}") for i, each in enumerate(self.values(name, most)))
+        return tuple(Fields(value, f"{name} {i + 1}") for i, value in enumerate(self.values(name, most)))
 
     def wrong(self, name: str) -> Malformed:
         """The complaint about a field, for the caller to raise."""

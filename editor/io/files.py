@@ -48,9 +48,9 @@ class FileState:
 def state_of(path: Path, *, look_into: bool = True) -> FileState | None:
     """The state of a file now; None where there is no ordinary file, or nobody may look."""
     try:
-        found = path.stat()
-        state = FileState(found.st_mtime_ns, found.st_size, found.st_ino)
-        if not stat.S_ISREG(found.st_mode):
+        status = path.stat()
+        state = FileState(status.st_mtime_ns, status.st_size, status.st_ino)
+        if not stat.S_ISREG(status.st_mode):
             return None
         if not look_into:
             return state
@@ -192,14 +192,14 @@ def _usable(path: Path) -> bool:
 def _mode_to_keep(target: Path) -> int | None:
     """The permissions of the file that will be replaced. Raises `OSError` when it must not be."""
     try:
-        found = target.stat()
+        status = target.stat()
     except FileNotFoundError:
         return None
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     if not os.access(target, os.W_OK):  # a rename would go through all the same
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
-    return stat.S_IMODE(found.st_mode)
+    return stat.S_IMODE(status.st_mode)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -270,14 +270,14 @@ def _plugin(head: bytes) -> type[ImageFile] | None:
 
 def _tiff_exif(image: TiffImagePlugin.TiffImageFile) -> bytes | None:
     """A TIFF is one big EXIF directory; only what describes the picture is taken over, not how it was stored."""
-    found = image.getexif()
-    found.pop(ORIENTATION, None)  # also keeps Pillow from turning the picture when it is loaded
+    exif = image.getexif()
+    exif.pop(ORIENTATION, None)  # also keeps Pillow from turning the picture when it is loaded
     kept = Image.Exif()
     for tag in _DESCRIPTIVE_TAGS:
-        if tag in found:
-            kept[tag] = found[tag]
+        if tag in exif:
+            kept[tag] = exif[tag]
     for tag in _EXIF_AND_GPS:
-        directory = found.get_ifd(tag)
+        directory = exif.get_ifd(tag)
         if directory:
             kept[tag] = directory
     return kept.tobytes() if len(kept) else None

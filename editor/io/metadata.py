@@ -359,11 +359,13 @@ def _bytes_of(image: TiffImagePlugin.TiffImageFile, tag: int) -> bytes | None:
     value = image.tag_v2.get(tag)
     if isinstance(value, str):
         return value.encode("utf-8", "surrogateescape")
-    if isinstance(value, tuple) and value and all(isinstance(each, int) and 0 <= each < 2**32 for each in value):
+    if isinstance(value, tuple) and value and all(isinstance(number, int) and 0 <= number < 2**32 for number in value):
         wide = image.tag_v2.tagtype.get(tag) == 4  # some programs count IPTC in fours
         order = "<" if image.tag_v2.prefix == b"II" else ">"
         return (
-            struct.pack(f"{order}{len(value)}I", *value).rstrip(b"\0") if wide else bytes(each & 255 for each in value)
+            struct.pack(f"{order}{len(value)}I", *value).rstrip(b"\0")
+            if wide
+            else bytes(number & 255 for number in value)
         )
     return value if isinstance(value, bytes) else None
 
@@ -384,7 +386,9 @@ def _bounded(texts: tuple[tuple[str, str], ...], lost: list[str]) -> tuple[tuple
 
 def _is_keyword(key: str) -> bool:
     """Whether a PNG may have a text of that name."""
-    return 0 < len(key) <= MAX_KEYWORD_LENGTH and all(" " <= each <= "~" or "\xa1" <= each <= "\xff" for each in key)
+    return 0 < len(key) <= MAX_KEYWORD_LENGTH and all(
+        " " <= character <= "~" or "\xa1" <= character <= "\xff" for character in key
+    )
 
 
 # XMP: edited where it stands, so that everything else stays byte for byte as it was

@@ -16,18 +16,18 @@ def with_models(manifest: dict[str, Any]) -> dict[str, Any]:
     for name in ("layers", "exemplars"):
         fields.groups(name)  # otherwise not a list of groups
     exemplars = [
-        {**each, "fidelity_map": None, "fidelity": 0.0, "rim": None, "prompt_weight": 1.0}
-        for each in manifest["exemplars"]
+        {**exemplar, "fidelity_map": None, "fidelity": 0.0, "rim": None, "prompt_weight": 1.0}
+        for exemplar in manifest["exemplars"]
     ]
     layers = [
         {
-            **each,
-            "recipe": {**each["recipe"], "sampler": "", "strength": 1.0}
-            if isinstance(each.get("recipe"), dict)
-            else each.get("recipe"),
+            **layer,
+            "recipe": {**layer["recipe"], "sampler": "", "strength": 1.0}
+            if isinstance(layer.get("recipe"), dict)
+            else layer.get("recipe"),
             "painted": None,
         }
-        for each in manifest["layers"]
+        for layer in manifest["layers"]
     ]
     return {**manifest, "exemplars": exemplars, "layers": layers}
 
@@ -36,7 +36,7 @@ def with_revisions(manifest: dict[str, Any]) -> dict[str, Any]:
     """From version 4 to 5, whose recipes say by which rules they were made: those of version 4 by the first. Raises `Malformed`."""
     Fields(manifest, "the project").groups("layers")  # otherwise not a list of groups
     layers = [
-        {**each, "recipe": {**each["recipe"], "revision": 1}} if isinstance(each.get("recipe"), dict) else each
-        for each in manifest["layers"]
+        {**layer, "recipe": {**layer["recipe"], "revision": 1}} if isinstance(layer.get("recipe"), dict) else layer
+        for layer in manifest["layers"]
     ]
     return {**manifest, "layers": layers}

@@ -72,11 +72,11 @@ class Shelf:
         if known is not None:
             return known[0]
         digest = hashlib.blake2b(np.ascontiguousarray(block).data, digest_size=16).digest()
-        found = self._by_content.setdefault((digest, block.shape, block.dtype.name), len(self.blocks))
-        if found == len(self.blocks):
+        number = self._by_content.setdefault((digest, block.shape, block.dtype.name), len(self.blocks))
+        if number == len(self.blocks):
             self.blocks.append(block)
-        self._by_id[id(block)] = found, block
-        return found
+        self._by_id[id(block)] = number, block
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +183,11 @@ class Planes:
             block.setflags(write=False)
         self._remember(wanted, blocks, raw=raw)
         columns = math.ceil(plane.shape[1] / BLOCK)
-        known = {divmod(i, columns): self._blocks[each, raw] for i, each in enumerate(plane.blocks) if each >= 0}
+        known = {divmod(i, columns): self._blocks[number, raw] for i, number in enumerate(plane.blocks) if number >= 0}
         if len(known) < len(plane.blocks):
             return Tiles.filled(plane.shape, 0, plane.dtype).replaced(known)
         rows = tuple(
-            tuple(self._blocks[each, raw] for each in plane.blocks[start : start + columns])
+            tuple(self._blocks[number, raw] for number in plane.blocks[start : start + columns])
             for start in range(0, len(plane.blocks), columns)
         )
         return Tiles(rows, plane.shape, plane.dtype, ())

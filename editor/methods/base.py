@@ -134,7 +134,7 @@ class Method(ABC, Generic[S]):
 
     def nearest_preset(self, draft: Draft) -> Preset | None:
         """The preset that the draft comes closest to; None for methods without any."""
-        return min(self.presets, key=lambda each: self._distance(each, draft), default=None)
+        return min(self.presets, key=lambda preset: self._distance(preset, draft), default=None)
 
     def with_preset(self, settings: MethodSettings, preset: Preset) -> S:
         """The settings with those that belong to presets as this one has them."""

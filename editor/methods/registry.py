@@ -55,16 +55,16 @@ class Methods(Sequence[AnyMethod]):
 
     def by_command(self, command: str) -> AnyMethod | None:
         """The method of a name on the command line; None for one that is not known here."""
-        return next((each for each in self if each.command == command), None) if command else None
+        return next((method for method in self if method.command == command), None) if command else None
 
     def using(self, *uses: Use, without: Use | None = None) -> AnyMethod | None:
         """The first method that uses all of these, but not that; None for none."""
-        return next((each for each in self if each.uses >= {*uses} and without not in each.uses), None)
+        return next((method for method in self if method.uses >= {*uses} and without not in method.uses), None)
 
     @property
     def first(self) -> AnyMethod:
         """The method that a document begins with, and that takes out and moves items: the first without a model."""
-        return next(each for each in self if Use.MODEL not in each.uses)
+        return next(method for method in self if Use.MODEL not in method.uses)
 
     @property
     def usual_on_model(self) -> AnyMethod:
@@ -78,7 +78,7 @@ class Methods(Sequence[AnyMethod]):
     @property
     def settings_by_id(self) -> Mapping[str, type[MethodSettings]]:
         """Settings classes by the stable ids that recipes have for them."""
-        return {each.id: each.settings for each in self}
+        return {method.id: method.settings for method in self}
 
 
 METHODS = Methods(BLENDED_LATENT_DIFFUSION, PIXELS, QUICK_FILL)

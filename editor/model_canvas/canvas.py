@@ -85,7 +85,7 @@ class ModelCanvas:
         return np.pad(array, more, mode="symmetric")
 
     def _largest(self, map: Map) -> Map:
-        found = map
+        largest = map
         for axis, (cells, used, side) in enumerate(
             zip(self.grid.shape, self.frame.working.shape, self.frame.rect.size.shape, strict=True)
         ):
@@ -93,10 +93,14 @@ class ModelCanvas:
             inside = -(-used // self.cell)
             edges = np.minimum(np.arange(inside + 1) * self.cell, used) * side
             spans = np.stack([edges[:-1] // used, -(-edges[1:] // used)], axis=1).ravel()
-            found = np.pad(found, [(0, int(each == axis)) for each in (0, 1)])  # for the last span to end at
-            found = np.maximum.reduceat(found, spans, axis=axis).take(np.arange(0, 2 * inside, 2), axis=axis)
-            found = np.pad(found, [(0, cells - inside) if each == axis else (0, 0) for each in (0, 1)], mode="edge")
-        return np.asarray(found, np.float32)
+            largest = np.pad(
+                largest, [(0, int(dimension == axis)) for dimension in (0, 1)]
+            )  # for the last span to end at
+            largest = np.maximum.reduceat(largest, spans, axis=axis).take(np.arange(0, 2 * inside, 2), axis=axis)
+            largest = np.pad(
+                largest, [(0, cells - inside) if dimension == axis else (0, 0) for dimension in (0, 1)], mode="edge"
+            )
+        return np.asarray(largest, np.float32)
 
 
 def _resized(array: NDArray[np.float32], size: Size, enlarge: int = cv2.INTER_CUBIC) -> NDArray[np.float32]:

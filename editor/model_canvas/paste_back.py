@@ -92,9 +92,9 @@ class Pasted:
         if self.alpha.shape == size.shape:
             return self
         small = [
-            cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (self.original, self.paint, self.alpha)
+            cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (self.original, self.paint, self.alpha)
         ]
-        return Pasted(*(np.asarray(each, np.float32) for each in small))
+        return Pasted(*(np.asarray(plane, np.float32) for plane in small))
 
     def layer(self) -> NDArray[np.uint8]:
         """(H, W, 4) straight alpha; over the original it gives `image`."""

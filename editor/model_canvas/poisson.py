@@ -63,9 +63,9 @@ def _corrected(generated: Image, source: Image, region: Mask, unknown: Mask) -> 
     solved = unknown[near]
     difference = np.where(region[near][..., None], np.float32(0), source[near] - generated[near])
     correction = yield from harmonic(np.asarray(difference, np.float32), solved)
-    found = generated.copy()
-    found[near][solved] += correction[solved]
-    return found
+    corrected = generated.copy()
+    corrected[near][solved] += correction[solved]
+    return corrected
 
 
 def harmonic(values: Image, unknown: Mask) -> Reports[Image]:
@@ -80,17 +80,17 @@ def harmonic(values: Image, unknown: Mask) -> Reports[Image]:
         known = (_neighbours(unknown.astype(np.float32)) > 0) & ~unknown
         start = np.broadcast_to(whole[known].mean(0), values.shape)  # a constant is found exactly
     grids = _grids(unknown)
-    found = values.copy()
+    solution = values.copy()
     channels = values.shape[2]
     for channel in range(channels):
         guess = np.where(unknown, start[..., channel], whole[..., channel])
         # What is left of the mean of the neighbours that there are, at each unknown pixel.
         right = np.where(unknown, _neighbours(guess) - grids[0].diagonal * guess, 0)
         solving = _conjugate(grids, np.asarray(right, np.float32))
-        low, high = (SMALLER + (1 - SMALLER) * each / channels for each in (channel, channel + 1))
+        low, high = (SMALLER + (1 - SMALLER) * count / channels for count in (channel, channel + 1))
         more = yield from subprogress(solving, low, high)
-        found[..., channel][unknown] = (guess + more)[unknown]
-    return found
+        solution[..., channel][unknown] = (guess + more)[unknown]
+    return solution
 
 
 def _begun(whole: Image, unknown: Mask) -> Reports[Image]:
@@ -126,16 +126,16 @@ class _Grid:
 
     def left(self, right: Map, x: Map) -> Map:
         """`right` minus the matrix times x, for an x that is 0 where nothing is unknown; there it means nothing."""
-        found = self.diagonal * x
-        np.subtract(right, found, out=found)
+        remainder = self.diagonal * x
+        np.subtract(right, remainder, out=remainder)
         if self.right is None or self.down is None:
-            found += _neighbours(x)
-            return found
-        found[:, :-1] += self.right * x[:, 1:]
-        found[:, 1:] += self.right * x[:, :-1]
-        found[:-1] += self.down * x[1:]
-        found[1:] += self.down * x[:-1]
-        return found
+            remainder += _neighbours(x)
+            return remainder
+        remainder[:, :-1] += self.right * x[:, 1:]
+        remainder[:, 1:] += self.right * x[:, :-1]
+        remainder[:-1] += self.down * x[1:]
+        remainder[1:] += self.down * x[:-1]
+        return remainder
 
     def smoothed(self, x: Map, right: Map, steps: int) -> Map:
         """Closer to the solution for `right`, in what is fine."""
@@ -181,7 +181,7 @@ def _cycle(grids: Sequence[_Grid], right: Map) -> Map:
 def _conjugate(grids: Sequence[_Grid], right: Map) -> Reports[Map]:
     """The solution for `right`."""
     grid, nothing = grids[0], np.zeros_like(right)
-    found, residual = nothing.copy(), right.copy()
+    solution, residual = nothing.copy(), right.copy()
     direction = _cycle(grids, residual)
     fit = _dot(residual, direction)
     for iteration in range(MAX_ITERATIONS):
@@ -191,7 +191,7 @@ def _conjugate(grids: Sequence[_Grid], right: Map) -> Reports[Map]:
         if fit <= 0 or along <= 0:  # nothing is left
             break
         length = np.float32(fit / along)
-        found += length * direction
+        solution += length * direction
         if length * np.abs(direction).max() < TOLERANCE:
             break
         residual += length * moved
@@ -201,7 +201,7 @@ def _conjugate(grids: Sequence[_Grid], right: Map) -> Reports[Map]:
         direction += scaled
         with suppress(FinishEarly):  # that is about to happen anyway
             yield Progress((iteration + 1) / (iteration + 5), PHASE)  # how many it takes is not known
-    return found
+    return solution
 
 
 def _neighbours(plane: Map) -> Map:

@@ -45,8 +45,8 @@ def visibility(source: Image, generated: Image, result: Image, alpha: Map) -> fl
     if share < 1:
         size = tuple(max(8, round(side * share)) for side in laid.shape[::-1])
         before, whole, after, laid = (
-            np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA), np.float32)
-            for each in (before, whole, after, laid)
+            np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+            for plane in (before, whole, after, laid)
         )
     return _visibility(before, whole, after, laid)
 
@@ -83,8 +83,8 @@ def _visibility(source: Image, generated: Image, result: Image, alpha: Map) -> f
     excess = step - np.maximum(known, usual)
     seen = SEEN * (1 + fade / SOFT) + TEXTURE * rough
     object_edge = excess > np.where(own, OWN_OBJECT, OBJECT)
-    found = np.where(object_edge, 0, np.maximum(excess, 0) / seen)[here]
-    return float(np.percentile(found, SHARE))
+    ratios = np.where(object_edge, 0, np.maximum(excess, 0) / seen)[here]
+    return float(np.percentile(ratios, SHARE))
 
 
 def _distance(mask: Mask) -> Map:

@@ -43,7 +43,7 @@ def _off_white(pixels: Pixels, alpha: Pixels) -> Pixels:
         return pixels.copy()
     share = np.maximum(alpha, 1)[..., None] * np.float32(1 / 255)
     colours = WHITE + (pixels[..., :3] - np.float32(WHITE)) / share
-    found = pixels.copy()
+    result = pixels.copy()
     seen = (alpha > 0) & (alpha < 255)
-    found[..., :3][seen] = np.clip(np.rint(colours), 0, 255)[seen].astype(np.uint8)
-    return found
+    result[..., :3][seen] = np.clip(np.rint(colours), 0, 255)[seen].astype(np.uint8)
+    return result

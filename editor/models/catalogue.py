@@ -23,7 +23,7 @@ def suggested(memory: float | None) -> Sequence[Suggestion]:
         return [suggestion for suggestion in SUGGESTIONS if suggestion.cpu]
     # A card sold as 8 GB shows a little less to programs.
     fitting = [suggestion for suggestion in SUGGESTIONS if suggestion.memory <= memory * 1.05 + 0.3]
-    return sorted(fitting, key=lambda each: -each.memory)
+    return sorted(fitting, key=lambda suggestion: -suggestion.memory)
 
 
 def size_words(size: int) -> str:

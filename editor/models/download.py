@@ -214,12 +214,12 @@ def _record(plan: DownloadPlan, models: Path) -> None:
     """Write down what each folder holds, or will when all has come."""
     for root in {file.source for file in plan.files}:
         files = [file for file in plan.files if file.source == root]
-        found = {"source": files[0].source, "revision": files[0].commit, "licence": plan.licence}
-        found |= {_within(file): _hash_of(file) for file in files}
+        record = {"source": files[0].source, "revision": files[0].commit, "licence": plan.licence}
+        record |= {_within(file): _hash_of(file) for file in files}
         folder = models / root
         folder.mkdir(parents=True, exist_ok=True)
         _clear_way(folder / RECORD)
-        (folder / RECORD).write_text(json.dumps(found, indent=1), encoding="utf-8")
+        (folder / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
 def _check_room(plan: DownloadPlan, models: Path, needed: int) -> None:

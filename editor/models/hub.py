@@ -240,17 +240,17 @@ def _choose(id: str, listing: Listing, half: bool, families: Families) -> list[R
         if "/" not in file.folder:
             folders[file.folder].append(file)
     if _ranks(listing):
-        chosen = [_remote(id, listing, each, "model") for each in folders[""] if each.path in TOP | CLIP]
+        chosen = [_remote(id, listing, file, "model") for file in folders[""] if file.path in TOP | CLIP]
         return chosen + [_remote(id, listing, weight, "model") for weight in _weights(id, "model", folders[""], half)]
-    if not any(each.path == "model_index.json" for each in folders[""]):
+    if not any(file.path == "model_index.json" for file in folders[""]):
         return [_remote(id, listing, _single_file(id, folders[""]), "model")]
-    chosen = [_remote(id, listing, each, "model") for each in folders[""] if each.path in TOP]
+    chosen = [_remote(id, listing, file, "model") for file in folders[""] if file.path in TOP]
     networks = families.network_folders
     for folder in sorted(folders.keys() & (networks | families.small_folders | BESIDE)):
-        small = [each for each in folders[folder] if _small(each)]
+        small = [file for file in folders[folder] if _small(file)]
         if len(small) > MAX_SMALL:
             raise ModelUnavailable(f"“{id}” lists far too many files for its {folder}.", "Choose another model.")
-        chosen += [_remote(id, listing, each, folder) for each in small]
+        chosen += [_remote(id, listing, file, folder) for file in small]
         if folder in networks:
             chosen += [_remote(id, listing, weight, folder) for weight in _weights(id, folder, folders[folder], half)]
     return chosen
@@ -282,9 +282,9 @@ def _weights(id: str, folder: str, files: Sequence[ListedFile], half: bool) -> I
         if match := WEIGHTS.fullmatch(name) or INDEX.fullmatch(name):
             variants[match["variant"] or ""].append(file)
     for variant in ("fp16", "") if half else ("", "fp16"):
-        if found := variants[variant]:
-            whole = [each for each in found if WEIGHTS.fullmatch(each.name) and "-of-" not in each.path]
-            return whole or found
+        if weights := variants[variant]:
+            whole = [file for file in weights if WEIGHTS.fullmatch(file.name) and "-of-" not in file.path]
+            return whole or weights
     if any(file.path.endswith(PICKLES) for file in files):
         raise pickles_only(id)
     raise ModelUnavailable(

@@ -122,7 +122,7 @@ def walk(top: Path, families: Families = FAMILIES, depth: int = DEPTH) -> Iterat
         if below and not is_pipeline(entries, families):
             # `isdir`, unlike the entry, never raises: links may lead to themselves
             inner = (entry for entry in entries if not entry.name.startswith(".") and os.path.isdir(entry.path))
-            waiting += [(Path(each.path), below - 1) for each in inner]
+            waiting += [(Path(entry.path), below - 1) for entry in inner]
 
 
 def is_pipeline(entries: Iterable[os.DirEntry[str]], families: Families = FAMILIES) -> bool:
@@ -175,7 +175,7 @@ def _looks_like_model(path: Path, families: Families) -> bool:
 
 def _entries(folder: Path, most: int | None = None) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as found:
-            return sorted(islice(found, ENTRIES if most is None else most), key=lambda entry: entry.name)
+        with os.scandir(folder) as entries:
+            return sorted(islice(entries, ENTRIES if most is None else most), key=lambda entry: entry.name)
     except OSError:
         return []

@@ -15,9 +15,9 @@ INDEX = "model_index.json"
 
 def name_of(path: Path) -> str:
     """What people call the model at a path."""
-    found = hub_id(path)
-    if found:
-        return found.rpartition("/")[2]
+    repository = hub_id(path)
+    if repository:
+        return repository.rpartition("/")[2]
     return path.stem if path.suffix.lower() == ".safetensors" else path.name
 
 
@@ -46,8 +46,8 @@ def newest_snapshot(repository: Path) -> Path | None:
         text = ""
     if re.fullmatch(r"[0-9a-f]{40}", text) and (snapshots / text).is_dir():
         return snapshots / text
-    found = [(_changed(path), path) for path in folders_in(snapshots)]
-    return max(found, default=(0.0, None))[1]
+    dated = [(_changed(path), path) for path in folders_in(snapshots)]
+    return max(dated, default=(0.0, None))[1]
 
 
 def folders_in(folder: Path) -> list[Path]:

@@ -76,15 +76,17 @@ def is_clip(folder: Path) -> bool:
 def rankers(library: Library) -> tuple[RankerInfo, ...]:
     """What is there for models of real pictures, usable ones first, then by name; the chosen one too, wherever it lies."""
     chosen = () if library.ranker is None else (library.ranker,)
-    paths = dict.fromkeys(Path(os.path.abspath(each)) for each in (*chosen, *_found(library)))
-    return tuple(sorted(map(inspect_ranker, paths), key=lambda each: (not each.usable, each.name.lower(), each.key)))
+    paths = dict.fromkeys(Path(os.path.abspath(path)) for path in (*chosen, *_found(library)))
+    return tuple(
+        sorted(map(inspect_ranker, paths), key=lambda ranker: (not ranker.usable, ranker.name.lower(), ranker.key))
+    )
 
 
-def ranker_of(library: Library, found: Iterable[RankerInfo]) -> RankerInfo | None:
-    """Which of those that were `found` ranks: the chosen one, else the first that can be used."""
-    usable = [each for each in found if each.usable]
+def ranker_of(library: Library, candidates: Iterable[RankerInfo]) -> RankerInfo | None:
+    """Which of those that were `candidates` ranks: the chosen one, else the first that can be used."""
+    usable = [ranker for ranker in candidates if ranker.usable]
     chosen = None if library.ranker is None else os.path.abspath(library.ranker)
-    return next((each for each in usable if each.key == chosen), usable[0] if usable else None)
+    return next((ranker for ranker in usable if ranker.key == chosen), usable[0] if usable else None)
 
 
 def ranker_for(library: Library, model: ModelInfo) -> RankerInfo | None:
@@ -98,7 +100,7 @@ def ranker_for(library: Library, model: ModelInfo) -> RankerInfo | None:
 
 def _found(library: Library) -> Iterator[Path]:
     for top, deep in (
-        *((each, True) for each in library.folders),
+        *((folder, True) for folder in library.folders),
         *((snapshot, False) for snapshot in library.snapshots()),
     ):
         for folder, entries in walk(top, library.families, **({} if deep else {"depth": 0})):

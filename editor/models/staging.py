@@ -134,7 +134,7 @@ def _tokenizer(said: Mapping[str, Any]) -> dict[str, Any]:
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [{"id": _id(each.get("id")), **_token(each)} for each in added if isinstance(each, dict)],
+        "added_tokens": [{"id": _id(token.get("id")), **_token(token)} for token in added if isinstance(token, dict)],
         "normalizer": None,
         "pre_tokenizer": None,
         "post_processor": None,
@@ -146,7 +146,7 @@ def _tokenizer(said: Mapping[str, Any]) -> dict[str, Any]:
 def _vocabulary(said: object) -> dict[str, int]:
     if not isinstance(said, dict) or not said or len(said) > MAX_WORDS:
         raise Damaged("has a damaged word list")
-    if max(map(len, said)) > MAX_TOKEN_LENGTH or len({_id(each) for each in said.values()}) < len(said):
+    if max(map(len, said)) > MAX_TOKEN_LENGTH or len({_id(index) for index in said.values()}) < len(said):
         raise Damaged("has a damaged word list")
     return said
 
@@ -170,17 +170,17 @@ def _token(said: Mapping[str, Any]) -> dict[str, Any]:
 def _special(said: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: said[name] for name in SPECIAL if said.get(name) is not None}
     return {
-        name: {key: kept for key, kept in _token(each).items() if key != "special"}
-        if isinstance(each, dict)
-        else _text(each)
-        for name, each in given.items()
+        name: {key: kept for key, kept in _token(token).items() if key != "special"}
+        if isinstance(token, dict)
+        else _text(token)
+        for name, token in given.items()
     }
 
 
 def _tokenizer_settings(said: Mapping[str, Any]) -> dict[str, Any]:
     special = {
-        name: {"__type": "AddedToken", **each} if isinstance(each, dict) else each
-        for name, each in _special(said).items()
+        name: {"__type": "AddedToken", **token} if isinstance(token, dict) else token
+        for name, token in _special(said).items()
     }
     settings: dict[str, Any] = {"tokenizer_class": "CLIPTokenizer", **special}
     longest = said.get("model_max_length")
@@ -190,7 +190,9 @@ def _tokenizer_settings(said: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(added, dict):
         if len(added) > MAX_ADDED or not all(key.isdecimal() and len(key) < 8 for key in added):
             raise Damaged("has a damaged list of special words")
-        settings["added_tokens_decoder"] = {key: _token(each) for key, each in added.items() if isinstance(each, dict)}
+        settings["added_tokens_decoder"] = {
+            key: _token(token) for key, token in added.items() if isinstance(token, dict)
+        }
     return settings
 
 

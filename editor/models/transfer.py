@@ -109,11 +109,11 @@ class Stream:
         with answering(url, headers, STALL) as response:
             yield from response.iter_raw()
 
-    def _put(self, found: bytes | Exception | None) -> bool:
+    def _put(self, item: bytes | Exception | None) -> bool:
         """Whether it was wanted."""
         while not self._closed.is_set():
             try:
-                self._arrived.put(found, timeout=BEAT)
+                self._arrived.put(item, timeout=BEAT)
             except queue.Full:
                 continue
             return True

@@ -125,8 +125,8 @@ def repaint_change(
         inner = clear_frame_edges(map * allowed, rect, frame.rect, document.rect)
         return drop_faint(inner) if draft.revision >= FAINT_DROPS else inner
 
-    change = settled(reduce(np.maximum, (each.rim for each in laid.values()), painted))
-    exemplars = {id: replace(each, rim=settled(each.rim)) for id, each in laid.items()}
+    change = settled(reduce(np.maximum, (exemplar.rim for exemplar in laid.values()), painted))
+    exemplars = {id: replace(exemplar, rim=settled(exemplar.rim)) for id, exemplar in laid.items()}
     return change, {id: exemplar for id, exemplar in exemplars.items() if exemplar.rim.any()}
 
 
@@ -160,12 +160,12 @@ def laid_exemplars(
     laid: dict[int, ExemplarInput] = {}
     given = is_map_given(draft, planned)
     for exemplar in planned_exemplars(document, planned):
-        each = exemplar_input(exemplar, rect, rim_of(exemplar, draft, frame), document, draft)
-        if each is not None and given and covers(exemplar, document):
-            each = by_the_map(each, painted)
-            each = each if (each.alpha * each.strength).any() else None
-        if each is not None:
-            laid[exemplar.id] = each
+        entry = exemplar_input(exemplar, rect, rim_of(exemplar, draft, frame), document, draft)
+        if entry is not None and given and covers(exemplar, document):
+            entry = by_the_map(entry, painted)
+            entry = entry if (entry.alpha * entry.strength).any() else None
+        if entry is not None:
+            laid[exemplar.id] = entry
     return laid
 
 

@@ -73,7 +73,11 @@ def touches(before: Document, after: Document, scribble: int | None = None) -> t
         touched += [Touch("item", item.id) for item in after.items if _is_new_item(items.get(item.id), item)]
     if after.exemplars is not before.exemplars:
         laid = {exemplar.id: exemplar for exemplar in before.exemplars}
-        touched += [Touch("exemplar", each.id) for each in after.exemplars if _is_new_exemplar(laid.get(each.id), each)]
+        touched += [
+            Touch("exemplar", exemplar.id)
+            for exemplar in after.exemplars
+            if _is_new_exemplar(laid.get(exemplar.id), exemplar)
+        ]
     return tuple(touched)
 
 

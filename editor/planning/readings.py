@@ -61,7 +61,7 @@ def plans(method: Reader, document: Document, draft: Draft) -> tuple[Plan, Plan 
     """The edit that the person most likely means, without an action where the method's model is missing; and the one that they may mean just as
     well, to be offered beside it.
     """
-    first, *others = (_with_model(each, draft) for each in readings(method, document, draft))
+    first, *others = (_with_model(plan, draft) for plan in readings(method, document, draft))
     return first, next((other for other in others if other.action is not None), None)
 
 

@@ -110,7 +110,7 @@ def _kept_alpha(seen: NDArray[np.uint8], draft: Draft, inputs: Inputs) -> NDArra
         for item in inputs.items
         if item.matrix is not None
     ]
-    if any(((alpha < 255) & each).any() for each in laid):
+    if any(((alpha < 255) & mask).any() for mask in laid):
         return None
     return np.ascontiguousarray(alpha)
 

@@ -187,7 +187,7 @@ class StrengthsRequest:
     requests: tuple[EditRequest, ...]
 
     def __post_init__(self) -> None:
-        levels = [each.overall for each in self.requests]
+        levels = [request.overall for request in self.requests]
         if not levels or len(set(levels)) < len(levels):
             raise InvalidRequest("Strengths to try must differ, and be at least one.")
 

@@ -75,13 +75,13 @@ def emit_result(result: EditResult) -> Reports[None]:
 
 
 def map_reports(
-    reports: Reports[T], each: Callable[[Report], Report | None], early: Callable[[], object] = lambda: None
+    reports: Reports[T], convert: Callable[[Report], Report | None], early: Callable[[], object] = lambda: None
 ) -> Reports[T]:
-    """Pass the reports on as `each` makes them, without those it makes None of. `early` is called when somebody asks to finish early."""
+    """Pass the reports on as `convert` makes them, without those it makes None of. `early` is called when somebody asks to finish early."""
     try:
         report = next(reports)
         while True:
-            shown = each(report)
+            shown = convert(report)
             if shown is None:
                 report = next(reports)
                 continue
@@ -188,5 +188,5 @@ def map_results(
     if isinstance(outcome, EditResult):
         outcome = once(outcome)
     elif isinstance(outcome, tuple):
-        outcome = tuple(once(each) for each in outcome)
+        outcome = tuple(once(result) for result in outcome)
     return cast("T", outcome)

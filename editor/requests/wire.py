@@ -172,7 +172,7 @@ class Wire:
             case {"error": str(name), "has": [str(message), str(advice)], **more} if not more:
                 return ERRORS[name](message, advice)
             case {"is": str(name), "has": list(held), **more} if not more:
-                return _made(self._classes[name], [self._value(each, arrays) for each in held])
+                return _made(self._classes[name], [self._value(value, arrays) for value in held])
         raise ValueError("a value of no known kind")
 
     # The blocks
@@ -194,7 +194,7 @@ class Wire:
                 pass
             case _:
                 raise ValueError("its header is of another kind")
-        blocks = [_Block.of(each) for each in about]
+        blocks = [_Block.of(description) for description in about]
         if sum(block.whole for block in blocks) > self._max_bytes:
             raise ValueError("it is too large")
         arrays = []
@@ -395,7 +395,7 @@ def _suits(value: Any, hint: Any) -> bool:
         if type(value) is not tuple:
             return False
         if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return all(_suits(each, arguments[0]) for each in value)
+            return all(_suits(entry, arguments[0]) for entry in value)
         return len(value) == len(arguments) and all(map(_suits, value, arguments))
     if origin is np.ndarray:
         (scalar,) = typing.get_args(arguments[1])

@@ -120,13 +120,13 @@ def _guesses(image: Pixels, pointed: _Pointed) -> list[tuple[float, Mask]]:
     for x, y in pointed.positive:
         piece = regions.at(x * across, y * down)
         lists.append(regions.things(piece, without)[:CANDIDATES] or [(0.1, piece)])
-    found: list[tuple[float, Mask]] = []
+    guesses: list[tuple[float, Mask]] = []
     for i in range(max(len(entries) for entries in lists)):
         chosen = [entries[min(i, len(entries) - 1)] for entries in lists]
         mask = np.logical_or.reduce([regions.mask(node) for _, node in chosen])
-        if not any(np.array_equal(mask, other) for _, other in found):
-            found.append((min(score for score, _ in chosen), mask))
-    return found
+        if not any(np.array_equal(mask, other) for _, other in guesses):
+            guesses.append((min(score for score, _ in chosen), mask))
+    return guesses
 
 
 def _cut_guess(image: Pixels, pointed: _Pointed, guess: Mask, rounds: int) -> Generator[Progress, None, Map]:
@@ -194,16 +194,16 @@ def _inside(box: Rect, shape: tuple[int, ...]) -> Map:
 
 def _unwanted(image: Pixels, pointed: _Pointed, box: Rect) -> list[Mask]:
     """For each negative click in a box the thing in the box that it means, as a mask of the image."""
-    found = []
+    masks = []
     height, width = image.shape[:2]
     for point in pointed.negative:
         guesses = _guesses(image, _Pointed((point,), pointed.positive, None))
         for _, guess in guesses:
             mask = cv2.resize(guess.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
             if mask[box.slices].sum() > 0.8 * mask.sum():
-                found.append(np.asarray(mask, np.bool_))
+                masks.append(np.asarray(mask, np.bool_))
                 break
-    return found
+    return masks
 
 
 def _cut(
@@ -229,9 +229,9 @@ def _cut(
             cv2.grabCut(small, marks, (0, 0, 1, 1), background, foreground, 1, mode)
         yield Progress(0.5, "Finding the outline")
     mask = _cleaned(_foreground(marks), marks == cv2.GC_FGD)
-    found = np.zeros(image.shape[:2], np.float32)
-    found[window.slices] = matte(mask.astype(np.float32), small, image[window.slices])
-    return found
+    alpha = np.zeros(image.shape[:2], np.float32)
+    alpha[window.slices] = matte(mask.astype(np.float32), small, image[window.slices])
+    return alpha
 
 
 def _foreground(marks: NDArray[np.uint8]) -> Mask:

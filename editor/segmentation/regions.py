@@ -55,10 +55,10 @@ class Regions:
 
     def line(self, node: int) -> list[int]:
         """The node and everything it is part of, up to the whole picture."""
-        found = [node]
-        while self.parent[found[-1]] >= 0:
-            found.append(int(self.parent[found[-1]]))
-        return found
+        nodes = [node]
+        while self.parent[nodes[-1]] >= 0:
+            nodes.append(int(self.parent[nodes[-1]]))
+        return nodes
 
     def things(self, piece: int, without: frozenset[int] = frozenset()) -> list[tuple[float, int]]:
         """The regions around a piece that may be a thing, with a score in [0, 1] each, best first. None has a piece of `without`, and
@@ -72,9 +72,9 @@ class Regions:
         largest = max((node for node in line if node not in barred), default=None)
         if barred and largest is not None:
             scores[largest] = max(scores.values(), default=0.0)
-        found = [(score, node) for node, score in scores.items() if node not in barred]
+        candidates = [(score, node) for node, score in scores.items() if node not in barred]
         distinct: list[tuple[float, int]] = []
-        for score, node in sorted(found, reverse=True):
+        for score, node in sorted(candidates, reverse=True):
             # They lie inside one another, so their sizes alone say how alike they are.
             ratios = (self.size[node] / self.size[other] for _, other in distinct)
             if all(not ALIKE < ratio < 1 / ALIKE for ratio in ratios):
@@ -105,13 +105,13 @@ def _lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _gradient(lab: NDArray[np.float32]) -> NDArray[np.float32]:
     """(h, w): the larger of a fine and a coarse gradient, so that soft outlines count too."""
-    found = np.zeros(lab.shape[:2], np.float32)
+    gradient = np.zeros(lab.shape[:2], np.float32)
     for sigma, weight in ((0.8, 1.0), (1.8, 1.2)):
         blurred = cv2.GaussianBlur(lab, (0, 0), sigma)
         across = cv2.Sobel(blurred, cv2.CV_32F, 1, 0, scale=0.25)
         down = cv2.Sobel(blurred, cv2.CV_32F, 0, 1, scale=0.25)
-        np.maximum(found, weight * np.sqrt((across**2 + down**2).sum(axis=-1)), out=found)
-    return found
+        np.maximum(gradient, weight * np.sqrt((across**2 + down**2).sum(axis=-1)), out=gradient)
+    return gradient
 
 
 def _borders(pieces: NDArray[np.int32], gradient: NDArray[np.float32]) -> list[dict[int, tuple[float, float]]]:
@@ -161,11 +161,11 @@ def _merged(
     heapq.heapify(queue)
     highest = 0.0
     while queue:
-        found, i, j = heapq.heappop(queue)
+        node_height, i, j = heapq.heappop(queue)
         if not (alive[i] and alive[j]):
             continue
         new = len(size)
-        highest = max(highest, found, 1e-9)  # a merged region is told from a piece by its height
+        highest = max(highest, node_height, 1e-9)  # a merged region is told from a piece by its height
         parent[i] = parent[j] = new
         alive[i] = alive[j] = False
         alive.append(True)

@@ -233,7 +233,7 @@ class Family(ABC):
     def predicted(self, scheduler: Settings) -> Prediction | None:
         """What the network predicts, as the settings of its scheduler say."""
         said = scheduler.get("prediction_type")
-        return next((each for each in self.predictions if each == said), None)
+        return next((prediction for prediction in self.predictions if prediction == said), None)
 
     def place(self, info: ModelInfo, settings: Path, part: str) -> Path:
         """The folder of one part, of a model whose settings lie in `settings`."""
@@ -300,7 +300,12 @@ class Families(tuple[Family, ...]):
     @property
     def suggestions(self) -> tuple[Suggestion, ...]:
         """Of all families, those for smaller cards first."""
-        return tuple(sorted((each for family in self for each in family.suggestions), key=lambda each: each.memory))
+        return tuple(
+            sorted(
+                (suggestion for family in self for suggestion in family.suggestions),
+                key=lambda suggestion: suggestion.memory,
+            )
+        )
 
     @property
     def network_folders(self) -> frozenset[str]:

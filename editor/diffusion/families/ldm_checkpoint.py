@@ -46,7 +46,7 @@ class LdmCheckpoint:
             if "meta tensor" not in str(error):
                 raise
             raise Damaged("arrays are missing from its weights") from error
-        missing = [key for key, each in network.named_parameters() if each.is_meta]
+        missing = [key for key, parameter in network.named_parameters() if parameter.is_meta]
         if missing:
             raise Damaged(f"{counted(missing)} missing from its weights")
         return network

@@ -178,7 +178,7 @@ def _blocks(unet: Mapping[str, Any]) -> int:
 
 
 def _spread(value: Any, levels: int, otherwise: int) -> list[int]:
-    most = [max(_flat(each), default=otherwise) for each in (value if isinstance(value, list) else [value] * levels)]
+    most = [max(_flat(entry), default=otherwise) for entry in (value if isinstance(value, list) else [value] * levels)]
     return (most + [otherwise] * levels)[:levels]
 
 

@@ -88,9 +88,9 @@ def taken_back(mask: Mask, widen: int, steps: int) -> Counts:
 
     Cells of `mask` are never held; they get `steps` + 1. Those beyond the widest mask are held from the start.
     """
-    found = np.zeros(mask.shape, np.int64)
+    counts = np.zeros(mask.shape, np.int64)
     for step in range(steps):
         # Free in the result of this step: held again at the earliest before the next but one.
-        found[widened(mask, widen - stage_of(step, steps, widen + 1))] = step + 2
-    found[mask] = steps + 1
-    return found
+        counts[widened(mask, widen - stage_of(step, steps, widen + 1))] = step + 2
+    counts[mask] = steps + 1
+    return counts

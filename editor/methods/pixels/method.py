@@ -83,8 +83,8 @@ class PixelsMethod(RepaintingMethod[PixelsSettings]):
             return "So little comes in that not one step runs. Raise the influence, or the overall strength."
         if few:
             return few
-        exemplars = [each for each in document.exemplars if each.id in planned.exemplars]
-        if exemplars and draft.strength > LITTLE_LEFT and all(each.fidelity == 0 for each in exemplars):
+        exemplars = [exemplar for exemplar in document.exemplars if exemplar.id in planned.exemplars]
+        if exemplars and draft.strength > LITTLE_LEFT and all(exemplar.fidelity == 0 for exemplar in exemplars):
             return "At this strength little of a reference picture is left. Lower the overall strength, or raise “Keep as it is”."
         soft = _softest(document, draft, planned, exemplars)
         if soft is not None:
@@ -107,7 +107,7 @@ def _softest(
         (exemplar, shown * math.sqrt(abs(exemplar.placement.scale_x * exemplar.placement.scale_y)))
         for exemplar in exemplars
     ]
-    most = max(factors, key=lambda each: each[1])
+    most = max(factors, key=lambda factor: factor[1])
     return most if most[1] > MAX_ENLARGEMENT else None
 
 

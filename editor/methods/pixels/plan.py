@@ -41,9 +41,9 @@ def reading(document: Document, draft: Draft, touch: Touch) -> Plan | None:
             return plan_region(document, draft, "strength", repainting_label(draft.prompt))
         case "strength" | "exemplar":
             painted = is_strength(document.strength)
-            if not (painted if touch.what == "strength" else touch.id in {each.id for each in shown}):
+            if not (painted if touch.what == "strength" else touch.id in {exemplar.id for exemplar in shown}):
                 return None
-            planned = plan_blend(shown, blending_label([each.name for each in shown]))
+            planned = plan_blend(shown, blending_label([exemplar.name for exemplar in shown]))
             return replace(planned, action="blend", reason="", region="strength") if painted else planned
         case "selection":
             return plan_region(document, draft, "selection", repainting_label(draft.prompt))

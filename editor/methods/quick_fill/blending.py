@@ -96,13 +96,13 @@ def _best_seam(colours: Colour, under: Colour, amount: Map) -> Mask:
     small = max(1, int(np.ceil((height * width / CUT_PIXELS) ** 0.5)))
     size = (max(1, width // small), max(1, height // small))
     coarse, below, weight = (
-        np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA), np.float32)
-        for each in (colours, under, amount)
+        np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+        for plane in (colours, under, amount)
     )
     apart = np.linalg.norm(coarse - below, axis=2)
     grey = [
-        np.asarray(cv2.Sobel(each.mean(axis=2), cv2.CV_32F, *way, scale=0.25))
-        for each in (coarse, below)
+        np.asarray(cv2.Sobel(plane.mean(axis=2), cv2.CV_32F, *way, scale=0.25))
+        for plane in (coarse, below)
         for way in ((1, 0), (0, 1))
     ]
     busy = np.hypot(grey[0], grey[1]) + np.hypot(grey[2], grey[3])
@@ -122,25 +122,25 @@ def _fuse(colours: Colour, under: Colour, chosen: Mask, screening: Map) -> Gener
 
     A screened Poisson equation for the correction, solved at the first halving with few enough unknowns and carried up.
     """
-    found = np.zeros_like(colours)
+    correction = np.zeros_like(colours)
     if not chosen.any():
-        return found
+        return correction
     system = _seam_system(colours, under, chosen, screening)
     if system.diagonal.size <= DIRECT_UNKNOWNS:
-        found[chosen] = solve(system)
+        correction[chosen] = solve(system)
         yield Progress(0.7, "Blending")
-        return found
+        return correction
     height, width = chosen.shape
     size = (max(1, width // 2), max(1, height // 2))
     half = [
-        np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA), np.float32)
-        for each in (colours, under, chosen.astype(np.float32))
+        np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+        for plane in (colours, under, chosen.astype(np.float32))
     ]
     weaker = np.asarray(cv2.resize(4 * screening, size, interpolation=cv2.INTER_AREA), np.float32)
     below = yield from _fuse(half[0], half[1], half[2] > 0.5, weaker)
     start = np.asarray(cv2.resize(below, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)[chosen]
-    found[chosen] = yield from subprogress(relax(system, start, RELAX_STEPS), 0.7, 0.9)
-    return found
+    correction[chosen] = yield from subprogress(relax(system, start, RELAX_STEPS), 0.7, 0.9)
+    return correction
 
 
 def _seam_system(colours: Colour, under: Colour, chosen: Mask, screening: Map) -> System:

@@ -97,9 +97,9 @@ def fill_window(
     """The hole's pixels, (n, 3) uint8, and the energy of the cut if there was one."""
     levels = yield from build(pixels, hole, known, usable)
     if how == "texture" or (how == "auto" and not is_plain(levels[-1])):
-        found = yield from subprogress(shift_fill(levels, picture, generator), 0.0, 1.0)
-        if found is not None:
-            return to_bytes(found.colours), found.energy
+        filling = yield from subprogress(shift_fill(levels, picture, generator), 0.0, 1.0)
+        if filling is not None:
+            return to_bytes(filling.colours), filling.energy
     colours = yield from subprogress(smooth_fill(levels, generator), 0.0, 1.0)
     return to_bytes(colours), None
 

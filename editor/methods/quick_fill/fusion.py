@@ -66,8 +66,8 @@ def _gradient(
     """I(p+a) - I(q+a) with p's own shift a, for pixels p in `ends` and q in `others`; `places`: rows and columns of the hole's pixels."""
     rows, columns = places[0][others] + offsets[ends, 0], places[1][others] + offsets[ends, 1]
     readable = valid[ends] & level.may_copy(rows, columns)
-    found = np.where(readable[:, None], copy[ends] - level.colour(rows, columns), np.float32(0))
+    gradient = np.where(readable[:, None], copy[ends] - level.colour(rows, columns), np.float32(0))
     # Pixels without a shift come from the coarser result as a whole, whose gradients are as good as any.
     loose = ~valid[ends] | ~valid[others]
-    found[loose] = copy[ends[loose]] - copy[others[loose]]
-    return found
+    gradient[loose] = copy[ends[loose]] - copy[others[loose]]
+    return gradient

@@ -91,7 +91,7 @@ def pose(level: Level, offsets: Offsets, picture: tuple[float, float]) -> Proble
     to_rows, to_columns = rows + offsets[:, :1], columns + offsets[:, 1:]
     usable = look_up(level.usable, to_rows, to_columns)
     at = (np.clip(to_rows, 0, height - 1), np.clip(to_columns, 0, width - 1))
-    found = looks[at]
+    label_looks = looks[at]
 
     unary = np.where(usable, np.float32(0), np.float32(FORBIDDEN))
     unary += APPEARANCE * np.linalg.norm(local[at] - expected, axis=2)
@@ -100,7 +100,7 @@ def pose(level: Level, offsets: Offsets, picture: tuple[float, float]) -> Proble
     unary += far[:, None].astype(np.float32)
     border, border_count = _border_cost(level, looks, offsets)
     unary += border
-    return Problem(unary.astype(np.float32), found, usable, hole_edges(level.hole), border_count)
+    return Problem(unary.astype(np.float32), label_looks, usable, hole_edges(level.hole), border_count)
 
 
 def _border_cost(level: Level, looks: NDArray[np.float32], offsets: Offsets) -> tuple[Costs, int]:
@@ -111,8 +111,8 @@ def _border_cost(level: Level, looks: NDArray[np.float32], offsets: Offsets) -> 
     index[near] = np.arange(rows.size)
     height, width = level.shape
     to_rows, to_columns = rows + offsets[:, :1], columns + offsets[:, 1:]
-    found = looks[np.clip(to_rows, 0, height - 1), np.clip(to_columns, 0, width - 1)]
-    misfit = np.linalg.norm(found - looks[rows, columns], axis=2)
+    label_looks = looks[np.clip(to_rows, 0, height - 1), np.clip(to_columns, 0, width - 1)]
+    misfit = np.linalg.norm(label_looks - looks[rows, columns], axis=2)
     misfit[~look_up(level.usable, to_rows, to_columns)] = UNUSABLE_BORDER
 
     hole_rows, hole_columns = np.nonzero(level.hole)

@@ -71,9 +71,9 @@ def solve(system: System) -> Colour:
 
 def relax(system: System, start: Colour, steps: int) -> Generator[Report, None, Colour]:
     """`steps` conjugate gradient steps from `start` (n, c), preconditioned by the diagonal; what is fine settles first."""
-    found = start.astype(np.float32)
+    solution = start.astype(np.float32)
     inverse = (1 / system.diagonal)[:, None]
-    residual = system.right - system.matrix @ found
+    residual = system.right - system.matrix @ solution
     scaled = inverse * residual
     direction = scaled.copy()
     fit = (residual * scaled).sum(axis=0)
@@ -82,10 +82,10 @@ def relax(system: System, start: Colour, steps: int) -> Generator[Report, None, 
             break
         moved = system.matrix @ direction
         length = fit / np.maximum((direction * moved).sum(axis=0), 1e-20)
-        found += length * direction
+        solution += length * direction
         residual -= length * moved
         scaled = inverse * residual
         before, fit = fit, (residual * scaled).sum(axis=0)
         direction = scaled + fit / np.maximum(before, 1e-20) * direction
         yield Progress(step / steps, "Joining")
-    return found
+    return solution

@@ -25,11 +25,11 @@ def matte(picture: Colour, mask: Map, scale: float) -> Map:
     if is_soft(mask, scale):
         return mask
     inside = mask > 0.5
-    found = guided_filter(picture.mean(axis=2), mask, max(1, round(RADIUS * scale)))
+    alpha = guided_filter(picture.mean(axis=2), mask, max(1, round(RADIUS * scale)))
     reach = max(1, round(CERTAIN * scale))
-    found[shrink(inside, reach)] = 1.0
-    found[~spread(inside, min(reach, MAX_REACH))] = 0.0
-    return np.asarray(np.clip((found - 0.1) / 0.8, 0.0, 1.0), np.float32)
+    alpha[shrink(inside, reach)] = 1.0
+    alpha[~spread(inside, min(reach, MAX_REACH))] = 0.0
+    return np.asarray(np.clip((alpha - 0.1) / 0.8, 0.0, 1.0), np.float32)
 
 
 def is_soft(mask: Map, scale: float) -> bool:

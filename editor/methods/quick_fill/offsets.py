@@ -85,10 +85,10 @@ def find_offsets(level: Level, generator: np.random.Generator, count: int) -> Ge
         lines = np.arange(chosen.size)
         for _ in range(NEIGHBOURS):
             best = distances.argmin(axis=1)
-            found = np.isfinite(distances[lines, best])
+            valid = np.isfinite(distances[lines, best])
             shift = places[bank[best]].astype(np.intp) - places[chosen]
-            at = (shift[found, 0] + height - 1, shift[found, 1] + width - 1)
-            np.add.at(votes, at, weights[start : start + CHUNK][found])
+            at = (shift[valid, 0] + height - 1, shift[valid, 1] + width - 1)
+            np.add.at(votes, at, weights[start : start + CHUNK][valid])
             distances[lines, best] = np.inf
     return _peaks(votes, count)
 

@@ -43,8 +43,8 @@ class Level:
     def colour(self, rows: Indices, columns: Indices) -> Colour:
         """(n, 3) float32 in [0, 1] at n places; places outside are moved to the edge."""
         height, width = self.shape
-        found = self.pixels[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
-        return to_float(found)
+        pixels = self.pixels[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
+        return to_float(pixels)
 
     def may_copy(self, rows: Indices, columns: Indices) -> Mask:
         """Whether each place lies inside and is usable."""

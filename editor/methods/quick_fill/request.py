@@ -111,9 +111,9 @@ def change_map(document: Document, draft: Draft, rect: Rect, planned: Plan, plac
         change = document.map(planned.region).read(rect) * np.float32(draft.strength)
     for item in _items(document, planned):
         _add_item(change, rect, item, draft.settings.margin, moved=planned.action == "move")
-    for each in placed.values():
-        view = change[each.rect.within(rect).slices]
-        np.maximum(view, each.alpha * each.strength * np.float32(draft.strength), out=view)
+    for placement in placed.values():
+        view = change[placement.rect.within(rect).slices]
+        np.maximum(view, placement.alpha * placement.strength * np.float32(draft.strength), out=view)
     if not document.protect.blank:
         change *= 1 - document.protect.read(rect)
     return drop_faint(change) if draft.revision >= FAINT_DROPS else change

@@ -65,9 +65,9 @@ def _solve(values: Colour, unknown: Mask, bend: float, stretch: float) -> Colour
     flat = values[index >= 0].astype(np.float64)
     rows = csr_array(operator[free])
     factor = splu(rows[:, free].tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
-    found = values.copy()
-    found[unknown] = factor.solve(-(rows[:, fixed] @ flat[fixed]))
-    return found
+    solution = values.copy()
+    solution[unknown] = factor.solve(-(rows[:, fixed] @ flat[fixed]))
+    return solution
 
 
 def smooth_fill(levels: list[Level], generator: np.random.Generator) -> Generator[Report, None, Colour]:
@@ -130,10 +130,12 @@ def _grain(level: Level, picture: Colour, generator: np.random.Generator) -> Col
     blurs = [np.array([side, 1, side], np.float32) for side in np.linspace(0, 0.6, 7)]
     sample = white[:GRAIN_SAMPLE, :GRAIN_SAMPLE]
     everywhere = np.ones(sample.shape[:2], np.bool_)
-    found = [_fineness(np.asarray(cv2.sepFilter2D(sample, -1, blur, blur), np.float32), everywhere) for blur in blurs]
-    best = min(range(len(blurs)), key=lambda i: abs(found[i][1] - likeness))
+    measures = [
+        _fineness(np.asarray(cv2.sepFilter2D(sample, -1, blur, blur), np.float32), everywhere) for blur in blurs
+    ]
+    best = min(range(len(blurs)), key=lambda i: abs(measures[i][1] - likeness))
     mixed = np.asarray(cv2.sepFilter2D(white, -1, blurs[best], blurs[best]), np.float32)
-    return np.asarray(mixed[hole] * (spread / np.maximum(found[best][0], 1e-6)), np.float32)
+    return np.asarray(mixed[hole] * (spread / np.maximum(measures[best][0], 1e-6)), np.float32)
 
 
 def _fineness(picture: Colour, where: Mask) -> tuple[NDArray[np.float32], float]:

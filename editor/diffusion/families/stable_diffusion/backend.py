@@ -142,9 +142,11 @@ class StableDiffusion(BorrowedNetwork):
     def _readings(self, prompts: Sequence[str], extra_tokens: ExtraTokens | None) -> list[tuple[Reading, ...]]:
         """For each prompt its readings by each encoder, as many for all of them."""
         parts = self._text_parts()
-        vectors = [{word: each[k] for word, each in (extra_tokens or {}).items()} for k in range(len(parts))]
+        vectors = [
+            {word: embeddings[k] for word, embeddings in (extra_tokens or {}).items()} for k in range(len(parts))
+        ]
         once = [readings(prompts, tokenizer, 1, own) for (tokenizer, _), own in zip(parts, vectors, strict=True)]
-        longest = max(len(reading.ids) for each in once for reading in each)
+        longest = max(len(reading.ids) for row in once for reading in row)
         alike = [readings(prompts, tokenizer, longest, own) for (tokenizer, _), own in zip(parts, vectors, strict=True)]
         return list(zip(*alike, strict=True))
 

@@ -135,7 +135,7 @@ class StableDiffusion3(StableDiffusion):
         if encoder is None:
             width = self._network.config.joint_attention_dim
             return torch.zeros(len(prompts), T5_TOKENS, width, device=self.device)
-        vectors = {word: each[len(CLIPS)] for word, each in (extra_tokens or {}).items()}
+        vectors = {word: embeddings[len(CLIPS)] for word, embeddings in (extra_tokens or {}).items()}
         rows = whole_readings(prompts, tokenizer, T5_TOKENS, vectors)
         return torch.cat([encoded(encoder, row)[0].to(self.device) for row in rows])
 

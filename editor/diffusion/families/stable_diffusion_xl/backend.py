@@ -39,8 +39,8 @@ class StableDiffusionXL(StableDiffusion):
     def encode_text(self, prompts: Sequence[str], canvas: Size, extra_tokens: ExtraTokens | None = None) -> Embeddings:
         """Hidden states before the last layer, `text_embeds` of the second encoder, `time_ids` of the canvas."""
         encoders = [encoder for _, encoder in self._text_parts()]
-        states = [self._encoded(encoders, each) for each in self._readings(prompts, extra_tokens)]
-        hidden, pooled = (torch.cat(each) for each in zip(*states, strict=True))
+        states = [self._encoded(encoders, prompt_readings) for prompt_readings in self._readings(prompts, extra_tokens)]
+        hidden, pooled = (torch.cat(tensors) for tensors in zip(*states, strict=True))
         return self._conditioned(hidden, pooled, canvas, AESTHETIC)
 
     def unconditional(self, kind: Unconditional, canvas: Size) -> Embeddings:
@@ -72,10 +72,12 @@ class StableDiffusionXL(StableDiffusion):
         first = [(pipeline.tokenizer, pipeline.text_encoder)] if pipeline.text_encoder else []
         return [*first, (pipeline.tokenizer_2, pipeline.text_encoder_2)]
 
-    def _encoded(self, encoders: Sequence[Any], each: Sequence[Reading]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _encoded(
+        self, encoders: Sequence[Any], prompt_readings: Sequence[Reading]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden states of all encoders side by side, and the last one's summary of the first reading."""
         states = []
-        for encoder, reading in zip(encoders, each, strict=True):
+        for encoder, reading in zip(encoders, prompt_readings, strict=True):
             outcome = encoded(encoder, reading, output_hidden_states=True)
             states.append(in_a_row(outcome.hidden_states[-2]).to(self.device))
         return torch.cat(states, dim=-1), outcome.text_embeds[:1].to(self.device)

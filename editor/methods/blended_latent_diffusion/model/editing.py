@@ -90,7 +90,7 @@ def edit_batch(
     results: list[EditResult] = []
     hurried, lost = sampled.early, list(sampled.lost.values())
     for index, (seed, latents) in enumerate(zip(seeds, sampled.latents, strict=True)):
-        low, high = (1 - after * (1 - each / len(seeds)) for each in (index, index + 1))
+        low, high = (1 - after * (1 - count / len(seeds)) for count in (index, index + 1))
         if index in sampled.lost:
             continue
         try:

@@ -122,7 +122,7 @@ class Finish:
         if self.banded or not even or self.settings.match_tone == "on":  # what is evened out everywhere needs no shift
             image = self._matched(image)
         original = np.asarray(request.image / np.float32(255), np.float32)
-        whole = found = working.back(image)
+        whole = paint = working.back(image)
         alpha = self.alpha
         if even:
             band = BAND * self.backend.info.shrinking / working.scale
@@ -130,8 +130,8 @@ class Finish:
                 exact = yield from evened(whole, original, soft > 0, band)
             else:
                 exact = yield from poisson(whole, original, soft > 0)
-            found, alpha = np.asarray(np.clip(exact, 0, 1), np.float32), soft  # it meets the picture
-        pasted = Pasted.bare(original).over(found, alpha)
+            paint, alpha = np.asarray(np.clip(exact, 0, 1), np.float32), soft  # it meets the picture
+        pasted = Pasted.bare(original).over(paint, alpha)
         return replace(result_of(request, seed, pasted), seam=seam.visibility(original, whole, pasted.image, alpha))
 
     def decoded(self, latents: torch.Tensor, learns: Learns | None) -> Reports[Decoded]:
@@ -151,7 +151,7 @@ class Finish:
         key = ""
         if self.fits is not None:
             rule = f"{learns} {STEPS} {RATES[learns]} {OUTSIDE} {self.settings.match_tone}"
-            arrays = (each.cpu().numpy() for each in (latents.float(), *decoder.weights))
+            arrays = (tensor.cpu().numpy() for tensor in (latents.float(), *decoder.weights))
             key = content_key("surroundings", rule, source, region, *arrays)
             known = self.fits.get(key)
             if known is not None and known["image"].shape == source.shape and finite(known["image"]):

@@ -184,7 +184,7 @@ def _ldm(
     def again(clean: torch.Tensor) -> torch.Tensor:
         clean = torch.where(sound_rows(clean)[:, None, None, None], clean, 0)  # what is lost must not end the others
         mixed = [np.where(edited, image, source) for image in backend.decode(clean, clamp=False)]
-        return torch.cat([backend.sample(*each) for each in zip(mixed, generators, strict=True)])
+        return torch.cat([backend.sample(*pair) for pair in zip(mixed, generators, strict=True)])
 
     fresh = Noise([request.seed, *seeds]).stream(latents, "blend")
     blend = Early(latents, maps, fresh, schedule.first, int(ran * (1 - settings.pixel_blending)), again)

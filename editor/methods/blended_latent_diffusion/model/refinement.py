@@ -105,8 +105,8 @@ class _Task:
             with torch.no_grad():
                 inside = decoder(z) if wanted is None else to_network(wanted, z.device, torch.float32)
             parameters: Sequence[torch.Tensor] = [z.requires_grad_()] if learns == "latents" else decoder.parameters
-            for each in parameters:
-                each.requires_grad_()
+            for parameter in parameters:
+                parameter.requires_grad_()
             target = to_network(source, z.device, torch.float32)
             mask = torch.from_numpy(region.astype(np.float32))[None, None].to(z.device)
             return cls(decoder, z, inside, target, mask, parameters, outside)

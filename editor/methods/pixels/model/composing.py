@@ -105,15 +105,15 @@ def start(of: Pass, schedule: Schedule, noise: Noise) -> Start:
 
 def picture_prompts(exemplars: Sequence[ExemplarInput]) -> tuple[PicturePrompt, ...]:
     """The exemplars by themselves, on white, for models that take pictures as prompts."""
-    found = []
+    prompts = []
     for exemplar in exemplars:
         area = Rect.of_mask(exemplar.alpha >= 0.5)
         if area.empty or exemplar.prompt_weight <= 0:
             continue
         alpha = exemplar.alpha[area.slices][..., None]
         image = alpha * (exemplar.pixels[area.slices] / np.float32(255)) + (1 - alpha)
-        found.append(PicturePrompt(np.asarray(image, np.float32), exemplar.prompt_weight))
-    return tuple(found)
+        prompts.append(PicturePrompt(np.asarray(image, np.float32), exemplar.prompt_weight))
+    return tuple(prompts)
 
 
 def _composed(
@@ -122,8 +122,8 @@ def _composed(
     """The composite's latents and, for each cell, which exemplar owns it: the topmost that covers at least half of it; -1 for none."""
     working = of.working
     owner = owners(of.exemplars, working)
-    amounts = [each.alpha * each.strength for each in of.exemplars]
-    images = [working.weighted(each.pixels, amount) for each, amount in zip(of.exemplars, amounts, strict=True)]
+    amounts = [exemplar.alpha * exemplar.strength for exemplar in of.exemplars]
+    images = [working.weighted(exemplar.pixels, amount) for exemplar, amount in zip(of.exemplars, amounts, strict=True)]
     canvases = [working.map(amount)[..., None] for amount in amounts]
     if of.settings.compose == "pixels" or (of.settings.compose == "auto" and _mixes(amounts, of.revision)):
         laid = list(of.sources)

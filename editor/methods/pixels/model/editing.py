@@ -121,11 +121,11 @@ class _Run:
         if self.settings.passes == "together" or len(exemplars) < 2:
             return [(exemplars, strength)]
         # What no exemplar accounts for was painted, and belongs to the first pass.
-        accounted = np.maximum.reduce([each.rim for each in exemplars])
+        accounted = np.maximum.reduce([exemplar.rim for exemplar in exemplars])
         painted = np.where(strength > accounted, strength, 0)
-        maps = [np.minimum(each.rim, strength) for each in exemplars]
+        maps = [np.minimum(exemplar.rim, strength) for exemplar in exemplars]
         maps[0] = np.maximum(maps[0], painted)
-        return [((each,), map) for each, map in zip(exemplars, maps, strict=True) if map.any()]
+        return [((exemplar,), map) for exemplar, map in zip(exemplars, maps, strict=True) if map.any()]
 
     def schedule(self, strength: Map) -> Schedule:
         request, run = self.request, self.rule.run_length(strength, self.request.steps)
@@ -141,8 +141,8 @@ class _Run:
             return _Done(pasted)
         working, settings, backend = self.working, self.settings, self.backend
         yield Progress(0.0, "Looking at the picture")
-        alike = all(each is pasted[0] for each in pasted)
-        sources = [working.image(each.image) for each in (pasted[:1] if alike else pasted)]
+        alike = all(paste is pasted[0] for paste in pasted)
+        sources = [working.image(paste.image) for paste in (pasted[:1] if alike else pasted)]
         noise = Noise(seeds)
         begun = start(
             Pass(settings, exemplars, strength, sources, working, backend, self.request.revision, self.rule),
@@ -165,24 +165,24 @@ class _Run:
             1 - AFTER,
         )
         results, early, lost = list[Pasted](), sampled.early, dict(sampled.lost)
-        for index, each in enumerate(pasted):
+        for index, paste in enumerate(pasted):
             try:
                 yield Progress(1 - AFTER * (1 - index / len(pasted)), "Finishing")
             except FinishEarly:
                 early = True  # that is just what happens; later passes are left out
             source = sources[0 if alike else index]
             if index in lost:
-                results.append(each)
+                results.append(paste)
                 continue
             try:
                 image = backend.decode(sampled.latents[index : index + 1])[0]
             except NotFinite as error:
                 lost[index] = error
-                results.append(each)
+                results.append(paste)
                 continue
             if settings.match_tone != "off":
                 image = matched(image, source, working.map(strength), always=settings.match_tone == "on")
-            results.append(each.over(working.back(image), alpha))
+            results.append(paste.over(working.back(image), alpha))
         return _Done(results, early, lost)
 
     def result(self, seed: int, pasted: Pasted) -> EditResult:
