@@ -83,7 +83,7 @@ def rankers(library: Library) -> tuple[RankerInfo, ...]:
 
 
 def ranker_of(library: Library, candidates: Iterable[RankerInfo]) -> RankerInfo | None:
-    """Which of those that were `candidates` ranks: the chosen one, else the first that can be used."""
+    """Which of the `candidates` ranks: the chosen one, else the first that can be used."""
     usable = [ranker for ranker in candidates if ranker.usable]
     chosen = None if library.ranker is None else os.path.abspath(library.ranker)
     return next((ranker for ranker in usable if ranker.key == chosen), usable[0] if usable else None)
