@@ -153,7 +153,9 @@ def watch(monkeypatch: Any) -> Watched:
     forward = diffusers.UNet2DConditionModel.forward
 
     def watched(self: Any, *args: Any, **more: Any) -> Any:
-        found.called()
+        # The measuring of memory runs a network without weights, once for every kind of model in a process.
+        if self.device.type != "meta":
+            found.called()
         return forward(self, *args, **more)
 
     monkeypatch.setattr(diffusers.UNet2DConditionModel, "forward", watched)
