@@ -18,7 +18,7 @@ from editor.diffusion.noise import Noise
 from editor.diffusion.previews import LatentColours, Previews
 from editor.diffusion.schedule import Schedule
 from editor.errors import NotFinite
-from editor.methods.pixels.model.composing import Pass, Rule, picture_prompts, start
+from editor.methods.pixels.model.composing import Pass, Rule, compose, picture_prompts
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.model_canvas.paste_back import Pasted, matched, paste_alpha, result_of
@@ -127,35 +127,30 @@ class _Run:
         maps[0] = np.maximum(maps[0], painted)
         return [((exemplar,), map) for exemplar, map in zip(exemplars, maps, strict=True) if map.any()]
 
-    def schedule(self, strength: Map) -> Schedule:
-        request, run = self.request, self.rule.run_length(strength, self.request.steps)
-        first, canvas = request.steps - run, self.working.canvas
-        return schedule_for(self.backend, request, first, canvas, published=self.rule.published)
+    def schedule(self, first: int) -> Schedule:
+        return schedule_for(self.backend, self.request, first, self.working.canvas, published=self.rule.published)
 
     def once(
         self, exemplars: tuple[ExemplarInput, ...], strength: Map, pasted: list[Pasted], seeds: Sequence[int]
     ) -> Reports[_Done]:
         """One pass over all pictures of the batch."""
-        schedule = self.schedule(strength)
+        working, settings, backend = self.working, self.settings, self.backend
+        of = Pass(self.request, exemplars, strength, working, backend, self.rule)
+        schedule, until = self.rule.releases(of, self.schedule)
         if not len(schedule):
             return _Done(pasted)
-        working, settings, backend = self.working, self.settings, self.backend
         yield Progress(0.0, "Looking at the picture")
         alike = all(paste is pasted[0] for paste in pasted)
         sources = [working.image(paste.image) for paste in (pasted[:1] if alike else pasted)]
         noise = Noise(seeds)
-        begun = start(
-            Pass(settings, exemplars, strength, sources, working, backend, self.request.revision, self.rule),
-            schedule,
-            noise,
-        )
+        composed = compose(of, sources, noise)
         alpha = paste_alpha(strength, settings.feather * backend.info.shrinking / working.scale)
-        show = Previews(LatentColours(begun.sources[:1], sources[0]), working, alpha, pasted[0])
+        show = Previews(LatentColours(composed.sources[:1], sources[0]), working, alpha, pasted[0])
         sampled = yield from subprogress(
             denoise(
                 self.denoiser,
-                begun.latents,
-                begun.blend,
+                composed.start(schedule),
+                composed.blend(until),
                 schedule,
                 noise.generators("sampler") if self.rule.published else noise.sampler(self.request.revision),
                 show=show,
