@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from editor.arrays import Map
+from editor.arrays import Image, Map
 from editor.diffusion.backend import Backend
 from editor.diffusion.conditioning import conditioned_denoiser, schedule_for
 from editor.diffusion.denoise import denoise
@@ -118,7 +118,7 @@ class _Run:
     def passes(self) -> list[tuple[tuple[ExemplarInput, ...], Map]]:
         """The exemplars of each pass and what may change in it: all at once, or one after the other."""
         exemplars, strength = self.request.exemplars, self.request.strength
-        if self.settings.passes == "together" or len(exemplars) < 2:
+        if not one_by_one(self.request):
             return [(exemplars, strength)]
         # What no exemplar accounts for was painted, and belongs to the first pass.
         accounted = np.maximum.reduce([exemplar.rim for exemplar in exemplars])
@@ -134,7 +134,7 @@ class _Run:
         self, exemplars: tuple[ExemplarInput, ...], strength: Map, pasted: list[Pasted], seeds: Sequence[int]
     ) -> Reports[_Done]:
         """One pass over all pictures of the batch."""
-        working, settings, backend = self.working, self.settings, self.backend
+        working, backend = self.working, self.backend
         of = Pass(self.request, exemplars, strength, working, backend, self.rule)
         schedule, until = self.rule.releases(of, self.schedule)
         if not len(schedule):
@@ -144,7 +144,7 @@ class _Run:
         sources = [working.image(paste.image) for paste in (pasted[:1] if alike else pasted)]
         noise = Noise(seeds)
         composed = compose(of, sources, noise)
-        alpha = paste_alpha(strength, settings.feather * backend.info.shrinking / working.scale)
+        alpha = alpha_of(of)
         show = Previews(LatentColours(composed.sources[:1], sources[0]), working, alpha, pasted[0])
         sampled = yield from subprogress(
             denoise(
@@ -175,10 +175,27 @@ class _Run:
                 lost[index] = error
                 results.append(paste)
                 continue
-            if settings.match_tone != "off":
-                image = matched(image, source, working.map(strength), always=settings.match_tone == "on")
-            results.append(paste.over(working.back(image), alpha))
+            results.append(paste.over(in_frame(of, image, source), alpha))
         return _Done(results, early, lost)
 
     def result(self, seed: int, pasted: Pasted) -> EditResult:
         return result_of(self.request, seed, pasted)
+
+
+def one_by_one(request: EditRequest) -> bool:
+    """Whether an edit takes several passes, one for each exemplar."""
+    settings = request.settings
+    return isinstance(settings, PixelsSettings) and settings.passes == "one_by_one" and len(request.exemplars) > 1
+
+
+def alpha_of(of: Pass) -> Map:
+    """(H, W) of the frame: how far what comes of a pass is laid over the picture."""
+    return paste_alpha(of.strength, of.settings.feather * of.backend.info.shrinking / of.working.scale)
+
+
+def in_frame(of: Pass, image: Image, source: Image) -> Image:
+    """What was decoded, (canvas height, canvas width, 3), in the tone of the source, as (H, W, 3) of the frame."""
+    tone = of.settings.match_tone
+    if tone != "off":
+        image = matched(image, source, of.working.map(of.strength), always=tone == "on")
+    return of.working.back(image)
