@@ -34,8 +34,8 @@ from editor.model_canvas.paste_back import Pasted, result_of
 from editor.requests.edit_request import EditRequest, ExemplarInput
 from editor.requests.reports import FinishEarly, Progress, Reports, subprogress
 from editor.requests.results import EditResult, LiveResult
+from editor.requests.variants import Variant
 
-MAX_BYTES: Final = 256 * 2**20  # of kept states, and of kept pictures
 # What only says when cells are released, or how the result is laid over the picture.
 FREE_SETTINGS: Final = ("thin_strokes", "map_scale", "dither", "feather", "match_tone")
 
@@ -70,7 +70,7 @@ class IncrementalRun:
     max_bytes: of kept states, which lie where the model computes, and as many of kept pictures
     """
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self.release()
 
@@ -219,7 +219,7 @@ def _result(of: Pass, generated: Image | None) -> EditResult:
     pasted = Pasted.bare(np.asarray(of.request.image / np.float32(255), np.float32))
     if generated is not None:
         pasted = pasted.over(generated, alpha_of(of))
-    return result_of(of.request, of.request.seed, pasted)
+    return result_of(Variant(0, of.request), pasted)
 
 
 def _same_words(one: EditRequest, other: EditRequest) -> bool:
