@@ -205,9 +205,11 @@ class Engine:
             yield from emit_result(results[-1])
         return tuple(results)
 
-    def _acquire(self, request: EditRequest | FitRequest, use: Callable[[_Job], Reports[T]]) -> Reports[T]:
-        """Get the request's model, and lend it for as long as `use` goes on."""
-        info = self._library().find(request.model)
+    def _acquire(
+        self, request: EditRequest | FitRequest, use: Callable[[_Job], Reports[T]], known: ModelInfo | None = None
+    ) -> Reports[T]:
+        """Get the request's model, and lend it for as long as `use` goes on. known: what the library says of it; None to ask."""
+        info = self._library().find(request.model) if known is None else known
         yield Progress(0.0, "Getting the model")
         cache = self._model_cache()
         from editor.diffusion.loan import Loan  # noqa: PLC0415  torch, as in `_model_cache`
@@ -305,11 +307,11 @@ class Engine:
             return LiveResult((yield from whole))
 
         def use(job: _Job) -> Reports[LiveResult]:
-            run = self._live_runs.run(request.key, make)
+            run = self._live_runs.run(request.key, make, job.info)
             return subprogress(job.sound(run.edit(edit, job.loan.backend)), job.low, 1.0)
 
         try:
-            return (yield from self._acquire(edit, use))
+            return (yield from self._acquire(edit, use, self._live_runs.model(edit.model)))
         except OutOfMemory:
             self._live_runs.end(request.key)
             raise

@@ -11,6 +11,7 @@ from editor.requests.results import LiveResult
 
 if TYPE_CHECKING:
     from editor.diffusion.backend import Backend
+    from editor.models.info import ModelInfo
 
 MAX_RUNS: Final = 2
 MAX_BYTES: Final = 256 * 2**20
@@ -40,21 +41,28 @@ class LiveRuns:
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._runs: dict[Key, tuple[MakeLiveRun, LiveRun]] = {}  # used longest ago comes first
+        self._model: ModelInfo | None = None
 
     def __len__(self) -> int:
         return len(self._runs)
 
-    def run(self, key: Key, make: MakeLiveRun) -> LiveRun:
-        """That of a key; a new one where there is none, or one of another method."""
-        kept = self._runs.pop(key, None)
+    def model(self, key: str) -> ModelInfo | None:
+        """The model of that key, if it is the one that was used last: to look for it anew takes longer than a short round."""
+        return self._model if self._runs and self._model is not None and self._model.key == key else None
+
+    def run(self, key: Key, make: MakeLiveRun, model: ModelInfo | None = None) -> LiveRun:
+        """That of a key; a new one where there is none, or one of another method. `model`: what it runs on."""
+        self._model = model
+        kept = self._runs.get(key)
         if kept is not None and kept[0] is not make:
-            kept[1].release()
+            self.end(key)
             kept = None
-        made = (make, make(self._max_bytes)) if kept is None else kept
-        self._runs[key] = made
+        run = make(self._max_bytes) if kept is None else kept[1]
+        self._runs.pop(key, None)
+        self._runs[key] = make, run
         while len(self._runs) > MAX_RUNS:
             self.end(next(iter(self._runs)))
-        return made[1]
+        return run
 
     def end(self, key: Key) -> None:
         """Forget that of a key, if there is one."""

@@ -145,7 +145,7 @@ class _Run:
         sources = [working.image(paste.image) for paste in (pasted[:1] if alike else pasted)]
         noise = Noise(seeds)
         composed = compose(of, sources, noise)
-        alpha = alpha_of(of)
+        alpha = paste_alpha(strength, feather_of(of))
         show = Previews(LatentColours(composed.sources[:1], sources[0]), working, alpha, pasted[0])
         sampled = yield from subprogress(
             denoise(
@@ -186,9 +186,9 @@ def one_by_one(request: EditRequest) -> bool:
     return isinstance(settings, PixelsSettings) and settings.passes == "one_by_one" and len(request.exemplars) > 1
 
 
-def alpha_of(of: Pass) -> Map:
-    """(H, W) of the frame: how far what comes of a pass is laid over the picture."""
-    return paste_alpha(of.strength, of.settings.feather * of.backend.info.shrinking / of.working.scale)
+def feather_of(of: Pass) -> float:
+    """Over how many pixels of the frame what comes of a pass fades in."""
+    return of.settings.feather * of.backend.info.shrinking / of.working.scale
 
 
 def in_frame(of: Pass, image: Image, source: Image) -> Image:

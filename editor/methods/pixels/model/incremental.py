@@ -27,13 +27,13 @@ from editor.diffusion.previews import LatentColours, Previews
 from editor.diffusion.schedule import Schedule
 from editor.diffusion.step import Step
 from editor.methods.pixels.model.composing import Composition, Pass, compose, picture_prompts, releases
-from editor.methods.pixels.model.editing import AFTER, BEFORE, READING, alpha_of, edit, in_frame, one_by_one
+from editor.methods.pixels.model.editing import AFTER, BEFORE, READING, edit, feather_of, in_frame, one_by_one
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
-from editor.model_canvas.paste_back import Pasted, result_of
+from editor.model_canvas.paste_back import KeptAlpha, result_over
 from editor.requests.edit_request import EditRequest, ExemplarInput
 from editor.requests.reports import FinishEarly, Progress, Reports, subprogress
-from editor.requests.results import EditResult, LiveResult
+from editor.requests.results import LiveResult
 from editor.requests.variants import Variant
 
 # What only says when cells are released, or how the result is laid over the picture.
@@ -80,6 +80,7 @@ class IncrementalRun:
         self._request: EditRequest | None = None  # what is kept belongs to it, whatever its map
         self._guidance: Guidance | None = None
         self._encoded: _Encoded | None = None
+        self._alpha = KeptAlpha()
         self._forget_runs()
 
     def _forget_runs(self) -> None:
@@ -100,7 +101,10 @@ class IncrementalRun:
         of = Pass(request, request.exemplars, request.strength, working, backend)
         schedule, until = releases(of, lambda first: schedule_for(backend, request, first, working.canvas))
         if not len(schedule):
-            return LiveResult(_result(of, None), 0, 0, 0)
+            nothing = np.zeros(of.strength.shape, np.float32)
+            return LiveResult(
+                result_over(Variant(0, request), np.zeros_like(request.image, np.float32), nothing), 0, 0, 0
+            )
         map = ReleaseMap(schedule.first, until)
         promise = self._promise(map, schedule)
         image, evaluations, early = self._known(map), 0, False
@@ -110,7 +114,8 @@ class IncrementalRun:
             denoiser = _Counting(guided(backend, guidance))
             image, early = yield from subprogress(self._sampled(of, map, schedule, denoiser), READING, 1)
             evaluations = denoiser.evaluations
-        result = _result(of, in_frame(of, image, self._encode(of).source))
+        generated = in_frame(of, image, self._encode(of).source)
+        result = result_over(Variant(0, request), generated, self._alpha.of(of.strength, feather_of(of)))
         if not early:
             self._shown = map
         return LiveResult(result, evaluations, promise, len(schedule))
@@ -184,7 +189,7 @@ class IncrementalRun:
             composition.blend(map.until),
             schedule,
             noise.sampler(of.request.revision),
-            show=Previews(encoded.colours, of.working, alpha_of(of)),
+            show=Previews(encoded.colours, of.working, self._alpha.of(of.strength, feather_of(of))),
             keep=keep,
         )
         try:
@@ -212,14 +217,6 @@ class _Counting:
     def __call__(self, latents: torch.Tensor, step: Step) -> torch.Tensor:
         self.evaluations += 1
         return self._denoiser(latents, step)
-
-
-def _result(of: Pass, generated: Image | None) -> EditResult:
-    """What was generated, (H, W, 3) of the frame, laid over the picture; None for nothing."""
-    pasted = Pasted.bare(np.asarray(of.request.image / np.float32(255), np.float32))
-    if generated is not None:
-        pasted = pasted.over(generated, alpha_of(of))
-    return result_of(Variant(0, of.request), pasted)
 
 
 def _same_words(one: EditRequest, other: EditRequest) -> bool:
