@@ -33,6 +33,7 @@ BENCHMARKS: dict[str, str] = {
     "candidates-memory": "app.dev.bench.memory_estimate:candidates_memory",
     "background": "app.dev.bench.background:background",
     "attention": "app.dev.bench.attention:attention",
+    "live": "app.dev.bench.live:live",
     "wire": "app.dev.bench.wire:wire",
     "gpu": "app.dev.bench.gpu:gpu",
 }
