@@ -6,6 +6,7 @@ holds the same cells before all of them: of two maps, all states up to the first
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,12 @@ import numpy as np
 import torch
 
 from editor.arrays import Counts
+from editor.content_key import content_key
 from editor.diffusion.denoise import RunState
 
 NEVER = 2**31
 """Instead of a step, of two maps that never differ."""
+MAX_STATES = 512  # all are looked at in each round
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +33,11 @@ class ReleaseMap:
 
     first: int
     until: Counts
+
+    @property
+    def key(self) -> str:
+        """The same for the same map."""
+        return content_key(self.first, self.until)
 
     def divergence(self, other: ReleaseMap) -> int:
         """The first step before which one holds a cell and the other does not; `NEVER` where all is alike, 0 where they begin at different steps."""
@@ -51,9 +59,9 @@ class _Kept:
 
 
 class KeptStates:
-    """States within a bound of bytes.
+    """States within a bound of bytes, and at most `MAX_STATES`.
 
-    When that is passed, those go first that only other maps can use, the ones used longest ago before others; then of the present map those whose
+    When there are more, those go first that only other maps can use, the ones used longest ago before others; then of the present map those whose
     neighbours are nearest, so that what is left lies evenly.
     """
 
@@ -62,14 +70,16 @@ class KeptStates:
         self._present: ReleaseMap | None = None
         self._usable: list[_Kept] = []  # by the present map, in the order of their steps
         self._others: list[_Kept] = []  # used longest ago comes first
+        self._holders: Counter[int] = Counter()  # by address of a tensor, how many states hold it
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._usable) + len(self._others)
 
     @property
     def bytes(self) -> int:
         """Of all that is kept."""
-        blocks: dict[int, int] = {}
-        for kept in (*self._others, *self._usable):
-            blocks |= kept.blocks
-        return sum(blocks.values())
+        return self._bytes
 
     def begin(self, map: ReleaseMap) -> RunState | None:
         """Make a map the present one. Returns the latest state that it can go on from."""
@@ -87,12 +97,20 @@ class KeptStates:
         """Keep a state of the present map; nothing of one that is the present one no longer."""
         if map is not self._present or any(kept.state.step == state.step for kept in self._usable):
             return
-        self._usable.append(_Kept(map, state, dict(_blocks([state.latents, state.memory]))))
-        while self._usable and self.bytes > self._max_bytes:
-            if self._others:
-                del self._others[0]
-            else:
-                del self._usable[self._least_missed()]
+        kept = _Kept(map, state, dict(_blocks([state.latents, state.memory])))
+        self._usable.append(kept)
+        for address, size in kept.blocks.items():
+            self._bytes += 0 if self._holders[address] else size
+            self._holders[address] += 1
+        while len(self) > MAX_STATES or (self._usable and self._bytes > self._max_bytes):
+            self._drop(self._others.pop(0) if self._others else self._usable.pop(self._least_missed()))
+
+    def _drop(self, kept: _Kept) -> None:
+        for address, size in kept.blocks.items():
+            self._holders[address] -= 1
+            if not self._holders[address]:
+                del self._holders[address]
+                self._bytes -= size
 
     def _least_missed(self) -> int:
         """The place of the usable state that leaves the smallest gap; not the newest, unless it is the only one."""

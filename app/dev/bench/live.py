@@ -62,7 +62,11 @@ SMALL_BUDGET = 30_000  # bytes: room for a state or so of the small canvas
 
 
 def live(
-    scale: Scale = "small", rounds: int = 8, stories: int = 2, documents: tuple[Size, ...] = DOCUMENTS
+    scale: Scale = "small",
+    rounds: int = 8,
+    stories: int = 2,
+    documents: tuple[Size, ...] = DOCUMENTS,
+    samplers: tuple[Sampler, ...] = OFFERED,
 ) -> Iterator[Result]:
     """Rounds against fresh runs, then against the bare loop, then what they change elsewhere.
 
@@ -74,7 +78,7 @@ def live(
     practice = Path(resources.__file__).parent / "models" / PIPELINE
     try:
         with tempfile.TemporaryDirectory() as folder:
-            yield from _exactness(practice, Path(folder), stories)
+            yield from _exactness(practice, Path(folder), stories, samplers)
             narrow = write(Path(folder) / "narrow", "sd", scale, torch.float32)
             yield from _times(practice, narrow, rounds, documents)
         yield from _elsewhere(practice)
@@ -116,7 +120,7 @@ class _Figures:
     fresh: int = 0
 
 
-def _exactness(practice: Path, folder: Path, stories: int) -> Iterator[Result]:
+def _exactness(practice: Path, folder: Path, stories: int, samplers: tuple[Sampler, ...]) -> Iterator[Result]:
     figures, tried = _Figures(), []
     models = [("the practice model", practice, SIDE)]
     kinds: tuple[Kind, ...] = ("sd", "sdxl", "kandinsky")
@@ -124,11 +128,11 @@ def _exactness(practice: Path, folder: Path, stories: int) -> Iterator[Result]:
     for (label, path, side), kind in zip(models, ("sd", *kinds), strict=True):
         model = load_model(path, kind, side, "float32")
         tried.append(label)
-        for number, sampler in enumerate(OFFERED):
+        for number, sampler in enumerate(samplers):
             for story in range(stories):
                 for budget in (MAX_BYTES, SMALL_BUDGET):
                     _story(model, sampler, 1000 * number + story, budget, figures)
-    note = f"{figures.rounds} rounds, {', '.join(tried)}, {len(OFFERED)} samplers, with and without dropped states"
+    note = f"{figures.rounds} rounds, {', '.join(tried)}, {len(samplers)} samplers, with and without dropped states"
     yield Result.at_most("live: largest difference to a fresh run", figures.difference, "", DIFFERENCE_BAR, note)
     note = f"{figures.spent} steps, where fresh runs take {figures.fresh}"
     yield Result.at_most("live: evaluations beyond the promise", figures.beyond, "steps", PROMISE_BAR, note)

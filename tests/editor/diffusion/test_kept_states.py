@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from editor.diffusion.denoise import RunState
-from editor.diffusion.kept_states import NEVER, KeptStates, ReleaseMap
+from editor.diffusion.kept_states import MAX_STATES, NEVER, KeptStates, ReleaseMap
 from tests.support.strategies import quick, thorough
 
 STEPS = 12
@@ -94,6 +94,24 @@ def test_tensors_that_neighbours_share_count_once() -> None:
     kept.keep(run, RunState(2, shared, {"model_outputs": [None, shared]}))
     kept.keep(run, RunState(3, torch.zeros(50, dtype=torch.uint8), {"model_outputs": [shared, None], "step": 3}))
     assert kept.bytes == 150
+
+
+def test_there_are_never_more_than_can_be_looked_at_in_a_round() -> None:
+    kept = KeptStates(2**40)
+    for number in range(MAX_STATES):
+        run = map(1, 60, first=number)
+        kept.begin(run)
+        for step in range(2, 6):
+            kept.keep(run, state(step))
+            assert len(kept) <= MAX_STATES
+            assert kept.bytes == 100 * len(kept)
+    assert len(kept) == MAX_STATES
+
+
+def test_a_map_is_known_by_its_key() -> None:
+    keys = {map(5, 6).key, map(5, 7).key, map(5, 6, first=1).key, ReleaseMap(0, np.array([[5], [6]], np.int64)).key}
+    assert len(keys) == 4
+    assert map(5, 6).key == map(5, 6).key
 
 
 def test_no_room_keeps_nothing() -> None:

@@ -53,14 +53,6 @@ class _Encoded:
     colours: LatentColours
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Picture:
-    """The decoded picture of a run, (canvas height, canvas width, 3), before tone and paste-back, and the run's map."""
-
-    map: ReleaseMap
-    image: Image
-
-
 class IncrementalRun:
     """One live picture: an edit that is made again and again, with as little as possible computed anew.
 
@@ -85,7 +77,9 @@ class IncrementalRun:
 
     def _forget_runs(self) -> None:
         self._states = KeptStates(self._max_bytes)
-        self._pictures: list[_Picture] = []  # shown longest ago comes first
+        self._pictures: dict[
+            str, Image
+        ] = {}  # decoded, before tone and paste-back, by the key of their maps; shown longest ago comes first
         self._shown: ReleaseMap | None = None  # of the last round that came to its end
 
     @torch.no_grad()
@@ -142,12 +136,10 @@ class IncrementalRun:
 
     def _known(self, map: ReleaseMap) -> Image | None:
         """The picture of a map, where it is kept."""
-        for picture in self._pictures:
-            if picture.map.divergence(map) == NEVER:
-                self._pictures.remove(picture)
-                self._pictures.append(picture)
-                return picture.image
-        return None
+        image = self._pictures.pop(map.key, None)
+        if image is not None:
+            self._pictures[map.key] = image
+        return image
 
     def _conditioned(self, of: Pass) -> Reports[Guidance]:
         """The words, read once."""
@@ -201,9 +193,9 @@ class IncrementalRun:
             self._forget_runs()  # what led there may be no numbers either
             raise
         if not sampled.early:
-            pictures.append(_Picture(map, image))
-            while len(pictures) > 1 and sum(picture.image.nbytes for picture in pictures) > self._max_bytes:
-                del pictures[0]
+            pictures[map.key] = image
+            while len(pictures) > 1 and sum(kept.nbytes for kept in pictures.values()) > self._max_bytes:
+                del pictures[next(iter(pictures))]
         return image, sampled.early
 
 
