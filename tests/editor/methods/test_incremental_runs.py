@@ -90,7 +90,7 @@ def test_frames_that_are_no_multiple_and_not_of_the_working_size(
 def test_states_that_were_dropped_change_nothing(models: Models, story: list[Round], limit: int, sampler: Any) -> None:
     live = Live(models("sd"), more={"sampler": sampler}, max_bytes=limit)
     live.play(story)
-    assert live.run._states.bytes <= limit
+    assert live.run._kept is None or live.run._kept.states.bytes <= limit
 
 
 def _live(models: Models, **more: Any) -> Live:
@@ -273,3 +273,30 @@ def test_what_came_to_nothing_is_not_gone_on_from(models: Models, monkeypatch: p
             _rounds(live, request)
     live.shown = None
     assert live.compare(request).evaluations == 15
+
+
+def test_rounds_that_take_turns_do_not_mix(models: Models) -> None:
+    """One that is suspended while another is asked for has its own words, picture and map."""
+    live = _live(models)
+    one = live.request(live.history[-1].after(Stroke(Rect(64, 0, 96, 32), 0.5)))
+    others = [
+        replace(one, prompt="sky"),
+        replace(one, image=np.full((*SIDE.shape, 3), 99, np.uint8)),
+        live.request(live.history[-1].after(Stroke(Rect(0, 48, 16, 64), 0.6))),
+    ]
+    for other in others:
+        for turns in (1, 3, 6, 9):
+            live.run.release()
+            rounds = {id(request): live.run.edit(request, live.model.backend) for request in (one, other)}
+            ended: dict[int, Any] = {}
+            for _ in range(turns):
+                next(rounds[id(one)])
+            while rounds:
+                for number, reports in list(rounds.items()):
+                    try:
+                        next(reports)
+                    except StopIteration as stop:
+                        ended[number] = stop.value
+                        del rounds[number]
+            for request in (one, other):
+                same(ended[id(request)].result, drive(edit(request, live.model.backend)))

@@ -7,9 +7,9 @@ solver begins anew. All else that it depends on is read once and kept for as lon
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -53,6 +53,41 @@ class _Encoded:
     colours: LatentColours
 
 
+@dataclass(slots=True, eq=False)
+class _Kept:
+    """What rounds of one run have in common. Every round holds on to its own, whatever is asked for meanwhile.
+
+    request: what it belongs to, whatever the map
+    pictures: decoded, before tone and paste-back, by the keys of their maps; shown longest ago comes first
+    shown: the map of the last round that came to its end
+    """
+
+    request: EditRequest
+    backend: weakref.ref[Backend]
+    states: KeptStates
+    guidance: Guidance | None = None
+    encoded: _Encoded | None = None
+    pictures: dict[str, Image] = field(default_factory=dict)
+    shown: ReleaseMap | None = None
+
+    def picture(self, map: ReleaseMap) -> Image | None:
+        """That of a map, where it is kept."""
+        image = self.pictures.pop(map.key, None)
+        if image is not None:
+            self.pictures[map.key] = image
+        return image
+
+    def keep_picture(self, map: ReleaseMap, image: Image, max_bytes: int) -> None:
+        """The newest is kept in any case."""
+        self.pictures[map.key] = image
+        while len(self.pictures) > 1 and sum(kept.nbytes for kept in self.pictures.values()) > max_bytes:
+            del self.pictures[next(iter(self.pictures))]
+
+    def forget_runs(self, max_bytes: int) -> None:
+        """All that came of steps."""
+        self.states, self.pictures, self.shown = KeptStates(max_bytes), {}, None
+
+
 class IncrementalRun:
     """One live picture: an edit that is made again and again, with as little as possible computed anew.
 
@@ -64,23 +99,12 @@ class IncrementalRun:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self.release()
+        self._kept: _Kept | None = None
+        self._alpha = KeptAlpha()
 
     def release(self) -> None:
         """Forget everything."""
-        self._backend: Callable[[], Backend | None] = lambda: None
-        self._request: EditRequest | None = None  # what is kept belongs to it, whatever its map
-        self._guidance: Guidance | None = None
-        self._encoded: _Encoded | None = None
-        self._alpha = KeptAlpha()
-        self._forget_runs()
-
-    def _forget_runs(self) -> None:
-        self._states = KeptStates(self._max_bytes)
-        self._pictures: dict[
-            str, Image
-        ] = {}  # decoded, before tone and paste-back, by the key of their maps; shown longest ago comes first
-        self._shown: ReleaseMap | None = None  # of the last round that came to its end
+        self._kept, self._alpha = None, KeptAlpha()
 
     @torch.no_grad()
     def edit(self, request: EditRequest, backend: Backend) -> Reports[LiveResult]:
@@ -90,85 +114,45 @@ class IncrementalRun:
         """
         if one_by_one(request):  # what a pass begins with is what the one before came to
             return LiveResult((yield from edit(request, backend)))
-        self._forget_what_differs(request, backend)
+        kept = self._kept = self._still_valid(request, backend)
         working = ModelCanvas.of(request.frame, backend.info)
         of = Pass(request, request.exemplars, request.strength, working, backend)
         schedule, until = releases(of, lambda first: schedule_for(backend, request, first, working.canvas))
         if not len(schedule):
             nothing = np.zeros(of.strength.shape, np.float32)
-            return LiveResult(
-                result_over(Variant(0, request), np.zeros_like(request.image, np.float32), nothing), 0, 0, 0
-            )
+            image = np.zeros(request.image.shape, np.float32)
+            return LiveResult(result_over(Variant(0, request), image, nothing), 0, 0, 0)
         map = ReleaseMap(schedule.first, until)
-        promise = self._promise(map, schedule)
-        image, evaluations, early = self._known(map), 0, False
-        if image is None:
+        promise = _promise(kept.shown, map, schedule)
+        known, evaluations, early = kept.picture(map), 0, False
+        if known is None:
             yield Progress(0.0, "Reading the words")
-            guidance = yield from subprogress(self._conditioned(of), 0, READING)
+            guidance = yield from subprogress(_conditioned(kept, of), 0, READING)
             denoiser = _Counting(guided(backend, guidance))
-            image, early = yield from subprogress(self._sampled(of, map, schedule, denoiser), READING, 1)
+            known, early = yield from subprogress(self._sampled(kept, of, map, schedule, denoiser), READING, 1)
             evaluations = denoiser.evaluations
-        generated = in_frame(of, image, self._encode(of).source)
+        generated = in_frame(of, known, _encoded(kept, of).source)
         result = result_over(Variant(0, request), generated, self._alpha.of(of.strength, feather_of(of)))
         if not early:
-            self._shown = map
+            kept.shown = map
         return LiveResult(result, evaluations, promise, len(schedule))
 
-    def _forget_what_differs(self, request: EditRequest, backend: Backend) -> None:
-        kept = self._request
-        if self._backend() is not backend or kept is None:
-            self.release()
-            self._backend = weakref.ref(backend)
-        else:
-            words, picture = _same_words(kept, request), _same_picture(kept, request)
-            if not words:
-                self._guidance = None
-            if not picture:
-                self._encoded = None
-            if not (words and picture and _same_run(kept, request)):
-                self._forget_runs()
-        self._request = request
-
-    def _promise(self, map: ReleaseMap, schedule: Schedule) -> int:
-        """Of all the steps that run, those from one before the first that differs from what was shown last."""
-        divergence = 0 if self._shown is None else map.divergence(self._shown)
-        return 0 if divergence == NEVER else min(len(schedule), schedule.total - divergence + 1)
-
-    def _known(self, map: ReleaseMap) -> Image | None:
-        """The picture of a map, where it is kept."""
-        image = self._pictures.pop(map.key, None)
-        if image is not None:
-            self._pictures[map.key] = image
-        return image
-
-    def _conditioned(self, of: Pass) -> Reports[Guidance]:
-        """The words, read once."""
-        if self._guidance is None:
-            self._guidance = yield from conditioning(
-                of.backend,
-                of.request,
-                (of.request.seed,),
-                of.working.canvas,
-                pictures=picture_prompts(of.exemplars),
-                picture_share=of.settings.exemplar_prompt,
-            )
-        return self._guidance
-
-    def _encode(self, of: Pass) -> _Encoded:
-        """The picture with its exemplars, encoded once."""
-        if self._encoded is None:
-            source = of.working.image(np.asarray(of.request.image / np.float32(255), np.float32))
-            composition = compose(of, [source], Noise((of.request.seed,)))
-            self._encoded = _Encoded(source, composition, LatentColours(composition.sources, source))
-        return self._encoded
+    def _still_valid(self, request: EditRequest, backend: Backend) -> _Kept:
+        """What is kept, as far as it is worth anything for this request."""
+        kept, states = self._kept, KeptStates(self._max_bytes)
+        if kept is None or kept.backend() is not backend:
+            return _Kept(request, weakref.ref(backend), states)
+        words, picture = _same_words(kept.request, request), _same_picture(kept.request, request)
+        if words and picture and _same_run(kept.request, request):
+            return kept
+        return _Kept(request, kept.backend, states, kept.guidance if words else None, kept.encoded if picture else None)
 
     def _sampled(
-        self, of: Pass, map: ReleaseMap, schedule: Schedule, denoiser: Denoiser
+        self, kept: _Kept, of: Pass, map: ReleaseMap, schedule: Schedule, denoiser: Denoiser
     ) -> Reports[tuple[Image, bool]]:
         """The decoded picture of a map, (canvas height, canvas width, 3), and whether somebody asked to finish early."""
         yield Progress(0.0, "Looking at the picture")
-        encoded, states, pictures = self._encode(of), self._states, self._pictures
-        composition, noise = encoded.composition, Noise((of.request.seed,))
+        encoded, states = _encoded(kept, of), kept.states
         state = states.begin(map)
 
         def keep(reached: RunState) -> None:
@@ -177,10 +161,10 @@ class IncrementalRun:
 
         run = denoise(
             denoiser,
-            composition.start(schedule) if state is None else state,
-            composition.blend(map.until),
+            encoded.composition.start(schedule) if state is None else state,
+            encoded.composition.blend(map.until),
             schedule,
-            noise.sampler(of.request.revision),
+            Noise((of.request.seed,)).sampler(of.request.revision),
             show=Previews(encoded.colours, of.working, self._alpha.of(of.strength, feather_of(of))),
             keep=keep,
         )
@@ -190,13 +174,40 @@ class IncrementalRun:
                 yield Progress(1 - AFTER, "Finishing")
             image = of.backend.decode(sampled.latents)[0]
         except Exception:
-            self._forget_runs()  # what led there may be no numbers either
+            kept.forget_runs(self._max_bytes)  # what led there may be no numbers either
             raise
         if not sampled.early:
-            pictures[map.key] = image
-            while len(pictures) > 1 and sum(kept.nbytes for kept in pictures.values()) > self._max_bytes:
-                del pictures[next(iter(pictures))]
+            kept.keep_picture(map, image, self._max_bytes)
         return image, sampled.early
+
+
+def _promise(shown: ReleaseMap | None, map: ReleaseMap, schedule: Schedule) -> int:
+    """Of all the steps that run, those from one before the first that differs from what was shown last."""
+    divergence = 0 if shown is None else map.divergence(shown)
+    return 0 if divergence == NEVER else min(len(schedule), schedule.total - divergence + 1)
+
+
+def _conditioned(kept: _Kept, of: Pass) -> Reports[Guidance]:
+    """The words, read once."""
+    if kept.guidance is None:
+        kept.guidance = yield from conditioning(
+            of.backend,
+            of.request,
+            (of.request.seed,),
+            of.working.canvas,
+            pictures=picture_prompts(of.exemplars),
+            picture_share=of.settings.exemplar_prompt,
+        )
+    return kept.guidance
+
+
+def _encoded(kept: _Kept, of: Pass) -> _Encoded:
+    """The picture with its exemplars, encoded once."""
+    if kept.encoded is None:
+        source = of.working.image(np.asarray(of.request.image / np.float32(255), np.float32))
+        composition = compose(of, [source], Noise((of.request.seed,)))
+        kept.encoded = _Encoded(source, composition, LatentColours(composition.sources, source))
+    return kept.encoded
 
 
 class _Counting:
