@@ -821,7 +821,7 @@ def test_what_fails_while_it_is_opened_stays_and_can_be_tried_again(
             await by_hand(lambda: QTest.mouseClick(row.open, LEFT))
             await until(lambda: desk.application.sessions)
             assert plain(desk.session.history.document) == plain(died)
-            assert not desk.application._getting_back
+            assert not desk.application._recovery_offer._getting_back
 
     tell(story)
 
