@@ -35,7 +35,7 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.methods.registry import METHODS
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Preview, Report, Reports, ResultReady
 from editor.requests.results import EditResult, Recipe

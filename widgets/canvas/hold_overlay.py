@@ -18,11 +18,9 @@ from editor.errors import EditorError
 from editor.geometry import Rect, Size
 from editor.methods.registry import METHODS, Methods
 from editor.model_canvas.canvas import ModelCanvas
-from editor.planning.change_map import repaint_inputs
-from editor.planning.draft import Draft
+from editor.planning.change_map import painted_rect, repaint_inputs, scribble_of
 from editor.planning.exemplar_change import rim_of
-from editor.planning.plan import Plan
-from editor.planning.scribble import painted_rect, scribble_of
+from editor.planning.plan import Draft, Plan
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.frame import Frame
 from widgets.canvas.colour_map import Words

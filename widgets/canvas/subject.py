@@ -7,7 +7,7 @@ from typing import Literal
 from PySide6.QtCore import QPointF
 
 from editor.document.item import Item
-from editor.planning.draft import Touch
+from editor.planning.plan import Touch
 from widgets.session.paint_target import value_at
 from widgets.session.session import Session
 from widgets.tools import grips, marks

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QLabel
 
-from editor.planning.draft import Draft
-from editor.planning.plan import removal
+from editor.planning.plan import Draft, removal
 from editor.requests.method_settings import Use
 from widgets.context_bar.pages import SLIDER, Page, Words
 from widgets.controls.automatic import AutomaticSlider

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QPushButton, QSizePolic
 
 from editor.document.colour import convert_one
 from editor.document.exemplar import Exemplar
-from editor.planning.draft import Touch
+from editor.planning.plan import Touch
 from editor.requests.method_settings import Region, Use
 from widgets.controls.choice import Choice
 from widgets.controls.elided import ElidedLabel

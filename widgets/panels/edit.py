@@ -15,8 +15,8 @@ from PySide6.QtWidgets import (
 
 from editor.document.document import Document
 from editor.edits.warnings import advice, beyond_toys
-from editor.planning.advice import NO_PROMPT
-from editor.planning.draft import Draft
+from editor.planning.change_map import NO_PROMPT
+from editor.planning.plan import Draft
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.icons import IconButton
 from widgets.controls.section import FoldButton

@@ -16,8 +16,7 @@ from editor.document.layer import Layer
 from editor.methods.base import AnyMethod, Preset
 from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
-from editor.planning.draft import Draft, Touch
-from editor.planning.plan import WITHOUT_MODEL, Plan, touches
+from editor.planning.plan import WITHOUT_MODEL, Draft, Plan, Touch, touches
 from editor.requests.method_settings import MethodSettings, Use
 from widgets.session.document_model import DocumentModel
 from widgets.session.options import ToolName, ToolOptions, ViewOptions

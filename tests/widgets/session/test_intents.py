@@ -16,7 +16,7 @@ from editor.errors import InvalidRequest
 from editor.geometry import Placement, Point, Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
-from editor.planning.draft import Touch
+from editor.planning.plan import Touch
 from editor.requests.reports import Progress
 from tests.support.session_cases import model, painted, picture, result, with_exemplars, with_items
 from tests.support.stub_worker import StubWorker
