@@ -52,9 +52,9 @@ from tests.support.colour_files import (
 )
 from tests.support.reports import drive
 from widgets.canvas.drop_choices import take
-from widgets.context_bar.pages import PaintPage
+from widgets.context_bar.paint_page import PaintPage
 from widgets.incoming import picture_of, source_of
-from widgets.screen_colour import screen_profile
+from widgets.qimage import screen_profile
 from widgets.session import edits
 
 Pixels = NDArray[np.uint8]

@@ -14,9 +14,8 @@ from editor.geometry import Rect, Size
 from editor.requests.frame import Frame
 from widgets.canvas import overlays
 from widgets.canvas.gestures import GestureSource
-from widgets.cursors import RESIZE_CURSORS
 from widgets.session.session import Session
-from widgets.tools.tool import Gesture, PointerEvent
+from widgets.tools.tool import RESIZE_CURSORS, Gesture, PointerEvent
 from widgets.viewport import Viewport
 
 REACH = 12.0  # screen pixels around a corner that take hold of it: an area of 24 px

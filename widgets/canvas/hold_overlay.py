@@ -23,11 +23,10 @@ from editor.planning.exemplar_change import rim_of
 from editor.planning.plan import Draft, Plan
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.frame import Frame
-from widgets.canvas.colour_map import Words
 from widgets.canvas.falloff_overlay import Reducer
 from widgets.canvas.levels import from_level, level_size, reduced_map, to_level
 from widgets.canvas.screen_pixels import Resampler
-from widgets.qimage import wrap
+from widgets.qimage import Words, wrap
 
 _MAX_OVERSAMPLING = 2  # times the pixels of the working size that are looked at
 LINED_FROM = 7.0  # logical pixels of a cell on screen from which on the lines between cells are drawn

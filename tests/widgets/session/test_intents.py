@@ -21,10 +21,9 @@ from editor.requests.reports import Progress
 from tests.support.session_cases import model, painted, picture, result, with_exemplars, with_items
 from tests.support.stub_worker import StubWorker
 from widgets.canvas.levels import map_at
-from widgets.panels.edit import EditPanel
-from widgets.panels.items import ItemsPanel
+from widgets.panels.edit import EditPanel, SecondaryLinks
 from widgets.panels.layers import LayersPanel
-from widgets.panels.secondary_links import SecondaryLinks
+from widgets.panels.things import ItemsPanel
 from widgets.session import commands, edits, run_actions
 from widgets.session.edit_job import EditJob
 from widgets.session.notice import Notice
