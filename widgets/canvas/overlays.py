@@ -144,7 +144,7 @@ def brackets(painter: QPainter, corners: Sequence[QPointF], ratio: float, *, str
 
 
 def size_words(size: Size) -> str:
-    return f"{_grouped(size.width)} × {_grouped(size.height)}\u202fpx"
+    return f"{size.width:,} × {size.height:,}\u202fpx".replace(",", "\u202f")
 
 
 def label_places(values: NDArray[np.uint8], ratio: float) -> list[tuple[float, float, str]]:
@@ -175,10 +175,6 @@ def labels(painter: QPainter, places: Iterable[tuple[float, float, str]]) -> Non
     for x, y, text in places:
         width, height = tag_size(text)
         tag(painter, text, x - width / 2, y - height / 2)
-
-
-def _grouped(number: int) -> str:
-    return f"{number:,}".replace(",", "\u202f")
 
 
 def _stripes(ratio: float) -> QImage:

@@ -80,7 +80,8 @@ class EditState(QObject):
         layer = self.active_layer
         if layer is None or document.layer(layer) is None:
             layer = _top_layer(document)
-        scribble = self._scribble.seen(document)
+        hint = None if self._scribble.layer is None else document.layer(self._scribble.layer)
+        scribble = hint.id if hint is not None and hint.visible else None
         if (item, exemplar) != (draft.item, draft.exemplar):
             options = options.of_document
         if (exemplar is None) != (draft.exemplar is None):
@@ -265,11 +266,6 @@ class ScribbleMode:
         self.layer: int | None = None
         self._last: Draft | None = None  # with what it was done when it last was on
         self._tool_before = tool  # what was in hand before
-
-    def seen(self, document: Document) -> int | None:
-        """The layer, if the document has it and shows it."""
-        layer = None if self.layer is None else document.layer(self.layer)
-        return layer.id if layer is not None and layer.visible else None
 
     def enter(self, draft: Draft, options: ToolOptions) -> tuple[Draft, ToolOptions]:
         """As it was when there last was one."""
