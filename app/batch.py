@@ -30,12 +30,12 @@ from editor.methods.base import AnyMethod
 from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.requests.edit_request import CandidatesRequest
 from editor.requests.method_settings import Use
 from editor.requests.reports import Progress, ResultReady, Scored
 from editor.requests.results import EditResult, Match
 from editor.requests.samplers import Sampler
 from editor.requests.settings_fields import FieldSpec, field_specs
+from editor.requests.variants import VariantsRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ def _parse(spec: FieldSpec, text: str) -> Any:
         raise InvalidRequest(f"“{text}” does not fit the setting “{spec.name}”.", f"It takes {kind}.") from None
 
 
-def drive(request: CandidatesRequest, engine: Engine) -> Outcome:
+def drive(request: VariantsRequest, engine: Engine) -> Outcome:
     """Run the request to its end, with the progress on standard error when someone is watching. Raises `EditorError` kinds, but when the memory
     runs out after some results, or others than those came to nothing, they are returned.
     """
@@ -254,8 +254,8 @@ def drive(request: CandidatesRequest, engine: Engine) -> Outcome:
             match report:
                 case ResultReady(result):
                     results.append(result)
-                case Scored(seed, fit):
-                    matches[seed] = fit
+                case Scored(variant, fit):
+                    matches[variant] = fit
                 case Progress() if watched:
                     sys.stderr.write(f"\r\033[K{report.doing} · {report.fraction:.0%}")
                 case _:
@@ -268,5 +268,5 @@ def drive(request: CandidatesRequest, engine: Engine) -> Outcome:
     finally:
         if watched:
             sys.stderr.write("\r\033[K")
-    matched = [(result, matches.get(result.recipe.seed)) for result in results]
+    matched = [(result, matches.get(result.variant)) for result in results]
     return Outcome(sorted(matched, key=lambda pair: math.inf if pair[1] is None else -pair[1].similarity), short)

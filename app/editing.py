@@ -18,13 +18,12 @@ from editor.jobs import Replaced
 from editor.models.info import ModelInfo
 from editor.requests.edit_request import (
     AssessRequest,
-    CandidatesRequest,
     RepairRequest,
     SegmentRequest,
-    StrengthsRequest,
 )
 from editor.requests.reports import FinishEarly, Report
 from editor.requests.results import Assessment, Masks
+from editor.requests.variants import VariantsRequest
 from widgets.session.edit_job import EdgeRepairJob, EditJob
 from widgets.session.session import Session
 from widgets.shell.busy import Waits
@@ -32,7 +31,7 @@ from widgets.shell.busy import Waits
 log = logging.getLogger(__name__)
 
 
-def request(edit_job: EditJob) -> CandidatesRequest | StrengthsRequest:
+def request(edit_job: EditJob) -> VariantsRequest:
     """For all the results that are wanted. Raises `InvalidRequest`."""
     if edit_job.strengths:
         return at_strengths(edit_job.document, edit_job.draft, edit_job.strengths, edit_job.planned, edit_job.methods)

@@ -15,21 +15,18 @@ from editor.errors import EditorError, InternalError, OutOfMemory, let_go
 from editor.jobs import Cancelled, Done, Ending, Failed, Job, Lane, Replaced, Scheduler
 from editor.requests.edit_request import (
     AssessRequest,
-    CandidatesRequest,
     EditRequest,
     FitRequest,
     RepairRequest,
     SegmentRequest,
-    StrengthsRequest,
 )
 from editor.requests.reports import FinishEarly, Preview, Report, Reports, ResultReady, Scored
 from editor.requests.results import Assessment, EditResult, FitResult, Masks
+from editor.requests.variants import VariantsRequest
 
 log = logging.getLogger(__name__)
 
-Request = (
-    EditRequest | CandidatesRequest | StrengthsRequest | RepairRequest | SegmentRequest | AssessRequest | FitRequest
-)
+Request = EditRequest | VariantsRequest | RepairRequest | SegmentRequest | AssessRequest | FitRequest
 
 # Seconds between two of a kind: more often nobody sees it, and the window would do nothing but draw.
 PREVIEW_INTERVAL = 0.2
@@ -199,7 +196,7 @@ class Runner(QObject):
     @property
     def editing(self) -> bool:
         """Whether an edit runs or waits."""
-        kinds = EditRequest, CandidatesRequest, StrengthsRequest, RepairRequest
+        kinds = EditRequest, VariantsRequest, RepairRequest
         return any(issubclass(work.kind, kinds) for work in self._pending)
 
     @overload
@@ -215,7 +212,7 @@ class Runner(QObject):
     @overload
     async def run(
         self,
-        request: CandidatesRequest | StrengthsRequest,
+        request: VariantsRequest,
         report: Callable[[Report], None],
         early: threading.Event | None = None,
         *,

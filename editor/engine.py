@@ -21,12 +21,10 @@ from editor.models.library import Library
 from editor.models.rankers import ranker_for
 from editor.requests.edit_request import (
     AssessRequest,
-    CandidatesRequest,
     EditRequest,
     FitRequest,
     RepairRequest,
     SegmentRequest,
-    StrengthsRequest,
 )
 from editor.requests.method_settings import MethodSettings, Use
 from editor.requests.reports import (
@@ -41,6 +39,7 @@ from editor.requests.reports import (
     without_results,
 )
 from editor.requests.results import Assessment, EditResult, FitResult, Masks
+from editor.requests.variants import Variant, VariantsRequest, batches
 from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.segmenter import Segmenter
 
@@ -83,7 +82,7 @@ class Engine:
     @overload
     def run(self, request: EditRequest | RepairRequest) -> Reports[EditResult]: ...
     @overload
-    def run(self, request: CandidatesRequest | StrengthsRequest) -> Reports[tuple[EditResult, ...]]: ...
+    def run(self, request: VariantsRequest) -> Reports[tuple[EditResult, ...]]: ...
     @overload
     def run(self, request: SegmentRequest) -> Reports[Masks]: ...
     @overload
@@ -92,15 +91,7 @@ class Engine:
     def run(self, request: FitRequest) -> Reports[FitResult]: ...
     def run(
         self,
-        request: (
-            EditRequest
-            | RepairRequest
-            | CandidatesRequest
-            | StrengthsRequest
-            | SegmentRequest
-            | AssessRequest
-            | FitRequest
-        ),
+        request: EditRequest | RepairRequest | VariantsRequest | SegmentRequest | AssessRequest | FitRequest,
     ) -> (
         Reports[EditResult]
         | Reports[tuple[EditResult, ...]]
@@ -121,59 +112,55 @@ class Engine:
                 return self._fit(request)
             case RepairRequest():
                 return _as_in_document(self._repair(request), request.request)
-            case CandidatesRequest():
-                return _as_in_document(self._candidates(request), request.request)
-            case StrengthsRequest():
-                return self._strengths(request)
+            case VariantsRequest():
+                return self._variants(request)
             case EditRequest():
-                return _as_in_document(self._single(request), request)
+                return _only(without_results(self._variants(VariantsRequest((Variant(0, request),), ranked=False))))
 
-    def _single(self, request: EditRequest) -> Reports[EditResult]:
-        (result,) = yield from without_results(
-            self._candidates(CandidatesRequest(request, (request.seed,)), ranked=False)
-        )
-        return result
+    def _variants(self, request: VariantsRequest) -> Reports[tuple[EditResult, ...]]:
+        """Each result is reported as `ResultReady`. The error of those that come to nothing is raised at the end, after the others."""
+        variants = request.variants
+        if all(self._execution(variant.request.settings).edit is not None for variant in variants):
+            return (yield from self._batches(request, None))
+        largest = max((variant.request for variant in variants), key=lambda edit: edit.frame.working.area)
+        return (yield from self._acquire(largest, lambda job: self._batches(request, job)))
 
-    def _strengths(self, request: StrengthsRequest) -> Reports[tuple[EditResult, ...]]:
-        """One after the other; each is reported as `ResultReady`. One that comes to nothing is raised at the end, after the others."""
+    def _batches(self, request: VariantsRequest, job: _Job | None) -> Reports[tuple[EditResult, ...]]:
+        """One batch after the other. job: the model in use; None where no method needs one."""
         results: list[EditResult] = []
         lost: EditorError | None = None
-        count = len(request.requests)
-        for number, edit_request in enumerate(request.requests):
+        low, past, groups = 0.0 if job is None else job.low, 0, tuple(batches(request.variants))
+        for batch in groups:
+            begin, end = (low + (1 - low) * n / len(request.variants) for n in (past, past + len(batch)))
+            words = f" · {_place(batch, past, request.variants)}" if len(groups) > 1 else ""
             # Each its own way back: faint strength makes frames, and what is to stay translucent, differ.
-            once = _as_in_document(
-                self._candidates(CandidatesRequest(edit_request, (edit_request.seed,)), ranked=False), edit_request
-            )
-            words = f" · strength {number + 1} of {count}" if count > 1 else ""
+            reports = _as_in_document(self._batch(batch, job, ranked=request.ranked), batch[0].request)
             try:
-                run = yield from collected(once, number / count, (number + 1) / count, more=words, errors=(NotFinite,))
+                run = yield from collected(reports, begin, end, more=words, errors=(NotFinite,))
             except FinishEarly:
                 if not results:
                     raise  # there is nothing yet
                 break
-            if run.error is None:
-                results += run.results
-            else:
+            if run.error is not None:
+                if len(groups) == 1:
+                    raise run.error
                 let_go(run.error)
                 lost = run.error
+            results += run.results
+            past += len(batch)
             if run.early:
                 break
         if lost is not None:
             raise lost
         return tuple(results)
 
-    def _candidates(self, request: CandidatesRequest, *, ranked: bool = True) -> Reports[tuple[EditResult, ...]]:
-        execution = self._execution(request.request.settings)
+    def _batch(self, batch: Sequence[Variant], job: _Job | None, *, ranked: bool) -> Reports[tuple[EditResult, ...]]:
+        execution = self._execution(batch[0].request.settings)
         if execution.edit is not None:
-            return (yield from self._without_model(request, execution.edit))
-        if execution.edit_on_model is None:
-            raise TypeError(f"{type(request.request.settings).__name__} has no edit")
-        edit = execution.edit_on_model
-        return (
-            yield from self._acquire(
-                request.request, lambda job: self._run_in_batches(edit, request, job, ranked=ranked)
-            )
-        )
+            return self._without_model(batch, execution.edit)
+        if execution.edit_on_model is None or job is None:
+            raise TypeError(f"{type(batch[0].request.settings).__name__} has no edit")
+        return self._run_in_batches(execution.edit_on_model, batch, job, ranked=ranked)
 
     def _execution(self, settings: MethodSettings) -> Execution:
         kind = next((base for base in type(settings).__mro__ if base in self._executions), None)
@@ -182,14 +169,15 @@ class Engine:
         return self._executions[kind]()
 
     def _without_model(
-        self, request: CandidatesRequest, edit: Callable[[EditRequest], Reports[EditResult]]
+        self, variants: Sequence[Variant], edit: Callable[[EditRequest], Reports[EditResult]]
     ) -> Reports[tuple[EditResult, ...]]:
-        count = len(request.seeds)
+        count = len(variants)
         results: list[EditResult] = []
-        for number, seed in enumerate(request.seeds):
-            one = edit(replace(request.request, seed=seed))
+        for number, variant in enumerate(variants):
             words = f" · {_numbers(number, 1, count)}" if count > 1 else ""
-            results.append((yield from subprogress(one, number / count, (number + 1) / count, more=words)))
+            one = edit(variant.request)
+            result = yield from subprogress(one, number / count, (number + 1) / count, more=words)
+            results.append(replace(result, variant=variant.id))
             yield from emit_result(results[-1])
         return tuple(results)
 
@@ -225,30 +213,30 @@ class Engine:
             raise TypeError(f"{type(request.settings).__name__} has no edit")
         if request.model != loan.backend.info.key:
             raise InvalidRequest("An edit within an edit runs on the same model.", "Choose the same model for both.")
-        return _only(without_results(execution.edit_on_model(request, (request.seed,), loan)))
+        return _only(without_results(execution.edit_on_model((Variant(0, request),), loan)))
 
     def _run_in_batches(
-        self, edit: ModelEdit, request: CandidatesRequest, job: _Job, *, ranked: bool
+        self, edit: ModelEdit, variants: Sequence[Variant], job: _Job, *, ranked: bool
     ) -> Reports[tuple[EditResult, ...]]:
-        """The results of all seeds, as many at once as memory allows; of those that are lost the error is raised after the others."""
-        cache, seeds = self._model_cache(), request.seeds
-        at_once, left = len(seeds), list(seeds)
+        """The results of variants that share a batch, as many at once as memory allows. The error of those that are lost is raised last."""
+        cache, request = self._model_cache(), variants[0].request
+        at_once, left = len(variants), list(variants)
         results: list[EditResult] = []
         lost: EditorError | None = None
-        ranking = _ranking(request.request, job) if ranked else None
+        ranking = _ranking(request, job) if ranked else None
         while left:
             # Asked again each time: what ranks has taken some of the memory.
-            at_once = min(at_once, cache.max_batch(job.info, request.request, len(left)))
-            chunk, past = left[:at_once], len(seeds) - len(left)
-            begin, end = (job.low + (1 - job.low) * count / len(seeds) for count in (past, past + len(chunk)))
+            at_once = min(at_once, cache.max_batch(job.info, request, len(left)))
+            chunk, past = left[:at_once], len(variants) - len(left)
+            begin, end = past / len(variants), (past + len(chunk)) / len(variants)
             run = yield from collected(
-                job.sound(edit(request.request, chunk, job.loan)),
+                job.sound(edit(chunk, job.loan)),
                 begin,
                 end,
-                more=f" · {_numbers(past, len(chunk), len(seeds))}" if len(seeds) > 1 else "",
+                more=f" · {_numbers(past, len(chunk), len(variants))}" if len(variants) > 1 else "",
                 errors=(NotFinite, OutOfMemory),
             )
-            done: Sequence[int] = chunk
+            done = {variant.id for variant in chunk}
             match run.error:
                 case NotFinite():
                     if not results and not run.results:
@@ -260,11 +248,11 @@ class Engine:
                         raise run.error
                     log.info("No memory for %d results at once", len(chunk))
                     at_once = len(chunk) // 2
-                    done = [result.recipe.seed for result in run.results]
+                    done = {result.variant for result in run.results}
             if run.error is not None:
                 let_go(run.error)  # its frames hold what there was no room for
             results += run.results
-            left = [seed for seed in left if seed not in done]
+            left = [variant for variant in left if variant.id not in done]
             if run.early or not (yield from _rank(ranking, run.results, end)):
                 break
         if lost is not None:
@@ -366,6 +354,14 @@ def _rank(ranking: Ranking | None, results: Sequence[EditResult], at: float) -> 
 def _only(reports: Reports[tuple[EditResult, ...]]) -> Reports[EditResult]:
     (result,) = yield from reports
     return result
+
+
+def _place(batch: Sequence[Variant], past: int, variants: Sequence[Variant]) -> str:
+    """Which of the variants a batch is: "strength 2 of 3" where they differ in it, else as `_numbers`."""
+    strengths = {variant.request.overall for variant in variants}
+    if len(batch) == 1 and len(strengths) == len(variants):
+        return f"strength {past + 1} of {len(variants)}"
+    return _numbers(past, len(batch), len(variants))
 
 
 def _numbers(finished: int, now: int, wanted: int) -> str:

@@ -1,7 +1,7 @@
 """Execution of methods in the model half: the engine's table, from a settings class to functions that are imported when they are first needed.
 
-Only the worker imports this module. A method without a model makes one picture; one with a model makes one for each of several seeds at once, and
-reports each as `ResultReady`.
+Only the worker imports this module. A method without a model makes one picture; one with a model makes those of a whole batch of variants at once,
+and reports each as `ResultReady`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from editor.requests.edit_request import EditRequest, FitRequest, RepairRequest
 from editor.requests.method_settings import MethodSettings
 from editor.requests.reports import Reports
 from editor.requests.results import EditResult, FitResult
+from editor.requests.variants import Variant
 
 if TYPE_CHECKING:
     from editor.diffusion.loan import Loan
 
     Edit = Callable[[EditRequest], Reports[EditResult]]
-    ModelEdit = Callable[[EditRequest, Sequence[int], Loan], Reports[tuple[EditResult, ...]]]
+    ModelEdit = Callable[[Sequence[Variant], Loan], Reports[tuple[EditResult, ...]]]
     Fit = Callable[[FitRequest, Loan], Reports[FitResult]]
     RepairEdge = Callable[[RepairRequest, Loan], Reports[EditResult]]
 
@@ -33,7 +34,7 @@ class Execution:
     """The functions of a method that make pictures; either of the first two.
 
     edit: without a model, one picture
-    edit_on_model: one picture for each seed, with what it is lent
+    edit_on_model: one picture for each variant of a batch (`Variant.shares_batch`), with what it is lent
     fit: learns something about a picture, for methods that do; it goes on from what an earlier run of the same request left
     repair: a finished result again with a better edge, for methods that leave latents (`Use.REPAIR`)
     """
@@ -56,14 +57,14 @@ def _quick_fill() -> Execution:
 def _pixels() -> Execution:
     from editor.methods.pixels.model import edit_batch  # noqa: PLC0415  torch takes seconds to import
 
-    return Execution(edit_on_model=lambda request, seeds, loan: edit_batch(request, seeds, loan.backend))
+    return Execution(edit_on_model=lambda variants, loan: edit_batch(variants, loan.backend))
 
 
 def _blended_latent_diffusion() -> Execution:
     from editor.methods.blended_latent_diffusion.model import edit_batch, repair  # noqa: PLC0415  as above
 
     return Execution(
-        edit_on_model=lambda request, seeds, loan: edit_batch(request, seeds, loan.backend, loan.fits),
+        edit_on_model=lambda variants, loan: edit_batch(variants, loan.backend, loan.fits),
         repair=lambda request, loan: repair(request, loan.backend, loan.fits),
     )
 

@@ -197,7 +197,7 @@ class Ranking:
             log.warning("Variations stay unranked: %s", error)
             return
         for result, match in zip(results, matches, strict=True):
-            yield Scored(result.recipe.seed, match)
+            yield Scored(result.variant, match)
 
 
 def precision(device: str) -> torch.dtype:

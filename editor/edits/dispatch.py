@@ -14,9 +14,10 @@ from editor.errors import InvalidRequest
 from editor.geometry import Rect
 from editor.methods.registry import METHODS, Methods
 from editor.planning.plan import Draft, Plan, draw_seed
-from editor.requests.edit_request import CandidatesRequest, EditRequest, Repair, RepairRequest, StrengthsRequest
+from editor.requests.edit_request import EditRequest, Repair, RepairRequest
 from editor.requests.frame import Frame
 from editor.requests.results import EditResult
+from editor.requests.variants import Variant, VariantsRequest, with_seed
 
 
 def plan(document: Document, draft: Draft, methods: Methods = METHODS) -> Plan:
@@ -79,12 +80,12 @@ def repair(request: EditRequest, result: EditResult, how: Repair) -> RepairReque
     """For the result of a request, or of one with another seed. Raises `InvalidRequest` where it left nothing to begin from."""
     if result.latents is None:
         raise InvalidRequest("This edit leaves nothing that could be repaired.", "Run it again another way.")
-    return RepairRequest(replace(request, seed=result.recipe.seed), result.latents, how)
+    return RepairRequest(with_seed(request, result.recipe.seed), result.latents, how)
 
 
-def candidates(request: EditRequest, count: int) -> CandidatesRequest:
+def candidates(request: EditRequest, count: int) -> VariantsRequest:
     """The same request with `count` seeds in a row, its own first."""
-    return CandidatesRequest(request, tuple((request.seed + i) % 2**63 for i in range(count)))
+    return VariantsRequest.of_seeds(request, [(request.seed + i) % 2**63 for i in range(count)])
 
 
 def at_strengths(
@@ -93,11 +94,13 @@ def at_strengths(
     levels: Sequence[float],
     planned: Plan | None = None,
     methods: Methods = METHODS,
-) -> StrengthsRequest:
+) -> VariantsRequest:
     """The planned edit at several overall strengths, each just as `make_request` makes it; all have one seed, drawn when the draft has none.
 
     Those that leave nothing of what is painted are not among them. Raises what `make_request` raises where that is all of them.
     """
+    if len(set(levels)) < len(levels):
+        raise InvalidRequest("Strengths to try must differ.")
     seed = draw_seed() if draft.seed is None else draft.seed
     requests: list[EditRequest] = []
     refused: InvalidRequest | None = None
@@ -108,4 +111,4 @@ def at_strengths(
             refused = error
     if refused is not None and not requests:
         raise refused
-    return StrengthsRequest(tuple(requests))
+    return VariantsRequest(tuple(Variant(id, request) for id, request in enumerate(requests)), ranked=False)

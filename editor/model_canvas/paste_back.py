@@ -6,7 +6,7 @@ The edge is feathered inwards only: the paste's alpha is 0 wherever strength is 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,8 +16,8 @@ from editor.arrays import Image, Map
 from editor.document import masks
 from editor.errors import NotFinite
 from editor.geometry import Rect, Size
-from editor.requests.edit_request import EditRequest
 from editor.requests.results import EditResult, Recipe
+from editor.requests.variants import Variant
 
 RING = 32  # pixels around the change, in which colours are compared
 MIN_RING = 64  # fewer pixels say nothing
@@ -105,16 +105,17 @@ class Pasted:
         return array
 
 
-def result_of(request: EditRequest, seed: int, pasted: Pasted) -> EditResult:
+def result_of(variant: Variant, pasted: Pasted) -> EditResult:
     """What was pasted, cut to what changed. Raises `NotFinite` where that holds anything but finite numbers, which would be painted black."""
     if not math.isfinite(float(pasted.paint.sum())):
         raise NotFinite("What was computed is not a picture.", "Try other settings.")
     pixels = pasted.layer()
     area = Rect.of_mask(pixels[..., 3])
     area = area if not area.empty else Rect(0, 0, 1, 1)
-    corner = request.frame.rect
+    corner = variant.request.frame.rect
     return EditResult(
         area.moved(corner.left, corner.top),
         np.ascontiguousarray(pixels[area.slices]),
-        Recipe.of(replace(request, seed=seed)),
+        Recipe.of(variant.request),
+        variant=variant.id,
     )

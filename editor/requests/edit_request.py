@@ -162,36 +162,6 @@ class EditRequest:
             raise InvalidRequest("Nothing may change yet.", "Paint where it may change, or select an item.")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CandidatesRequest:
-    """Ask for the same edit with several seeds; they are made together where memory allows. `seeds`: instead of the request's own, no two alike,
-    since reports name a result by its seed."""
-
-    request: EditRequest
-    seeds: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        if not self.seeds or not all(0 <= seed < 2**63 for seed in self.seeds):
-            raise InvalidRequest("Seeds must be whole numbers from 0 to 2^63 - 1, at least one.")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise InvalidRequest("The same seed twice makes the same picture twice.", "Give each its own.")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StrengthsRequest:
-    """Ask for the same edit at several overall strengths, to compare. `requests`: one for each, alike in all else, the seed too.
-
-    They are made one after the other: each runs another number of steps from another level of noise, so that no step is common to two.
-    """
-
-    requests: tuple[EditRequest, ...]
-
-    def __post_init__(self) -> None:
-        levels = [request.overall for request in self.requests]
-        if not levels or len(set(levels)) < len(levels):
-            raise InvalidRequest("Strengths to try must differ, and be at least one.")
-
-
 Repair = Literal["poisson", "decoder", "latents"]
 
 

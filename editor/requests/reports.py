@@ -46,9 +46,9 @@ class ResultReady:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """How well one of several results fits the words; it may come long after the result. `seed`: of the result."""
+    """How well one of several results fits the words; it may come long after the result. `variant`: as in `EditResult`."""
 
-    seed: int
+    variant: int
     match: Match
 
 

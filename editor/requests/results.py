@@ -78,10 +78,13 @@ class Match:
 class EditResult:
     """The outcome of one edit.
 
-    `pixels`: (h, w, 4) uint8 with straight alpha, in the colour space of the document, for `rect` of it; alpha is 0 wherever strength was 0.
-    `doubt`: 0 = looks sound, 1 = look closely; None when the method cannot tell.
-    `latents`: (C, h, w) float32, what the model ended with, for a `RepairRequest`; None where that makes no sense. `seam`: how visible the edge
-    is, 0 = not at all, from 1 on it is; None where nobody looked. `clip`: as in `Layer`.
+    rect: in document pixels
+    pixels: (h, w, 4) uint8 with straight alpha, in the colour space of the document, for `rect`; alpha is 0 wherever strength was 0
+    doubt: 0 = looks sound, 1 = look closely; None when the method cannot tell
+    latents: (C, h, w) float32, what the model ended with, for a `RepairRequest`; None where that makes no sense
+    seam: how visible the edge is, 0 = not at all, from 1 on it is; None where nobody looked
+    clip: as in `Layer`
+    variant: the id of the `Variant` that asked for it
     """
 
     rect: Rect
@@ -91,6 +94,7 @@ class EditResult:
     latents: NDArray[np.float32] | None = None
     seam: float | None = None
     clip: bool = False
+    variant: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

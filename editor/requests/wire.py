@@ -26,7 +26,7 @@ from editor.document.tiles import Tiles
 from editor.errors import EditorError, InternalError
 from editor.geometry import Placement, Rect, Size
 from editor.io.safe_json import BadJson, parse_json
-from editor.requests import edit_request, method_settings, reports, results
+from editor.requests import edit_request, method_settings, reports, results, variants
 from editor.requests.frame import Frame
 from editor.requests.method_settings import MethodSettings
 from editor.requests.opaque import Opaque
@@ -57,8 +57,8 @@ VALUES: Final[tuple[type, ...]] = (
     edit_request.ItemInput,
     edit_request.ExemplarInput,
     edit_request.EditRequest,
-    edit_request.CandidatesRequest,
-    edit_request.StrengthsRequest,
+    variants.Variant,
+    variants.VariantsRequest,
     edit_request.RepairRequest,
     edit_request.SegmentRequest,
     edit_request.AssessRequest,

@@ -23,6 +23,7 @@ from editor.methods.blended_latent_diffusion.model.reference import edit_batch a
 from editor.methods.blended_latent_diffusion.reference import ReferenceBlendedSettings
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
+from editor.requests.variants import variants_of
 
 FOLDER = Path(resources.__file__).parent / "models"
 SCENES = 6
@@ -55,7 +56,7 @@ def made(
     settings = told or BlendedSettings(feather=0)
     request = stage.request(case, prompt=words, settings=settings, **more)
     edit = published if isinstance(settings, ReferenceBlendedSettings) else edit_batch
-    pictures = [laid_on(case.source, each) for each in outcome(edit(request, seeds, stage.model.backend))]
+    pictures = [laid_on(case.source, each) for each in outcome(edit(variants_of(request, seeds), stage.model.backend))]
     for picture in pictures:
         assert np.array_equal(picture[~case.region], case.source[~case.region])
     return pictures

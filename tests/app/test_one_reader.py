@@ -30,7 +30,8 @@ from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
 from editor.models.library import Library
 from editor.planning.plan import Draft
-from editor.requests.edit_request import CandidatesRequest, EditRequest
+from editor.requests.edit_request import EditRequest
+from editor.requests.variants import VariantsRequest
 from tests.support.canvas_driver import Easel
 from tests.support.colour_files import adobe_rgb, display_p3, exif, gama, iccp, linear_grey, patches, png, saved, tiff
 from tests.support.session_cases import model
@@ -73,8 +74,8 @@ def by_command_line(path: Path, monkeypatch: pytest.MonkeyPatch, strength: Path 
     """What the method would be asked, with the picture or the mask from the file."""
     seen: list[EditRequest] = []
 
-    def drive(request: CandidatesRequest, engine: object) -> batch.Outcome:
-        seen.append(request.request)
+    def drive(request: VariantsRequest, engine: object) -> batch.Outcome:
+        seen.append(request.variants[0].request)
         return batch.Outcome([])
 
     monkeypatch.setattr(batch, "drive", drive)

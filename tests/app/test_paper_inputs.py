@@ -20,7 +20,8 @@ from editor.io.images import Picture, read_image
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.requests.edit_request import CandidatesRequest, EditRequest
+from editor.requests.edit_request import EditRequest
+from editor.requests.variants import VariantsRequest
 from tests.support.change_map_cases import MODEL
 from tests.support.stub_worker import StubWorker
 from widgets.canvas.drop_choices import take
@@ -60,9 +61,9 @@ def by_window(session: Session, exemplar: Picture, map: Picture, *, as_layer: bo
 
 
 def by_command_line(monkeypatch: pytest.MonkeyPatch, files: tuple[Path, Path, Path], output: Path) -> EditRequest:
-    asked: list[CandidatesRequest] = []
+    asked: list[VariantsRequest] = []
 
-    def caught(request: CandidatesRequest, *_: Any) -> batch.Outcome:
+    def caught(request: VariantsRequest, *_: Any) -> batch.Outcome:
         asked.append(request)
         return batch.Outcome([])
 
@@ -74,7 +75,7 @@ def by_command_line(monkeypatch: pytest.MonkeyPatch, files: tuple[Path, Path, Pa
     source, exemplar, map = (str(file) for file in files)
     told = ["--model", "Small", "--exemplar", exemplar, "--prompt", "a boat", "--strength", "0.45", "--seed", "5"]
     assert main(["edit", source, map, str(output), "--white-keeps", *told]) == 0
-    return asked[0].request
+    return asked[0].variants[0].request
 
 
 def test_both_ways_ask_for_the_same(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,9 +25,9 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo
 from editor.models.library import Library
 from editor.planning.plan import Draft
-from editor.requests.edit_request import CandidatesRequest
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports, ResultReady, outcome_of
 from editor.requests.results import EditResult
+from editor.requests.variants import Variant
 from tests.support.reports import drive
 
 MODELS = Path(resources.__file__).parent / "models"
@@ -103,7 +105,7 @@ class TestStrengths:
 
     def test_one_seed_is_drawn_for_all(self, library: Library, document: Document) -> None:
         request = at_strengths(document, replace(self.asked(library), seed=None), (0.2, 0.4))
-        first, second = request.requests
+        first, second = (variant.request for variant in request.variants)
         assert first.seed == second.seed
         assert (first.overall, second.overall) == (0.2, 0.4)
         with pytest.raises(InvalidRequest, match="must differ"):
@@ -122,14 +124,14 @@ class TestStrengths:
         self, library: Library, document: Document, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         engine = Engine(lambda: library)
-        whole = engine._candidates
+        whole = engine._batch
 
-        def broken(request: CandidatesRequest, *, ranked: bool = True) -> Reports[tuple[EditResult, ...]]:
-            if request.request.overall == 0.5:
+        def broken(batch: Sequence[Variant], job: Any, *, ranked: bool) -> Reports[tuple[EditResult, ...]]:
+            if batch[0].request.overall == 0.5:
                 raise NotFinite("Nothing came of it.", "Try other settings.")
-            return (yield from whole(request, ranked=ranked))
+            return (yield from whole(batch, job, ranked=ranked))
 
-        monkeypatch.setattr(engine, "_candidates", broken)
+        monkeypatch.setattr(engine, "_batch", broken)
         reports: list[Report] = []
         with pytest.raises(NotFinite):
             drive(engine.run(at_strengths(document, self.asked(library), (0.25, 0.5, 0.9))), reports)

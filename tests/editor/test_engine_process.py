@@ -19,9 +19,10 @@ from editor.errors import EditorError, InternalError, InvalidRequest, ModelUnava
 from editor.geometry import Rect, Size
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.library import Library
-from editor.requests.edit_request import AssessRequest, CandidatesRequest, EditRequest, SegmentRequest
+from editor.requests.edit_request import AssessRequest, EditRequest, SegmentRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Reports, ResultReady
+from editor.requests.variants import VariantsRequest
 from tests.support.blended_cases import settings, wish
 from tests.support.reports import drive
 from tests.support.tiny_models import stable_diffusion
@@ -62,7 +63,7 @@ def alike(one: Any, other: Any) -> bool:
 def test_results_and_reports_are_those_of_an_engine_in_this_process(remote: EngineProcess, folder: Path) -> None:
     here = Engine(lambda: Library(added=(folder,)))
     model = wish(told=settings(), model=str(folder), steps=STEPS)
-    for request in (fill(), CandidatesRequest(model, (3, 4))):
+    for request in (fill(), VariantsRequest.of_seeds(model, (3, 4))):
         seen_here, seen_there = list[Any](), list[Any]()
         expected: Any = drive(here.run(request), seen_here)
         result: Any = drive(remote.run(request), seen_there)

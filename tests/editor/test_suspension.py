@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -17,10 +18,11 @@ from editor.execution import EXECUTIONS, Execution
 from editor.jobs import Done, Ending, Job, Lane, Scheduler
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.library import Library
-from editor.requests.edit_request import CandidatesRequest, EditRequest
+from editor.requests.edit_request import EditRequest
 from editor.requests.method_settings import MethodSettings
 from editor.requests.reports import Report, Reports
 from editor.requests.results import EditResult
+from editor.requests.variants import Variant, VariantsRequest
 from tests.support.blended_cases import settings, wish
 from tests.support.reports import drive
 from tests.support.tiny_models import stable_diffusion
@@ -82,10 +84,10 @@ class InnerSettings(MethodSettings):
 
 
 def within(inner: EditRequest, lent: list[Loan]) -> Execution:
-    def edit(request: EditRequest, seeds: Any, loan: Loan) -> Reports[tuple[EditResult, ...]]:
+    def edit(variants: Sequence[Variant], loan: Loan) -> Reports[tuple[EditResult, ...]]:
         lent.append(loan)
         results = []
-        for _ in seeds:
+        for _ in variants:
             results.append((yield from loan.edit(inner)))
         return tuple(results)
 
@@ -95,7 +97,7 @@ def within(inner: EditRequest, lent: list[Loan]) -> Execution:
 def nested(folder: Path, inner: EditRequest, lent: list[Loan], seen: list[Report] | None = None) -> Any:
     executions = MappingProxyType({**EXECUTIONS, InnerSettings: lambda: within(inner, lent)})
     outer = replace(request(folder, "one"), settings=InnerSettings())
-    return drive(engine(folder, executions=executions).run(CandidatesRequest(outer, (1, 2))), seen)
+    return drive(engine(folder, executions=executions).run(VariantsRequest.of_seeds(outer, (1, 2))), seen)
 
 
 def test_an_edit_within_an_edit_runs_on_the_same_model_and_shows_no_results_of_its_own(folder: Path) -> None:

@@ -27,6 +27,7 @@ from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest, Repair
 from editor.requests.reports import Report, ResultReady
 from editor.requests.results import EditResult
+from editor.requests.variants import variants_of
 from tests.support.pixels_cases import CELLS, Map, Model, Pixels, Recorded, ask, cells, picture
 from tests.support.reports import drive
 
@@ -72,7 +73,7 @@ def run(request: EditRequest, model: Model | Backend) -> tuple[EditResult, torch
 def candidates(
     request: EditRequest, seeds: Sequence[int], model: Model, seen: list[Report] | None = None
 ) -> tuple[EditResult, ...]:
-    return drive(made_by(request).edit_batch(request, seeds, model.backend), seen=seen)
+    return drive(made_by(request).edit_batch(variants_of(request, seeds), model.backend), seen=seen)
 
 
 def found_of(reports: Sequence[Report]) -> list[EditResult]:

@@ -18,8 +18,9 @@ from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest, Repair, RepairRequest
 from editor.requests.results import EditResult
+from editor.requests.variants import Variant
 from tests.support.blended_cases import encoded, region_of, settings, wish
-from tests.support.pixels_cases import SEED, Model, picture
+from tests.support.pixels_cases import Model, picture
 from tests.support.reports import drive
 
 Image = NDArray[np.float32]
@@ -82,8 +83,12 @@ class Scene:
             self.request, self.request.settings, region_of(self.request, self.model), self.model.backend, fits
         )
 
+    @property
+    def variant(self) -> Variant:
+        return Variant(0, self.request)
+
     def finished(self) -> EditResult:
-        return drive(self.finish().finished(self.latents, SEED)).result
+        return drive(self.finish().finished(self.latents, self.variant)).result
 
     def asked(self, how: Repair) -> RepairRequest:
         return RepairRequest(self.request, self.latents.numpy().copy(), how)

@@ -24,6 +24,7 @@ from editor.models.memory import Fit, Plan
 from editor.requests.edit_request import EditRequest, ExemplarInput
 from editor.requests.frame import Frame
 from editor.requests.results import EditResult
+from editor.requests.variants import variants_of
 from tests.support.reports import drive
 
 T = TypeVar("T")
@@ -98,7 +99,7 @@ def latents_of(request: EditRequest, model: Model) -> torch.Tensor:
 
 def batch_of(request: EditRequest, seeds: Sequence[int], model: Model) -> tuple[tuple[EditResult, ...], torch.Tensor]:
     recorded = Recorded(model.backend)
-    results = drive(made_by(request).edit_batch(request, seeds, recorded))
+    results = drive(made_by(request).edit_batch(variants_of(request, seeds), recorded))
     return results, torch.cat(recorded.decoded)
 
 

@@ -28,8 +28,8 @@ from app.runner import RunsRequests
 from app.settings import Settings
 from editor.document.exemplar import Exemplar
 from editor.methods.registry import METHODS, Methods
-from editor.requests.edit_request import CandidatesRequest
 from editor.requests.reports import FinishEarly, Progress, Reports, emit_result
+from editor.requests.variants import VariantsRequest
 from tests.support.waiting import until
 from widgets.canvas.drop import DropChip
 from widgets.canvas.view import CanvasView
@@ -66,17 +66,17 @@ class OneByOne:
         self._engine = engine
 
     def run(self, request: Any) -> Reports[Any]:
-        return self._each(request) if isinstance(request, CandidatesRequest) else self._engine.run(request)
+        return self._each(request) if isinstance(request, VariantsRequest) else self._engine.run(request)
 
-    def _each(self, request: CandidatesRequest) -> Reports[None]:
-        for number, seed in enumerate(request.seeds):
-            reports = self._engine.run(replace(request.request, seed=seed))
+    def _each(self, request: VariantsRequest) -> Reports[None]:
+        for number, variant in enumerate(request.variants):
+            reports = self._engine.run(variant.request)
             early = False
             try:
                 report = next(reports)
                 while True:
                     if isinstance(report, Progress):
-                        report = replace(report, fraction=(number + report.fraction) / len(request.seeds))
+                        report = replace(report, fraction=(number + report.fraction) / len(request.variants))
                     try:
                         yield report
                     except FinishEarly as asked:
@@ -85,7 +85,7 @@ class OneByOne:
                     else:
                         report = next(reports)
             except StopIteration as stop:
-                yield from emit_result(stop.value)
+                yield from emit_result(replace(stop.value, variant=variant.id))
             finally:
                 reports.close()
             if early:

@@ -116,7 +116,7 @@ def result(seed: int = 1, doubt: float | None = None) -> EditResult:
     pixels = np.zeros((40, 40, 4), np.uint8)
     pixels[..., 0] = pixels[..., 3] = 255
     rect = Rect(50, 50, 90, 90)
-    return EditResult(rect, pixels, Recipe(QuickFillSettings(), "fill", rect, seed), doubt)
+    return EditResult(rect, pixels, Recipe(QuickFillSettings(), "fill", rect, seed), doubt, variant=seed)
 
 
 def drag(widget: QWidget, start: QPointF, *stops: QPointF, modifiers: Qt.KeyboardModifier = NONE) -> None:

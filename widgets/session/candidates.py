@@ -104,10 +104,10 @@ class Candidates(Sequence[Candidate]):
             return candidates._ranked(edit_job)
         return candidates if self.touched else candidates._nearest(edit_job)
 
-    def with_match(self, edit_job: EditJob, seed: int, match: Match) -> Candidates:
+    def with_match(self, edit_job: EditJob, variant: int, match: Match) -> Candidates:
         """With it said how well a result fits the words."""
         items = tuple(
-            replace(one, match=match) if one.edit_job is edit_job and one.result.recipe.seed == seed else one
+            replace(one, match=match) if one.edit_job is edit_job and one.result.variant == variant else one
             for one in self.items
         )
         return replace(self, items=items)._ranked(edit_job)

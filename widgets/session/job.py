@@ -122,8 +122,8 @@ class Job:
                 return replace(self, preview=report)
             case ResultReady():
                 return self.with_result(report.result)
-            case Scored(seed, match):
-                return replace(self, candidates=self.candidates.with_match(self.edit_job, seed, match))
+            case Scored(variant, match):
+                return replace(self, candidates=self.candidates.with_match(self.edit_job, variant, match))
 
     def with_result(self, result: EditResult) -> Job:
         """One more is finished."""

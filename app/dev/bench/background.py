@@ -38,6 +38,7 @@ from editor.model_canvas.poisson import poisson
 from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import outcome_of
+from editor.requests.variants import Variant
 
 SIDE = 192
 POISSON_SIDE = 2048
@@ -143,7 +144,7 @@ def background(sheet: Path | None = None) -> Iterator[Result]:
             finish = edit.finish(how)
             begun = time.perf_counter()
             image = outcome_of(finish.decoded(edit.latents, LEARNS.get(how))).image
-            result = outcome_of(finish.laid(image, 1))
+            result = outcome_of(finish.laid(image, Variant(0, edit.request)))
             seconds = time.perf_counter() - begun
             after = laid_on(edit.request.image, result)
             rows[-1].append(after)
@@ -196,7 +197,7 @@ def _random_models() -> Iterator[Result]:
             edit = Edit.of(model.backend, CASES[0])
             moved = 0
             for how in ("paste", "poisson", "decoder"):
-                result = outcome_of(edit.finish(how).finished(edit.latents, 1)).result
+                result = outcome_of(edit.finish(how).finished(edit.latents, Variant(0, edit.request))).result
                 change = np.abs(laid_on(edit.request.image, result).astype(int) - edit.request.image)
                 moved = max(moved, int(change[~edit.mask].max()))
             label = f"background, random {random.LABELS[kind]}"

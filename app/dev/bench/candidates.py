@@ -22,6 +22,7 @@ from editor.methods.blended_latent_diffusion.model import edit, edit_batch
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
+from editor.requests.variants import variants_of
 
 COUNTS = (1, 4, 8)
 ROUNDS = 3
@@ -48,10 +49,10 @@ def _compared(name: str, model: Model) -> Iterator[Result]:
         ratios, together = [], []
         for _ in range(ROUNDS):
             begun = time.perf_counter()
-            outcome(edit_batch(request, seeds, model.backend))
+            outcome(edit_batch(variants_of(request, seeds), model.backend))
             between = time.perf_counter()
             for seed in seeds:
-                outcome(edit_batch(request, (seed,), model.backend))
+                outcome(edit_batch(variants_of(request, [seed]), model.backend))
             ended = time.perf_counter()
             ratios.append((between - begun) / (ended - between))
             together.append((between - begun) / count)

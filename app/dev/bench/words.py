@@ -40,6 +40,7 @@ from editor.models.rankers import inspect_ranker
 from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.results import EditResult
+from editor.requests.variants import variants_of
 
 ON_SHEET = 6
 WIDE = 96
@@ -195,7 +196,7 @@ def blended(
     """Whole pictures, in the order of their seeds."""
     settings = BlendedSettings(feather=0.0, thin=thin)
     request: EditRequest = stage.request(case, settings=settings, prompt=prompt)
-    results: tuple[EditResult, ...] = outcome(edit_batch(request, seeds, stage.model.backend))
+    results: tuple[EditResult, ...] = outcome(edit_batch(variants_of(request, seeds), stage.model.backend))
     return [laid_on(case.source, result) for result in results]
 
 

@@ -46,10 +46,11 @@ from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.models.memory import Plan
 from editor.models.rankers import inspect_ranker
-from editor.requests.edit_request import CandidatesRequest, EditRequest
+from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Progress, Report, ResultReady, Scored
 from editor.requests.results import EditResult, Match, Recipe
+from editor.requests.variants import VariantsRequest
 from resources import bundled_models
 from tests.support.clip_folders import SIDE, clip_folder
 
@@ -294,12 +295,13 @@ def request(model: str, **more: object) -> EditRequest:
     return EditRequest(**{**told, **more})  # type: ignore[arg-type]
 
 
-def candidates(model: str, **more: object) -> CandidatesRequest:
-    return CandidatesRequest(request(model, **more), (5, 6, 7))
+def candidates(model: str, **more: object) -> VariantsRequest:
+    return VariantsRequest.of_seeds(request(model, **more), (5, 6, 7))
 
 
 def scores(reports: list[Report]) -> dict[int, Match]:
-    return {report.seed: report.match for report in reports if isinstance(report, Scored)}
+    """By the variants' ids."""
+    return {report.variant: report.match for report in reports if isinstance(report, Scored)}
 
 
 @pytest.fixture
@@ -318,13 +320,13 @@ def test_candidates_are_scored_after_they_are_shown(painter: Path, folder: Path)
     reports = list(engine(painter.parent, ranker=folder).run(candidates(str(painter))))
     kinds = [type(report) for report in reports if isinstance(report, ResultReady | Scored)]
     assert kinds == [ResultReady] * CANDIDATES + [Scored] * CANDIDATES
-    found = {report.result.recipe.seed: report.result for report in reports if isinstance(report, ResultReady)}
+    found = {report.result.variant: report.result for report in reports if isinstance(report, ResultReady)}
     asked = request(str(painter))
     expected = ClipScorer.load(inspect_ranker(folder), "cpu").match(
         [pasted(asked, each) for each in found.values()], asked.image, asked.strength, WORDS, "crop"
     )
     assert scores(reports) == dict(zip(found, expected, strict=True))
-    assert list(found) == [5, 6, 7]
+    assert [(id, result.recipe.seed) for id, result in found.items()] == [(0, 5), (1, 6), (2, 7)]
     fractions = [report.fraction for report in reports if isinstance(report, Progress)]
     assert fractions == sorted(fractions)
 
@@ -333,8 +335,8 @@ def test_the_look_is_that_of_the_settings(painter: Path, folder: Path) -> None:
     running = engine(painter.parent, ranker=folder)
     crop = scores(list(running.run(candidates(str(painter)))))
     reference = scores(list(running.run(candidates(str(painter), settings=BlendedSettings(rank="reference")))))
-    assert crop.keys() == reference.keys() == {5, 6, 7}
-    assert crop[5].similarity != pytest.approx(reference[5].similarity, abs=1e-4)
+    assert crop.keys() == reference.keys() == {0, 1, 2}
+    assert crop[0].similarity != pytest.approx(reference[0].similarity, abs=1e-4)
 
 
 @pytest.mark.parametrize("more", [{"prompt": "  "}, {"settings": PixelsSettings()}])

@@ -157,7 +157,7 @@ def test_of_several_strengths_those_that_leave_nothing_are_not_tried() -> None:
     document = Document.of_picture(np.full((64, 64, 4), 255, np.uint8))
     weak = document.with_strength(document.empty_map().write(20, 20, np.full((20, 20), 0.01, np.float32)))
     tried = at_strengths(weak, draft(PixelsSettings()), (0.15, 0.3, 0.9))
-    assert [request.overall for request in tried.requests] == [0.3, 0.9]
+    assert [variant.request.overall for variant in tried.variants] == [0.3, 0.9]
     with pytest.raises(InvalidRequest, match="nothing to change yet"):
         at_strengths(weak, draft(PixelsSettings()), (0.05, 0.15))
 

@@ -19,8 +19,9 @@ from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.plan import Draft, Plan, removal
-from editor.requests.edit_request import CandidatesRequest, EditRequest
+from editor.requests.edit_request import EditRequest
 from editor.requests.results import EditResult, Recipe
+from editor.requests.variants import VariantsRequest
 
 
 def make_document(width: int = 60, height: int = 40) -> Document:
@@ -182,9 +183,9 @@ class TestRequest:
         drawn = {make_request(document, Draft(QuickFillSettings())).seed for _ in range(4)}
         assert len(drawn) > 1
         chosen = make_request(document, Draft(QuickFillSettings(), seed=41))
-        assert candidates(chosen, 3).seeds == (41, 42, 43)
+        assert [variant.seed for variant in candidates(chosen, 3).variants] == [41, 42, 43]
         with pytest.raises(InvalidRequest, match="same seed twice"):
-            CandidatesRequest(chosen, (41, 42, 41))
+            VariantsRequest.of_seeds(chosen, (41, 42, 41))
 
 
 class TestTransparent:

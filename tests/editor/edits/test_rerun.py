@@ -96,7 +96,7 @@ def test_running_again_asks_for_the_same(case: str, later: bool, tmp_path: Path)
         seed=77,
     )
     request = make_request(asked, chosen)
-    first = replace(request, seed=candidates(request, 3).seeds[2])
+    first = replace(request, seed=candidates(request, 3).variants[2].seed)
     _, document = apply_result(asked, answer(first), asked)
     made = document.layers[-1].id
     if later:

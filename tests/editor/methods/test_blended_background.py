@@ -22,9 +22,10 @@ from editor.methods.blended_latent_diffusion.model.refinement import Learns, mis
 from editor.model_canvas import paste_back
 from editor.requests.edit_request import Repair
 from editor.requests.reports import FinishEarly, Progress, Report, ResultReady
+from editor.requests.variants import variants_of
 from tests.support.blended_cases import HOWS, LEARNS, settings, shown, wish
 from tests.support.blended_scene import Scene, untouched
-from tests.support.pixels_cases import MODELS, SEED, SIDE, Model
+from tests.support.pixels_cases import MODELS, SIDE, Model
 from tests.support.reports import drive
 
 Models = Callable[[str], Model]
@@ -212,7 +213,7 @@ def test_large_canvases_save_memory_and_give_the_same(models: Models, monkeypatc
 def test_finished_early_it_takes_what_there_is(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene.of(models("sd"), finish="decoder")
     fits = FitStore()
-    reports = scene.finish(fits).finished(scene.latents, SEED)
+    reports = scene.finish(fits).finished(scene.latents, scene.variant)
     for _ in range(8):
         report = next(reports)
     assert isinstance(report, Progress)
@@ -226,14 +227,14 @@ def test_finished_early_it_takes_what_there_is(models: Models, monkeypatch: pyte
     monkeypatch.undo()
     # What is not finished is not taken for it later.
     seen: list[Report] = []
-    drive(scene.finish(fits).finished(scene.latents, SEED), seen=seen)
+    drive(scene.finish(fits).finished(scene.latents, scene.variant), seen=seen)
     assert len(seen) > 75
 
 
 def test_a_hurried_finish_leaves_out_what_takes_long(models: Models) -> None:
     scene = Scene.of(models("sd"), finish="decoder")
     seen: list[Report] = []
-    hurried = drive(scene.finish().finished(scene.latents, SEED, hurried=True), seen=seen).result
+    hurried = drive(scene.finish().finished(scene.latents, scene.variant, hurried=True), seen=seen).result
     plain = Scene.of(models("sd")).finished()
     assert (hurried.pixels == plain.pixels).all()
     assert not seen
@@ -241,7 +242,7 @@ def test_a_hurried_finish_leaves_out_what_takes_long(models: Models) -> None:
 
 def test_an_edit_that_finishes_early_while_learning_learns_nothing_more(models: Models) -> None:
     request = wish(told=settings(finish="decoder"), steps=2)
-    reports = edit_batch(request, (1, 2), models("sd").backend)
+    reports = edit_batch(variants_of(request, (1, 2)), models("sd").backend)
     seen: list[Report] = []
 
     def learning(report: Report) -> bool:
@@ -284,14 +285,14 @@ def test_it_can_finish_early_at_every_report(models: Models, finish: Repair, few
     reports = len(_reports(scene))
     assert reports > 2
     for at in range(reports):
-        done = drive(scene.finish().finished(scene.latents, SEED), finish_at=at)
+        done = drive(scene.finish().finished(scene.latents, scene.variant), finish_at=at)
         assert done.early == (finish != "poisson")
         assert done.result.pixels[..., 3].any()
 
 
 def _reports(scene: Scene) -> list[Report]:
     seen: list[Report] = []
-    drive(scene.finish().finished(scene.latents, SEED), seen=seen)
+    drive(scene.finish().finished(scene.latents, scene.variant), seen=seen)
     return seen
 
 

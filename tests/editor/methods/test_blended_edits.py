@@ -29,6 +29,7 @@ from editor.planning.plan import Draft
 from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, ResultReady
 from editor.requests.samplers import Sampler
+from editor.requests.variants import variants_of
 from tests.support.blended_cases import (
     REGION,
     candidates,
@@ -230,7 +231,7 @@ def test_results_come_one_after_the_other_as_they_are_decoded(models: Models, na
     recorded = Recorded(models(name).backend)
     seen: list[Report] = []
     decoded: list[int] = []
-    reports = edit_batch(wish(steps=3), (11, 4, 7), recorded)
+    reports = edit_batch(variants_of(wish(steps=3), (11, 4, 7)), recorded)
 
     def count(report: Report) -> None:
         if isinstance(report, ResultReady):
@@ -265,7 +266,7 @@ def test_finishing_early_at_any_moment_brings_all_results(models: Models) -> Non
     for at in range(len(whole)):
         seen: list[Report] = []
         try:
-            results = drive(edit_batch(asked, seeds, model.backend), seen, finish_at=at)
+            results = drive(edit_batch(variants_of(asked, seeds), model.backend), seen, finish_at=at)
         except FinishEarly:
             nothing += 1
             continue
@@ -297,7 +298,7 @@ def test_invariant_31_cancelled_at_any_moment_the_model_is_as_before(models: Mod
     full = candidates(asked, (11, 4), model, whole)
     for at in range(0, len(whole), 3):
         recorded = Recorded(model.backend)
-        reports = made_by(asked).edit_batch(asked, (11, 4), recorded)
+        reports = made_by(asked).edit_batch(variants_of(asked, (11, 4)), recorded)
         for _ in range(at + 1):
             next(reports)
         calls = len(recorded.inputs)
@@ -315,7 +316,7 @@ def test_invariant_31_cancelled_at_any_moment_the_model_is_as_before(models: Mod
 def test_what_an_edit_ended_with_is_kept_beside_its_pixels(models: Models) -> None:
     asked = wish(steps=2)
     recorded = Recorded(models("sd").backend)
-    results = drive(edit_batch(asked, (11, 4), recorded))
+    results = drive(edit_batch(variants_of(asked, (11, 4)), recorded))
     for result, decoded in zip(results, recorded.decoded, strict=True):
         assert result.latents is not None
         assert result.latents.dtype == np.float32

@@ -20,9 +20,10 @@ from editor.geometry import Rect
 from editor.methods.blended_latent_diffusion.model import edit, edit_batch, finishing, repair
 from editor.methods.blended_latent_diffusion.model.refinement import refined
 from editor.models.library import Library
-from editor.requests.edit_request import CandidatesRequest, Repair, RepairRequest
+from editor.requests.edit_request import Repair, RepairRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import Progress, Report
+from editor.requests.variants import VariantsRequest, variants_of
 from tests.support.blended_cases import HOWS, LEARNS, settings, shown, wish
 from tests.support.blended_scene import Scene
 from tests.support.pixels_cases import SEED, SIDE, Model, Recorded, picture
@@ -107,18 +108,18 @@ def test_an_edit_learns_nothing_that_a_repair_or_an_edit_has_learned(
 
     monkeypatch.setattr(finishing, "refined", counted)
     request = wish(told=settings(finish=how), steps=3)
-    (first,) = drive(edit_batch(request, (11,), model.backend, fits))
+    (first,) = drive(edit_batch(variants_of(request, (11,)), model.backend, fits))
     assert len(learned) == 1
-    (second,) = drive(edit_batch(request, (11,), model.backend, FitStore(tmp_path)))
+    (second,) = drive(edit_batch(variants_of(request, (11,)), model.backend, FitStore(tmp_path)))
     assert first.latents is not None
     repaired = drive(repair(RepairRequest(request, np.array(first.latents), how), model.backend, fits))
     assert len(learned) == 1
     assert np.array_equal(first.pixels, second.pixels)
     assert np.array_equal(first.pixels, repaired.pixels)
-    (other,) = drive(edit_batch(request, (12,), model.backend, fits))
+    (other,) = drive(edit_batch(variants_of(request, (12,)), model.backend, fits))
     assert len(learned) == 2
     assert not np.array_equal(first.pixels, other.pixels)
-    (alone,) = drive(edit_batch(request, (11,), model.backend))  # without a place to keep it
+    (alone,) = drive(edit_batch(variants_of(request, (11,)), model.backend))  # without a place to keep it
     assert len(learned) == 3
     assert np.array_equal(first.pixels, alone.pixels)
 
@@ -192,7 +193,7 @@ def test_the_engine_repairs_and_remembers(models: Models, few: None, tmp_path: P
     engine = Engine(lambda: Library((model.folder.parent,), cache=tmp_path / "none"), learned=tmp_path / "learned")
     request = wish(steps=2, model=model.backend.info.key)
     seen: list[list[Report]] = [[], []]
-    (made,) = drive(engine.run(CandidatesRequest(request, (SEED,))))
+    (made,) = drive(engine.run(VariantsRequest.of_seeds(request, (SEED,))))
     assert made.latents is not None
     results = [drive(engine.run(RepairRequest(request, made.latents, "decoder")), seen=each) for each in seen]
     assert len(list((tmp_path / "learned").iterdir())) == 1

@@ -25,6 +25,7 @@ from editor.model_canvas.paste_back import Pasted, result_of
 from editor.requests.edit_request import EditRequest, RepairRequest
 from editor.requests.reports import Report, outcome_of
 from editor.requests.results import EditResult
+from editor.requests.variants import Variant, variants_of
 from tests.support.blended_cases import found_of, settings, wish
 from tests.support.pixels_cases import CELLS, Model, ask, cells, exemplar
 from tests.support.reports import drive
@@ -85,7 +86,7 @@ def failing(
     """What was reported as finished, and how it ended."""
     seen: list[Report] = []
     with pytest.raises(NotFinite) as caught:
-        drive(edit(request, seeds, backend), seen=seen)
+        drive(edit(variants_of(request, seeds), backend), seen=seen)
     return found_of(seen), caught.value.message
 
 
@@ -120,7 +121,7 @@ REQUESTS: dict[str, tuple[Any, Callable[[], EditRequest]]] = {
 def test_a_lost_candidate_costs_the_others_nothing(models: Models, name: str, asked: str, row: int) -> None:
     edit, request_of = REQUESTS[asked]
     request, backend = request_of(), models(name).backend
-    plain = drive(edit(request, SEEDS, backend))
+    plain = drive(edit(variants_of(request, SEEDS), backend))
     found, said = failing(edit, request, Spoiled(backend, row, len(SEEDS), at=1))
     assert [each.recipe.seed for each in found] == [seed for seed in SEEDS if seed != SEEDS[row]]
     assert all(any(same(each, other) for other in plain) for each in found)
@@ -132,7 +133,7 @@ def test_a_lost_candidate_costs_the_others_nothing(models: Models, name: str, as
 def test_a_picture_that_cannot_be_decoded_costs_the_others_nothing(models: Models, edit: Any) -> None:
     request = ask(EVERYWHERE, steps=2) if edit is pixels else wish(steps=2)
     backend = models("sd").backend
-    plain = drive(edit(request, SEEDS, backend))
+    plain = drive(edit(variants_of(request, SEEDS), backend))
     found, said = failing(edit, request, Spoiled(backend, decode_at=1))
     assert len(found) == 2
     assert same(found[0], plain[0])
@@ -155,8 +156,10 @@ def test_where_nothing_is_left_there_is_no_candidate(models: Models, edit: Any) 
 @pytest.mark.logs
 def test_a_finish_that_cannot_learn_is_pasted(models: Models, finish: Any) -> None:
     backend = models("sd").backend
-    (plain,) = drive(blended(wish(told=settings(finish="paste"), steps=2), SEEDS[:1], backend))
-    (made,) = drive(blended(wish(told=settings(finish=finish), steps=2), SEEDS[:1], Spoiled(backend, learns=False)))
+    (plain,) = drive(blended(variants_of(wish(told=settings(finish="paste"), steps=2), SEEDS[:1]), backend))
+    (made,) = drive(
+        blended(variants_of(wish(told=settings(finish=finish), steps=2), SEEDS[:1]), Spoiled(backend, learns=False))
+    )
     assert np.array_equal(made.pixels, plain.pixels)
 
 
@@ -164,7 +167,7 @@ def test_a_finish_that_cannot_learn_is_pasted(models: Models, finish: Any) -> No
 def test_an_edge_that_cannot_be_learned_is_told_and_not_kept(models: Models) -> None:
     backend, fits = models("sd").backend, FitStore()
     request = wish(told=settings(finish="paste"), steps=2)
-    (made,) = drive(blended(request, SEEDS[:1], backend))
+    (made,) = drive(blended(variants_of(request, SEEDS[:1]), backend))
     assert made.latents is not None
     asked = RepairRequest(request, made.latents, "decoder")
     with pytest.raises(NotFinite, match="Learning the surroundings"):
@@ -180,7 +183,7 @@ def test_what_was_kept_and_is_no_picture_is_learned_again(models: Models, monkey
     """Earlier versions kept whatever came out."""
     backend, fits = models("sd").backend, FitStore()
     request = wish(told=settings(finish="paste"), steps=2)
-    (made,) = drive(blended(request, SEEDS[:1], backend))
+    (made,) = drive(blended(variants_of(request, SEEDS[:1]), backend))
     assert made.latents is not None
     asked = RepairRequest(request, made.latents, "decoder")
     wanted = outcome_of(repair(asked, backend, fits))
@@ -194,7 +197,7 @@ def test_nothing_that_is_no_number_becomes_a_layer(value: float) -> None:
     image = np.full((*request.strength.shape, 3), 0.5, np.float32)
     spoiled = replace(Pasted.bare(image).over(image, request.strength), paint=np.full_like(image, value))
     with pytest.raises(NotFinite):
-        result_of(request, 1, spoiled)
+        result_of(Variant(0, request), spoiled)
 
 
 def test_a_fill_of_no_numbers_is_not_painted_black() -> None:

@@ -26,6 +26,7 @@ from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, outcome_of
 from editor.requests.results import EditResult
 from editor.requests.samplers import Sampler
+from editor.requests.variants import variants_of
 from tests.support.pixels_cases import (
     CELLS,
     MODELS,
@@ -107,7 +108,7 @@ def test_invariant_17_in_passes_too(models: Models) -> None:
 @pytest.mark.parametrize(("guidance", "wide"), [(0.0, 1), (1.0, 1), (1.5, 2), (7.0, 2)])
 def test_invariant_21_the_network_is_called_once_a_step(models: Models, name: str, guidance: float, wide: int) -> None:
     recorded = Recorded(models(name).backend)
-    drive(edit_batch(ask(guidance_scale=guidance, steps=2, sampler="ddim"), (1, 2), recorded))
+    drive(edit_batch(variants_of(ask(guidance_scale=guidance, steps=2, sampler="ddim"), (1, 2)), recorded))
     assert [len(input_) for input_ in recorded.inputs] == [2 * wide] * 2
     positive, negative = outcome_of(models(name).backend.embed("red boat", "wood", SIDE, seed=1))
     for told in recorded.told:
@@ -159,7 +160,7 @@ def test_reports_come_with_every_step_and_end_at_all(models: Models) -> None:
 
 def test_a_prior_s_steps_are_reported_before_the_samplers(models: Models) -> None:
     seen: list[Report] = []
-    drive(edit_batch(ask(_middle(), steps=4), (1, 2), models("kandinsky").backend), seen=seen)
+    drive(edit_batch(variants_of(ask(_middle(), steps=4), (1, 2)), models("kandinsky").backend), seen=seen)
     told = [each for each in seen if isinstance(each, Progress)]
     fractions = [each.fraction for each in told]
     assert fractions == sorted(fractions)

@@ -16,9 +16,9 @@ from editor.engine import Engine
 from editor.errors import OutOfMemory
 from editor.methods.blended_latent_diffusion.model import finishing
 from editor.models.library import Library
-from editor.requests.edit_request import CandidatesRequest
 from editor.requests.reports import Progress, Report, ResultReady
 from editor.requests.results import EditResult
+from editor.requests.variants import VariantsRequest
 from tests.support.blended_cases import settings, wish
 from tests.support.reports import drive
 from tests.support.tiny_models import stable_diffusion
@@ -38,8 +38,8 @@ def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     return Engine(lambda: Library((folder.parent,), cache=Path("/nowhere")))
 
 
-def asked(folder: Path, **told: Any) -> CandidatesRequest:
-    return CandidatesRequest(wish(told=settings(**told), model=str(folder), steps=2), SEEDS)
+def asked(folder: Path, **told: Any) -> VariantsRequest:
+    return VariantsRequest.of_seeds(wish(told=settings(**told), model=str(folder), steps=2), SEEDS)
 
 
 def found(reports: list[Report]) -> list[EditResult]:
@@ -110,7 +110,7 @@ def test_what_ranks_takes_room_from_what_is_made_next(
 
     monkeypatch.setattr(Ranking, "scored", scored)
     monkeypatch.setattr(ModelCache, "max_batch", lambda cache, info, request, wanted: 1 if ranked else 2)
-    request = CandidatesRequest(wish(told=settings(), model=str(folder), steps=2, prompt="a boat"), SEEDS)
+    request = VariantsRequest.of_seeds(wish(told=settings(), model=str(folder), steps=2, prompt="a boat"), SEEDS)
     drive(engine.run(request))
     assert ranked == [2, 1, 1]
 
@@ -151,7 +151,7 @@ def test_other_mistakes_while_learning_are_not_hidden(
 @pytest.mark.parametrize(("finish", "least", "most"), [("paste", 0.9, 1.0), ("decoder", 0.3, 0.6)])
 def test_half_of_the_time_is_for_learning(engine: Engine, folder: Path, finish: str, least: float, most: float) -> None:
     seen: list[Report] = []
-    request = CandidatesRequest(asked(folder, finish=finish).request, (1,))
+    request = VariantsRequest.of_seeds(asked(folder, finish=finish).variants[0].request, (1,))
     drive(engine.run(request), seen=seen)  # the model is loaded then
     seen.clear()
     drive(engine.run(request), seen=seen)

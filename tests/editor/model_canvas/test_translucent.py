@@ -94,7 +94,7 @@ def test_each_of_several_strengths_is_as_translucent_as_the_picture(paints: Call
     fading[:, 300:330] = 1
     document = document.with_strength(document.empty_map().write(5, 20, fading))
     request = at_strengths(document, replace(METHODS.first_draft(document), seed=1), (0.3, 1.0))
-    assert len({each.frame.rect for each in request.requests}) == 2
+    assert len({variant.request.frame.rect for variant in request.variants}) == 2
     for level, result in zip((0.3, 1.0), drive(Engine().run(request)), strict=True):
         after = flatten(apply_result(document, result, document)[1])
         assert np.array_equal(after[..., 3], pixels[..., 3])
@@ -111,7 +111,7 @@ def test_the_weakest_of_several_strengths_may_leave_translucent_parts_alone(pain
     painted[:, 10:] = 0.004  # of which nothing is left at a weaker overall strength
     document = document.with_strength(document.empty_map().write(22, 20, painted))
     request = at_strengths(document, replace(METHODS.first_draft(document), seed=1), (0.3, 1.0))
-    assert [each.alpha is None for each in request.requests] == [True, False]
+    assert [variant.request.alpha is None for variant in request.variants] == [True, False]
     for result in drive(Engine().run(request)):
         after = flatten(apply_result(document, result, document)[1])
         assert np.array_equal(after[..., 3], pixels[..., 3])

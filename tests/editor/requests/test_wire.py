@@ -24,14 +24,12 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import (
     AssessRequest,
-    CandidatesRequest,
     EditRequest,
     ExemplarInput,
     FitRequest,
     ItemInput,
     RepairRequest,
     SegmentRequest,
-    StrengthsRequest,
     Subject,
 )
 from editor.requests.frame import Frame
@@ -39,6 +37,7 @@ from editor.requests.method_settings import MethodSettings, UnknownSettings
 from editor.requests.opaque import Opaque
 from editor.requests.reports import Preview, Progress, ResultReady, Scored
 from editor.requests.results import Assessment, EditResult, FitResult, Masks, Match, Recipe
+from editor.requests.variants import Variant, VariantsRequest
 from editor.requests.wire import ERRORS, START, UnreadableMessage, Wire
 
 WIRE = Wire((QuickFillSettings, PixelsSettings, BlendedSettings))
@@ -155,9 +154,10 @@ seeds = st.lists(whole, min_size=1, max_size=3, unique=True).map(tuple)
 
 
 @st.composite
-def at_strengths(draw: st.DrawFn) -> StrengthsRequest:
+def at_strengths(draw: st.DrawFn) -> VariantsRequest:
     one = draw(requests())
-    return StrengthsRequest((dataclasses.replace(one, overall=0.25), dataclasses.replace(one, overall=0.5)))
+    others = dataclasses.replace(one, overall=0.25), dataclasses.replace(one, overall=0.5)
+    return VariantsRequest(tuple(map(Variant, (3, 1), others)), ranked=False)
 
 
 @st.composite
@@ -190,13 +190,14 @@ edit_results = st.builds(
     st.none() | latents,
     st.none() | number,
     st.booleans(),
+    whole,
 )
 kept = st.builds(
     dataclasses.replace, recipes, settings=st.builds(UnknownSettings, method=text, fields=opaque), unknown=opaque
 )
 messages = st.one_of(
     requests(),
-    st.builds(CandidatesRequest, requests(), seeds),
+    st.builds(VariantsRequest.of_seeds, requests(), seeds),
     at_strengths(),
     st.builds(RepairRequest, requests(st.just(BlendedSettings())), latents, st.sampled_from(["poisson", "decoder"])),
     outlines(),
@@ -261,7 +262,16 @@ def test_one_array_in_several_places_is_sent_once() -> None:
     strength = np.ones((100, 100), np.float32)
     one = EditRequest(image, strength, Frame.full_size(Rect(0, 0, 100, 100)), QuickFillSettings(), 1)
     other = dataclasses.replace(one, overall=0.5, strength=strength * np.float32(0.5))
-    assert len(sent(StrengthsRequest((one, other)))) < len(sent(one)) + 1000
+    assert len(sent(VariantsRequest((Variant(0, one), Variant(1, other))))) < len(sent(one)) + 1000
+
+
+@settings(max_examples=30)
+@given(requests().filter(lambda request: not any(subject.unknown.planes for subject in request.subjects)))
+def test_variants_share_a_batch_on_the_other_side_too(request: EditRequest) -> None:
+    first, second = back(VariantsRequest.of_seeds(request, (1, 2))).variants
+    assert first.shares_batch(second)
+    other = dataclasses.replace(request, strength=request.strength.copy())
+    assert not Variant(0, request).shares_batch(Variant(1, other))
 
 
 def test_what_does_not_belong_into_the_waist_is_not_sent() -> None:

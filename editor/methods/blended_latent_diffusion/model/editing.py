@@ -22,6 +22,7 @@ from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest
 from editor.requests.reports import FinishEarly, Progress, Reports, emit_result, subprogress, without_results
 from editor.requests.results import EditResult
+from editor.requests.variants import Variant
 
 log = logging.getLogger(__name__)
 
@@ -49,20 +50,19 @@ CANONICAL = Rule()
 @torch.no_grad()
 def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
     """One candidate; see `edit_batch`."""
-    (result,) = yield from without_results(edit_batch(request, (request.seed,), backend))
+    (result,) = yield from without_results(edit_batch((Variant(0, request),), backend))
     return result
 
 
 @torch.no_grad()
 def edit_batch(
-    request: EditRequest,
-    seeds: Sequence[int],
+    variants: Sequence[Variant],
     backend: Backend,
     fits: FitStore | None = None,
     *,
     rule: Rule = CANONICAL,
 ) -> Reports[tuple[EditResult, ...]]:
-    """One candidate for each seed, reported as `ResultReady` when it is finished (arXiv 2206.02779, algorithm 1; specification, section 4.1).
+    """One candidate for each variant of a batch, reported as `ResultReady` when it is finished (arXiv 2206.02779, algorithm 1).
 
     The source, noised to the level where the run begins, is denoised by the words; before every step the cells outside the region are written
     over with the source noised to that step's level, and at the end with the source itself. Each candidate is that of a run by itself, to rounding.
@@ -71,6 +71,7 @@ def edit_batch(
 
     Raises `NotFinite` where there is no picture in what the model made, after those candidates that are sound.
     """
+    request, seeds = variants[0].request, [variant.seed for variant in variants]
     settings = request.settings
     if not isinstance(settings, BlendedSettings):
         raise TypeError(f"Blended Latent Diffusion was given {type(settings).__name__}")
@@ -89,7 +90,7 @@ def edit_batch(
     sampled = yield from subprogress(sampling, BEFORE, 1 - after)
     results: list[EditResult] = []
     hurried, lost = sampled.early, list(sampled.lost.values())
-    for index, (seed, latents) in enumerate(zip(seeds, sampled.latents, strict=True)):
+    for index, (variant, latents) in enumerate(zip(variants, sampled.latents, strict=True)):
         low, high = (1 - after * (1 - count / len(seeds)) for count in (index, index + 1))
         if index in sampled.lost:
             continue
@@ -98,7 +99,7 @@ def edit_batch(
         except FinishEarly:
             hurried = True  # that is just what happens; what takes long is left out
         try:
-            done = yield from subprogress(finish.finish(latents, seed, allow_learning=not hurried), low, high)
+            done = yield from subprogress(finish.finish(latents, variant, allow_learning=not hurried), low, high)
         except NotFinite as error:
             log.warning("A candidate cannot be finished: %s", error)
             lost.append(error)

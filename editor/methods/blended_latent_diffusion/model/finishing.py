@@ -25,6 +25,7 @@ from editor.model_canvas.poisson import evened, poisson
 from editor.requests.edit_request import EditRequest
 from editor.requests.reports import FinishEarly, Progress, Reports, subprogress
 from editor.requests.results import EditResult
+from editor.requests.variants import Variant
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class Finish:
         """What learns the surroundings; None where the settings want none of it, or there are none."""
         return None if (self.region.soft >= HALF).all() else LEARNS.get(self.settings.finish)
 
-    def finish(self, latents: torch.Tensor, seed: int, *, allow_learning: bool = True) -> Reports[Finished]:
+    def finish(self, latents: torch.Tensor, variant: Variant, *, allow_learning: bool = True) -> Reports[Finished]:
         """As `finished`, but rather with a plainer edge than not at all where learning comes to nothing or there is no memory for it.
 
         Raises `NotFinite` where there is no picture even so.
@@ -96,7 +97,7 @@ class Finish:
         learning, short = allow_learning and self.learns is not None, False
         if learning:
             try:
-                return (yield from self.finished(latents, seed))
+                return (yield from self.finished(latents, variant))
             except NotFinite as error:
                 log.warning("The surroundings of a candidate cannot be learned: %s", error)
             except (RuntimeError, MemoryError) as error:
@@ -105,17 +106,17 @@ class Finish:
                 log.warning("There is not enough memory to learn the surroundings; results are pasted")
                 let_go(error)
                 short = True
-        done = yield from subprogress(self.finished(latents, seed, hurried=True), float(learning), 1)
+        done = yield from subprogress(self.finished(latents, variant, hurried=True), float(learning), 1)
         return replace(done, early=done.early or short)
 
-    def finished(self, latents: torch.Tensor, seed: int, *, hurried: bool = False) -> Reports[Finished]:
+    def finished(self, latents: torch.Tensor, variant: Variant, *, hurried: bool = False) -> Reports[Finished]:
         """`latents`: (C, h, w), clean. `hurried`: leave out what takes long."""
         learns = None if hurried else self.learns
         decoded = yield from subprogress(self.decoded(latents, learns), 0, LEARNING)
-        result = yield from subprogress(self.laid(decoded.image, seed), LEARNING, 1)
+        result = yield from subprogress(self.laid(decoded.image, variant), LEARNING, 1)
         return Finished(replace(result, latents=latents.float().cpu().numpy().copy()), decoded.early)
 
-    def laid(self, image: Image, seed: int) -> Reports[EditResult]:
+    def laid(self, image: Image, variant: Variant) -> Reports[EditResult]:
         """`image`, (canvas height, canvas width, 3) in [0, 1], laid over the picture."""
         request, working, soft = self.request, self.region.working, self.region.soft
         even = self.settings.finish == "poisson"
@@ -132,7 +133,7 @@ class Finish:
                 exact = yield from poisson(whole, original, soft > 0)
             paint, alpha = np.asarray(np.clip(exact, 0, 1), np.float32), soft  # it meets the picture
         pasted = Pasted.bare(original).over(paint, alpha)
-        return replace(result_of(request, seed, pasted), seam=seam.visibility(original, whole, pasted.image, alpha))
+        return replace(result_of(variant, pasted), seam=seam.visibility(original, whole, pasted.image, alpha))
 
     def decoded(self, latents: torch.Tensor, learns: Learns | None) -> Reports[Decoded]:
         """The latents (C, h, w) decoded, by a decoder that knows the surroundings where one shall be learned."""

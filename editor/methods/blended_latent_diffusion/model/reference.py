@@ -32,6 +32,7 @@ from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Reports, without_results
 from editor.requests.results import EditResult
 from editor.requests.samplers import Sampler
+from editor.requests.variants import Variant
 
 MIN_STEPS = 10  # steps; with 8 the noise that is left is nearly half of all there is
 TRAINED = 1000  # timesteps
@@ -87,17 +88,17 @@ class Early(NoBlend):
 @torch.no_grad()
 def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
     """One candidate; see `edit_batch`."""
-    (result,) = yield from without_results(edit_batch(request, (request.seed,), backend))
+    (result,) = yield from without_results(edit_batch((Variant(0, request),), backend))
     return result
 
 
 @torch.no_grad()
 def edit_batch(
-    request: EditRequest, seeds: Sequence[int], backend: Backend, fits: FitStore | None = None
+    variants: Sequence[Variant], backend: Backend, fits: FitStore | None = None
 ) -> Reports[tuple[EditResult, ...]]:
     """As `editing.edit_batch`, by the published rule of the request's settings."""
-    rule = editing.Rule(begin, banded=False, always_guided=_published(request).rule in ALWAYS_GUIDED)
-    return (yield from editing.edit_batch(request, seeds, backend, fits, rule=rule))
+    rule = editing.Rule(begin, banded=False, always_guided=_published(variants[0].request).rule in ALWAYS_GUIDED)
+    return (yield from editing.edit_batch(variants, backend, fits, rule=rule))
 
 
 def _published(request: EditRequest) -> ReferenceBlendedSettings:
@@ -108,7 +109,7 @@ def _published(request: EditRequest) -> ReferenceBlendedSettings:
 
 @torch.no_grad()
 def begin(request: EditRequest, region: Region, backend: Backend, seeds: Sequence[int], source: Image) -> Start:
-    """As `starting.begin`, by the rule of the settings. What a script draws once for all candidates comes from the request's own seed.
+    """As `starting.begin`, by the rule of the settings. What a script draws once for all candidates comes from the first one's seed.
 
     Raises `InvalidRequest` for few steps and models made for few, another sampler, numbers of steps that the script cannot do, and regions
     that it would lose.

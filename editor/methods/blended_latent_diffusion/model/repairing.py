@@ -17,6 +17,7 @@ from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import RepairRequest
 from editor.requests.reports import Progress, Reports
 from editor.requests.results import EditResult
+from editor.requests.variants import Variant
 
 PHASE = "Mending the edge"
 
@@ -39,5 +40,5 @@ def repair(request: RepairRequest, backend: Backend, fits: FitStore | None = Non
         raise InvalidRequest("What the edit ended with is of another size than its picture.", "Run the edit again.")
     finish = Finish.of(edit, settings, Region.of(edit, settings, working), backend, fits)
     latents = torch.from_numpy(np.array(request.latents)).to(backend.device)
-    done = yield from finish.finished(latents, edit.seed)
+    done = yield from finish.finished(latents, Variant(0, edit))
     return done.result

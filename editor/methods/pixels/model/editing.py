@@ -25,6 +25,7 @@ from editor.model_canvas.paste_back import Pasted, matched, paste_alpha, result_
 from editor.requests.edit_request import EditRequest, ExemplarInput
 from editor.requests.reports import FinishEarly, Progress, Reports, emit_result, subprogress, without_results
 from editor.requests.results import EditResult
+from editor.requests.variants import Variant
 
 # Of the time of an edit, what is spent on reading the words, and of the rest what comes before and after the steps.
 READING = 0.04
@@ -39,23 +40,23 @@ def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
     Departs from the authors' code (`reference` runs that): one noise for source and exemplars, the posterior's mean, exemplars
     that can be held too, cells held to the end restored clean, and a paste-back that leaves every other pixel alone.
     """
-    (result,) = yield from without_results(edit_batch(request, (request.seed,), backend))
+    (result,) = yield from without_results(edit_batch((Variant(0, request),), backend))
     return result
 
 
 @torch.no_grad()
 def edit_batch(
-    request: EditRequest,
-    seeds: Sequence[int],
+    variants: Sequence[Variant],
     backend: Backend,
     fits: FitStore | None = None,
     *,
     rule: Rule = HOLD,
 ) -> Reports[tuple[EditResult, ...]]:
-    """The same edit with several seeds at once; each result is that of a run by itself, to rounding. Each is reported as `ResultReady` at the end.
+    """The pictures of a batch's variants, which differ in the seed; each is that of a run by itself, to rounding, and reported at the end.
 
     Raises `NotFinite` where there is no picture in what the model made, after those results that are sound.
     """
+    request, seeds = variants[0].request, [variant.seed for variant in variants]
     yield Progress(0.0, "Reading the words")
     run = yield from subprogress(_Run.of(request, seeds, backend, rule), 0, READING)
     pasted = [Pasted.bare(np.asarray(request.image / np.float32(255), np.float32))] * len(seeds)
@@ -75,7 +76,7 @@ def edit_batch(
         if done.early or len(lost) == len(seeds):
             break
     whole = [index for index in range(len(seeds)) if index not in lost]
-    results = tuple(run.result(seeds[index], pasted[index]) for index in whole)
+    results = tuple(result_of(variants[index], pasted[index]) for index in whole)
     for result in results:
         yield from emit_result(result)
     if lost:
@@ -184,6 +185,3 @@ class _Run:
                 image = matched(image, source, working.map(strength), always=settings.match_tone == "on")
             results.append(paste.over(working.back(image), alpha))
         return _Done(results, early, lost)
-
-    def result(self, seed: int, pasted: Pasted) -> EditResult:
-        return result_of(self.request, seed, pasted)

@@ -17,6 +17,7 @@ from editor.methods.pixels.reference import ReferencePixelsSettings, published_m
 from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Reports, without_results
 from editor.requests.results import EditResult
+from editor.requests.variants import Variant
 
 
 def _counts(of: Pass, schedule: Schedule) -> NDArray[np.int64]:
@@ -30,17 +31,17 @@ DIFFERENTIAL = Rule(published=True, composes=False, run_length=published_run_len
 @torch.no_grad()
 def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
     """One picture; see `edit_batch`."""
-    (result,) = yield from without_results(edit_batch(request, (request.seed,), backend))
+    (result,) = yield from without_results(edit_batch((Variant(0, request),), backend))
     return result
 
 
 @torch.no_grad()
 def edit_batch(
-    request: EditRequest, seeds: Sequence[int], backend: Backend, fits: FitStore | None = None
+    variants: Sequence[Variant], backend: Backend, fits: FitStore | None = None
 ) -> Reports[tuple[EditResult, ...]]:
     """As `editing.edit_batch`, by the published rule of the request's settings."""
-    settings = request.settings
+    settings = variants[0].request.settings
     if not isinstance(settings, ReferencePixelsSettings):
         raise TypeError("not one of the published rules")
     rule = DIFFERENTIAL if settings.rule == "differential" else REFERENCE
-    return (yield from editing.edit_batch(request, seeds, backend, fits, rule=rule))
+    return (yield from editing.edit_batch(variants, backend, fits, rule=rule))
