@@ -18,9 +18,8 @@ from widgets.controls.icons import IconButton
 from widgets.controls.section import FoldButton
 from widgets.controls.slider import Slider
 from widgets.guard import Guarded
-from widgets.panels.method import MethodPart
+from widgets.panels.method import MethodPart, Overall
 from widgets.panels.more import More
-from widgets.panels.overall import Overall
 from widgets.panels.status_lines import MemoryLine, RegionLine, Remark, StatusLines
 from widgets.session import run_actions
 from widgets.session.job import Job
