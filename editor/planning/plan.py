@@ -51,6 +51,11 @@ class Plan:
     needs_model: bool = False
 
     @property
+    def about(self) -> tuple[object, ...]:
+        """By what two plans are one edit."""
+        return self.region, self.items, self.exemplars, self.scribble
+
+    @property
     def subjects(self) -> tuple[int, ...]:
         """The ids of everything that it is about."""
         return (*self.items, *self.exemplars, *(() if self.scribble is None else (self.scribble,)))

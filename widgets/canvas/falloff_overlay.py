@@ -23,7 +23,7 @@ from editor.planning.plan import Plan
 from editor.requests.frame import Frame
 from widgets.canvas.colour_map import Words
 from widgets.canvas.levels import from_level, level_for, level_size, map_at, to_level
-from widgets.canvas.resampler import Resampler
+from widgets.canvas.screen_pixels import Resampler
 from widgets.qimage import wrap
 
 _MAX_PIXELS = 600_000  # worked out at most; larger pictures are looked at smaller

@@ -28,7 +28,7 @@ from editor.requests.frame import Frame
 from widgets.canvas.colour_map import Words
 from widgets.canvas.falloff_overlay import Reducer
 from widgets.canvas.levels import from_level, level_size, reduced_map, to_level
-from widgets.canvas.resampler import Resampler
+from widgets.canvas.screen_pixels import Resampler
 from widgets.qimage import wrap
 
 _MAX_OVERSAMPLING = 2  # times the pixels of the working size that are looked at

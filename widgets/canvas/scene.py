@@ -26,7 +26,7 @@ from widgets.canvas.falloff_overlay import Adapting, Reducer, adapting
 from widgets.canvas.hold_overlay import Cells, cells_of
 from widgets.canvas.item_overlay import Heat, Led, Things, matrix_of
 from widgets.canvas.outlines import outline, part_of
-from widgets.canvas.resampler import Resampler
+from widgets.canvas.screen_pixels import Resampler
 from widgets.qimage import to_qimage
 from widgets.session.options import OverlayMode
 from widgets.session.session import Session

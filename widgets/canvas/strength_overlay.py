@@ -12,7 +12,7 @@ from editor.document.tiles import Tiles, changed
 from editor.geometry import Rect
 from widgets.canvas.colour_map import ISO_LINES, Words, look_up, table, word
 from widgets.canvas.levels import map_at
-from widgets.canvas.resampler import Resampler
+from widgets.canvas.screen_pixels import Resampler
 from widgets.canvas.tile_cache import TileCache
 from widgets.session.options import OverlayMode
 

@@ -43,7 +43,7 @@ from widgets.canvas.gestures import (
 )
 from widgets.canvas.navigation import Navigation
 from widgets.canvas.renderer import CanvasRenderer
-from widgets.canvas.repaints import Repaints
+from widgets.canvas.screen_pixels import Repaints
 from widgets.canvas.subject import subject_at, subject_of_keyboard
 from widgets.dragged import on_clipboard
 from widgets.guard import Guarded

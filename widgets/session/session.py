@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from editor.document.document import MAPS, Document, picture_changes
 from editor.document.history import DEFAULT_BUDGET, History
-from editor.edits.apply import apply_result, layer_of_result, with_repaired
+from editor.edits.apply import apply_result, layer_of_result
 from editor.edits.warnings import NOTHING_ADVICE, NOTHING_CAME, came_to_nothing
 from editor.errors import EditorError
 from editor.io.files import FileState
@@ -21,23 +20,20 @@ from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
 from editor.planning.draft import Draft
 from editor.planning.plan import Plan, touches
-from editor.requests.edit_request import Repair, SegmentRequest
+from editor.requests.edit_request import SegmentRequest
 from editor.requests.reports import Report, ResultReady
 from editor.requests.results import Assessment, EditResult, Masks
 from widgets.session.document_model import DocumentModel
-from widgets.session.edit_job import MENDING, Candidate, EdgeRepairJob, EditJob
+from widgets.session.edge_repairs import EdgeRepairs
+from widgets.session.edit_job import Candidate, EditJob
 from widgets.session.edit_state import EditState
 from widgets.session.job import Job
 from widgets.session.jobs import Jobs
 from widgets.session.model_choice import ModelChoice
 from widgets.session.notice import Notice
 from widgets.session.options import ToolOptions, ViewOptions
-from widgets.session.preparation import Preparation
-from widgets.session.reruns import Reruns
+from widgets.session.reruns import Preparation, Reruns
 from widgets.session.worker import Worker
-
-MIN_SEAM = 1.0  # of a result; from here on its edge is visible
-REPAIRS: tuple[Repair, ...] = ("poisson", "decoder")
 
 
 class Session(QObject):
@@ -48,6 +44,7 @@ class Session(QObject):
     jobs: what is made, what waits, and the candidates.
     model_choice: the diffusion models that can be used.
     reruns: the reopened edit.
+    edge_repairs: what was accepted, as far as its edges can be mended.
     methods: those that can be chosen.
     name: what its tab says.
     path: the project file that holds it, if any.
@@ -78,7 +75,6 @@ class Session(QObject):
         self.path = path
         self.on_disk: FileState | None = None
         self._worker = worker
-        self._accepted: dict[int, Candidate] = {}  # by the layer that each became
         self._preparation: Preparation | None = None  # of what runs now
         self._edit_of_nothing: object = None  # of which somebody was told that nothing came of it
         self.model = model = DocumentModel(document, budget)
@@ -86,11 +82,13 @@ class Session(QObject):
         self.jobs = jobs = Jobs()
         self.model_choice = ModelChoice(model, state, worker.models, worker.used_model)
         self.reruns = Reruns(model, state, self.model_choice.find)
+        self.edge_repairs = edges = EdgeRepairs(model, jobs)
         model.changing.connect(self._set_aside)
         model.arrived.connect(self._follow_undone)
         jobs.wanted.connect(self._make)
         jobs.unwanted.connect(self._end)
-        for part in (jobs, self.reruns):
+        edges.wanted.connect(self.start)
+        for part in (jobs, self.reruns, edges):
             part.noticed.connect(self.noticed)
         self.show, self.commit, self.revert = model.show, model.commit, model.revert
         self.undo, self.take_back, self.go_to = model.undo, model.take_back, model.go_to
@@ -104,6 +102,7 @@ class Session(QObject):
         )
         self.stop, self.drop_waiting, self.more = jobs.stop, jobs.drop_waiting, jobs.more
         self.choose, self.step, self.peek, self.hold = jobs.choose, jobs.step, jobs.peek, jobs.hold
+        self.can_mend, self.mend, self.job_mended = edges.can_mend, edges.mend, edges.finished
         self.follow_models, self.models = self.model_choice.follow, self.model_choice.usable
         self.follow_models()
         self.reruns.begin()
@@ -301,7 +300,8 @@ class Session(QObject):
         layer = layer_of_result(document, candidate.result).id
         self.reruns.accepted(document)
         self.commit(label, document, by_hand=False)
-        self._remember(layer, candidate)
+        if candidate.result.latents is not None:
+            self.edge_repairs.remember(layer, candidate)
         self.activate_layer(layer)
         active = None if self.draft.exemplar is None else document.exemplar(self.draft.exemplar)
         if active is not None and not active.visible:
@@ -318,27 +318,6 @@ class Session(QObject):
         """Do not run the reopened edit again: what was put away for it comes back, and the draft is as it was."""
         self.discard()
         self.reruns.leave()
-
-    # The edge of what was accepted
-
-    def can_mend(self, layer: int) -> bool:
-        """Whether the edge of this layer could be mended now: an edit of this sitting made it, and nothing is going on."""
-        there = self.history.document.layer(layer)
-        return self.job is None and there is not None and there.recipe is not None and layer in self._accepted
-
-    def mend(self, layer: int, how: Repair) -> None:
-        """Make the edge of an accepted result better, in the background; the layer then changes in one step."""
-        if self.can_mend(layer):
-            self.start(EdgeRepairJob(self._accepted[layer], layer, how).edit_job)
-
-    def _remember(self, layer: int, candidate: Candidate) -> None:
-        """What a layer was made from, as long as it could be mended; where its edge shows, that is offered."""
-        if candidate.result.latents is None:
-            return
-        self._accepted[layer] = candidate
-        if candidate.result.seam is not None and candidate.result.seam >= MIN_SEAM:
-            offers = tuple((MENDING[how], partial(self.mend, layer, how)) for how in REPAIRS)
-            self.noticed.emit(Notice("Its edge may show.", "Look at it closely; one of these may help.", offers=offers))
 
     # Called by the program around it while a job runs
 
@@ -362,17 +341,6 @@ class Session(QObject):
         if edit_job.edit is not self._edit_of_nothing and not weak and came_to_nothing(edit_job.document, result):
             self._edit_of_nothing = edit_job.edit  # once for all that are made of it
             self.notice(NOTHING_CAME, NOTHING_ADVICE)
-
-    def job_mended(self, result: EditResult) -> None:
-        """The edge is mended: the layer takes the result, wherever it stands by now."""
-        mend = None if self.job is None else self.job.edit_job.mend
-        if mend is None:
-            return
-        self.jobs.mended()
-        before = self.history.document
-        layer = before.layer(mend.layer)
-        if layer is not None:
-            self.commit(f"{MENDING[mend.how]}: {layer.name}", with_repaired(before, layer, result), by_hand=False)
 
     def job_finished(self) -> None:
         """Nothing more will come of this edit: what waits begins, or the candidates wait for a choice."""

@@ -41,7 +41,7 @@ from editor.requests.edit_request import SegmentRequest
 from widgets.canvas.view import CanvasView
 from widgets.guard import Guarded
 from widgets.session.session import Session
-from widgets.tools.strength import StrengthTool
+from widgets.tools.brushes import StrengthTool
 
 WINDOW = (1400, 900)
 DAB = 200.0
