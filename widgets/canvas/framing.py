@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 from PySide6.QtCore import QObject, QPointF, QRect, QRectF, Qt, Signal
@@ -98,13 +99,11 @@ class Framing(QObject, GestureSource):
         if session.job is not None:
             edit_job = session.job.edit_job
             return edit_job.method.frame_bound(edit_job.document, edit_job.draft, edit_job.planned)
-        plan = session.plan
+        plan, draft = session.plan, session.draft
+        if session.live.pinned is not None:
+            draft = replace(draft, frame=session.live.pinned)
         needed = session.view.frame or session.draft.settings.needs_model
-        return (
-            session.method.frame_bound(session.document, session.draft, plan)
-            if needed and plan.action is not None
-            else None
-        )
+        return session.method.frame_bound(session.document, draft, plan) if needed and plan.action is not None else None
 
     def _set(self, frame: Frame | None) -> None:
         shown = frame is not None and self._session.view.frame
