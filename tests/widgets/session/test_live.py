@@ -51,6 +51,14 @@ def paint(session: Session, rect: Rect = SPOT, value: float = 1.0) -> None:
     QTest.qWait(1)
 
 
+def laid(session: Session) -> EditResult | None:
+    return session.laid
+
+
+def fresh_of(session: Session) -> Rect | None:
+    return session.live.fresh
+
+
 def job_of(session: Session) -> Job:
     assert session.job is not None
     return session.job
@@ -143,17 +151,17 @@ def test_the_result_lies_over_the_picture_and_stays_while_the_next_is_made(
     first = answer(session, worker)
     assert (session.laid, session.live.preview, session.live.state) == (first, None, "current")
     paint(session, Rect(60, 60, 120, 80), 0.4)
-    assert session.laid is first
+    assert laid(session) is first
     assert session.live.state == "computing"
-    fresh = session.live.fresh
+    fresh = fresh_of(session)
     assert fresh is not None
     assert fresh.holds(Rect(60, 60, 120, 80))
     assert fresh.size.area < 1600 * 1200 / 4
     late = LiveResult(result(edit_job, 1))
     session.live.finished(edit_job, late)  # of the state before
-    assert session.laid is first
+    assert laid(session) is first
     second = answer(session, worker, 90)
-    assert session.laid is second
+    assert laid(session) is second
 
 
 def test_undo_to_nothing_shows_the_picture_as_it_is(session: Session, worker: StubWorker) -> None:
@@ -177,7 +185,7 @@ def test_escape_leaves_everything_as_it_was(session: Session, worker: StubWorker
     assert (session.laid, session.document, session.live.candidate) == (None, document, None)
     assert worker.lived_out == 1
     session.live.finished(worker.lived[0], LiveResult(result(worker.lived[0])))  # too late
-    assert session.laid is None
+    assert laid(session) is None
 
 
 def test_enter_makes_it_a_layer_and_live_goes_on(session: Session, worker: StubWorker) -> None:
@@ -301,11 +309,11 @@ def test_snapshots_are_cards_to_compare_and_to_return_to(session: Session, worke
     session.snapshot()
     job = job_of(session)
     assert (job.candidates.results, job.busy, job.aside) == ((first, second), False, True)
-    assert session.laid is second
+    assert laid(session) is second
     session.peek(0)
-    assert session.laid is first
+    assert laid(session) is first
     session.peek(None)
-    assert session.laid is second
+    assert laid(session) is second
     before = job.candidates[0].edit_job.document
     session.set_draft(prompt="a boat")
     session.return_to(job.candidates[0])
@@ -329,7 +337,7 @@ def test_a_method_without_a_model_is_live_too(worker: StubWorker, qtbot: QtBot) 
     paint(session)
     assert (len(worker.lived), session.live.pinned) == (1, None)
     answer(session, worker)
-    assert session.laid is not None
+    assert laid(session) is not None
 
 
 def test_switching_on_makes_what_is_painted_already(session: Session, worker: StubWorker) -> None:
