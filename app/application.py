@@ -33,8 +33,7 @@ from editor.io.images import Picture
 from editor.methods.registry import METHODS, Methods
 from editor.models.library import Library
 from widgets.controls.icons import program_icon
-from widgets.dragged import on_clipboard
-from widgets.incoming import source_of
+from widgets.incoming import on_clipboard, source_of
 from widgets.models.page import ModelsPage
 from widgets.session.session import Session
 from widgets.shell.busy import Waits

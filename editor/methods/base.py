@@ -15,8 +15,7 @@ from editor.document.document import Document
 from editor.geometry import Rect
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
-from editor.planning.draft import Draft, Touch
-from editor.planning.plan import MOVING, WITHOUT_MODEL, Plan, blending_label, moved_items
+from editor.planning.plan import MOVING, WITHOUT_MODEL, Draft, Plan, Touch, blending_label, moved_items
 from editor.requests.edit_request import EditRequest, ExemplarInput
 from editor.requests.frame import Frame
 from editor.requests.method_settings import MethodSettings, Use

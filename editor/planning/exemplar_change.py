@@ -29,8 +29,7 @@ from editor.document.faint_strength import DEAD_BAND, drop_faint
 from editor.document.item import covered
 from editor.document.placing import Placed, exemplar_extent, on_grid, place_exemplar
 from editor.geometry import Rect, invert, transform_point
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan
+from editor.planning.plan import Draft, Plan
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.frame import Frame
 

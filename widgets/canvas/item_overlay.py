@@ -19,10 +19,10 @@ from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Rect, Size
 from editor.planning.exemplar_change import says_all
-from widgets.canvas.colour_map import Words, look_up
 from widgets.canvas.levels import from_level, level_for, map_at, picture_at, to_level
 from widgets.canvas.screen_pixels import Resampler
-from widgets.qimage import premultiplied, wrap
+from widgets.canvas.strength_overlay import look_up
+from widgets.qimage import Words, premultiplied, wrap
 
 _MAX_PIXELS = 12_000_000  # on screen; larger ones are drawn straight from their pixels
 

@@ -15,16 +15,15 @@ from editor.document.faint_strength import is_strength
 from editor.errors import InvalidRequest
 from editor.geometry import Point, Rect
 from widgets.canvas import overlays
-from widgets.canvas.colour_map import Words
 from widgets.canvas.divider import Divider
 from widgets.canvas.framing import Framing
-from widgets.canvas.legend import Legend, Reading, Scale
 from widgets.canvas.levels import from_level
+from widgets.canvas.overlays import Legend, Reading, Scale
 from widgets.canvas.scene import POINTING, Scene
 from widgets.canvas.screen_pixels import BackBuffer, Repaints, Resampler, Shade, to_device, to_logical, worth
-from widgets.canvas.strength_overlay import StrengthOverlay
-from widgets.canvas.tile_cache import Changes, CompositeCache
-from widgets.screen_colour import screen_profile
+from widgets.canvas.strength_overlay import Changes, StrengthOverlay
+from widgets.canvas.tile_cache import CompositeCache
+from widgets.qimage import Words, screen_profile
 from widgets.session.paint_target import surface, value_at
 from widgets.session.session import Session
 from widgets.tools import grips

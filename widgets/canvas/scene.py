@@ -21,13 +21,12 @@ from editor.requests.frame import Frame
 from editor.requests.reports import Preview
 from editor.requests.results import EditResult
 from widgets.canvas import overlays
-from widgets.canvas.colour_map import Words
 from widgets.canvas.falloff_overlay import Adapting, Reducer, adapting
 from widgets.canvas.hold_overlay import Cells, cells_of
 from widgets.canvas.item_overlay import Heat, Led, Things, matrix_of
 from widgets.canvas.outlines import outline, part_of
 from widgets.canvas.screen_pixels import Resampler
-from widgets.qimage import to_qimage
+from widgets.qimage import Words, to_qimage
 from widgets.session.options import OverlayMode
 from widgets.session.session import Session
 

@@ -15,9 +15,8 @@ from PySide6.QtWidgets import QWidget
 
 from editor.arrays import Pixels
 from editor.geometry import Rect, Size
-from widgets.canvas.colour_map import Words
 from widgets.canvas.levels import level_for, level_size
-from widgets.qimage import opaque, wrap
+from widgets.qimage import Words, opaque, wrap
 from widgets.viewport import Viewport
 
 Gather = Callable[[int, Rect], Pixels]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from widgets.actions import Command, Menu
-from widgets.command_table.conditions import busy, idle, on_layer, on_session, shown, when
+from widgets.actions import Command, Menu, busy, idle, on_layer, on_session, shown, when
 from widgets.command_table.views import view_switch
 from widgets.session import edits, run_actions
 from widgets.session.session import Session

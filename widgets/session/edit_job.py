@@ -9,8 +9,7 @@ from editor.document.document import Document
 from editor.geometry import Rect
 from editor.methods.base import AnyMethod
 from editor.methods.registry import METHODS, Methods
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan
+from editor.planning.plan import Draft, Plan
 from editor.requests.edit_request import Repair
 from editor.requests.method_settings import Use
 from editor.requests.results import EditResult, Match

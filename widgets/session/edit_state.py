@@ -16,8 +16,7 @@ from editor.document.layer import Layer
 from editor.methods.base import AnyMethod, Preset
 from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
-from editor.planning.draft import Draft, Touch
-from editor.planning.plan import WITHOUT_MODEL, Plan, touches
+from editor.planning.plan import WITHOUT_MODEL, Draft, Plan, Touch, touches
 from editor.requests.method_settings import MethodSettings, Use
 from widgets.session.document_model import DocumentModel
 from widgets.session.options import ToolName, ToolOptions, ViewOptions
@@ -81,7 +80,8 @@ class EditState(QObject):
         layer = self.active_layer
         if layer is None or document.layer(layer) is None:
             layer = _top_layer(document)
-        scribble = self._scribble.seen(document)
+        hint = None if self._scribble.layer is None else document.layer(self._scribble.layer)
+        scribble = hint.id if hint is not None and hint.visible else None
         if (item, exemplar) != (draft.item, draft.exemplar):
             options = options.of_document
         if (exemplar is None) != (draft.exemplar is None):
@@ -266,11 +266,6 @@ class ScribbleMode:
         self.layer: int | None = None
         self._last: Draft | None = None  # with what it was done when it last was on
         self._tool_before = tool  # what was in hand before
-
-    def seen(self, document: Document) -> int | None:
-        """The layer, if the document has it and shows it."""
-        layer = None if self.layer is None else document.layer(self.layer)
-        return layer.id if layer is not None and layer.visible else None
 
     def enter(self, draft: Draft, options: ToolOptions) -> tuple[Draft, ToolOptions]:
         """As it was when there last was one."""

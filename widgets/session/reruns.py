@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
-from editor.document.document import Document
-from editor.document.rerun import Rerun
+from editor.document.document import Document, Rerun
 from editor.edits.rerun import draft_again, restored
 from editor.errors import InvalidRequest
 from editor.models.info import ModelInfo
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from widgets.session.document_model import DocumentModel
 from widgets.session.edit_state import EditState
 from widgets.session.notice import Notice

@@ -8,7 +8,7 @@ from editor.document.faint_strength import is_strength
 from editor.edits import rerun as reopening
 from editor.errors import InvalidRequest
 from editor.methods.base import Preset
-from editor.planning.draft import STRENGTHS, Touch
+from editor.planning.plan import STRENGTHS, Touch
 from editor.requests.method_settings import Region, Use
 from widgets.session.edit_job import EditJob
 from widgets.session.edits import edited_thing

@@ -10,16 +10,14 @@ from PySide6.QtCore import QObject, Signal
 
 from editor.document.document import MAPS, Document, picture_changes
 from editor.document.history import DEFAULT_BUDGET, History
-from editor.edits.apply import apply_result, layer_of_result
-from editor.edits.warnings import NOTHING_ADVICE, NOTHING_CAME, came_to_nothing
+from editor.edits.apply import NOTHING_ADVICE, NOTHING_CAME, apply_result, came_to_nothing, layer_of_result
 from editor.errors import EditorError
 from editor.io.files import FileState
 from editor.io.images import Picture
 from editor.methods.base import AnyMethod
 from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan, touches
+from editor.planning.plan import Draft, Plan, touches
 from editor.requests.edit_request import SegmentRequest
 from editor.requests.reports import Report, ResultReady
 from editor.requests.results import Assessment, EditResult, Masks

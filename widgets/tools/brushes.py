@@ -33,6 +33,11 @@ LABELS: dict[StrengthMode, str] = {
     "smooth": "Smooth {}",
     "clear": "Erase {}",
 }
+OWN_LABELS: dict[tuple[str, StrengthMode], str] = {  # of maps that have a word of their own for it
+    ("protect", "set"): "Protect",
+    ("protect", "clear"): "Unprotect",
+    ("avoid", "set"): "Mark as do-not-copy",
+}
 
 
 class BrushTool(Tool):
@@ -250,7 +255,18 @@ class StrengthTool(BrushTool):
         mode: StrengthMode = "clear" if press.eraser else options.mode
         # Elsewhere a place is in or out: what the brush writes there is whole, only its rim is soft.
         value = options.value if paint_target.graded else 1.0
-        return _label(mode, paint_target), _paint(mode, value, size)
+        label = OWN_LABELS.get((paint_target.target, mode), LABELS[mode]).format(paint_target.noun)
+        match mode:
+            case "set":
+                return label, SetTo(value)
+            case "lighten":
+                return label, Lighten(value)
+            case "darken":
+                return label, Darken(value)
+            case "smooth":
+                return label, Smooth(max(1.0, size * SMOOTHING))
+            case "clear":
+                return label, SetTo(0.0)
 
     def pick(self, event: PointerEvent) -> None:
         try:
@@ -265,31 +281,6 @@ class StrengthTool(BrushTool):
 
     def set_level(self, level: float) -> None:
         self.session.set_options(value=level)
-
-
-def _label(mode: StrengthMode, paint_target: PaintTarget) -> str:
-    match paint_target.target, mode:
-        case "protect", "set":
-            return "Protect"
-        case "protect", "clear":
-            return "Unprotect"
-        case "avoid", "set":
-            return "Mark as do-not-copy"
-    return LABELS[mode].format(paint_target.noun)
-
-
-def _paint(mode: StrengthMode, value: float, size: float) -> Paint:
-    match mode:
-        case "set":
-            return SetTo(value)
-        case "lighten":
-            return Lighten(value)
-        case "darken":
-            return Darken(value)
-        case "smooth":
-            return Smooth(max(1.0, size * SMOOTHING))
-        case "clear":
-            return SetTo(0.0)
 
 
 class PaintTool(BrushTool):

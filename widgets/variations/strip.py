@@ -14,8 +14,7 @@ from editor.requests.method_settings import Use
 from editor.requests.results import EditResult
 from widgets.controls.tips import show_beside
 from widgets.guard import Guarded
-from widgets.qimage import to_qimage
-from widgets.screen_colour import on_screen
+from widgets.qimage import on_screen, to_qimage
 from widgets.session.edit_job import Candidate
 from widgets.session.job import Job
 from widgets.session.jobs import OUTDATED, SET_ASIDE

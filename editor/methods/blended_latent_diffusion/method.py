@@ -15,11 +15,12 @@ from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.repainting import RepaintingMethod
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
-from editor.planning.advice import NO_PROMPT, few_steps, strongest
-from editor.planning.draft import Draft, Touch
+from editor.planning.change_map import NO_PROMPT, few_steps, painted_rect, scribble_of, strongest
 from editor.planning.plan import (
     REGION_MAPS,
+    Draft,
     Plan,
+    Touch,
     as_words,
     if_seen,
     plan_item,
@@ -27,7 +28,6 @@ from editor.planning.plan import (
     repainting_label,
     resting_item,
 )
-from editor.planning.scribble import painted_rect, scribble_of
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe

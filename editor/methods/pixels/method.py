@@ -18,13 +18,13 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.repainting import RepaintingMethod
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
-from editor.planning.advice import NO_STEP, few_steps, strongest
-from editor.planning.change_map import repaint_frame
-from editor.planning.draft import Draft, Touch
+from editor.planning.change_map import NO_STEP, few_steps, repaint_frame, strongest
 from editor.planning.exemplar_change import kept_out
 from editor.planning.plan import (
     REGION_MAPS,
+    Draft,
     Plan,
+    Touch,
     blending_label,
     moved_items,
     plan_blend,

@@ -28,12 +28,13 @@ from editor.geometry import EMPTY, Rect
 from editor.methods.base import Method
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.change_map import TRANSPARENT
-from editor.planning.draft import Draft, Touch
 from editor.planning.exemplar_change import FAINT_DROPS
 from editor.planning.plan import (
     MOVING,
     REGION_MAPS,
+    Draft,
     Plan,
+    Touch,
     blending_label,
     moved_items,
     plan_blend,

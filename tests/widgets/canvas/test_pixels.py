@@ -24,7 +24,7 @@ from editor.requests.reports import Preview, Progress
 from editor.requests.results import EditResult, Recipe
 from tests.support.canvas_driver import Easel, disc, noise, soft
 from widgets.canvas import item_overlay, overlays
-from widgets.canvas.colour_map import colours, table
+from widgets.canvas.strength_overlay import colours, table
 from widgets.qimage import from_qimage
 from widgets.viewport import Viewport
 
