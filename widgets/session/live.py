@@ -12,7 +12,7 @@ from editor.document.document import MAPS, Document
 from editor.document.tiles import changed
 from editor.errors import EditorError, InvalidRequest
 from editor.geometry import EMPTY, Rect
-from editor.planning.draft import Draft, draw_seed
+from editor.planning.plan import Draft, draw_seed
 from editor.planning.plan import Plan
 from editor.requests.reports import Preview, Progress, Report
 from editor.requests.results import EditResult, LiveResult
