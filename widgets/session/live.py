@@ -12,8 +12,7 @@ from editor.document.document import MAPS, Document
 from editor.document.tiles import changed
 from editor.errors import EditorError, InvalidRequest
 from editor.geometry import EMPTY, Rect
-from editor.planning.plan import Draft, draw_seed
-from editor.planning.plan import Plan
+from editor.planning.plan import Draft, Plan, draw_seed
 from editor.requests.reports import Preview, Progress, Report
 from editor.requests.results import EditResult, LiveResult
 from widgets.session.document_model import DocumentModel
@@ -194,7 +193,9 @@ class Live(QObject):
         beyond = (
             self._frame is not None and frame is not None and not self._frame.holds(method.reach(document, draft, plan))
         )
-        if frame is not None and (self._frame is None or (beyond and self._grows)):
+        # Another thing lies elsewhere by right; it is what is painted on that keeps its frame.
+        another = self.job is not None and self.job.planned.about != plan.about
+        if frame is not None and (self._frame is None or (beyond and (self._grows or another))):
             self._frame, beyond = frame.rect, False
         if beyond and not self.outside:
             self.noticed.emit(

@@ -251,6 +251,21 @@ def test_the_frame_grows_by_itself_where_the_person_wishes(
     assert pinned.holds(Rect(1500, 1100, 1540, 1140))
 
 
+def test_another_thing_has_another_frame_where_it_lies_elsewhere(
+    session: Session, worker: StubWorker, notices: list[Notice]
+) -> None:
+    session.live.switch(True)
+    paint(session)
+    frame = session.live.pinned
+    document = session.document
+    far = document.selection.write(1450, 1050, np.ones((60, 60), np.float32))
+    session.commit("Select", document.with_map("selection", far))
+    QTest.qWait(1)
+    assert worker.lived[-1].planned.region == "selection"
+    assert worker.lived[-1].draft.frame == session.live.pinned != frame
+    assert (notices, session.live.outside) == ([], False)
+
+
 def test_an_error_is_said_and_the_next_stroke_tries_again(
     session: Session, worker: StubWorker, notices: list[Notice]
 ) -> None:
