@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QSizePolicy, QToolButton, QWidget
 
-from widgets.controls.icons import IconButton
+from widgets.guard import Guarded
 from widgets.session.live import Live
 from widgets.session.session import Session
 from widgets.theme import colours
@@ -18,11 +18,16 @@ TIP = (
 )
 
 
-class LiveButton(IconButton):
+class LiveButton(Guarded, QToolButton):
     """Switches the live picture of a session on and off. A dot says whether it computes or is up to date."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__("radio", "Live", parent, tip=TIP, checkable=True)
+        super().__init__(parent)
+        self.setText("Live")
+        self.setToolTip(TIP)
+        self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self._live = session.live
         self.clicked.connect(session.live.switch)
         session.live.changed.connect(self.follow)
@@ -31,8 +36,14 @@ class LiveButton(IconButton):
     def follow(self) -> None:
         """Show what it is doing."""
         self.setChecked(self._live.on)
+        self.setAccessibleName("Live")
         self.setAccessibleDescription(live_words(self._live) or "Off")
         self.update()
+
+    def sizeHint(self) -> QSize:
+        """Of the word, with room for the dot."""
+        metrics = self.fontMetrics()
+        return QSize(metrics.horizontalAdvance(self.text()) + 28, metrics.height() + 14)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -44,7 +55,7 @@ class LiveButton(IconButton):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(shades.get(self._live.state, palette.faint)))
-        painter.drawEllipse(QPointF(self.width() - DOT - 3, DOT + 3), DOT, DOT)
+        painter.drawEllipse(QPointF(self.width() - DOT - 4, DOT + 4), DOT, DOT)
 
 
 def live_words(live: Live) -> str:
@@ -64,9 +75,9 @@ def live_words(live: Live) -> str:
 
 
 def cost_words(live: Live) -> str:
-    """What the last round took: "4 of 20 steps, 0.8 s · "."""
+    """What the last round took: "4 of 20 steps, 0.8 s · "; nothing where it was there already."""
     outcome = live.outcome
-    if outcome is None or outcome.evaluations is None or not outcome.evaluations or live.seconds is None:
+    if outcome is None or outcome.evaluations == 0 or live.seconds is None:
         return ""
-    steps = f" of {outcome.steps}" if outcome.steps is not None else ""
-    return f"{outcome.evaluations}{steps} steps, {live.seconds:.1f}\u202fs · "
+    steps = "" if outcome.evaluations is None else f"{outcome.evaluations} of {outcome.steps} steps, "
+    return f"{steps}{live.seconds:.1f}\u202fs · "

@@ -160,10 +160,15 @@ class Live(QObject):
         edit_job = self._asked(plan)
         if self.job is not None and _same(edit_job, self.job) and self.state in ("computing", "current"):
             return
+        shown = self.preview, self.result
+        if self._of_result is not None and self._of_result.planned.about != plan.about:
+            self.result = self._of_result = None  # it is about something else
         self.fresh = self._fresh(edit_job)
         self.job, self.preview, self.doing = edit_job, None, "Computing"
         self.state, self._begun = "computing", time.monotonic()
         self.changed.emit()
+        if shown != (None, self.result):
+            self.shown_changed.emit()
         self.wanted.emit(edit_job)
 
     def _have_nothing(self) -> None:
