@@ -61,6 +61,7 @@ async def _painted(folder: Path, theme: Theme) -> list[Result]:
     try:
         application.window.resize(1366, 768)
         application.window.show()
+        application.models.refresh()
         await _until(lambda: application.models.models is not None)
         application.open_practice(await _scene(application))
         await _until(lambda: application.window.session is not None)
@@ -79,6 +80,8 @@ async def _painted(folder: Path, theme: Theme) -> list[Result]:
         return await _measured(canvas, session)
     finally:
         await application.close()
+        application.window.deleteLater()
+        await asyncio.sleep(0.1)  # what waits for its turn still finds the loop
 
 
 async def _scene(application: Application) -> str:
