@@ -63,9 +63,6 @@ def covered(mask: Tiles, above: float = 0.0) -> Rect:
     union = EMPTY
     for where, block in mask.blocks():
         if not mask.is_blank(block) and not (union.holds(where) and not union.empty):
-            union = union.unite(_moved(Rect.of_mask(block > above if above else block), where))
+            rect = Rect.of_mask(block > above if above else block)
+            union = union if rect.empty else union.unite(rect.moved(where.left, where.top))
     return union
-
-
-def _moved(rect: Rect, where: Rect) -> Rect:
-    return rect if rect.empty else rect.moved(where.left, where.top)

@@ -13,8 +13,7 @@ from editor.document.document import Document
 from editor.errors import InvalidRequest
 from editor.geometry import Rect
 from editor.methods.registry import METHODS, Methods
-from editor.planning.draft import Draft, draw_seed
-from editor.planning.plan import Plan
+from editor.planning.plan import Draft, Plan, draw_seed
 from editor.requests.edit_request import EditRequest, Repair, RepairRequest
 from editor.requests.frame import Frame
 from editor.requests.results import EditResult

@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from editor.document.document import Document, MapName
+from editor.document.document import Document, MapName, Rerun
 from editor.document.exemplar import Exemplar
 from editor.document.item import Item
 from editor.document.layer import Layer
-from editor.document.rerun import Rerun
 from editor.document.tiles import Tiles
 from editor.errors import InvalidRequest
 from editor.methods.registry import METHODS, Methods
-from editor.planning.draft import Draft, Touch
+from editor.planning.plan import Draft, Touch
 from editor.requests.results import Recipe
 
 NOT_UNDERSTOOD: Final = "It was made by a method or with settings that this version of Palimpsest does not have."

@@ -17,12 +17,11 @@ from editor.planning.change_map import (
     repaint_frame,
     repaint_inputs,
     repaint_reach,
+    scribble_of,
     why_nothing,
 )
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan, repainting_label
+from editor.planning.plan import Draft, Plan, repainting_label
 from editor.planning.request_builder import Inputs, build_request
-from editor.planning.scribble import scribble_of
 from editor.requests.edit_request import EditRequest, Subject
 from editor.requests.frame import Frame
 from editor.requests.results import Recipe

@@ -32,7 +32,7 @@ from editor.io.images import read_image
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from tests.support.reports import drive
 from tests.support.watched_models import Watched, needed_for, tell_memory
 

@@ -15,7 +15,7 @@ from editor.document.item import Item
 from editor.geometry import Placement, Rect
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from editor.requests.edit_request import EditRequest
 from editor.requests.results import EditResult, Recipe
 

@@ -33,7 +33,7 @@ from editor.requests.variants import VariantsRequest
 from tests.support.waiting import until
 from widgets.canvas.drop import DropChip
 from widgets.canvas.view import CanvasView
-from widgets.local_files import url_of
+from widgets.incoming import url_of
 from widgets.panels.edit import EditPanel
 from widgets.session.job import Job
 from widgets.session.session import Session

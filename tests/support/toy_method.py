@@ -18,8 +18,7 @@ from editor.geometry import Rect
 from editor.methods.base import Method, Preset
 from editor.methods.registry import METHODS
 from editor.planning.change_map import allowed_map, asked_map
-from editor.planning.draft import Draft, Touch
-from editor.planning.plan import Plan, plan_region
+from editor.planning.plan import Draft, Plan, Touch, plan_region
 from editor.planning.request_builder import Inputs, build_request
 from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame

@@ -19,7 +19,7 @@ from editor.errors import InvalidRequest
 from editor.geometry import Placement, Point, Rect, Size
 from editor.io.images import Picture
 from editor.io.mask_pictures import mask_of
-from widgets.session.naming import unlike
+from widgets.session.edits import unlike
 from widgets.session.session import Session
 
 Choice = Literal["exemplar", "layer", "document", "strength", "keep"]

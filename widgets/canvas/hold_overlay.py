@@ -18,18 +18,15 @@ from editor.errors import EditorError
 from editor.geometry import Rect, Size
 from editor.methods.registry import METHODS, Methods
 from editor.model_canvas.canvas import ModelCanvas
-from editor.planning.change_map import repaint_inputs
-from editor.planning.draft import Draft
+from editor.planning.change_map import painted_rect, repaint_inputs, scribble_of
 from editor.planning.exemplar_change import rim_of
-from editor.planning.plan import Plan
-from editor.planning.scribble import painted_rect, scribble_of
+from editor.planning.plan import Draft, Plan
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.frame import Frame
-from widgets.canvas.colour_map import Words
 from widgets.canvas.falloff_overlay import Reducer
 from widgets.canvas.levels import from_level, level_size, reduced_map, to_level
-from widgets.canvas.resampler import Resampler
-from widgets.qimage import wrap
+from widgets.canvas.screen_pixels import Resampler
+from widgets.qimage import Words, wrap
 
 _MAX_OVERSAMPLING = 2  # times the pixels of the working size that are looked at
 LINED_FROM = 7.0  # logical pixels of a cell on screen from which on the lines between cells are drawn

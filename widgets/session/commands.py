@@ -22,7 +22,7 @@ from editor.document.tiles import Tiles
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.planning.plan import removal
-from widgets.session.naming import numbered
+from widgets.session.edits import numbered
 from widgets.session.options import OF_EXEMPLAR, Target
 from widgets.session.paint_target import NOUNS, PaintTarget, surface
 from widgets.session.session import Session

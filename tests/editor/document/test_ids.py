@@ -22,8 +22,7 @@ from editor.edits.dispatch import make_request
 from editor.geometry import Placement, Rect, Size
 from editor.io.project import load_project, save_project
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft
-from editor.planning.plan import removal
+from editor.planning.plan import Draft, removal
 from editor.requests.edit_request import EditRequest
 from editor.requests.results import EditResult, Recipe
 

@@ -18,8 +18,7 @@ from editor.edits.dispatch import candidates, change_map, make_request, plan, re
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan, removal
+from editor.planning.plan import Draft, Plan, removal
 from editor.requests.edit_request import EditRequest
 from editor.requests.results import EditResult, Recipe
 from editor.requests.variants import VariantsRequest

@@ -24,8 +24,7 @@ from editor.geometry import Placement, Rect
 from editor.io.project import load_project, save_project
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft
-from editor.planning.plan import removal
+from editor.planning.plan import Draft, removal
 from editor.requests.edit_request import EditRequest
 from editor.requests.results import Recipe
 from tests.support.change_map_cases import (

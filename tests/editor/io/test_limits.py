@@ -21,7 +21,7 @@ from editor.document.placing import FARTHEST, moved_mask, place_exemplar, reacha
 from editor.errors import UnreadableFile
 from editor.geometry import Placement, Rect, Size
 from editor.io import limits
-from editor.io.blocks import pack
+from editor.io.planes import pack
 from editor.io.project import load_project, open_project, save_project
 
 SIDE = 60

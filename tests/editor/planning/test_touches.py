@@ -15,8 +15,7 @@ from editor.geometry import Placement, Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft, Touch
-from editor.planning.plan import touches
+from editor.planning.plan import Draft, Touch, touches
 from editor.requests.method_settings import MethodSettings
 from tests.support.change_map_cases import MODEL, painted, picture, selected, with_exemplar, with_item
 

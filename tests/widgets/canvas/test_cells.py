@@ -25,7 +25,7 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from editor.requests.reports import Preview, Progress
 from editor.requests.results import EditResult, Recipe
 from tests.support.canvas_driver import Easel, soft

@@ -1,4 +1,4 @@
-"""What every brush has in common: its cursor, its keys, and one stroke as one step of the history."""
+"""Brushes: what all have in common (cursor, keys, one stroke as one step of the history), the strength brush, the paint brush and the eraser."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from dataclasses import replace
 from PySide6.QtCore import QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPainterPath, QPen
 
-from editor.document.brush import Brush, Paint, Sample, Stroke
+from editor.document.brush import Brush, Colour, Darken, Erase, Lighten, Paint, Sample, SetTo, Smooth, Stroke
+from editor.document.compose import flatten
 from editor.errors import InvalidRequest
-from widgets.session.paint_target import PaintTarget
+from editor.geometry import Rect
+from widgets.session.options import StrengthMode
+from widgets.session.paint_target import PaintTarget, pixels, surface
 from widgets.session.session import Session
 from widgets.tools import marks
 from widgets.tools.tool import Gesture, PointerEvent, Tool
@@ -21,6 +24,20 @@ LEAST_SIZE, MOST_SIZE = 1.0, 2000.0
 MAX_STAMPED = 600.0  # radius on screen up to which the ring is kept as an image
 # The strength tick runs along the ring like the needle of a dial: 0 at the lower left, 1 at the lower right.
 DIAL_START, DIAL_SWEEP = math.radians(135), math.radians(270)
+SMOOTHING = 0.08  # radius of the smoothing, in brush diameters
+
+LABELS: dict[StrengthMode, str] = {
+    "set": "Paint {}",
+    "lighten": "Lighten {}",
+    "darken": "Darken {}",
+    "smooth": "Smooth {}",
+    "clear": "Erase {}",
+}
+OWN_LABELS: dict[tuple[str, StrengthMode], str] = {  # of maps that have a word of their own for it
+    ("protect", "set"): "Protect",
+    ("protect", "clear"): "Unprotect",
+    ("avoid", "set"): "Mark as do-not-copy",
+}
 
 
 class BrushTool(Tool):
@@ -223,3 +240,72 @@ def _size(size: float) -> float:
     """Within the limits; whole pixels once it is large enough not to notice."""
     size = min(max(size, LEAST_SIZE), MOST_SIZE)
     return float(round(size)) if size > 10 else round(size, 1)
+
+
+class StrengthTool(BrushTool):
+    """Paints a map: to a value, lighter, darker, smoother, or away. Digits set the value, Alt picks it from under the pointer."""
+
+    picks = True
+
+    def surface(self) -> PaintTarget:
+        return surface(self.session, self.session.options.strength_target)
+
+    def paint_for(self, press: PointerEvent, paint_target: PaintTarget, size: float) -> tuple[str, Paint]:
+        options = self.session.options
+        mode: StrengthMode = "clear" if press.eraser else options.mode
+        # Elsewhere a place is in or out: what the brush writes there is whole, only its rim is soft.
+        value = options.value if paint_target.graded else 1.0
+        label = OWN_LABELS.get((paint_target.target, mode), LABELS[mode]).format(paint_target.noun)
+        match mode:
+            case "set":
+                return label, SetTo(value)
+            case "lighten":
+                return label, Lighten(value)
+            case "darken":
+                return label, Darken(value)
+            case "smooth":
+                return label, Smooth(max(1.0, size * SMOOTHING))
+            case "clear":
+                return label, SetTo(0.0)
+
+    def pick(self, event: PointerEvent) -> None:
+        try:
+            value = self.surface().value(event.x, event.y)
+        except InvalidRequest:
+            return
+        if value is not None:
+            self.session.set_options(value=round(value, 2))
+
+    def level(self) -> float:
+        return 0.0 if self.session.options.mode == "clear" else self.session.options.value
+
+    def set_level(self, level: float) -> None:
+        self.session.set_options(value=level)
+
+
+class PaintTool(BrushTool):
+    """Paints with the colour in hand; the pen's other end erases. Alt picks a colour from the picture, digits set the opacity."""
+
+    picks = True
+
+    def surface(self) -> PaintTarget:
+        return pixels(self.session)
+
+    def paint_for(self, press: PointerEvent, paint_target: PaintTarget, size: float) -> tuple[str, Paint]:
+        if press.eraser or self.session.options.tool == "erase":
+            return "Erase", Erase()
+        return "Paint", Colour(self.session.options.colour)
+
+    def pick(self, event: PointerEvent) -> None:
+        document = self.session.document
+        column, row = math.floor(event.x), math.floor(event.y)
+        if document.rect.covers(column, row):
+            red, green, blue, alpha = (int(v) for v in flatten(document, Rect.at(column, row, 1, 1))[0, 0])
+            if alpha:
+                self.session.set_options(colour=(red, green, blue))
+
+    def level(self) -> float:
+        return self.brush.opacity
+
+    def set_level(self, level: float) -> None:
+        self.session.set_brush(opacity=level)
