@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document, MapName, Rerun
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.errors import InvalidRequest
 from editor.methods.registry import METHODS, Methods

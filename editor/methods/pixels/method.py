@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from editor.arrays import Map
+from editor.document.contents import Exemplar
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import is_strength
 from editor.methods.base import HoldPreview, Preset
 from editor.methods.pixels.hold_counts import counts_of, free_steps, run_length

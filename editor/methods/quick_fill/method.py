@@ -9,10 +9,9 @@ import numpy as np
 
 from editor.arrays import Map, Mask
 from editor.document import masks
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import drop_faint, strength_rect
-from editor.document.item import Item
 from editor.document.placing import (
     Placed,
     exemplar_reach,
@@ -173,7 +172,7 @@ class QuickFillMethod(Method[QuickFillSettings]):
 
 
 def change_map(document: Document, draft: Draft, rect: Rect, planned: Plan, placed: dict[int, Placed]) -> Map:
-    """(h, w) float32 in [0, 1]: how much every pixel inside `rect` may change. `placed`: the exemplars of `place_exemplars`."""
+    """(h, w) float32 in [0, 1]: how much every pixel inside `rect` may change. `placed`: the exemplars of `_place_exemplars`."""
     change: Map = np.zeros(rect.size.shape, np.float32)
     if planned.region is not None:
         change = document.map(planned.region).read(rect) * np.float32(draft.strength)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from editor.document.compose import flatten
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result
 from editor.edits.dispatch import candidates, make_request, readings

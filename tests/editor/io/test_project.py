@@ -16,11 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from editor.document.contents import BLENDS, Exemplar, Item, Layer
 from editor.document.document import MAPS, Document, Metadata, Rerun
-from editor.document.exemplar import Exemplar
 from editor.document.fit_reference import FitReference
-from editor.document.item import Item
-from editor.document.layer import BLENDS, Layer
 from editor.document.partition import Partition
 from editor.document.tiles import BLOCK, Tiles
 from editor.edits.dispatch import make_request

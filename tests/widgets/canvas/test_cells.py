@@ -12,9 +12,8 @@ from PySide6.QtCore import QEvent
 from pytestqt.qtbot import QtBot
 
 from editor.diffusion.families.registry import FAMILIES
+from editor.document.contents import Exemplar, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.edits.dispatch import frame_for, make_request, plan
 from editor.geometry import Placement, Rect
