@@ -241,13 +241,16 @@ class Method(ABC, Generic[S]):
 
     def preview_holds(
         self,
-        settings: MethodSettings,
+        draft: Draft,
         exemplars: Sequence[ExemplarInput],
         strength: Map,
         canvas: ModelCanvas,
         steps: int,
     ) -> HoldPreview | None:
-        """For how long a run of `steps` would hold each cell of the canvas; None for methods that hold none. `strength`: (H, W) of the frame."""
+        """For how long the draft's run of `steps` would hold each cell of the canvas; None for methods that hold none.
+
+        strength: (H, W) of the frame
+        """
         return None
 
     def running_steps(self, settings: MethodSettings, strength: float, steps: int) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 from PySide6.QtCore import QObject, QPointF, QRect, QRectF, Qt, Signal
@@ -67,13 +68,15 @@ class Framing(QObject, GestureSource):
 
     def settle(self) -> None:
         """Work out what the method sees; takes a while on large pictures."""
-        session = self._session
+        session, draft = self._session, self._session.draft
         frame: Frame | None = None
-        if session.job is not None:
+        if session.live.pinned is not None:
+            draft = replace(draft, frame=session.live.pinned)
+        if session.job is not None and not session.live.on:
             edit_job = session.job.edit_job
             frame = edit_job.method.frame_bound(edit_job.document, edit_job.draft, edit_job.planned)
         elif (session.view.frame or session.draft.settings.needs_model) and session.plan.action is not None:
-            frame = session.method.frame_bound(session.document, session.draft, session.plan)
+            frame = session.method.frame_bound(session.document, draft, session.plan)
         shown = frame is not None and session.view.frame
         if frame == self.frame and self.words == self._said(frame) and shown == bool(self._corners):
             return

@@ -150,7 +150,7 @@ def checked_cells(
         return None
     strength, exemplars, seen = _inputs(document, draft, planned, frame=frame, reducer=reducer)
     working = ModelCanvas.of(seen, model)
-    holds = methods.of(settings).preview_holds(settings, exemplars, strength, working, draft.steps_on(model))
+    holds = methods.of(settings).preview_holds(draft, exemplars, strength, working, draft.steps_on(model))
     if holds is None:
         return None
     width, height = (working.cell / scale for scale in frame.scale)

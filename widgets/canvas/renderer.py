@@ -72,6 +72,7 @@ class CanvasRenderer(QObject):
         session.state.view_changed.connect(self._view_changed)
         session.state.options_changed.connect(self._follow_state)
         session.jobs.shown_changed.connect(self._job_changed)
+        session.live.shown_changed.connect(self._job_changed)
         self._selection_changed()
         self._idle.start()
 

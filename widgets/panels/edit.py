@@ -18,6 +18,7 @@ from widgets.controls.icons import IconButton
 from widgets.controls.section import FoldButton
 from widgets.controls.slider import Slider
 from widgets.guard import Guarded
+from widgets.panels.live_button import LiveButton, live_words
 from widgets.panels.method import MethodPart, Overall
 from widgets.panels.more import More
 from widgets.panels.status_lines import MemoryLine, RegionLine, Remark, StatusLines
@@ -75,6 +76,11 @@ class EditPanel(Guarded, QFrame):
         self._remarks = StatusLines((self._memory, self._region, self._reason), self._secondary, self._drop)
         self._button = QPushButton()
         self._button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._live = LiveButton(session)
+        last = QHBoxLayout()
+        last.setSpacing(4)
+        last.addWidget(self._button, 1)
+        last.addWidget(self._live)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 12, 12, 12)
         layout.setSpacing(4)
@@ -86,7 +92,7 @@ class EditPanel(Guarded, QFrame):
         layout.addWidget(self._scroll)
         layout.addWidget(self._remarks)
         layout.addWidget(self._progress)
-        layout.addWidget(self._button)
+        layout.addLayout(last)
         self._timer = QTimer(self)
         self._timer.setInterval(TICK)
         self._timer.timeout.connect(self._show_job)
@@ -101,6 +107,7 @@ class EditPanel(Guarded, QFrame):
         session.state.options_changed.connect(self._more.show_draft)
         session.jobs.progressed.connect(self._show_job)
         session.jobs.candidates_changed.connect(self._show_job)
+        session.live.changed.connect(self._show_job)
         self._memory.changed.connect(self._show_secondary)
         self._unfold(False)
         self._show()
@@ -186,9 +193,12 @@ class EditPanel(Guarded, QFrame):
         plan = self._session.plan
         can_run = busy or plan.action is not None
         label = "Stop" if busy else plan.label
+        if self._session.live.on and not busy and plan.action is not None:
+            count = self._session.method.result_count(self._session.draft, plan)
+            label = f"Make {count} variations of this" if count > 1 else label
         if job is not None and job.state == "stopping":
             label = "Stopping…"
-        elided = _fitting(label, self._button.fontMetrics(), max(120, self.width() - 38))
+        elided = _fitting(label, self._button.fontMetrics(), max(120, self.width() - 70))
         self._button.setText(elided.replace("&", "&&"))
         self._button.setAccessibleName(label)
         self._button.setToolTip(label if elided != label else "")
@@ -207,6 +217,8 @@ class EditPanel(Guarded, QFrame):
         self._progress.setVisible(busy)
         hint = self._advice()
         words = hint if plan.action is not None else plan.reason
+        if self._session.live.on:
+            words = live_words(self._session.live)
         if job is not None and busy:
             words = progress_words(job)
             self._progress.setValue(round(job.done * 1000))

@@ -34,6 +34,7 @@ class EditJob:
     step: the number of the step of the history that was the current one.
     strengths: the overall strengths of the results, where they differ in nothing else; otherwise they have other seeds.
     methods: those that there were.
+    snapshot: it is a state of the live picture, which is worth looking at also when it has been undone.
     """
 
     planned: Plan
@@ -46,6 +47,7 @@ class EditJob:
     step: int = 0
     strengths: tuple[float, ...] = ()
     methods: Methods = METHODS
+    snapshot: bool = False
 
     @classmethod
     def of(

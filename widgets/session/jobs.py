@@ -150,6 +150,17 @@ class Jobs(QObject):
         if job is not None and job.candidates.held != held:
             self._set(replace(job, candidates=job.candidates.hold(held, job.edit_job)))
 
+    def put_aside(self, candidate: Candidate) -> None:
+        """Add a finished result to what there is to choose from, out of sight until somebody looks at it."""
+        job = self.current
+        if job is not None and job.busy:
+            return
+        if job is None or job.state == "failed":
+            job = Job(candidate.edit_job, state="ready")
+        if all(candidate.result is not result for result in job.candidates.results):
+            job = job.with_result(candidate.result, candidate.edit_job)
+        self._set(replace(job, aside=True))
+
     def set_aside(self) -> None:
         """Somebody changes the picture: nothing that was made lies over what they do."""
         job = self.current

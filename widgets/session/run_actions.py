@@ -123,7 +123,8 @@ def run_again(session: Session, id: int) -> None:
 
 def can_leave(session: Session) -> bool:
     """Whether an edit is reopened, and Escape means nothing else."""
-    return session.history.document.rerun is not None and session.job is None and edited_thing(session) is None
+    free = session.job is None and not session.live.on and edited_thing(session) is None
+    return session.history.document.rerun is not None and free
 
 
 def rerun_notice(session: Session) -> Notice | None:

@@ -27,6 +27,7 @@ from widgets.session.edit_job import Candidate, EditJob
 from widgets.session.edit_state import EditState
 from widgets.session.job import Job
 from widgets.session.jobs import Jobs
+from widgets.session.live import Live
 from widgets.session.model_choice import ModelChoice
 from widgets.session.notice import Notice
 from widgets.session.options import ToolOptions, ViewOptions
@@ -42,6 +43,7 @@ class Session(QObject):
     jobs: what is made, what waits, and the candidates.
     model_choice: the diffusion models that can be used.
     reruns: the reopened edit.
+    live: the result of what is painted just now, while the person wants it.
     edge_repairs: what was accepted, as far as its edges can be mended.
     methods: those that can be chosen.
     name: what its tab says.
@@ -81,12 +83,16 @@ class Session(QObject):
         self.model_choice = ModelChoice(model, state, worker.models, worker.used_model)
         self.reruns = Reruns(model, state, self.model_choice.find)
         self.edge_repairs = edges = EdgeRepairs(model, jobs)
+        self.live = live = Live(model, state)
         model.changing.connect(self._set_aside)
         model.arrived.connect(self._follow_undone)
         jobs.wanted.connect(self._make)
         jobs.unwanted.connect(self._end)
         edges.wanted.connect(self.start)
-        for part in (jobs, self.reruns, edges):
+        live.wanted.connect(self._make_live)
+        live.unwanted.connect(self._end_live)
+        live.ready.connect(self.accept)
+        for part in (jobs, self.reruns, edges, live):
             part.noticed.connect(self.noticed)
         self.show, self.commit, self.revert = model.show, model.commit, model.revert
         self.undo, self.take_back, self.go_to = model.undo, model.take_back, model.go_to
@@ -163,6 +169,12 @@ class Session(QObject):
         """Whether it was edited before, and begins as its last edit was."""
         return self.model_choice.goes_on
 
+    @property
+    def laid(self) -> EditResult | None:
+        """The result that lies over the picture just now, if any does: the candidate that is looked at, or else the live one."""
+        laid = None if self.job is None else self.job.laid
+        return self.live.result if laid is None else laid
+
     # Its file
 
     def saved(self, path: Path, document: Document, on_disk: FileState | None = None) -> None:
@@ -235,6 +247,9 @@ class Session(QObject):
         edit_job = self._asked(planned or self.plan)
         if edit_job is None:
             return
+        if self.live.result is not None and edit_job.draft.seed is None:
+            edit_job = replace(edit_job, draft=replace(edit_job.draft, seed=self.live.seed, frame=self.live.pinned))
+        self.live.switch(False)
         self.start(edit_job)
         if before is not None and self.job is not None:
             self._preparation = Preparation.of_last_step(self.model, before, self.draft)
@@ -280,6 +295,9 @@ class Session(QObject):
         Of several strengths, the one that is kept is set for what comes next.
         """
         job = self.job
+        if self.live.on and (job is None or job.laid is None):
+            self._accept_live()
+            return
         if job is None or job.candidates.current is None:
             return
         if job.laid is None:  # set aside: nobody keeps what they do not see
@@ -291,6 +309,18 @@ class Session(QObject):
         if candidate.strength is not None:
             self.set_draft(strength=candidate.strength)
         self.model.stepping.emit()
+        self._keep(candidate)
+
+    def _accept_live(self) -> None:
+        """Keep the live result as soon as it is one of what is painted now."""
+        self.model.stepping.emit()
+        if self.live.keep_when_ready() and self.live.candidate is not None:
+            candidate = self.live.candidate
+            self.live.accepted()
+            self._keep(candidate)
+
+    def _keep(self, candidate: Candidate) -> None:
+        """A result becomes a layer."""
         edit_job = candidate.edit_job
         label, document = apply_result(
             self.history.document, candidate.result, edit_job.document, edit_job.planned, self.methods
@@ -316,6 +346,24 @@ class Session(QObject):
         """Do not run the reopened edit again: what was put away for it comes back, and the draft is as it was."""
         self.discard()
         self.reruns.leave()
+
+    def snapshot(self) -> None:
+        """Keep what live shows as a card beside the others, to compare and to return to."""
+        candidate = self.live.candidate
+        if candidate is not None:
+            self.jobs.put_aside(candidate)
+
+    def return_to(self, candidate: Candidate) -> None:
+        """Go back to what a candidate was made from: its maps, exemplars and items, words and strength. The layers stay as they are."""
+        then, draft = candidate.edit_job.document, candidate.edit_job.draft
+        document = replace(self.history.document, exemplars=then.exemplars, items=then.items)
+        for name in MAPS:
+            document = document.with_map(name, then.map(name))
+        kept = {name: getattr(draft, name) for name in ("prompt", "negative_prompt", "strength")}
+        if type(draft.settings) is type(self.draft.settings):
+            kept["settings"] = draft.settings
+        self.commit("Return to a snapshot", document)
+        self.set_draft(**kept)
 
     # Called by the program around it while a job runs
 
@@ -362,6 +410,12 @@ class Session(QObject):
     def _end(self) -> None:
         self._worker.stop(self)
 
+    def _make_live(self, edit_job: EditJob) -> None:
+        self._worker.live(self, edit_job)
+
+    def _end_live(self) -> None:
+        self._worker.end_live(self)
+
     def _asked(self, planned: Plan) -> EditJob | None:
         """What a press on the button means now; None, with a notice, where it can do nothing."""
         if planned.action is None:
@@ -380,6 +434,8 @@ class Session(QObject):
 
     def _undone(self, edit_job: EditJob) -> bool:
         """Whether what an edit was asked of has been undone; the layer whose edge is mended may also have been deleted."""
+        if edit_job.snapshot:
+            return False
         if edit_job.mend is not None:
             return self.history.document.layer(edit_job.mend.layer) is None
         return not self.history.holds(edit_job.step)

@@ -137,6 +137,9 @@ class Variations(Guarded, QFrame):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addAction("Use this seed").triggered.connect(lambda: self._session.use_seed(candidate))
+        if candidate.edit_job.snapshot:
+            back = menu.addAction("Return to what it was made from")
+            back.triggered.connect(lambda: self._session.return_to(candidate))
         menu.popup(at)
 
     def _end(self) -> None:

@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, str] = {
     "pixels-preview": "app.dev.bench.diffusion:pixels_preview",
     "pixels-cancel": "app.dev.bench.diffusion:pixels_cancel",
     "pixels-cold": "app.dev.bench.diffusion:pixels_cold",
+    "live-window": "app.dev.bench.live_window:live_window",
     "memory-estimate": "app.dev.bench.memory_estimate:memory_estimate",
     "candidates-time": "app.dev.bench.candidates:candidates_time",
     "candidates-memory": "app.dev.bench.memory_estimate:candidates_memory",

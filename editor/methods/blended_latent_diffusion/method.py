@@ -151,14 +151,14 @@ class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
 
     def preview_holds(
         self,
-        settings: MethodSettings,
+        draft: Draft,
         exemplars: Sequence[ExemplarInput],
         strength: Map,
         canvas: ModelCanvas,
         steps: int,
     ) -> HoldPreview:
         """Which cells take part, and with a thin region the wider one that it begins with."""
-        own = self.own(settings)
+        own = self.own(draft.settings)
         level = float(strength.max())
         region = np.asarray(strength / np.float32(level), np.float32)
         run = steps - skipped_steps(level, steps)

@@ -6,14 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from editor.arrays import Map
 from editor.document.contents import Exemplar
 from editor.document.document import Document
 from editor.document.faint_strength import is_strength
 from editor.methods.base import HoldPreview, Preset
-from editor.methods.pixels.hold_counts import counts_of, free_steps, run_length
+from editor.methods.pixels.hold_counts import ABSOLUTE, counts_of, first_step, free_steps, release_steps, run_length
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.repainting import RepaintingMethod
 from editor.model_canvas.canvas import ModelCanvas
@@ -100,19 +98,25 @@ class PixelsMethod(RepaintingMethod[PixelsSettings]):
 
     def preview_holds(
         self,
-        settings: MethodSettings,
+        draft: Draft,
         exemplars: Sequence[ExemplarInput],
         strength: Map,
         canvas: ModelCanvas,
         steps: int,
     ) -> HoldPreview:
         """Steps are counted by index here, whatever the settings say: noise levels are known to the sampler only."""
-        own = self.own(settings)
-        run = run_length(strength, steps)
-        return HoldPreview(counts_of(own, exemplars, strength, canvas, run), run, by_index=own.map_scale == "index")
+        own = self.own(draft.settings)
+        if draft.revision < ABSOLUTE:
+            run = run_length(strength, steps)
+            held = counts_of(own, exemplars, strength, canvas, run)
+        else:
+            until = release_steps(own, exemplars, strength, canvas, steps, overall=draft.strength)
+            first = first_step(until, strength, steps)
+            run, held = steps - first, until - first
+        return HoldPreview(held, run, by_index=own.map_scale == "index")
 
     def running_steps(self, settings: MethodSettings, strength: float, steps: int) -> int:
-        return run_length(np.full((1, 1), strength, np.float32), steps)
+        return free_steps(strength, steps)
 
     def warning(self, document: Document, draft: Draft, planned: Plan, model: ModelInfo) -> str:
         out = kept_out(document, draft, planned)

@@ -19,7 +19,7 @@ from editor.edits.dispatch import frame_for, make_request, plan
 from editor.geometry import Placement, Rect
 from editor.methods.blended_latent_diffusion.region_cells import cell_mask, skipped_steps, taken_back, widening
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.methods.pixels.hold_counts import counts_of, hold_counts, run_length
+from editor.methods.pixels.hold_counts import ABSOLUTE, counts_of, first_step, release_steps, run_length
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.model_canvas.canvas import ModelCanvas
@@ -78,7 +78,7 @@ def test_a_cell_counts_the_steps_that_the_method_counts() -> None:
     assert cells.words_at(50, 50) == "Kept"
     assert cells.words_at(600, 50) == ""
     blocks = document.strength.read().reshape(64, 8, 64, 8).mean((1, 3))
-    assert np.array_equal(cells.held, hold_counts(blocks, 10))
+    assert np.array_equal(cells.held, 10 - np.floor(blocks * 0.5 * 20 + 0.5 + 1e-6))
 
 
 def test_cells_of_an_exemplar_are_held_by_its_fidelity() -> None:
@@ -123,9 +123,14 @@ def _real(document: Document, asked: Draft) -> NDArray[np.int64]:
     """The counts of the request that a run would make."""
     request = make_request(document, replace(asked, seed=1))
     assert isinstance(request.settings, PixelsSettings)
-    steps = run_length(request.strength, request.steps)
-    working = ModelCanvas.of(request.frame, MODEL)
-    return counts_of(request.settings, request.exemplars, request.strength, working, steps)
+    working, steps = ModelCanvas.of(request.frame, MODEL), request.steps
+    if request.revision < ABSOLUTE:
+        run = run_length(request.strength, steps)
+        return counts_of(request.settings, request.exemplars, request.strength, working, run)
+    until = release_steps(
+        request.settings, request.exemplars, request.strength, working, steps, overall=request.overall
+    )
+    return until - first_step(until, request.strength, steps)
 
 
 def _seen(document: Document, asked: Draft) -> Cells:
@@ -134,15 +139,16 @@ def _seen(document: Document, asked: Draft) -> Cells:
     return found
 
 
+@pytest.mark.parametrize("revision", [ABSOLUTE - 1, ABSOLUTE])
 @pytest.mark.parametrize("thin", [False, True])
-def test_the_cells_are_those_of_the_request(thin: bool) -> None:
+def test_the_cells_are_those_of_the_request(thin: bool, revision: int) -> None:
     """Exactly, in a frame of up to about the working size; also where the picture is transparent."""
     document = with_exemplar(picture(0.37), 0.6)
     layer = document.layers[0]
     hole = layer.pixels.write(120, 120, np.zeros((30, 90, 4), np.uint8))
     document = document.with_layer(replace(layer, pixels=hole))
     for frame in (Rect(0, 0, 512, 512), Rect(3, 5, 510, 509), Rect(100, 90, 400, 420)):
-        asked = draft(settings=PixelsSettings(thin_strokes=thin), frame=frame)
+        asked = draft(settings=PixelsSettings(thin_strokes=thin), frame=frame, revision=revision)
         assert np.array_equal(_seen(document, asked).held, _real(document, asked))
     solid = document.with_layer(layer)
     assert not np.array_equal(_seen(solid, draft()).held, _seen(document, draft()).held)
