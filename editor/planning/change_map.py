@@ -49,7 +49,7 @@ TRANSPARENT = (
 # Of the longer side of what is painted: how far around the strokes the edit may reach.
 AROUND = 0.04
 MIN_AROUND = 2  # picture pixels
-# Numbers of the PIXELS specification, section 12.
+# See docs/methods.md, PIXELS 6.
 MIN_FREE_STEPS = 3
 LITTLE_SEEN, LITTLE_CHANGED = 0.05, 0.1  # strength, without a model and with one
 NO_PROMPT = "Say what should be there."

@@ -1,6 +1,6 @@
 """Exemplars in the change map: where each lies on the grid of an edit, and how far it frees the picture below and around it.
 
-The rule for exemplars (PIXELS specification, section 5.2, 6a and 6b). Of an exemplar a = coverage x painted strength is let in. The picture under
+The rule for exemplars (docs/methods.md, PIXELS 3). Of an exemplar a = coverage x painted strength is let in. The picture under
 it is freed for min(1, 2 a) of what the overall strength frees: not at all at 0, next to nothing at 2 %, and in full from a half on, since there
 the exemplar takes over a cell of the model, and a cell that shows it is free but for its fidelity. From there on a only says how much of the
 exemplar the run begins with. So nothing jumps, and more strength never changes less. Around it the picture may adapt by the same share, which

@@ -73,6 +73,7 @@ class CanvasRenderer(QObject):
         session.state.options_changed.connect(self._follow_state)
         session.jobs.shown_changed.connect(self._job_changed)
         session.live.shown_changed.connect(self._job_changed)
+        session.live.changed.connect(self._follow_state)
         self._selection_changed()
         self._idle.start()
 

@@ -132,7 +132,7 @@ class Scene:
     def overlay(self) -> OverlayMode:
         """The overlay as it is drawn: strength stands in for cells until they are worked out, and where there are none."""
         mode = self._session.view.overlay
-        if self._session.live.result is not None and mode != "off":
+        if self._session.live.job is not None and mode != "off":
             return "outline"  # the picture is what is to be looked at
         return "heat" if mode == "cells" and (self.cells is None or self.reviewing) else mode
 

@@ -1,4 +1,4 @@
-"""Which latent cells a region takes, and how a thin one begins wider and closes in (Blended Latent Diffusion specification, sections 3.2 and 6).
+"""Which latent cells a region takes, and how a thin one begins wider and closes in (docs/methods.md, Blended Latent Diffusion 3).
 
 The same numbers drive the method and the view of what it will use.
 """

@@ -1,6 +1,6 @@
 """How many steps each latent cell is held before the sampler may change it: painted strength, quantised to what the sampler can do.
 
-PIXELS specification, sections 5 and 6. The same numbers drive the method and the view of what it will use.
+See docs/methods.md, PIXELS 2. The same numbers drive the method and the view of what it will use.
 """
 
 from __future__ import annotations

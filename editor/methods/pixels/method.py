@@ -35,7 +35,7 @@ from editor.planning.plan import (
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.method_settings import MethodSettings
 
-# Numbers of the specification, section 12.
+# See docs/methods.md, PIXELS 6.
 MAX_ENLARGEMENT = 2.0
 WORDS_WIN = 8.0  # guidance
 LITTLE_LEFT = 0.85  # overall strength

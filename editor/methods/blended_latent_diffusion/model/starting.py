@@ -63,7 +63,7 @@ class Start:
 @torch.no_grad()
 def begin(request: EditRequest, region: Region, backend: Backend, seeds: Sequence[int], source: Image) -> Start:
     """The source noised to the level of the first step, held outside the region at every step's level, and clean at the end
-    (specification, section 4.1). `source`: the working canvas."""
+    (docs/methods.md, Blended Latent Diffusion 1). `source`: the working canvas."""
     schedule = schedule_for(backend, request, region.skipped(request.steps), region.working.canvas)
     steps = len(schedule)
     latents = backend.encode(source)

@@ -1,6 +1,6 @@
 """Set-up of a PIXELS run: encoded and composed exemplars, initial latents, and for how long each cell is held.
 
-The three fields of the general rule (PIXELS specification, section 5).
+The three fields of the general rule (docs/methods.md, PIXELS 1).
 """
 
 from __future__ import annotations

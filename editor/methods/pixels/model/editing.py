@@ -35,7 +35,7 @@ HOLD = Rule()
 
 @torch.no_grad()
 def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
-    """Exemplars and painted strength (arXiv 2501.09826; the general rule of the specification's section 5).
+    """Exemplars and painted strength (arXiv 2501.09826; docs/methods.md, PIXELS 1).
 
     Departs from the authors' code (`reference` runs that): one noise for source and exemplars, the posterior's mean, exemplars
     that can be held too, cells held to the end restored clean, and a paste-back that leaves every other pixel alone.
