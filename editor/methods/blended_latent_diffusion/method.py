@@ -99,7 +99,7 @@ class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
     def first_strength(self, model: ModelInfo | None, settings: MethodSettings | None = None) -> float:
         return BACKGROUND if settings is not None and settings.is_outside else NEW_OBJECT
 
-    def usual(self, document: Document, draft: Draft) -> Iterable[Touch]:
+    def default_touches(self, document: Document, draft: Draft) -> Iterable[Touch]:
         """A scribble, a map, the active item."""
         if draft.scribble is not None:
             yield Touch("scribble", draft.scribble)
@@ -107,7 +107,7 @@ class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
         if draft.item is not None:
             yield Touch("item", draft.item)
 
-    def reading(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
+    def plan_for(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
         outside = draft.settings.is_outside
         layer = None if draft.scribble is None or outside else document.layer(draft.scribble)
         label = words_label(draft.prompt, outside=outside)
@@ -135,7 +135,7 @@ class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
             case "scribble" | "exemplar":
                 return None
 
-    def nothing(self, document: Document, draft: Draft) -> Plan:
+    def empty_plan(self, document: Document, draft: Draft) -> Plan:
         outside = draft.settings.is_outside
         reason = "Select what should stay." if outside else "Paint or select where it should happen."
         return Plan(None, words_label(draft.prompt, outside=outside), reason)

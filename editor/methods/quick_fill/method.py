@@ -71,7 +71,7 @@ class QuickFillMethod(Method[QuickFillSettings]):
         grow = round(MARGIN * max(document.size) / SIDE)
         return QuickFillSettings(grow=min(max(grow, MIN_MARGIN), MAX_MARGIN))
 
-    def usual(self, document: Document, draft: Draft) -> Iterable[Touch]:
+    def default_touches(self, document: Document, draft: Draft) -> Iterable[Touch]:
         """The active exemplar, the active and moved items, a map, all exemplars."""
         moved = moved_items(document)
         if draft.exemplar is not None:
@@ -82,7 +82,7 @@ class QuickFillMethod(Method[QuickFillSettings]):
         yield from (Touch(name) for name in REGION_MAPS)
         yield from (Touch("exemplar", exemplar.id) for exemplar in shown_exemplars(document))
 
-    def reading(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
+    def plan_for(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
         match touch.what:
             case "strength" | "selection":
                 label = "Fill" if touch.what == "strength" else "Fill selection"
@@ -104,7 +104,7 @@ class QuickFillMethod(Method[QuickFillSettings]):
             case "scribble":
                 return None
 
-    def nothing(self, document: Document, draft: Draft) -> Plan:
+    def empty_plan(self, document: Document, draft: Draft) -> Plan:
         return Plan(None, "Fill", "Paint where it may change, or select an item.")
 
     def is_stochastic(self, planned: Plan) -> bool:
