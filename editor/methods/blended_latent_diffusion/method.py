@@ -10,7 +10,7 @@ from editor.arrays import Map
 from editor.document.document import Document
 from editor.document.faint_strength import is_strength
 from editor.methods.base import HoldPreview, Preset
-from editor.methods.blended_latent_diffusion.region_cells import cell_mask, skipped_steps, taken_back, widening
+from editor.methods.blended_latent_diffusion.region_cells import cell_mask, held_since, skipped_steps, widening
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.repainting import RepaintingMethod
 from editor.model_canvas.canvas import ModelCanvas
@@ -163,7 +163,7 @@ class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
         region = np.asarray(strength / np.float32(level), np.float32)
         run = steps - skipped_steps(level, steps)
         mask = cell_mask(region, canvas, own.cells)
-        since = taken_back(mask, widening(own, region, canvas), run)
+        since = held_since(mask, widening(own, region, canvas), run)
         held = np.clip(run - since, 1, run)
         held[mask] = 0
         return HoldPreview(held, run, closing=True)
