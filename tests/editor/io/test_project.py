@@ -44,6 +44,7 @@ ids = st.integers(0, 2**40)
 scales = st.floats(1e-3, 1000) | st.floats(-1000, -1e-3)
 placements = st.builds(Placement, anywhere, anywhere, scales, scales, anywhere)
 maybe_placement = st.none() | placements
+models = words | st.sampled_from(("~/", "~/m", "./~/m", "././~/m", "~", "./m"))
 fits = st.builds(
     FitReference,
     words,
@@ -52,7 +53,7 @@ fits = st.builds(
     words,
     words,
     st.lists(ids, max_size=3).map(tuple),
-    words,
+    models,
     st.integers(1, 99),
 )
 bits = st.integers(0, 2**32 - 1)
