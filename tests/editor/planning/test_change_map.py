@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import DEAD_BAND, FAINTEST, drop_faint
-from editor.document.layer import Layer
 from editor.document.placing import exemplar_extent, place_exemplar
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result
