@@ -11,7 +11,14 @@ from editor.document.contents import Exemplar
 from editor.document.document import Document
 from editor.document.faint_strength import is_strength
 from editor.methods.base import HoldPreview, Preset
-from editor.methods.pixels.hold_counts import ABSOLUTE, counts_of, first_step, free_steps, release_steps, run_length
+from editor.methods.pixels.hold_counts import (
+    ABSOLUTE,
+    first_step,
+    free_steps,
+    relative_counts,
+    release_steps,
+    run_length,
+)
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.repainting import RepaintingMethod
 from editor.model_canvas.canvas import ModelCanvas
@@ -108,7 +115,7 @@ class PixelsMethod(RepaintingMethod[PixelsSettings]):
         own = self.own(draft.settings)
         if draft.revision < ABSOLUTE:
             run = run_length(strength, steps)
-            held = counts_of(own, exemplars, strength, canvas, run)
+            held = relative_counts(own, exemplars, strength, canvas, run)
         else:
             until = release_steps(own, exemplars, strength, canvas, steps, overall=draft.strength)
             first = first_step(until, strength, steps)

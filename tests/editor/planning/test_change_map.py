@@ -21,7 +21,7 @@ from editor.edits.dispatch import change_map, frame_for, make_request, plan, rea
 from editor.edits.warnings import advice
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect, Size
-from editor.methods.pixels.hold_counts import counts_of, owners, run_length
+from editor.methods.pixels.hold_counts import owners, relative_counts, run_length
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.frame import Frame
@@ -458,7 +458,7 @@ class TestHowMuchIsLetIn:
             weak = replace(exemplar, strength=let_in, rim=30.0)
             request = make_request(document.with_exemplar(weak), draft(frame=document.rect))
             working = ModelCanvas.of(request.frame, MODEL)
-            held.append(counts_of(PixelsSettings(), request.exemplars, request.strength, working, steps))
+            held.append(relative_counts(PixelsSettings(), request.exemplars, request.strength, working, steps))
         fewer = np.stack(held[:-1]) - np.stack(held[1:])
         assert fewer.min() >= 0
         assert fewer.max() <= 1  # 1 % lets go of 2 % of 30 steps at most
@@ -508,7 +508,7 @@ class TestAFullFrameExemplar:
         working = ModelCanvas(Frame.full_size(document.rect), document.size, 8)
         steps = run_length(request.strength, 40)
         assert steps == round(40 * overall)
-        held = counts_of(PixelsSettings(), request.exemplars, request.strength, working, steps)
+        held = relative_counts(PixelsSettings(), request.exemplars, request.strength, working, steps)
         keep = 1 - map[::8, ::8].astype(np.float64)
         inner = (keep > 0.02) & (keep < 0.98)
         inner[:, -1] = inner[-1] = False  # nothing changes on an edge of the frame that is not one of the picture

@@ -19,7 +19,7 @@ from editor.edits.dispatch import frame_for, make_request, plan
 from editor.geometry import Placement, Rect
 from editor.methods.blended_latent_diffusion.region_cells import cell_mask, held_since, skipped_steps, widening
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.methods.pixels.hold_counts import ABSOLUTE, counts_of, first_step, release_steps, run_length
+from editor.methods.pixels.hold_counts import ABSOLUTE, first_step, relative_counts, release_steps, run_length
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.model_canvas.canvas import ModelCanvas
@@ -126,7 +126,7 @@ def _real(document: Document, asked: Draft) -> NDArray[np.int64]:
     working, steps = ModelCanvas.of(request.frame, MODEL), request.steps
     if request.revision < ABSOLUTE:
         run = run_length(request.strength, steps)
-        return counts_of(request.settings, request.exemplars, request.strength, working, run)
+        return relative_counts(request.settings, request.exemplars, request.strength, working, run)
     until = release_steps(
         request.settings, request.exemplars, request.strength, working, steps, overall=request.overall
     )
