@@ -71,9 +71,9 @@ class Job:
     @property
     def more(self) -> EditJob | None:
         """As many again of the edit whose candidate is shown, with the seeds that follow its fixed one, or new ones. None while something is made,
-        and where every seed gives the same."""
+        where every seed gives the same, and for snapshots."""
         candidate = self.candidates.current
-        if self.busy or candidate is None or candidate.edit_job.strengths:
+        if self.busy or candidate is None or candidate.edit_job.strengths or candidate.edit_job.snapshot:
             return None
         edit_job, first = candidate.edit_job, candidate.edit_job.draft.seed
         if not edit_job.method.is_stochastic(edit_job.planned):

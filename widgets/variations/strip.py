@@ -275,10 +275,14 @@ def _use(level: float) -> str:
     return f"Use {round(level * 100)}\u202f%"
 
 
+SNAPSHOTS = "Snapshots.\nPoint at one to see it."
+
+
 def sentence(job: Job) -> str:
     """What is there, or what to do about it."""
     if job.aside and job.candidates:
-        return SET_ASIDE
+        snapshots = all(candidate.edit_job.snapshot for candidate in job.candidates)
+        return SNAPSHOTS if snapshots else SET_ASIDE
     if job.busy:
         return f"{len(job.candidates)} of {job.wanted} ready"
     if job.candidates.strength is not None:

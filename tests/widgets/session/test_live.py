@@ -323,6 +323,7 @@ def test_snapshots_are_cards_to_compare_and_to_return_to(session: Session, worke
     second = answer(session, worker, 90)
     session.snapshot()
     job = job_of(session)
+    assert job.more is None
     assert (job.candidates.results, job.busy, job.aside) == ((first, second), False, True)
     assert laid(session) is second
     session.peek(0)
