@@ -11,6 +11,7 @@ import pytest
 from PySide6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
+from app import collector as module
 from app.collector import Collector, collect_due
 
 
@@ -76,3 +77,42 @@ def test_only_what_is_due_is_collected() -> None:
     collect_due()
     assert len(freed_in) == 1
     assert kept
+
+
+def test_what_survived_a_look_at_everything_is_put_aside_and_freed_all_the_same(
+    qtbot: QtBot, automatic: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "INTERVAL", 10)
+    monkeypatch.setattr(module, "REVIEW", 10**6)
+    collector = Collector()
+    try:
+        freed_in: list[int] = []
+        ring = Ring(freed_in)
+        collector.collect_all_soon()
+        qtbot.waitUntil(lambda: gc.get_freeze_count() > 0)
+        del ring  # nobody holds it any more, but it is aside
+        qtbot.wait(50)
+        assert freed_in == []
+        collector.collect_all_soon()
+        qtbot.waitUntil(lambda: bool(freed_in))
+        assert freed_in == [threading.get_ident()]
+    finally:
+        collector.close()
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_is_aside_is_looked_through_again_while_the_pointer_rests(
+    qtbot: QtBot, automatic: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "INTERVAL", 10)
+    monkeypatch.setattr(module, "REVIEW", 8)
+    collector = Collector()
+    try:
+        freed_in: list[int] = []
+        ring = Ring(freed_in)
+        collector.collect_all_soon()
+        qtbot.waitUntil(lambda: gc.get_freeze_count() > 0)
+        del ring
+        qtbot.waitUntil(lambda: bool(freed_in))
+    finally:
+        collector.close()

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt, QTimer
+from PySide6.QtGui import QCursor, QMouseEvent
 from PySide6.QtWidgets import QApplication
 from qasync import QEventLoop
 
@@ -156,6 +156,7 @@ async def _stroke(canvas: CanvasView, chance: random.Random) -> None:
     places = [(x + radius * math.cos(at / 4), y + radius * math.sin(at / 4)) for at in range(12)]
     _mouse(canvas, QEvent.Type.MouseButtonPress, places[0])
     for place in places[1:]:
+        QCursor.setPos(canvas.mapToGlobal(QPoint(round(place[0]), round(place[1]))))  # the hand is there
         await asyncio.sleep(0.008)
         _mouse(canvas, QEvent.Type.MouseMove, place)
     _mouse(canvas, QEvent.Type.MouseButtonRelease, places[-1])
