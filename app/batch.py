@@ -11,8 +11,8 @@ from typing import Any
 
 from editor.document.colour import convert
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import is_strength
 from editor.document.placing import fitted, reachable
 from editor.document.tiles import Tiles

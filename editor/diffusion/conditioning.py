@@ -80,7 +80,7 @@ def schedule_for(
     Raises `InvalidRequest` for a number of steps that the sampler cannot do.
     """
     schedule = backend.schedule(request.steps, sampler=request.sampler, first=first, canvas=canvas)
-    if schedule.looks_twice and not published and not request.sampler:
+    if schedule.evaluates_twice and not published and not request.sampler:
         # The sampler that many models bring disturbs held cells; this one has the same levels.
         schedule = backend.schedule(request.steps, sampler="ddim", first=first, canvas=canvas)
     return schedule

@@ -9,10 +9,8 @@ from typing import Annotated, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.document.exemplar import Exemplar
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.fit_reference import FitReference
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.partition import Partition
 from editor.document.tiles import Tiles, changed
 from editor.geometry import Rect, Size

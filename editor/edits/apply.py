@@ -8,10 +8,9 @@ import numpy as np
 
 from editor.arrays import Map
 from editor.document.compose import flatten, lay
+from editor.document.contents import Item, Layer
 from editor.document.document import Document, MapName
 from editor.document.faint_strength import FAINTEST, is_strength
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.placing import item_matrix, moved_mask
 from editor.document.tiles import Tiles
 from editor.edits.rerun import opened_map, restored

@@ -35,9 +35,9 @@ def plans(document: Document, draft: Draft, methods: Methods = METHODS) -> tuple
     return methods.of(draft.settings).plans(document, draft)
 
 
-def readings(document: Document, draft: Draft, methods: Methods = METHODS) -> tuple[Plan, ...]:
+def possible_plans(document: Document, draft: Draft, methods: Methods = METHODS) -> tuple[Plan, ...]:
     """All the edits that could be meant, the likeliest first, whatever model there is."""
-    return methods.of(draft.settings).readings(document, draft)
+    return methods.of(draft.settings).possible_plans(document, draft)
 
 
 def change_map(

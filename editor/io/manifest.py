@@ -12,11 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import MAPS, Document, Rerun
-from editor.document.exemplar import Exemplar
 from editor.document.fit_reference import FitReference
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.partition import Partition
 from editor.document.placing import reachable
 from editor.document.tiles import Tiles

@@ -152,7 +152,7 @@ class Method(ABC, Generic[S]):
 
     # What the button would do
 
-    def readings(self, document: Document, draft: Draft) -> tuple[Plan, ...]:
+    def possible_plans(self, document: Document, draft: Draft) -> tuple[Plan, ...]:
         """All the edits that could be meant, the likeliest first, whatever model there is. Where there is nothing to do, one without an action.
 
         A document can hold several wishes at once: painted strength, a selection, an active or moved item, exemplars, a scribble. What a hand was on
@@ -162,21 +162,21 @@ class Method(ABC, Generic[S]):
         - What is not there any more (a map that is empty, a thing that is gone or hidden) is no wish, and neither is an item that is neither active
           nor moved. So undo needs no rule of its own: the next newest leads.
         - What a result uses up or puts away was touched by no hand.
-        - What a touched thing means is the method's to say, in its `reading`.
+        - What a touched thing means is the method's to say, in its `plan_for`.
         - Moved items are moved without a model. With a method that has one, that is offered after whatever the method itself could do.
 
         A document that was just opened has been touched by nobody: then there is a usual order, from what takes most deliberation to what takes
         least.
         """
         plans: list[Plan] = []
-        for touch in (*reversed(draft.touched), *self.usual(document, draft)):
-            reading = self.reading(document, draft, touch)
+        for touch in (*reversed(draft.touched), *self.default_touches(document, draft)):
+            reading = self.plan_for(document, draft, touch)
             if reading is not None and all(reading.about != plan.about for plan in plans):
                 plans.append(reading)
         if len({plan.label for plan in plans}) < len(plans):
-            plans = [self.told_apart(plan, draft) for plan in plans]
+            plans = [self.with_distinct_label(plan, draft) for plan in plans]
         if not plans:
-            plans = [self.nothing(document, draft)]
+            plans = [self.empty_plan(document, draft)]
         moved = moved_items(document) if draft.settings.needs_model else ()
         if moved:
             plans.append(Plan("move", MOVING, items=moved))
@@ -184,22 +184,22 @@ class Method(ABC, Generic[S]):
 
     def plans(self, document: Document, draft: Draft) -> tuple[Plan, Plan | None]:
         """The edit that the person most likely means, without an action where the model is missing, and what they may mean just as well."""
-        first, *others = (_with_model(plan, draft) for plan in self.readings(document, draft))
+        first, *others = (_with_model(plan, draft) for plan in self.possible_plans(document, draft))
         return first, next((other for other in others if other.action is not None), None)
 
     @abstractmethod
-    def usual(self, document: Document, draft: Draft) -> Iterable[Touch]:
+    def default_touches(self, document: Document, draft: Draft) -> Iterable[Touch]:
         """What would be meant if nobody had touched anything yet, the likeliest first."""
 
     @abstractmethod
-    def reading(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
+    def plan_for(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
         """The edit that somebody means who has just touched this; None where it is not there (any more), or no reason for an edit."""
 
     @abstractmethod
-    def nothing(self, document: Document, draft: Draft) -> Plan:
+    def empty_plan(self, document: Document, draft: Draft) -> Plan:
         """A plan without an action, which says what is missing, where nothing has been said yet."""
 
-    def told_apart(self, planned: Plan, draft: Draft) -> Plan:
+    def with_distinct_label(self, planned: Plan, draft: Draft) -> Plan:
         """The plan with a label that says what says where, to stand beside another of the same label."""
         return planned
 

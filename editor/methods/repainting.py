@@ -34,7 +34,7 @@ class RepaintingMethod(Method[S], Generic[S]):
         """What a planned repainting is called. `name`: of the item that it is about; `where`: what says where, if that is to be told."""
         return repainting_label(draft.prompt, name, where=where)
 
-    def told_apart(self, planned: Plan, draft: Draft) -> Plan:
+    def with_distinct_label(self, planned: Plan, draft: Draft) -> Plan:
         if planned.region is None or planned.exemplars or planned.scribble is not None:
             return planned
         where = "selection" if planned.region == "selection" else "painted area"

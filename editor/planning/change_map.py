@@ -18,9 +18,9 @@ import numpy as np
 
 from editor.arrays import Map, Mask
 from editor.document import masks
+from editor.document.contents import Layer
 from editor.document.document import Document
 from editor.document.faint_strength import drop_faint, strength_rect
-from editor.document.layer import Layer
 from editor.document.placing import on_grid
 from editor.errors import InvalidRequest, ModelUnavailable
 from editor.geometry import EMPTY, Rect

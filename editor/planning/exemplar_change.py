@@ -23,10 +23,9 @@ import numpy as np
 from editor.arrays import Map, Mask
 from editor.document import masks
 from editor.document.colour import to_srgb
+from editor.document.contents import Exemplar, covered
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import DEAD_BAND, drop_faint
-from editor.document.item import covered
 from editor.document.placing import Placed, exemplar_extent, on_grid, place_exemplar
 from editor.geometry import Rect, invert, transform_point
 from editor.planning.plan import Draft, Plan

@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document, MapName
-from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import is_strength, lets_in, lies_open
-from editor.document.item import Item
 from editor.geometry import Rect
 from editor.models.info import ModelInfo
 from editor.requests.edit_request import REVISION, Action

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from editor.arrays import Map, Mask
 from editor.document.colour import to_srgb
 from editor.document.compose import flatten, on_white
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.geometry import Rect, pixel_matrix
 from editor.models.info import ModelInfo
 from editor.planning.exemplar_change import space_of

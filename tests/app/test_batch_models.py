@@ -21,8 +21,8 @@ from app.cli import main
 from editor.diffusion import schedule
 from editor.diffusion.noise import Noise
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result
 from editor.edits.dispatch import make_request

@@ -18,8 +18,8 @@ import resources
 from app.documents import Thumbnails, document_of
 from editor.document.colour import convert, convert_one, same_space, to_srgb
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar
 from editor.document.document import Document, Metadata
-from editor.document.exemplar import Exemplar
 from editor.document.thumbnails import document_thumbnail, exemplar_thumbnail, layer_thumbnail
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from editor.diffusion.families.registry import FAMILIES
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.geometry import Placement, Rect
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo

@@ -26,7 +26,7 @@ from app.application import Application, load_engine
 from app.export_dialog import ExportDialog
 from app.runner import RunsRequests
 from app.settings import Settings
-from editor.document.exemplar import Exemplar
+from editor.document.contents import Exemplar
 from editor.methods.registry import METHODS, Methods
 from editor.requests.reports import FinishEarly, Progress, Reports, emit_result
 from editor.requests.variants import VariantsRequest

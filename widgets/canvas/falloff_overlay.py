@@ -10,9 +10,8 @@ from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainter, QPainterPath, QPolygonF
 
 from editor.arrays import Pixels
+from editor.document.contents import Exemplar, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.edits.dispatch import change_map
 from editor.geometry import Rect

@@ -11,8 +11,8 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 
 from editor.document.compose import thinned
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.errors import EditorError
 from editor.geometry import Rect, Size

@@ -12,10 +12,8 @@ from PySide6.QtGui import QImage, QPainter, QTransform
 
 from editor.arrays import Pixels
 from editor.document.colour import convert
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Rect, Size
 from editor.planning.exemplar_change import says_all

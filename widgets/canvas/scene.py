@@ -9,10 +9,8 @@ from PySide6.QtCore import QRect, QRectF, Qt
 from PySide6.QtGui import QImage, QPainter, QPainterPath, QTransform
 
 from editor.document.colour import convert
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.geometry import EMPTY, Rect
 from editor.planning.exemplar_change import led_by_map

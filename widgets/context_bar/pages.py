@@ -8,7 +8,7 @@ from typing import Literal
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
-from editor.document.exemplar import Exemplar
+from editor.document.contents import Exemplar
 from editor.planning.plan import Touch
 from editor.requests.method_settings import Region, Use
 from widgets.controls.choice import Choice

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
+from editor.document.contents import BLENDS, Blend, Layer
 from editor.document.document import Document
-from editor.document.layer import BLENDS, Blend, Layer
 from editor.document.thumbnails import layer_thumbnail
 from editor.methods.registry import METHODS, Methods
 from editor.requests.method_settings import MethodSettings

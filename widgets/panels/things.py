@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.document.thumbnails import exemplar_thumbnail, item_thumbnail
 from editor.planning.plan import removal
 from widgets.controls.icons import IconButton

@@ -14,9 +14,7 @@ import numpy as np
 
 from editor.arrays import Map
 from editor.document import masks
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item, covered
-from editor.document.layer import Layer
+from editor.document.contents import Exemplar, Item, Layer, covered
 from editor.document.placing import fitted, moved_mask
 from editor.document.tiles import Tiles
 from editor.errors import InvalidRequest

@@ -21,11 +21,11 @@ REPAIRS: tuple[Repair, ...] = ("poisson", "decoder")
 class EdgeRepairs(QObject):
     """The accepted results of this sitting whose edges could be mended.
 
-    wanted(edit_job): the worker is to make this `EditJob`, in place of whatever there is.
+    start_requested(edit_job): the worker is to make this `EditJob`, in place of whatever there is.
     noticed(notice): something is to be said.
     """
 
-    wanted = Signal(object)
+    start_requested = Signal(object)
     noticed = Signal(object)
 
     def __init__(self, model: DocumentModel, jobs: Jobs) -> None:
@@ -48,7 +48,7 @@ class EdgeRepairs(QObject):
     def mend(self, layer: int, how: Repair) -> None:
         """Make the edge of an accepted result better, in the background; the layer then changes in one step."""
         if self.can_mend(layer):
-            self.wanted.emit(EdgeRepairJob(self._accepted[layer], layer, how).edit_job)
+            self.start_requested.emit(EdgeRepairJob(self._accepted[layer], layer, how).edit_job)
 
     def finished(self, result: EditResult) -> None:
         """The edge is mended: the layer takes the result, wherever it stands by now."""

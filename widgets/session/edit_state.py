@@ -11,8 +11,8 @@ from typing import Any, Literal
 from PySide6.QtCore import QObject, Signal
 
 from editor.document.colour import convert_one
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.methods.base import AnyMethod, Preset
 from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo

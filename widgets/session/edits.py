@@ -14,9 +14,7 @@ import numpy as np
 from PySide6.QtGui import QGuiApplication
 
 from editor.document.compose import flatten
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item, covered
-from editor.document.layer import Blend, Layer
+from editor.document.contents import Blend, Exemplar, Item, Layer, covered
 from editor.document.tiles import Tiles
 from widgets.qimage import tagged
 from widgets.session.options import OF_EXEMPLAR

@@ -42,16 +42,16 @@ class Live(QObject):
 
     changed(): it was switched on or off, or its state is another one.
     shown_changed(): another result or preview is to be seen.
-    wanted(edit_job): the worker is to make this.
-    unwanted(): the worker is to make nothing any more, and to keep nothing.
+    start_requested(edit_job): the worker is to make this.
+    stop_requested(): the worker is to make nothing any more, and to keep nothing.
     ready(): the result is current, and the person has asked before to keep it then.
     noticed(notice): something is to be said.
     """
 
     changed = Signal()
     shown_changed = Signal()
-    wanted = Signal(object)
-    unwanted = Signal()
+    start_requested = Signal(object)
+    stop_requested = Signal()
     ready = Signal()
     noticed = Signal(object)
 
@@ -94,7 +94,7 @@ class Live(QObject):
             self._begin()
             self._follow()
         else:
-            self.unwanted.emit()
+            self.stop_requested.emit()
         self.changed.emit()
         self.shown_changed.emit()
 
@@ -169,7 +169,7 @@ class Live(QObject):
         self.changed.emit()
         if shown != (None, self.result):
             self.shown_changed.emit()
-        self.wanted.emit(edit_job)
+        self.start_requested.emit(edit_job)
 
     def _have_nothing(self) -> None:
         """There is nothing to make from: the picture is as it is."""
@@ -177,7 +177,7 @@ class Live(QObject):
         self._drop()
         self._frame, self.outside = None, False
         if not nothing:
-            self.unwanted.emit()
+            self.stop_requested.emit()
             self.changed.emit()
             self.shown_changed.emit()
 
@@ -301,7 +301,7 @@ class Live(QObject):
     def accepted(self) -> None:
         """The result is a layer now: what comes is a new live picture on top of it."""
         self._drop()
-        self.unwanted.emit()
+        self.stop_requested.emit()
         self._begin()
         self.changed.emit()
         self.shown_changed.emit()

@@ -9,9 +9,8 @@ from typing import Literal
 import numpy as np
 from PySide6.QtCore import QPointF
 
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.document.placing import item_matrix, reachable
 from editor.geometry import Placement, invert, transform_point
 from editor.planning.plan import Touch

@@ -29,10 +29,9 @@ from app.autosave import Autosave
 from app.dev.bench import Result
 from app.settings import Settings
 from editor.document.brush import Brush, Sample, SetTo, Stroke
+from editor.document.contents import Item, Layer
 from editor.document.document import Document
 from editor.document.history import History
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.tiles import BLOCK, Tiles
 from editor.geometry import Rect
 from editor.io.images import Picture, read_image

@@ -16,9 +16,8 @@ from app.settings import Settings
 from editor.document import masks
 from editor.document.brush import Brush, Sample, SetTo, Stroke
 from editor.document.compose import flatten_rgb
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Rect
 from editor.io.images import Picture

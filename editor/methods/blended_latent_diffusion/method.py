@@ -10,7 +10,7 @@ from editor.arrays import Map
 from editor.document.document import Document
 from editor.document.faint_strength import is_strength
 from editor.methods.base import HoldPreview, Preset
-from editor.methods.blended_latent_diffusion.region_cells import cell_mask, skipped_steps, taken_back, widening
+from editor.methods.blended_latent_diffusion.region_cells import cell_mask, held_since, skipped_steps, widening
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.repainting import RepaintingMethod
 from editor.model_canvas.canvas import ModelCanvas
@@ -99,7 +99,7 @@ class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
     def first_strength(self, model: ModelInfo | None, settings: MethodSettings | None = None) -> float:
         return BACKGROUND if settings is not None and settings.is_outside else NEW_OBJECT
 
-    def usual(self, document: Document, draft: Draft) -> Iterable[Touch]:
+    def default_touches(self, document: Document, draft: Draft) -> Iterable[Touch]:
         """A scribble, a map, the active item."""
         if draft.scribble is not None:
             yield Touch("scribble", draft.scribble)
@@ -107,7 +107,7 @@ class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
         if draft.item is not None:
             yield Touch("item", draft.item)
 
-    def reading(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
+    def plan_for(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
         outside = draft.settings.is_outside
         layer = None if draft.scribble is None or outside else document.layer(draft.scribble)
         label = words_label(draft.prompt, outside=outside)
@@ -135,7 +135,7 @@ class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
             case "scribble" | "exemplar":
                 return None
 
-    def nothing(self, document: Document, draft: Draft) -> Plan:
+    def empty_plan(self, document: Document, draft: Draft) -> Plan:
         outside = draft.settings.is_outside
         reason = "Select what should stay." if outside else "Paint or select where it should happen."
         return Plan(None, words_label(draft.prompt, outside=outside), reason)
@@ -163,7 +163,7 @@ class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
         region = np.asarray(strength / np.float32(level), np.float32)
         run = steps - skipped_steps(level, steps)
         mask = cell_mask(region, canvas, own.cells)
-        since = taken_back(mask, widening(own, region, canvas), run)
+        since = held_since(mask, widening(own, region, canvas), run)
         held = np.clip(run - since, 1, run)
         held[mask] = 0
         return HoldPreview(held, run, closing=True)

@@ -83,7 +83,7 @@ def widened(mask: Mask, reach: int) -> Mask:
     return cv2.dilate(mask.astype(np.uint8), square) > 0
 
 
-def taken_back(mask: Mask, widen: int, steps: int) -> Counts:
+def held_since(mask: Mask, widen: int, steps: int) -> Counts:
     """(h, w): before which of the run's `steps` each cell is first held; `steps` where it is taken back with the last result only.
 
     Cells of `mask` are never held; they get `steps` + 1. Those beyond the widest mask are held from the start.

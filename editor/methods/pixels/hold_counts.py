@@ -87,7 +87,7 @@ def first_step(until: Counts, strength: Map, steps: int) -> int:
     return min(int(until.min()), steps - 1)  # a held exemplar must be decoded all the same
 
 
-def counts_of(
+def relative_counts(
     settings: PixelsSettings,
     exemplars: Sequence[ExemplarInput],
     strength: Map,
@@ -149,7 +149,7 @@ def hold_counts(
     return np.clip(np.floor(exact + 0.5), 0, steps).astype(np.int64)  # ties up
 
 
-def firmer(counts: Counts, fidelity: Map, steps: int) -> Counts:
+def with_fidelity(counts: Counts, fidelity: Map, steps: int) -> Counts:
     """Hold counts of cells that show an exemplar: of the steps that are left free, a share `fidelity` is held too."""
     left = steps - counts
     return counts + np.floor(np.asarray(fidelity, np.float64) * left + 0.5).astype(np.int64)
@@ -160,7 +160,7 @@ def _firmed(counts: Counts, exemplars: Sequence[ExemplarInput], working: ModelCa
     owner = owners(exemplars, working)
     for index, exemplar in enumerate(exemplars):
         owned = owner == index
-        counts[owned] = firmer(counts[owned], working.cells(exemplar.fidelity)[owned], steps)
+        counts[owned] = with_fidelity(counts[owned], working.cells(exemplar.fidelity)[owned], steps)
     return counts
 
 

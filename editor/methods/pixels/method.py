@@ -7,11 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from editor.arrays import Map
+from editor.document.contents import Exemplar
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import is_strength
 from editor.methods.base import HoldPreview, Preset
-from editor.methods.pixels.hold_counts import ABSOLUTE, counts_of, first_step, free_steps, release_steps, run_length
+from editor.methods.pixels.hold_counts import (
+    ABSOLUTE,
+    first_step,
+    free_steps,
+    relative_counts,
+    release_steps,
+    run_length,
+)
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.repainting import RepaintingMethod
 from editor.model_canvas.canvas import ModelCanvas
@@ -62,14 +69,14 @@ class PixelsMethod(RepaintingMethod[PixelsSettings]):
         Preset("Reinterpret", 0.7, "Paints it anew from the rough shapes and your words."),
     )
 
-    def usual(self, document: Document, draft: Draft) -> Iterable[Touch]:
+    def default_touches(self, document: Document, draft: Draft) -> Iterable[Touch]:
         """Exemplars, a map, the active item."""
         yield from (Touch("exemplar", exemplar.id) for exemplar in shown_exemplars(document))
         yield from (Touch(name) for name in REGION_MAPS)
         if draft.item is not None:
             yield Touch("item", draft.item)
 
-    def reading(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
+    def plan_for(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
         shown = shown_exemplars(document)
         match touch.what:
             case "strength" if not shown:
@@ -90,7 +97,7 @@ class PixelsMethod(RepaintingMethod[PixelsSettings]):
             case "scribble":
                 return None
 
-    def nothing(self, document: Document, draft: Draft) -> Plan:
+    def empty_plan(self, document: Document, draft: Draft) -> Plan:
         reason = "Paint where it may change, or drop a picture onto the canvas."
         if moved_items(document):
             reason = "Quick fill moves things. To repaint, paint where it may change."
@@ -108,7 +115,7 @@ class PixelsMethod(RepaintingMethod[PixelsSettings]):
         own = self.own(draft.settings)
         if draft.revision < ABSOLUTE:
             run = run_length(strength, steps)
-            held = counts_of(own, exemplars, strength, canvas, run)
+            held = relative_counts(own, exemplars, strength, canvas, run)
         else:
             until = release_steps(own, exemplars, strength, canvas, steps, overall=draft.strength)
             first = first_step(until, strength, steps)

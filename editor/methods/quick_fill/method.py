@@ -9,10 +9,9 @@ import numpy as np
 
 from editor.arrays import Map, Mask
 from editor.document import masks
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import drop_faint, strength_rect
-from editor.document.item import Item
 from editor.document.placing import (
     Placed,
     exemplar_reach,
@@ -72,7 +71,7 @@ class QuickFillMethod(Method[QuickFillSettings]):
         grow = round(MARGIN * max(document.size) / SIDE)
         return QuickFillSettings(grow=min(max(grow, MIN_MARGIN), MAX_MARGIN))
 
-    def usual(self, document: Document, draft: Draft) -> Iterable[Touch]:
+    def default_touches(self, document: Document, draft: Draft) -> Iterable[Touch]:
         """The active exemplar, the active and moved items, a map, all exemplars."""
         moved = moved_items(document)
         if draft.exemplar is not None:
@@ -83,7 +82,7 @@ class QuickFillMethod(Method[QuickFillSettings]):
         yield from (Touch(name) for name in REGION_MAPS)
         yield from (Touch("exemplar", exemplar.id) for exemplar in shown_exemplars(document))
 
-    def reading(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
+    def plan_for(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
         match touch.what:
             case "strength" | "selection":
                 label = "Fill" if touch.what == "strength" else "Fill selection"
@@ -105,7 +104,7 @@ class QuickFillMethod(Method[QuickFillSettings]):
             case "scribble":
                 return None
 
-    def nothing(self, document: Document, draft: Draft) -> Plan:
+    def empty_plan(self, document: Document, draft: Draft) -> Plan:
         return Plan(None, "Fill", "Paint where it may change, or select an item.")
 
     def is_stochastic(self, planned: Plan) -> bool:
@@ -173,7 +172,7 @@ class QuickFillMethod(Method[QuickFillSettings]):
 
 
 def change_map(document: Document, draft: Draft, rect: Rect, planned: Plan, placed: dict[int, Placed]) -> Map:
-    """(h, w) float32 in [0, 1]: how much every pixel inside `rect` may change. `placed`: the exemplars of `place_exemplars`."""
+    """(h, w) float32 in [0, 1]: how much every pixel inside `rect` may change. `placed`: the exemplars of `_place_exemplars`."""
     change: Map = np.zeros(rect.size.shape, np.float32)
     if planned.region is not None:
         change = document.map(planned.region).read(rect) * np.float32(draft.strength)

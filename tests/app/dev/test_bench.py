@@ -16,8 +16,8 @@ import torch
 
 from app.dev.bench import Result, attention, diffusion, gpu, live, random_models, run
 from app.dev.bench.diffusion_edits import load_model, make_edit, outcome, run_stock, spot, steps_of, whole_edit
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.geometry import Size
 from editor.methods.pixels.model import edit

@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.history import History
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.edits.apply import apply_result, layer_of_result
 from editor.edits.dispatch import make_request
 from editor.geometry import Placement, Rect, Size

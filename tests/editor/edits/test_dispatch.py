@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.document.placing import place_exemplar
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result

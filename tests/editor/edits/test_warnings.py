@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar, Layer
 from editor.document.document import Document, MapName
-from editor.document.exemplar import Exemplar
-from editor.document.layer import Layer
 from editor.edits.apply import came_to_nothing
 from editor.edits.dispatch import make_request, plan
 from editor.edits.warnings import advice, asked_for_little

@@ -14,9 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from editor.document.contents import Exemplar, Item
 from editor.document.document import MAPS, Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.document.placing import FARTHEST, moved_mask, place_exemplar, reachable
 from editor.errors import UnreadableFile
 from editor.geometry import Placement, Rect, Size

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from editor.document.faint_strength import DEAD_BAND
 from editor.geometry import Rect, Size
-from editor.methods.pixels.hold_counts import firmer, first_step, free_steps, hold_counts, release_steps
+from editor.methods.pixels.hold_counts import first_step, free_steps, hold_counts, release_steps, with_fidelity
 from editor.methods.pixels.reference import published_counts
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
@@ -176,11 +176,11 @@ def test_dither_breaks_the_bands_and_is_the_same_every_time() -> None:
 @quick
 def test_fidelity_holds_a_share_of_what_was_free(change: Map, steps: int, fidelity: float) -> None:
     counts = hold_counts(change, steps)
-    found = firmer(counts, np.full_like(change, fidelity), steps)
+    found = with_fidelity(counts, np.full_like(change, fidelity), steps)
     assert (found >= counts).all()
     assert (found <= steps).all()
-    assert (firmer(counts, np.zeros_like(change), steps) == counts).all()
-    assert (firmer(counts, np.ones_like(change), steps) == steps).all()
+    assert (with_fidelity(counts, np.zeros_like(change), steps) == counts).all()
+    assert (with_fidelity(counts, np.ones_like(change), steps) == steps).all()
 
 
 @given(step_counts, st.integers(0, 100))
@@ -188,7 +188,7 @@ def test_fidelity_holds_a_share_of_what_was_free(change: Map, steps: int, fideli
 def test_fidelity_of_a_fully_free_exemplar_is_that_of_the_specification(steps: int, percent: int) -> None:
     """round(f T), ties up."""
     fidelity = np.full((1, 1), percent / 100, np.float64)
-    found = firmer(np.zeros((1, 1), np.int64), fidelity, steps)[0, 0]  # type: ignore[arg-type]
+    found = with_fidelity(np.zeros((1, 1), np.int64), fidelity, steps)[0, 0]  # type: ignore[arg-type]
     assert found == math.floor(percent / 100 * steps + 0.5)
 
 

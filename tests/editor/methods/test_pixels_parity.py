@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.noise import Noise
+from editor.document.contents import Exemplar
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.tiles import Tiles
 from editor.edits.dispatch import make_request
 from editor.geometry import Placement, Size

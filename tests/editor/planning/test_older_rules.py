@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from editor.document.compose import flatten, on_white
+from editor.document.contents import Exemplar
 from editor.document.document import Document, Metadata
-from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import FAINTEST
 from editor.document.tiles import Tiles
 from editor.edits.dispatch import make_request

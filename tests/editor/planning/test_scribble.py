@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from editor.document.compose import flatten_rgb
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.edits.apply import apply_result
 from editor.edits.dispatch import change_map, make_request, plan, reach
 from editor.edits.rerun import can_reopen, reopen

@@ -12,15 +12,14 @@ from PySide6.QtCore import QEvent
 from pytestqt.qtbot import QtBot
 
 from editor.diffusion.families.registry import FAMILIES
+from editor.document.contents import Exemplar, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.edits.dispatch import frame_for, make_request, plan
 from editor.geometry import Placement, Rect
-from editor.methods.blended_latent_diffusion.region_cells import cell_mask, skipped_steps, taken_back, widening
+from editor.methods.blended_latent_diffusion.region_cells import cell_mask, held_since, skipped_steps, widening
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.methods.pixels.hold_counts import ABSOLUTE, counts_of, first_step, release_steps, run_length
+from editor.methods.pixels.hold_counts import ABSOLUTE, first_step, relative_counts, release_steps, run_length
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.model_canvas.canvas import ModelCanvas
@@ -127,7 +126,7 @@ def _real(document: Document, asked: Draft) -> NDArray[np.int64]:
     working, steps = ModelCanvas.of(request.frame, MODEL), request.steps
     if request.revision < ABSOLUTE:
         run = run_length(request.strength, steps)
-        return counts_of(request.settings, request.exemplars, request.strength, working, run)
+        return relative_counts(request.settings, request.exemplars, request.strength, working, run)
     until = release_steps(
         request.settings, request.exemplars, request.strength, working, steps, overall=request.overall
     )
@@ -365,7 +364,7 @@ def test_cells_of_a_region_by_words_are_those_that_the_method_takes(side: int, h
     run = request.steps - skipped_steps(0.95, request.steps)
     assert cells.steps == run
     assert np.array_equal(cells.held == 0, mask)
-    ring = taken_back(mask, widening(request.settings, region, working), run)
+    ring = held_since(mask, widening(request.settings, region, working), run)
     assert np.array_equal(cells.held == run, (ring == 0) & ~mask)
     assert cells_of(document, asked, planned, frame) is not None
 

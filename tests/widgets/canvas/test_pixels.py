@@ -13,10 +13,8 @@ from PySide6.QtGui import QPaintEvent
 from pytestqt.qtbot import QtBot
 
 from editor.document.brush import Brush, Sample, SetTo, Stroke
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Point, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings

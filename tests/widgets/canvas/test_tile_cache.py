@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.geometry import Rect, Size
 from tests.support.canvas_driver import noise, soft

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from editor.diffusion.families.registry import FAMILIES
-from editor.document.exemplar import Exemplar
+from editor.document.contents import Exemplar
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo

@@ -15,7 +15,7 @@ from editor.diffusion.conditioning import schedule_for
 from editor.diffusion.noise import KEYED, Noise, StepGenerators
 from editor.diffusion.schedule import Schedule
 from editor.diffusion.step import Step
-from editor.methods.blended_latent_diffusion.region_cells import cell_mask, skipped_steps, taken_back, widening
+from editor.methods.blended_latent_diffusion.region_cells import cell_mask, held_since, skipped_steps, widening
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest
@@ -69,7 +69,7 @@ def begin(request: EditRequest, region: Region, backend: Backend, seeds: Sequenc
     latents = backend.encode(source)
     noise = Noise(seeds)
     initial = noise.like(latents)
-    taken = taken_back(region.cells, region.widen, steps) + schedule.first
+    taken = held_since(region.cells, region.widen, steps) + schedule.first
     since = torch.from_numpy(taken)[None, None].to(latents.device)
 
     def fresh(step: Step) -> torch.Tensor:

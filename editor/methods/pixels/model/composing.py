@@ -18,7 +18,7 @@ from editor.diffusion.blending import LatentBlend
 from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Rect
-from editor.methods.pixels.hold_counts import ABSOLUTE, counts_of, first_step, owners, release_steps, run_length
+from editor.methods.pixels.hold_counts import ABSOLUTE, first_step, owners, relative_counts, release_steps, run_length
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest, ExemplarInput
@@ -39,7 +39,7 @@ def releases(of: Pass, schedule_from: ScheduleFrom) -> tuple[Schedule, Counts]:
     if request.revision < ABSOLUTE:
         schedule = schedule_from(request.steps - run_length(of.strength, request.steps))
         levels = _levels(settings, schedule)
-        counts = counts_of(settings, of.exemplars, of.strength, of.working, len(schedule), levels=levels)
+        counts = relative_counts(settings, of.exemplars, of.strength, of.working, len(schedule), levels=levels)
         return schedule, counts + schedule.first
     levels = () if settings.map_scale == "index" else _once(_levels(settings, schedule_from(0)), request.steps)
     until = release_steps(

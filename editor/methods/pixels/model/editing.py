@@ -30,7 +30,7 @@ from editor.requests.variants import Variant
 # Of the time of an edit, what is spent on reading the words, and of the rest what comes before and after the steps.
 READING = 0.04
 BEFORE, AFTER = 0.04, 0.06
-HOLD = Rule()
+CANONICAL = Rule()
 
 
 @torch.no_grad()
@@ -50,7 +50,7 @@ def edit_batch(
     backend: Backend,
     fits: FitStore | None = None,
     *,
-    rule: Rule = HOLD,
+    rule: Rule = CANONICAL,
 ) -> Reports[tuple[EditResult, ...]]:
     """The pictures of a batch's variants, which differ in the seed; each is that of a run by itself, to rounding, and reported at the end.
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item, covered
+from editor.document.contents import Exemplar, Item, covered
 from editor.document.tiles import Tiles
 from editor.geometry import EMPTY, Placement, Rect, Size
 from tests.support.strategies import any_rects, placements, quick, random_array, seeds, sizes
