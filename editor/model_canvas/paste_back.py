@@ -164,11 +164,11 @@ def result_over(variant: Variant, generated: Image, alpha: Map) -> EditResult:
     pixels = np.asarray(cv2.cvtColor(cv2.convertScaleAbs(generated, alpha=255), cv2.COLOR_RGB2RGBA), np.uint8)
     pixels[..., 3] = opacity[area.slices]
     nothing = alpha == 0
-    pixels.view(np.uint32)[nothing] = 0
-    soft = (alpha < 1) ^ nothing
-    weight = alpha[soft][:, None]
-    colours = weight * generated[soft] / np.maximum(weight, _LEAST)
-    pixels[soft, :3] = np.rint(np.clip(colours, 0, 1) * 255)
+    np.copyto(pixels.view(np.uint32)[..., 0], np.uint32(0), where=nothing)
+    rows, columns = np.nonzero((alpha < 1) ^ nothing)  # where it is neither nothing nor all
+    weight = alpha[rows, columns][:, None]
+    colours = weight * generated[rows, columns] / np.maximum(weight, _LEAST)
+    pixels[rows, columns, :3] = np.rint(np.clip(colours, 0, 1) * 255)
     return _cut(variant, area, pixels)
 
 

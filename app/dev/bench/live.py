@@ -1,6 +1,7 @@
 """Live pictures: that every round is a fresh run to the bit and costs what its strength says, and how little it takes beside its evaluations.
 
-Times are differences to the bare loop, the same steps and the same decoder without anything around them, taken right beside each round. One thread.
+Times are what is left of a round without its network's and its decoder's own time, less the same of the bare loop right beside it: of two long
+spans on a shared machine the difference would say nothing. One thread.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from editor.diffusion.noise import Noise
 from editor.document.document import Document
 from editor.edits.dispatch import make_request
 from editor.engine import Engine
+from editor.execution import EXECUTIONS
 from editor.geometry import Rect, Size
 from editor.live_runs import MAX_BYTES
 from editor.methods.pixels.hold_counts import release_steps
@@ -47,7 +49,7 @@ from editor.planning.plan import Draft
 from editor.requests.edit_request import EditRequest, ExemplarInput
 from editor.requests.frame import Frame
 from editor.requests.live import LiveRequest
-from editor.requests.reports import Preview, Progress, outcome_of
+from editor.requests.reports import Preview, Progress, Reports, outcome_of
 from editor.requests.results import LiveResult
 from editor.requests.samplers import OFFERED, Sampler
 
@@ -253,30 +255,71 @@ def _promise(model: Model, request: EditRequest, shown: EditRequest | None, run:
 # Times beside the bare loop
 
 
+class _Timed:
+    """A model that adds up how long its network and its decoder take."""
+
+    def __init__(self, own: Any) -> None:
+        self.own = own
+        self.spent: list[float] = []  # seconds of each evaluation since the last `began`
+        self.decoding = 0.0
+
+    def began(self) -> None:
+        self.spent, self.decoding = [], 0.0
+
+    def predict(self, *args: Any) -> Any:
+        begun = time.perf_counter()
+        prediction = self.own.predict(*args)
+        self.spent.append(time.perf_counter() - begun)
+        return prediction
+
+    def decode(self, *args: Any, **more: Any) -> Any:
+        begun = time.perf_counter()
+        image = self.own.decode(*args, **more)
+        self.decoding += time.perf_counter() - begun
+        return image
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.own, name)
+
+
+class _TimedRun(IncrementalRun):
+    """A live picture whose model is timed. timed: the last one, for whoever measures."""
+
+    timed: _Timed
+
+    def edit(self, request: EditRequest, backend: Any) -> Reports[LiveResult]:
+        if getattr(self, "timed", None) is None or self.timed.own is not backend:
+            self.timed = _Timed(backend)
+        self.timed.began()
+        return super().edit(request, self.timed)
+
+
 @dataclass(slots=True)
 class _Times:
-    """Milliseconds beyond the bare loop, round by round."""
+    """Milliseconds of rounds: what is beyond the bare loop until the first preview and until the picture, and a step."""
 
     first: list[float] = field(default_factory=list)
     final: list[float] = field(default_factory=list)
-    steps: list[float] = field(default_factory=list)
+    step: list[float] = field(default_factory=list)
 
 
 def _times(practice: Path, narrow: Path, rounds: int, documents: tuple[Size, ...]) -> Iterator[Result]:
     found: dict[str, _Times] = {}
     for size in documents:
-        for label, path in (("practice model", practice), ("narrow SD", narrow)):
-            found[f"{label}, {size.width} x {size.height}"] = _timed(path, size, rounds)
-    for name, bar in (
+        for label, path in (("practice model", practice), (f"narrow SD at {WORKING} px", narrow)):
+            found[f"{label}, document of {size.width} x {size.height}"] = _timed(path, size, rounds)
+    for name, what in (
         ("first", "first preview after a stroke, beyond one step"),
         ("final", "final picture, beyond its evaluations and decode"),
     ):
         medians = {label: statistics.median(getattr(times, name)) for label, times in found.items()}
-        note = "; ".join(
-            f"{label}: {median:.0f} ms (a step {statistics.median(found[label].steps):.0f})"
+        said = [
+            f"{label}: {median:.0f} (a step {statistics.median(found[label].step):.0f})"
             for label, median in medians.items()
+        ]
+        yield Result.at_most(
+            f"live: {what}", max(medians.values()), "ms", TIME_BAR, f"medians of {rounds}; {'; '.join(said)}"
         )
-        yield Result.at_most(f"live: {bar}", max(medians.values()), "ms", TIME_BAR, f"medians of {rounds}; {note}")
 
 
 def _timed(path: Path, size: Size, rounds: int) -> _Times:
@@ -296,53 +339,63 @@ def _timed(path: Path, size: Size, rounds: int) -> _Times:
         strength=OVERALL,
         frame=frame,
     )
-    engine = Engine(lambda: Library((path.parent,), cache=path / "none"))
-    bare = _Bare(load_model(path, "sd", WORKING, "float32"))
+    runs: list[_TimedRun] = []
+
+    def make(max_bytes: int) -> _TimedRun:
+        runs.append(_TimedRun(max_bytes))
+        return runs[-1]
+
+    execution = replace(EXECUTIONS[PixelsSettings](), live=make)
+    engine = Engine(
+        lambda: Library((path.parent,), cache=path / "none"), executions={PixelsSettings: lambda: execution}
+    )
     quarter, spot = side // 4, max(8, side // 12)
     document = _stroke(document, Rect.at(frame.left + quarter, frame.top + quarter, 2 * quarter, 2 * quarter), 1.0)
     outcome(engine.run(LiveRequest(make_request(document, draft), 1)))
-    random, times = np.random.default_rng(3), _Times()
-    for turn in range(rounds + 1):
+    bare, random, times = _Bare(runs[0].timed), np.random.default_rng(3), _Times()
+    while len(times.first) < rounds:
         left, top = (int(random.integers(0, quarter - spot)) for _ in range(2))
         document = _stroke(document, Rect.at(frame.left + left, frame.top + top, spot, spot), STROKE)
         begun, first = time.perf_counter(), 0.0
         request = make_request(document, draft)
-        reports = engine.run(LiveRequest(request, 1))
 
         def hear(report: Any, begun: float = begun) -> None:
             nonlocal first
             if isinstance(report, Preview) and not first:
                 first = time.perf_counter() - begun
 
-        round: LiveResult = outcome(reports, hear)
-        final = time.perf_counter() - begun
-        if not turn or not round.evaluations:  # the first only warms up
+        round: LiveResult = outcome(engine.run(LiveRequest(request, 1)), hear)
+        final, own = time.perf_counter() - begun, runs[0].timed
+        spent, decoding = list(own.spent), own.decoding
+        if not spent:  # it only painted where it was painted
+            document = _stroke(document, Rect.at(frame.left, frame.top, quarter, quarter), 0.0)
             continue
-        step, steps, decoding = bare.run(request, round.evaluations)
-        times.first.append(1000 * (first - step))
-        times.final.append(1000 * (final - steps - decoding))
-        times.steps.append(1000 * step)
+        until_first, whole = bare.run(request, len(spent))
+        if round.evaluations != len(spent):
+            raise ValueError("a round does not count its evaluations")
+        times.first.append(1000 * (first - spent[0] - until_first))
+        times.final.append(1000 * (final - sum(spent) - decoding - whole))
+        times.step.append(1000 * spent[0])
     return times
 
 
 def _stroke(document: Document, rect: Rect, strength: float) -> Document:
-    return document.with_strength(
-        document.strength.write(rect.left, rect.top, np.full(rect.size.shape, strength, np.float32))
-    )
+    painted = np.full(rect.size.shape, strength, np.float32)
+    return document.with_strength(document.strength.write(rect.left, rect.top, painted))
 
 
 class _Bare:
     """The loop and the decoder alone, on what is encoded and read once."""
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(self, timed: _Timed) -> None:
+        self._timed = timed
         self._ready: Any = None
 
     @torch.no_grad()
-    def run(self, request: EditRequest, evaluations: int) -> tuple[float, float, float]:
-        """Seconds until the first evaluation is made, of all of them with their steps, and of decoding."""
-        backend = self._model.backend
-        working = ModelCanvas.of(request.frame, self._model.info)
+    def run(self, request: EditRequest, evaluations: int) -> tuple[float, float]:
+        """Seconds beside the network's and the decoder's own, until the first evaluation is made and in all."""
+        backend: Any = self._timed
+        working = ModelCanvas.of(request.frame, backend.info)
         of = Pass(request, (), request.strength, working, backend)
         if self._ready is None:
             guidance = outcome_of(conditioning(backend, request, (request.seed,), working.canvas))
@@ -351,19 +404,19 @@ class _Bare:
         denoiser, composition = self._ready
         _, until = releases(of, lambda first: schedule_for(backend, request, first, working.canvas))
         schedule = schedule_for(backend, request, request.steps - evaluations, working.canvas)
-        start, blend = composition.start(schedule), composition.blend(until)
+        generators = Noise((request.seed,)).sampler(request.revision)
+        run = denoise(denoiser, composition.start(schedule), composition.blend(until), schedule, generators)
+        backend.began()
         begun, first = time.perf_counter(), 0.0
 
         def hear(report: Any) -> None:
             nonlocal first
             first = first or time.perf_counter() - begun
 
-        sampled = outcome(
-            denoise(denoiser, start, blend, schedule, Noise((request.seed,)).sampler(request.revision)), hear
-        )
-        steps = time.perf_counter() - begun
+        sampled = outcome(run, hear)
         backend.decode(sampled.latents)
-        return first, steps, time.perf_counter() - begun - steps
+        whole = time.perf_counter() - begun
+        return first - backend.spent[0], whole - sum(backend.spent) - backend.decoding
 
 
 # What a stroke changes elsewhere

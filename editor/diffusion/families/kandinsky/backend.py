@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,9 @@ class Kandinsky(BorrowedNetwork):
         self._decoder, self._prior = decoder, prior
         self._widening = Widening()
 
-    @property
+    @cached_property
     def device(self) -> torch.device:
+        """Looked for once: diffusers goes through all modules for it, and a pipeline stays where it was loaded."""
         return torch.device(self._decoder._execution_device)
 
     @property
