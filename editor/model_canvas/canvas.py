@@ -7,13 +7,14 @@ what the model's sides must be multiples of.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.arrays import Image, Map
-from editor.geometry import Size
+from editor.arrays import Image, Map, to_image
+from editor.geometry import Rect, Size
 from editor.models.info import ModelInfo
 from editor.requests.frame import Frame
 
@@ -45,16 +46,14 @@ class ModelCanvas:
 
     def image(self, pixels: NDArray[np.uint8] | Image) -> Image:
         """(H, W, 3) of the frame, uint8 or float in [0, 1] -> (canvas height, canvas width, 3) float32 in [0, 1]."""
-        image = np.asarray(pixels, np.float32)
-        if pixels.dtype == np.uint8:
-            image = image / np.float32(255)
+        image = to_image(pixels) if _is_bytes(pixels) else np.asarray(pixels, np.float32)
         return self._padded(np.clip(_resized(image, self.frame.working), 0, 1))
 
     def weighted(self, pixels: NDArray[np.uint8], weight: Map) -> Image:
         """As `image`, but pixels count by their `weight`, (H, W) in [0, 1]: what is cut away does not darken the edge of what is not."""
         if self.frame.working == self.frame.rect.size:
             return self.image(pixels)
-        colours = np.asarray(pixels, np.float32) / np.float32(255)
+        colours = to_image(pixels)
         total = _resized(weight, self.frame.working)[..., None]
         mean = _resized(colours * weight[..., None], self.frame.working) / np.maximum(total, _MIN_WEIGHT)
         values = np.where(total > _MIN_WEIGHT, mean, _resized(colours, self.frame.working))
@@ -72,10 +71,16 @@ class ModelCanvas:
         blocks = self.map(map).reshape(height, self.cell, width, self.cell)
         return np.asarray(blocks.mean((1, 3), dtype=np.float64), np.float32)
 
-    def back(self, image: Image) -> Image:
-        """(canvas height, canvas width, 3) -> (H, W, 3) of the frame, in [0, 1]."""
+    def back(self, image: Image, part: Rect | None = None) -> Image:
+        """(canvas height, canvas width, 3) -> (H, W, 3) of the frame, in [0, 1]. `part`: only these pixels of the frame, counted from its corner.
+
+        All of the frame is enlarged all the same: OpenCV's bits depend on where a picture begins.
+        """
         cropped = image[: self.frame.working.height, : self.frame.working.width]
-        return np.clip(_resized(np.ascontiguousarray(cropped), self.frame.rect.size), 0, 1)
+        whole = _resized(np.ascontiguousarray(cropped), self.frame.rect.size)
+        if part is not None and part.size != self.frame.rect.size:
+            return np.clip(whole[part.slices], 0, 1)
+        return np.clip(whole, 0, 1, out=None if np.may_share_memory(whole, image) else whole)
 
     def _padded(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         height, width = array.shape[:2]
@@ -101,6 +106,10 @@ class ModelCanvas:
                 largest, [(0, cells - inside) if dimension == axis else (0, 0) for dimension in (0, 1)], mode="edge"
             )
         return np.asarray(largest, np.float32)
+
+
+def _is_bytes(pixels: NDArray[np.uint8] | Image) -> TypeGuard[NDArray[np.uint8]]:
+    return pixels.dtype == np.uint8
 
 
 def _resized(array: NDArray[np.float32], size: Size, enlarge: int = cv2.INTER_CUBIC) -> NDArray[np.float32]:

@@ -37,9 +37,7 @@ def visibility(source: Image, generated: Image, result: Image, alpha: Map) -> fl
     if not free.any() or free.all():
         return 0.0
     height, width = free.shape
-    near = Rect.of_mask(free)
-    margin = 6 * BAND * max(1, round(max(near.size) / MAX_SIDE))
-    part = near.grow(margin).intersect(Rect(0, 0, width, height)).slices
+    part = surroundings(Rect.of_mask(free)).intersect(Rect(0, 0, width, height)).slices
     before, whole, after, laid = source[part], generated[part], result[part], alpha[part]
     share = MAX_SIDE / max(laid.shape)
     if share < 1:
@@ -49,6 +47,11 @@ def visibility(source: Image, generated: Image, result: Image, alpha: Map) -> fl
             for plane in (before, whole, after, laid)
         )
     return _visibility(before, whole, after, laid)
+
+
+def surroundings(region: Rect) -> Rect:
+    """All that is looked at of a picture for a region, given by its tight rectangle; it may reach beyond the picture."""
+    return region.grow(6 * BAND * max(1, round(max(region.size) / MAX_SIDE)))
 
 
 def _visibility(source: Image, generated: Image, result: Image, alpha: Map) -> float:

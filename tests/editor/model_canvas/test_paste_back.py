@@ -120,21 +120,21 @@ def test_without_a_ring_nothing_is_matched() -> None:
 def test_pasting_one_after_another_is_alpha_over() -> None:
     """Against the plain loop that keeps the picture itself: exact to float32."""
     image: Image = _random(0, 20, 30, 3)
-    pasted, expected = Pasted.bare(image), image.astype(np.float64)
+    pasted, expected = Pasted.bare(), image.astype(np.float64)
     for k in range(4):
         made, alpha = _random(10 + k, 20, 30, 3), _random(20 + k, 20, 30) * (_random(30 + k, 20, 30) < 0.5)
         alpha[:, :5] = 0
         pasted = pasted.over(made, alpha)
         expected = alpha[..., None] * made.astype(np.float64) + (1 - alpha[..., None]) * expected
-        assert np.abs(pasted.image - expected).max() < 1e-6
-    assert (pasted.image[:, :5] == image[:, :5]).all()  # to the bit
+        assert np.abs(pasted.on(image) - expected).max() < 1e-6
+    assert (pasted.on(image)[:, :5] == image[:, :5]).all()  # to the bit
     assert pasted.alpha.max() <= 1
 
 
 def test_a_bare_picture_is_itself() -> None:
     image = _random(0, 5, 6, 3)
-    assert (Pasted.bare(image).image == image).all()
-    assert not Pasted.bare(image).layer().any()
+    assert (Pasted.bare().on(image) == image).all()
+    assert not Pasted.bare().layer().any()
 
 
 @given(st.integers(0, 10**6))
@@ -144,11 +144,11 @@ def test_the_layer_over_the_original_is_the_picture(seed: int) -> None:
     original = _random(seed, 9, 11, 3)
     alpha = np.clip(_random(seed + 1, 9, 11) * 2 - 0.5, 0, 1)
     made = _random(seed + 2, 9, 11, 3)
-    pasted = Pasted.bare(original).over(made, alpha)
+    pasted = Pasted.bare().over(made, alpha)
     layer = pasted.layer()
     weight = layer[..., 3:].astype(np.float64) / 255
     shown = weight * (layer[..., :3] / 255.0) + (1 - weight) * original
-    assert np.abs(shown - pasted.image).max() <= 1 / 255 + 1e-6
+    assert np.abs(shown - pasted.on(original)).max() <= 1 / 255 + 1e-6
     assert (layer[alpha == 0] == 0).all()
     assert (layer[alpha == 1][:, 3] == 255).all()
     assert (layer[alpha == 1][:, :3] == np.rint(made[alpha == 1] * 255)).all()
@@ -157,4 +157,5 @@ def test_the_layer_over_the_original_is_the_picture(seed: int) -> None:
 def test_a_whole_paste_over_a_half_one_hides_it() -> None:
     original, full = _random(0, 4, 4, 3), np.ones((4, 4), np.float32)
     first, second = _random(1, 4, 4, 3), _random(2, 4, 4, 3)
-    assert (Pasted.bare(original).over(first, full * np.float32(0.5)).over(second, full).image == second).all()
+    pasted = Pasted.bare().over(first, full * np.float32(0.5)).over(second, full)
+    assert (pasted.on(original) == second).all()

@@ -18,6 +18,7 @@ from editor.diffusion.noise import Noise
 from editor.diffusion.previews import LatentColours, Previews
 from editor.diffusion.schedule import Schedule
 from editor.errors import NotFinite
+from editor.geometry import Rect
 from editor.methods.pixels.model.composing import Pass, Rule, picture_prompts, start
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
@@ -59,7 +60,7 @@ def edit_batch(
     request, seeds = variants[0].request, [variant.seed for variant in variants]
     yield Progress(0.0, "Reading the words")
     run = yield from subprogress(_Run.of(request, seeds, backend, rule), 0, READING)
-    pasted = [Pasted.bare(np.asarray(request.image / np.float32(255), np.float32))] * len(seeds)
+    pasted = [Pasted.bare()] * len(seeds)
     passes, lost = run.passes(), dict[int, NotFinite]()
     for number, (exemplars, strength) in enumerate(passes):
         words = f" · reference picture {number + 1} of {len(passes)}" if len(passes) > 1 else ""
@@ -143,7 +144,7 @@ class _Run:
         working, settings, backend = self.working, self.settings, self.backend
         yield Progress(0.0, "Looking at the picture")
         alike = all(paste is pasted[0] for paste in pasted)
-        sources = [working.image(paste.image) for paste in (pasted[:1] if alike else pasted)]
+        sources = [working.image(paste.on(self.request.image)) for paste in (pasted[:1] if alike else pasted)]
         noise = Noise(seeds)
         begun = start(
             Pass(settings, exemplars, strength, sources, working, backend, self.request.revision, self.rule),
@@ -151,6 +152,7 @@ class _Run:
             noise,
         )
         alpha = paste_alpha(strength, settings.feather * backend.info.shrinking / working.scale)
+        area = Rect.of_mask(alpha)
         show = Previews(LatentColours(begun.sources[:1], sources[0]), working, alpha, pasted[0])
         sampled = yield from subprogress(
             denoise(
@@ -183,5 +185,5 @@ class _Run:
                 continue
             if settings.match_tone != "off":
                 image = matched(image, source, working.map(strength), always=settings.match_tone == "on")
-            results.append(paste.over(working.back(image), alpha))
+            results.append(paste.over(working.back(image, area), alpha[area.slices], area))
         return _Done(results, early, lost)
