@@ -72,15 +72,18 @@ class ModelCanvas:
         return np.asarray(blocks.mean((1, 3), dtype=np.float64), np.float32)
 
     def back(self, image: Image, part: Rect | None = None) -> Image:
-        """(canvas height, canvas width, 3) -> (H, W, 3) of the frame, in [0, 1]. `part`: only these pixels of the frame, counted from its corner.
+        """(canvas height, canvas width, 3) -> (H, W, 3) of the frame, in [0, 1], the caller's own. `part`: only these pixels of the frame, counted
+        from its corner.
 
         All of the frame is enlarged all the same: OpenCV's bits depend on where a picture begins.
         """
+        size = self.frame.rect.size
         cropped = image[: self.frame.working.height, : self.frame.working.width]
-        whole = _resized(np.ascontiguousarray(cropped), self.frame.rect.size)
-        if part is not None and part.size != self.frame.rect.size:
-            return np.clip(whole[part.slices], 0, 1)
-        return np.clip(whole, 0, 1, out=None if np.may_share_memory(whole, image) else whole)
+        whole = _resized(np.ascontiguousarray(cropped), size)
+        seen = whole if part is None else whole[part.slices]
+        # Large arrays are dear, small parts of them must not keep them.
+        in_place = 2 * seen.size > whole.size and not np.may_share_memory(whole, image)
+        return np.clip(seen, 0, 1, out=seen if in_place else None)
 
     def _padded(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         height, width = array.shape[:2]

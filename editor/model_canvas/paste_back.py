@@ -44,12 +44,31 @@ def _faded(free: Mask, feather: float) -> Map:
     if free.all():
         return free.astype(np.float32)
     away = masks.distance(free)
+    np.minimum(away, np.float32(feather), out=away)
+    # Next to what is as deep as that all fades in over `feather`; only what is thin is looked at for how deep it is.
     side = 2 * math.ceil(feather) + 1
-    share = cv2.dilate(np.minimum(away, np.float32(feather)), np.ones((side, side), np.uint8))
+    deep = cv2.boxFilter(
+        (away == np.float32(feather)).view(np.uint8),
+        cv2.CV_32S,
+        (side, side),
+        normalize=False,
+        borderType=cv2.BORDER_CONSTANT,
+    )
+    thin = Rect.of_mask(free & (deep == 0))
+    around = thin.grow(math.ceil(feather)).intersect(Rect(0, 0, free.shape[1], free.shape[0]))
+    thin_alpha: Map | None = None
+    if not thin.empty:
+        width = cv2.dilate(away[around.slices], np.ones((side, side), np.uint8))[thin.within(around).slices]
+        thin_alpha = _eased(away[thin.slices] / np.maximum(width, 1))
     for rows in strips(away):
-        part = np.clip(away[rows] / np.maximum(share[rows], 1), 0, 1)
-        share[rows] = part * part * (3 - 2 * part)
-    return np.asarray(share, np.float32)
+        away[rows] = _eased(away[rows] / np.float32(feather))
+    if thin_alpha is not None:
+        away[thin.slices] = thin_alpha
+    return away
+
+
+def _eased(share: Map) -> Map:
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
 
 
 def matched(generated: Image, original: Image, strength: Map, *, always: bool = False) -> Image:
@@ -97,11 +116,14 @@ class Pasted:
             part[rows] = self.paint[rows] + (1 - self.alpha[rows][..., None]) * part[rows]
         return image
 
-    def over(self, generated: Image, alpha: Map, area: Rect | None = None) -> Pasted:
-        """With `generated` (h, w, 3) pasted on top by `alpha` (h, w) within `area`, by default at the picture's corner."""
+    def over(self, generated: Image, alpha: Map, area: Rect | None = None, *, used_up: bool = False) -> Pasted:
+        """With `generated` (h, w, 3) pasted on top by `alpha` (h, w) within `area`, by default at the picture's corner.
+
+        used_up: nobody else needs `generated` any more; it may be written to
+        """
         area = Rect(0, 0, alpha.shape[1], alpha.shape[0]) if area is None else area
         if self.area.empty:
-            return Pasted(area, alpha[..., None] * generated, alpha)
+            return Pasted(area, np.multiply(alpha[..., None], generated, out=generated if used_up else None), alpha)
         below = self._within(self.area.unite(area))
         paint, weights, inside = below.paint, below.alpha, area.within(below.area).slices
         weight = alpha[..., None]

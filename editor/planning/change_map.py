@@ -17,6 +17,7 @@ import numpy as np
 from editor.arrays import Map, Mask
 from editor.document.document import Document
 from editor.document.faint_strength import drop_faint, strength_rect
+from editor.document.item import covered
 from editor.document.placing import on_grid
 from editor.errors import InvalidRequest, ModelUnavailable
 from editor.geometry import EMPTY, Rect
@@ -117,16 +118,20 @@ def repaint_change(
     document: Document, draft: Draft, rect: Rect, planned: Plan, *, frame: Frame
 ) -> tuple[Map, dict[int, ExemplarInput]]:
     """How much every pixel of `rect`, inside the frame, may change, and the exemplars that have anything in it or near it."""
-    painted = asked_map(document, draft, rect, planned)
-    allowed = allowed_map(document, draft, rect)
+    asked = asked_rect(document, draft, planned, faint=True).intersect(rect)
+    painted = on_grid(asked_map(document, draft, asked, planned), asked, rect)
     laid = laid_exemplars(document, draft, rect, planned, frame=frame, painted=painted)
 
-    def settled(map: Map) -> Map:
-        inner = clear_frame_edges(map * allowed, rect, frame.rect, document.rect)
-        return drop_faint(inner) if draft.revision >= FAINT_DROPS else inner
+    def settled(map: Map, area: Rect) -> Map:
+        """`map`, of `rect` and 0 outside `area`, as far as it is allowed."""
+        inner = map[area.within(rect).slices] * allowed_map(document, draft, area)
+        inner = clear_frame_edges(inner, area, frame.rect, document.rect)
+        return on_grid(drop_faint(inner) if draft.revision >= FAINT_DROPS else inner, area, rect)
 
-    change = settled(reduce(np.maximum, (exemplar.rim for exemplar in laid.values()), painted))
-    exemplars = {id: replace(exemplar, rim=settled(exemplar.rim)) for id, exemplar in laid.items()}
+    freed = {id: Rect.of_mask(exemplar.rim).moved(rect.left, rect.top) for id, exemplar in laid.items()}
+    whole = reduce(Rect.unite, freed.values(), asked)
+    change = settled(reduce(np.maximum, (exemplar.rim for exemplar in laid.values()), painted), whole)
+    exemplars = {id: replace(exemplar, rim=settled(exemplar.rim, freed[id])) for id, exemplar in laid.items()}
     return change, {id: exemplar for id, exemplar in exemplars.items() if exemplar.rim.any()}
 
 
@@ -186,12 +191,18 @@ def clear_frame_edges(map: Map, rect: Rect, frame: Rect, whole: Rect) -> Map:
     return map
 
 
-def asked_rect(document: Document, draft: Draft, planned: Plan) -> Rect:
-    """The tight rectangle of what `asked_map` says; the whole picture where it is about all else."""
+def asked_rect(document: Document, draft: Draft, planned: Plan, *, faint: bool = False) -> Rect:
+    """The tight rectangle of what `asked_map` says; the whole picture where it is about all else.
+
+    faint: whether strength counts however little it is
+    """
     if draft.settings.is_outside:
         return document.rect
     scribble = scribble_of(document, draft)
-    rect = EMPTY if planned.region is None else strength_rect(document.map(planned.region), draft.strength)
+    rect = EMPTY
+    if planned.region is not None:
+        map = document.map(planned.region)
+        rect = covered(map) if faint else strength_rect(map, draft.strength)
     for id in planned.items:
         item = document.item(id)
         rect = rect if item is None else rect.unite(item.rect)

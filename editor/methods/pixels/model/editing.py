@@ -185,5 +185,5 @@ class _Run:
                 continue
             if settings.match_tone != "off":
                 image = matched(image, source, working.map(strength), always=settings.match_tone == "on")
-            results.append(paste.over(working.back(image, area), alpha[area.slices], area))
+            results.append(paste.over(working.back(image, area), alpha[area.slices], area, used_up=True))
         return _Done(results, early, lost)
