@@ -27,7 +27,7 @@ Counts = NDArray[np.int64]
 Labels = NDArray[np.int16]
 """(H, W): the number of the item that each pixel belongs to, 0 for the rest."""
 
-STRIP: Final = 1 << 15
+STRIP: Final = 1 << 16
 """Pixels of a strip: with a few floats for each, what is computed on the way stays in the processor's cache."""
 
 _SHARES: Final = np.arange(256, dtype=np.float32) / np.float32(255)

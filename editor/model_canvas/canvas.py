@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.arrays import Image, Map, to_image
+from editor.arrays import Image, Map, strips, to_image
 from editor.geometry import Rect, Size
 from editor.models.info import ModelInfo
 from editor.requests.frame import Frame
@@ -46,17 +46,17 @@ class ModelCanvas:
 
     def image(self, pixels: NDArray[np.uint8] | Image) -> Image:
         """(H, W, 3) of the frame, uint8 or float in [0, 1] -> (canvas height, canvas width, 3) float32 in [0, 1]."""
-        image = to_image(pixels) if _is_bytes(pixels) else np.asarray(pixels, np.float32)
-        return self._padded(np.clip(_resized(image, self.frame.working), 0, 1))
+        if _is_bytes(pixels):
+            return self._padded(np.clip(_resized_bytes(pixels, self.frame.working), 0, 1))
+        return self._padded(np.clip(_resized(np.asarray(pixels, np.float32), self.frame.working), 0, 1))
 
     def weighted(self, pixels: NDArray[np.uint8], weight: Map) -> Image:
         """As `image`, but pixels count by their `weight`, (H, W) in [0, 1]: what is cut away does not darken the edge of what is not."""
         if self.frame.working == self.frame.rect.size:
             return self.image(pixels)
-        colours = to_image(pixels)
         total = _resized(weight, self.frame.working)[..., None]
-        mean = _resized(colours * weight[..., None], self.frame.working) / np.maximum(total, _MIN_WEIGHT)
-        values = np.where(total > _MIN_WEIGHT, mean, _resized(colours, self.frame.working))
+        mean = _resized_bytes(pixels, self.frame.working, weight) / np.maximum(total, _MIN_WEIGHT)
+        values = np.where(total > _MIN_WEIGHT, mean, _resized_bytes(pixels, self.frame.working))
         return self._padded(np.clip(values, 0, 1))
 
     def map(self, map: Map) -> Map:
@@ -113,6 +113,25 @@ class ModelCanvas:
 
 def _is_bytes(pixels: NDArray[np.uint8] | Image) -> TypeGuard[NDArray[np.uint8]]:
     return pixels.dtype == np.uint8
+
+
+def _resized_bytes(pixels: NDArray[np.uint8], size: Size, weight: Map | None = None) -> Image:
+    """(H, W, 3) uint8 as `_resized` has it in [0, 1], times `weight`, (H, W). Floats of all its pixels at once would be dear."""
+    height, width = pixels.shape[:2]
+
+    def colours(rows: slice) -> Image:
+        image = to_image(pixels[rows])
+        return image if weight is None else image * weight[rows][..., None]
+
+    # Means along rows and then along columns are those that OpenCV makes in one go, but where a side is divided evenly.
+    if size.width >= width or size.height >= height or not (width % size.width and height % size.height):
+        return _resized(colours(slice(None)), size)
+    means = np.zeros((height, size.width, 3), np.float32)
+    for rows in strips(pixels):
+        if (pixels if weight is None else weight)[rows].any():
+            image = colours(rows)
+            cv2.resize(image, (size.width, len(image)), dst=means[rows], interpolation=cv2.INTER_AREA)
+    return _resized(means, size)
 
 
 def _resized(array: NDArray[np.float32], size: Size, enlarge: int = cv2.INTER_CUBIC) -> NDArray[np.float32]:

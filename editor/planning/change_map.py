@@ -124,6 +124,8 @@ def repaint_change(
 
     def settled(map: Map, area: Rect) -> Map:
         """`map`, of `rect` and 0 outside `area`, as far as it is allowed."""
+        if area.empty:
+            return np.zeros(rect.size.shape, np.float32)
         inner = map[area.within(rect).slices] * allowed_map(document, draft, area)
         inner = clear_frame_edges(inner, area, frame.rect, document.rect)
         return on_grid(drop_faint(inner) if draft.revision >= FAINT_DROPS else inner, area, rect)

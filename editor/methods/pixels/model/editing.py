@@ -144,7 +144,11 @@ class _Run:
         working, settings, backend = self.working, self.settings, self.backend
         yield Progress(0.0, "Looking at the picture")
         alike = all(paste is pasted[0] for paste in pasted)
-        sources = [working.image(paste.on(self.request.image)) for paste in (pasted[:1] if alike else pasted)]
+        image = self.request.image
+        sources = [
+            working.image(image if paste.area.empty else paste.on(image))
+            for paste in (pasted[:1] if alike else pasted)
+        ]
         noise = Noise(seeds)
         begun = start(
             Pass(settings, exemplars, strength, sources, working, backend, self.request.revision, self.rule),
