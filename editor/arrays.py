@@ -38,9 +38,12 @@ def to_image(pixels: Pixels) -> Image:
     return np.asarray(cv2.LUT(pixels, _SHARES), np.float32)
 
 
-def strips(array: NDArray[np.generic]) -> Iterator[slice]:
-    """The rows of an (H, W, ...) array in runs of about `STRIP` pixels, for work in several passes on each pixel by itself."""
-    height, width = array.shape[:2]
-    rows = max(STRIP // max(width, 1), 1)
+def strips(array: NDArray[np.generic], width: int | None = None) -> Iterator[slice]:
+    """The rows of an (H, W, ...) array in runs of about `STRIP` pixels, for work in several passes on each pixel by itself.
+
+    width: of what the rows come from, where that is another
+    """
+    height = array.shape[0]
+    rows = max(STRIP // max(array.shape[1] if width is None else width, 1), 1)
     for top in range(0, height, rows):
         yield slice(top, min(top + rows, height))

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.arrays import Image, Map, strips, to_image
+from editor.arrays import Image, Map, to_image
 from editor.geometry import Rect, Size
+from editor.model_canvas.shrinking import shrunk
 from editor.models.info import ModelInfo
 from editor.requests.frame import Frame
 
@@ -121,17 +122,11 @@ def _resized_bytes(pixels: NDArray[np.uint8], size: Size, weight: Map | None = N
 
     def colours(rows: slice) -> Image:
         image = to_image(pixels[rows])
-        return image if weight is None else image * weight[rows][..., None]
+        return image if weight is None else image * cv2.merge([weight[rows]] * 3)
 
-    # Means along rows and then along columns are those that OpenCV makes in one go, but where a side is divided evenly.
-    if size.width >= width or size.height >= height or not (width % size.width and height % size.height):
-        return _resized(colours(slice(None)), size)
-    means = np.zeros((height, size.width, 3), np.float32)
-    for rows in strips(pixels):
-        if (pixels if weight is None else weight)[rows].any():
-            image = colours(rows)
-            cv2.resize(image, (size.width, len(image)), dst=means[rows], interpolation=cv2.INTER_AREA)
-    return _resized(means, size)
+    if size.area < width * height:
+        return shrunk(colours, Size(width, height), size)
+    return _resized(colours(slice(0, height)), size)
 
 
 def _resized(array: NDArray[np.float32], size: Size, enlarge: int = cv2.INTER_CUBIC) -> NDArray[np.float32]:

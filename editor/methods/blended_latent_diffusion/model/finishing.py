@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import torch
 
@@ -135,18 +136,25 @@ class Finish:
             image = self._matched(image)
         # What changes, and what is looked at around it.
         area = seam.surroundings(Rect.of_mask(self.alpha)).intersect(Rect.of_size(working.frame.rect.size))
-        original, alpha, soft = to_image(request.image[area.slices]), self.alpha[area.slices], self.region.soft[area.slices]
+        original, alpha, soft = request.image[area.slices], self.alpha[area.slices], self.region.soft[area.slices]
         whole = paint = working.back(image, area)
         if even:
             band = BAND * self.backend.info.shrinking / working.scale
             if self.banded:
-                exact = yield from evened(whole, original, soft > 0, band)
+                exact = yield from evened(whole, to_image(original), soft > 0, band)
             else:
-                exact = yield from poisson(whole, original, soft > 0)
+                exact = yield from poisson(whole, to_image(original), soft > 0)
             paint, alpha = np.asarray(np.clip(exact, 0, 1), np.float32), soft  # it meets the picture
-        pasted = Pasted.bare().over(paint, alpha)
-        seen = seam.visibility(original, whole, pasted.on(original), alpha)
-        return replace(result_of(variant, replace(pasted, area=area)), seam=seen)
+
+        def before(rows: slice) -> Image:
+            return to_image(original[rows])
+
+        def after(rows: slice) -> Image:
+            weight = cv2.merge([alpha[rows]] * 3)
+            return np.asarray(weight * paint[rows] + (1 - weight) * before(rows), np.float32)
+
+        seen = seam.visibility_around(before, whole.__getitem__, after, alpha)
+        return replace(result_of(variant, Pasted.bare().over(paint, alpha, area, used_up=True)), seam=seen)
 
     def decoded(self, latents: torch.Tensor, learns: Learns | None) -> Reports[Decoded]:
         """The latents (C, h, w) decoded, by a decoder that knows the surroundings where one shall be learned."""
