@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeGuard
 
 import cv2
 import numpy as np
@@ -31,6 +31,11 @@ STRIP: Final = 1 << 16
 """Pixels of a strip: with a few floats for each, what is computed on the way stays in the processor's cache."""
 
 _SHARES: Final = np.arange(256, dtype=np.float32) / np.float32(255)
+
+
+def is_bytes(pixels: Pixels | Image) -> TypeGuard[Pixels]:
+    """Whether a picture is in uint8, not in floats."""
+    return pixels.dtype == np.uint8
 
 
 def to_image(pixels: Pixels) -> Image:

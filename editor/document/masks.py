@@ -297,8 +297,9 @@ def _reach(radius: int) -> np.float32:
 
 def distance(inside: NDArray[np.bool_]) -> Map:
     """From each pixel's centre to the centre of the nearest one that is not `inside`; large where there is none."""
-    distances = cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    distances = np.asarray(distances, np.float32)
+    distances: Map = np.asarray(
+        cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32
+    )
     # The roots come out a last bit apart from run to run; their squares are whole numbers.
     for rows in strips(distances):
         part = distances[rows]

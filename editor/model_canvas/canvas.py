@@ -7,13 +7,12 @@ what the model's sides must be multiples of.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeGuard
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.arrays import Image, Map, to_image
+from editor.arrays import Image, Map, is_bytes, to_image
 from editor.geometry import Rect, Size
 from editor.model_canvas.shrinking import shrunk
 from editor.models.info import ModelInfo
@@ -47,7 +46,7 @@ class ModelCanvas:
 
     def image(self, pixels: NDArray[np.uint8] | Image) -> Image:
         """(H, W, 3) of the frame, uint8 or float in [0, 1] -> (canvas height, canvas width, 3) float32 in [0, 1]."""
-        if _is_bytes(pixels):
+        if is_bytes(pixels):
             return self._padded(np.clip(_resized_bytes(pixels, self.frame.working), 0, 1))
         return self._padded(np.clip(_resized(np.asarray(pixels, np.float32), self.frame.working), 0, 1))
 
@@ -101,19 +100,20 @@ class ModelCanvas:
             # The document pixels that every cell touches; cells of the mirrored margin repeat the last one that lies in the picture.
             inside = -(-used // self.cell)
             edges = np.minimum(np.arange(inside + 1) * self.cell, used) * side
-            spans = np.stack([edges[:-1] // used, -(-edges[1:] // used)], axis=1).ravel()
-            largest = np.pad(
-                largest, [(0, int(dimension == axis)) for dimension in (0, 1)]
-            )  # for the last span to end at
-            largest = np.maximum.reduceat(largest, spans, axis=axis).take(np.arange(0, 2 * inside, 2), axis=axis)
-            largest = np.pad(
-                largest, [(0, cells - inside) if dimension == axis else (0, 0) for dimension in (0, 1)], mode="edge"
-            )
-        return np.asarray(largest, np.float32)
-
-
-def _is_bytes(pixels: NDArray[np.uint8] | Image) -> TypeGuard[NDArray[np.uint8]]:
-    return pixels.dtype == np.uint8
+            starts, stops = edges[:-1] // used, -(-edges[1:] // used)
+            lines = np.moveaxis(largest, axis, 0)
+            written = np.flatnonzero(lines.any(axis=1))
+            values = np.zeros((cells, lines.shape[1]), np.float32)
+            if written.size:  # only the cells from the first to the last that have anything
+                touched = np.flatnonzero((stops > written[0]) & (starts <= written[-1]))
+                first, last = int(touched[0]), int(touched[-1]) + 1
+                origin = starts[first]
+                part = np.pad(lines[origin : stops[last - 1]], ((0, 1), (0, 0)))  # for the last span to end at
+                spans = np.stack([starts[first:last], stops[first:last]], axis=1).ravel() - origin
+                values[first:last] = np.maximum.reduceat(part, spans, axis=0)[::2]
+            values[inside:] = values[inside - 1]
+            largest = np.moveaxis(values, 0, axis)
+        return np.ascontiguousarray(largest, np.float32)
 
 
 def _resized_bytes(pixels: NDArray[np.uint8], size: Size, weight: Map | None = None) -> Image:

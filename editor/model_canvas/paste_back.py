@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from editor.arrays import Image, Map, Mask, Pixels, strips, to_image
+from editor.arrays import Image, Map, Mask, Pixels, is_bytes, strips, to_image
 from editor.document import masks
 from editor.document.placing import on_grid
 from editor.errors import NotFinite
@@ -59,7 +59,7 @@ def _faded(free: Mask, feather: float) -> Map:
     thin_alpha: Map | None = None
     if not thin.empty:
         width = cv2.dilate(away[around.slices], np.ones((side, side), np.uint8))[thin.within(around).slices]
-        thin_alpha = _eased(away[thin.slices] / np.maximum(width, 1))
+        thin_alpha = _eased(np.asarray(away[thin.slices] / np.maximum(width, 1), np.float32))
     for rows in strips(away):
         away[rows] = _eased(away[rows] / np.float32(feather))
     if thin_alpha is not None:
@@ -110,7 +110,7 @@ class Pasted:
 
     def on(self, original: Pixels | Image) -> Image:
         """(H, W, 3): alpha x pasted + (1 - alpha) x original, which is (H, W, 3), uint8 or float in [0, 1]."""
-        image = to_image(original) if original.dtype == np.uint8 else np.array(original, np.float32)
+        image = to_image(original) if is_bytes(original) else np.array(original, np.float32)
         part = image[self.area.slices]
         for rows in strips(part):
             part[rows] = self.paint[rows] + (1 - _thrice(self.alpha[rows])) * part[rows]

@@ -36,8 +36,8 @@ def visibility(source: Image, generated: Image, result: Image, alpha: Map) -> fl
     """
     height, width = alpha.shape
     part = surroundings(Rect.of_mask(alpha)).intersect(Rect(0, 0, width, height)).slices
-    planes = (plane[part] for plane in (source, generated, result))
-    return visibility_around(*(plane.__getitem__ for plane in planes), alpha[part])
+    before, whole, after = source[part], generated[part], result[part]
+    return visibility_around(before.__getitem__, whole.__getitem__, after.__getitem__, alpha[part])
 
 
 def visibility_around(source: Rows, generated: Rows, result: Rows, alpha: Map) -> float:

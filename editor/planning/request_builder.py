@@ -58,7 +58,7 @@ def build_request(
     """
     plain = document if scribble is None else without_scribble(document, scribble)
     seen = flatten(plain, frame.rect)
-    alpha = np.asarray(cv2.extractChannel(seen, 3))  # in a row it is far quicker to look at
+    alpha = np.asarray(cv2.extractChannel(seen, 3), np.uint8)  # in a row it is far quicker to look at
     lowest = int(alpha.min())
     transparent = alpha == 0 if lowest == 0 else None
     inputs = inputs_for(None if draft.settings.fill_transparent else transparent)

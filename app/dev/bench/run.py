@@ -34,6 +34,7 @@ BENCHMARKS: dict[str, str] = {
     "background": "app.dev.bench.background:background",
     "attention": "app.dev.bench.attention:attention",
     "wire": "app.dev.bench.wire:wire",
+    "large-frame": "app.dev.bench.large_frame:large_frame",
     "gpu": "app.dev.bench.gpu:gpu",
 }
 

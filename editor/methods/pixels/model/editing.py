@@ -144,9 +144,9 @@ class _Run:
         working, settings, backend = self.working, self.settings, self.backend
         yield Progress(0.0, "Looking at the picture")
         alike = all(paste is pasted[0] for paste in pasted)
-        image = self.request.image
+        picture = self.request.image
         sources = [
-            working.image(image if paste.area.empty else paste.on(image))
+            working.image(picture if paste.area.empty else paste.on(picture))
             for paste in (pasted[:1] if alike else pasted)
         ]
         noise = Noise(seeds)
