@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from editor.document import masks
+from editor.geometry import Rect, Size
 from editor.model_canvas.paste_back import Pasted, matched, paste_alpha
 from tests.support.strategies import quick
 
@@ -159,3 +164,53 @@ def test_a_whole_paste_over_a_half_one_hides_it() -> None:
     first, second = _random(1, 4, 4, 3), _random(2, 4, 4, 3)
     pasted = Pasted.bare().over(first, full * np.float32(0.5)).over(second, full)
     assert (pasted.on(original) == second).all()
+
+
+def test_pastes_of_parts_are_those_of_the_whole_picture() -> None:
+    """To the bit, whatever lies outside the parts."""
+    image, size = _random(0, 40, 50, 3), Size(50, 40)
+    areas = (Rect(5, 8, 20, 30), Rect(15, 2, 45, 12), Rect(0, 0, 50, 40), Rect(7, 7, 8, 8))
+    parts, whole = Pasted.bare(), Pasted.bare()
+    for k, area in enumerate(areas):
+        made, alpha = _random(10 + k, 40, 50, 3), np.zeros((40, 50), np.float32)
+        alpha[area.slices] = _random(20 + k, *area.size.shape) * (_random(30 + k, *area.size.shape) < 0.6)
+        parts = parts.over(made[area.slices].copy(), alpha[area.slices], area, used_up=True)
+        whole = whole.over(made, alpha)
+        assert (parts.on(image) == whole.on(image)).all()
+        assert (parts.layer() == whole.layer()[parts.area.slices]).all()
+        small = Size(13, 11)
+        for one, other in (
+            (parts.resized(size, small), whole.resized(size, small)),
+            (parts.resized(size, size), whole),
+        ):
+            assert (one.paint == other.paint).all()
+            assert (one.alpha == other.alpha).all()
+    bytes = np.rint(image * 255).astype(np.uint8)
+    assert (parts.on(bytes) == parts.on(np.asarray(bytes / np.float32(255), np.float32))).all()
+
+
+def test_what_is_pasted_is_left_as_it_is_unless_it_is_used_up() -> None:
+    made, alpha = _random(0, 6, 7, 3), _random(1, 6, 7)
+    before = made.copy()
+    kept = Pasted.bare().over(made, alpha)
+    assert (made == before).all()
+    assert (Pasted.bare().over(made, alpha, used_up=True).paint == kept.paint).all()
+
+
+@given(st.integers(0, 10**6), st.floats(1.01, 30))
+@quick
+def test_alpha_is_the_smoothstep_of_the_share_of_the_width(seed: int, feather: float) -> None:
+    """Against the rule written down for all of the picture at once."""
+    random = np.random.default_rng(seed)
+    strength = np.zeros((40, 60), np.float32)
+    for _ in range(random.integers(1, 4)):
+        top, left = random.integers(0, 40), random.integers(0, 60)
+        strength[top : top + random.integers(1, 30), left : left + random.integers(1, 40)] = random.random()
+    free = strength > 0
+    if free.all():
+        return
+    away = np.minimum(masks.distance(free), np.float32(feather))
+    side = 2 * math.ceil(feather) + 1
+    width = np.maximum(cv2.dilate(away, np.ones((side, side), np.uint8)), 1)
+    share = np.asarray(away / width, np.float32)
+    assert (paste_alpha(strength, feather) == share * share * (3 - 2 * share)).all()
