@@ -17,7 +17,6 @@ import numpy as np
 from editor.arrays import Map, Mask
 from editor.document.document import Document
 from editor.document.faint_strength import drop_faint, strength_rect
-from editor.document.item import covered
 from editor.document.placing import on_grid
 from editor.errors import InvalidRequest, ModelUnavailable
 from editor.geometry import EMPTY, Rect
@@ -118,8 +117,8 @@ def repaint_change(
     document: Document, draft: Draft, rect: Rect, planned: Plan, *, frame: Frame
 ) -> tuple[Map, dict[int, ExemplarInput]]:
     """How much every pixel of `rect`, inside the frame, may change, and the exemplars that have anything in it or near it."""
-    asked = asked_rect(document, draft, planned, faint=True).intersect(rect)
-    painted = on_grid(asked_map(document, draft, asked, planned), asked, rect)
+    tight = _asked_bound(document, draft, rect, planned)
+    painted = on_grid(asked_map(document, draft, tight, planned), tight, rect)
     laid = laid_exemplars(document, draft, rect, planned, frame=frame, painted=painted)
 
     def settled(map: Map, area: Rect) -> Map:
@@ -131,7 +130,7 @@ def repaint_change(
         return on_grid(drop_faint(inner) if draft.revision >= FAINT_DROPS else inner, area, rect)
 
     freed = {id: Rect.of_mask(exemplar.rim).moved(rect.left, rect.top) for id, exemplar in laid.items()}
-    whole = reduce(Rect.unite, freed.values(), asked)
+    whole = reduce(Rect.unite, freed.values(), tight)
     change = settled(reduce(np.maximum, (exemplar.rim for exemplar in laid.values()), painted), whole)
     exemplars = {id: replace(exemplar, rim=settled(exemplar.rim, freed[id])) for id, exemplar in laid.items()}
     return change, {id: exemplar for id, exemplar in exemplars.items() if exemplar.rim.any()}
@@ -193,24 +192,32 @@ def clear_frame_edges(map: Map, rect: Rect, frame: Rect, whole: Rect) -> Map:
     return map
 
 
-def asked_rect(document: Document, draft: Draft, planned: Plan, *, faint: bool = False) -> Rect:
-    """The tight rectangle of what `asked_map` says; the whole picture where it is about all else.
-
-    faint: whether strength counts however little it is
-    """
+def asked_rect(document: Document, draft: Draft, planned: Plan) -> Rect:
+    """The tight rectangle of what `asked_map` says; the whole picture where it is about all else."""
     if draft.settings.is_outside:
         return document.rect
     scribble = scribble_of(document, draft)
-    rect = EMPTY
-    if planned.region is not None:
-        map = document.map(planned.region)
-        rect = covered(map) if faint else strength_rect(map, draft.strength)
+    rect = EMPTY if planned.region is None else strength_rect(document.map(planned.region), draft.strength)
     for id in planned.items:
         item = document.item(id)
         rect = rect if item is None else rect.unite(item.rect)
     if scribble is not None and planned.scribble is not None:
         rect = rect.unite(scribble_reach(scribble).intersect(document.rect))
     return rect
+
+
+def _asked_bound(document: Document, draft: Draft, rect: Rect, planned: Plan) -> Rect:
+    """A part of `rect` outside which `asked_map` is 0, not only faint. Looks at no pixels, and at blocks inside `rect` only."""
+    if draft.settings.is_outside:
+        return rect
+    scribble = scribble_of(document, draft)
+    bound = EMPTY if planned.region is None else document.map(planned.region).written(rect)
+    for id in planned.items:
+        item = document.item(id)
+        bound = bound if item is None else bound.unite(item.rect)
+    if scribble is not None and planned.scribble is not None:
+        bound = bound.unite(scribble_reach(scribble))
+    return bound.intersect(rect)
 
 
 def why_nothing(document: Document, draft: Draft, planned: Plan, nothing: Mask | None = None) -> tuple[str, str]:
