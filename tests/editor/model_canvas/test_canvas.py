@@ -156,7 +156,7 @@ def test_bytes_in_strips_are_shrunk_as_floats_in_one_go(size: tuple[int, int], t
     pixels = random.integers(0, 256, (size[1], size[0], 3), np.uint8)
     pixels[: seed % size[1]] = 0
     working = _working(*size, to)
-    assert (working.image(pixels) == working.image(pixels / np.float32(255))).all()
+    assert (working.image(pixels) == working.image(np.asarray(pixels / np.float32(255), np.float32))).all()
 
 
 @pytest.mark.parametrize("to", [(300, 177), (260, 200), (1300, 1000), (2600, 500)])
