@@ -19,8 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.settings import LEAST_AUTOSAVE, MIN_BUDGET, MOST_AUTOSAVE, Settings
 from widgets.actions import Command, shortcut_words
-from widgets.controls.check import Check
-from widgets.controls.choice import Choice
+from widgets.controls.choice import Check, Choice
 from widgets.controls.icons import PROGRAM, pixmap
 from widgets.controls.slider import Slider
 from widgets.theme import Choice as ThemeChoice

@@ -11,14 +11,14 @@ from typing import Any
 
 from editor.document.colour import convert
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import is_strength
 from editor.document.placing import fitted, reachable
 from editor.document.tiles import Tiles
-from editor.edits.apply import apply_result
+from editor.edits.apply import NOTHING_ADVICE, NOTHING_CAME, apply_result, came_to_nothing
 from editor.edits.dispatch import candidates, make_request
-from editor.edits.warnings import NOTHING_ADVICE, NOTHING_CAME, asked_for_little, came_to_nothing
+from editor.edits.warnings import asked_for_little
 from editor.engine import Engine
 from editor.errors import EditorError, InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go, readable
 from editor.execution import EXECUTIONS, Executions
@@ -45,7 +45,7 @@ class WithModel:
 
     `exemplars`: files, each with the place of its middle in pixels of the picture (None for the middle of that) and its scale (None fits it in).
     `method`: its name on the command line, empty for the usual one. `variations`: how many results; where the method's results can be ranked, they
-    come best first. The rest as in `editor.planning.draft.Draft`.
+    come best first. The rest as in `editor.planning.plan.Draft`.
     """
 
     library: Library

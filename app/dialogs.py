@@ -1,18 +1,22 @@
-"""Questions to the person: which file, and what about unsaved changes. None blocks; the answer comes to a function."""
+"""Questions to the person: which file, and what about unsaved changes. None blocks; the answer comes to a function,
+or as that of a coroutine."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox, QPushButton, QWidget
 
 from editor.errors import readable
 from editor.io.encoding import KindName
+
+T = TypeVar("T")
 
 Answer = Literal["save", "discard", "cancel"]
 Choice = Literal["both", "overwrite", "reload", "cancel"]
@@ -26,6 +30,25 @@ SAVE_FILTER = "Palimpsest project (*.palimpsest)"
 EXPORT_FILTERS = {"PNG (*.png)": ".png", "JPEG (*.jpg)": ".jpg", "WebP (*.webp)": ".webp", "TIFF (*.tif)": ".tif"}
 
 PICTURES = frozenset({*EXPORT_FILTERS.values(), ".jpeg", ".tiff"})
+
+
+async def answer(ask: Callable[[Callable[[T], None]], QDialog]) -> T | None:
+    """What the person answered in the dialog that `ask` opens; None when they put it away."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T | None] = loop.create_future()
+
+    def settle(value: T | None) -> None:
+        if not future.done():
+            future.set_result(value)
+
+    dialog = ask(settle)
+    dialog.finished.connect(lambda: loop.call_soon(settle, None))  # an answer given while it closes comes first
+    return await future
+
+
+def opened(dialog: QDialog) -> QDialog:
+    dialog.open()
+    return dialog
 
 
 def ask_open(parent: QWidget, folder: Path | None, chosen: Callable[[Sequence[Path]], None]) -> QFileDialog:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Sequence
@@ -21,6 +22,7 @@ from editor.requests.edit_request import (
     RepairRequest,
     SegmentRequest,
 )
+from editor.requests.live import EndLiveRequest, LiveRequest
 from editor.requests.reports import FinishEarly, Report
 from editor.requests.results import Assessment, Masks
 from editor.requests.variants import VariantsRequest
@@ -79,6 +81,29 @@ async def run_edit(
         session.job_finished()
 
 
+async def run_live(session: Session, runner: Runner, edit_job: EditJob, is_newest: Callable[[], bool]) -> None:
+    """Make one state of the live picture; a newer one takes its place in the worker.
+
+    is_newest: whether none was asked for since; requests are built in other threads, and may overtake each other
+    """
+    live = session.live
+    try:
+        build = partial(make_request, edit_job.document, edit_job.draft, edit_job.planned, edit_job.methods)
+        request = await asyncio.to_thread(build)
+        if not is_newest():
+            return
+        outcome = await runner.run(LiveRequest(request, id(session)), partial(live.report, edit_job))
+    except Replaced:
+        return
+    except EditorError as error:
+        live.failed(edit_job, error.with_traceback(None))  # its frames hold the request
+    except MemoryError:
+        log.exception("Out of memory")
+        live.failed(edit_job, out_of_memory())
+    else:
+        live.finished(edit_job, outcome)
+
+
 async def assess(
     session: Session, runner: Runner, edit_job: EditJob, done: Callable[[Assessment | None], None]
 ) -> None:
@@ -101,6 +126,12 @@ async def assess(
         done(None)
     else:
         done(assessment)
+
+
+async def end_live(session: Session, runner: Runner) -> None:
+    """Have the worker forget what it keeps of the live picture."""
+    with contextlib.suppress(Replaced):  # it has begun anew
+        await runner.run(EndLiveRequest(id(session)), _ignore)
 
 
 async def segment(session: Session, runner: Runner, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
@@ -159,6 +190,7 @@ class Editing:
         self._models, self._show_models = models, show_models
         self._edits: dict[Session, asyncio.Task[None]] = {}
         self._early: dict[Session, threading.Event] = {}
+        self._lives: dict[Session, asyncio.Task[None]] = {}
         self._assessing: dict[Session, asyncio.Task[None]] = {}
         self._segmenting: dict[Session, asyncio.Task[None]] = {}
         self._reading: dict[asyncio.Task[None], Session] = {}
@@ -179,6 +211,20 @@ class Editing:
     def finish(self, session: Session) -> None:
         if session in self._edits:
             self._early[session].set()
+
+    def live(self, session: Session, edit_job: EditJob) -> None:
+        def failed(error: EditorError) -> None:
+            session.live.failed(edit_job, error)
+
+        work = run_live(session, self._runner, edit_job, lambda: self._lives.get(session) is task)
+        task = self._lives[session] = self._start(work, failed)
+        task.add_done_callback(lambda ended: self._forget(self._lives, session, ended))
+
+    def end_live(self, session: Session) -> None:
+        if session in self._lives:
+            self._lives[session].cancel()
+        self._lives[session] = task = self._start(end_live(session, self._runner), partial(_tell, session))
+        task.add_done_callback(lambda ended: self._forget(self._lives, session, ended))
 
     def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
         edit_job = EditJob.of(session.plan, session.document, session.draft, methods=session.methods)
@@ -227,7 +273,9 @@ class Editing:
     def _running(self, session: Session | None) -> list[asyncio.Task[None]]:
         """What has not ended, for one session or for all."""
         owned = [
-            (owner, task) for tasks in (self._edits, self._segmenting, self._assessing) for owner, task in tasks.items()
+            (owner, task)
+            for tasks in (self._edits, self._lives, self._segmenting, self._assessing)
+            for owner, task in tasks.items()
         ]
         owned += [(owner, task) for task, owner in self._reading.items()]
         return [task for owner, task in owned if session in (None, owner) and not task.done()]

@@ -21,8 +21,7 @@ from editor.document.document import Document
 from editor.errors import EditorError
 from editor.geometry import Size
 from editor.io.encoding import KINDS, ExportOptions, KindName, Stopped, encode, exported_size
-from widgets.controls.check import Check
-from widgets.controls.choice import Choice
+from widgets.controls.choice import Check, Choice
 from widgets.controls.slider import Slider
 
 log = logging.getLogger(__name__)

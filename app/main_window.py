@@ -12,12 +12,9 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, Q
 from app.about import AboutBox, PreferencesDialog, ShortcutsDialog
 from app.settings import Settings
 from editor.errors import readable
-from widgets.actions import Actions, Command
-from widgets.canvas.subject import Subject
+from widgets.actions import Actions, Command, always
 from widgets.canvas.view import CanvasView
-from widgets.command_table import MENUS, OTHERS
-from widgets.command_table.conditions import always
-from widgets.command_table.context import CONTEXT, WHOLE
+from widgets.command_table import CONTEXT, MENUS, OTHERS, WHOLE
 from widgets.controls.icons import program_icon
 from widgets.controls.rows import Row
 from widgets.guard import Guarded
@@ -30,6 +27,7 @@ from widgets.shell.start_page import StartPage
 from widgets.shell.top_bar import TopBar
 from widgets.shell.workbench import Workbench
 from widgets.theme import Choice, Theme
+from widgets.tools.grips import Subject
 
 FIRST_SIZE = QSize(1280, 800)
 TITLE = "Palimpsest"

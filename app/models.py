@@ -24,7 +24,7 @@ from editor.models.inspect import inspect
 from editor.models.library import Library
 from editor.models.rankers import RankerInfo, inspect_ranker, is_clip, ranker_of, rankers
 from editor.requests.reports import Progress, Reports
-from widgets.local_files import url_of
+from widgets.incoming import url_of
 from widgets.models.service import Download
 from widgets.shell.busy import Waits
 

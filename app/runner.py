@@ -20,13 +20,23 @@ from editor.requests.edit_request import (
     RepairRequest,
     SegmentRequest,
 )
+from editor.requests.live import EndLiveRequest, LiveRequest
 from editor.requests.reports import FinishEarly, Preview, Report, Reports, ResultReady, Scored
-from editor.requests.results import Assessment, EditResult, FitResult, Masks
+from editor.requests.results import Assessment, EditResult, FitResult, LiveResult, Masks
 from editor.requests.variants import VariantsRequest
 
 log = logging.getLogger(__name__)
 
-Request = EditRequest | VariantsRequest | RepairRequest | SegmentRequest | AssessRequest | FitRequest
+Request = (
+    EditRequest
+    | VariantsRequest
+    | RepairRequest
+    | SegmentRequest
+    | AssessRequest
+    | FitRequest
+    | LiveRequest
+    | EndLiveRequest
+)
 
 # Seconds between two of a kind: more often nobody sees it, and the window would do nothing but draw.
 PREVIEW_INTERVAL = 0.2
@@ -54,8 +64,15 @@ def lane_of(request: Request) -> Lane:
             return Lane.INTERACTIVE
         case FitRequest():
             return Lane.BACKGROUND
+        case LiveRequest() | EndLiveRequest():
+            return Lane.LIVE
         case _:
             return Lane.EDIT
+
+
+def key_of(request: Request) -> Hashable | None:
+    """Of which requests only the newest is wanted where nobody says so: those of one live picture."""
+    return ("live", request.key) if isinstance(request, LiveRequest | EndLiveRequest) else None
 
 
 class RunsRequests(Protocol):
@@ -236,6 +253,12 @@ class Runner(QObject):
         *,
         key: Hashable | None = None,
     ) -> FitResult: ...
+    @overload
+    async def run(
+        self, request: LiveRequest, report: Callable[[Report], None], early: threading.Event | None = None
+    ) -> LiveResult: ...
+    @overload
+    async def run(self, request: EndLiveRequest, report: Callable[[Report], None]) -> None: ...
     async def run(
         self,
         request: Request,
@@ -244,17 +267,19 @@ class Runner(QObject):
         *,
         lane: Lane | None = None,
         key: Hashable | None = None,
-    ) -> EditResult | tuple[EditResult, ...] | Masks | Assessment | FitResult:
+    ) -> EditResult | tuple[EditResult, ...] | Masks | Assessment | FitResult | LiveResult | None:
         """Do it in the worker; `report` is called in the GUI thread. Cancelling the awaiting task cancels the work.
 
         early: once set, an edit makes what there is into its result at its next report; one that cannot raises `FinishEarly`
         lane: how urgent it is; what `lane_of` says where none is given
-        key: an earlier request of the same key is cancelled, and raises `Replaced`; the worker holds it, so it must be no widget
+        key: an earlier request of the same key is cancelled, and raises `Replaced`; the worker holds it, so it must be no widget. What `key_of`
+            says where none is given
 
         Raises what the work raised: an `EditorError` kind.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         lane = lane_of(request) if lane is None else lane
+        key = key_of(request) if key is None else key
         work = _Work(request, self._worker.run, future, report, lane=lane, key=key, early=early)
         replaced = [older for older in self._pending if key is not None and older.key == key]
         for older in replaced:
@@ -266,7 +291,7 @@ class Runner(QObject):
         self._worker.submit(work)
         self._submitted.emit()
         try:
-            result: EditResult | Masks | Assessment | FitResult = await work.future
+            result: EditResult | Masks | Assessment | FitResult | LiveResult | None = await work.future
             if work.replaced:  # after it had ended, and before anybody could be told
                 raise Replaced
             return result

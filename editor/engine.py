@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from editor.document.colour import convert, same_space
 from editor.errors import EditorError, InvalidRequest, ModelUnavailable, NotFinite, OutOfMemory, let_go
 from editor.execution import EXECUTIONS, Execution, Executions
+from editor.live_runs import MAX_BYTES, LiveRuns
 from editor.model_canvas.translucent import as_translucent, preview_as_translucent
 from editor.models.device import INSTALL, NOT_INSTALLED
 from editor.models.info import ModelInfo
@@ -26,6 +27,7 @@ from editor.requests.edit_request import (
     RepairRequest,
     SegmentRequest,
 )
+from editor.requests.live import EndLiveRequest, LiveRequest
 from editor.requests.method_settings import MethodSettings, Use
 from editor.requests.reports import (
     FinishEarly,
@@ -38,7 +40,7 @@ from editor.requests.reports import (
     subprogress,
     without_results,
 )
-from editor.requests.results import Assessment, EditResult, FitResult, Masks
+from editor.requests.results import Assessment, EditResult, FitResult, LiveResult, Masks
 from editor.requests.variants import Variant, VariantsRequest, batches
 from editor.segmentation.grabcut import GrabCut
 from editor.segmentation.segmenter import Segmenter
@@ -63,6 +65,7 @@ class Engine:
     library: where models are; asked anew for every request, since people add some while the program runs
     learned: a folder for what is learned about pictures, up to a bound; without one it is kept in memory
     executions: how each method is carried out, by its settings class
+    live_bytes: what each live picture may keep of states, where the model computes, and again of pictures
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Engine:
         segmenter: Segmenter | None = None,
         learned: Path | None = None,
         executions: Executions = EXECUTIONS,
+        live_bytes: int = MAX_BYTES,
     ) -> None:
         self._executions = executions
         self._library = library
@@ -78,6 +82,7 @@ class Engine:
         self._segmenter = segmenter or GrabCut()
         self._cache: ModelCache | None = None
         self._fits: FitStore | None = None
+        self._live_runs = LiveRuns(live_bytes)
 
     @overload
     def run(self, request: EditRequest | RepairRequest) -> Reports[EditResult]: ...
@@ -89,15 +94,30 @@ class Engine:
     def run(self, request: AssessRequest) -> Reports[Assessment]: ...
     @overload
     def run(self, request: FitRequest) -> Reports[FitResult]: ...
+    @overload
+    def run(self, request: LiveRequest) -> Reports[LiveResult]: ...
+    @overload
+    def run(self, request: EndLiveRequest) -> Reports[None]: ...
     def run(
         self,
-        request: EditRequest | RepairRequest | VariantsRequest | SegmentRequest | AssessRequest | FitRequest,
+        request: (
+            EditRequest
+            | RepairRequest
+            | VariantsRequest
+            | SegmentRequest
+            | AssessRequest
+            | FitRequest
+            | LiveRequest
+            | EndLiveRequest
+        ),
     ) -> (
         Reports[EditResult]
         | Reports[tuple[EditResult, ...]]
         | Reports[Masks]
         | Reports[Assessment]
         | Reports[FitResult]
+        | Reports[LiveResult]
+        | Reports[None]
     ):
         """The request's generator: it yields reports and returns the outcome. Closing it early cancels the work.
 
@@ -114,6 +134,10 @@ class Engine:
                 return _as_in_document(self._repair(request), request.request)
             case VariantsRequest():
                 return self._variants(request)
+            case LiveRequest():
+                return _as_in_document(self._live(request), request.request)
+            case EndLiveRequest():
+                return self._end_live(request)
             case EditRequest():
                 return _only(without_results(self._variants(VariantsRequest((Variant(0, request),), ranked=False))))
 
@@ -181,9 +205,11 @@ class Engine:
             yield from emit_result(results[-1])
         return tuple(results)
 
-    def _acquire(self, request: EditRequest | FitRequest, use: Callable[[_Job], Reports[T]]) -> Reports[T]:
-        """Get the request's model, and lend it for as long as `use` goes on."""
-        info = self._library().find(request.model)
+    def _acquire(
+        self, request: EditRequest | FitRequest, use: Callable[[_Job], Reports[T]], known: ModelInfo | None = None
+    ) -> Reports[T]:
+        """Get the request's model, and lend it for as long as `use` goes on. known: what the library says of it; None to ask."""
+        info = self._library().find(request.model) if known is None else known
         yield Progress(0.0, "Getting the model")
         cache = self._model_cache()
         from editor.diffusion.loan import Loan  # noqa: PLC0415  torch, as in `_model_cache`
@@ -191,6 +217,8 @@ class Engine:
 
         with cache.lease() as lease:
             low = 0.0 if cache.has(info) else LOADING
+            if low:  # what was kept on another model makes room, and means nothing on this one
+                self._live_runs.end_all()
             backend = yield from subprogress(translate_oom(lease.painter(info, request)), 0.0, low)
 
             def scorer() -> ClipScorer | None:
@@ -268,6 +296,40 @@ class Engine:
                 request.request, lambda job: subprogress(job.sound(repair(request, job.loan)), job.low, 1.0)
             )
         )
+
+    def _live(self, request: LiveRequest) -> Reports[LiveResult]:
+        """As the edit by itself, in sRGB and opaque; only what differs from earlier rounds is computed, where the method can."""
+        edit = request.request
+        execution = self._execution(edit.settings)
+        make = execution.live
+        if make is None:
+            whole = self._whole(edit, execution)
+            return LiveResult((yield from whole))
+
+        def use(job: _Job) -> Reports[LiveResult]:
+            run = self._live_runs.run(request.key, make, job.info)
+            return subprogress(job.sound(run.edit(edit, job.loan.backend)), job.low, 1.0)
+
+        try:
+            return (yield from self._acquire(edit, use, self._live_runs.model(edit.model)))
+        except OutOfMemory:
+            self._live_runs.end(request.key)
+            raise
+
+    def _whole(self, request: EditRequest, execution: Execution) -> Reports[EditResult]:
+        """An edit by itself, in sRGB and opaque."""
+        batch = (Variant(0, request),)
+        if execution.edit is not None:
+            return _only(without_results(self._without_model(batch, execution.edit)))
+
+        def use(job: _Job) -> Reports[tuple[EditResult, ...]]:
+            return subprogress(self._batch(batch, job, ranked=False), job.low, 1.0)
+
+        return _only(without_results(self._acquire(request, use)))
+
+    def _end_live(self, request: EndLiveRequest) -> Reports[None]:
+        self._live_runs.end(request.key)
+        yield from ()
 
     def _fit(self, request: FitRequest) -> Reports[FitResult]:
         fit = self._execution(request.settings).fit

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from editor.live_runs import MakeLiveRun
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
@@ -37,12 +38,14 @@ class Execution:
     edit_on_model: one picture for each variant of a batch (`Variant.shares_batch`), with what it is lent
     fit: learns something about a picture, for methods that do; it goes on from what an earlier run of the same request left
     repair: a finished result again with a better edge, for methods that leave latents (`Use.REPAIR`)
+    live: a picture that is made again and again, by how many bytes it may keep; without it live pictures are whole edits
     """
 
     edit: Edit | None = None
     edit_on_model: ModelEdit | None = None
     repair: RepairEdge | None = None
     fit: Fit | None = None
+    live: MakeLiveRun | None = None
 
 
 Executions = Mapping[type[MethodSettings], Callable[[], Execution]]
@@ -56,8 +59,9 @@ def _quick_fill() -> Execution:
 
 def _pixels() -> Execution:
     from editor.methods.pixels.model import edit_batch  # noqa: PLC0415  torch takes seconds to import
+    from editor.methods.pixels.model.incremental import IncrementalRun  # noqa: PLC0415  as above
 
-    return Execution(edit_on_model=lambda variants, loan: edit_batch(variants, loan.backend))
+    return Execution(edit_on_model=lambda variants, loan: edit_batch(variants, loan.backend), live=IncrementalRun)
 
 
 def _blended_latent_diffusion() -> Execution:

@@ -63,6 +63,7 @@ class WindowContext(Protocol):
 
 
 DIGITS = tuple("0123456789")
+When = Callable[[WindowContext], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,8 @@ class Command:
     text: str
     do: Callable[[WindowContext], object]
     keys: tuple[str, ...] = ()
-    when: Callable[[WindowContext], bool] = lambda desk: desk.session is not None
-    on: Callable[[WindowContext], bool] | None = None
+    when: When = lambda desk: desk.session is not None
+    on: When | None = None
     short: str = ""
     tip: str = ""
 
@@ -190,3 +191,56 @@ class Actions(QObject):
 def shortcut_words(command: Command) -> str:
     """Its first shortcut as this system writes it; empty without one."""
     return QKeySequence(command.keys[0]).toString(QKeySequence.SequenceFormat.NativeText) if command.keys else ""
+
+
+# When commands can be done, and what they act on
+
+
+def always(desk: WindowContext) -> bool:
+    return True
+
+
+def when(test: Callable[[Session], object]) -> When:
+    return lambda desk: desk.session is not None and bool(test(desk.session))
+
+
+def on_session(change: Callable[[Session], object]) -> Callable[[WindowContext], object]:
+    """A command that needs only the session."""
+    return lambda desk: change(desk.session) if desk.session is not None else None
+
+
+def on_canvas(change: Callable[[CanvasView], object]) -> Callable[[WindowContext], object]:
+    """A command on the view of the document in front."""
+    return lambda desk: change(desk.canvas) if desk.canvas is not None else None
+
+
+def on_item(change: Callable[[Session, int], object]) -> Callable[[WindowContext], object]:
+    return on_session(lambda session: change(session, session.draft.item) if session.draft.item is not None else None)
+
+
+def on_exemplar(change: Callable[[Session, int], object]) -> Callable[[WindowContext], object]:
+    return on_session(
+        lambda session: change(session, session.draft.exemplar) if session.draft.exemplar is not None else None
+    )
+
+
+def on_layer(change: Callable[[Session, int], object]) -> Callable[[WindowContext], object]:
+    return on_session(
+        lambda session: change(session, session.active_layer) if session.active_layer is not None else None
+    )
+
+
+selected = when(lambda session: not session.document.selection.blank)
+painted = when(lambda session: not session.document.strength.blank or session.draft.exemplar is not None)
+item = when(lambda session: session.draft.item is not None)
+exemplar = when(lambda session: session.draft.exemplar is not None)
+layer = when(lambda session: session.active_layer is not None)
+busy = when(lambda session: session.job is not None and session.job.busy)
+idle = when(lambda session: session.job is None or not session.job.busy)
+shown = when(lambda session: session.job is not None and session.job.candidates.shown is not None)
+discardable = when(lambda session: session.job is not None and not session.job.busy)
+
+
+def serve(desk: WindowContext, serve: Callable[[Session], object]) -> None:
+    if desk.session is not None:
+        serve(desk.session)

@@ -1,20 +1,23 @@
-"""MIME data of pictures that were dropped or copied: which of it counts, and how images that Qt holds become ours.
+"""What is dropped or copied from elsewhere, as MIME data: which of it are pictures or files of this machine, and how images that Qt holds become
+ours.
 
-What is a picture, content decides.
+What is a picture, content decides. Qt gives no data at all when the other program has gone away, and writes names as text: names that are
+bytes and no text survive only percent-encoded.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from PySide6.QtCore import QMimeData
-from PySide6.QtGui import QColorSpace, QImage
+from PySide6.QtCore import QMimeData, QUrl
+from PySide6.QtGui import QColorSpace, QGuiApplication, QImage
 
 from editor.document import colour
 from editor.document.document import Metadata
 from editor.io.images import Picture, check_size, may_be_picture
-from widgets.dragged import files_of
 from widgets.qimage import from_qimage
 
 _BYTES = ("image/png", "image/jpeg", "image/webp", "image/tiff")
@@ -66,3 +69,31 @@ def picture_of(image: QImage, name: str) -> Picture:
     pixels = from_qimage(image)
     pixels.setflags(write=False)
     return Picture(pixels, name, Metadata(icc))
+
+
+def on_clipboard() -> QMimeData | None:
+    """What was copied last."""
+    return QGuiApplication.clipboard().mimeData()
+
+
+def files_of(data: QMimeData | None) -> list[Path]:
+    """The files of this machine in it."""
+    urls = [] if data is None else data.urls()
+    return [path for url in urls if (path := local_path(url)) is not None]
+
+
+def local_path(url: QUrl) -> Path | None:
+    """The file that the address is of; None where it is of none on this machine."""
+    if not url.isLocalFile():
+        return None
+    if os.name == "nt" or url.host():  # a drive, or a share
+        return Path(url.toLocalFile())
+    name = unquote_to_bytes(url.path(QUrl.ComponentFormattingOption.FullyEncoded))
+    return Path(os.fsdecode(name)) if name else None
+
+
+def url_of(path: Path) -> QUrl:
+    """The address of a file."""
+    if os.name == "nt":
+        return QUrl.fromLocalFile(str(path))
+    return QUrl.fromEncoded(b"file://" + quote_from_bytes(os.fsencode(path.absolute())).encode())

@@ -22,8 +22,9 @@ from qasync import QEventLoop
 
 import resources
 from app.application import Application
-from app.dev.demo.hands import BUD, DAHLIA, drop, make_item, program_in, until
+from app.dev.demo.hands import BUD, DAHLIA, drop, live_result, make_item, paint_strength, program_in, until
 from editor.document.brush import Brush, Sample, SetTo, Stroke
+from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from widgets.controls.curve import CurveEditor
 from widgets.session.session import Session
@@ -98,6 +99,21 @@ async def words(application: Application) -> None:
     session = await _practise(application, "Cat and apple")
     session.run()
     await until(lambda: session.job is not None and session.job.state == "ready", "The edit did not end.")
+
+
+async def live(application: Application) -> None:
+    """A practice scene with live on, whose car has followed two strokes; an earlier state is kept as a snapshot."""
+    session = await _practise(application, "Car by a cactus")
+    session.choose_method(PixelsSettings)
+    session.set_draft(item=None, strength=0.95, steps=20)
+    session.set_options(tool="strength", value=0.75)
+    session.live.switch(True)
+    for strength in (0.5, 0.75):
+        paint_strength(session, [(40, 175), (130, 175)], 110, 0.6, strength=strength)
+        await live_result(session)
+        if strength < 0.75:
+            session.snapshot()
+    _point_at(application, 60, 210)
 
 
 async def blending(application: Application) -> None:
@@ -219,6 +235,7 @@ SCENES: dict[str, Scene] = {
     "running": running,
     "variations": variations,
     "words": words,
+    "live": live,
     "blending": blending,
     "full": full,
     "failed": failed,

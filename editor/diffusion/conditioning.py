@@ -7,7 +7,7 @@ from functools import reduce
 
 from editor.diffusion.backend import Backend, Embeddings, PicturePrompt
 from editor.diffusion.finite import unread
-from editor.diffusion.guidance import Denoiser, classifier_free, guided
+from editor.diffusion.guidance import Denoiser, Guidance, classifier_free, guided
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Size
 from editor.requests.edit_request import EditRequest
@@ -24,7 +24,30 @@ def conditioned_denoiser(
     picture_share: float = 0.0,
     always_guided: bool = False,
 ) -> Reports[Denoiser]:
-    """The network with the request's words and guidance, for a batch of one picture for each seed.
+    """The network with the request's words and guidance; the rest as in `conditioning`."""
+    reading = conditioning(
+        backend,
+        request,
+        seeds,
+        canvas,
+        pictures=pictures,
+        picture_share=picture_share,
+        always_guided=always_guided,
+    )
+    return guided(backend, (yield from reading))
+
+
+def conditioning(
+    backend: Backend,
+    request: EditRequest,
+    seeds: Sequence[int],
+    canvas: Size,
+    *,
+    pictures: Sequence[PicturePrompt] = (),
+    picture_share: float = 0.0,
+    always_guided: bool = False,
+) -> Reports[Guidance]:
+    """The request's words and guidance, for a batch of one picture for each seed.
 
     canvas: in pixels
     pictures, picture_share: as in `Backend.embed`
@@ -43,7 +66,7 @@ def conditioned_denoiser(
         embeddings.append(pair)
     positive, negative = (reduce(Embeddings.beside, column) for column in zip(*embeddings, strict=True))
     scale = request.guidance_scale if "classifier_free" in backend.guidance_kinds else 1.0
-    return guided(backend, classifier_free(positive, negative, scale, always=always_guided))
+    return classifier_free(positive, negative, scale, always=always_guided)
 
 
 def schedule_for(
@@ -57,7 +80,7 @@ def schedule_for(
     Raises `InvalidRequest` for a number of steps that the sampler cannot do.
     """
     schedule = backend.schedule(request.steps, sampler=request.sampler, first=first, canvas=canvas)
-    if schedule.looks_twice and not published and not request.sampler:
+    if schedule.evaluates_twice and not published and not request.sampler:
         # The sampler that many models bring disturbs held cells; this one has the same levels.
         schedule = backend.schedule(request.steps, sampler="ddim", first=first, canvas=canvas)
     return schedule

@@ -1,4 +1,4 @@
-"""CLIP scores of candidates: how well what stands in a region fits words (Blended Latent Diffusion specification, section 7)."""
+"""CLIP scores of candidates: how well what stands in a region fits words (docs/methods.md, Blended Latent Diffusion 4)."""
 
 from __future__ import annotations
 

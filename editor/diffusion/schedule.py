@@ -173,7 +173,7 @@ class Schedule:
         return int(self._scheduler.config.num_train_timesteps)
 
     @property
-    def looks_twice(self) -> bool:
+    def evaluates_twice(self) -> bool:
         """Whether one of its levels comes twice, and what earlier steps said is carried far: good for comparison with published code only."""
         return isinstance(self._scheduler, diffusers.PNDMScheduler)
 

@@ -163,7 +163,7 @@ class Stroke:
         blocks: dict[Key, Block] = {}
         self.last = EMPTY
         for key, part in dirty.items():
-            blocks[key] = self._mixed(key, part)
+            blocks[key] = self._painted_block(key, part)
             self.last = self.last.unite(part)
         if blocks:
             self.touched = self.touched.unite(self.last)
@@ -195,7 +195,7 @@ class Stroke:
                 part = Rect(before, above, after, below)
                 dirty[key] = dirty[key].unite(part) if key in dirty else part
 
-    def _mixed(self, key: Key, part: Rect) -> Block:
+    def _painted_block(self, key: Key, part: Rect) -> Block:
         """The block with `part` (picture coordinates) computed afresh."""
         i, j = key
         here = part.moved(-j * BLOCK, -i * BLOCK).slices

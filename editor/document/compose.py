@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.arrays import Pixels, strips
+from editor.document.contents import Blend
 from editor.document.document import Document
-from editor.document.layer import Blend
 from editor.document.tiles import NO_STEP, thinned_shape
 from editor.geometry import Rect, Size
 

@@ -4,25 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.document.exemplar import Exemplar
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.fit_reference import FitReference
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.partition import Partition
-from editor.document.rerun import Rerun
 from editor.document.tiles import Tiles, changed
 from editor.geometry import Rect, Size
 from editor.requests.opaque import NOTHING, Opaque
+from editor.requests.settings_fields import Grid
 
 MapName = Literal["strength", "protect", "avoid", "selection"]
 _T = TypeVar("_T", Layer, Item, Exemplar)
 
 MAPS: tuple[MapName, ...] = ("strength", "protect", "avoid", "selection")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rerun:
+    """Part of a document from the moment when an edit is reopened until its new result is accepted, or somebody leaves.
+
+    `layer`: the id of the layer that the edit made; the new result takes its place.
+    `layers`, `exemplars`, `items`: which of them were hidden or shown for it, by id, each with whether it was visible before.
+    `strength`, `selection`: (H, W) float32 in [0, 1], the maps as they were before; None where they were left alone.
+    `unknown`: what another version said of it in a file.
+    """
+
+    layer: int
+    layers: tuple[tuple[int, bool], ...] = ()
+    exemplars: tuple[tuple[int, bool], ...] = ()
+    strength: Annotated[Tiles, Grid("float32")] | None = None
+    selection: Annotated[Tiles, Grid("float32")] | None = None
+    items: tuple[tuple[int, bool], ...] = ()
+    unknown: Opaque = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

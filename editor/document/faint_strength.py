@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from editor.arrays import Map
-from editor.document.exemplar import Exemplar
-from editor.document.item import covered
+from editor.document.contents import Exemplar, covered
 from editor.document.tiles import Tiles
 from editor.geometry import Rect
 

@@ -46,7 +46,7 @@ class History:
         self._next_id = document.next_id
         self._numbers = count(1)
         self._held = _Held()
-        self._held.add(document)
+        self._held.count(document, 1)
 
     @property
     def document(self) -> Document:
@@ -101,7 +101,7 @@ class History:
         document = document.with_next_id(self._next_id)
         current = self._entries[self._index]
         merged = merge is not None and merge == current.merge and self._index > 0
-        self._held.add(document)  # before anything is dropped, so that what both share is not walked twice
+        self._held.count(document, 1)  # before anything is dropped, so that what both share is not walked twice
         self._drop(self._index + (0 if merged else 1), len(self._entries))
         self._entries.append(Entry(label, document, merge, current.number if merged else next(self._numbers)))
         self._index = len(self._entries) - 1
@@ -148,7 +148,7 @@ class History:
 
     def _drop(self, start: int, stop: int) -> None:
         for entry in self._entries[start:stop]:
-            self._held.drop(entry.document)
+            self._held.count(entry.document, -1)
             if self._saved is not None and entry.document.same_as(self._saved):
                 self._saved = None  # it cannot come back, and its memory is not counted any more
         del self._entries[start:stop]
@@ -165,14 +165,8 @@ class _Held:
         self.nbytes = 0
         self._times: dict[int, int] = {}
 
-    def add(self, document: Document) -> None:
-        self._count(document, 1)
-
-    def drop(self, document: Document) -> None:
-        """One that was added; it must still be alive."""
-        self._count(document, -1)
-
-    def _count(self, document: Document, by: int) -> None:
+    def count(self, document: Document, by: int) -> None:
+        """by: 1 for one that comes, -1 for one that was counted and goes; that must still be alive"""
         for value in _opaque_values(document):
             for tiles in value.planes:
                 self._tiles(tiles, by)

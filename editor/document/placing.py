@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from editor.arrays import Map
 from editor.document import masks
-from editor.document.exemplar import Exemplar
+from editor.document.contents import Exemplar, Item, covered
 from editor.document.faint_strength import strength_rect
-from editor.document.item import Item, covered
 from editor.document.tiles import Tiles
 from editor.geometry import EMPTY, Placement, Rect, Size, chain, invert, pixel_matrix, transform_point
 

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from editor.arrays import Pixels
 from editor.document.colour import to_srgb
 from editor.document.compose import lay, thinned
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles, middle_of
 from editor.geometry import Rect
 from editor.requests.results import EditResult

@@ -28,14 +28,17 @@ class Tiles:
     """An immutable (H, W) or (H, W, C) array in blocks of `BLOCK` pixels; the last row and column may be smaller.
 
     Make one with `filled` or `of`; `write` and `apply` return a new one. Blocks are read-only arrays, shared between versions.
+
+    rows: the blocks, row by row.
+    blank: whether nothing was ever written to an empty map or layer, so that all of it is 0.
     """
 
-    __slots__ = ("__weakref__", "_any", "_blank", "_most", "_origin", "_rows", "_untouched", "dtype", "shape")
+    __slots__ = ("__weakref__", "_any", "_blanks", "_most", "_origin", "blank", "dtype", "rows", "shape")
 
     def __init__(self, rows: Rows, shape: tuple[int, ...], dtype: np.dtype[Any], blank: tuple[Block, ...]) -> None:
-        self._rows = rows
-        self._blank = blank
-        self._untouched = False
+        self.rows = rows
+        self._blanks = blank
+        self.blank = False
         self._any: dict[
             float, bool
         ] = {}  # by threshold; asked for after every change of a document, by several widgets
@@ -58,7 +61,7 @@ class Tiles:
         heights, widths = _sides(shape[0]), _sides(shape[1])
         rows = tuple(tuple(block(height, width) for width in widths) for height in heights)
         tiles = cls(rows, shape, np.dtype(dtype), () if np.any(value) else tuple(blocks.values()))
-        tiles._untouched = not np.any(value)
+        tiles.blank = not np.any(value)
         return tiles
 
     @classmethod
@@ -80,19 +83,9 @@ class Tiles:
     def rect(self) -> Rect:
         return Rect(0, 0, self.shape[1], self.shape[0])
 
-    @property
-    def rows(self) -> Rows:
-        """The blocks, row by row."""
-        return self._rows
-
     def is_blank(self, block: Block) -> bool:
         """Whether the block still is the empty one that `filled` made, so that all of it is 0. Never wrong when true."""
-        return any(block is blank for blank in self._blank)
-
-    @property
-    def blank(self) -> bool:
-        """Whether nothing was ever written to an empty map or layer, so that all of it is 0."""
-        return self._untouched
+        return any(block is blank for blank in self._blanks)
 
     def blocks(self, rect: Rect | None = None) -> Iterator[tuple[Rect, Block]]:
         """Each block that touches `rect` (all by default) with the whole rectangle it covers."""
@@ -100,7 +93,7 @@ class Tiles:
         if area.empty:
             return
         for i in range(area.top // BLOCK, (area.bottom - 1) // BLOCK + 1):
-            row = self._rows[i]
+            row = self.rows[i]
             for j in range(area.left // BLOCK, (area.right - 1) // BLOCK + 1):
                 block = row[j]
                 yield Rect.at(j * BLOCK, i * BLOCK, block.shape[1], block.shape[0]), block
@@ -108,7 +101,7 @@ class Tiles:
     def any(self, above: float = 0) -> bool:
         """Whether any element is larger than `above`, which is not negative; none of them is either."""
         if above not in self._any:
-            self._any[above] = not self._untouched and self._look(above)
+            self._any[above] = not self.blank and self._look(above)
         return self._any[above]
 
     def _look(self, above: float) -> bool:
@@ -118,12 +111,12 @@ class Tiles:
         # Most often it was just written to: looking there first answers at once, as long as a stroke goes on.
         if self._origin is not None and any(shows(block) for _, block in self.blocks(self._origin[1])):
             return True
-        return any(shows(block) for row in self._rows for block in row if not self.is_blank(block))
+        return any(shows(block) for row in self.rows for block in row if not self.is_blank(block))
 
     def largest(self) -> float:
         """The largest element."""
         if self._most is None:
-            distinct = {id(block): block for row in self._rows for block in row if block.size}
+            distinct = {id(block): block for row in self.rows for block in row if block.size}
             self._most = max((float(block.max()) for block in distinct.values()), default=0.0)
         return self._most
 
@@ -148,7 +141,7 @@ class Tiles:
         # Plain numbers instead of rectangles: brush strokes read a few blocks for every move of the pointer.
         left, top, right, bottom = area
         for i in range(top // BLOCK, (bottom - 1) // BLOCK + 1):
-            y, row = i * BLOCK, self._rows[i]
+            y, row = i * BLOCK, self.rows[i]
             above, below = max(top, y), min(bottom, y + BLOCK)
             for j in range(left // BLOCK, (right - 1) // BLOCK + 1):
                 x = j * BLOCK
@@ -218,7 +211,7 @@ class Tiles:
         area = rect.intersect(self.rect)
         if area.empty:
             return self
-        rows = list(self._rows)
+        rows = list(self.rows)
         for i in range(area.top // BLOCK, (area.bottom - 1) // BLOCK + 1):
             row = list(rows[i])
             for j in range(area.left // BLOCK, (area.right - 1) // BLOCK + 1):
@@ -237,7 +230,7 @@ class Tiles:
         """
         if not blocks:
             return self
-        rows = list(self._rows)
+        rows = list(self.rows)
         for i in {i for i, _ in blocks}:
             row = list(rows[i])
             for (row_index, j), block in blocks.items():
@@ -247,7 +240,7 @@ class Tiles:
         return self._next(tuple(rows), within)
 
     def _next(self, rows: Rows, within: Rect | None) -> Tiles:
-        tiles = Tiles(rows, self.shape, self.dtype, self._blank)
+        tiles = Tiles(rows, self.shape, self.dtype, self._blanks)
         if within is not None:
             tiles._origin = ref(self), within.intersect(self.rect)
         return tiles
@@ -265,7 +258,7 @@ class Tiles:
             return False
         return all(
             mine is theirs or np.array_equal(mine, theirs)
-            for my_row, their_row in zip(self._rows, other._rows, strict=True)
+            for my_row, their_row in zip(self.rows, other.rows, strict=True)
             if my_row is not their_row
             for mine, theirs in zip(my_row, their_row, strict=True)
         )

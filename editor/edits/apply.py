@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from editor.arrays import Map
+from editor.document.compose import flatten, lay
+from editor.document.contents import Item, Layer
 from editor.document.document import Document, MapName
 from editor.document.faint_strength import FAINTEST, is_strength
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.placing import item_matrix, moved_mask
 from editor.document.tiles import Tiles
 from editor.edits.rerun import opened_map, restored
@@ -20,6 +20,9 @@ from editor.planning.plan import Plan, named_by
 from editor.requests.edit_request import Subject
 from editor.requests.results import EditResult, Recipe
 
+NOTHING_CAME = "The result looks just like the picture."
+NOTHING_ADVICE = "Raise the strength, or change more of it."
+_ROWS = 256  # that are compared at a time
 # Share of an item from which on nothing of it is left to be seen.
 _WHOLLY = 0.95
 # As the faintest strength, with room for what multiplying rounds.
@@ -77,6 +80,21 @@ def apply_result(
 def layer_of_result(document: Document, result: EditResult) -> Layer:
     """The layer that a result became, in the document that `apply_result` returned."""
     return next(layer for layer in reversed(document.layers) if layer.recipe is result.recipe)
+
+
+def came_to_nothing(document: Document, result: EditResult) -> bool:
+    """Whether the document looks the same with the result as without. Quick where it does not."""
+    rect = result.rect.intersect(document.rect)
+    for top in range(rect.top, rect.bottom, _ROWS):
+        part = Rect(rect.left, top, rect.right, min(top + _ROWS, rect.bottom))
+        over = np.ascontiguousarray(result.pixels[part.within(result.rect).slices])
+        if over[..., 3].any():
+            before = flatten(document, part)
+            after = before.copy()
+            lay(after, over, 1.0, "normal", clip=result.clip)
+            if not np.array_equal(before, after):
+                return False
+    return True
 
 
 def _names(document: Document, planned_on: Document, recipe: Recipe) -> list[str]:

@@ -13,8 +13,7 @@ from editor.document.document import Document
 from editor.errors import InvalidRequest
 from editor.geometry import Rect
 from editor.methods.registry import METHODS, Methods
-from editor.planning.draft import Draft, draw_seed
-from editor.planning.plan import Plan
+from editor.planning.plan import Draft, Plan, draw_seed
 from editor.requests.edit_request import EditRequest, Repair, RepairRequest
 from editor.requests.frame import Frame
 from editor.requests.results import EditResult
@@ -36,9 +35,9 @@ def plans(document: Document, draft: Draft, methods: Methods = METHODS) -> tuple
     return methods.of(draft.settings).plans(document, draft)
 
 
-def readings(document: Document, draft: Draft, methods: Methods = METHODS) -> tuple[Plan, ...]:
+def possible_plans(document: Document, draft: Draft, methods: Methods = METHODS) -> tuple[Plan, ...]:
     """All the edits that could be meant, the likeliest first, whatever model there is."""
-    return methods.of(draft.settings).readings(document, draft)
+    return methods.of(draft.settings).possible_plans(document, draft)
 
 
 def change_map(

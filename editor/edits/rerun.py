@@ -10,15 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from editor.document.document import Document, MapName
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
-from editor.document.layer import Layer
-from editor.document.rerun import Rerun
+from editor.document.contents import Exemplar, Item, Layer
+from editor.document.document import Document, MapName, Rerun
 from editor.document.tiles import Tiles
 from editor.errors import InvalidRequest
 from editor.methods.registry import METHODS, Methods
-from editor.planning.draft import Draft, Touch
+from editor.planning.plan import Draft, Touch
 from editor.requests.results import Recipe
 
 NOT_UNDERSTOOD: Final = "It was made by a method or with settings that this version of Palimpsest does not have."
@@ -57,7 +54,7 @@ def can_reopen(document: Document, layer: Layer, methods: Methods = METHODS) -> 
             return "The strength it was painted with was not kept."
         case _:
             pass
-    planned = method.readings(*_as_it_was(document, layer, recipe))[0]
+    planned = method.possible_plans(*_as_it_was(document, layer, recipe))[0]
     # Where only too little is let in by now, the reopened edit says so itself, and that can be mended there.
     if planned.action not in (recipe.action, None) or set(planned.subjects) != {
         subject.id for subject in recipe.subjects

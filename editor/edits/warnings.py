@@ -1,30 +1,18 @@
-"""Warnings before an edit: what the next edit would do less well than the person may expect, said before it runs.
-
-Afterwards it says so when a result is no other than the picture.
-"""
+"""Warnings before an edit: what the next edit would do less well than the person may expect, said before it runs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-import numpy as np
-
-from editor.document.compose import flatten, lay
 from editor.document.document import Document
-from editor.geometry import Rect
 from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
-from editor.planning.advice import LITTLE_CHANGED, NO_STEP, few_steps, little_seen, strongest
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan
+from editor.planning.change_map import LITTLE_CHANGED, NO_STEP, few_steps, little_seen, strongest
+from editor.planning.plan import Draft, Plan
 from editor.requests.edit_request import EditRequest
-from editor.requests.results import EditResult
 
-NOTHING_CAME = "The result looks just like the picture."
-NOTHING_ADVICE = "Raise the strength, or change more of it."
 TELLING, EXAMPLES = 4, 8  # letters of a word that tells what it is about, and how many of those are named
-_ROWS = 256  # that are compared at a time
 TOYS_SIDE = 256  # pixels: practice scenes and what is made of them are smaller, photographs are not
 
 
@@ -52,21 +40,6 @@ def asked_for_little(request: EditRequest, methods: Methods = METHODS) -> str:
         words = few_steps(running, request.steps)
         return words if most < LITTLE_CHANGED or words == NO_STEP else ""
     return little_seen(most, request.action) if request.action in ("fill", "blend") else ""
-
-
-def came_to_nothing(document: Document, result: EditResult) -> bool:
-    """Whether the document looks the same with the result as without. Quick where it does not."""
-    rect = result.rect.intersect(document.rect)
-    for top in range(rect.top, rect.bottom, _ROWS):
-        part = Rect(rect.left, top, rect.right, min(top + _ROWS, rect.bottom))
-        over = np.ascontiguousarray(result.pixels[part.within(result.rect).slices])
-        if over[..., 3].any():
-            before = flatten(document, part)
-            after = before.copy()
-            lay(after, over, 1.0, "normal", clip=result.clip)
-            if not np.array_equal(before, after):
-                return False
-    return True
 
 
 def _strange(words: str, model: ModelInfo) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass
@@ -307,10 +308,17 @@ def _read_rect(group: Fields, name: str, reading: Reading) -> Rect:
     return rect
 
 
+_TILDE = re.compile(r"(\./)*~/")
+
+
 def _without_home(path: str) -> str:
     home, held = Path.home(), Path(path)
-    return f"~/{held.relative_to(home).as_posix()}" if path and held.is_relative_to(home) else path
+    if path and held.is_relative_to(home):
+        return f"~/{held.relative_to(home).as_posix()}"
+    return f"./{path}" if _TILDE.match(path) else path  # what itself begins so stays what it is
 
 
 def _with_home(path: str) -> str:
-    return str(Path.home() / path[2:]) if path.startswith("~/") else path
+    if path.startswith("~/"):
+        return str(Path.home() / path[2:])
+    return path[2:] if _TILDE.match(path) else path

@@ -24,7 +24,9 @@ from editor.document.document import Metadata
 from editor.errors import UnwritableFile
 from editor.geometry import Size
 from editor.io.exif import sized
-from editor.io.metadata import DAMAGED, IPTC_TAG, XMP_TAG, photoshop_block, png_texts, sized_xmp
+from editor.io.metadata import DAMAGED, IPTC_TAG, XMP_TAG, photoshop_block
+from editor.io.png_texts import png_texts
+from editor.io.xmp import sized_xmp
 
 KindName = Literal["PNG", "JPEG", "WebP", "TIFF"]
 Scaling = Literal["full", "longest", "percent"]

@@ -25,7 +25,8 @@ from editor.io.encoding import BROKEN_EXIF, ExportOptions, encode, sensible_dpi
 from editor.io.exif import ORIENTATION, PREFIX, upright
 from editor.io.files import opened, written_beside
 from editor.io.limits import MAX_BYTES_OF
-from editor.io.metadata import DAMAGED, information, without_texts
+from editor.io.metadata import DAMAGED, information
+from editor.io.png_texts import without_texts
 from editor.io.safe_json import read_start
 from editor.io.stated import stated_by_exif, stated_space
 

@@ -4,7 +4,7 @@ A journal is a record file (`editor.io.records`) that grows with what changed:
 
 | record | holds |
 |---|---|
-| `BLCK` | one block of pixels or of a map, as `editor.io.blocks` packs it; blocks are numbered in the order of writing |
+| `BLCK` | one block of pixels or of a map, as `editor.io.planes` packs it; blocks are numbered in the order of writing |
 | `PLAN` | one `Tiles` as block numbers, written as the difference to an earlier plane where there is one; numbered likewise |
 | `XTRA` | what came with the picture's file as bytes (colour profile, EXIF); numbered likewise |
 | `STAT` | a state: name, file and time, and the manifest of the document as in a project file, its planes by their numbers here |
@@ -32,10 +32,10 @@ from numpy.typing import NDArray
 
 from editor.document.document import Document
 from editor.document.tiles import Block, Tiles
-from editor.io.blocks import pack
 from editor.io.files import FileState
 from editor.io.manifest import describe
 from editor.io.metadata import EXTRAS, pack_extras
+from editor.io.planes import pack
 from editor.io.project import HEAD
 from editor.io.records import RecordWriter
 

@@ -12,14 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from editor.document.document import MAPS, Document
-from editor.document.exemplar import Exemplar
+from editor.document.contents import Exemplar, Item, Layer
+from editor.document.document import MAPS, Document, Rerun
 from editor.document.fit_reference import FitReference
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.partition import Partition
 from editor.document.placing import reachable
-from editor.document.rerun import Rerun
 from editor.document.tiles import Tiles
 from editor.geometry import Rect, Size
 from editor.io.codec import Reading, codec_of, read_opaque, write_opaque

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.document.tiles import BLOCK, Block, Tiles
-from editor.io.blocks import unpack
 from editor.io.fields import Fields, Malformed
 from editor.io.images import MAX_PIXELS, MAX_SIDE
 from editor.io.limits import MAX_COUNTS, bring_back
@@ -238,3 +238,37 @@ def _most_packed(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
 def threads() -> int:
     """How many blocks to pack or unpack at a time."""
     return min(4, os.cpu_count() or 1)
+
+
+# One block of tiles as bytes, and back, exactly.
+#
+# The block is taken apart into byte planes (red, green, …; or the four bytes of the floats), each row becomes its difference to the row
+# above, and that goes through zlib looking for runs only. On photographs this is half the size of plain zlib in less than half the time.
+
+
+def pack(block: NDArray[Any]) -> bytes:
+    """(h, w) or (h, w, C) of any plain number type as bytes."""
+    little = np.ascontiguousarray(block, block.dtype.newbyteorder("<"))
+    height, width = block.shape[:2]
+    planes = np.moveaxis(little.view(np.uint8).reshape(height, width, -1), 2, 0)
+    rows = planes.copy()
+    rows[:, 1:] -= planes[:, :-1]
+    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    return packer.compress(rows.data) + packer.flush()
+
+
+def unpack(data: bytes, into: NDArray[Any]) -> None:
+    """Fill a block with what was packed. Never unpacks more than it holds; raises `ValueError` when the bytes do not fit it."""
+    height, width = into.shape[:2]
+    depth = into.nbytes // (height * width)
+    unpacker = zlib.decompressobj()
+    try:
+        unpacked = unpacker.decompress(data, into.nbytes + 1)
+    except zlib.error as error:
+        raise ValueError("a block cannot be unpacked") from error
+    if len(unpacked) != into.nbytes or not unpacker.eof:
+        raise ValueError("a block has the wrong size")
+    rows = np.frombuffer(unpacked, np.uint8).reshape(depth, height, width)
+    planes = np.add.accumulate(rows, axis=1, dtype=np.uint8)
+    little = np.ascontiguousarray(np.moveaxis(planes, 0, 2)).view(into.dtype.newbyteorder("<"))
+    into[...] = little.reshape(into.shape)

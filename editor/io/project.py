@@ -3,7 +3,7 @@
 | member | holds |
 |---|---|
 | `manifest.json` | format, version, and all of the document but its pixels (`editor.io.manifest`) |
-| `blocks/0`, `blocks/1`, … | one block of pixels or of a map, as `editor.io.blocks` packs it; equal blocks are kept once |
+| `blocks/0`, `blocks/1`, … | one block of pixels or of a map, as `editor.io.planes` packs it; equal blocks are kept once |
 | `icc`, `exif`, `xmp`, `iptc` | as in `Metadata`, if there |
 | `texts` | comment and texts of `Metadata` as JSON, if there |
 | `thumbnail.png` | the flattened picture, at most 512 pixels |
@@ -39,31 +39,19 @@ from editor.document.document import Document
 from editor.document.thumbnails import document_thumbnail
 from editor.document.tiles import BLOCK
 from editor.errors import UnreadableFile, UnwritableFile
-from editor.io.blocks import pack
 from editor.io.fields import Fields, Malformed
 from editor.io.files import opened, written_beside
 from editor.io.images import MAX_PIXELS, MAX_SIDE, read_image
 from editor.io.limits import MAX_FILES, MAX_FILES_SIZE, Mending
 from editor.io.manifest import SETTINGS, SettingsClasses, describe, rebuild, size_of
 from editor.io.metadata import EXTRAS, pack_extras
-from editor.io.migrations import with_models, with_revisions
-from editor.io.planes import MAX_UNPACKED, Planes, Shelf, member, threads
+from editor.io.planes import MAX_UNPACKED, Planes, Shelf, member, pack, threads
 from editor.io.safe_json import BadJson, parse_json
 
 SUFFIX: Final = ".palimpsest"
 FORMAT: Final = "palimpsest"
 VERSION: Final = 6
 NEEDS: Final = 6
-# From a version to the next: takes the older manifest, gives the newer one. 3 only knows one method more in recipes, which 2 calls damaged; 4 says
-# which edit is being run again, whose layers 3 would leave hidden; 5 by which rules a recipe was made, which 4 would run again by its own, and has
-# layers that stay inside what lies below, which 4 would show whole; 6 may have a partition, and keeps what it does not know.
-MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
-    1: with_models,
-    2: dict,
-    3: dict,
-    4: with_revisions,
-    5: dict,
-}
 
 HEAD: Final[dict[str, Any]] = {"format": FORMAT, "version": VERSION, "needs": NEEDS, "block": BLOCK}
 
@@ -75,7 +63,6 @@ MAX_MANIFEST = 64 * 2**20
 MAX_EXTRA = 64 * 2**20  # of ICC, EXIF and the like, and of the thumbnail
 
 
-# What `zipfile`, `zlib` and `json` say when the bytes make no sense; `Malformed` is a `ValueError`.
 class NewerFormat(Exception):
     """A document that only a newer version of the program can read, of this format."""
 
@@ -84,6 +71,7 @@ class NewerFormat(Exception):
         self.version = version
 
 
+# What `zipfile`, `zlib` and `json` say when the bytes make no sense; `Malformed` is a `ValueError`.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, ValueError, OverflowError)
 
 
@@ -249,3 +237,53 @@ def _damaged(path: Path, detail: str) -> UnreadableFile:
     return UnreadableFile(
         f"“{path.name}” is damaged: {detail}.", "Open an earlier copy of it, or copy it from its source again."
     )
+
+
+# Older manifests, brought up to the next version. They come from files, so nothing about them is taken for granted.
+
+
+def with_models(manifest: dict[str, Any]) -> dict[str, Any]:
+    """From version 1 to 2, which knows methods with a model: exemplars have a fidelity, recipes a sampler and an overall strength.
+
+    Version 1 did not keep the overall strength of a recipe; 1 is what it was unless somebody moved the slider. Raises `Malformed`.
+    """
+    fields = Fields(manifest, "the project")
+    for name in ("layers", "exemplars"):
+        fields.groups(name)  # otherwise not a list of groups
+    exemplars = [
+        {**exemplar, "fidelity_map": None, "fidelity": 0.0, "rim": None, "prompt_weight": 1.0}
+        for exemplar in manifest["exemplars"]
+    ]
+    layers = [
+        {
+            **layer,
+            "recipe": {**layer["recipe"], "sampler": "", "strength": 1.0}
+            if isinstance(layer.get("recipe"), dict)
+            else layer.get("recipe"),
+            "painted": None,
+        }
+        for layer in manifest["layers"]
+    ]
+    return {**manifest, "exemplars": exemplars, "layers": layers}
+
+
+def with_revisions(manifest: dict[str, Any]) -> dict[str, Any]:
+    """From version 4 to 5, whose recipes say by which rules they were made: those of version 4 by the first. Raises `Malformed`."""
+    Fields(manifest, "the project").groups("layers")  # otherwise not a list of groups
+    layers = [
+        {**layer, "recipe": {**layer["recipe"], "revision": 1}} if isinstance(layer.get("recipe"), dict) else layer
+        for layer in manifest["layers"]
+    ]
+    return {**manifest, "layers": layers}
+
+
+# From a version to the next: takes the older manifest, gives the newer one. 3 only knows one method more in recipes, which 2 calls damaged; 4 says
+# which edit is being run again, whose layers 3 would leave hidden; 5 by which rules a recipe was made, which 4 would run again by its own, and has
+# layers that stay inside what lies below, which 4 would show whole; 6 may have a partition, and keeps what it does not know.
+MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    1: with_models,
+    2: dict,
+    3: dict,
+    4: with_revisions,
+    5: dict,
+}

@@ -36,7 +36,7 @@ from editor.io.icc import (
     rec_709_curve,
     srgb_curve,
 )
-from editor.io.metadata import profile_in_texts
+from editor.io.png_texts import profile_in_texts
 
 EXIF_IFD, INTEROPERABILITY_IFD = 0x8769, 0xA005
 COLOUR_SPACE, GAMMA, WHITE_POINT, PRIMARIES, TRANSFER = 0xA001, 0xA500, 318, 319, 301

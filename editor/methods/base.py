@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from editor.arrays import Counts, Map
@@ -15,9 +15,7 @@ from editor.document.document import Document
 from editor.geometry import Rect
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
-from editor.planning import readings
-from editor.planning.draft import Draft, Touch
-from editor.planning.plan import Plan, blending_label
+from editor.planning.plan import MOVING, WITHOUT_MODEL, Draft, Plan, Touch, blending_label, moved_items
 from editor.requests.edit_request import EditRequest, ExemplarInput
 from editor.requests.frame import Frame
 from editor.requests.method_settings import MethodSettings, Use
@@ -154,27 +152,54 @@ class Method(ABC, Generic[S]):
 
     # What the button would do
 
-    def readings(self, document: Document, draft: Draft) -> tuple[Plan, ...]:
-        """All the edits that could be meant, the likeliest first, whatever model there is; at least one."""
-        return readings.readings(self, document, draft)
+    def possible_plans(self, document: Document, draft: Draft) -> tuple[Plan, ...]:
+        """All the edits that could be meant, the likeliest first, whatever model there is. Where there is nothing to do, one without an action.
+
+        A document can hold several wishes at once: painted strength, a selection, an active or moved item, exemplars, a scribble. What a hand was on
+        last leads. The button names it, and where the next newest wish would be another edit, that is offered beside it.
+
+        - Newest is what was last painted, selected, activated, moved, laid, shown or scribbled. Activating the same thing again counts again.
+        - What is not there any more (a map that is empty, a thing that is gone or hidden) is no wish, and neither is an item that is neither active
+          nor moved. So undo needs no rule of its own: the next newest leads.
+        - What a result uses up or puts away was touched by no hand.
+        - What a touched thing means is the method's to say, in its `plan_for`.
+        - Moved items are moved without a model. With a method that has one, that is offered after whatever the method itself could do.
+
+        A document that was just opened has been touched by nobody: then there is a usual order, from what takes most deliberation to what takes
+        least.
+        """
+        plans: list[Plan] = []
+        for touch in (*reversed(draft.touched), *self.default_touches(document, draft)):
+            reading = self.plan_for(document, draft, touch)
+            if reading is not None and all(reading.about != plan.about for plan in plans):
+                plans.append(reading)
+        if len({plan.label for plan in plans}) < len(plans):
+            plans = [self.with_distinct_label(plan, draft) for plan in plans]
+        if not plans:
+            plans = [self.empty_plan(document, draft)]
+        moved = moved_items(document) if draft.settings.needs_model else ()
+        if moved:
+            plans.append(Plan("move", MOVING, items=moved))
+        return tuple(plans)
 
     def plans(self, document: Document, draft: Draft) -> tuple[Plan, Plan | None]:
         """The edit that the person most likely means, without an action where the model is missing, and what they may mean just as well."""
-        return readings.plans(self, document, draft)
+        first, *others = (_with_model(plan, draft) for plan in self.possible_plans(document, draft))
+        return first, next((other for other in others if other.action is not None), None)
 
     @abstractmethod
-    def usual(self, document: Document, draft: Draft) -> Iterable[Touch]:
+    def default_touches(self, document: Document, draft: Draft) -> Iterable[Touch]:
         """What would be meant if nobody had touched anything yet, the likeliest first."""
 
     @abstractmethod
-    def reading(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
+    def plan_for(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
         """The edit that somebody means who has just touched this; None where it is not there (any more), or no reason for an edit."""
 
     @abstractmethod
-    def nothing(self, document: Document, draft: Draft) -> Plan:
+    def empty_plan(self, document: Document, draft: Draft) -> Plan:
         """A plan without an action, which says what is missing, where nothing has been said yet."""
 
-    def told_apart(self, planned: Plan, draft: Draft) -> Plan:
+    def with_distinct_label(self, planned: Plan, draft: Draft) -> Plan:
         """The plan with a label that says what says where, to stand beside another of the same label."""
         return planned
 
@@ -216,13 +241,16 @@ class Method(ABC, Generic[S]):
 
     def preview_holds(
         self,
-        settings: MethodSettings,
+        draft: Draft,
         exemplars: Sequence[ExemplarInput],
         strength: Map,
         canvas: ModelCanvas,
         steps: int,
     ) -> HoldPreview | None:
-        """For how long a run of `steps` would hold each cell of the canvas; None for methods that hold none. `strength`: (H, W) of the frame."""
+        """For how long the draft's run of `steps` would hold each cell of the canvas; None for methods that hold none.
+
+        strength: (H, W) of the frame
+        """
         return None
 
     def running_steps(self, settings: MethodSettings, strength: float, steps: int) -> int | None:
@@ -245,6 +273,15 @@ class Method(ABC, Generic[S]):
                 return f"Move {what}"
             case "blend":
                 return blending_label(list(names))
+
+
+def _with_model(planned: Plan, draft: Draft) -> Plan:
+    if not draft.settings.needs_model or planned.action in WITHOUT_MODEL:
+        return planned
+    if draft.model is not None and draft.model.usable:
+        return planned
+    reason = "Get a model first." if draft.model is None else f"{draft.model.problem} Choose another model."
+    return replace(planned, action=None, reason=reason, needs_model=True)
 
 
 AnyMethod = Method[Any]

@@ -10,7 +10,7 @@ from editor.methods.base import AnyMethod
 from editor.methods.blended_latent_diffusion.method import BLENDED_LATENT_DIFFUSION
 from editor.methods.pixels.method import PIXELS
 from editor.methods.quick_fill.method import QUICK_FILL
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from editor.requests.method_settings import MethodSettings, Use
 
 

@@ -17,12 +17,11 @@ from editor.planning.change_map import (
     repaint_frame,
     repaint_inputs,
     repaint_reach,
+    scribble_of,
     why_nothing,
 )
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan, repainting_label
+from editor.planning.plan import Draft, Plan, repainting_label
 from editor.planning.request_builder import Inputs, build_request
-from editor.planning.scribble import scribble_of
 from editor.requests.edit_request import EditRequest, Subject
 from editor.requests.frame import Frame
 from editor.requests.results import Recipe
@@ -35,7 +34,7 @@ class RepaintingMethod(Method[S], Generic[S]):
         """What a planned repainting is called. `name`: of the item that it is about; `where`: what says where, if that is to be told."""
         return repainting_label(draft.prompt, name, where=where)
 
-    def told_apart(self, planned: Plan, draft: Draft) -> Plan:
+    def with_distinct_label(self, planned: Plan, draft: Draft) -> Plan:
         if planned.region is None or planned.exemplars or planned.scribble is not None:
             return planned
         where = "selection" if planned.region == "selection" else "painted area"

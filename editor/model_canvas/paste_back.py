@@ -22,6 +22,7 @@ from editor.requests.variants import Variant
 RING = 32  # pixels around the change, in which colours are compared
 MIN_RING = 64  # fewer pixels say nothing
 VISIBLE = 1 / 255
+_LEAST = 1e-6  # paint is divided by no smaller alpha
 
 
 def paste_alpha(strength: Map, feather: float) -> Map:
@@ -29,18 +30,21 @@ def paste_alpha(strength: Map, feather: float) -> Map:
 
     What is thinner than that, a stroke or a spur of something larger, fades in over its own half width, so that it still counts in its middle.
     """
-    free = strength > 0
+    return _faded(strength > 0, feather)
+
+
+def _faded(free: Mask, feather: float) -> Map:
     if feather <= 1:
         return free.astype(np.float32)
     height, width = free.shape
     alpha = np.zeros((height, width), np.float32)
     # All that is looked for from a pixel lies in here: the nearest pixel that keeps is none further out.
     near = Rect.of_mask(free).grow(1).intersect(Rect(0, 0, width, height)).slices
-    alpha[near] = _faded(free[near], feather)
+    alpha[near] = _risen(free[near], feather)
     return alpha
 
 
-def _faded(free: Mask, feather: float) -> Map:
+def _risen(free: Mask, feather: float) -> Map:
     if free.all():
         return free.astype(np.float32)
     away = masks.distance(free)
@@ -69,6 +73,37 @@ def _faded(free: Mask, feather: float) -> Map:
 
 def _eased(share: Map) -> Map:
     return np.asarray(share * share * (3 - 2 * share), np.float32)
+
+
+class KeptAlpha:
+    """`paste_alpha` of one map after another: only around what changed it is computed anew."""
+
+    def __init__(self) -> None:
+        self._feather = 0.0
+        self._free = np.zeros((0, 0), np.bool_)
+        self._alpha = np.zeros((0, 0), np.float32)
+
+    def of(self, strength: Map, feather: float) -> Map:
+        """As `paste_alpha`, bit for bit; not to be written to."""
+        free = strength > 0
+        if (feather, free.shape) != (self._feather, self._free.shape):
+            self._alpha = _faded(free, feather)
+        else:
+            changed = Rect.of_mask(free ^ self._free)
+            if not changed.empty:
+                self._alpha = self._changed(free, feather, changed)
+        self._feather, self._free = feather, free
+        return self._alpha
+
+    def _changed(self, free: Mask, feather: float, changed: Rect) -> Map:
+        # What is free counts as far as it fades, and the widths that it is measured by as far again.
+        reach, whole = 2 * math.ceil(max(feather, 0)) + 1, Rect(0, 0, free.shape[1], free.shape[0])
+        written = changed.grow(reach).intersect(whole)
+        seen = written.grow(reach).intersect(whole)
+        alpha = self._alpha.copy()
+        part = _faded(free[seen.slices], feather)
+        alpha[written.slices] = part[written.within(seen).slices]
+        return alpha
 
 
 def matched(generated: Image, original: Image, strength: Map, *, always: bool = False) -> Image:
@@ -150,7 +185,7 @@ class Pasted:
         layer = np.empty((*self.alpha.shape, 4), np.uint8)
         for rows in strips(layer):
             alpha = self.alpha[rows]
-            colours = self.paint[rows] / _thrice(np.maximum(alpha, np.float32(1e-6)))
+            colours = self.paint[rows] / _thrice(np.maximum(alpha, np.float32(_LEAST)))
             np.clip(colours, 0, 1, out=colours)
             colours *= 255
             planes = [np.rint(colours, out=colours).astype(np.uint8), np.rint(alpha * 255).astype(np.uint8)]
@@ -169,15 +204,43 @@ def _thrice(alpha: Map) -> Image:
 
 def result_of(variant: Variant, pasted: Pasted) -> EditResult:
     """What was pasted, cut to what changed. Raises `NotFinite` where that holds anything but finite numbers, which would be painted black."""
-    if not math.isfinite(float(pasted.paint.sum())):
-        raise NotFinite("What was computed is not a picture.", "Try other settings.")
+    _check_finite(pasted.paint)
     pixels, area = pasted.layer(), pasted.area
     shown = Rect.of_mask(np.asarray(cv2.extractChannel(pixels, 3))) if pixels.size else EMPTY
     rect = Rect(0, 0, 1, 1) if shown.empty else shown.moved(area.left, area.top)
+    return _cut(variant, rect, pixels if rect == area else on_grid(pixels, area, rect))
+
+
+def result_over(variant: Variant, generated: Image, alpha: Map) -> EditResult:
+    """As `result_of` for a single paste, bit for bit, in a fraction of the time.
+
+    generated: (H, W, 3) in [0, 1]
+    alpha: (H, W) in [0, 1]
+    """
+    _check_finite(generated)
+    opacity = np.asarray(cv2.convertScaleAbs(alpha, alpha=255), np.uint8)
+    area = Rect.of_mask(opacity)
+    if area.empty:
+        return _cut(variant, area, np.zeros((1, 1, 4), np.uint8))
+    alpha, generated = alpha[area.slices], generated[area.slices]
+    pixels = np.asarray(cv2.cvtColor(cv2.convertScaleAbs(generated, alpha=255), cv2.COLOR_RGB2RGBA), np.uint8)
+    pixels[..., 3] = opacity[area.slices]
+    nothing = alpha == 0
+    pixels.view(np.uint32)[nothing] = 0
+    soft = (alpha < 1) ^ nothing
+    weight = alpha[soft][:, None]
+    colours = weight * generated[soft] / np.maximum(weight, _LEAST)
+    pixels[soft, :3] = np.rint(np.clip(colours, 0, 1) * 255)
+    return _cut(variant, area, pixels)
+
+
+def _check_finite(array: Image) -> None:
+    if not math.isfinite(float(array.sum())):
+        raise NotFinite("What was computed is not a picture.", "Try other settings.")
+
+
+def _cut(variant: Variant, area: Rect, pixels: Pixels) -> EditResult:
+    """The result of a layer's part that is not transparent. `area`: where that lies in the frame; one pixel where there is none."""
+    area = Rect(0, 0, 1, 1) if area.empty else area
     corner = variant.request.frame.rect
-    return EditResult(
-        rect.moved(corner.left, corner.top),
-        pixels if rect == area else on_grid(pixels, area, rect),
-        Recipe.of(variant.request),
-        variant=variant.id,
-    )
+    return EditResult(area.moved(corner.left, corner.top), pixels, Recipe.of(variant.request), variant=variant.id)

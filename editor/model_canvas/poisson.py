@@ -1,4 +1,4 @@
-"""Poisson blending: a pasted picture keeps its gradients, and takes its colours at the edge from the picture below (specification, section 8.3).
+"""Poisson blending: a pasted picture keeps its gradients, and takes its colours at the edge from the picture below (docs/methods.md).
 
 It is solved for the correction that must be added, which is harmonic: known at the pixels around the region, smooth inside. So there is no shift,
 no rounding on the way, and nothing to solve where both pictures agree.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from editor.diffusion.families.base import Families, Family
-from editor.diffusion.families.others import OTHER_PIPELINES
+from editor.diffusion.families.refused import OTHER_PIPELINES
 from editor.diffusion.families.registry import FAMILIES
 from editor.io.safe_json import read_start
 from editor.models.headers import PICKLES, Damaged, read_header, read_json, unfinished

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from editor.diffusion.families.others import ADD_ONS, OTHER_FAMILIES
+from editor.diffusion.families.refused import ADD_ONS, OTHER_FAMILIES
 from editor.models.headers import Damaged, Header, Tensor
 from editor.models.info import Part, Precision, Prediction
 from editor.models.settings import KNOWN_MODEL, NotUnderstood

@@ -4,6 +4,8 @@ Three things say how far: what is painted (or selected, or an item), each exempl
 surroundings may adapt (`editor.planning.exemplar_change`). The largest counts, times what the overall strength and protection allow:
 
     change = max(asked, rim, rim, …) x allowed
+
+Below that: how far around a scribble an edit reaches, and what is said where little or nothing would change.
 """
 
 from __future__ import annotations
@@ -15,13 +17,14 @@ from functools import reduce
 import numpy as np
 
 from editor.arrays import Map, Mask
+from editor.document import masks
+from editor.document.contents import Layer
 from editor.document.document import Document
 from editor.document.faint_strength import drop_faint, strength_rect
 from editor.document.placing import on_grid
 from editor.errors import InvalidRequest, ModelUnavailable
 from editor.geometry import EMPTY, Rect
 from editor.models.info import ModelInfo
-from editor.planning.draft import Draft
 from editor.planning.exemplar_change import (
     FAINT_DROPS,
     by_the_map,
@@ -30,18 +33,27 @@ from editor.planning.exemplar_change import (
     extent,
     freeing,
     is_map_given,
+    most_freed,
     planned_exemplars,
     rim_of,
 )
-from editor.planning.plan import Plan
-from editor.planning.scribble import scribble_of, scribble_reach, scribble_region
-from editor.requests.edit_request import ExemplarInput
+from editor.planning.plan import Draft, Plan
+from editor.requests.edit_request import Action, ExemplarInput
 from editor.requests.frame import Frame, choose_frame, frame_at
+from editor.requests.method_settings import Use
 
 TRANSPARENT = (
     "The picture is transparent here.",
     "Choose a place where it shows something, or turn on “Fill transparent areas” under More.",
 )
+# Of the longer side of what is painted: how far around the strokes the edit may reach.
+AROUND = 0.04
+MIN_AROUND = 2  # picture pixels
+# See docs/methods.md, PIXELS 6.
+MIN_FREE_STEPS = 3
+LITTLE_SEEN, LITTLE_CHANGED = 0.05, 0.1  # strength, without a model and with one
+NO_PROMPT = "Say what should be there."
+NO_STEP = "At this strength not one step runs. Raise the strength, or the number of steps."
 
 
 def model_of(draft: Draft) -> ModelInfo:
@@ -239,3 +251,85 @@ def why_nothing(document: Document, draft: Draft, planned: Plan, nothing: Mask |
 
 def _without(map: Map, mask: Mask) -> Map:
     return np.where(mask, np.float32(0), map)
+
+
+def scribble_of(document: Document, draft: Draft) -> Layer | None:
+    """The layer that the draft takes as a scribble; None where there is none, or the method takes none."""
+    if draft.scribble is None or Use.SCRIBBLE not in draft.settings.uses:
+        return None
+    return document.layer(draft.scribble)
+
+
+def painted_rect(layer: Layer) -> Rect:
+    """The tight rectangle of what is painted on the layer; empty if nothing is."""
+    whole = EMPTY
+    for where, block in layer.pixels.blocks():
+        if not layer.pixels.is_blank(block):
+            rect = Rect.of_mask(block[..., 3])
+            whole = whole if rect.empty else whole.unite(rect.moved(where.left, where.top))
+    return whole
+
+
+def scribble_reach(layer: Layer) -> Rect:
+    """A bound of what an edit of the scribble may change, in picture pixels; it may go beyond the picture."""
+    rect = painted_rect(layer)
+    return rect if rect.empty else rect.grow(_around(rect))
+
+
+def scribble_region(layer: Layer, rect: Rect) -> Map:
+    """(h, w) float32 inside `rect` of the picture: 1 on the strokes and closely around them, so that none of their colour is left over."""
+    painted = painted_rect(layer)
+    if painted.empty:
+        return np.zeros(rect.size.shape, np.float32)
+    whole = painted.grow(_around(painted))
+    strokes = on_grid((layer.pixels.read(painted)[..., 3] > 0).astype(np.float32), painted, whole)
+    return on_grid(masks.grow(strokes, _around(painted)), whole, rect)
+
+
+def _around(rect: Rect) -> int:
+    return max(MIN_AROUND, round(AROUND * max(rect.size)))
+
+
+def strongest(document: Document, draft: Draft, planned: Plan) -> float:
+    """0 to 1: how much any pixel may change by this plan, at most. Cheap: from what is painted, not from where it lies."""
+    settings, most = draft.settings, 0.0
+    if planned.region is not None:
+        most = document.map(planned.region).largest()
+    if settings.needs_model:
+        if planned.exemplars:
+            most = max(most, most_freed(document, draft, planned))
+        if planned.scribble is not None:
+            most = 1.0  # the picture adapts to a scribble as much as the overall strength says
+        if settings.is_outside:
+            most = 1.0
+        items = (document.item(id) for id in planned.items)
+        most = max(most, *(item.mask.largest() for item in items if item is not None), 0.0)
+    else:
+        exemplars = (document.exemplar(id) for id in planned.exemplars)
+        most = max(
+            most,
+            *(exemplar.strength_map.largest() * exemplar.strength for exemplar in exemplars if exemplar is not None),
+            0.0,
+        )
+    return most * draft.strength
+
+
+def few_steps(running: int | None, steps: int) -> str:
+    """That few of `steps` run, or none; nothing where that is not known."""
+    if running == 0:
+        return NO_STEP
+    if running is None or running >= MIN_FREE_STEPS or steps <= running:
+        return ""
+    return f"Only {running} of {steps} steps will run, so little changes. Raise the strength, or the number of steps."
+
+
+def little_seen(most: float, action: Action) -> str:
+    """That hardly anything shows of an edit that needs no model. `most`: how much any pixel may change, 0 to 1."""
+    if most >= LITTLE_SEEN:
+        return ""
+    percent = f"{100 * most:.2g}\u202f%"
+    if action == "blend":
+        return f"At most {percent} of it comes in, so hardly anything will be seen. Raise its influence, or the overall strength."
+    return (
+        f"At most {percent} may change, so hardly anything will be seen. Paint stronger, or raise the overall strength."
+    )

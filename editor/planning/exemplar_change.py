@@ -1,6 +1,6 @@
 """Exemplars in the change map: where each lies on the grid of an edit, and how far it frees the picture below and around it.
 
-The rule for exemplars (PIXELS specification, section 5.2, 6a and 6b). Of an exemplar a = coverage x painted strength is let in. The picture under
+The rule for exemplars (docs/methods.md, PIXELS 3). Of an exemplar a = coverage x painted strength is let in. The picture under
 it is freed for min(1, 2 a) of what the overall strength frees: not at all at 0, next to nothing at 2 %, and in full from a half on, since there
 the exemplar takes over a cell of the model, and a cell that shows it is free but for its fidelity. From there on a only says how much of the
 exemplar the run begins with. So nothing jumps, and more strength never changes less. Around it the picture may adapt by the same share, which
@@ -23,14 +23,12 @@ import numpy as np
 from editor.arrays import Map, Mask
 from editor.document import masks
 from editor.document.colour import to_srgb
+from editor.document.contents import Exemplar, covered
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import DEAD_BAND, drop_faint
-from editor.document.item import covered
 from editor.document.placing import Placed, exemplar_extent, on_grid, place_exemplar
 from editor.geometry import Rect, invert, transform_point
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan
+from editor.planning.plan import Draft, Plan
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.frame import Frame
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -12,13 +12,12 @@ import numpy as np
 from editor.arrays import Map, Mask, Pixels
 from editor.document.colour import to_srgb
 from editor.document.compose import flatten, on_white
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.geometry import Rect, pixel_matrix
 from editor.models.info import ModelInfo
-from editor.planning.draft import Draft, draw_seed
 from editor.planning.exemplar_change import space_of
-from editor.planning.scribble import without_scribble
+from editor.planning.plan import Draft, draw_seed
 from editor.requests.edit_request import Action, EditRequest, ExemplarInput, ItemInput, Subject
 from editor.requests.frame import Frame
 
@@ -56,7 +55,7 @@ def build_request(
     model: what it runs on; requests to a model are sRGB
     scribble: the layer whose colours are a hint, and no part of the picture
     """
-    plain = document if scribble is None else without_scribble(document, scribble)
+    plain = document if scribble is None else document.with_layer(replace(scribble, visible=False))
     seen = flatten(plain, frame.rect)
     alpha = np.asarray(cv2.extractChannel(seen, 3), np.uint8)  # in a row it is far quicker to look at
     lowest = int(alpha.min())

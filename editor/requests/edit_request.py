@@ -21,7 +21,7 @@ from editor.requests.opaque import NOTHING, Opaque
 from editor.requests.samplers import Sampler
 from editor.requests.settings_fields import Range, check_ranges
 
-REVISION: Final = 3
+REVISION: Final = 4
 """The newest rules by which a document becomes a request. Recipes name theirs, so that what was made by older ones is made again by them.
 
 1: an exemplar that lets anything in frees the picture under and around it in full, and one that covers the picture outvotes what is painted.
@@ -31,7 +31,9 @@ REVISION: Final = 3
    a translucent picture stays so unless it is to be filled, and models see sRGB. Samplers that add noise draw it from one
    stream from the run's first step on, and so does background noise that is drawn for every step.
 3: what is drawn at a step depends on its place among all steps (`editor.diffusion.noise`), so that a run which begins earlier or later draws the
-   same numbers in it.
+   same numbers in it. PIXELS counts held steps from the strongest pixel of the map: a share of the steps that run because of it.
+4: PIXELS counts them absolutely: a cell of strength s is free for round(s x steps) of all steps, whatever is painted elsewhere, and a run begins
+   when its first cell is free (`editor.methods.pixels.hold_counts`).
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from editor.errors import EditorError
 from editor.geometry import Rect
-from editor.requests.results import EditResult, Match
+from editor.requests.results import EditResult, LiveResult, Match
 
 T = TypeVar("T")
 
@@ -187,6 +187,8 @@ def map_results(
     outcome: Any = yield from map_reports(reports, passing)
     if isinstance(outcome, EditResult):
         outcome = once(outcome)
+    elif isinstance(outcome, LiveResult):
+        outcome = replace(outcome, result=once(outcome.result))
     elif isinstance(outcome, tuple):
         outcome = tuple(once(result) for result in outcome)
     return cast("T", outcome)

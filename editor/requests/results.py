@@ -98,6 +98,22 @@ class EditResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LiveResult:
+    """The outcome of one round of a live picture.
+
+    result: what the edit by itself would have come to, bit for bit
+    evaluations: how many steps the network was asked for; None where the whole edit was made and nobody counted
+    promise: how many it was to be at most, with nothing that is kept dropped; likewise None
+    steps: how many the edit by itself takes; likewise None
+    """
+
+    result: EditResult
+    evaluations: int | None = None
+    promise: int | None = None
+    steps: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Masks:
     """Outlines found by a segmenter, best first. `masks`: (n, h, w) float32 in [0, 1], of the size of the request's image, stretched
     over `rect`; `scores`: (n,) in [0, 1].

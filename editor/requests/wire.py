@@ -26,7 +26,7 @@ from editor.document.tiles import Tiles
 from editor.errors import EditorError, InternalError
 from editor.geometry import Placement, Rect, Size
 from editor.io.safe_json import BadJson, parse_json
-from editor.requests import edit_request, method_settings, reports, results, variants
+from editor.requests import edit_request, live, method_settings, reports, results, variants
 from editor.requests.frame import Frame
 from editor.requests.method_settings import MethodSettings
 from editor.requests.opaque import Opaque
@@ -63,10 +63,13 @@ VALUES: Final[tuple[type, ...]] = (
     edit_request.SegmentRequest,
     edit_request.AssessRequest,
     edit_request.FitRequest,
+    live.LiveRequest,
+    live.EndLiveRequest,
     method_settings.UnknownSettings,
     results.Recipe,
     results.Match,
     results.EditResult,
+    results.LiveResult,
     results.Masks,
     results.Assessment,
     results.FitResult,

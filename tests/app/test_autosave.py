@@ -6,7 +6,7 @@ import asyncio
 import errno
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -19,17 +19,17 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from app import autosave as autosaving
+from app import autosave_writer
 from app import recovery as recovering
 from app.recovery import RecoveryDialog
 from editor.document.document import Document
 from editor.errors import UnreadableFile
 from editor.io import recovery
-from editor.io.journal import Journal, Snapshot
+from editor.io.journal import Journal
 from editor.io.journal_reader import JournalReader
 from editor.io.project import load_project
 from tests.app.conftest import Tell
 from tests.editor.io.test_journal import photo as random_picture
-from tests.editor.io.test_journal import snapshot as random_snapshot
 from tests.editor.io.test_journal import stroke
 from tests.editor.io.test_project import plain
 from tests.support.program import LEFT, Desk, by_hand
@@ -359,7 +359,7 @@ def test_saving_what_came_back_asks_only_where_somebody_else_wrote(
 def test_a_full_disk_is_said_once_and_keeping_goes_on(
     tell: Tell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(autosaving, "RETRY", 0.05)
+    monkeypatch.setattr(autosave_writer, "RETRY", 0.05)
     full = True
     tries = 0
     usage = shutil.disk_usage
@@ -399,7 +399,7 @@ def test_a_full_disk_is_said_once_and_keeping_goes_on(
 def test_the_size_that_was_set_is_kept(
     tell: Tell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(autosaving, "RETRY", 0.05)
+    monkeypatch.setattr(autosave_writer, "RETRY", 0.05)
 
     async def story(desk: Desk) -> None:
         said: list[str] = []
@@ -520,191 +520,6 @@ def test_of_several_documents_each_is_kept_by_itself(tell: Tell, tmp_path: Path)
     tell(story)
 
 
-@pytest.fixture
-def said() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def writer(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[autosaving._Writer]:
-    """The thread by itself."""
-    monkeypatch.setattr(autosaving, "RETRY", 0.05)
-    writer = autosaving._Writer(
-        tmp_path / "recovery", lambda message, _: said.append(message), lambda: said.append("resumed")
-    )
-    writer.limit = 10**9
-    yield writer
-    writer.close()
-
-
-def post(writer: autosaving._Writer, key: str, document: Document) -> None:
-    writer.post(key, autosaving._Posted(document, key, None, None, 0, "Paint", 1000.0, ("", ""), None))
-
-
-def done(writer: autosaving._Writer) -> None:
-    writer.submit(lambda folder: None).result(10)
-
-
-def kept_states(home: Path) -> dict[str, Document]:
-    readers = [JournalReader(file) for file in journals(home)]
-    return {reader.snapshot.key: reader.load() for reader in readers}
-
-
-@pytest.fixture
-def bad(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Keys of documents that no journal takes."""
-    keys: set[str] = set()
-    write = Journal.write
-
-    def picky(journal: Journal, snapshot: Snapshot) -> None:
-        if snapshot.key in keys:
-            raise ValueError("nobody thought of this")
-        write(journal, snapshot)
-
-    monkeypatch.setattr(Journal, "write", picky)
-    return keys
-
-
-def test_a_question_that_nobody_waits_for_any_more_does_not_end_keeping(
-    writer: autosaving._Writer, tmp_path: Path
-) -> None:
-    asked, go_on = Event(), Event()
-
-    def slow(folder: recovery.RecoveryFolder) -> None:
-        asked.set()
-        go_on.wait(10)
-
-    writer.submit(slow)
-    assert asked.wait(10)
-    assert writer.submit(lambda folder: folder.left_behind().documents).cancel()
-    go_on.set()
-    post(writer, "a", random_picture(50))
-    done(writer)
-    assert list(kept_states(tmp_path)) == ["a"]
-
-
-@pytest.mark.logs
-def test_a_document_that_cannot_be_kept_does_not_keep_the_others_back(
-    writer: autosaving._Writer, said: list[str], bad: set[str], tmp_path: Path
-) -> None:
-    bad.add("bad")
-    states = [random_picture(50)]
-    post(writer, "bad", states[0])
-    for x in range(5):
-        post(writer, "good", states[-1])
-        done(writer)
-        assert plain(kept_states(tmp_path)["good"]) == plain(states[-1])
-        states.append(stroke(states[-1], x, x))
-    assert said == [
-        "Changes cannot be kept in case the program ends unexpectedly."
-    ]  # once, and nothing is said to be well
-    post(writer, "good", states[-1])
-    writer.close()
-    assert plain(kept_states(tmp_path)["good"]) == plain(states[-1])
-
-
-@pytest.mark.logs
-def test_at_the_end_every_document_is_tried(writer: autosaving._Writer, bad: set[str], tmp_path: Path) -> None:
-    asked, go_on = Event(), Event()
-
-    def slow(folder: recovery.RecoveryFolder) -> None:
-        asked.set()
-        go_on.wait(10)
-
-    writer.submit(slow)
-    assert asked.wait(10)
-    bad.add("bad")
-    for key in ("bad", "good", "other"):
-        post(writer, key, random_picture(50))
-    writer._closing = True
-    go_on.set()
-    writer.close()
-    assert sorted(kept_states(tmp_path)) == ["good", "other"]
-
-
-@pytest.mark.logs
-def test_after_a_failing_document_was_closed_the_next_one_is_kept_at_once(
-    writer: autosaving._Writer, bad: set[str], said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(autosaving, "RETRY", 1000.0)
-    bad.add("bad")
-    post(writer, "bad", random_picture(50))
-    done(writer)
-    assert len(said) == 1
-    writer.forget("bad")
-    done(writer)
-    post(writer, "good", random_picture(50))
-    done(writer)
-    assert list(kept_states(tmp_path)) == ["good"]
-
-
-@pytest.mark.logs
-def test_whatever_goes_wrong_in_the_thread_it_goes_on(
-    writer: autosaving._Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails() -> None:
-        raise RuntimeError("nobody thought of this")
-
-    writer.after_next("a", fails)
-    writer.forget("a")
-    done(writer)
-    with monkeypatch.context() as patch:
-        patch.setattr(writer, "_sync", fails)
-        post(writer, "b", random_picture(50))
-        done(writer)
-    post(writer, "c", random_picture(50))
-    done(writer)
-    assert sorted(kept_states(tmp_path)) == ["b", "c"]
-
-
-def test_nothing_waits_while_what_was_left_behind_is_read(writer: autosaving._Writer, tmp_path: Path) -> None:
-    asked, go_on = Event(), Event()
-
-    def slow(folder: recovery.RecoveryFolder) -> list[recovery.LeftBehind]:
-        asked.set()
-        go_on.wait(10)
-        return folder.left_behind().documents
-
-    future = writer.submit(slow, apart=True)
-    assert asked.wait(10)
-    post(writer, "a", random_picture(50))
-    done(writer)
-    assert list(kept_states(tmp_path)) == ["a"]
-    go_on.set()
-    assert future.result(10) == []
-
-
-def test_what_comes_back_takes_the_room_of_what_it_was_got_back_from(
-    writer: autosaving._Writer, said: list[str], tmp_path: Path
-) -> None:
-    states = [random_picture(200), random_picture(201)]
-    dead = recovery.RecoveryFolder(tmp_path / "recovery")
-    for key, state in zip("ab", states, strict=True):
-        dead.journal().write(replace(random_snapshot(state), key=key))
-    dead.close()
-    left = writer.submit(lambda folder: folder.left_behind().documents).result(10)
-    writer.limit = (
-        sum(file.stat().st_size for file in journals(tmp_path)) - 1000
-    )  # as full as it was when that program died
-    for document in left:
-        key = document.newest.snapshot.key
-        writer.after_next(key, document.discard)
-        post(writer, key, document.newest.load())
-    done(writer)
-    assert said == []
-    assert not dead.path.exists()
-    assert {key: plain(state) for key, state in kept_states(tmp_path).items()} == {
-        key: plain(state) for key, state in zip("ab", states, strict=True)
-    }
-
-
-def test_questions_after_the_end_are_not_waited_for(writer: autosaving._Writer) -> None:
-    writer.close()
-    future = writer.submit(lambda folder: None)
-    writer.close()
-    assert future.cancelled()
-
-
 def test_a_clock_that_was_put_back_does_not_make_a_later_state_an_earlier_one(
     died: Document, tell: Tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -821,7 +636,7 @@ def test_what_fails_while_it_is_opened_stays_and_can_be_tried_again(
             await by_hand(lambda: QTest.mouseClick(row.open, LEFT))
             await until(lambda: desk.application.sessions)
             assert plain(desk.session.history.document) == plain(died)
-            assert not desk.application._getting_back
+            assert not desk.application._recovery_offer._getting_back
 
     tell(story)
 
@@ -840,16 +655,16 @@ def test_where_nothing_can_be_looked_for_the_start_goes_on(tell: Tell, tmp_path:
 def test_a_large_state_lets_a_hand_at_work_come_first_but_not_for_ever(
     tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(autosaving, "HAND_RESTS", 0.04)
-    monkeypatch.setattr(autosaving, "MAX_PAUSE", 0.05)
+    monkeypatch.setattr(autosave_writer, "HAND_RESTS", 0.04)
+    monkeypatch.setattr(autosave_writer, "MAX_PAUSE", 0.05)
 
     async def story(desk: Desk) -> None:
         writer = desk.application.autosave._writer
         writer.hand_moved = time.monotonic() + 1000
-        writer._pause(autosaving.BLOCKS_AT_ONCE)
+        writer._pause(autosave_writer.BLOCKS_AT_ONCE)
         assert writer._paused == 0  # a stroke is written at once
         for count in range(3):
-            writer._pause(autosaving.BLOCKS_AT_ONCE + 1 + count)
+            writer._pause(autosave_writer.BLOCKS_AT_ONCE + 1 + count)
         assert writer._paused == pytest.approx(0.05)
         writer._paused, writer.hand_moved = 0.0, 0.0
         writer._pause(10_000)

@@ -22,8 +22,8 @@ from PySide6.QtCore import Qt
 import resources
 from app.documents import read_document
 from editor.document.compose import flatten
+from editor.document.contents import Item
 from editor.document.document import Document
-from editor.document.item import Item
 from editor.geometry import Placement
 from editor.io import files
 from editor.io.project import save_project

@@ -21,8 +21,8 @@ from app.cli import main
 from editor.diffusion import schedule
 from editor.diffusion.noise import Noise
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result
 from editor.edits.dispatch import make_request
@@ -32,7 +32,7 @@ from editor.io.images import read_image
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from tests.support.reports import drive
 from tests.support.watched_models import Watched, needed_for, tell_memory
 

@@ -22,7 +22,7 @@ from tests.support.program import Desk, by_hand
 from tests.support.waiting import until
 from tests.support.watched_models import Watched
 from widgets.context_bar.bar import ContextualBar
-from widgets.panels.region import THIN
+from widgets.panels.status_lines import THIN
 from widgets.session.job import Job
 from widgets.session.session import Session
 from widgets.variations.strip import Variations

@@ -18,8 +18,8 @@ import resources
 from app.documents import Thumbnails, document_of
 from editor.document.colour import convert, convert_one, same_space, to_srgb
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar
 from editor.document.document import Document, Metadata
-from editor.document.exemplar import Exemplar
 from editor.document.thumbnails import document_thumbnail, exemplar_thumbnail, layer_thumbnail
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result
@@ -35,7 +35,7 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.methods.registry import METHODS
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Preview, Report, Reports, ResultReady
 from editor.requests.results import EditResult, Recipe
@@ -52,9 +52,9 @@ from tests.support.colour_files import (
 )
 from tests.support.reports import drive
 from widgets.canvas.drop_choices import take
-from widgets.context_bar.pages import PaintPage
+from widgets.context_bar.paint_page import PaintPage
 from widgets.incoming import picture_of, source_of
-from widgets.screen_colour import screen_profile
+from widgets.qimage import screen_profile
 from widgets.session import edits
 
 Pixels = NDArray[np.uint8]

@@ -19,8 +19,8 @@ from app.documents import (
     save_document,
 )
 from editor.document.compose import flatten
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.errors import UnreadableFile
 from editor.io.images import read_image
 from tests.support.waiting import Play

@@ -17,8 +17,8 @@ from PySide6.QtWidgets import QMessageBox
 
 from app import editing, runner
 from app.documents import read_document
+from editor.document.contents import Exemplar
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.edits.dispatch import make_request
 from editor.geometry import Placement, Rect
 from editor.io.images import Picture, read_image

@@ -22,7 +22,7 @@ from tests.support.stub_worker import StubWorker
 from widgets.controls.icons import IconButton
 from widgets.controls.section import Section
 from widgets.controls.slider import Slider
-from widgets.local_files import url_of
+from widgets.incoming import url_of
 from widgets.session import commands
 from widgets.session.job import Job
 from widgets.session.session import Session

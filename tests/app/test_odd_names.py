@@ -24,7 +24,7 @@ from tests.app.conftest import Tell
 from tests.support.program import LEFT, NONE, Desk, by_hand
 from tests.support.waiting import until
 from widgets.canvas.drop import DropChip
-from widgets.local_files import local_path, url_of
+from widgets.incoming import local_path, url_of
 from widgets.session.notice import Notice
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are bytes there")

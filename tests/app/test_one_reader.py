@@ -29,7 +29,7 @@ from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from editor.requests.edit_request import EditRequest
 from editor.requests.variants import VariantsRequest
 from tests.support.canvas_driver import Easel

@@ -24,7 +24,7 @@ from editor.errors import InvalidRequest, NotFinite
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo
 from editor.models.library import Library
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports, ResultReady, outcome_of
 from editor.requests.results import EditResult
 from editor.requests.variants import Variant

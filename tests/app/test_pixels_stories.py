@@ -21,7 +21,7 @@ from editor.geometry import Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import STRENGTHS
+from editor.planning.plan import STRENGTHS
 from editor.requests.reports import Preview
 from editor.requests.results import EditResult
 from tests.app.conftest import Tell

@@ -16,7 +16,7 @@ from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from tests.app.conftest import Tell
 from tests.support.program import Desk
 from tests.support.untrained_model import write_untrained

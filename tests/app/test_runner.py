@@ -21,6 +21,7 @@ from editor.jobs import Lane, Replaced
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import EditRequest, SegmentRequest
 from editor.requests.frame import Frame
+from editor.requests.live import EndLiveRequest, LiveRequest
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, Reports, outcome_of
 from editor.requests.results import EditResult, Masks, Recipe
 from tests.support.waiting import Play, until
@@ -430,6 +431,40 @@ class TestLanes:
 
         play(story())
         assert closed[-1] == 3
+
+    def test_of_one_live_picture_only_the_newest_round_counts_and_its_end_ends_it(
+        self, play: Play, with_engine: Callable[[Behaviour], Runner]
+    ) -> None:
+        """By the key of the picture, without being told; another picture's goes on."""
+        gate, order = threading.Event(), list[str]()
+
+        def engine(request: Any) -> Reports[Any]:
+            order.append(f"{type(request).__name__} {getattr(request, 'key', '')}".strip())
+            while not gate.is_set():
+                yield Progress(0.1, "on and on")
+            yield Progress(0.9, "nearly")
+            return None if isinstance(request, EndLiveRequest) else request.key
+
+        async def story() -> None:
+            runner, seen = with_engine(engine), list[Report]()
+            first = asyncio.ensure_future(runner.run(LiveRequest(make_request(), 1), seen.append))
+            await until(lambda: seen)
+            edit = asyncio.ensure_future(runner.run(make_request(), lambda _: None))
+            other = asyncio.ensure_future(runner.run(LiveRequest(make_request(), 2), lambda _: None))
+            second = asyncio.ensure_future(runner.run(LiveRequest(make_request(), 1), lambda _: None))
+            with pytest.raises(Replaced):
+                await first
+            end = asyncio.ensure_future(runner.run(EndLiveRequest(1), lambda _: None))
+            with pytest.raises(Replaced):
+                await second
+            gate.set()
+            assert await other == 2  # type: ignore[comparison-overlap]
+            await end
+            edit.cancel()
+
+        play(story())
+        assert order[0] == "LiveRequest 1"
+        assert set(order[1:]) - {"LiveRequest 1"} >= {"LiveRequest 2", "EndLiveRequest 1"}
 
     def test_an_answer_on_its_way_when_a_newer_request_comes_is_not_given(
         self, play: Play, with_engine: Callable[[Behaviour], Runner]

@@ -16,7 +16,7 @@ from editor.edits.rerun import NOT_UNDERSTOOD, can_reopen
 from editor.engine import Engine
 from editor.io.project import load_project, save_project
 from editor.methods.registry import METHODS
-from editor.planning.draft import STRENGTHS
+from editor.planning.plan import STRENGTHS
 from editor.requests.method_settings import UnknownSettings
 from tests.app.conftest import Tell
 from tests.support.program import Desk, by_hand

@@ -17,11 +17,9 @@ import numpy as np
 import pytest
 
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document, Metadata
-from editor.document.exemplar import Exemplar
 from editor.document.fit_reference import FitReference
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.partition import Partition
 from editor.document.thumbnails import document_thumbnail
 from editor.document.tiles import Tiles

@@ -1,4 +1,4 @@
-"""Blended Latent Diffusion, canonical and as published, written straight down from its specification (sections 2, 4, 5 and 6) over raw diffusers
+"""Blended Latent Diffusion, canonical and as published, written straight down from its description over raw diffusers
 parts.
 
 It shares nothing with the implementation: no loop, blending, masks, guidance, schedule or noising of ours.

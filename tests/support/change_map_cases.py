@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from editor.diffusion.families.registry import FAMILIES
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.geometry import Placement, Rect
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from editor.requests.edit_request import EditRequest
 from editor.requests.results import EditResult, Recipe
 

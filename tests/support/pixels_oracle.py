@@ -1,4 +1,4 @@
-"""The published algorithm, written straight down from its description (PIXELS specification, section 4), over raw diffusers parts.
+"""The published algorithm, written straight down from its description, over raw diffusers parts.
 
 It shares nothing with the implementation: no loop, blending, guidance, schedule or noising of ours.
 """

@@ -26,14 +26,14 @@ from app.application import Application, load_engine
 from app.export_dialog import ExportDialog
 from app.runner import RunsRequests
 from app.settings import Settings
-from editor.document.exemplar import Exemplar
+from editor.document.contents import Exemplar
 from editor.methods.registry import METHODS, Methods
 from editor.requests.reports import FinishEarly, Progress, Reports, emit_result
 from editor.requests.variants import VariantsRequest
 from tests.support.waiting import until
 from widgets.canvas.drop import DropChip
 from widgets.canvas.view import CanvasView
-from widgets.local_files import url_of
+from widgets.incoming import url_of
 from widgets.panels.edit import EditPanel
 from widgets.session.job import Job
 from widgets.session.session import Session

@@ -12,9 +12,8 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 from editor.diffusion.families.registry import FAMILIES
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.geometry import Placement, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.info import ModelInfo

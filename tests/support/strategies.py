@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from editor.document.brush import Brush, Sample
+from editor.document.contents import BLENDS, Layer
 from editor.document.document import Document
-from editor.document.layer import BLENDS, Layer
 from editor.document.tiles import BLOCK, Tiles
 from editor.geometry import Placement, Rect, Size
 

@@ -29,6 +29,7 @@ class StubWorker:
         reads: when a file is decoded: by calling what waits in `reading` where "later"; "never" fails the test
         ran: the plans of the edits, `asked` with all that came with them
         assessing: the questions about memory that were not answered yet
+        lived: the states of live pictures, `lived_out`: how often one was ended
         segmenting: all questions about outlines, each with where the answer goes
         known: the models there are
         used: the key of the model in use
@@ -38,6 +39,8 @@ class StubWorker:
     reads: When = "never"
     ran: list[Plan] = field(default_factory=list)
     asked: list[EditJob] = field(default_factory=list)
+    lived: list[EditJob] = field(default_factory=list)
+    lived_out: int = 0
     stopped: int = 0
     finished: int = 0
     assessing: list[Callable[[Assessment | None], None]] = field(default_factory=list)
@@ -57,6 +60,12 @@ class StubWorker:
 
     def finish(self, session: Session) -> None:
         self.finished += 1
+
+    def live(self, session: Session, edit_job: EditJob) -> None:
+        self.lived.append(edit_job)
+
+    def end_live(self, session: Session) -> None:
+        self.lived_out += 1
 
     def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
         self.assessing.append(done)

@@ -9,9 +9,8 @@ from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document, MapName
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.geometry import Placement, Rect
 from tests.support.stub_worker import StubWorker
 from widgets.canvas.view import CanvasView

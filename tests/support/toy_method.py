@@ -18,8 +18,7 @@ from editor.geometry import Rect
 from editor.methods.base import Method, Preset
 from editor.methods.registry import METHODS
 from editor.planning.change_map import allowed_map, asked_map
-from editor.planning.draft import Draft, Touch
-from editor.planning.plan import Plan, plan_region
+from editor.planning.plan import Draft, Plan, Touch, plan_region
 from editor.planning.request_builder import Inputs, build_request
 from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
@@ -53,13 +52,13 @@ class Tint(Method[TintSettings]):
     explanation = "Lays a colour over it."
     presets = (Preset("Wash", 0.5, "A little of it."), Preset("Coat", 1.0, "All of it."))
 
-    def usual(self, document: Document, draft: Draft) -> Iterable[Touch]:
+    def default_touches(self, document: Document, draft: Draft) -> Iterable[Touch]:
         yield Touch("strength")
 
-    def reading(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
+    def plan_for(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
         return plan_region(document, draft, "strength", f"Tint {draft.prompt}") if touch.what == "strength" else None
 
-    def nothing(self, document: Document, draft: Draft) -> Plan:
+    def empty_plan(self, document: Document, draft: Draft) -> Plan:
         return Plan(None, "Tint", "Paint what is to be tinted.")
 
     def is_stochastic(self, planned: Plan) -> bool:

@@ -25,7 +25,7 @@ from editor.models.memory import Fit, Plan
 from editor.requests.reports import Report, Reports
 from tests.support.waiting import until
 
-PATIENCE = 8.0  # seconds that the worker waits at a gate, so that a failing story ends
+PATIENCE = 30.0  # seconds that the worker waits at a gate, so that a failing story ends
 
 
 @dataclass

@@ -7,10 +7,9 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QWidget
 
 from widgets.canvas import overlays
-from widgets.canvas.back_buffer import BackBuffer
-from widgets.canvas.composite_cache import CompositeCache
 from widgets.canvas.gestures import GestureSource
-from widgets.canvas.resampler import Resampler
+from widgets.canvas.screen_pixels import BackBuffer, Resampler
+from widgets.canvas.tile_cache import CompositeCache
 from widgets.session.session import Session
 from widgets.tools.tool import Gesture, PointerEvent
 

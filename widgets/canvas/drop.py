@@ -21,8 +21,7 @@ from widgets.canvas.navigation import Navigation
 from widgets.controls.icons import IconButton
 from widgets.guard import Guarded
 from widgets.incoming import picture_of, pictures_of, source_of
-from widgets.qimage import to_qimage
-from widgets.screen_colour import screen_profile
+from widgets.qimage import screen_profile, to_qimage
 from widgets.session.notice import Notice
 from widgets.session.session import Session
 from widgets.tools.tool import Gesture, PointerEvent

@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.document.colour import convert
+from editor.document.contents import Exemplar, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.layer import Layer
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Point, Rect, Size
 from editor.io.images import Picture
 from editor.io.mask_pictures import mask_of
-from widgets.session.naming import unlike
+from widgets.session.edits import unlike
 from widgets.session.session import Session
 
 Choice = Literal["exemplar", "layer", "document", "strength", "keep"]

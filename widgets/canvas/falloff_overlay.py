@@ -10,21 +10,18 @@ from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainter, QPainterPath, QPolygonF
 
 from editor.arrays import Pixels
+from editor.document.contents import Exemplar, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.edits.dispatch import change_map
 from editor.geometry import Rect
 from editor.methods.registry import METHODS, Methods
-from editor.planning.draft import Draft
 from editor.planning.exemplar_change import rim_of
-from editor.planning.plan import Plan
+from editor.planning.plan import Draft, Plan
 from editor.requests.frame import Frame
-from widgets.canvas.colour_map import Words
 from widgets.canvas.levels import from_level, level_for, level_size, map_at, to_level
-from widgets.canvas.resampler import Resampler
-from widgets.qimage import wrap
+from widgets.canvas.screen_pixels import Resampler
+from widgets.qimage import Words, wrap
 
 _MAX_PIXELS = 600_000  # worked out at most; larger pictures are looked at smaller
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 from PySide6.QtCore import QObject, QPointF, QRect, QRectF, Qt, Signal
@@ -14,9 +15,8 @@ from editor.geometry import Rect, Size
 from editor.requests.frame import Frame
 from widgets.canvas import overlays
 from widgets.canvas.gestures import GestureSource
-from widgets.cursors import RESIZE_CURSORS
 from widgets.session.session import Session
-from widgets.tools.tool import Gesture, PointerEvent
+from widgets.tools.tool import RESIZE_CURSORS, Gesture, PointerEvent
 from widgets.viewport import Viewport
 
 REACH = 12.0  # screen pixels around a corner that take hold of it: an area of 24 px
@@ -68,7 +68,23 @@ class Framing(QObject, GestureSource):
 
     def settle(self) -> None:
         """Work out what the method sees; takes a while on large pictures."""
-        self._set(self._wanted())
+        session, draft = self._session, self._session.draft
+        frame: Frame | None = None
+        if session.live.pinned is not None:
+            draft = replace(draft, frame=session.live.pinned)
+        if session.job is not None and not session.live.on:
+            edit_job = session.job.edit_job
+            frame = edit_job.method.frame_bound(edit_job.document, edit_job.draft, edit_job.planned)
+        elif (session.view.frame or session.draft.settings.needs_model) and session.plan.action is not None:
+            frame = session.method.frame_bound(session.document, draft, session.plan)
+        shown = frame is not None and session.view.frame
+        if frame == self.frame and self.words == self._said(frame) and shown == bool(self._corners):
+            return
+        before = self._areas
+        self.frame = frame
+        self._lay()
+        for area in (*before, *self._areas):
+            self.changed.emit(area)
 
     def follow_job(self) -> None:
         """A run has begun, goes on or has ended: while there is one, the frame is that of its edit."""
@@ -92,29 +108,6 @@ class Framing(QObject, GestureSource):
             self._lay()
             for area in (*before, *self._areas):
                 self.changed.emit(area)
-
-    def _wanted(self) -> Frame | None:
-        session = self._session
-        if session.job is not None:
-            edit_job = session.job.edit_job
-            return edit_job.method.frame_bound(edit_job.document, edit_job.draft, edit_job.planned)
-        plan = session.plan
-        needed = session.view.frame or session.draft.settings.needs_model
-        return (
-            session.method.frame_bound(session.document, session.draft, plan)
-            if needed and plan.action is not None
-            else None
-        )
-
-    def _set(self, frame: Frame | None) -> None:
-        shown = frame is not None and self._session.view.frame
-        if frame == self.frame and self.words == self._said(frame) and shown == bool(self._corners):
-            return
-        before = self._areas
-        self.frame = frame
-        self._lay()
-        for area in (*before, *self._areas):
-            self.changed.emit(area)
 
     def _said(self, frame: Frame | None) -> str:
         if frame is None:
@@ -236,7 +229,11 @@ class Framing(QObject, GestureSource):
             corners = [QPointF(round(at.x() * ratio) / ratio, round(at.y() * ratio) / ratio) for at in corners]
         self._corners = corners
         self.tag = self._tag_place()
-        self._areas = self._reach()
+        half = overlays.BRACKET + 4
+        boxes = [QRectF(at.x() - half, at.y() - half, 2 * half, 2 * half) for at in corners]
+        if not self.tag.isNull():
+            boxes.append(self.tag.adjusted(-2, -2, 2, 2))
+        self._areas = [box.toAlignedRect() for box in boxes]
 
     def _tag_place(self) -> QRectF:
         """Above the frame, or inside it where there is no room. Nothing when the frame is off screen."""
@@ -258,14 +255,6 @@ class Framing(QObject, GestureSource):
         place.moveLeft(min(place.left(), canvas.right() - place.width()))
         place.moveTop(min(max(place.top(), canvas.top()), canvas.bottom() - height))
         return place
-
-    def _reach(self) -> list[QRect]:
-        """The logical pixels that its parts take."""
-        half = overlays.BRACKET + 4
-        boxes = [QRectF(at.x() - half, at.y() - half, 2 * half, 2 * half) for at in self._corners]
-        if not self.tag.isNull():
-            boxes.append(self.tag.adjusted(-2, -2, 2, 2))
-        return [box.toAlignedRect() for box in boxes]
 
     def draw(self, painter: QPainter, exposed: QRegion) -> None:
         """What of it lies in `exposed`, in logical pixels: during a stroke that is mostly nothing."""

@@ -11,25 +11,22 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 
 from editor.document.compose import thinned
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.errors import EditorError
 from editor.geometry import Rect, Size
 from editor.methods.registry import METHODS, Methods
 from editor.model_canvas.canvas import ModelCanvas
-from editor.planning.change_map import repaint_inputs
-from editor.planning.draft import Draft
+from editor.planning.change_map import painted_rect, repaint_inputs, scribble_of
 from editor.planning.exemplar_change import rim_of
-from editor.planning.plan import Plan
-from editor.planning.scribble import painted_rect, scribble_of
+from editor.planning.plan import Draft, Plan
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.frame import Frame
-from widgets.canvas.colour_map import Words
 from widgets.canvas.falloff_overlay import Reducer
 from widgets.canvas.levels import from_level, level_size, reduced_map, to_level
-from widgets.canvas.resampler import Resampler
-from widgets.qimage import wrap
+from widgets.canvas.screen_pixels import Resampler
+from widgets.qimage import Words, wrap
 
 _MAX_OVERSAMPLING = 2  # times the pixels of the working size that are looked at
 LINED_FROM = 7.0  # logical pixels of a cell on screen from which on the lines between cells are drawn
@@ -153,7 +150,7 @@ def checked_cells(
         return None
     strength, exemplars, seen = _inputs(document, draft, planned, frame=frame, reducer=reducer)
     working = ModelCanvas.of(seen, model)
-    holds = methods.of(settings).preview_holds(settings, exemplars, strength, working, draft.steps_on(model))
+    holds = methods.of(settings).preview_holds(draft, exemplars, strength, working, draft.steps_on(model))
     if holds is None:
         return None
     width, height = (working.cell / scale for scale in frame.scale)

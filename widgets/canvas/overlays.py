@@ -1,8 +1,9 @@
-"""Small drawings over the picture, in logical screen pixels: outlines, hatching, the frame's brackets, labels of lines."""
+"""Small drawings over the picture, in logical screen pixels: outlines, hatching, the frame's brackets, labels of lines, the legend."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -22,7 +23,8 @@ from PySide6.QtGui import (
 )
 
 from editor.geometry import Size
-from widgets.canvas.colour_map import ISO_LINES
+from widgets.canvas.strength_overlay import ISO_LINES, colours
+from widgets.session.options import OverlayMode
 
 LEGEND = QRect(16, 16, 164, 40)  # the upper left corner; what floats over the canvas stays clear of it
 BRACKET = 14.0
@@ -32,6 +34,9 @@ ACCENT = QColor(76, 154, 255)
 TEXT, QUIET = QColor(238, 238, 238), QColor(255, 255, 255, 150)
 _MIN_LABELLED = 160  # screen pixels: shorter lines stay without a label
 _APART = 44.0
+_BAR = QRectF(10, 8, 144, 8)
+_WORDS = QRectF(6, 19, 152, 15)
+_ENDS = QRectF(10, 19, 144, 15)
 
 
 def caption(*, strong: bool = False) -> QFont:
@@ -139,7 +144,7 @@ def brackets(painter: QPainter, corners: Sequence[QPointF], ratio: float, *, str
 
 
 def size_words(size: Size) -> str:
-    return f"{_grouped(size.width)} × {_grouped(size.height)}\u202fpx"
+    return f"{size.width:,} × {size.height:,}\u202fpx".replace(",", "\u202f")
 
 
 def label_places(values: NDArray[np.uint8], ratio: float) -> list[tuple[float, float, str]]:
@@ -172,10 +177,6 @@ def labels(painter: QPainter, places: Iterable[tuple[float, float, str]]) -> Non
         tag(painter, text, x - width / 2, y - height / 2)
 
 
-def _grouped(number: int) -> str:
-    return f"{number:,}".replace(",", "\u202f")
-
-
 def _stripes(ratio: float) -> QImage:
     side = max(6, round(8 * ratio))
     width = max(1, round(1.25 * ratio))
@@ -184,3 +185,81 @@ def _stripes(ratio: float) -> QImage:
     words[phase < width] = 0xA0A0A0A0
     words[(phase >= width) & (phase < 2 * width)] = 0x50000000
     return QImage(words.view(np.uint8).data, side, side, 4 * side, QImage.Format.Format_ARGB32_Premultiplied).copy()
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What the colours stand for: strength, or with `steps` above 0 how many of a sampler's steps change a place. `note`: what is to be
+    said behind their number."""
+
+    mode: OverlayMode
+    steps: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is under the pointer: its place on the palette, 0 to 1, and the words for it."""
+
+    share: float
+    words: str
+
+
+class Legend:
+    """What stays the same is kept as an image."""
+
+    def __init__(self) -> None:
+        self._ground: tuple[tuple[object, ...], QImage] | None = None
+
+    def draw(self, painter: QPainter, scale: Scale, ratio: float, reading: Reading | None) -> None:
+        """`reading`: None when the pointer is nowhere."""
+        # Words for steps take the whole line.
+        ends = reading is None or not scale.steps
+        wanted = scale, ratio, reading is None, ends
+        if self._ground is None or self._ground[0] != wanted:
+            self._ground = wanted, self._drawn(scale, ratio, strong=reading is None, ends=ends)
+        painter.drawImage(LEGEND.topLeft(), self._ground[1])
+        if reading is None:
+            return
+        painter.save()
+        painter.translate(LEGEND.topLeft())
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        mark = QRectF(_BAR.left() + reading.share * _BAR.width() - 2.5, _BAR.top() - 3, 5, _BAR.height() + 6)
+        painter.setPen(QPen(QColor(0, 0, 0, 190), 1.0))
+        painter.setBrush(QColor(255, 255, 255))
+        painter.drawRoundedRect(mark, 2, 2)
+        painter.setFont(caption(strong=not scale.steps))  # these words are long
+        painter.setPen(TEXT)
+        painter.drawText(_WORDS, Qt.AlignmentFlag.AlignCenter, reading.words)
+        painter.restore()
+
+    def _drawn(self, scale: Scale, ratio: float, *, strong: bool, ends: bool) -> QImage:
+        size = LEGEND.size() * ratio
+        image = QImage(size, QImage.Format.Format_ARGB32_Premultiplied)
+        image.setDevicePixelRatio(ratio)
+        image.fill(0)
+        painter = QPainter(image)
+        plate(painter, QRectF(0, 0, LEGEND.width(), LEGEND.height()), 6.0)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not scale.steps)
+        painter.drawImage(_BAR, _bar(scale))
+        if ends:
+            painter.setFont(caption())
+            painter.setPen(TEXT if strong else QUIET)
+            painter.drawText(_ENDS, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "0")
+            most = f"{_steps(scale.steps)}{scale.note}" if scale.steps else "100\u202f%"
+            painter.drawText(_ENDS, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, most)
+        painter.end()
+        return image
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
+
+
+def _bar(scale: Scale) -> QImage:
+    """The palette from 0 to 1, one pixel high; with steps, flat from one to the next."""
+    rgb = colours() if scale.mode != "grey" else np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    if scale.steps:
+        rgb = rgb[np.rint(np.linspace(0, 255, scale.steps + 1)).astype(np.intp)]
+    rows = np.ascontiguousarray(rgb[None])
+    return QImage(rows.data, rows.shape[1], 1, 3 * rows.shape[1], QImage.Format.Format_RGB888).copy()

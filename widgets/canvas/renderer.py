@@ -15,18 +15,15 @@ from editor.document.faint_strength import is_strength
 from editor.errors import InvalidRequest
 from editor.geometry import Point, Rect
 from widgets.canvas import overlays
-from widgets.canvas.back_buffer import BackBuffer, Shade, to_device, to_logical, worth
-from widgets.canvas.colour_map import Words
-from widgets.canvas.composite_cache import Changes, CompositeCache
 from widgets.canvas.divider import Divider
 from widgets.canvas.framing import Framing
-from widgets.canvas.legend import Legend, Reading, Scale
 from widgets.canvas.levels import from_level
-from widgets.canvas.repaints import Repaints
-from widgets.canvas.resampler import Resampler
+from widgets.canvas.overlays import Legend, Reading, Scale
 from widgets.canvas.scene import POINTING, Scene
-from widgets.canvas.strength_overlay import StrengthOverlay
-from widgets.screen_colour import screen_profile
+from widgets.canvas.screen_pixels import BackBuffer, Repaints, Resampler, Shade, to_device, to_logical, worth
+from widgets.canvas.strength_overlay import Changes, StrengthOverlay
+from widgets.canvas.tile_cache import CompositeCache
+from widgets.qimage import Words, screen_profile
 from widgets.session.paint_target import surface, value_at
 from widgets.session.session import Session
 from widgets.tools import grips
@@ -75,6 +72,8 @@ class CanvasRenderer(QObject):
         session.state.view_changed.connect(self._view_changed)
         session.state.options_changed.connect(self._follow_state)
         session.jobs.shown_changed.connect(self._job_changed)
+        session.live.shown_changed.connect(self._job_changed)
+        session.live.changed.connect(self._follow_state)
         self._selection_changed()
         self._idle.start()
 

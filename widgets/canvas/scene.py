@@ -9,10 +9,8 @@ from PySide6.QtCore import QRect, QRectF, Qt
 from PySide6.QtGui import QImage, QPainter, QPainterPath, QTransform
 
 from editor.document.colour import convert
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.geometry import EMPTY, Rect
 from editor.planning.exemplar_change import led_by_map
@@ -21,13 +19,12 @@ from editor.requests.frame import Frame
 from editor.requests.reports import Preview
 from editor.requests.results import EditResult
 from widgets.canvas import overlays
-from widgets.canvas.colour_map import Words
 from widgets.canvas.falloff_overlay import Adapting, Reducer, adapting
 from widgets.canvas.hold_overlay import Cells, cells_of
 from widgets.canvas.item_overlay import Heat, Led, Things, matrix_of
 from widgets.canvas.outlines import outline, part_of
-from widgets.canvas.resampler import Resampler
-from widgets.qimage import to_qimage
+from widgets.canvas.screen_pixels import Resampler
+from widgets.qimage import Words, to_qimage
 from widgets.session.options import OverlayMode
 from widgets.session.session import Session
 
@@ -80,11 +77,10 @@ class Scene:
 
     def document(self) -> Document:
         """The document whose picture is shown: with the candidate, if there is one, as its topmost layer."""
-        document, job = self._session.document, self._session.job
-        if job is None or job.laid is None:
+        document, result = self._session.document, self._session.laid
+        if result is None:
             self._candidate = None
             return document
-        result = job.laid
         if self._candidate is None or self._candidate[0] is not document.layers or self._candidate[1] is not result:
             self._candidate = document.layers, result, _with_candidate(document, result)
         return replace(document, layers=self._candidate[2].layers)
@@ -136,6 +132,8 @@ class Scene:
     def overlay(self) -> OverlayMode:
         """The overlay as it is drawn: strength stands in for cells until they are worked out, and where there are none."""
         mode = self._session.view.overlay
+        if self._session.live.job is not None and mode != "off":
+            return "outline"  # the picture is what is to be looked at
         return "heat" if mode == "cells" and (self.cells is None or self.reviewing) else mode
 
     def changed(self, before: Document, after: Document) -> list[Rect]:
@@ -193,14 +191,18 @@ class Scene:
             self._draw_preview(painter, lens, job.preview)
         if self.reviewing:
             return
+        live = session.live
+        if live.preview is not None:
+            self._draw_preview(painter, lens, live.preview, live.fresh)
         document = session.document
-        self._draw_healing(painter, lens)
-        if document.items:
+        if not live.shows(document):
+            self._draw_healing(painter, lens)
+        if document.items and not live.shows(document):
             self._things.draw_items(painter, document, lens)
         shaded = session.view.overlay in ("heat", "contours", "grey") and session.draft.exemplar is not None
         if shaded and self.adapting is not None:
             self.adapting.draw(painter, lens, table)
-        if document.exemplars:
+        if document.exemplars and not live.shows(document):
             active, fidelity = session.draft.exemplar, session.options.target == "exemplar_fidelity"
             heat = Heat(active, table, fidelity=fidelity) if active is not None and self.heated else None
             led = self._led()
@@ -229,7 +231,8 @@ class Scene:
         if view.overlay == "contours" and not self.reviewing:
             overlays.labels(painter, self.labels)
 
-    def _draw_preview(self, painter: QPainter, lens: Resampler, preview: Preview) -> None:
+    def _draw_preview(self, painter: QPainter, lens: Resampler, preview: Preview, within: Rect | None = None) -> None:
+        """within: document pixels where it is to be seen; None for all of it."""
         if self._preview is None or self._preview[0] is not preview:
             icc = self._session.document.metadata.icc
             self._preview = preview, to_qimage(convert(preview.pixels, icc, self._screen))
@@ -237,6 +240,8 @@ class Scene:
         painter.setTransform(lens.to_device, True)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         rect = preview.rect
+        if within is not None:
+            painter.setClipRect(_qrectf(within))
         painter.drawImage(QRectF(rect.left, rect.top, rect.width, rect.height), self._preview[1])
         painter.restore()
 

@@ -1,4 +1,7 @@
-"""The strength overlay: the painted map as colours over the picture, what is protected and what is not copied from as hatching."""
+"""Overlays of the whole picture: its strength as colours, what is protected and what is not copied from as hatching, and where it has changed.
+
+The colours are a perceptually even palette that reads without red and green.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,82 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.arrays import Pixels
-from editor.document.document import Document, MapName
+from editor.document.compose import flatten
+from editor.document.document import Document, MapName, picture_changes
 from editor.document.tiles import Tiles, changed
 from editor.geometry import Rect
-from widgets.canvas.colour_map import ISO_LINES, Words, look_up, table, word
-from widgets.canvas.levels import map_at
-from widgets.canvas.resampler import Resampler
+from widgets.canvas.levels import from_level, level_size, map_at, to_level
+from widgets.canvas.screen_pixels import Resampler
 from widgets.canvas.tile_cache import TileCache
+from widgets.qimage import Words
 from widgets.session.options import OverlayMode
+
+# Cividis (Nuñez, Anderton, Renslow, 2018) at eleven even steps, sRGB. The dark end is lifted so that low strengths still show on dark
+# pictures; lightness stays monotonous.
+_STOPS = np.array(
+    [
+        (0, 48, 111),
+        (31, 62, 110),
+        (60, 77, 110),
+        (85, 91, 109),
+        (107, 105, 112),
+        (124, 123, 120),
+        (147, 138, 119),
+        (173, 156, 112),
+        (199, 174, 100),
+        (227, 193, 82),
+        (254, 232, 56),
+    ],
+    np.float64,
+)
+
+ISO_LINES = (0.2, 0.4, 0.6, 0.8)
+
+
+def colours() -> NDArray[np.uint8]:
+    """(256, 3) uint8 sRGB, from strength 0 to 1."""
+    at = np.linspace(0, len(_STOPS) - 1, 256)
+    channels = [np.interp(at, np.arange(len(_STOPS)), _STOPS[:, channel]) for channel in range(3)]
+    return np.rint(np.stack(channels, axis=1)).astype(np.uint8)
+
+
+def table(mode: OverlayMode, opacity: float) -> Words:
+    """(256,) uint32: for every strength the premultiplied ARGB word that lies over the picture; 0 is always fully transparent.
+
+    Alpha rises quickly to `opacity`, so that the least strength is seen and none is clearly nothing.
+    """
+    strength = np.linspace(0, 1, 256)
+    rgb = colours().astype(np.float64)
+    match mode:
+        case "heat" | "cells":
+            alpha = opacity * np.minimum(1, 0.25 + strength * 3)
+        case "contours":
+            alpha = opacity * np.minimum(1, 0.25 + strength * 3) * 0.45
+        case "grey":
+            rgb = np.repeat(strength[:, None] * 255, 3, axis=1)
+            alpha = np.ones(256)
+        case "outline" | "off":
+            alpha = np.zeros(256)
+    if mode != "grey":
+        alpha = alpha * (strength > 0)
+    return words(rgb, alpha)
+
+
+def look_up(table: Words, values: NDArray[np.uint8], words: Words) -> None:
+    """Write the word of each value into `words`, of the same shape. Several times as fast as numpy's indexing."""
+    cv2.LUT(values, table.view(np.int32), words.view(np.int32))
+
+
+def words(rgb: NDArray[np.float64], alpha: NDArray[np.float64]) -> Words:
+    """(n, 3) colours 0 to 255 and (n,) alpha 0 to 1 -> (n,) premultiplied ARGB words."""
+    a = np.rint(alpha * 255).astype(np.uint32)
+    r, g, b = (np.rint(rgb[:, channel] * alpha).astype(np.uint32) for channel in range(3))
+    return np.asarray((a << 24) | (r << 16) | (g << 8) | b, np.uint32)
+
+
+def word(grey_or_rgb: tuple[int, int, int], alpha: float) -> np.uint32:
+    return np.uint32(words(np.array([grey_or_rgb], np.float64), np.array([alpha]))[0])
+
 
 SHOWN: tuple[MapName, ...] = ("strength", "protect", "avoid")
 _MAP_BUDGET = 48 * 1024**2
@@ -27,6 +98,7 @@ _PROTECT = (word((255, 255, 255), 0.8), word((0, 0, 0), 0.38))
 _AVOID = (word((255, 176, 64), 0.85), word((0, 0, 0), 0.3))
 # With lines around what may change: middle strengths have the greys of many pictures.
 _LINED: tuple[OverlayMode, ...] = ("heat", "contours", "outline")
+_CHANGED = word((255, 0, 200), 0.8)
 _STRIPE = 8  # logical pixels from stripe to stripe
 
 
@@ -158,6 +230,50 @@ class StrengthOverlay:
         if self._mode not in _LINED:
             return 0
         return 1 if lens.viewport.ratio < 1.5 else 2
+
+
+class Changes:
+    """Where the pictures of two documents of one size differ by any byte: a level pixel is marked when one pixel under it differs."""
+
+    def __init__(self, before: Document, after: Document) -> None:
+        self._before, self._after = before, after
+        self._places = self._differing()
+        self._cache = TileCache(after.size, self._exact)
+
+    def show(self, before: Document, after: Document) -> list[Rect]:
+        """Compare these instead; the rectangles (picture pixels) in which the answer may be another."""
+        if before is self._before and after.layers is self._after.layers:
+            return []
+        old = self._places
+        self._before, self._after = before, after
+        self._places = self._differing()
+        self._cache.invalidate(old + self._places)
+        return old + self._places
+
+    def shade(self, lens: Resampler, area: Rect, words: Words) -> bool:
+        """Draw `area` (device pixels on the picture) into (h, w) premultiplied ARGB words; whether anything can differ."""
+        if not self._places:
+            return False
+        coverage = lens.sample(lambda level, rect: self._cache.gather(level, rect)[0], area, fade=True)
+        words[...] = np.where(coverage >= 64, _CHANGED, np.uint32(0))
+        return True
+
+    def _differing(self) -> list[Rect]:
+        return [] if self._before.size != self._after.size else picture_changes(self._before, self._after)
+
+    def _exact(self, level: int, rect: Rect) -> Pixels:
+        coverage = np.zeros((rect.height, rect.width), np.uint8)
+        whole = Rect.of_size(level_size(self._after.size, level))
+        for place in self._places:
+            part = to_level(place, level).intersect(rect).intersect(whole)
+            if part.empty:
+                continue
+            source = from_level(part, level).intersect(self._after.rect)
+            differs = (flatten(self._before, source) != flatten(self._after, source)).any(axis=2)
+            rows = np.logical_or.reduceat(differs, np.arange(0, source.height, 1 << level), axis=0)
+            pooled = np.logical_or.reduceat(rows, np.arange(0, source.width, 1 << level), axis=1)
+            coverage[part.within(rect).slices] |= pooled * np.uint8(255)
+        return coverage
 
 
 def _bands() -> Pixels:

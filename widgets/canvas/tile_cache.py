@@ -1,4 +1,4 @@
-"""TileCache: what was computed of a picture or map at the levels that are looked at, in tiles, oldest forgotten first."""
+"""Tile caches: what was computed of a picture or a map at the levels that are looked at, and the flattened picture of documents."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 
 from editor.arrays import Pixels
+from editor.document.document import Document, picture_changes
 from editor.geometry import EMPTY, Rect, Size
-from widgets.canvas.levels import level_size, to_level
+from widgets.canvas.levels import level_size, picture_at, sketch_at, to_level
 
 Source = Callable[[int, Rect], Pixels]
 Key = tuple[int, int, int]  # level, row, column
@@ -156,3 +157,32 @@ def _assembled(tiles: list[_Tile], rect: Rect) -> Pixels:
 def _side(level: int) -> int:
     """In level pixels. A tile never stands for more than 2048 x 2048 source pixels, so that one is computed in a few milliseconds."""
     return min(256, 2048 >> level)
+
+
+class CompositeCache:
+    """A document's picture at the levels that are looked at. `screen`: the ICC profile of what it is drawn on, None for sRGB."""
+
+    def __init__(self, document: Document, screen: bytes | None = None) -> None:
+        self.document = document
+        self.screen = screen
+        self.deadline: float | None = None
+        self.rough = False  # whether anything was sketched since this was last set to false
+        self.cache = TileCache(document.size, self._exact, self._sketch)
+
+    def show(self, document: Document) -> list[Rect]:
+        """Another version of the same size; the rectangles (picture pixels) in which it looks different."""
+        rects = picture_changes(self.document, document)
+        self.document = document
+        self.cache.invalidate(rects)
+        return rects
+
+    def gather(self, level: int, rect: Rect) -> Pixels:
+        pixels, exact = self.cache.gather(level, rect, self.deadline)
+        self.rough = self.rough or not exact
+        return pixels
+
+    def _exact(self, level: int, rect: Rect) -> Pixels:
+        return picture_at(self.document, level, rect, self.screen)
+
+    def _sketch(self, level: int, rect: Rect) -> Pixels:
+        return sketch_at(self.document, level, rect, self.screen)

@@ -43,12 +43,12 @@ from widgets.canvas.gestures import (
 )
 from widgets.canvas.navigation import Navigation
 from widgets.canvas.renderer import CanvasRenderer
-from widgets.canvas.repaints import Repaints
-from widgets.canvas.subject import subject_at, subject_of_keyboard
-from widgets.dragged import on_clipboard
+from widgets.canvas.screen_pixels import Repaints
 from widgets.guard import Guarded
+from widgets.incoming import on_clipboard
 from widgets.session.options import ToolName
 from widgets.session.session import Session
+from widgets.tools.grips import subject_at, subject_of_keyboard
 from widgets.tools.tool import Tool
 from widgets.viewport import Viewport
 
@@ -63,7 +63,7 @@ class CanvasView(Guarded, QWidget):
     renderer: what is drawn.
     framing: the frame of the next edit.
     cursor_moved(point): with a `Point` in picture pixels, or None when the pointer left.
-    menu_wanted(subject, point): a menu about what lies there (see `widgets.command_table.context`), at a point of the screen.
+    menu_wanted(subject, point): a menu about what lies there (see `widgets.command_table`), at a point of the screen.
 
     `tools` has one tool for each name but "hand" and "zoom", which act on the view.
     """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from widgets.actions import Command, Menu
-from widgets.command_table.conditions import always, on_canvas, on_session, serve, when
+from widgets.actions import Command, Menu, always, on_canvas, on_session, serve, when
 from widgets.command_table.items import deletable
 from widgets.panels.history import KEPT
 from widgets.session import commands, edits

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from widgets.actions import Command, Menu
-from widgets.command_table.conditions import exemplar, item, layer, on_exemplar, on_item, on_layer, on_session, when
+from widgets.actions import Command, Menu, exemplar, item, layer, on_exemplar, on_item, on_layer, on_session, when
 from widgets.session import commands, edits
 from widgets.session.session import Session
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from widgets.actions import Command, Menu
-from widgets.command_table.conditions import When, layer, on_layer, on_session, painted, selected, when
+from widgets.actions import Command, Menu, When, layer, on_layer, on_session, painted, selected, when
 from widgets.session import commands
 from widgets.session.options import Target
 from widgets.shell.adjustment import Amount, Amounts, Curve

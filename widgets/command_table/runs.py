@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from widgets.actions import Command, Menu
-from widgets.command_table.conditions import busy, discardable, idle, on_layer, on_session, shown, when
+from widgets.actions import Command, Menu, busy, idle, on_layer, on_session, shown, when
 from widgets.command_table.views import view_switch
-from widgets.session import run_actions
+from widgets.session import edits, run_actions
 from widgets.session.session import Session
 
 
@@ -15,6 +14,26 @@ def _repeatable(session: Session) -> bool:
 
 def _keepable(session: Session) -> bool:
     return session.job is not None and session.job.keepable
+
+
+def can_leave_live(session: Session) -> bool:
+    """Whether Escape means to leave the live picture: nothing else lies over it, and no outline is being drawn."""
+    free = session.job is None or (session.job.laid is None and not session.job.busy)
+    return session.live.on and free and edits.edited_thing(session) is None
+
+
+def _discardable(session: Session) -> bool:
+    return session.job is not None and not session.job.busy and not can_leave_live(session)
+
+
+def _shown(session: Session) -> bool:
+    """Whether there is something that Enter keeps."""
+    candidates = session.job is not None and session.job.candidates.shown is not None
+    return candidates or (session.live.on and session.live.job is not None)
+
+
+def _has_snapshot(session: Session) -> bool:
+    return session.live.state == "current" and (session.job is None or not session.job.busy)
 
 
 def _readable(session: Session) -> bool:
@@ -40,6 +59,29 @@ RUN = Menu(
             ("Ctrl+Return", "Ctrl+Enter"),
             busy,
             short="Queue another",
+        ),
+        Command(
+            "run.live",
+            "Live: the picture follows the brush",
+            on_session(lambda session: session.live.switch(not session.live.on)),
+            ("A",),
+            on=when(lambda session: session.live.on),
+            short="Live",
+        ),
+        Command(
+            "run.snapshot",
+            "Keep a snapshot of the live picture",
+            on_session(Session.snapshot),
+            ("S",),
+            when(_has_snapshot),
+            short="Snapshot",
+        ),
+        Command(
+            "run.leave_live",
+            "Leave live",
+            on_session(lambda session: session.live.switch(False)),
+            ("Escape",),
+            when(can_leave_live),
         ),
         Command("run.words", "Say what should be there", on_session(run_actions.say_words), ("T",), when(_readable)),
         Command(
@@ -78,14 +120,19 @@ RUN = Menu(
         Command("run.stop", "Stop", on_session(lambda session: session.stop()), ("Escape",), busy),
         None,
         Command(
-            "run.accept", "Accept the variation", on_session(Session.accept), ("Return", "Enter"), shown, short="Accept"
+            "run.accept",
+            "Accept the variation",
+            on_session(Session.accept),
+            ("Return", "Enter"),
+            when(_shown),
+            short="Accept",
         ),
         Command(
             "run.discard",
             "Discard the variations",
             on_session(Session.discard),
             ("Escape",),
-            discardable,
+            when(_discardable),
             short="Discard",
         ),
         Command("run.next", "Next variation", on_session(lambda session: session.step(1)), ("Alt+Right",), shown),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from widgets.actions import Command, WindowContext
-from widgets.command_table.conditions import on_session, when
+from widgets.actions import Command, WindowContext, on_session, when
 from widgets.session import edits
 from widgets.session.options import ToolName
 from widgets.session.session import Session

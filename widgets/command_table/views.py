@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from widgets.actions import Command, Menu
-from widgets.command_table.conditions import always, on_canvas, on_session, when
+from widgets.actions import Command, Menu, always, on_canvas, on_session, when
 from widgets.session.options import OverlayMode
 from widgets.theme import Choice as ThemeChoice
 

@@ -6,7 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from widgets.context_bar.item_pages import ExemplarPage, HintPage, ItemPage
-from widgets.context_bar.pages import GradientPage, Page, PaintPage, SelectBrushPage, ShapePage, StrengthPage
+from widgets.context_bar.pages import GradientPage, Page, SelectBrushPage, ShapePage, StrengthPage
+from widgets.context_bar.paint_page import PaintPage
 from widgets.session.session import Session
 
 HEIGHT = 40

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QLabel
 
-from editor.planning.draft import Draft
-from editor.planning.plan import removal
+from editor.planning.plan import Draft, removal
 from editor.requests.method_settings import Use
 from widgets.context_bar.pages import SLIDER, Page, Words
-from widgets.controls.automatic import AutomaticSlider
+from widgets.controls.slider import Slider
 from widgets.session import commands, edits
 from widgets.session.session import Session
+
+AUTOMATIC = "Automatic"
 
 
 def takes_pictures(draft: Draft) -> bool:
@@ -149,3 +152,45 @@ class HintPage(Page):
             self._hint.setText("Click on an item or a reference picture to move it")
         else:
             self._hint.setText("Nothing can be moved yet: select something and make it an item, or drop a picture")
+
+
+class AutomaticSlider(Slider):
+    """As a slider, but a double click or Delete makes it automatic again: `released()`. It then says so in place of a value."""
+
+    released = Signal()
+
+    automatic = False
+
+    @property
+    def text(self) -> str:
+        return AUTOMATIC if self.automatic else super().text
+
+    def _widest(self) -> str:
+        return max(super()._widest(), AUTOMATIC, key=len)
+
+    def show_value(self, value: float | None) -> None:
+        """Show a value that came from elsewhere, None for automatic; no signal."""
+        automatic = value is None
+        if automatic != self.automatic:
+            self.automatic = automatic
+            self.update()
+        self.set_value(0.0 if value is None else value)
+        self._describe()
+
+    def _set(self, value: float, *, fine: bool = False) -> None:
+        before, automatic, self.automatic = self._value, self.automatic, False
+        super()._set(value, fine=fine)
+        if automatic and self._value == before:  # the same number, but now it was chosen
+            self._describe()
+            self.update()
+            self.changed.emit(self._value)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.released.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.released.emit()
+        else:
+            super().keyPressEvent(event)

@@ -1,4 +1,4 @@
-"""Choice: one of a few words, as a row of segments or, where they do not fit, a list to open."""
+"""Choice of one among several; and a check, which is on or off."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QColor, QKeyEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QHBoxLayout,
+    QMenu,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from widgets.controls.icons import CONTROL, draw
 from widgets.guard import Guarded
@@ -16,6 +25,7 @@ MAX_SEGMENTS = 4
 CHEVRON = 12
 
 Options = Sequence[tuple[str, str, str]]
+BOX = 16
 
 
 class Choice(QWidget):
@@ -153,3 +163,45 @@ class _List(Guarded, QToolButton):
         painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
         sign = QRectF(self.width() - CHEVRON - 6, (self.height() - CHEVRON) / 2, CHEVRON, CHEVRON)
         draw(painter, "chevron-down", palette.quiet, sign)
+
+
+class Check(Guarded, QCheckBox):
+    """A check box in the colours of the theme. Words that do not fit end in dots."""
+
+    def __init__(self, text: str, parent: QWidget | None = None) -> None:
+        super().__init__(text, parent)
+        self.setFixedHeight(CONTROL)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+
+    def sizeHint(self) -> QSize:
+        return QSize(BOX + 8 + self.fontMetrics().horizontalAdvance(self.text()) + 2, CONTROL)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(BOX + 48, CONTROL)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        palette = colours(self.palette())
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        box = QRectF(0.5, (self.height() - BOX) / 2 + 0.5, BOX - 1, BOX - 1)
+        rim = (
+            palette.accent
+            if self.hasFocus() or self.isChecked()
+            else palette.text
+            if self.underMouse()
+            else palette.quiet
+        )
+        painter.setPen(QColor(rim))
+        painter.setBrush(QColor(palette.accent if self.isChecked() else palette.field))
+        painter.drawRoundedRect(box, 4, 4)
+        if self.isChecked():
+            draw(painter, "check", palette.on_accent, box.adjusted(2, 2, -2, -2))
+        words = self.rect().adjusted(BOX + 8, 0, 0, 0)
+        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, words.width())
+        painter.setPen(QColor(palette.text if self.isEnabled() else palette.faint))
+        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+        if self.hasFocus() and self.isChecked():
+            painter.setPen(QColor(palette.text))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(box, 4, 4)

@@ -9,8 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from editor.requests.settings_fields import FieldSpec
-from widgets.controls.check import Check
-from widgets.controls.choice import Choice
+from widgets.controls.choice import Check, Choice
 from widgets.controls.slider import Slider
 
 MAX_LETTERS = 14  # in all segments together, beside a label in a narrow column

@@ -8,8 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from editor.arrays import Pixels
 from widgets.guard import Guarded
-from widgets.qimage import to_qimage
-from widgets.screen_colour import on_screen
+from widgets.qimage import on_screen, to_qimage
 from widgets.theme import colours
 
 SIDE = 36

@@ -14,11 +14,10 @@ from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.elided import ElidedLabel
 from widgets.controls.icons import CONTROL
 from widgets.controls.section import FoldButton
-from widgets.dragged import files_of
 from widgets.guard import Guarded
+from widgets.incoming import files_of
 from widgets.models.download_card import DownloadCard
-from widgets.models.ranker_row import RankerRow
-from widgets.models.rows import ModelRow, SuggestionRow, hairline, plain_button
+from widgets.models.rows import ModelRow, RankerRow, SuggestionRow, hairline, plain_button
 from widgets.models.service import ModelsService
 
 MARGIN = 24

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QRadialGr
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from editor.document.brush import Brush
-from widgets.controls.check import Check
+from widgets.controls.choice import Check
 from widgets.controls.slider import Slider
 from widgets.guard import Guarded
 from widgets.session.session import Session

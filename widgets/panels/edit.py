@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent
-from PySide6.QtWidgets import (
-    QFrame,
-    QPlainTextEdit,
-    QProgressBar,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from editor.document.document import Document
 from editor.edits.warnings import advice, beyond_toys
-from editor.planning.advice import NO_PROMPT
-from editor.planning.draft import Draft
+from editor.errors import OutOfMemory
+from editor.planning.change_map import NO_PROMPT
+from editor.planning.plan import Draft
 from widgets.controls.column_scroll import ColumnScroll
 from widgets.controls.icons import IconButton
 from widgets.controls.section import FoldButton
 from widgets.controls.slider import Slider
 from widgets.guard import Guarded
-from widgets.panels.memory import MemoryLine
-from widgets.panels.method import MethodPart
+from widgets.panels.live_button import LiveButton, live_words
+from widgets.panels.method import MethodPart, Overall
 from widgets.panels.more import More
-from widgets.panels.overall import Overall
-from widgets.panels.region import RegionLine
-from widgets.panels.secondary_links import SecondaryLinks
-from widgets.panels.status_lines import Remark, StatusLines
+from widgets.panels.status_lines import MemoryLine, RegionLine, Remark, StatusLines
+from widgets.session import run_actions
 from widgets.session.job import Job
 from widgets.session.run_actions import can_leave
 from widgets.session.session import Session
@@ -39,6 +33,7 @@ MIN_MORE = 64  # in a low window; the rest scrolls
 WHAT = "What should appear?"
 WORDS_INSTEAD = "Or say what should be there"
 TICK = 500  # milliseconds between two looks at the time left
+MAX_WIDTH = 200  # logical pixels of the words for another edit, where it is not known yet how wide it will be
 
 
 class EditPanel(Guarded, QFrame):
@@ -81,6 +76,11 @@ class EditPanel(Guarded, QFrame):
         self._remarks = StatusLines((self._memory, self._region, self._reason), self._secondary, self._drop)
         self._button = QPushButton()
         self._button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._live = LiveButton(session)
+        last = QHBoxLayout()
+        last.setSpacing(4)
+        last.addWidget(self._button, 1)
+        last.addWidget(self._live)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 12, 12, 12)
         layout.setSpacing(4)
@@ -92,7 +92,7 @@ class EditPanel(Guarded, QFrame):
         layout.addWidget(self._scroll)
         layout.addWidget(self._remarks)
         layout.addWidget(self._progress)
-        layout.addWidget(self._button)
+        layout.addLayout(last)
         self._timer = QTimer(self)
         self._timer.setInterval(TICK)
         self._timer.timeout.connect(self._show_job)
@@ -107,6 +107,7 @@ class EditPanel(Guarded, QFrame):
         session.state.options_changed.connect(self._more.show_draft)
         session.jobs.progressed.connect(self._show_job)
         session.jobs.candidates_changed.connect(self._show_job)
+        session.live.changed.connect(self._show_job)
         self._memory.changed.connect(self._show_secondary)
         self._unfold(False)
         self._show()
@@ -192,9 +193,12 @@ class EditPanel(Guarded, QFrame):
         plan = self._session.plan
         can_run = busy or plan.action is not None
         label = "Stop" if busy else plan.label
+        if self._session.live.on and not busy and plan.action is not None:
+            count = self._session.method.result_count(self._session.draft, plan)
+            label = f"Make {count} variations of this" if count > 1 else label
         if job is not None and job.state == "stopping":
             label = "Stopping…"
-        elided = _fitting(label, self._button.fontMetrics(), max(120, self.width() - 38))
+        elided = _fitting(label, self._button.fontMetrics(), max(120, self.width() - 70))
         self._button.setText(elided.replace("&", "&&"))
         self._button.setAccessibleName(label)
         self._button.setToolTip(label if elided != label else "")
@@ -213,6 +217,8 @@ class EditPanel(Guarded, QFrame):
         self._progress.setVisible(busy)
         hint = self._advice()
         words = hint if plan.action is not None else plan.reason
+        if self._session.live.on:
+            words = live_words(self._session.live)
         if job is not None and busy:
             words = progress_words(job)
             self._progress.setValue(round(job.done * 1000))
@@ -261,3 +267,65 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{max(1, round(seconds))}\u202fs"
     return f"{round(seconds / 60)}\u202fmin"
+
+
+class SecondaryLinks(QWidget):
+    """Quiet links in one line, each there only while it makes sense."""
+
+    def __init__(self, session: Session, memory: MemoryLine, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("aside")
+        self._session = session
+        self._memory = memory
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(16)
+        self._keep = self._link(
+            "Keep what is there", "Take the preview as the result, without the rest", session.finish_early
+        )
+        self._queue = self._link(
+            "Queue another", "Run this edit as well, after the one that runs (Ctrl+Enter)", session.queue
+        )
+        self._smaller = self._link("Run smaller", "Run it at the largest working size that fits", memory.run_smaller)
+        self._other = self._link("", "", self._run_other)
+        self._get = self._link("Get a real model", "Models that know photographs", session.show_models)
+        self._row.addStretch(1)
+
+    def show_job(self, job: Job | None) -> None:
+        going = job is not None and job.busy and job.state != "stopping"
+        self._keep.setVisible(job is not None and job.keepable)
+        self._queue.setVisible(going and self._session.plan.action is not None)
+        full = job is not None and job.state == "failed" and isinstance(job.error, OutOfMemory)
+        self._smaller.setVisible((full or self._memory.too_large) and run_actions.can_shrink(self._session))
+        session, idle = self._session, job is None or not job.busy
+        self._get.setVisible(
+            idle and session.draft.settings.needs_model and beyond_toys(session.document, session.draft)
+        )
+        other = None if job is not None and job.state != "failed" else session.other_plan
+        self._other.setVisible(other is not None)
+        if other is not None:
+            self._name_other(other.label)
+        links = (self._keep, self._queue, self._smaller, self._get, self._other)
+        self.setVisible(any(not link.isHidden() for link in links))
+
+    def _name_other(self, label: str) -> None:
+        words = f"Or: {label}"
+        fitted = self._other.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, max(MAX_WIDTH, self.width()))
+        self._other.setText(fitted.replace("&", "&&"))
+        self._other.setAccessibleName(words)
+        self._other.setToolTip(f"{label}: what you touched before that")
+
+    def _run_other(self) -> None:
+        other = self._session.other_plan
+        if other is not None:
+            self._session.run(other)
+
+    def _link(self, words: str, tip: str, do: Callable[[], object]) -> QPushButton:
+        link = QPushButton(words)
+        link.setProperty("role", "link")
+        link.setToolTip(tip)
+        link.setCursor(Qt.CursorShape.PointingHandCursor)
+        link.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        link.clicked.connect(lambda _=False: do())
+        self._row.addWidget(link)
+        return link

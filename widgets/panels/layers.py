@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
+from editor.document.contents import BLENDS, Blend, Layer
 from editor.document.document import Document
-from editor.document.layer import BLENDS, Blend, Layer
 from editor.document.thumbnails import layer_thumbnail
 from editor.methods.registry import METHODS, Methods
 from editor.requests.method_settings import MethodSettings
@@ -25,8 +25,9 @@ from widgets.controls.rows import Row, eye_button, show_eye
 from widgets.controls.slider import Slider
 from widgets.panels.listing import ListPanel
 from widgets.session import commands, edits, run_actions
+from widgets.session.edge_repairs import REPAIRS
 from widgets.session.edit_job import DOUBTFUL, MENDING
-from widgets.session.session import REPAIRS, Session
+from widgets.session.session import Session
 
 DOUBT_WORDS = "Look closely: this part was hard to fill, and may not look right."
 

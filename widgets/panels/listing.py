@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QTimer, Signal, SignalInstance
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
-from editor.document.layer import Layer
 from widgets.controls.rows import Row, Rows
 from widgets.session.session import Session
 

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QIntValidator
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from editor.planning.draft import draw_seed
+from editor.planning.plan import draw_seed
 from editor.requests.samplers import SAMPLERS, Sampler
 from editor.requests.settings_fields import FieldSpec, field_specs
 from widgets.controls.choice import Choice

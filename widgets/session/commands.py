@@ -14,15 +14,13 @@ import numpy as np
 
 from editor.arrays import Map
 from editor.document import masks
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item, covered
-from editor.document.layer import Layer
+from editor.document.contents import Exemplar, Item, Layer, covered
 from editor.document.placing import fitted, moved_mask
 from editor.document.tiles import Tiles
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.planning.plan import removal
-from widgets.session.naming import numbered
+from widgets.session.edits import numbered
 from widgets.session.options import OF_EXEMPLAR, Target
 from widgets.session.paint_target import NOUNS, PaintTarget, surface
 from widgets.session.session import Session

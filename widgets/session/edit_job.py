@@ -9,8 +9,7 @@ from editor.document.document import Document
 from editor.geometry import Rect
 from editor.methods.base import AnyMethod
 from editor.methods.registry import METHODS, Methods
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan
+from editor.planning.plan import Draft, Plan
 from editor.requests.edit_request import Repair
 from editor.requests.method_settings import Use
 from editor.requests.results import EditResult, Match
@@ -35,6 +34,7 @@ class EditJob:
     step: the number of the step of the history that was the current one.
     strengths: the overall strengths of the results, where they differ in nothing else; otherwise they have other seeds.
     methods: those that there were.
+    snapshot: it is a state of the live picture, which is worth looking at also when it has been undone.
     """
 
     planned: Plan
@@ -47,6 +47,7 @@ class EditJob:
     step: int = 0
     strengths: tuple[float, ...] = ()
     methods: Methods = METHODS
+    snapshot: bool = False
 
     @classmethod
     def of(

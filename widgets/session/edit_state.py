@@ -1,4 +1,7 @@
-"""EditState: what is active, the tools' and the view's options, and the draft of the next edit."""
+"""EditState: what is active, the tools' and the view's options, and the draft of the next edit.
+
+What is remembered of scribbles and of the methods that are not in hand stands below it.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,19 @@ from typing import Any, Literal
 from PySide6.QtCore import QObject, Signal
 
 from editor.document.colour import convert_one
+from editor.document.contents import Layer
 from editor.document.document import Document
 from editor.methods.base import AnyMethod, Preset
 from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
-from editor.planning.draft import Draft, Touch
-from editor.planning.plan import WITHOUT_MODEL, Plan, touches
+from editor.planning.plan import WITHOUT_MODEL, Draft, Plan, Touch, touches
 from editor.requests.method_settings import MethodSettings, Use
 from widgets.session.document_model import DocumentModel
-from widgets.session.method_memory import MethodMemory
-from widgets.session.options import ToolOptions, ViewOptions
-from widgets.session.scribble_mode import ScribbleMode, layer_to_scribble_on, only_just_begun, with_scribble
+from widgets.session.options import ToolName, ToolOptions, ViewOptions
 
 # What becomes active by the draft.
 _ACTIVE: tuple[Literal["item", "exemplar", "scribble"], ...] = ("item", "exemplar", "scribble")
+SCRIBBLE_NAME = "Scribble"
 
 
 class EditState(QObject):
@@ -78,7 +80,8 @@ class EditState(QObject):
         layer = self.active_layer
         if layer is None or document.layer(layer) is None:
             layer = _top_layer(document)
-        scribble = self._scribble.seen(document)
+        hint = None if self._scribble.layer is None else document.layer(self._scribble.layer)
+        scribble = hint.id if hint is not None and hint.visible else None
         if (item, exemplar) != (draft.item, draft.exemplar):
             options = options.of_document
         if (exemplar is None) != (draft.exemplar is None):
@@ -159,7 +162,7 @@ class EditState(QObject):
         if (after.exemplar is None) != (before.exemplar is None):
             options = options.with_other_value
         if "strength" in changes:
-            self._memory.note_strength(type(after.settings))
+            self._memory.chosen.add(type(after.settings))
         if "scribble" in changes:
             self._scribble.layer = after.scribble
         self._set(options=options, draft=after)
@@ -176,7 +179,7 @@ class EditState(QObject):
         if planned.action not in WITHOUT_MODEL or not draft.settings.needs_model:
             return draft
         first = self.methods.first_draft(self._model.document)
-        settings, strength = self._memory.last(type(first.settings)) or (first.settings, first.strength)
+        settings, strength = self._memory.kept.get(type(first.settings)) or (first.settings, first.strength)
         return replace(draft, settings=settings, strength=strength)
 
     # Method, model and preset
@@ -185,7 +188,7 @@ class EditState(QObject):
         """Make the change another way. What was set for the earlier method comes back with it. `changes`: of other fields of the draft."""
         if type(self.draft.settings) is kind:
             return
-        just_begun = self._scribble.just_begun(self._model.history.document)
+        just_begun = only_just_begun(self._model.history.document, self._scribble.layer)
         if Use.SCRIBBLE in self.draft.settings.uses and just_begun:
             self.choose_preset(self.method.presets[0])
         self._memory.keep(self.draft)
@@ -195,7 +198,7 @@ class EditState(QObject):
     def choose_model(self, model: ModelInfo | None) -> None:
         """Use this model; the overall strength becomes the one that suits it, unless somebody chose another."""
         draft, kind = replace(self.draft, model=model), type(self.draft.settings)
-        if kind.needs_model and not self._memory.chose_strength(kind):
+        if kind.needs_model and kind not in self._memory.chosen:
             draft = replace(draft, strength=self.method.first_strength(model))
         if model is not None and draft.sampler not in model.traits.samplers:
             draft = replace(draft, sampler="")
@@ -250,3 +253,85 @@ class EditState(QObject):
 
 def _top_layer(document: Document) -> int | None:
     return document.layers[-1].id if document.layers else None
+
+
+class ScribbleMode:
+    """What is remembered of a scribble while it is on, hidden or undone.
+
+    layer: the id of the layer that is meant, also while it is hidden or undone; None without a scribble.
+    """
+
+    def __init__(self, tool: ToolName, methods: Methods) -> None:
+        self._methods = methods
+        self.layer: int | None = None
+        self._last: Draft | None = None  # with what it was done when it last was on
+        self._tool_before = tool  # what was in hand before
+
+    def enter(self, draft: Draft, options: ToolOptions) -> tuple[Draft, ToolOptions]:
+        """As it was when there last was one."""
+        if self._last is not None:
+            draft = replace(draft, settings=self._last.settings, strength=self._last.strength)
+        return draft, self.take_paint(options)
+
+    def leave(self, draft: Draft, options: ToolOptions) -> tuple[Draft, ToolOptions]:
+        """What suits a scribble would leave too much of anything else."""
+        self._last = draft
+        method = self._methods.of(draft.settings)
+        first = method.presets[0]
+        draft = replace(draft, settings=method.with_preset(draft.settings, first), strength=first.strength)
+        return draft, self.put_paint_away(options)
+
+    def take_paint(self, options: ToolOptions) -> ToolOptions:
+        """Paint for the scribble."""
+        if options.tool == "paint":
+            return options
+        self._tool_before = options.tool
+        return replace(options, tool="paint")
+
+    def put_paint_away(self, options: ToolOptions) -> ToolOptions:
+        """Take up again what was in hand before."""
+        return replace(options, tool=self._tool_before) if options.tool == "paint" else options
+
+
+def layer_to_scribble_on(document: Document, active: int | None) -> int | None:
+    """The active layer, if it is a plain one with that name that nothing else was done with."""
+    layer = None if active is None else document.layer(active)
+    if layer is None or layer is document.layers[0] or layer.name != SCRIBBLE_NAME or layer.recipe is not None:
+        return None
+    return layer.id if layer.visible and layer.opacity == 1 and layer.blend == "normal" else None
+
+
+def with_scribble(document: Document) -> tuple[Document, int]:
+    """The document with an empty layer to scribble on, on top, and its id."""
+    document = document.adding_layer(Layer.empty(0, SCRIBBLE_NAME, document.size))
+    return document, document.layers[-1].id
+
+
+def only_just_begun(document: Document, id: int | None) -> bool:
+    """Whether there is such a layer, and nothing has been painted on it."""
+    layer = None if id is None else document.layer(id)
+    return layer is not None and not layer.pixels.any()
+
+
+class MethodMemory:
+    """What was set for each method while another one was in hand.
+
+    kept: settings and overall strength of every method that was in hand, by its settings class.
+    chosen: methods whose strength the person chose.
+    """
+
+    def __init__(self, methods: Methods) -> None:
+        self._methods = methods
+        self.kept: dict[type[MethodSettings], tuple[MethodSettings, float]] = {}
+        self.chosen: set[type[MethodSettings]] = set()
+
+    def keep(self, draft: Draft) -> None:
+        """Another method is about to be taken."""
+        self.kept[type(draft.settings)] = draft.settings, draft.strength
+
+    def recall(self, kind: type[MethodSettings], model: ModelInfo | None) -> tuple[MethodSettings, float]:
+        """As it was when the method was last in hand; its strength suits the model, unless the person chose one."""
+        settings, strength = self.kept.get(kind, (kind(), 0.0))
+        return settings, strength if kind in self.kept and kind in self.chosen else self._methods.of(
+            kind
+        ).first_strength(model)

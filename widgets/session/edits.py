@@ -5,20 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
 from PySide6.QtGui import QGuiApplication
 
 from editor.document.compose import flatten
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item, covered
-from editor.document.layer import Blend, Layer
+from editor.document.contents import Blend, Exemplar, Item, Layer, covered
 from editor.document.tiles import Tiles
 from widgets.qimage import tagged
-from widgets.session.naming import numbered
 from widgets.session.options import OF_EXEMPLAR
 from widgets.session.session import Session
 
@@ -204,3 +202,17 @@ def _exemplar(session: Session, id: int, verb: str, *, merge: Hashable | None = 
     exemplar: Exemplar | None = document.exemplar(id)
     if exemplar is not None:
         session.commit(f"{verb} “{exemplar.name}”", document.with_exemplar(replace(exemplar, **changes)), merge)
+
+
+def numbered(stem: str, taken: Iterable[str]) -> str:
+    """The first of "Item 1", "Item 2" … that is free."""
+    names = set(taken)
+    return next(name for at in count(1) if (name := f"{stem} {at}") not in names)
+
+
+def unlike(name: str, taken: Iterable[str]) -> str:
+    """The name itself where it is free, otherwise the first of "Picture 2", "Picture 3" … that is."""
+    names = set(taken)
+    if name not in names:
+        return name
+    return next(other for at in count(2) if (other := f"{name} {at}") not in names)

@@ -125,9 +125,9 @@ class Job:
             case Scored(variant, match):
                 return replace(self, candidates=self.candidates.with_match(self.edit_job, variant, match))
 
-    def with_result(self, result: EditResult) -> Job:
-        """One more is finished."""
-        candidates = self.candidates.with_result(result, self.edit_job)
+    def with_result(self, result: EditResult, edit_job: EditJob | None = None) -> Job:
+        """One more is finished. edit_job: what it is of; None for what is being made."""
+        candidates = self.candidates.with_result(result, edit_job or self.edit_job)
         return replace(self, candidates=candidates, finished=self.finished + 1, preview=None)
 
     def with_outdated(self, outdated: Callable[[EditJob], bool]) -> Job:

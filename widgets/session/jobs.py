@@ -24,16 +24,16 @@ class Jobs(QObject):
     progressed(): what is made, what waits, or how far it is has changed.
     candidates_changed(): the finished results, their order or the choice among them have changed.
     shown_changed(): another preview or result lies over the picture, or none does any more, or the frame is that of another edit.
-    wanted(asked): the worker is to make this `EditJob`.
-    unwanted(): the worker is to end what it makes.
+    start_requested(asked): the worker is to make this `EditJob`.
+    stop_requested(): the worker is to end what it makes.
     noticed(notice): something is to be said.
     """
 
     progressed = Signal()
     candidates_changed = Signal()
     shown_changed = Signal()
-    wanted = Signal(object)
-    unwanted = Signal()
+    start_requested = Signal(object)
+    stop_requested = Signal()
     noticed = Signal(object)
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Jobs(QObject):
         """Make exactly this in place of whatever there is."""
         self.drop()
         self._set(Job(edit_job))
-        self.wanted.emit(edit_job)
+        self.start_requested.emit(edit_job)
 
     def queue(self, edit_job: EditJob) -> None:
         """Make it after what runs; its results join those that are there."""
@@ -75,7 +75,7 @@ class Jobs(QObject):
         job = self.current
         if job is not None and job.busy:
             self._set(replace(job, state="stopping", doing="Stopping", waiting=()))
-            self.unwanted.emit()
+            self.stop_requested.emit()
 
     def finish_early(self) -> bool:
         """Whether there is something that can be made into the result, instead of going on."""
@@ -89,7 +89,7 @@ class Jobs(QObject):
         """Forget all of it."""
         if self.current is not None:
             if self.current.busy:
-                self.unwanted.emit()
+                self.stop_requested.emit()
             self._set(None)
 
     def close_edit(self, candidate: Candidate) -> None:
@@ -99,7 +99,7 @@ class Jobs(QObject):
         job = self.current.without(candidate)
         ended = job.edit_job.edit is candidate.edit_job.edit or not job.busy
         if ended and job.busy:
-            self.unwanted.emit()
+            self.stop_requested.emit()
         self._go_on(job, ended=ended)
 
     def follow_undone(self, undone: Callable[[EditJob], bool]) -> bool:
@@ -113,7 +113,7 @@ class Jobs(QObject):
         after = job.with_outdated(undone)
         ends = job.state in ("waiting", "running") and undone(job.edit_job)
         if ends:
-            self.unwanted.emit()
+            self.stop_requested.emit()
             self._say("The edit was stopped: what it was made from has been undone.", "Run it again from here.")
         elif any(one.outdated for one in after.candidates) and after.candidates is not job.candidates:
             self._say(OUTDATED, "Accept what is shown all the same, or discard it.")
@@ -149,6 +149,17 @@ class Jobs(QObject):
         job = self.current
         if job is not None and job.candidates.held != held:
             self._set(replace(job, candidates=job.candidates.hold(held, job.edit_job)))
+
+    def put_aside(self, candidate: Candidate) -> None:
+        """Add a finished result to what there is to choose from, out of sight until somebody looks at it."""
+        job = self.current
+        if job is not None and job.busy:
+            return
+        if job is None or job.state == "failed":
+            job = Job(candidate.edit_job, state="ready")
+        if all(candidate.result is not result for result in job.candidates.results):
+            job = job.with_result(candidate.result, candidate.edit_job)
+        self._set(replace(job, aside=True))
 
     def set_aside(self) -> None:
         """Somebody changes the picture: nothing that was made lies over what they do."""
@@ -205,7 +216,7 @@ class Jobs(QObject):
     def _begin_next(self, job: Job) -> None:
         job = job.next()
         self._set(job)
-        self.wanted.emit(job.edit_job)
+        self.start_requested.emit(job.edit_job)
 
     def _say(self, message: str, advice: str) -> None:
         self.noticed.emit(Notice(message, advice))

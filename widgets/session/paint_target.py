@@ -10,9 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from editor.document.contents import Exemplar, Item, covered
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item, covered
 from editor.document.placing import item_matrix
 from editor.document.tiles import Tiles
 from editor.errors import InvalidRequest

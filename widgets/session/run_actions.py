@@ -8,7 +8,7 @@ from editor.document.faint_strength import is_strength
 from editor.edits import rerun as reopening
 from editor.errors import InvalidRequest
 from editor.methods.base import Preset
-from editor.planning.draft import STRENGTHS, Touch
+from editor.planning.plan import STRENGTHS, Touch
 from editor.requests.method_settings import Region, Use
 from widgets.session.edit_job import EditJob
 from widgets.session.edits import edited_thing
@@ -123,7 +123,8 @@ def run_again(session: Session, id: int) -> None:
 
 def can_leave(session: Session) -> bool:
     """Whether an edit is reopened, and Escape means nothing else."""
-    return session.history.document.rerun is not None and session.job is None and edited_thing(session) is None
+    free = session.job is None and not session.live.on and edited_thing(session) is None
+    return session.history.document.rerun is not None and free
 
 
 def rerun_notice(session: Session) -> Notice | None:

@@ -4,40 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from editor.document.document import MAPS, Document, picture_changes
 from editor.document.history import DEFAULT_BUDGET, History
-from editor.edits.apply import apply_result, layer_of_result, with_repaired
-from editor.edits.warnings import NOTHING_ADVICE, NOTHING_CAME, came_to_nothing
+from editor.edits.apply import NOTHING_ADVICE, NOTHING_CAME, apply_result, came_to_nothing, layer_of_result
 from editor.errors import EditorError
 from editor.io.files import FileState
 from editor.io.images import Picture
 from editor.methods.base import AnyMethod
 from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan, touches
-from editor.requests.edit_request import Repair, SegmentRequest
+from editor.planning.plan import Draft, Plan, touches
+from editor.requests.edit_request import SegmentRequest
 from editor.requests.reports import Report, ResultReady
 from editor.requests.results import Assessment, EditResult, Masks
 from widgets.session.document_model import DocumentModel
-from widgets.session.edit_job import MENDING, Candidate, EdgeRepairJob, EditJob
+from widgets.session.edge_repairs import EdgeRepairs
+from widgets.session.edit_job import Candidate, EditJob
 from widgets.session.edit_state import EditState
 from widgets.session.job import Job
 from widgets.session.jobs import Jobs
+from widgets.session.live import Live
 from widgets.session.model_choice import ModelChoice
 from widgets.session.notice import Notice
 from widgets.session.options import ToolOptions, ViewOptions
-from widgets.session.preparation import Preparation
-from widgets.session.reruns import Reruns
+from widgets.session.reruns import Preparation, Reruns
 from widgets.session.worker import Worker
-
-MIN_SEAM = 1.0  # of a result; from here on its edge is visible
-REPAIRS: tuple[Repair, ...] = ("poisson", "decoder")
 
 
 class Session(QObject):
@@ -48,6 +43,8 @@ class Session(QObject):
     jobs: what is made, what waits, and the candidates.
     model_choice: the diffusion models that can be used.
     reruns: the reopened edit.
+    live: the result of what is painted just now, while the person wants it.
+    edge_repairs: what was accepted, as far as its edges can be mended.
     methods: those that can be chosen.
     name: what its tab says.
     path: the project file that holds it, if any.
@@ -78,7 +75,6 @@ class Session(QObject):
         self.path = path
         self.on_disk: FileState | None = None
         self._worker = worker
-        self._accepted: dict[int, Candidate] = {}  # by the layer that each became
         self._preparation: Preparation | None = None  # of what runs now
         self._edit_of_nothing: object = None  # of which somebody was told that nothing came of it
         self.model = model = DocumentModel(document, budget)
@@ -86,11 +82,17 @@ class Session(QObject):
         self.jobs = jobs = Jobs()
         self.model_choice = ModelChoice(model, state, worker.models, worker.used_model)
         self.reruns = Reruns(model, state, self.model_choice.find)
+        self.edge_repairs = edges = EdgeRepairs(model, jobs)
+        self.live = live = Live(model, state)
         model.changing.connect(self._set_aside)
         model.arrived.connect(self._follow_undone)
-        jobs.wanted.connect(self._make)
-        jobs.unwanted.connect(self._end)
-        for part in (jobs, self.reruns):
+        jobs.start_requested.connect(self._make)
+        jobs.stop_requested.connect(self._end)
+        edges.start_requested.connect(self.start)
+        live.start_requested.connect(self._make_live)
+        live.stop_requested.connect(self._end_live)
+        live.ready.connect(self.accept)
+        for part in (jobs, self.reruns, edges, live):
             part.noticed.connect(self.noticed)
         self.show, self.commit, self.revert = model.show, model.commit, model.revert
         self.undo, self.take_back, self.go_to = model.undo, model.take_back, model.go_to
@@ -104,6 +106,7 @@ class Session(QObject):
         )
         self.stop, self.drop_waiting, self.more = jobs.stop, jobs.drop_waiting, jobs.more
         self.choose, self.step, self.peek, self.hold = jobs.choose, jobs.step, jobs.peek, jobs.hold
+        self.can_mend, self.mend, self.job_mended = edges.can_mend, edges.mend, edges.finished
         self.follow_models, self.models = self.model_choice.follow, self.model_choice.usable
         self.follow_models()
         self.reruns.begin()
@@ -165,6 +168,12 @@ class Session(QObject):
     def goes_on(self) -> bool:
         """Whether it was edited before, and begins as its last edit was."""
         return self.model_choice.goes_on
+
+    @property
+    def laid(self) -> EditResult | None:
+        """The result that lies over the picture just now, if any does: the candidate that is looked at, or else the live one."""
+        laid = None if self.job is None else self.job.laid
+        return self.live.result if laid is None else laid
 
     # Its file
 
@@ -238,6 +247,9 @@ class Session(QObject):
         edit_job = self._asked(planned or self.plan)
         if edit_job is None:
             return
+        if self.live.result is not None and edit_job.draft.seed is None:
+            edit_job = replace(edit_job, draft=replace(edit_job.draft, seed=self.live.seed, frame=self.live.pinned))
+        self.live.switch(False)
         self.start(edit_job)
         if before is not None and self.job is not None:
             self._preparation = Preparation.of_last_step(self.model, before, self.draft)
@@ -283,6 +295,9 @@ class Session(QObject):
         Of several strengths, the one that is kept is set for what comes next.
         """
         job = self.job
+        if self.live.on and (job is None or job.laid is None):
+            self._accept_live()
+            return
         if job is None or job.candidates.current is None:
             return
         if job.laid is None:  # set aside: nobody keeps what they do not see
@@ -294,6 +309,18 @@ class Session(QObject):
         if candidate.strength is not None:
             self.set_draft(strength=candidate.strength)
         self.model.stepping.emit()
+        self._keep(candidate)
+
+    def _accept_live(self) -> None:
+        """Keep the live result as soon as it is one of what is painted now."""
+        self.model.stepping.emit()
+        if self.live.keep_when_ready() and self.live.candidate is not None:
+            candidate = self.live.candidate
+            self.live.accepted()
+            self._keep(candidate)
+
+    def _keep(self, candidate: Candidate) -> None:
+        """A result becomes a layer."""
         edit_job = candidate.edit_job
         label, document = apply_result(
             self.history.document, candidate.result, edit_job.document, edit_job.planned, self.methods
@@ -301,7 +328,8 @@ class Session(QObject):
         layer = layer_of_result(document, candidate.result).id
         self.reruns.accepted(document)
         self.commit(label, document, by_hand=False)
-        self._remember(layer, candidate)
+        if candidate.result.latents is not None:
+            self.edge_repairs.remember(layer, candidate)
         self.activate_layer(layer)
         active = None if self.draft.exemplar is None else document.exemplar(self.draft.exemplar)
         if active is not None and not active.visible:
@@ -319,26 +347,23 @@ class Session(QObject):
         self.discard()
         self.reruns.leave()
 
-    # The edge of what was accepted
+    def snapshot(self) -> None:
+        """Keep what live shows as a card beside the others, to compare and to return to."""
+        candidate = self.live.candidate
+        if candidate is not None:
+            self.jobs.put_aside(candidate)
 
-    def can_mend(self, layer: int) -> bool:
-        """Whether the edge of this layer could be mended now: an edit of this sitting made it, and nothing is going on."""
-        there = self.history.document.layer(layer)
-        return self.job is None and there is not None and there.recipe is not None and layer in self._accepted
-
-    def mend(self, layer: int, how: Repair) -> None:
-        """Make the edge of an accepted result better, in the background; the layer then changes in one step."""
-        if self.can_mend(layer):
-            self.start(EdgeRepairJob(self._accepted[layer], layer, how).edit_job)
-
-    def _remember(self, layer: int, candidate: Candidate) -> None:
-        """What a layer was made from, as long as it could be mended; where its edge shows, that is offered."""
-        if candidate.result.latents is None:
-            return
-        self._accepted[layer] = candidate
-        if candidate.result.seam is not None and candidate.result.seam >= MIN_SEAM:
-            offers = tuple((MENDING[how], partial(self.mend, layer, how)) for how in REPAIRS)
-            self.noticed.emit(Notice("Its edge may show.", "Look at it closely; one of these may help.", offers=offers))
+    def return_to(self, candidate: Candidate) -> None:
+        """Go back to what a candidate was made from: its maps, exemplars and items, words and strength. The layers stay as they are."""
+        then, draft = candidate.edit_job.document, candidate.edit_job.draft
+        document = replace(self.history.document, exemplars=then.exemplars, items=then.items)
+        for name in MAPS:
+            document = document.with_map(name, then.map(name))
+        kept = {name: getattr(draft, name) for name in ("prompt", "negative_prompt", "strength")}
+        if type(draft.settings) is type(self.draft.settings):
+            kept["settings"] = draft.settings
+        self.commit("Return to a snapshot", document)
+        self.set_draft(**kept)
 
     # Called by the program around it while a job runs
 
@@ -363,17 +388,6 @@ class Session(QObject):
             self._edit_of_nothing = edit_job.edit  # once for all that are made of it
             self.notice(NOTHING_CAME, NOTHING_ADVICE)
 
-    def job_mended(self, result: EditResult) -> None:
-        """The edge is mended: the layer takes the result, wherever it stands by now."""
-        mend = None if self.job is None else self.job.edit_job.mend
-        if mend is None:
-            return
-        self.jobs.mended()
-        before = self.history.document
-        layer = before.layer(mend.layer)
-        if layer is not None:
-            self.commit(f"{MENDING[mend.how]}: {layer.name}", with_repaired(before, layer, result), by_hand=False)
-
     def job_finished(self) -> None:
         """Nothing more will come of this edit: what waits begins, or the candidates wait for a choice."""
         if not self.jobs.finished(aside=self.in_gesture):
@@ -396,6 +410,12 @@ class Session(QObject):
     def _end(self) -> None:
         self._worker.stop(self)
 
+    def _make_live(self, edit_job: EditJob) -> None:
+        self._worker.live(self, edit_job)
+
+    def _end_live(self) -> None:
+        self._worker.end_live(self)
+
     def _asked(self, planned: Plan) -> EditJob | None:
         """What a press on the button means now; None, with a notice, where it can do nothing."""
         if planned.action is None:
@@ -414,6 +434,8 @@ class Session(QObject):
 
     def _undone(self, edit_job: EditJob) -> bool:
         """Whether what an edit was asked of has been undone; the layer whose edge is mended may also have been deleted."""
+        if edit_job.snapshot:
+            return False
         if edit_job.mend is not None:
             return self.history.document.layer(edit_job.mend.layer) is None
         return not self.history.holds(edit_job.step)

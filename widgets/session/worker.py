@@ -28,6 +28,12 @@ class Worker(Protocol):
     def finish(self, session: Session) -> None:
         """Ask the running job to make what there is into its result; it does at its next report, and then ends."""
 
+    def live(self, session: Session, edit_job: EditJob) -> None:
+        """Make this state of the live picture, in place of an earlier one that is not made yet; the outcome comes through `Session.live`."""
+
+    def end_live(self, session: Session) -> None:
+        """Make no more of the live picture, and keep nothing of it."""
+
     def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
         """Find out whether the planned edit fits into memory; `done` is called in the GUI thread, with None where nobody can tell.
 

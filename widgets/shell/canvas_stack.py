@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from editor.document.rerun import Rerun
+from editor.document.document import Rerun
 from editor.geometry import Rect
 from widgets.canvas.view import CanvasView
 from widgets.guard import Guarded

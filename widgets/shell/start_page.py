@@ -33,8 +33,8 @@ from PySide6.QtWidgets import (
 
 from editor.errors import readable
 from widgets.controls.icons import draw
-from widgets.dragged import files_of
 from widgets.guard import Guarded
+from widgets.incoming import files_of
 from widgets.qimage import to_qimage
 from widgets.shell.notices import Notices
 from widgets.shell.services import Practice, Recent, Services

@@ -85,7 +85,16 @@ class StatusBar(QFrame):
             return "Protected"
         painted = is_strength(document.strength) or session.options.tool in STRENGTHENING
         # Elsewhere it would read as "nothing happens here".
-        return f"Strength {round(value * 100)}\u202f%" if painted else ""
+        return f"Strength {round(value * 100)}\u202f%{self._steps(value)}" if painted else ""
+
+    def _steps(self, value: float) -> str:
+        """What a strength amounts to in steps of the model, where it has some: " · 3 of 8 steps"."""
+        session, draft = self._session, self._session.draft
+        if draft.model is None or not draft.settings.needs_model:
+            return ""
+        steps = draft.steps_on(draft.model)
+        run = session.method.running_steps(draft.settings, value * draft.strength, steps)
+        return "" if run is None else f" · {run} of {steps} steps"
 
     def _show_method(self) -> None:
         draft = self._session.draft

@@ -7,8 +7,8 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy, QTabBar, QToolButton, QWidget
 
 from widgets.controls.icons import IconButton
-from widgets.dragged import files_of
 from widgets.guard import Guarded
+from widgets.incoming import files_of
 from widgets.shell.busy import BusySign
 
 HEIGHT = 36

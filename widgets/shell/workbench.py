@@ -8,7 +8,6 @@ from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractButton, QGridLayout, QHBoxLayout, QWidget
 
-from widgets.canvas.subject import Subject
 from widgets.canvas.view import CanvasView
 from widgets.context_bar.bar import ContextualBar
 from widgets.controls.column_scroll import ColumnScroll
@@ -17,10 +16,9 @@ from widgets.controls.section import Section
 from widgets.guard import Guarded
 from widgets.panels.brush import MIN_BRUSH, BrushPanel
 from widgets.panels.edit import EditPanel
-from widgets.panels.exemplars import ExemplarsPanel
 from widgets.panels.history import MIN_HISTORY, HistoryPanel
-from widgets.panels.items import ItemsPanel
 from widgets.panels.layers import LayersPanel
+from widgets.panels.things import ExemplarsPanel, ItemsPanel
 from widgets.session.session import Session
 from widgets.shell.adjustment import Adjustment
 from widgets.shell.canvas_stack import CanvasStack
@@ -28,6 +26,7 @@ from widgets.shell.side_panel import SidePanel
 from widgets.shell.status_bar import StatusBar
 from widgets.shell.tool_bar import ToolBar
 from widgets.tools import make_tools
+from widgets.tools.grips import Subject
 from widgets.variations.strip import Variations
 
 

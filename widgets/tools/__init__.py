@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from widgets.session.options import ToolName
 from widgets.session.session import Session
+from widgets.tools.brushes import PaintTool, StrengthTool
 from widgets.tools.gradient import GradientTool
-from widgets.tools.paint import PaintTool
 from widgets.tools.pick import PickTool
 from widgets.tools.place import PlaceTool
 from widgets.tools.select import EllipseTool, LassoTool, RectangleTool, SelectBrushTool
-from widgets.tools.strength import StrengthTool
 from widgets.tools.tool import Tool
 
 

@@ -1,4 +1,4 @@
-"""Things that can be taken hold of: which one lies under the pointer, by what it is held, and where a drag puts it."""
+"""Things that can be taken hold of: which one lies under the pointer, by what it is held, where a drag puts it, and what a menu there is about."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from PySide6.QtCore import QPointF
 
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.document.placing import item_matrix, reachable
 from editor.geometry import Placement, invert, transform_point
+from editor.planning.plan import Touch
 from widgets.session.paint_target import value_at
 from widgets.session.session import Session
 from widgets.tools import marks
@@ -33,6 +34,7 @@ ROOM = 36.0  # a side shorter than this on screen shows no grip in its middle
 # Corners and sides as the thing itself sees them; x and y are -1, 0 or 1. Corners go as in `Placement.corners`.
 HANDLE: Grip = (0, -2)  # what turns
 CORNERS: tuple[Grip, ...] = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+Subject = Literal["item", "exemplar", "layer", "selection", "result", "canvas"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,3 +208,34 @@ def resized(thing: Thing, grip: Grip, press: PointerEvent, event: PointerEvent) 
     new = np.where(np.abs(new) < least, np.copysign(least, new), new)
     place = fixed if event.alt else fixed + turn @ (new * half)
     return replace(start, x=float(place[0]), y=float(place[1]), scale_x=float(new[0]), scale_y=float(new[1]))
+
+
+def subject_at(session: Session, x: float, y: float) -> Subject:
+    """At a point of the picture. What lies there is what the next edit is about: a thing becomes the active one, and with what is selected in hand
+    no other thing is.
+    """
+    if session.job is not None and session.job.seen:
+        return "result"
+    document = session.document
+    thing = thing_at(document, x, y)
+    if thing is not None:
+        activate(session, thing)
+        return "item" if isinstance(thing, Item) else "exemplar"
+    if (value_at(document.selection, x, y) or 0.0) < 0.5:
+        return "canvas"
+    session.set_draft(item=None, exemplar=None, touched=session.draft.touching(Touch("selection")).touched)
+    return "selection"
+
+
+def subject_of_keyboard(session: Session, viewport: Viewport) -> tuple[Subject, QPointF]:
+    """Of the menu key, and where the menu belongs, in logical pixels: what is active comes first, then what is selected."""
+    middle = QPointF(viewport.width / 2, viewport.height / 2)
+    if session.job is not None and session.job.seen:
+        return "result", middle
+    thing = active(session)
+    if thing is not None:
+        corners = marks.on_screen(viewport, placement_of(thing).corners(thing.size))
+        at = QPointF(sum(x for x, _ in corners) / 4, sum(y for _, y in corners) / 4)
+        inside = 0 <= at.x() < viewport.width and 0 <= at.y() < viewport.height
+        return ("item" if isinstance(thing, Item) else "exemplar"), at if inside else middle
+    return ("canvas" if session.document.selection.blank else "selection"), middle

@@ -7,12 +7,11 @@ import math
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QKeyEvent, QPainter, QPainterPath
 
-from widgets.cursors import RESIZE_CURSORS
 from widgets.session.commands import delete_touched
 from widgets.session.session import Session
 from widgets.tools import grips, marks
 from widgets.tools.grips import Hold, Thing
-from widgets.tools.tool import Gesture, PointerEvent, Tool
+from widgets.tools.tool import RESIZE_CURSORS, Gesture, PointerEvent, Tool
 from widgets.viewport import Viewport
 
 START = 3.0  # screen pixels before a press becomes a drag

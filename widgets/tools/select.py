@@ -20,7 +20,7 @@ from widgets.session.options import Combine
 from widgets.session.paint_target import PaintTarget, surface
 from widgets.session.session import Session
 from widgets.tools import marks
-from widgets.tools.brushing import BrushTool
+from widgets.tools.brushes import BrushTool
 from widgets.tools.tool import Gesture, PointerEvent, Tool
 from widgets.viewport import Viewport
 

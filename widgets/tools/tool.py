@@ -13,6 +13,13 @@ from widgets.session.session import Session
 from widgets.viewport import Viewport
 
 Button = Literal["left", "right", "middle", "other"]
+# Cursors of handles, by the direction on screen in steps of 45 degrees, clockwise from the right.
+RESIZE_CURSORS = (
+    Qt.CursorShape.SizeHorCursor,
+    Qt.CursorShape.SizeFDiagCursor,
+    Qt.CursorShape.SizeVerCursor,
+    Qt.CursorShape.SizeBDiagCursor,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from editor.requests.method_settings import Use
 from editor.requests.results import EditResult
 from widgets.controls.tips import show_beside
 from widgets.guard import Guarded
-from widgets.qimage import to_qimage
-from widgets.screen_colour import on_screen
+from widgets.qimage import on_screen, to_qimage
 from widgets.session.edit_job import Candidate
 from widgets.session.job import Job
 from widgets.session.jobs import OUTDATED, SET_ASIDE
@@ -138,6 +137,9 @@ class Variations(Guarded, QFrame):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addAction("Use this seed").triggered.connect(lambda: self._session.use_seed(candidate))
+        if candidate.edit_job.snapshot:
+            back = menu.addAction("Return to what it was made from")
+            back.triggered.connect(lambda: self._session.return_to(candidate))
         menu.popup(at)
 
     def _end(self) -> None:

@@ -29,10 +29,9 @@ from app.autosave import Autosave
 from app.dev.bench import Result
 from app.settings import Settings
 from editor.document.brush import Brush, Sample, SetTo, Stroke
+from editor.document.contents import Item, Layer
 from editor.document.document import Document
 from editor.document.history import History
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.tiles import BLOCK, Tiles
 from editor.geometry import Rect
 from editor.io.images import Picture, read_image
@@ -41,7 +40,7 @@ from editor.requests.edit_request import SegmentRequest
 from widgets.canvas.view import CanvasView
 from widgets.guard import Guarded
 from widgets.session.session import Session
-from widgets.tools.strength import StrengthTool
+from widgets.tools.brushes import StrengthTool
 
 WINDOW = (1400, 900)
 DAB = 200.0
@@ -55,6 +54,8 @@ class _Idle:
     def run(self, session: Session, planned: object) -> None: ...
     def stop(self, session: Session) -> None: ...
     def finish(self, session: Session) -> None: ...
+    def live(self, session: Session, edit_job: object) -> None: ...
+    def end_live(self, session: Session) -> None: ...
     def assess(self, session: Session, done: Callable[..., None]) -> None: ...
     def segment(self, session: Session, request: SegmentRequest, done: Callable[..., None]) -> None: ...
     def read(self, session: Session, source: Path | bytes, name: str, done: Callable[[Picture], None]) -> None: ...

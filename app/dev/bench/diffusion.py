@@ -44,7 +44,7 @@ from editor.diffusion.noise import Noise
 from editor.diffusion.previews import INTERVAL, LatentColours, Previews
 from editor.geometry import Rect, Size
 from editor.methods.pixels.model import edit
-from editor.methods.pixels.model.composing import Pass, start
+from editor.methods.pixels.model.composing import Pass, compose, releases
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.model_canvas.paste_back import paste_alpha
@@ -298,11 +298,12 @@ def _preview_pairs(
     def run(*, shown: bool) -> Iterator[Report]:
         noise, schedule = Noise([1]), backend.schedule(request.steps)
         sources = [working.image(request.image)]
-        begun = start(Pass(settings, (), request.strength, sources, working, backend), schedule, noise)
+        of = Pass(request, (), request.strength, working, backend)
+        composed, (_, until) = compose(of, sources, noise), releases(of, lambda first: schedule)
         alpha = paste_alpha(request.strength, settings.feather)
-        show = Previews(LatentColours(begun.sources, sources[0]), working, alpha, clock=lambda: own)
-        latents, generators = begun.latents, noise.sampler(REVISION)
-        yield from denoise(denoiser, latents, begun.blend, schedule, generators, show=show if shown else None)
+        show = Previews(LatentColours(composed.sources, sources[0]), working, alpha, clock=lambda: own)
+        latents, generators = composed.start(schedule), noise.sampler(REVISION)
+        yield from denoise(denoiser, latents, composed.blend(until), schedule, generators, show=show if shown else None)
 
     def step(reports: Iterator[Report]) -> float:
         """To the next report after a step."""

@@ -29,7 +29,7 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo, Precision
 from editor.models.inspect import inspect
 from editor.models.memory import Fit
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import Progress, Reports, outcome_of

@@ -29,7 +29,7 @@ from editor.methods.pixels import model as pixels
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.inspect import inspect
 from editor.models.memory import Fit, Plan
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 
 T = TypeVar("T")
 

@@ -21,6 +21,7 @@ from app.dev.demo.hands import (
     add_exemplar,
     lasso,
     lay_on,
+    live_result,
     make_item_of,
     outline,
     paint_strength,
@@ -34,7 +35,9 @@ from editor.arrays import Pixels
 from editor.document.compose import flatten_rgb
 from editor.document.document import Document
 from editor.document.placing import place_exemplar
+from editor.edits.apply import apply_result
 from editor.geometry import Placement, Rect
+from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from widgets.session.session import Session
 
@@ -66,6 +69,13 @@ DRUM: Points = (
     (190, 1035),
     (70, 1058),
 )
+# Strokes: points, size in pixels, strength, and where they go.
+LIVE: tuple[tuple[Points, float, float, str], ...] = (
+    (((40, 175), (130, 175)), 110, 0.5, "Over the car"),
+    (((40, 175), (130, 175)), 110, 0.75, "Over the car again"),
+    (((0, 242), (256, 242)), 44, 0.3, "Along the ground"),
+)
+LIVE_STRENGTH = 0.95
 BAG_AND_DRUM = Rect(21, 686, 772, 1410)
 
 
@@ -201,6 +211,25 @@ async def replace_by_words(session: Session) -> Sheet:
     )
 
 
+async def paint_live(session: Session) -> Sheet:
+    original = _larger(shown(session.document))
+    panels = [Panel(original, "Original")]
+    session.choose_method(PixelsSettings)
+    session.set_draft(item=None, seed=SEED, strength=LIVE_STRENGTH)
+    session.live.switch(True)
+    for points, size, strength, where in LIVE:
+        paint_strength(session, points, size, 0.6, strength=strength)
+        outcome = await live_result(session)
+        _, document = apply_result(session.document, outcome.result, session.document)
+        words = f"{where}, painted at {strength:.0%}: {outcome.evaluations} of {outcome.steps} steps"
+        panels.append(Panel(_larger(shown(document)), words))
+    session.accept()
+    session.live.switch(False)
+    return Sheet(
+        f"Live: the picture follows the brush; words: “{session.draft.prompt}” (practice scene, here enlarged)", panels
+    )
+
+
 async def let_in_duck(session: Session) -> Sheet:
     original = _larger(shown(session.document))
     exemplar = painted(session.document.exemplars[0], DUCK_WITHOUT_FEET, 66, 0.5)
@@ -232,6 +261,7 @@ async def let_in_duck(session: Session) -> Sheet:
 
 PRACTICE: tuple[Edit, ...] = (
     Edit("words", "Making a blue car a red one, by words", replace_by_words, scene="Car by a cactus"),
+    Edit("live", "Painting strength while the picture follows", paint_live, scene="Car by a cactus"),
     Edit("reference", "Letting a duck in by painted strength", let_in_duck, scene="Duck for a pond"),
 )
 PHOTOS: tuple[Edit, ...] = (

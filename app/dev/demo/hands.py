@@ -16,14 +16,13 @@ from app.settings import Settings
 from editor.document import masks
 from editor.document.brush import Brush, Sample, SetTo, Stroke
 from editor.document.compose import flatten_rgb
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Rect
 from editor.io.images import Picture
 from editor.requests.edit_request import SegmentRequest
-from editor.requests.results import Masks
+from editor.requests.results import LiveResult, Masks
 from widgets.session.session import Session
 from widgets.theme import Theme
 
@@ -85,9 +84,11 @@ async def make_item(session: Session, name: str, box: Rect) -> Item:
     return make_item_of(session, name, await outline(session, name, box))
 
 
-def paint_strength(session: Session, points: Points, size: float, hardness: float = 0.8) -> None:
+def paint_strength(
+    session: Session, points: Points, size: float, hardness: float = 0.8, *, strength: float = 1.0
+) -> None:
     """One stroke of the brush: there the picture may change. `size`: pixels."""
-    stroke = Stroke(session.document.strength, Brush(size=size, hardness=hardness), SetTo(1.0))
+    stroke = Stroke(session.document.strength, Brush(size=size, hardness=hardness), SetTo(strength))
     stroke.add([Sample(x, y) for x, y in points])
     session.commit("Paint strength", session.document.with_strength(stroke.finish()))
 
@@ -132,6 +133,14 @@ async def press_the_button(session: Session) -> float:
     seconds = time.monotonic() - begun
     session.accept()
     return seconds
+
+
+async def live_result(session: Session) -> LiveResult:
+    """Wait until the live picture has followed."""
+    before = session.live.outcome
+    await until(lambda: session.live.outcome not in (None, before), "The picture did not follow.")
+    assert session.live.outcome is not None
+    return session.live.outcome
 
 
 async def until(condition: Callable[[], object], otherwise: str) -> None:

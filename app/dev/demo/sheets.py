@@ -13,8 +13,8 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter
 
 from editor.arrays import Pixels
+from editor.document.contents import Item
 from editor.document.document import Metadata
-from editor.document.item import Item
 from editor.document.placing import moved_mask
 from editor.document.tiles import Tiles
 from editor.io.encoding import ExportOptions

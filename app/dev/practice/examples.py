@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from app.dev.practice.scenes import Ground, Scene, Thing, naming
 from app.dev.practice.world import World
 from editor.document import masks
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.geometry import Placement
 
 T = TypeVar("T", np.uint8, np.float32)

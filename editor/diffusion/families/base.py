@@ -31,7 +31,7 @@ TOYS_GUIDANCE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What suits a family (PIXELS specification, section 11).
+    """What suits a family (docs/methods.md, PIXELS 5).
 
     label: for people
     short: in a list of what the program can use; empty where another family's says it too

@@ -8,17 +8,26 @@ import numpy as np
 
 from editor.arrays import Map
 from editor.document.document import Document
+from editor.document.faint_strength import is_strength
 from editor.methods.base import HoldPreview, Preset
-from editor.methods.blended_latent_diffusion import plan
-from editor.methods.blended_latent_diffusion.region_cells import cell_mask, skipped_steps, taken_back, widening
+from editor.methods.blended_latent_diffusion.region_cells import cell_mask, held_since, skipped_steps, widening
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.repainting import RepaintingMethod
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
-from editor.planning.advice import NO_PROMPT, few_steps, strongest
-from editor.planning.draft import Draft, Touch
-from editor.planning.plan import Plan
-from editor.planning.scribble import painted_rect, scribble_of
+from editor.planning.change_map import NO_PROMPT, few_steps, painted_rect, scribble_of, strongest
+from editor.planning.plan import (
+    REGION_MAPS,
+    Draft,
+    Plan,
+    Touch,
+    as_words,
+    if_seen,
+    plan_item,
+    plan_region,
+    repainting_label,
+    resting_item,
+)
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
@@ -29,7 +38,10 @@ KEEP = ("Keep what is there", "Free")
 
 
 class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
-    """Paints what the words say inside a region (Avrahami, Fried and Lischinski, arXiv 2206.02779)."""
+    """Paints what the words say inside a region (Avrahami, Fried and Lischinski, arXiv 2206.02779).
+
+    A scribble and painted strength are one wish. While there is a scribble, the selection only says where one may paint. Exemplars take no part.
+    """
 
     settings = BlendedSettings
     id = "BlendedSettings"
@@ -87,39 +99,71 @@ class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
     def first_strength(self, model: ModelInfo | None, settings: MethodSettings | None = None) -> float:
         return BACKGROUND if settings is not None and settings.is_outside else NEW_OBJECT
 
-    def usual(self, document: Document, draft: Draft) -> Iterable[Touch]:
-        return plan.usual(document, draft)
+    def default_touches(self, document: Document, draft: Draft) -> Iterable[Touch]:
+        """A scribble, a map, the active item."""
+        if draft.scribble is not None:
+            yield Touch("scribble", draft.scribble)
+        yield from (Touch(name) for name in REGION_MAPS)
+        if draft.item is not None:
+            yield Touch("item", draft.item)
 
-    def reading(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
-        return plan.reading(document, draft, touch)
+    def plan_for(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
+        outside = draft.settings.is_outside
+        layer = None if draft.scribble is None or outside else document.layer(draft.scribble)
+        label = words_label(draft.prompt, outside=outside)
+        match touch.what:
+            case "scribble" | "strength" if layer is not None:
+                if touch.what == "scribble" and touch.id != layer.id:
+                    return None
+                painted = is_strength(document.strength)
+                if touch.what == "strength" and not painted:
+                    return None
+                label = words_label(draft.prompt, outside=outside, scribbled=True)
+                if not layer.pixels.any():
+                    return Plan(None, label, "Paint rough colours where it should appear.")
+                planned = Plan("fill", label, region="strength" if painted else None, scribble=layer.id)
+                return if_seen(planned, draft.strength, enough=draft.strength > 0)
+            case "strength":
+                return plan_region(document, draft, "strength", label)
+            case "selection":
+                return None if layer is not None else plan_region(document, draft, "selection", label)
+            case "item":
+                item = resting_item(document, draft, touch)
+                if item is None:
+                    return None
+                return plan_item(item, draft, words_label(draft.prompt, item.name, outside=outside))
+            case "scribble" | "exemplar":
+                return None
 
-    def nothing(self, document: Document, draft: Draft) -> Plan:
-        return plan.nothing(draft)
+    def empty_plan(self, document: Document, draft: Draft) -> Plan:
+        outside = draft.settings.is_outside
+        reason = "Select what should stay." if outside else "Paint or select where it should happen."
+        return Plan(None, words_label(draft.prompt, outside=outside), reason)
 
     def repainting_label(self, draft: Draft, name: str = "", *, where: str = "") -> str:
-        return plan.words_label(draft.prompt, name, outside=draft.settings.is_outside, where=where)
+        return words_label(draft.prompt, name, outside=draft.settings.is_outside, where=where)
 
     def label(self, recipe: Recipe, names: Sequence[str], *, scribbled: bool) -> str:
         if recipe.action == "fill":
             outside = recipe.settings.is_outside
-            return plan.words_label(recipe.prompt, *names[:1], outside=outside, scribbled=scribbled)
+            return words_label(recipe.prompt, *names[:1], outside=outside, scribbled=scribbled)
         return super().label(recipe, names, scribbled=scribbled)
 
     def preview_holds(
         self,
-        settings: MethodSettings,
+        draft: Draft,
         exemplars: Sequence[ExemplarInput],
         strength: Map,
         canvas: ModelCanvas,
         steps: int,
     ) -> HoldPreview:
         """Which cells take part, and with a thin region the wider one that it begins with."""
-        own = self.own(settings)
+        own = self.own(draft.settings)
         level = float(strength.max())
         region = np.asarray(strength / np.float32(level), np.float32)
         run = steps - skipped_steps(level, steps)
         mask = cell_mask(region, canvas, own.cells)
-        since = taken_back(mask, widening(own, region, canvas), run)
+        since = held_since(mask, widening(own, region, canvas), run)
         held = np.clip(run - since, 1, run)
         held[mask] = 0
         return HoldPreview(held, run, closing=True)
@@ -147,6 +191,15 @@ class BlendedLatentDiffusionMethod(RepaintingMethod[BlendedSettings]):
         if guidance > max(HARSH, model.own_guidance):
             return f"“Follow the words” above {HARSH:g} looks harsh. About {model.own_guidance:g} suits the model."
         return ""
+
+
+def words_label(prompt: str, name: str = "", *, outside: bool, scribbled: bool = False, where: str = "") -> str:
+    """What an edit by words is called. `name`, `where`: as for `repainting_label`."""
+    if outside:
+        return " ".join(["Repaint", *(["around", where] if where else ["background"]), *as_words(prompt)])
+    if scribbled:
+        return " ".join(["Paint the scribble", *as_words(prompt)])
+    return repainting_label(prompt, name, where=where)
 
 
 BLENDED_LATENT_DIFFUSION = BlendedLatentDiffusionMethod()

@@ -1,4 +1,4 @@
-"""Which latent cells a region takes, and how a thin one begins wider and closes in (Blended Latent Diffusion specification, sections 3.2 and 6).
+"""Which latent cells a region takes, and how a thin one begins wider and closes in (docs/methods.md, Blended Latent Diffusion 3).
 
 The same numbers drive the method and the view of what it will use.
 """
@@ -83,7 +83,7 @@ def widened(mask: Mask, reach: int) -> Mask:
     return cv2.dilate(mask.astype(np.uint8), square) > 0
 
 
-def taken_back(mask: Mask, widen: int, steps: int) -> Counts:
+def held_since(mask: Mask, widen: int, steps: int) -> Counts:
     """(h, w): before which of the run's `steps` each cell is first held; `steps` where it is taken back with the last result only.
 
     Cells of `mask` are never held; they get `steps` + 1. Those beyond the widest mask are held from the start.

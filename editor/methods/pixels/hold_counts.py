@@ -1,6 +1,6 @@
 """How many steps each latent cell is held before the sampler may change it: painted strength, quantised to what the sampler can do.
 
-PIXELS specification, sections 5 and 6. The same numbers drive the method and the view of what it will use.
+See docs/methods.md, PIXELS 2. The same numbers drive the method and the view of what it will use.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import ExemplarInput
 
+ABSOLUTE = 4  # the revision since which a cell's count depends on nothing that is painted elsewhere
 TIE = 1e-6  # closer than this to a threshold counts as on it
 OWNED = 0.5  # share of a cell that an exemplar must cover to own it
 # Steps of the plastic-number sequence (M. Roberts, 2018): evenly spread offsets without a visible pattern.
@@ -32,11 +33,61 @@ def owners(exemplars: Sequence[ExemplarInput], working: ModelCanvas) -> Counts:
 
 
 def run_length(strength: Map, steps: int) -> int:
-    """How many of `steps` a run has in which `strength` may change."""
+    """How many of `steps` a run has in which `strength` may change, by the rule of before `ABSOLUTE`."""
     return free_steps(float(strength.max(initial=0)), steps)
 
 
-def counts_of(
+def release_steps(
+    settings: PixelsSettings,
+    exemplars: Sequence[ExemplarInput],
+    strength: Map,
+    working: ModelCanvas,
+    steps: int,
+    *,
+    overall: float,
+    levels: Sequence[float] = (),
+) -> Counts:
+    """(h, w): before which of all `steps` each cell is free for the first time; `steps` for one that is held to the end.
+
+    A cell of strength s is free for the last round(s steps) of them, whatever is painted elsewhere.
+
+    strength: (H, W) of the frame
+    overall: the overall strength, 0 to 1, that `strength` contains; the dead band and shares of noise are relative to it
+    levels: as in `hold_counts`, of all steps; without them steps are counted by index
+    """
+    overall = max(overall, TIE)
+    cells = np.asarray(working.cells(strength, thin=settings.thin_strokes), np.float64)
+    share = cells / overall
+    whole = (share > 1 - DEAD_BAND) & (share <= 1 + TIE)
+    nothing = share < DEAD_BAND
+    cells = np.where(whole, overall, np.where(nothing, 0, cells))
+    if settings.map_scale == "index" or not len(levels):
+        free = np.round(cells, 6) * steps
+        if settings.dither:
+            free = np.where(whole | nothing, free, free - _offsets(free.shape))
+        until = steps - np.clip(np.floor(free + 0.5 + 1e-9), 0, steps).astype(np.int64)  # as in `free_steps`
+    else:
+        first = steps - free_steps(overall, steps)
+        change = np.minimum(cells / overall if settings.map_scale == "noise" else cells, 1)
+        falling = levels[first:]
+        until = first + hold_counts(
+            change, steps - first, scale=settings.map_scale, levels=falling, dither=settings.dither
+        )
+    return _firmed(until, exemplars, working, steps)
+
+
+def first_step(until: Counts, strength: Map, steps: int) -> int:
+    """At which of all `steps` a run begins: when the first cell is free. `steps` where nothing may change for even one.
+
+    until: as of `release_steps`
+    strength: (H, W) of the frame
+    """
+    if not run_length(strength, steps):
+        return steps
+    return min(int(until.min()), steps - 1)  # a held exemplar must be decoded all the same
+
+
+def relative_counts(
     settings: PixelsSettings,
     exemplars: Sequence[ExemplarInput],
     strength: Map,
@@ -45,7 +96,7 @@ def counts_of(
     *,
     levels: Sequence[float] = (),
 ) -> Counts:
-    """(h, w): how many of the run's `steps` each cell is held.
+    """(h, w): how many of the run's `steps` each cell is held, by the rule of before `ABSOLUTE`: relative to the strongest pixel.
 
     `strength`: (H, W) of the frame. `levels`: as in `hold_counts`; without them steps are counted by index.
     """
@@ -56,11 +107,7 @@ def counts_of(
     if scale == "absolute":
         cells = cells * overall
     counts = hold_counts(cells, steps, scale=scale, levels=levels, dither=settings.dither)
-    owner = owners(exemplars, working)
-    for index, exemplar in enumerate(exemplars):
-        owned = owner == index
-        counts[owned] = firmer(counts[owned], working.cells(exemplar.fidelity)[owned], steps)
-    return counts
+    return _firmed(counts, exemplars, working, steps)
 
 
 def free_steps(strength: float, steps: int) -> int:
@@ -102,10 +149,19 @@ def hold_counts(
     return np.clip(np.floor(exact + 0.5), 0, steps).astype(np.int64)  # ties up
 
 
-def firmer(counts: Counts, fidelity: Map, steps: int) -> Counts:
+def with_fidelity(counts: Counts, fidelity: Map, steps: int) -> Counts:
     """Hold counts of cells that show an exemplar: of the steps that are left free, a share `fidelity` is held too."""
     left = steps - counts
     return counts + np.floor(np.asarray(fidelity, np.float64) * left + 0.5).astype(np.int64)
+
+
+def _firmed(counts: Counts, exemplars: Sequence[ExemplarInput], working: ModelCanvas, steps: int) -> Counts:
+    """The counts, firmer where a cell shows an exemplar."""
+    owner = owners(exemplars, working)
+    for index, exemplar in enumerate(exemplars):
+        owned = owner == index
+        counts[owned] = with_fidelity(counts[owned], working.cells(exemplar.fidelity)[owned], steps)
+    return counts
 
 
 def _offsets(shape: tuple[int, ...]) -> NDArray[np.float64]:

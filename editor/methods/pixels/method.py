@@ -4,35 +4,56 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-
-import numpy as np
+from dataclasses import replace
 
 from editor.arrays import Map
+from editor.document.contents import Exemplar
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
+from editor.document.faint_strength import is_strength
 from editor.methods.base import HoldPreview, Preset
-from editor.methods.pixels import plan
-from editor.methods.pixels.hold_counts import counts_of, free_steps, run_length
+from editor.methods.pixels.hold_counts import (
+    ABSOLUTE,
+    first_step,
+    free_steps,
+    relative_counts,
+    release_steps,
+    run_length,
+)
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.repainting import RepaintingMethod
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
-from editor.planning.advice import NO_STEP, few_steps, strongest
-from editor.planning.change_map import repaint_frame
-from editor.planning.draft import Draft, Touch
+from editor.planning.change_map import NO_STEP, few_steps, repaint_frame, strongest
 from editor.planning.exemplar_change import kept_out
-from editor.planning.plan import Plan
+from editor.planning.plan import (
+    REGION_MAPS,
+    Draft,
+    Plan,
+    Touch,
+    blending_label,
+    moved_items,
+    plan_blend,
+    plan_item,
+    plan_region,
+    repainting_label,
+    resting_item,
+    shown_exemplars,
+)
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.method_settings import MethodSettings
 
-# Numbers of the specification, section 12.
+# See docs/methods.md, PIXELS 6.
 MAX_ENLARGEMENT = 2.0
 WORDS_WIN = 8.0  # guidance
 LITTLE_LEFT = 0.85  # overall strength
 
 
 class PixelsMethod(RepaintingMethod[PixelsSettings]):
-    """Repaints from exemplars and words as far as painted strength says (Das Biswas et al., arXiv 2501.09826)."""
+    """Repaints from exemplars and words as far as painted strength says (Das Biswas et al., arXiv 2501.09826).
+
+    Exemplars and painted strength are one wish, since whoever lays a picture and paints around it wants both in one edit. A selection, or an item,
+    that is newer than both is an edit without them.
+    """
 
     settings = PixelsSettings
     id = "PixelsSettings"
@@ -48,30 +69,61 @@ class PixelsMethod(RepaintingMethod[PixelsSettings]):
         Preset("Reinterpret", 0.7, "Paints it anew from the rough shapes and your words."),
     )
 
-    def usual(self, document: Document, draft: Draft) -> Iterable[Touch]:
-        return plan.usual(document, draft)
+    def default_touches(self, document: Document, draft: Draft) -> Iterable[Touch]:
+        """Exemplars, a map, the active item."""
+        yield from (Touch("exemplar", exemplar.id) for exemplar in shown_exemplars(document))
+        yield from (Touch(name) for name in REGION_MAPS)
+        if draft.item is not None:
+            yield Touch("item", draft.item)
 
-    def reading(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
-        return plan.reading(document, draft, touch)
+    def plan_for(self, document: Document, draft: Draft, touch: Touch) -> Plan | None:
+        shown = shown_exemplars(document)
+        match touch.what:
+            case "strength" if not shown:
+                return plan_region(document, draft, "strength", repainting_label(draft.prompt))
+            case "strength" | "exemplar":
+                painted = is_strength(document.strength)
+                if not (painted if touch.what == "strength" else touch.id in {exemplar.id for exemplar in shown}):
+                    return None
+                planned = plan_blend(shown, blending_label([exemplar.name for exemplar in shown]))
+                return replace(planned, action="blend", reason="", region="strength") if painted else planned
+            case "selection":
+                return plan_region(document, draft, "selection", repainting_label(draft.prompt))
+            case "item":
+                item = resting_item(document, draft, touch)
+                if item is None:
+                    return None
+                return plan_item(item, draft, repainting_label(draft.prompt, item.name))
+            case "scribble":
+                return None
 
-    def nothing(self, document: Document, draft: Draft) -> Plan:
-        return plan.nothing(document, draft)
+    def empty_plan(self, document: Document, draft: Draft) -> Plan:
+        reason = "Paint where it may change, or drop a picture onto the canvas."
+        if moved_items(document):
+            reason = "Quick fill moves things. To repaint, paint where it may change."
+        return Plan(None, repainting_label(draft.prompt), reason)
 
     def preview_holds(
         self,
-        settings: MethodSettings,
+        draft: Draft,
         exemplars: Sequence[ExemplarInput],
         strength: Map,
         canvas: ModelCanvas,
         steps: int,
     ) -> HoldPreview:
         """Steps are counted by index here, whatever the settings say: noise levels are known to the sampler only."""
-        own = self.own(settings)
-        run = run_length(strength, steps)
-        return HoldPreview(counts_of(own, exemplars, strength, canvas, run), run, by_index=own.map_scale == "index")
+        own = self.own(draft.settings)
+        if draft.revision < ABSOLUTE:
+            run = run_length(strength, steps)
+            held = relative_counts(own, exemplars, strength, canvas, run)
+        else:
+            until = release_steps(own, exemplars, strength, canvas, steps, overall=draft.strength)
+            first = first_step(until, strength, steps)
+            run, held = steps - first, until - first
+        return HoldPreview(held, run, by_index=own.map_scale == "index")
 
     def running_steps(self, settings: MethodSettings, strength: float, steps: int) -> int:
-        return run_length(np.full((1, 1), strength, np.float32), steps)
+        return free_steps(strength, steps)
 
     def warning(self, document: Document, draft: Draft, planned: Plan, model: ModelInfo) -> str:
         out = kept_out(document, draft, planned)

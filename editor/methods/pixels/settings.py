@@ -33,7 +33,7 @@ class PixelsSettings(MethodSettings):
         Range(0.0, 1.0, "%", 0.05),
         Label(
             "References as words",
-            "How far the looks of reference pictures replace the words (Kandinsky only).",
+            "How far the looks of reference pictures replace the words, for models that take them.",
             "quality",
         ),
     ] = 0.5

@@ -14,10 +14,8 @@ from editor.geometry import EMPTY, Rect
 from editor.methods.quick_fill.graph_cut import CutGraph
 from editor.methods.quick_fill.labelling import hole_edges
 from editor.methods.quick_fill.linear import DIRECT_UNKNOWNS, System, relax, sides, solve
-from editor.methods.quick_fill.matting import matte, own_colours
-from editor.methods.quick_fill.moving import lengths_scale
+from editor.methods.quick_fill.moving import Tone, lengths_scale, match_tone, matte, own_colours, surroundings
 from editor.methods.quick_fill.pyramid import Colour, to_bytes, to_float
-from editor.methods.quick_fill.tone import Tone, match_tone, surroundings
 from editor.requests.edit_request import ExemplarInput
 from editor.requests.reports import Progress, Report, subprogress
 

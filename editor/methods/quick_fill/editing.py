@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,13 +11,17 @@ from editor.arrays import Mask
 from editor.errors import InvalidRequest
 from editor.geometry import Rect
 from editor.methods.quick_fill.blending import blend_exemplar
-from editor.methods.quick_fill.doubt import doubt
 from editor.methods.quick_fill.fill import fill_holes
 from editor.methods.quick_fill.moving import place_item
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Preview, Progress, Reports, subprogress
 from editor.requests.results import EditResult, Recipe
+
+# Of 62 fills of randomly placed holes that were looked at, 8 of the 13 above 1.35 had a fault one could see, and about 20 of the 49
+# below (none lay between 1.23 and 1.48). The energy sees a bad seam, not a wrong thing, so this is a hint and no more.
+BADGE = 1.35  # cut energy per border pixel at which a person should look closely
+SPREAD = 0.2
 
 
 def edit(request: EditRequest) -> Reports[EditResult]:
@@ -115,3 +121,10 @@ def _layer(colours: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np
     pixels[..., 3] = np.rint(alpha * 255)
     pixels[pixels[..., 3] == 0] = 0
     return pixels
+
+
+def doubt(energy: float | None) -> float | None:
+    """0 to 1, with 0.5 where the badge shows; None without a cut. `energy`: per border pixel, at the cut level."""
+    if energy is None:
+        return None
+    return 1 / (1 + math.exp(min((BADGE - energy) / SPREAD, 50.0)))

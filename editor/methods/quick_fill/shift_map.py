@@ -13,11 +13,9 @@ from scipy.ndimage import distance_transform_edt
 
 from editor.arrays import Mask
 from editor.geometry import Rect
-from editor.methods.quick_fill.fusion import fusion_system
 from editor.methods.quick_fill.graph_cut import Labels, alpha_expansion
-from editor.methods.quick_fill.labelling import pose
-from editor.methods.quick_fill.linear import DIRECT_UNKNOWNS, MAX_RELAXED, relax, solve
-from editor.methods.quick_fill.offsets import Offsets, cover, find_offsets, patch_centres
+from editor.methods.quick_fill.labelling import Offsets, cover, find_offsets, patch_centres, pose
+from editor.methods.quick_fill.linear import DIRECT_UNKNOWNS, MAX_RELAXED, fusion_system, relax, solve
 from editor.methods.quick_fill.pyramid import Colour, Indices, Level, to_bytes, to_float
 from editor.methods.quick_fill.smooth import plate
 from editor.requests.reports import Preview, Progress, Report, subprogress

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from app.dev.bench import Result, attention, diffusion, gpu, random_models, run
+from app.dev.bench import Result, attention, diffusion, gpu, live, random_models, run
 from app.dev.bench.diffusion_edits import load_model, make_edit, outcome, run_stock, spot, steps_of, whole_edit
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.geometry import Size
 from editor.methods.pixels.model import edit
@@ -157,6 +157,26 @@ def test_the_benchmarks_of_pixels_measure_tiny_models_too(
     assert json.loads(json.dumps([asdict(result) for result in results]))
     assert all(np.isfinite(result.value) for result in results)
     assert all(result.value > 0 for result in results if result.unit in ("×", "steps"))
+
+
+@pytest.mark.slow
+def test_live_pictures_are_measured() -> None:
+    """What tiny models take says nothing; that rounds are fresh runs and keep their promise does."""
+    results = {
+        result.name: result
+        for result in live.live("tiny", rounds=2, stories=1, documents=(Size(300, 260),), samplers=("dpmpp_2m",))
+    }
+    assert list(results) == [
+        "live: largest difference to a fresh run",
+        "live: evaluations beyond the promise",
+        "live: first preview after a stroke, beyond one step",
+        "live: final picture, beyond its evaluations and decode",
+        "live: what is free elsewhere shifts by",
+    ]
+    assert results["live: largest difference to a fresh run"].value == 0
+    assert results["live: evaluations beyond the promise"].value == 0
+    assert 0 <= results["live: what is free elsewhere shifts by"].value < 20
+    assert json.loads(json.dumps([asdict(result) for result in results.values()]))
 
 
 def test_what_attention_control_costs_is_measured() -> None:

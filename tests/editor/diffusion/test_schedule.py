@@ -15,7 +15,7 @@ from editor.requests.samplers import Sampler
 # diffusers turns a tensor into an array in a way that newer versions of numpy announce to end.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-# As the models themselves have it, see the specification, section 8.
+# As the models themselves have it.
 SCALED: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 NAMES: tuple[Sampler, ...] = tuple(SAMPLERS)
 # Further ones that a model's folder may bring as its own.

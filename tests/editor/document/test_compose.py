@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from editor.document.compose import flatten, flatten_rgb, lay, thinned, with_result
+from editor.document.contents import BLENDS, Blend, Layer
 from editor.document.document import Document
-from editor.document.layer import BLENDS, Blend, Layer
 from editor.document.tiles import NO_STEP, Tiles, middle_of
 from editor.geometry import Rect, Size
 from tests.support.strategies import (

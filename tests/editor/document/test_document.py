@@ -10,10 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from editor.document.compose import flatten
+from editor.document.contents import BLENDS, Exemplar, Item, Layer
 from editor.document.document import MAPS, Document, MapName, picture_changes
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
-from editor.document.layer import BLENDS, Layer
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Rect, Size
 from tests.support.strategies import documents, layers, pictures, quick, random_array, rects_within, thorough

@@ -24,7 +24,7 @@ from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.editing import edit
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft, Touch
+from editor.planning.plan import Draft, Touch
 from editor.requests.edit_request import EditRequest
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import EditResult

@@ -11,10 +11,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from editor.document.contents import Exemplar, Item
 from editor.document.document import MAPS, Document
-from editor.document.exemplar import Exemplar
 from editor.document.history import History
-from editor.document.item import Item
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Rect, Size
 from tests.support.strategies import random_array

@@ -12,18 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.history import History
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.edits.apply import apply_result, layer_of_result
 from editor.edits.dispatch import make_request
 from editor.geometry import Placement, Rect, Size
 from editor.io.project import load_project, save_project
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft
-from editor.planning.plan import removal
+from editor.planning.plan import Draft, removal
 from editor.requests.edit_request import EditRequest
 from editor.requests.results import EditResult, Recipe
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from editor.arrays import Labels, Mask
+from editor.document.contents import Item
 from editor.document.document import Document
 from editor.document.history import History
-from editor.document.item import Item
 from editor.document.partition import Partition
 from editor.document.tiles import BLOCK, Tiles, changed
 from editor.geometry import Rect, Size

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.document.placing import place_exemplar
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result
@@ -18,8 +17,7 @@ from editor.edits.dispatch import candidates, change_map, make_request, plan, re
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan, removal
+from editor.planning.plan import Draft, Plan, removal
 from editor.requests.edit_request import EditRequest
 from editor.requests.results import EditResult, Recipe
 from editor.requests.variants import VariantsRequest

@@ -15,7 +15,7 @@ from editor.geometry import Placement, Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft, Touch
+from editor.planning.plan import Draft, Touch
 from tests.support.change_map_cases import MODEL, answer, painted, picture, with_exemplar, with_item
 
 AREA, LARGER, PART = Rect(60, 50, 130, 110), Rect(50, 40, 140, 120), Rect(60, 50, 100, 110)

@@ -13,19 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from editor.document.compose import flatten
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result
-from editor.edits.dispatch import candidates, make_request, readings
+from editor.edits.dispatch import candidates, make_request, possible_plans
 from editor.edits.rerun import can_reopen, draft_again, reopen, restored
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect
 from editor.io.project import load_project, save_project
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft
-from editor.planning.plan import removal
+from editor.planning.plan import Draft, removal
 from editor.requests.edit_request import EditRequest
 from editor.requests.results import Recipe
 from tests.support.change_map_cases import (
@@ -224,7 +223,7 @@ def test_an_exemplar_that_lets_nothing_in_by_now_is_not_in_the_way() -> None:
         made = document.layers[-1]
         assert can_reopen(document, made) == ""
         opened = reopen(document, made.id)
-        planned = readings(opened.document, opened.draft)[0]
+        planned = possible_plans(opened.document, opened.draft)[0]
         assert (planned.action, planned.reason.split(".")[0]) == (None, "Nothing of the reference picture comes in")
 
 
@@ -248,7 +247,7 @@ def test_moved_items_are_in_the_way_of_nothing_else() -> None:
         document = document.with_item(replace(item, placement=Placement(200, 100)))
         assert can_reopen(document, document.layers[-1]) == ""
         reopened = reopen(document, document.layers[-1].id)
-        assert readings(reopened.document, reopened.draft)[0].label == readings(asked, chosen)[0].label
+        assert possible_plans(reopened.document, reopened.draft)[0].label == possible_plans(asked, chosen)[0].label
 
 
 def test_an_item_that_is_on_its_way_elsewhere_is_not_removed_again() -> None:

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar, Layer
 from editor.document.document import Document, MapName
-from editor.document.exemplar import Exemplar
-from editor.document.layer import Layer
+from editor.edits.apply import came_to_nothing
 from editor.edits.dispatch import make_request, plan
-from editor.edits.warnings import advice, asked_for_little, came_to_nothing
+from editor.edits.warnings import advice, asked_for_little
 from editor.geometry import Placement, Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from tests.support.change_map_cases import MODEL, answer, picture, with_item
 
 SIDE = 1024

@@ -24,10 +24,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document, Metadata
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.tiles import BLOCK, Tiles
 from editor.errors import EditorError, UnreadableFile, UnwritableFile
 from editor.geometry import Placement

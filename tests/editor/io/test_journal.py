@@ -19,10 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document, Metadata
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.errors import UnreadableFile
 from editor.geometry import Placement
 from editor.io import journal as journals

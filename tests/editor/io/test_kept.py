@@ -23,12 +23,11 @@ from editor.document.tiles import BLOCK, Tiles
 from editor.edits.rerun import can_reopen, draft_again, reopen
 from editor.errors import InvalidRequest, UnreadableFile
 from editor.io import codec, limits, project
-from editor.io.blocks import pack
 from editor.io.fields import Fields
 from editor.io.journal import Journal, Snapshot
 from editor.io.journal_reader import JournalReader
 from editor.io.manifest import SETTINGS, describe, rebuild
-from editor.io.planes import Planes, Shelf
+from editor.io.planes import Planes, Shelf, pack
 from editor.io.project import load_project, open_project, save_project
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import REVISION

@@ -14,14 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from editor.document.contents import Exemplar, Item
 from editor.document.document import MAPS, Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.document.placing import FARTHEST, moved_mask, place_exemplar, reachable
 from editor.errors import UnreadableFile
 from editor.geometry import Placement, Rect, Size
 from editor.io import limits
-from editor.io.blocks import pack
+from editor.io.planes import pack
 from editor.io.project import load_project, open_project, save_project
 
 SIDE = 60

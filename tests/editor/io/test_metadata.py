@@ -19,8 +19,9 @@ from editor.io.exif import PREFIX
 from editor.io.images import read_image, write_image
 from editor.io.journal import Journal
 from editor.io.limits import MAX_BYTES_OF, MAX_TEXTS
-from editor.io.metadata import sized_xmp, upright_xmp, without_texts
+from editor.io.png_texts import without_texts
 from editor.io.project import load_project, open_project, save_project
+from editor.io.xmp import sized_xmp, upright_xmp
 from tests.editor.io.test_journal import newest, snapshot
 
 MAKE, ORIENTATION, EXIF, WIDTH, EXIF_WIDTH, EXIF_HEIGHT = 271, 274, 0x8769, 0x0100, 0xA002, 0xA003

@@ -16,20 +16,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from editor.document.document import MAPS, Document, Metadata
-from editor.document.exemplar import Exemplar
+from editor.document.contents import BLENDS, Exemplar, Item, Layer
+from editor.document.document import MAPS, Document, Metadata, Rerun
 from editor.document.fit_reference import FitReference
-from editor.document.item import Item
-from editor.document.layer import BLENDS, Layer
 from editor.document.partition import Partition
-from editor.document.rerun import Rerun
 from editor.document.tiles import BLOCK, Tiles
 from editor.edits.dispatch import make_request
 from editor.edits.rerun import NOT_UNDERSTOOD, can_reopen, reopen
 from editor.errors import UnreadableFile
 from editor.geometry import Placement, Rect, Size
-from editor.io.blocks import pack, unpack
 from editor.io.manifest import SETTINGS
+from editor.io.planes import pack, unpack
 from editor.io.project import load_project, read_thumbnail, save_project
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
@@ -47,6 +44,7 @@ ids = st.integers(0, 2**40)
 scales = st.floats(1e-3, 1000) | st.floats(-1000, -1e-3)
 placements = st.builds(Placement, anywhere, anywhere, scales, scales, anywhere)
 maybe_placement = st.none() | placements
+models = words | st.sampled_from(("~/", "~/m", "./~/m", "././~/m", "~", "./m"))
 fits = st.builds(
     FitReference,
     words,
@@ -55,7 +53,7 @@ fits = st.builds(
     words,
     words,
     st.lists(ids, max_size=3).map(tuple),
-    words,
+    models,
     st.integers(1, 99),
 )
 bits = st.integers(0, 2**32 - 1)

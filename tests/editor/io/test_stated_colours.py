@@ -14,7 +14,7 @@ from PIL import Image
 from editor.document import colour
 from editor.io.icc import DISPLAY_P3, REC_2020, SRGB, matrix_profile, rec_709_curve, srgb_curve
 from editor.io.images import Picture, read_image
-from editor.io.metadata import raw_profile
+from editor.io.png_texts import raw_profile
 from editor.io.stated import BRIGHT, BROKEN
 from tests.support.colour_files import (
     Chunk,

@@ -25,7 +25,7 @@ from editor.io.images import read_image
 from editor.methods.blended_latent_diffusion.model import edit, edit_batch
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from editor.requests.frame import Frame
 from editor.requests.reports import FinishEarly, Preview, Progress, Report, ResultReady
 from editor.requests.samplers import Sampler

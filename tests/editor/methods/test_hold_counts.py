@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from editor.document.faint_strength import DEAD_BAND
-from editor.methods.pixels.hold_counts import firmer, free_steps, hold_counts
+from editor.geometry import Rect, Size
+from editor.methods.pixels.hold_counts import first_step, free_steps, hold_counts, release_steps, with_fidelity
 from editor.methods.pixels.reference import published_counts
-from tests.support.strategies import quick, units
+from editor.methods.pixels.settings import PixelsSettings
+from editor.model_canvas.canvas import ModelCanvas
+from editor.requests.edit_request import ExemplarInput
+from editor.requests.frame import Frame
+from tests.support.strategies import quick, thorough, units
 
 Map = NDArray[np.float32]
 LEVELS = [14.6, 9.0, 5.2, 3.0, 1.6, 0.9, 0.4, 0.1]  # falling, unevenly
@@ -171,11 +176,11 @@ def test_dither_breaks_the_bands_and_is_the_same_every_time() -> None:
 @quick
 def test_fidelity_holds_a_share_of_what_was_free(change: Map, steps: int, fidelity: float) -> None:
     counts = hold_counts(change, steps)
-    found = firmer(counts, np.full_like(change, fidelity), steps)
+    found = with_fidelity(counts, np.full_like(change, fidelity), steps)
     assert (found >= counts).all()
     assert (found <= steps).all()
-    assert (firmer(counts, np.zeros_like(change), steps) == counts).all()
-    assert (firmer(counts, np.ones_like(change), steps) == steps).all()
+    assert (with_fidelity(counts, np.zeros_like(change), steps) == counts).all()
+    assert (with_fidelity(counts, np.ones_like(change), steps) == steps).all()
 
 
 @given(step_counts, st.integers(0, 100))
@@ -183,7 +188,7 @@ def test_fidelity_holds_a_share_of_what_was_free(change: Map, steps: int, fideli
 def test_fidelity_of_a_fully_free_exemplar_is_that_of_the_specification(steps: int, percent: int) -> None:
     """round(f T), ties up."""
     fidelity = np.full((1, 1), percent / 100, np.float64)
-    found = firmer(np.zeros((1, 1), np.int64), fidelity, steps)[0, 0]  # type: ignore[arg-type]
+    found = with_fidelity(np.zeros((1, 1), np.int64), fidelity, steps)[0, 0]  # type: ignore[arg-type]
     assert found == math.floor(percent / 100 * steps + 0.5)
 
 
@@ -198,3 +203,79 @@ def test_invariant_26_no_steps_and_one_step_are_defined() -> None:
     assert hold_counts(_ramp(), 0).max() == 0
     assert published_counts(_ramp(), 0).max() == 0
     assert np.unique(hold_counts(_ramp(), 1)).tolist() == [0, 1]
+
+
+GRID = Size(64, 48)
+WORKING = ModelCanvas(Frame.full_size(Rect.at(0, 0, *GRID)), GRID, 8)
+SETTINGS = st.builds(
+    PixelsSettings,
+    map_scale=st.sampled_from(["index", "noise", "absolute"]),
+    dither=st.booleans(),
+    thin_strokes=st.booleans(),
+)
+
+
+def _painted(seed: int, overall: float) -> Map:
+    """Values of all kinds, cell by cell and within cells."""
+    random = np.random.default_rng(seed)
+    coarse = random.random((6, 8)).repeat(8, 0).repeat(8, 1)
+    painted = np.where(random.random((6, 8)).repeat(8, 0).repeat(8, 1) < 0.5, coarse, random.random(GRID.shape))
+    return np.asarray(painted * overall, np.float32)
+
+
+@given(SETTINGS, step_counts, st.sampled_from([0.3, 0.45, 0.7, 1.0]), st.integers(0, 99), st.integers(0, 47))
+@thorough
+def test_what_is_painted_elsewhere_does_not_change_when_a_cell_is_released(
+    settings: PixelsSettings, steps: int, overall: float, seed: int, cell: int
+) -> None:
+    one, other = _painted(seed, overall), _painted(seed + 1, overall)
+    row, column = cell // 8 * 8, cell % 8 * 8
+    other[row : row + 8, column : column + 8] = one[row : row + 8, column : column + 8]
+    levels = [] if settings.map_scale == "index" else np.linspace(0.99, 0.01, steps).tolist()
+    counts = [
+        release_steps(settings, (), strength, WORKING, steps, overall=overall, levels=levels)[row // 8, column // 8]
+        for strength in (one, other)
+    ]
+    assert counts[0] == counts[1]
+
+
+@given(step_counts, st.floats(0, 1, width=32))
+@thorough
+def test_a_cell_is_free_for_its_strength_of_all_steps(steps: int, strength: float) -> None:
+    flat = np.full(GRID.shape, strength, np.float32)
+    until = release_steps(PixelsSettings(), (), flat, WORKING, steps, overall=max(strength, 0.01))
+    expected = free_steps(strength, steps) if strength >= DEAD_BAND * 0.01 else 0
+    assert (until == steps - expected).all()
+    first = first_step(until, flat, steps)
+    assert first == steps - expected
+
+
+def test_a_run_begins_when_its_first_cell_is_free() -> None:
+    strength = np.zeros(GRID.shape, np.float32)
+    strength[:8, :8], strength[8:16, :8] = 0.25, 0.45
+    until = release_steps(PixelsSettings(), (), strength, WORKING, 20, overall=0.45)
+    assert until[:3, 0].tolist() == [15, 11, 20]
+    assert first_step(until, strength, 20) == 11
+    strength[:] = 0
+    strength[0, 0] = 0.45  # of a cell next to nothing
+    until = release_steps(PixelsSettings(), (), strength, WORKING, 20, overall=0.45)
+    assert (until == 20).all()
+    assert first_step(until, strength, 20) == 19
+    assert first_step(until, strength * np.float32(0.01), 20) == 20
+
+
+def test_the_dead_band_is_relative_to_the_overall_strength_only() -> None:
+    strength = np.full(GRID.shape, 0.5 * 252 / 255, np.float32)
+    strength[:8] = 0.5 * 3 / 255
+    assert np.unique(release_steps(PixelsSettings(), (), strength, WORKING, 200, overall=0.5)).tolist() == [100, 200]
+    strength[8:16] = 1.0
+    assert np.unique(release_steps(PixelsSettings(), (), strength, WORKING, 200, overall=0.5)).tolist() == [0, 100, 200]
+
+
+def test_of_what_the_strength_leaves_an_exemplar_holds_its_fidelity() -> None:
+    ones, half = np.ones(GRID.shape, np.float32), np.full(GRID.shape, 0.5, np.float32)
+    pixels = np.zeros((*GRID.shape, 3), np.uint8)
+    for fidelity, released in ((0.0, 10), (0.25, 13), (1.0, 20)):
+        exemplar = ExemplarInput("a", pixels, ones, ones, ones * np.float32(fidelity), ones)
+        until = release_steps(PixelsSettings(), (exemplar,), half, WORKING, 20, overall=0.5)
+        assert (until == released).all()

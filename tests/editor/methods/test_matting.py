@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.methods.quick_fill.matting import guided_filter, is_soft, matte, own_colours
-from editor.methods.quick_fill.tone import CONTRAST, MOST_COLOUR, MOST_LIGHT, Tone, match_tone
+from editor.methods.quick_fill.moving import (
+    CONTRAST,
+    MOST_COLOUR,
+    MOST_LIGHT,
+    Tone,
+    guided_filter,
+    is_soft,
+    match_tone,
+    matte,
+    own_colours,
+)
 
 RNG = np.random.default_rng
 

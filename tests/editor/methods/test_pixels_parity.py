@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from editor.diffusion.noise import Noise
+from editor.document.contents import Exemplar
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.tiles import Tiles
 from editor.edits.dispatch import make_request
 from editor.geometry import Placement, Size
 from editor.methods.pixels.settings import PixelsSettings
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from editor.requests.edit_request import EditRequest
 from editor.requests.frame import Frame
 from editor.requests.reports import outcome_of

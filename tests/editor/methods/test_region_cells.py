@@ -17,10 +17,10 @@ from editor.diffusion.families.registry import FAMILIES
 from editor.geometry import Rect, Size
 from editor.methods.blended_latent_diffusion.region_cells import (
     cell_mask,
+    held_since,
     nearest_cells,
     published_stage_of,
     stage_of,
-    taken_back,
     thin,
     widened,
     widening,
@@ -54,8 +54,8 @@ def column(x: int, width: int = 1) -> Map:
 
 
 def in_force(mask: NDArray[np.bool_], widen: int, steps: int) -> list[NDArray[np.bool_]]:
-    """The mask for the result of each step, as the loop reads `taken_back`: a cell is edited until before which step it is held."""
-    until = taken_back(mask, widen, steps)
+    """The mask for the result of each step, as the loop reads `held_since`: a cell is edited until before which step it is held."""
+    until = held_since(mask, widen, steps)
     return [until > step + 1 for step in range(steps)]
 
 
@@ -263,7 +263,7 @@ class TestStages:
     def test_cells_beyond_the_widest_are_held_from_the_start_and_the_regions_own_never(
         self, mask: NDArray[np.bool_], widen: int, steps: int
     ) -> None:
-        found = taken_back(mask, widen, steps)
+        found = held_since(mask, widen, steps)
         assert (found[mask] == steps + 1).all()
         used = min(widen + 1, steps)
         assert ((found == 0) == ~widened(mask, used - 1)).all()

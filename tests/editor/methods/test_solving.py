@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from editor.methods.quick_fill.fusion import ROBUSTNESS, SCREENING, fusion_system
-from editor.methods.quick_fill.linear import System, relax, solve
+from editor.methods.quick_fill.linear import ROBUSTNESS, SCREENING, System, fusion_system, relax, solve
 from editor.methods.quick_fill.pyramid import Level, build, halve
 from editor.methods.quick_fill.smooth import membrane, plate
 from tests.support.reports import drive

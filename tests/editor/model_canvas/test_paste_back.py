@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,9 +13,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from editor.document import masks
+from editor.errors import NotFinite
 from editor.geometry import Rect, Size
-from editor.model_canvas.paste_back import Pasted, matched, paste_alpha
-from tests.support.strategies import quick
+from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.model_canvas.paste_back import KeptAlpha, Pasted, matched, paste_alpha, result_of, result_over
+from editor.requests.edit_request import EditRequest
+from editor.requests.frame import Frame
+from editor.requests.variants import Variant
+from tests.support.strategies import quick, thorough
 
 Map = NDArray[np.float32]
 Image = NDArray[np.float32]
@@ -214,3 +220,51 @@ def test_alpha_is_the_smoothstep_of_the_share_of_the_width(seed: int, feather: f
     width = np.maximum(cv2.dilate(away, np.ones((side, side), np.uint8)), 1)
     share = np.asarray(away / width, np.float32)
     assert (paste_alpha(strength, feather) == share * share * (3 - 2 * share)).all()
+
+
+spans = st.tuples(st.integers(0, 69), st.integers(1, 40))
+
+
+@given(
+    st.lists(
+        st.tuples(spans, spans, st.sampled_from([0.0, 0.0, 0.3, 1.0]), st.sampled_from([0.0, 1.0, 1.5, 6.0, 12.7]))
+    ),
+    st.booleans(),
+)
+@thorough
+def test_alpha_of_one_map_after_another_is_that_of_each(changes: list[Any], full: bool) -> None:
+    kept, strength = KeptAlpha(), np.full((70, 90), full, np.float32)
+    assert np.array_equal(kept.of(strength, 6.0), paste_alpha(strength, 6.0))
+    for (top, height), (left, width), value, feather in changes:
+        strength = strength.copy()
+        strength[top : top + height, left : left + width] = value
+        assert np.array_equal(kept.of(strength, feather), paste_alpha(strength, feather))
+
+
+def _variant(height: int, width: int) -> Variant:
+    rect = Rect.at(7, 5, width, height)
+    strength = np.ones((height, width), np.float32)
+    image = np.zeros((height, width, 3), np.uint8)
+    return Variant(3, EditRequest(image, strength, Frame.full_size(rect), QuickFillSettings(), 1))
+
+
+@given(st.integers(0, 10**6), st.floats(0, 1), st.sampled_from([0.6, 4.0, 9.0]))
+@quick
+def test_a_single_paste_is_a_result_to_the_bit(seed: int, free: float, feather: float) -> None:
+    generated = np.round(_random(seed, 40, 50, 3) * 1020) / np.float32(1020)  # with many halves of 1/255
+    strength = np.zeros((40, 50), np.float32)
+    strength[4:31, 9:44] = _random(seed + 1, 27, 35) < free
+    alpha = paste_alpha(strength, feather) * (np.float32(0.001) if seed % 5 == 0 else np.float32(1))
+    variant = _variant(40, 50)
+    expected = result_of(variant, Pasted.bare().over(generated, alpha))
+    found = result_over(variant, generated, alpha)
+    assert found.rect == expected.rect
+    assert np.array_equal(found.pixels, expected.pixels)
+    assert (found.recipe, found.variant) == (expected.recipe, 3)
+
+
+def test_a_single_paste_of_what_is_no_picture_is_refused_too() -> None:
+    generated = np.zeros((8, 9, 3), np.float32)
+    generated[0, 0] = np.nan
+    with pytest.raises(NotFinite):
+        result_over(_variant(8, 9), generated, np.ones((8, 9), np.float32))

@@ -12,13 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from editor.document.compose import flatten, lay
+from editor.document.contents import BLENDS, Blend, Exemplar, Layer
 from editor.document.document import Document, Metadata, picture_changes
-from editor.document.exemplar import Exemplar
-from editor.document.layer import BLENDS, Blend, Layer
 from editor.document.tiles import Tiles
-from editor.edits.apply import apply_result, layer_of_result
+from editor.edits.apply import apply_result, came_to_nothing, layer_of_result
 from editor.edits.dispatch import at_strengths, make_request
-from editor.edits.warnings import came_to_nothing
 from editor.engine import Engine
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect

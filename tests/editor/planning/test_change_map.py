@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from editor.document.compose import flatten
+from editor.document.contents import Exemplar, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import DEAD_BAND, FAINTEST, drop_faint
-from editor.document.layer import Layer
 from editor.document.placing import exemplar_extent, place_exemplar
 from editor.document.tiles import Tiles
 from editor.edits.apply import apply_result
@@ -22,7 +21,7 @@ from editor.edits.dispatch import change_map, frame_for, make_request, plan, rea
 from editor.edits.warnings import advice
 from editor.errors import InvalidRequest
 from editor.geometry import Placement, Rect, Size
-from editor.methods.pixels.hold_counts import counts_of, owners, run_length
+from editor.methods.pixels.hold_counts import owners, relative_counts, run_length
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.frame import Frame
@@ -459,7 +458,7 @@ class TestHowMuchIsLetIn:
             weak = replace(exemplar, strength=let_in, rim=30.0)
             request = make_request(document.with_exemplar(weak), draft(frame=document.rect))
             working = ModelCanvas.of(request.frame, MODEL)
-            held.append(counts_of(PixelsSettings(), request.exemplars, request.strength, working, steps))
+            held.append(relative_counts(PixelsSettings(), request.exemplars, request.strength, working, steps))
         fewer = np.stack(held[:-1]) - np.stack(held[1:])
         assert fewer.min() >= 0
         assert fewer.max() <= 1  # 1 % lets go of 2 % of 30 steps at most
@@ -509,7 +508,7 @@ class TestAFullFrameExemplar:
         working = ModelCanvas(Frame.full_size(document.rect), document.size, 8)
         steps = run_length(request.strength, 40)
         assert steps == round(40 * overall)
-        held = counts_of(PixelsSettings(), request.exemplars, request.strength, working, steps)
+        held = relative_counts(PixelsSettings(), request.exemplars, request.strength, working, steps)
         keep = 1 - map[::8, ::8].astype(np.float64)
         inner = (keep > 0.02) & (keep < 0.98)
         inner[:, -1] = inner[-1] = False  # nothing changes on an edge of the frame that is not one of the picture

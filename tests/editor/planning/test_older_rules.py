@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from editor.document.compose import flatten, on_white
+from editor.document.contents import Exemplar
 from editor.document.document import Document, Metadata
-from editor.document.exemplar import Exemplar
 from editor.document.faint_strength import FAINTEST
 from editor.document.tiles import Tiles
 from editor.edits.dispatch import make_request
@@ -17,8 +17,7 @@ from editor.geometry import Placement, Rect
 from editor.io.icc import DISPLAY_P3, matrix_profile, srgb_curve
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan
+from editor.planning.plan import Draft, Plan
 from editor.requests.edit_request import EditRequest
 from editor.requests.method_settings import MethodSettings
 from tests.support.change_map_cases import MODEL

@@ -12,8 +12,7 @@ from editor.errors import InvalidRequest, ModelUnavailable
 from editor.geometry import Placement, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.methods.registry import METHODS
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan
+from editor.planning.plan import Draft, Plan
 from tests.support.change_map_cases import MODEL, draft, painted, picture, selected, with_exemplar, with_item
 
 AREA = Rect(60, 50, 130, 110)

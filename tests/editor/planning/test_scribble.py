@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from editor.document.compose import flatten_rgb
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.edits.apply import apply_result
 from editor.edits.dispatch import change_map, make_request, plan, reach
 from editor.edits.rerun import can_reopen, reopen
 from editor.geometry import Placement, Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.planning.draft import Draft
-from editor.planning.scribble import painted_rect, scribble_reach, scribble_region
+from editor.planning.change_map import painted_rect, scribble_reach, scribble_region
+from editor.planning.plan import Draft
 from tests.support.change_map_cases import MODEL, answer, painted, picture, selected, with_exemplar, with_item
 
 STROKE = Rect(100, 60, 150, 80)

@@ -8,15 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
-from editor.edits.dispatch import make_request, other_plan, plan, readings
+from editor.edits.dispatch import make_request, other_plan, plan, possible_plans
 from editor.geometry import Placement, Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft, Touch
-from editor.planning.plan import touches
+from editor.planning.plan import Draft, Touch, touches
 from editor.requests.method_settings import MethodSettings
 from tests.support.change_map_cases import MODEL, painted, picture, selected, with_exemplar, with_item
 
@@ -195,7 +194,7 @@ def check(done: Hand, label: str, other: str | None) -> None:
     found = other_plan(done.document, done.draft)
     assert (None if found is None else found.label) == other
     # Each of them can be asked for, and is about what its label says.
-    for planned in readings(done.document, done.draft):
+    for planned in possible_plans(done.document, done.draft):
         if planned.action not in (None, "move"):
             request = make_request(done.document, done.draft, planned)
             assert {subject.id for subject in request.subjects} >= set(planned.items)
@@ -211,7 +210,7 @@ def test_with_nobody_having_touched_anything_there_is_a_usual_order() -> None:
     assert plan(done.document, replace(done.draft, touched=())).label == "Remove “cat”"
     done = hand(QuickFillSettings(), "lay paint select")
     opened = Draft(QuickFillSettings())
-    assert [reading.label for reading in readings(done.document, opened)] == [
+    assert [reading.label for reading in possible_plans(done.document, opened)] == [
         "Fill",
         "Fill selection",
         "Blend reference picture",

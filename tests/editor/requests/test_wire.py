@@ -33,10 +33,11 @@ from editor.requests.edit_request import (
     Subject,
 )
 from editor.requests.frame import Frame
+from editor.requests.live import EndLiveRequest, LiveRequest
 from editor.requests.method_settings import MethodSettings, UnknownSettings
 from editor.requests.opaque import Opaque
 from editor.requests.reports import Preview, Progress, ResultReady, Scored
-from editor.requests.results import Assessment, EditResult, FitResult, Masks, Match, Recipe
+from editor.requests.results import Assessment, EditResult, FitResult, LiveResult, Masks, Match, Recipe
 from editor.requests.variants import Variant, VariantsRequest
 from editor.requests.wire import ERRORS, START, UnreadableMessage, Wire
 
@@ -201,6 +202,9 @@ messages = st.one_of(
     at_strengths(),
     st.builds(RepairRequest, requests(st.just(BlendedSettings())), latents, st.sampled_from(["poisson", "decoder"])),
     outlines(),
+    st.builds(LiveRequest, requests(), whole | text),
+    st.builds(EndLiveRequest, whole | text),
+    st.builds(LiveResult, edit_results, *[st.none() | st.integers(0, 200)] * 3),
     st.builds(AssessRequest, text, st.just(Size(64, 48)), st.integers(1, 8), st.booleans()),
     st.builds(Progress, number, text),
     st.builds(Preview, st.just(Rect(0, 0, 4, 3)), pixels((3, 4, 4))),

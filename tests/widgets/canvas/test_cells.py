@@ -12,20 +12,19 @@ from PySide6.QtCore import QEvent
 from pytestqt.qtbot import QtBot
 
 from editor.diffusion.families.registry import FAMILIES
+from editor.document.contents import Exemplar, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.edits.dispatch import frame_for, make_request, plan
 from editor.geometry import Placement, Rect
-from editor.methods.blended_latent_diffusion.region_cells import cell_mask, skipped_steps, taken_back, widening
+from editor.methods.blended_latent_diffusion.region_cells import cell_mask, held_since, skipped_steps, widening
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
-from editor.methods.pixels.hold_counts import counts_of, hold_counts, run_length
+from editor.methods.pixels.hold_counts import ABSOLUTE, first_step, relative_counts, release_steps, run_length
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
-from editor.planning.draft import Draft
+from editor.planning.plan import Draft
 from editor.requests.reports import Preview, Progress
 from editor.requests.results import EditResult, Recipe
 from tests.support.canvas_driver import Easel, soft
@@ -79,7 +78,7 @@ def test_a_cell_counts_the_steps_that_the_method_counts() -> None:
     assert cells.words_at(50, 50) == "Kept"
     assert cells.words_at(600, 50) == ""
     blocks = document.strength.read().reshape(64, 8, 64, 8).mean((1, 3))
-    assert np.array_equal(cells.held, hold_counts(blocks, 10))
+    assert np.array_equal(cells.held, 10 - np.floor(blocks * 0.5 * 20 + 0.5 + 1e-6))
 
 
 def test_cells_of_an_exemplar_are_held_by_its_fidelity() -> None:
@@ -124,9 +123,14 @@ def _real(document: Document, asked: Draft) -> NDArray[np.int64]:
     """The counts of the request that a run would make."""
     request = make_request(document, replace(asked, seed=1))
     assert isinstance(request.settings, PixelsSettings)
-    steps = run_length(request.strength, request.steps)
-    working = ModelCanvas.of(request.frame, MODEL)
-    return counts_of(request.settings, request.exemplars, request.strength, working, steps)
+    working, steps = ModelCanvas.of(request.frame, MODEL), request.steps
+    if request.revision < ABSOLUTE:
+        run = run_length(request.strength, steps)
+        return relative_counts(request.settings, request.exemplars, request.strength, working, run)
+    until = release_steps(
+        request.settings, request.exemplars, request.strength, working, steps, overall=request.overall
+    )
+    return until - first_step(until, request.strength, steps)
 
 
 def _seen(document: Document, asked: Draft) -> Cells:
@@ -135,15 +139,16 @@ def _seen(document: Document, asked: Draft) -> Cells:
     return found
 
 
+@pytest.mark.parametrize("revision", [ABSOLUTE - 1, ABSOLUTE])
 @pytest.mark.parametrize("thin", [False, True])
-def test_the_cells_are_those_of_the_request(thin: bool) -> None:
+def test_the_cells_are_those_of_the_request(thin: bool, revision: int) -> None:
     """Exactly, in a frame of up to about the working size; also where the picture is transparent."""
     document = with_exemplar(picture(0.37), 0.6)
     layer = document.layers[0]
     hole = layer.pixels.write(120, 120, np.zeros((30, 90, 4), np.uint8))
     document = document.with_layer(replace(layer, pixels=hole))
     for frame in (Rect(0, 0, 512, 512), Rect(3, 5, 510, 509), Rect(100, 90, 400, 420)):
-        asked = draft(settings=PixelsSettings(thin_strokes=thin), frame=frame)
+        asked = draft(settings=PixelsSettings(thin_strokes=thin), frame=frame, revision=revision)
         assert np.array_equal(_seen(document, asked).held, _real(document, asked))
     solid = document.with_layer(layer)
     assert not np.array_equal(_seen(solid, draft()).held, _seen(document, draft()).held)
@@ -359,7 +364,7 @@ def test_cells_of_a_region_by_words_are_those_that_the_method_takes(side: int, h
     run = request.steps - skipped_steps(0.95, request.steps)
     assert cells.steps == run
     assert np.array_equal(cells.held == 0, mask)
-    ring = taken_back(mask, widening(request.settings, region, working), run)
+    ring = held_since(mask, widening(request.settings, region, working), run)
     assert np.array_equal(cells.held == run, (ring == 0) & ~mask)
     assert cells_of(document, asked, planned, frame) is not None
 

@@ -23,7 +23,7 @@ from tests.support.canvas_driver import LEFT, NONE, Easel, noise
 from widgets.canvas.drop import DropChip, Dropper
 from widgets.canvas.drop_choices import placement, side_by_side, title, with_layer
 from widgets.controls.icons import IconButton
-from widgets.dragged import files_of
+from widgets.incoming import files_of
 from widgets.qimage import to_qimage
 from widgets.session.notice import Notice
 

@@ -13,18 +13,16 @@ from PySide6.QtGui import QPaintEvent
 from pytestqt.qtbot import QtBot
 
 from editor.document.brush import Brush, Sample, SetTo, Stroke
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.geometry import Placement, Point, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.reports import Preview, Progress
 from editor.requests.results import EditResult, Recipe
 from tests.support.canvas_driver import Easel, disc, noise, soft
-from widgets.canvas import cached_sprite, overlays
-from widgets.canvas.colour_map import colours, table
+from widgets.canvas import item_overlay, overlays
+from widgets.canvas.strength_overlay import colours, table
 from widgets.qimage import from_qimage
 from widgets.viewport import Viewport
 
@@ -280,7 +278,7 @@ def test_on_a_fine_screen_things_lie_where_they_belong(
 ) -> None:
     """A preview, and an exemplar that is drawn straight from its pixels, with two device pixels to a logical one."""
     if large:
-        monkeypatch.setattr(cached_sprite, "_MAX_PIXELS", 0)
+        monkeypatch.setattr(item_overlay, "_MAX_PIXELS", 0)
     red = np.zeros((40, 60, 4), np.uint8)
     red[..., 0] = red[..., 3] = 255
     document = Document.of_picture(np.full((300, 400, 4), 255, np.uint8))

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.document.tiles import Tiles
 from editor.geometry import Rect, Size
 from tests.support.canvas_driver import noise, soft
-from widgets.canvas.composite_cache import Changes, CompositeCache
 from widgets.canvas.levels import level_for, level_size, map_at, picture_at, sketch_at
-from widgets.canvas.tile_cache import TileCache
+from widgets.canvas.strength_overlay import Changes
+from widgets.canvas.tile_cache import CompositeCache, TileCache
 
 Pixels = NDArray[np.uint8]
 

@@ -22,9 +22,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.item import Item
 from editor.geometry import Placement, Point, Size
 from tests.support.canvas_driver import LEFT, MIDDLE, NONE, RIGHT, Easel, disc, noise, soft
 from widgets.session.options import ToolName

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from editor.diffusion.families.registry import FAMILIES
-from editor.document.exemplar import Exemplar
+from editor.document.contents import Exemplar
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo
@@ -22,7 +22,8 @@ from tests.support.session_cases import drag, picture, with_exemplars, with_item
 from tests.support.stub_worker import StubWorker
 from widgets.context_bar.bar import ContextualBar
 from widgets.context_bar.item_pages import ExemplarPage, HintPage, ItemPage
-from widgets.context_bar.pages import GradientPage, PaintPage, SelectBrushPage, ShapePage, StrengthPage
+from widgets.context_bar.pages import GradientPage, SelectBrushPage, ShapePage, StrengthPage
+from widgets.context_bar.paint_page import PaintPage
 from widgets.controls.choice import Choice
 from widgets.controls.slider import Slider
 from widgets.session import commands, run_actions

@@ -16,8 +16,7 @@ from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.settings_fields import Label, Range, field_specs
 from tests.support.session_cases import NONE, drag
-from widgets.controls.check import Check
-from widgets.controls.choice import Choice
+from widgets.controls.choice import Check, Choice
 from widgets.controls.form import Form, choice_words
 from widgets.controls.slider import Slider
 

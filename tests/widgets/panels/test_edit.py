@@ -12,8 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from editor.errors import InternalError
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan
+from editor.planning.plan import Draft, Plan
 from editor.requests.reports import Progress
 from tests.support.session_cases import drag, painted, picture, result, with_exemplars, with_items
 from tests.support.stub_worker import StubWorker

@@ -21,10 +21,9 @@ from tests.support.session_cases import CTRL, NONE, drag, model, painted, pictur
 from tests.support.stub_worker import StubWorker
 from widgets.controls.rows import NameEdit, Row, Rows
 from widgets.controls.slider import Slider
-from widgets.panels.exemplars import ExemplarsPanel
 from widgets.panels.history import HistoryPanel
-from widgets.panels.items import ItemsPanel
 from widgets.panels.layers import LayersPanel, recipe_words
+from widgets.panels.things import ExemplarsPanel, ItemsPanel
 from widgets.session import run_actions
 from widgets.session.notice import Notice
 from widgets.session.session import Session

@@ -16,7 +16,7 @@ from editor.geometry import Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import STRENGTHS
+from editor.planning.plan import STRENGTHS
 from editor.requests.reports import Preview, Progress
 from editor.requests.results import Assessment
 from tests.support.session_cases import NONE, drag, model, painted, picture, with_items

@@ -21,8 +21,7 @@ from tests.support.stub_worker import StubWorker
 from widgets.controls.choice import Choice
 from widgets.controls.slider import Slider
 from widgets.panels.edit import EditPanel
-from widgets.panels.region import THIN
-from widgets.panels.status_lines import Remark, StatusLines
+from widgets.panels.status_lines import THIN, Remark, StatusLines
 from widgets.session.session import Session
 from widgets.shell.workbench import Workbench
 

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from editor.document.contents import Exemplar, Layer
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
-from editor.document.layer import Layer
 from editor.geometry import Placement, Rect
 from tests.support.stub_worker import StubWorker
 from tests.support.tool_driver import plain, with_exemplar, with_item

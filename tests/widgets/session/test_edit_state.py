@@ -13,8 +13,7 @@ from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.methods.registry import METHODS
-from editor.planning.draft import Draft
-from editor.planning.plan import Plan, removal
+from editor.planning.plan import Draft, Plan, removal
 from tests.support.session_cases import model, picture, with_exemplars, with_items
 from tests.support.stub_worker import StubWorker
 from widgets.session import edits

@@ -16,15 +16,14 @@ from editor.errors import InvalidRequest
 from editor.geometry import Placement, Point, Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.pixels.settings import PixelsSettings
-from editor.planning.draft import Touch
+from editor.planning.plan import Touch
 from editor.requests.reports import Progress
 from tests.support.session_cases import model, painted, picture, result, with_exemplars, with_items
 from tests.support.stub_worker import StubWorker
 from widgets.canvas.levels import map_at
-from widgets.panels.edit import EditPanel
-from widgets.panels.items import ItemsPanel
+from widgets.panels.edit import EditPanel, SecondaryLinks
 from widgets.panels.layers import LayersPanel
-from widgets.panels.secondary_links import SecondaryLinks
+from widgets.panels.things import ItemsPanel
 from widgets.session import commands, edits, run_actions
 from widgets.session.edit_job import EditJob
 from widgets.session.notice import Notice

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from editor.errors import InternalError, OutOfMemory
 from editor.geometry import Rect
 from editor.methods.pixels.settings import PixelsSettings
-from editor.planning.draft import STRENGTHS
+from editor.planning.plan import STRENGTHS
 from editor.requests.reports import Preview, Progress, ResultReady, Scored
 from editor.requests.results import EditResult, Match
 from tests.support.session_cases import model, painted, picture, result

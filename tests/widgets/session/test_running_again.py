@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QApplication, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from editor.document.compose import flatten
+from editor.document.contents import Layer
 from editor.document.document import Document
-from editor.document.layer import Layer
 from editor.geometry import Rect
 from editor.planning.plan import removal
 from editor.requests.edit_request import REVISION, Subject

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from editor.document.brush import Brush
-from editor.document.layer import Layer
+from editor.document.contents import Layer
 from editor.geometry import Placement, Rect
 from tests.support.tool_driver import ALT, CTRL, SHIFT, Studio, plain, with_exemplar, with_item
 from widgets.session.notice import Notice

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from editor.document.contents import Exemplar
 from editor.document.document import Document
-from editor.document.exemplar import Exemplar
 from editor.geometry import Placement, Rect
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.results import EditResult, Masks, Recipe

@@ -13,8 +13,8 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
 from pytestqt.qtbot import QtBot
 
-from editor.document.exemplar import Exemplar
-from editor.document.rerun import Rerun
+from editor.document.contents import Exemplar
+from editor.document.document import Rerun
 from editor.geometry import Placement, Point, Rect, transform_point
 from tests.support.tool_driver import ALT, SHIFT, Studio, plain, with_exemplar, with_item
 from widgets.session import commands

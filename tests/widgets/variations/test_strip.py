@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from editor.geometry import Rect
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
-from editor.planning.draft import STRENGTHS
+from editor.planning.plan import STRENGTHS
 from editor.requests.reports import Progress
 from editor.requests.results import EditResult, Recipe
 from tests.support.session_cases import model, painted, picture, result

@@ -21,7 +21,7 @@ from editor.geometry import Size
 from editor.models.info import ModelInfo
 from editor.requests.reports import Reports
 
-# How good a picture is said to be, 1 to 10: what the refiner is steered to and away from (PIXELS specification, 8.1).
+# How good a picture is said to be, 1 to 10: what the refiner is steered to and away from.
 AESTHETIC, NEGATIVE_AESTHETIC = 6.0, 2.5
 
 

@@ -1,4 +1,4 @@
-"""The published scripts, for comparison: where they begin, what they write over the latents, and when (specification, sections 4.2, 5 and 6).
+"""The published scripts, for comparison: where they begin, what they write over the latents, and when (docs/methods.md, Blended Latent Diffusion 2).
 
 "ref_ldm" blends before each step, at its level, and not after the last. "ref_sd2" and "ref_sdxl" blend after each step at the level that was
 just left, one step too noisy, and end so: a little grain with many steps, ruin with few, which are refused.

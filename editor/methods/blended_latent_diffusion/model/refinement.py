@@ -1,5 +1,5 @@
 """Learning the surroundings: a decoder trained on one picture, or latents moved, until what is decoded outside the region is the picture
-(specification, sections 8.4 and 8.5).
+(docs/methods.md, Blended Latent Diffusion 5).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from editor.diffusion.conditioning import schedule_for
 from editor.diffusion.noise import KEYED, Noise, StepGenerators
 from editor.diffusion.schedule import Schedule
 from editor.diffusion.step import Step
-from editor.methods.blended_latent_diffusion.region_cells import cell_mask, skipped_steps, taken_back, widening
+from editor.methods.blended_latent_diffusion.region_cells import cell_mask, held_since, skipped_steps, widening
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest
@@ -63,13 +63,13 @@ class Start:
 @torch.no_grad()
 def begin(request: EditRequest, region: Region, backend: Backend, seeds: Sequence[int], source: Image) -> Start:
     """The source noised to the level of the first step, held outside the region at every step's level, and clean at the end
-    (specification, section 4.1). `source`: the working canvas."""
+    (docs/methods.md, Blended Latent Diffusion 1). `source`: the working canvas."""
     schedule = schedule_for(backend, request, region.skipped(request.steps), region.working.canvas)
     steps = len(schedule)
     latents = backend.encode(source)
     noise = Noise(seeds)
     initial = noise.like(latents)
-    taken = taken_back(region.cells, region.widen, steps) + schedule.first
+    taken = held_since(region.cells, region.widen, steps) + schedule.first
     since = torch.from_numpy(taken)[None, None].to(latents.device)
 
     def fresh(step: Step) -> torch.Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from editor.arrays import Map
+from editor.arrays import Image, Map
 from editor.diffusion.backend import Backend
 from editor.diffusion.conditioning import conditioned_denoiser, schedule_for
 from editor.diffusion.denoise import denoise
@@ -19,7 +19,7 @@ from editor.diffusion.previews import LatentColours, Previews
 from editor.diffusion.schedule import Schedule
 from editor.errors import NotFinite
 from editor.geometry import Rect
-from editor.methods.pixels.model.composing import Pass, Rule, picture_prompts, start
+from editor.methods.pixels.model.composing import Pass, Rule, compose, picture_prompts
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.model_canvas.paste_back import Pasted, matched, paste_alpha, result_of
@@ -31,12 +31,12 @@ from editor.requests.variants import Variant
 # Of the time of an edit, what is spent on reading the words, and of the rest what comes before and after the steps.
 READING = 0.04
 BEFORE, AFTER = 0.04, 0.06
-HOLD = Rule()
+CANONICAL = Rule()
 
 
 @torch.no_grad()
 def edit(request: EditRequest, backend: Backend) -> Reports[EditResult]:
-    """Exemplars and painted strength (arXiv 2501.09826; the general rule of the specification's section 5).
+    """Exemplars and painted strength (arXiv 2501.09826; docs/methods.md, PIXELS 1).
 
     Departs from the authors' code (`reference` runs that): one noise for source and exemplars, the posterior's mean, exemplars
     that can be held too, cells held to the end restored clean, and a paste-back that leaves every other pixel alone.
@@ -51,7 +51,7 @@ def edit_batch(
     backend: Backend,
     fits: FitStore | None = None,
     *,
-    rule: Rule = HOLD,
+    rule: Rule = CANONICAL,
 ) -> Reports[tuple[EditResult, ...]]:
     """The pictures of a batch's variants, which differ in the seed; each is that of a run by itself, to rounding, and reported at the end.
 
@@ -120,7 +120,7 @@ class _Run:
     def passes(self) -> list[tuple[tuple[ExemplarInput, ...], Map]]:
         """The exemplars of each pass and what may change in it: all at once, or one after the other."""
         exemplars, strength = self.request.exemplars, self.request.strength
-        if self.settings.passes == "together" or len(exemplars) < 2:
+        if not one_by_one(self.request):
             return [(exemplars, strength)]
         # What no exemplar accounts for was painted, and belongs to the first pass.
         accounted = np.maximum.reduce([exemplar.rim for exemplar in exemplars])
@@ -129,19 +129,18 @@ class _Run:
         maps[0] = np.maximum(maps[0], painted)
         return [((exemplar,), map) for exemplar, map in zip(exemplars, maps, strict=True) if map.any()]
 
-    def schedule(self, strength: Map) -> Schedule:
-        request, run = self.request, self.rule.run_length(strength, self.request.steps)
-        first, canvas = request.steps - run, self.working.canvas
-        return schedule_for(self.backend, request, first, canvas, published=self.rule.published)
+    def schedule(self, first: int) -> Schedule:
+        return schedule_for(self.backend, self.request, first, self.working.canvas, published=self.rule.published)
 
     def once(
         self, exemplars: tuple[ExemplarInput, ...], strength: Map, pasted: list[Pasted], seeds: Sequence[int]
     ) -> Reports[_Done]:
         """One pass over all pictures of the batch."""
-        schedule = self.schedule(strength)
+        working, backend = self.working, self.backend
+        of = Pass(self.request, exemplars, strength, working, backend, self.rule)
+        schedule, until = self.rule.releases(of, self.schedule)
         if not len(schedule):
             return _Done(pasted)
-        working, settings, backend = self.working, self.settings, self.backend
         yield Progress(0.0, "Looking at the picture")
         alike = all(paste is pasted[0] for paste in pasted)
         picture = self.request.image
@@ -150,19 +149,15 @@ class _Run:
             for paste in (pasted[:1] if alike else pasted)
         ]
         noise = Noise(seeds)
-        begun = start(
-            Pass(settings, exemplars, strength, sources, working, backend, self.request.revision, self.rule),
-            schedule,
-            noise,
-        )
-        alpha = paste_alpha(strength, settings.feather * backend.info.shrinking / working.scale)
+        composed = compose(of, sources, noise)
+        alpha = paste_alpha(strength, feather_of(of))
         area = Rect.of_mask(alpha)
-        show = Previews(LatentColours(begun.sources[:1], sources[0]), working, alpha, pasted[0])
+        show = Previews(LatentColours(composed.sources[:1], sources[0]), working, alpha, pasted[0])
         sampled = yield from subprogress(
             denoise(
                 self.denoiser,
-                begun.latents,
-                begun.blend,
+                composed.start(schedule),
+                composed.blend(until),
                 schedule,
                 noise.generators("sampler") if self.rule.published else noise.sampler(self.request.revision),
                 show=show,
@@ -187,7 +182,25 @@ class _Run:
                 lost[index] = error
                 results.append(paste)
                 continue
-            if settings.match_tone != "off":
-                image = matched(image, source, working.map(strength), always=settings.match_tone == "on")
-            results.append(paste.over(working.back(image, area), alpha[area.slices], area, used_up=True))
+            changed = in_frame(of, image, source, area)
+            results.append(paste.over(changed, alpha[area.slices], area, used_up=True))
         return _Done(results, early, lost)
+
+
+def one_by_one(request: EditRequest) -> bool:
+    """Whether an edit takes several passes, one for each exemplar."""
+    settings = request.settings
+    return isinstance(settings, PixelsSettings) and settings.passes == "one_by_one" and len(request.exemplars) > 1
+
+
+def feather_of(of: Pass) -> float:
+    """Over how many pixels of the frame what comes of a pass fades in."""
+    return of.settings.feather * of.backend.info.shrinking / of.working.scale
+
+
+def in_frame(of: Pass, image: Image, source: Image, part: Rect | None = None) -> Image:
+    """What was decoded, (canvas height, canvas width, 3), in the tone of the source, as (H, W, 3) of the frame, or of a `part` of it."""
+    tone = of.settings.match_tone
+    if tone != "off":
+        image = matched(image, source, of.working.map(of.strength), always=tone == "on")
+    return of.working.back(image, part)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from editor.arrays import Counts
 from editor.diffusion.backend import Backend
 from editor.diffusion.fits import FitStore
 from editor.diffusion.schedule import Schedule
 from editor.methods.pixels.model import editing
-from editor.methods.pixels.model.composing import Pass, Rule
+from editor.methods.pixels.model.composing import Pass, Rule, ScheduleFrom
 from editor.methods.pixels.reference import ReferencePixelsSettings, published_map_counts, published_run_length
 from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Reports, without_results
@@ -20,12 +19,13 @@ from editor.requests.results import EditResult
 from editor.requests.variants import Variant
 
 
-def _counts(of: Pass, schedule: Schedule) -> NDArray[np.int64]:
-    return published_map_counts(of.strength, of.working, len(schedule))
+def _releases(of: Pass, schedule_from: ScheduleFrom) -> tuple[Schedule, Counts]:
+    schedule = schedule_from(of.request.steps - published_run_length(of.strength, of.request.steps))
+    return schedule, published_map_counts(of.strength, of.working, len(schedule)) + schedule.first
 
 
-REFERENCE = Rule(published=True, run_length=published_run_length, counts=_counts)
-DIFFERENTIAL = Rule(published=True, composes=False, run_length=published_run_length, counts=_counts)
+REFERENCE = Rule(published=True, releases=_releases)
+DIFFERENTIAL = Rule(published=True, composes=False, releases=_releases)
 
 
 @torch.no_grad()

@@ -12,7 +12,6 @@ from diffusers import StableDiffusionPipeline
 from transformers import CLIPModel
 
 from app.dev.practice.autoencoder import VaeLesson, decode, encode, fold_normalisation, make_vae
-from app.dev.practice.card import card
 from app.dev.practice.clip import ClipLesson, zero_shot
 from app.dev.practice.denoiser import BEGIN, DenoiserLesson, make_denoiser
 from app.dev.practice.export import (
@@ -20,6 +19,7 @@ from app.dev.practice.export import (
     PIPELINE,
     PROGRESS,
     Progress,
+    card,
     finished_weights,
     read_progress,
     write_clip,

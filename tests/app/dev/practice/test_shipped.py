@@ -13,8 +13,7 @@ from app.dev.bench.truth_cases import KINDS, Case
 from app.dev.bench.truth_methods import Stage, by_pixels, by_pixels_at, by_pixels_locally, edited, wrong_prompt
 from app.dev.bench.truth_pairs import pair
 from app.dev.bench.truth_sweep import blended, distance
-from app.dev.practice.card import card
-from app.dev.practice.export import CLIP, JUDGE, PIPELINE, PROGRESS, read_progress
+from app.dev.practice.export import CLIP, JUDGE, PIPELINE, PROGRESS, card, read_progress
 from app.dev.practice.words import caption_words
 from app.dev.practice.world import World
 from editor.arrays import Pixels

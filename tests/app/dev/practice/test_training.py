@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.dev.practice import training
-from app.dev.practice.optimiser import Muon, orthogonal
 from app.dev.practice.plan import Course
-from app.dev.practice.training import Clock, Training, pace
+from app.dev.practice.training import Clock, Muon, Training, orthogonal, pace
 from tests.support.tiny_practice import LineLesson
 
 CPU = torch.device("cpu")

@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.dev.practice.grounds import draw_ground_pixels
 from app.dev.practice.scenes import COLOURED, COLOURS, GROUNDS, SIDE, THINGS, Ground, Scene, Thing, draw_scene
 from app.dev.practice.sheets import write_world
-from app.dev.practice.world import World
+from app.dev.practice.world import World, draw_ground_pixels
 from resources import practice_thing
 
 SEEDS = st.integers(0, 2**40)
