@@ -55,7 +55,8 @@ class Previews:
         self._size = Size(width, height)
         self._alpha = np.asarray(cv2.resize(alpha, self._size, interpolation=cv2.INTER_AREA), np.float32)
         self._opacity = np.rint(self._alpha * 255).astype(np.uint8)
-        self._under = None if under is None or not under.alpha.any() else under.resized(self._size)
+        frame = working.frame.rect.size
+        self._under = None if under is None or not under.alpha.any() else under.resized(frame, self._size)
 
     def due(self) -> bool:
         """Whether the last preview is long enough ago."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
@@ -38,12 +39,11 @@ def convert(pixels: Pixels, source: bytes | None, target: bytes | None) -> Pixel
     for top in range(0, height, rows):
         band = pixels[top : top + rows]
         if channels == 3:
-            whole = np.empty((*band.shape[:2], 4), np.uint8)
-            whole[..., :3], whole[..., 3] = band, 255
-            band = whole
+            band = np.asarray(cv2.cvtColor(band, cv2.COLOR_RGB2RGBA), np.uint8)
         size = width, len(band)
         image = Image.frombuffer("RGBA", size, np.ascontiguousarray(band), "raw", "RGBA", 0, 1)
-        result[top : top + rows] = np.asarray(transform.apply(image))[..., :channels]
+        converted = np.asarray(transform.apply(image))
+        result[top : top + rows] = cv2.cvtColor(converted, cv2.COLOR_RGBA2RGB) if channels == 3 else converted
     return result
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.arrays import Pixels
+from editor.arrays import Pixels, strips
 from editor.document.contents import Blend
 from editor.document.document import Document
 from editor.document.tiles import NO_STEP, thinned_shape
@@ -49,9 +49,10 @@ def on_white(flat: Pixels) -> Pixels:
     """(h, w, 3) uint8: (h, w, 4) straight alpha as it looks on white."""
     if flat.size == 0:
         return np.zeros((*flat.shape[:2], 3), np.uint8)
-    if flat[..., 3].min() < 255:
+    if cv2.extractChannel(flat, 3).min() < 255:
         white = np.full_like(flat, 255)
-        lay(white, flat, 1.0, "normal")
+        for rows in strips(flat):
+            lay(white[rows], flat[rows], 1.0, "normal")
         flat = white
     return np.asarray(cv2.cvtColor(flat, cv2.COLOR_RGBA2RGB), np.uint8)
 

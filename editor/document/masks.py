@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.arrays import Map
+from editor.arrays import Map, strips
 from editor.document.tiles import BLOCK, Block, Tiles
 from editor.geometry import Rect
 
@@ -297,10 +297,16 @@ def _reach(radius: int) -> np.float32:
 
 def distance(inside: NDArray[np.bool_]) -> Map:
     """From each pixel's centre to the centre of the nearest one that is not `inside`; large where there is none."""
-    distances = cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distances: Map = np.asarray(
+        cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32
+    )
     # The roots come out a last bit apart from run to run; their squares are whole numbers.
-    near = np.minimum(distances, np.float32(1e9))
-    return np.asarray(np.sqrt(np.rint(near * near)), np.float32)
+    for rows in strips(distances):
+        part = distances[rows]
+        np.minimum(part, np.float32(1e9), out=part)
+        part *= part
+        np.sqrt(np.rint(part, out=part), out=part)
+    return distances
 
 
 def _largest_within(map: Map, radius: int) -> Map:

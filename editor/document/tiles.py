@@ -120,12 +120,14 @@ class Tiles:
             self._most = max((float(block.max()) for block in distinct.values()), default=0.0)
         return self._most
 
-    def written(self) -> Rect:
-        """The rectangle of the blocks that are no longer blank; a bound of everything that was ever written."""
+    def written(self, rect: Rect | None = None) -> Rect:
+        """The rectangle of the blocks that are no longer blank, of those that touch `rect` (all by default); a bound of everything that was ever
+        written.
+        """
         union = EMPTY
-        for rect, block in self.blocks():
+        for where, block in self.blocks(rect):
             if not self.is_blank(block):
-                union = union.unite(rect)
+                union = union.unite(where)
         return union
 
     def read(self, rect: Rect | None = None) -> NDArray[Any]:

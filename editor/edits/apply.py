@@ -237,7 +237,9 @@ def _without_used(now: Tiles, planned_on: Document, region: MapName, result: Edi
 
     # Also where nothing is seen of it: a model's change fades in from the edge of what is painted, and what is transparent stays so. Without a model
     # all that is painted took part.
-    area = _inner(recipe.rect, planned_on.rect) if recipe.settings.needs_model else now.written()
+    area = now.written()
+    if recipe.settings.needs_model:
+        area = area.intersect(_inner(recipe.rect, planned_on.rect))
     cleared = now.apply(area, clear_used)
     cleared = cleared.apply(cleared.written(), clear_faint)
     return cleared if is_strength(cleared) else Tiles.filled(now.shape, 0, np.float32)

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from editor.arrays import Image, Map
-from editor.geometry import Size
+from editor.arrays import Image, Map, is_bytes, to_image
+from editor.geometry import Rect, Size
+from editor.model_canvas.shrinking import shrunk
 from editor.models.info import ModelInfo
 from editor.requests.frame import Frame
 
@@ -45,19 +46,17 @@ class ModelCanvas:
 
     def image(self, pixels: NDArray[np.uint8] | Image) -> Image:
         """(H, W, 3) of the frame, uint8 or float in [0, 1] -> (canvas height, canvas width, 3) float32 in [0, 1]."""
-        image = np.asarray(pixels, np.float32)
-        if pixels.dtype == np.uint8:
-            image = image / np.float32(255)
-        return self._padded(np.clip(_resized(image, self.frame.working), 0, 1))
+        if is_bytes(pixels):
+            return self._padded(np.clip(_resized_bytes(pixels, self.frame.working), 0, 1))
+        return self._padded(np.clip(_resized(np.asarray(pixels, np.float32), self.frame.working), 0, 1))
 
     def weighted(self, pixels: NDArray[np.uint8], weight: Map) -> Image:
         """As `image`, but pixels count by their `weight`, (H, W) in [0, 1]: what is cut away does not darken the edge of what is not."""
         if self.frame.working == self.frame.rect.size:
             return self.image(pixels)
-        colours = np.asarray(pixels, np.float32) / np.float32(255)
         total = _resized(weight, self.frame.working)[..., None]
-        mean = _resized(colours * weight[..., None], self.frame.working) / np.maximum(total, _MIN_WEIGHT)
-        values = np.where(total > _MIN_WEIGHT, mean, _resized(colours, self.frame.working))
+        mean = _resized_bytes(pixels, self.frame.working, weight) / np.maximum(total, _MIN_WEIGHT)
+        values = np.where(total > _MIN_WEIGHT, mean, _resized_bytes(pixels, self.frame.working))
         return self._padded(np.clip(values, 0, 1))
 
     def map(self, map: Map) -> Map:
@@ -72,10 +71,19 @@ class ModelCanvas:
         blocks = self.map(map).reshape(height, self.cell, width, self.cell)
         return np.asarray(blocks.mean((1, 3), dtype=np.float64), np.float32)
 
-    def back(self, image: Image) -> Image:
-        """(canvas height, canvas width, 3) -> (H, W, 3) of the frame, in [0, 1]."""
+    def back(self, image: Image, part: Rect | None = None) -> Image:
+        """(canvas height, canvas width, 3) -> (H, W, 3) of the frame, in [0, 1], the caller's own. `part`: only these pixels of the frame, counted
+        from its corner.
+
+        All of the frame is enlarged all the same: OpenCV's bits depend on where a picture begins.
+        """
+        size = self.frame.rect.size
         cropped = image[: self.frame.working.height, : self.frame.working.width]
-        return np.clip(_resized(np.ascontiguousarray(cropped), self.frame.rect.size), 0, 1)
+        whole = _resized(np.ascontiguousarray(cropped), size)
+        seen = whole if part is None else whole[part.slices]
+        # Large arrays are dear, small parts of them must not keep them.
+        in_place = 2 * seen.size > whole.size and not np.may_share_memory(whole, image)
+        return np.clip(seen, 0, 1, out=seen if in_place else None)
 
     def _padded(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         height, width = array.shape[:2]
@@ -92,15 +100,33 @@ class ModelCanvas:
             # The document pixels that every cell touches; cells of the mirrored margin repeat the last one that lies in the picture.
             inside = -(-used // self.cell)
             edges = np.minimum(np.arange(inside + 1) * self.cell, used) * side
-            spans = np.stack([edges[:-1] // used, -(-edges[1:] // used)], axis=1).ravel()
-            largest = np.pad(
-                largest, [(0, int(dimension == axis)) for dimension in (0, 1)]
-            )  # for the last span to end at
-            largest = np.maximum.reduceat(largest, spans, axis=axis).take(np.arange(0, 2 * inside, 2), axis=axis)
-            largest = np.pad(
-                largest, [(0, cells - inside) if dimension == axis else (0, 0) for dimension in (0, 1)], mode="edge"
-            )
-        return np.asarray(largest, np.float32)
+            starts, stops = edges[:-1] // used, -(-edges[1:] // used)
+            lines = np.moveaxis(largest, axis, 0)
+            written = np.flatnonzero(lines.any(axis=1))
+            values = np.zeros((cells, lines.shape[1]), np.float32)
+            if written.size:  # only the cells from the first to the last that have anything
+                touched = np.flatnonzero((stops > written[0]) & (starts <= written[-1]))
+                first, last = int(touched[0]), int(touched[-1]) + 1
+                origin = starts[first]
+                part = np.pad(lines[origin : stops[last - 1]], ((0, 1), (0, 0)))  # for the last span to end at
+                spans = np.stack([starts[first:last], stops[first:last]], axis=1).ravel() - origin
+                values[first:last] = np.maximum.reduceat(part, spans, axis=0)[::2]
+            values[inside:] = values[inside - 1]
+            largest = np.moveaxis(values, 0, axis)
+        return np.ascontiguousarray(largest, np.float32)
+
+
+def _resized_bytes(pixels: NDArray[np.uint8], size: Size, weight: Map | None = None) -> Image:
+    """(H, W, 3) uint8 as `_resized` has it in [0, 1], times `weight`, (H, W). Floats of all its pixels at once would be dear."""
+    height, width = pixels.shape[:2]
+
+    def colours(rows: slice) -> Image:
+        image = to_image(pixels[rows])
+        return image if weight is None else image * cv2.merge([weight[rows]] * 3)
+
+    if size.area < width * height:
+        return shrunk(colours, Size(width, height), size)
+    return _resized(colours(slice(0, height)), size)
 
 
 def _resized(array: NDArray[np.float32], size: Size, enlarge: int = cv2.INTER_CUBIC) -> NDArray[np.float32]:

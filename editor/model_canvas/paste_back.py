@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from editor.arrays import Image, Map, Mask, Pixels
+from editor.arrays import Image, Map, Mask, Pixels, is_bytes, strips, to_image
 from editor.document import masks
+from editor.document.placing import on_grid
 from editor.errors import NotFinite
-from editor.geometry import Rect, Size
+from editor.geometry import EMPTY, Rect, Size
 from editor.requests.results import EditResult, Recipe
 from editor.requests.variants import Variant
 
@@ -34,12 +34,44 @@ def paste_alpha(strength: Map, feather: float) -> Map:
 
 
 def _faded(free: Mask, feather: float) -> Map:
-    if free.all() or not free.any() or feather <= 1:
+    if feather <= 1:
+        return free.astype(np.float32)
+    height, width = free.shape
+    alpha = np.zeros((height, width), np.float32)
+    # All that is looked for from a pixel lies in here: the nearest pixel that keeps is none further out.
+    near = Rect.of_mask(free).grow(1).intersect(Rect(0, 0, width, height)).slices
+    alpha[near] = _risen(free[near], feather)
+    return alpha
+
+
+def _risen(free: Mask, feather: float) -> Map:
+    if free.all():
         return free.astype(np.float32)
     away = masks.distance(free)
+    np.minimum(away, np.float32(feather), out=away)
+    # Next to what is as deep as that all fades in over `feather`; only what is thin is looked at for how deep it is.
     side = 2 * math.ceil(feather) + 1
-    width = cv2.dilate(np.minimum(away, np.float32(feather)), np.ones((side, side), np.uint8))
-    share = np.clip(away / np.maximum(width, 1), 0, 1)
+    deep = cv2.boxFilter(
+        (away == np.float32(feather)).view(np.uint8),
+        cv2.CV_32S,
+        (side, side),
+        normalize=False,
+        borderType=cv2.BORDER_CONSTANT,
+    )
+    thin = Rect.of_mask(free & (deep == 0))
+    around = thin.grow(math.ceil(feather)).intersect(Rect(0, 0, free.shape[1], free.shape[0]))
+    thin_alpha: Map | None = None
+    if not thin.empty:
+        width = cv2.dilate(away[around.slices], np.ones((side, side), np.uint8))[thin.within(around).slices]
+        thin_alpha = _eased(np.asarray(away[thin.slices] / np.maximum(width, 1), np.float32))
+    for rows in strips(away):
+        away[rows] = _eased(away[rows] / np.float32(feather))
+    if thin_alpha is not None:
+        away[thin.slices] = thin_alpha
+    return away
+
+
+def _eased(share: Map) -> Map:
     return np.asarray(share * share * (3 - 2 * share), np.float32)
 
 
@@ -95,58 +127,88 @@ def matched(generated: Image, original: Image, strength: Map, *, always: bool = 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pasted:
-    """A picture with what was pasted onto it, kept as floats so that one paste after another loses nothing.
+    """What was pasted onto a picture, kept as floats so that one paste after another loses nothing.
 
-    `original`: (H, W, 3) in [0, 1]. `paint`: (H, W, 3), the pasted colours times `alpha`, (H, W).
+    area: of the picture, outside which nothing was pasted
+    paint: (h, w, 3) of the area, the pasted colours times alpha
+    alpha: (h, w) of the area
     """
 
-    original: Image
+    area: Rect
     paint: Image
     alpha: Map
 
     @classmethod
-    def bare(cls, original: Image) -> Pasted:
-        return cls(original, np.zeros_like(original), np.zeros(original.shape[:2], np.float32))
+    def bare(cls) -> Pasted:
+        """Nothing yet."""
+        return cls(EMPTY, np.zeros((0, 0, 3), np.float32), np.zeros((0, 0), np.float32))
 
-    @property
-    def image(self) -> Image:
-        """(H, W, 3): alpha x pasted + (1 - alpha) x original."""
-        if not self.alpha.any():
-            return self.original
-        return self.paint + (1 - self.alpha[..., None]) * self.original
+    def on(self, original: Pixels | Image) -> Image:
+        """(H, W, 3): alpha x pasted + (1 - alpha) x original, which is (H, W, 3), uint8 or float in [0, 1]."""
+        image = to_image(original) if is_bytes(original) else np.array(original, np.float32)
+        part = image[self.area.slices]
+        for rows in strips(part):
+            part[rows] = self.paint[rows] + (1 - _thrice(self.alpha[rows])) * part[rows]
+        return image
 
-    def over(self, generated: Image, alpha: Map) -> Pasted:
-        """With `generated` (H, W, 3) pasted on top by `alpha` (H, W)."""
+    def over(self, generated: Image, alpha: Map, area: Rect | None = None, *, used_up: bool = False) -> Pasted:
+        """With `generated` (h, w, 3) pasted on top by `alpha` (h, w) within `area`, by default at the picture's corner.
+
+        used_up: nobody else needs `generated` any more; it may be written to
+        """
+        area = Rect(0, 0, alpha.shape[1], alpha.shape[0]) if area is None else area
+        if self.area.empty:
+            paint = generated if used_up else generated.copy()
+            for rows in strips(paint):
+                paint[rows] *= _thrice(alpha[rows])
+            return Pasted(area, paint, alpha)
+        below = self._within(self.area.unite(area))
+        paint, weights, inside = below.paint, below.alpha, area.within(below.area).slices
         weight = alpha[..., None]
-        if not self.alpha.any():  # the same numbers, in a third of the time
-            return Pasted(self.original, weight * generated, alpha)
-        return Pasted(self.original, weight * generated + (1 - weight) * self.paint, alpha + (1 - alpha) * self.alpha)
+        paint[inside] = weight * generated + (1 - weight) * paint[inside]
+        weights[inside] = alpha + (1 - alpha) * weights[inside]
+        return below
 
-    def resized(self, size: Size) -> Pasted:
-        """The same, smaller."""
-        if self.alpha.shape == size.shape:
-            return self
-        small = [
-            cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (self.original, self.paint, self.alpha)
-        ]
-        return Pasted(*(np.asarray(plane, np.float32) for plane in small))
+    def resized(self, picture: Size, size: Size) -> Pasted:
+        """The same for a picture of `picture` made smaller, of all of it."""
+        whole = Rect.of_size(picture)
+        if size == picture:
+            return self if self.area == whole else self._within(whole)
+        paint, alpha = (
+            cv2.resize(on_grid(plane, self.area, whole), size, interpolation=cv2.INTER_AREA)
+            for plane in (self.paint, self.alpha)
+        )
+        return Pasted(Rect.of_size(size), np.asarray(paint, np.float32), np.asarray(alpha, np.float32))
 
-    def layer(self) -> NDArray[np.uint8]:
-        """(H, W, 4) straight alpha; over the original it gives `image`."""
-        array = np.zeros((*self.alpha.shape, 4), np.uint8)
-        colours = self.paint / np.maximum(self.alpha, _LEAST)[..., None]
-        array[..., :3] = np.rint(np.clip(colours, 0, 1) * 255)
-        array[..., 3] = np.rint(self.alpha * 255)
-        return array
+    def layer(self) -> Pixels:
+        """(h, w, 4) of the area, straight alpha; over the original it gives `on`."""
+        layer = np.empty((*self.alpha.shape, 4), np.uint8)
+        for rows in strips(layer):
+            alpha = self.alpha[rows]
+            colours = self.paint[rows] / _thrice(np.maximum(alpha, np.float32(_LEAST)))
+            np.clip(colours, 0, 1, out=colours)
+            colours *= 255
+            planes = [np.rint(colours, out=colours).astype(np.uint8), np.rint(alpha * 255).astype(np.uint8)]
+            cv2.mixChannels(planes, [layer[rows]], [0, 0, 1, 1, 2, 2, 3, 3])
+        return layer
+
+    def _within(self, area: Rect) -> Pasted:
+        """The same in arrays of its own for a larger area."""
+        return Pasted(area, on_grid(self.paint, self.area, area), on_grid(self.alpha, self.area, area))
+
+
+def _thrice(alpha: Map) -> Image:
+    """(h, w, 3): once for each channel, which is far quicker to compute with than one for all three."""
+    return np.asarray(cv2.merge([alpha] * 3), np.float32)
 
 
 def result_of(variant: Variant, pasted: Pasted) -> EditResult:
     """What was pasted, cut to what changed. Raises `NotFinite` where that holds anything but finite numbers, which would be painted black."""
     _check_finite(pasted.paint)
-    pixels = pasted.layer()
-    area = Rect.of_mask(pixels[..., 3])
-    part = pixels[:1, :1] if area.empty else pixels[area.slices]
-    return _cut(variant, area, np.ascontiguousarray(part))
+    pixels, area = pasted.layer(), pasted.area
+    shown = Rect.of_mask(np.asarray(cv2.extractChannel(pixels, 3))) if pixels.size else EMPTY
+    rect = Rect(0, 0, 1, 1) if shown.empty else shown.moved(area.left, area.top)
+    return _cut(variant, rect, pixels if rect == area else on_grid(pixels, area, rect))
 
 
 def result_over(variant: Variant, generated: Image, alpha: Map) -> EditResult:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editor.arrays import Image, Map, Mask
-from editor.geometry import Rect
+from editor.geometry import Rect, Size
+from editor.model_canvas.shrinking import Rows, shrunk
 
 MAX_SIDE = 640  # pixels of what is looked at; more is looked at smaller, as people do
 BAND = 5  # pixels on either side of the edge whose means are compared
@@ -31,24 +32,31 @@ def visibility(source: Image, generated: Image, result: Image, alpha: Map) -> fl
     """0 = not visible, from 1 on it is. All (H, W, 3) in [0, 1]: the picture before, what was made of all of it, the picture after; `alpha`: (H, W),
     how the made one was laid over the one before, 0 outside the region.
 
-    It takes some milliseconds for a region of any size, since only what lies around it is looked at.
+    Only what lies around the region is looked at.
     """
-    free = alpha > 0
-    if not free.any() or free.all():
+    height, width = alpha.shape
+    part = surroundings(Rect.of_mask(alpha)).intersect(Rect(0, 0, width, height)).slices
+    before, whole, after = source[part], generated[part], result[part]
+    return visibility_around(before.__getitem__, whole.__getitem__, after.__getitem__, alpha[part])
+
+
+def visibility_around(source: Rows, generated: Rows, result: Rows, alpha: Map) -> float:
+    """The same of no more than the surroundings of the region."""
+    if not alpha.any() or alpha.all():
         return 0.0
-    height, width = free.shape
-    near = Rect.of_mask(free)
-    margin = 6 * BAND * max(1, round(max(near.size) / MAX_SIDE))
-    part = near.grow(margin).intersect(Rect(0, 0, width, height)).slices
-    before, whole, after, laid = source[part], generated[part], result[part], alpha[part]
-    share = MAX_SIDE / max(laid.shape)
+    height, width = alpha.shape
+    size = picture = Size(width, height)
+    share = MAX_SIDE / max(picture)
     if share < 1:
-        size = tuple(max(8, round(side * share)) for side in laid.shape[::-1])
-        before, whole, after, laid = (
-            np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
-            for plane in (before, whole, after, laid)
-        )
-    return _visibility(before, whole, after, laid)
+        size = Size(*(max(8, round(side * share)) for side in picture))
+        alpha = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
+    before, whole, after = (shrunk(plane, picture, size) for plane in (source, generated, result))
+    return _visibility(before, whole, after, alpha)
+
+
+def surroundings(region: Rect) -> Rect:
+    """All that is looked at of a picture for a region, given by its tight rectangle; it may reach beyond the picture."""
+    return region.grow(6 * BAND * max(1, round(max(region.size) / MAX_SIDE)))
 
 
 def _visibility(source: Image, generated: Image, result: Image, alpha: Map) -> float:

@@ -129,16 +129,22 @@ def repaint_change(
     document: Document, draft: Draft, rect: Rect, planned: Plan, *, frame: Frame
 ) -> tuple[Map, dict[int, ExemplarInput]]:
     """How much every pixel of `rect`, inside the frame, may change, and the exemplars that have anything in it or near it."""
-    painted = asked_map(document, draft, rect, planned)
-    allowed = allowed_map(document, draft, rect)
+    tight = _asked_bound(document, draft, rect, planned)
+    painted = on_grid(asked_map(document, draft, tight, planned), tight, rect)
     laid = laid_exemplars(document, draft, rect, planned, frame=frame, painted=painted)
 
-    def settled(map: Map) -> Map:
-        inner = clear_frame_edges(map * allowed, rect, frame.rect, document.rect)
-        return drop_faint(inner) if draft.revision >= FAINT_DROPS else inner
+    def settled(map: Map, area: Rect) -> Map:
+        """`map`, of `rect` and 0 outside `area`, as far as it is allowed."""
+        if area.empty:
+            return np.zeros(rect.size.shape, np.float32)
+        inner = map[area.within(rect).slices] * allowed_map(document, draft, area)
+        inner = clear_frame_edges(inner, area, frame.rect, document.rect)
+        return on_grid(drop_faint(inner) if draft.revision >= FAINT_DROPS else inner, area, rect)
 
-    change = settled(reduce(np.maximum, (exemplar.rim for exemplar in laid.values()), painted))
-    exemplars = {id: replace(exemplar, rim=settled(exemplar.rim)) for id, exemplar in laid.items()}
+    freed = {id: Rect.of_mask(exemplar.rim).moved(rect.left, rect.top) for id, exemplar in laid.items()}
+    whole = reduce(Rect.unite, freed.values(), tight)
+    change = settled(reduce(np.maximum, (exemplar.rim for exemplar in laid.values()), painted), whole)
+    exemplars = {id: replace(exemplar, rim=settled(exemplar.rim, freed[id])) for id, exemplar in laid.items()}
     return change, {id: exemplar for id, exemplar in exemplars.items() if exemplar.rim.any()}
 
 
@@ -210,6 +216,20 @@ def asked_rect(document: Document, draft: Draft, planned: Plan) -> Rect:
     if scribble is not None and planned.scribble is not None:
         rect = rect.unite(scribble_reach(scribble).intersect(document.rect))
     return rect
+
+
+def _asked_bound(document: Document, draft: Draft, rect: Rect, planned: Plan) -> Rect:
+    """A part of `rect` outside which `asked_map` is 0, not only faint. Looks at no pixels, and at blocks inside `rect` only."""
+    if draft.settings.is_outside:
+        return rect
+    scribble = scribble_of(document, draft)
+    bound = EMPTY if planned.region is None else document.map(planned.region).written(rect)
+    for id in planned.items:
+        item = document.item(id)
+        bound = bound if item is None else bound.unite(item.rect)
+    if scribble is not None and planned.scribble is not None:
+        bound = bound.unite(scribble_reach(scribble))
+    return bound.intersect(rect)
 
 
 def why_nothing(document: Document, draft: Draft, planned: Plan, nothing: Mask | None = None) -> tuple[str, str]:

@@ -36,6 +36,7 @@ BENCHMARKS: dict[str, str] = {
     "attention": "app.dev.bench.attention:attention",
     "live": "app.dev.bench.live:live",
     "wire": "app.dev.bench.wire:wire",
+    "large-frame": "app.dev.bench.large_frame:large_frame",
     "gpu": "app.dev.bench.gpu:gpu",
 }
 

@@ -195,7 +195,7 @@ def test_what_was_kept_and_is_no_picture_is_learned_again(models: Models, monkey
 def test_nothing_that_is_no_number_becomes_a_layer(value: float) -> None:
     request = ask(EVERYWHERE)
     image = np.full((*request.strength.shape, 3), 0.5, np.float32)
-    spoiled = replace(Pasted.bare(image).over(image, request.strength), paint=np.full_like(image, value))
+    spoiled = replace(Pasted.bare().over(image, request.strength), paint=np.full_like(image, value))
     with pytest.raises(NotFinite):
         result_of(Variant(0, request), spoiled)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from editor.arrays import strips
 from editor.diffusion.families.registry import FAMILIES
 from editor.geometry import Rect, Size
 from editor.model_canvas.canvas import ModelCanvas
@@ -144,3 +146,62 @@ def test_what_is_cut_away_does_not_darken_the_edge(working: Size) -> None:
     amount = found.map(weight)[..., None]
     laid = amount * found.weighted(pixels, weight) + (1 - amount)
     assert laid.min() > 0.998
+
+
+@given(sizes, sizes, st.integers(0, 10**6))
+@quick
+def test_bytes_in_strips_are_shrunk_as_floats_in_one_go(size: tuple[int, int], to: tuple[int, int], seed: int) -> None:
+    """To the bit: what a model sees must not depend on how much memory there was."""
+    random = np.random.default_rng(seed)
+    pixels = random.integers(0, 256, (size[1], size[0], 3), np.uint8)
+    pixels[: seed % size[1]] = 0
+    working = _working(*size, to)
+    assert (working.image(pixels) == working.image(np.asarray(pixels / np.float32(255), np.float32))).all()
+
+
+@pytest.mark.parametrize("to", [(300, 177), (260, 200), (1300, 1000), (2600, 500)])
+def test_a_picture_of_several_strips_is_shrunk_to_the_bit(to: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (1000, 1300, 3), np.uint8)
+    floats = np.asarray(pixels / np.float32(255), np.float32)
+    assert len(list(strips(pixels))) > 10
+    shrinks = to[0] * to[1] < 1300 * 1000
+    whole = cv2.resize(floats, to, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    seen = _working(1300, 1000, to).image(pixels)[: to[1], : to[0]]
+    assert (seen == (floats if to == (1300, 1000) else np.clip(whole, 0, 1))).all()
+
+
+@given(sizes, sizes, st.integers(0, 10**6))
+@quick
+def test_a_part_comes_back_as_in_the_whole(size: tuple[int, int], to: tuple[int, int], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    working = _working(*size, to)
+    image = np.asarray(random.random((*working.canvas.shape, 3)) * 1.2 - 0.1, np.float32)
+    before, whole = image.copy(), working.back(image)
+    for fraction in (2, 5, 1000):
+        part = Rect(size[0] // fraction, size[1] // fraction, size[0], size[1] - size[1] // fraction)
+        assert (working.back(image, part) == whole[part.slices]).all()
+    assert (image == before).all()
+    assert whole.min() >= 0
+    assert whole.max() <= 1
+
+
+def test_thin_strokes_anywhere_are_the_largest_of_what_each_cell_touches() -> None:
+    """Against a plain loop over the cells."""
+    random = np.random.default_rng(3)
+    for _ in range(30):
+        width, height = (int(side) for side in random.integers(9, 120, 2))
+        working = _working(width, height, (int(random.integers(8, 130)), int(random.integers(8, 130))))
+        map = np.zeros((height, width), np.float32)
+        left, top = int(random.integers(0, width)), int(random.integers(0, height))
+        map[top : top + 3, left : left + 5] = random.random((3, 5))[: height - top, : width - left]
+        largest = np.zeros(working.grid.shape, np.float32)
+        for i, j in np.ndindex(*working.grid.shape):
+            spans = []
+            for place, used, side in (
+                (i, working.frame.working.height, height),
+                (j, working.frame.working.width, width),
+            ):
+                cell = min(place, -(-used // 8) - 1)
+                spans.append(slice(cell * 8 * side // used, -(-min(cell * 8 + 8, used) * side // used)))
+            largest[i, j] = map[tuple(spans)].max()
+        assert (working.cells(map, thin=True) == largest).all()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from editor.document import masks
 from editor.errors import NotFinite
-from editor.geometry import Rect
+from editor.geometry import Rect, Size
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.model_canvas.paste_back import KeptAlpha, Pasted, matched, paste_alpha, result_of, result_over
 from editor.requests.edit_request import EditRequest
@@ -128,21 +131,21 @@ def test_without_a_ring_nothing_is_matched() -> None:
 def test_pasting_one_after_another_is_alpha_over() -> None:
     """Against the plain loop that keeps the picture itself: exact to float32."""
     image: Image = _random(0, 20, 30, 3)
-    pasted, expected = Pasted.bare(image), image.astype(np.float64)
+    pasted, expected = Pasted.bare(), image.astype(np.float64)
     for k in range(4):
         made, alpha = _random(10 + k, 20, 30, 3), _random(20 + k, 20, 30) * (_random(30 + k, 20, 30) < 0.5)
         alpha[:, :5] = 0
         pasted = pasted.over(made, alpha)
         expected = alpha[..., None] * made.astype(np.float64) + (1 - alpha[..., None]) * expected
-        assert np.abs(pasted.image - expected).max() < 1e-6
-    assert (pasted.image[:, :5] == image[:, :5]).all()  # to the bit
+        assert np.abs(pasted.on(image) - expected).max() < 1e-6
+    assert (pasted.on(image)[:, :5] == image[:, :5]).all()  # to the bit
     assert pasted.alpha.max() <= 1
 
 
 def test_a_bare_picture_is_itself() -> None:
     image = _random(0, 5, 6, 3)
-    assert (Pasted.bare(image).image == image).all()
-    assert not Pasted.bare(image).layer().any()
+    assert (Pasted.bare().on(image) == image).all()
+    assert not Pasted.bare().layer().any()
 
 
 @given(st.integers(0, 10**6))
@@ -152,11 +155,11 @@ def test_the_layer_over_the_original_is_the_picture(seed: int) -> None:
     original = _random(seed, 9, 11, 3)
     alpha = np.clip(_random(seed + 1, 9, 11) * 2 - 0.5, 0, 1)
     made = _random(seed + 2, 9, 11, 3)
-    pasted = Pasted.bare(original).over(made, alpha)
+    pasted = Pasted.bare().over(made, alpha)
     layer = pasted.layer()
     weight = layer[..., 3:].astype(np.float64) / 255
     shown = weight * (layer[..., :3] / 255.0) + (1 - weight) * original
-    assert np.abs(shown - pasted.image).max() <= 1 / 255 + 1e-6
+    assert np.abs(shown - pasted.on(original)).max() <= 1 / 255 + 1e-6
     assert (layer[alpha == 0] == 0).all()
     assert (layer[alpha == 1][:, 3] == 255).all()
     assert (layer[alpha == 1][:, :3] == np.rint(made[alpha == 1] * 255)).all()
@@ -165,7 +168,58 @@ def test_the_layer_over_the_original_is_the_picture(seed: int) -> None:
 def test_a_whole_paste_over_a_half_one_hides_it() -> None:
     original, full = _random(0, 4, 4, 3), np.ones((4, 4), np.float32)
     first, second = _random(1, 4, 4, 3), _random(2, 4, 4, 3)
-    assert (Pasted.bare(original).over(first, full * np.float32(0.5)).over(second, full).image == second).all()
+    pasted = Pasted.bare().over(first, full * np.float32(0.5)).over(second, full)
+    assert (pasted.on(original) == second).all()
+
+
+def test_pastes_of_parts_are_those_of_the_whole_picture() -> None:
+    """To the bit, whatever lies outside the parts."""
+    image, size = _random(0, 40, 50, 3), Size(50, 40)
+    areas = (Rect(5, 8, 20, 30), Rect(15, 2, 45, 12), Rect(0, 0, 50, 40), Rect(7, 7, 8, 8))
+    parts, whole = Pasted.bare(), Pasted.bare()
+    for k, area in enumerate(areas):
+        made, alpha = _random(10 + k, 40, 50, 3), np.zeros((40, 50), np.float32)
+        alpha[area.slices] = _random(20 + k, *area.size.shape) * (_random(30 + k, *area.size.shape) < 0.6)
+        parts = parts.over(made[area.slices].copy(), alpha[area.slices], area, used_up=True)
+        whole = whole.over(made, alpha)
+        assert (parts.on(image) == whole.on(image)).all()
+        assert (parts.layer() == whole.layer()[parts.area.slices]).all()
+        small = Size(13, 11)
+        for one, other in (
+            (parts.resized(size, small), whole.resized(size, small)),
+            (parts.resized(size, size), whole),
+        ):
+            assert (one.paint == other.paint).all()
+            assert (one.alpha == other.alpha).all()
+    bytes = np.rint(image * 255).astype(np.uint8)
+    assert (parts.on(bytes) == parts.on(np.asarray(bytes / np.float32(255), np.float32))).all()
+
+
+def test_what_is_pasted_is_left_as_it_is_unless_it_is_used_up() -> None:
+    made, alpha = _random(0, 6, 7, 3), _random(1, 6, 7)
+    before = made.copy()
+    kept = Pasted.bare().over(made, alpha)
+    assert (made == before).all()
+    assert (Pasted.bare().over(made, alpha, used_up=True).paint == kept.paint).all()
+
+
+@given(st.integers(0, 10**6), st.floats(1.01, 30))
+@quick
+def test_alpha_is_the_smoothstep_of_the_share_of_the_width(seed: int, feather: float) -> None:
+    """Against the rule written down for all of the picture at once."""
+    random = np.random.default_rng(seed)
+    strength = np.zeros((40, 60), np.float32)
+    for _ in range(random.integers(1, 4)):
+        top, left = random.integers(0, 40), random.integers(0, 60)
+        strength[top : top + random.integers(1, 30), left : left + random.integers(1, 40)] = random.random()
+    free = strength > 0
+    if free.all():
+        return
+    away = np.minimum(masks.distance(free), np.float32(feather))
+    side = 2 * math.ceil(feather) + 1
+    width = np.maximum(cv2.dilate(away, np.ones((side, side), np.uint8)), 1)
+    share = np.asarray(away / width, np.float32)
+    assert (paste_alpha(strength, feather) == share * share * (3 - 2 * share)).all()
 
 
 spans = st.tuples(st.integers(0, 69), st.integers(1, 40))
@@ -202,7 +256,7 @@ def test_a_single_paste_is_a_result_to_the_bit(seed: int, free: float, feather: 
     strength[4:31, 9:44] = _random(seed + 1, 27, 35) < free
     alpha = paste_alpha(strength, feather) * (np.float32(0.001) if seed % 5 == 0 else np.float32(1))
     variant = _variant(40, 50)
-    expected = result_of(variant, Pasted.bare(_random(seed, 40, 50, 3)).over(generated, alpha))
+    expected = result_of(variant, Pasted.bare().over(generated, alpha))
     found = result_over(variant, generated, alpha)
     assert found.rect == expected.rect
     assert np.array_equal(found.pixels, expected.pixels)

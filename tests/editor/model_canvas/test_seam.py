@@ -44,7 +44,7 @@ def photograph(name: str, shape: tuple[int, int] = SIZE) -> Image:
 
 def seam(source: Image, made: Image, region: Mask, fade: float = 8.0) -> float:
     alpha = paste_alpha(region.astype(np.float32), fade)
-    return visibility(source, made, Pasted.bare(source).over(made, alpha).image, alpha)
+    return visibility(source, made, Pasted.bare().over(made, alpha).on(source), alpha)
 
 
 @pytest.mark.parametrize("fade", FADES)

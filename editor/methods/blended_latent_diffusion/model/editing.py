@@ -83,7 +83,8 @@ def edit_batch(
     region = Region.of(request, settings, working)
     source = working.image(request.image if request.scribble is None else request.scribble)
     start = rule.begin(request, region, backend, seeds, source)
-    finish = Finish.of(request, settings, region, backend, fits, banded=rule.banded)
+    shown = source if request.scribble is None else None
+    finish = Finish.of(request, settings, region, backend, fits, banded=rule.banded, source=shown)
     show = Previews(LatentColours(start.source[:1], source), working, finish.alpha)
     sampling = denoise(denoiser, start.latents, start.blend, start.schedule, start.generators, show=show)
     after = AFTER if finish.learns is None else LEARNING

@@ -6,16 +6,18 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from editor.arrays import Map, to_image
 from editor.content_key import content_key
 from editor.diffusion.backend import Backend, Image
 from editor.diffusion.finite import finite
 from editor.diffusion.fits import FitStore
 from editor.diffusion.loading import out_of_memory
 from editor.errors import NotFinite, let_go
+from editor.geometry import Rect
 from editor.methods.blended_latent_diffusion.model.refinement import OUTSIDE, PHASE, RATES, STEPS, Learns, refined
 from editor.methods.blended_latent_diffusion.model.starting import Region
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
@@ -54,17 +56,22 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finish:
-    """What all candidates of one edit share. `alpha`: (H, W) of the frame, how the result is laid over the picture: 0 outside the region.
+    """What all candidates of one edit share.
 
-    `fits`: where what takes long to learn is kept. `banded`: evening out ends within a band along the edge; the published scripts and older recipes
-    even out all of the region.
+    alpha: (H, W) of the frame, how the result is laid over the picture: 0 outside the region
+    source: the picture on the working canvas
+    soft: the region on the working canvas
+    fits: where what takes long to learn is kept
+    banded: evening out ends within a band along the edge; the published scripts and older recipes even out all of the region
     """
 
     request: EditRequest
     settings: BlendedSettings
     region: Region
     backend: Backend
-    alpha: NDArray[np.float32]
+    alpha: Map
+    source: Image
+    soft: Map
     fits: FitStore | None = None
     banded: bool = True
 
@@ -78,11 +85,16 @@ class Finish:
         fits: FitStore | None = None,
         *,
         banded: bool = True,
+        source: Image | None = None,
     ) -> Finish:
+        """`source`: the picture on the working canvas, where that is known."""
+        working = region.working
         # A 64th of the side for the models of pictures of 512 pixels, whose cells are as wide, and less for smaller ones (section 8.2).
-        feather = settings.feather * backend.info.shrinking / region.working.scale
-        alpha = np.minimum(paste_alpha(region.soft, feather), region.soft)
-        return cls(request, settings, region, backend, alpha, fits, banded and request.revision >= BANDED)
+        alpha = paste_alpha(region.soft, settings.feather * backend.info.shrinking / working.scale)
+        np.minimum(alpha, region.soft, out=alpha)
+        source = working.image(request.image) if source is None else source
+        banded = banded and request.revision >= BANDED
+        return cls(request, settings, region, backend, alpha, source, working.map(region.soft), fits, banded)
 
     @property
     def learns(self) -> Learns | None:
@@ -118,36 +130,44 @@ class Finish:
 
     def laid(self, image: Image, variant: Variant) -> Reports[EditResult]:
         """`image`, (canvas height, canvas width, 3) in [0, 1], laid over the picture."""
-        request, working, soft = self.request, self.region.working, self.region.soft
+        request, working = self.request, self.region.working
         even = self.settings.finish == "poisson"
         if self.banded or not even or self.settings.match_tone == "on":  # what is evened out everywhere needs no shift
             image = self._matched(image)
-        original = np.asarray(request.image / np.float32(255), np.float32)
-        whole = paint = working.back(image)
-        alpha = self.alpha
+        # What changes, and what is looked at around it.
+        area = seam.surroundings(Rect.of_mask(self.alpha)).intersect(Rect.of_size(working.frame.rect.size))
+        original, alpha, soft = request.image[area.slices], self.alpha[area.slices], self.region.soft[area.slices]
+        whole = paint = working.back(image, area)
         if even:
             band = BAND * self.backend.info.shrinking / working.scale
             if self.banded:
-                exact = yield from evened(whole, original, soft > 0, band)
+                exact = yield from evened(whole, to_image(original), soft > 0, band)
             else:
-                exact = yield from poisson(whole, original, soft > 0)
+                exact = yield from poisson(whole, to_image(original), soft > 0)
             paint, alpha = np.asarray(np.clip(exact, 0, 1), np.float32), soft  # it meets the picture
-        pasted = Pasted.bare(original).over(paint, alpha)
-        return replace(result_of(variant, pasted), seam=seam.visibility(original, whole, pasted.image, alpha))
+
+        def before(rows: slice) -> Image:
+            return to_image(original[rows])
+
+        def after(rows: slice) -> Image:
+            weight = cv2.merge([alpha[rows]] * 3)
+            return np.asarray(weight * paint[rows] + (1 - weight) * before(rows), np.float32)
+
+        seen = seam.visibility_around(before, whole.__getitem__, after, alpha)
+        return replace(result_of(variant, Pasted.bare().over(paint, alpha, area, used_up=True)), seam=seen)
 
     def decoded(self, latents: torch.Tensor, learns: Learns | None) -> Reports[Decoded]:
         """The latents (C, h, w) decoded, by a decoder that knows the surroundings where one shall be learned."""
-        soft = self.region.working.map(self.region.soft)
-        region = soft >= HALF
+        region = self.soft >= HALF
         if not region.any():
-            region = soft > 0
+            region = self.soft > 0
         if learns is None or region.all():  # there are no surroundings
             return Decoded(self.backend.decode(latents[None])[0])
         try:
             yield Progress(0.0, PHASE)
         except FinishEarly:
             return Decoded(self.backend.decode(latents[None])[0], early=True)
-        source = self.region.working.image(self.request.image)
+        source = self.source
         decoder = self.backend.own_decoder()
         key = ""
         if self.fits is not None:
@@ -168,7 +188,5 @@ class Finish:
 
     def _matched(self, image: Image) -> Image:
         """With the light and colours of the picture, as far as the settings want it; the very same where nothing is to be done."""
-        tone, working = self.settings.match_tone, self.region.working
-        if tone == "off":
-            return image
-        return matched(image, working.image(self.request.image), working.map(self.region.soft), always=tone == "on")
+        tone = self.settings.match_tone
+        return image if tone == "off" else matched(image, self.source, self.soft, always=tone == "on")

@@ -18,6 +18,7 @@ from editor.diffusion.noise import Noise
 from editor.diffusion.previews import LatentColours, Previews
 from editor.diffusion.schedule import Schedule
 from editor.errors import NotFinite
+from editor.geometry import Rect
 from editor.methods.pixels.model.composing import Pass, Rule, compose, picture_prompts
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
@@ -59,7 +60,7 @@ def edit_batch(
     request, seeds = variants[0].request, [variant.seed for variant in variants]
     yield Progress(0.0, "Reading the words")
     run = yield from subprogress(_Run.of(request, seeds, backend, rule), 0, READING)
-    pasted = [Pasted.bare(np.asarray(request.image / np.float32(255), np.float32))] * len(seeds)
+    pasted = [Pasted.bare()] * len(seeds)
     passes, lost = run.passes(), dict[int, NotFinite]()
     for number, (exemplars, strength) in enumerate(passes):
         words = f" · reference picture {number + 1} of {len(passes)}" if len(passes) > 1 else ""
@@ -142,10 +143,15 @@ class _Run:
             return _Done(pasted)
         yield Progress(0.0, "Looking at the picture")
         alike = all(paste is pasted[0] for paste in pasted)
-        sources = [working.image(paste.image) for paste in (pasted[:1] if alike else pasted)]
+        picture = self.request.image
+        sources = [
+            working.image(picture if paste.area.empty else paste.on(picture))
+            for paste in (pasted[:1] if alike else pasted)
+        ]
         noise = Noise(seeds)
         composed = compose(of, sources, noise)
         alpha = paste_alpha(strength, feather_of(of))
+        area = Rect.of_mask(alpha)
         show = Previews(LatentColours(composed.sources[:1], sources[0]), working, alpha, pasted[0])
         sampled = yield from subprogress(
             denoise(
@@ -176,7 +182,8 @@ class _Run:
                 lost[index] = error
                 results.append(paste)
                 continue
-            results.append(paste.over(in_frame(of, image, source), alpha))
+            changed = in_frame(of, image, source, area)
+            results.append(paste.over(changed, alpha[area.slices], area, used_up=True))
         return _Done(results, early, lost)
 
 
@@ -191,9 +198,9 @@ def feather_of(of: Pass) -> float:
     return of.settings.feather * of.backend.info.shrinking / of.working.scale
 
 
-def in_frame(of: Pass, image: Image, source: Image) -> Image:
-    """What was decoded, (canvas height, canvas width, 3), in the tone of the source, as (H, W, 3) of the frame."""
+def in_frame(of: Pass, image: Image, source: Image, part: Rect | None = None) -> Image:
+    """What was decoded, (canvas height, canvas width, 3), in the tone of the source, as (H, W, 3) of the frame, or of a `part` of it."""
     tone = of.settings.match_tone
     if tone != "off":
         image = matched(image, source, of.working.map(of.strength), always=tone == "on")
-    return of.working.back(image)
+    return of.working.back(image, part)
