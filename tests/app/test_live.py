@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QToolButton
 
+import resources
 from editor.edits.dispatch import make_request
 from editor.engine import Engine
 from editor.errors import OutOfMemory
@@ -21,6 +23,7 @@ from tests.support.program import Desk, by_hand
 from tests.support.reports import drive
 from tests.support.waiting import until
 from tests.support.watched_models import Watched
+from widgets.session.run_actions import run_again
 from widgets.session.session import Session
 
 METHOD = "Blend and repaint · PIXELS"
@@ -149,6 +152,55 @@ def test_escape_leaves_everything_as_it_was(tell: Tell, photo: Path, boats: Path
         watched.let_go()
         await until(lambda: session.live.state == "idle")
         assert (session.document, session.laid) == (document, None)
+
+    tell(story)
+
+
+def test_a_reopened_layer_is_changed_live_and_replaced(tell: Tell, photo: Path, boats: Path, watched: Watched) -> None:
+    async def story(desk: Desk) -> None:
+        session = await begin(desk, photo)
+        await desk.drag(BUD)
+        await current(session)
+        await desk.key(Qt.Key.Key_Return)
+        await until(lambda: len(session.document.layers) == 2)
+        await desk.key(Qt.Key.Key_Escape)
+        layer = session.document.layers[-1]
+        run_again(session, layer.id)
+        await desk.key(Qt.Key.Key_A)
+        first = await current(session)
+        assert first.recipe.seed == session.live.seed == layer.recipe.seed  # type: ignore[union-attr]
+        assert np.array_equal(first.pixels, layer.pixels.read(first.rect))  # nothing has been changed yet
+        session.set_options(value=0.4)
+        await desk.drag(STEM)
+        await until(lambda: session.live.result is not first)
+        second = await current(session)
+        assert same(second, fresh(session, boats.parent))
+        await desk.key(Qt.Key.Key_Return)
+        await until(lambda: session.document.rerun is None)
+        assert len(session.document.layers) == 2
+        replaced = session.document.layer(layer.id) or session.document.layers[-1]
+        assert np.array_equal(replaced.pixels.read(second.rect), second.pixels)
+
+    tell(story)
+
+
+def test_an_exemplar_that_is_moved_is_seen_where_it_is(
+    *, tell: Tell, photo: Path, boats: Path, watched: Watched, tmp_path: Path
+) -> None:
+    async def story(desk: Desk) -> None:
+        session = await begin(desk, photo)
+        cat = tmp_path / "cat.png"
+        with resources.photo("chelsea.png") as path:
+            cat.write_bytes(path.read_bytes())
+        exemplar = await desk.drop_exemplar(cat, 300, 200)
+        first = await current(session)
+        assert session.live.shows(session.document)
+        moved = replace(exemplar, placement=exemplar.placement.moved(40, 10))
+        session.commit("Move", session.document.with_exemplar(moved))
+        await until(lambda: session.live.result is not first)
+        second = await current(session)
+        assert same(second, fresh(session, boats.parent))
+        assert not same(first, second)
 
     tell(story)
 
