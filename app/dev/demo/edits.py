@@ -218,11 +218,13 @@ async def paint_live(session: Session) -> Sheet:
     session.set_draft(item=None, seed=SEED, strength=LIVE_STRENGTH)
     session.live.switch(True)
     for points, size, strength, where in LIVE:
+        before = session.document.strength.read()
         paint_strength(session, points, size, 0.6, strength=strength)
+        stroke = (session.document.strength.read() != before).astype(np.float32)
         outcome = await live_result(session)
         _, document = apply_result(session.document, outcome.result, session.document)
         words = f"{where}, painted at {strength:.0%}: {outcome.evaluations} of {outcome.steps} steps"
-        panels.append(Panel(_larger(shown(document)), words))
+        panels.append(Panel(outlined(_larger(shown(document)), _larger(stroke)), words))
     session.accept()
     session.live.switch(False)
     return Sheet(
