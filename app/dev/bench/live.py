@@ -66,7 +66,7 @@ SMALL_BUDGET = 30_000  # bytes: room for a state or so of the small canvas
 def live(
     scale: Scale = "small",
     rounds: int = 8,
-    stories: int = 2,
+    stories: int = 1,
     documents: tuple[Size, ...] = DOCUMENTS,
     samplers: tuple[Sampler, ...] = OFFERED,
 ) -> Iterator[Result]:
