@@ -19,6 +19,7 @@ from editor.jobs import Replaced
 from editor.models.info import ModelInfo
 from editor.requests.edit_request import (
     AssessRequest,
+    EditRequest,
     RepairRequest,
     SegmentRequest,
 )
@@ -33,20 +34,21 @@ from widgets.shell.busy import Waits
 log = logging.getLogger(__name__)
 
 
+def edit_request(edit_job: EditJob) -> EditRequest:
+    """For one result. Raises `InvalidRequest`."""
+    return make_request(edit_job.document, edit_job.draft, edit_job.planned, edit_job.methods)
+
+
 def request(edit_job: EditJob) -> VariantsRequest:
     """For all the results that are wanted. Raises `InvalidRequest`."""
     if edit_job.strengths:
         return at_strengths(edit_job.document, edit_job.draft, edit_job.strengths, edit_job.planned, edit_job.methods)
-    return candidates(
-        make_request(edit_job.document, edit_job.draft, edit_job.planned, edit_job.methods), edit_job.wanted
-    )
+    return candidates(edit_request(edit_job), edit_job.wanted)
 
 
 def repair_request(mend: EdgeRepairJob) -> RepairRequest:
     """For the edge of a result that was accepted. Raises `InvalidRequest`."""
-    edit_job = mend.candidate.edit_job
-    edit_request = make_request(edit_job.document, edit_job.draft, edit_job.planned, edit_job.methods)
-    return repair(edit_request, mend.candidate.result, mend.how)
+    return repair(edit_request(mend.candidate.edit_job), mend.candidate.result, mend.how)
 
 
 async def run_edit(
@@ -88,11 +90,10 @@ async def run_live(session: Session, runner: Runner, edit_job: EditJob, is_newes
     """
     live = session.live
     try:
-        build = partial(make_request, edit_job.document, edit_job.draft, edit_job.planned, edit_job.methods)
-        request = await asyncio.to_thread(build)
+        state = await asyncio.to_thread(edit_request, edit_job)
         if not is_newest():
             return
-        outcome = await runner.run(LiveRequest(request, id(session)), partial(live.report, edit_job))
+        outcome = await runner.run(LiveRequest(state, id(session)), partial(live.report, edit_job))
     except Replaced:
         return
     except EditorError as error:

@@ -238,7 +238,6 @@ layer = when(lambda session: session.active_layer is not None)
 busy = when(lambda session: session.job is not None and session.job.busy)
 idle = when(lambda session: session.job is None or not session.job.busy)
 shown = when(lambda session: session.job is not None and session.job.candidates.shown is not None)
-discardable = when(lambda session: session.job is not None and not session.job.busy)
 
 
 def serve(desk: WindowContext, serve: Callable[[Session], object]) -> None:

@@ -18,22 +18,20 @@ def _keepable(session: Session) -> bool:
 
 def can_leave_live(session: Session) -> bool:
     """Whether Escape means to leave the live picture: nothing else lies over it, and no outline is being drawn."""
-    free = session.job is None or (session.job.laid is None and not session.job.busy)
-    return session.live.on and free and edits.edited_thing(session) is None
+    free = session.job is None or session.job.laid is None
+    return session.live.on and free and not session.jobs.busy and edits.edited_thing(session) is None
 
 
 def _discardable(session: Session) -> bool:
-    return session.job is not None and not session.job.busy and not can_leave_live(session)
+    return session.job is not None and not session.jobs.busy and not can_leave_live(session)
 
 
-def _shown(session: Session) -> bool:
-    """Whether there is something that Enter keeps."""
-    candidates = session.job is not None and session.job.candidates.shown is not None
-    return candidates or (session.live.on and session.live.job is not None)
+def _keeps_live(session: Session) -> bool:
+    return session.live.on and session.live.job is not None
 
 
 def _has_snapshot(session: Session) -> bool:
-    return session.live.state == "current" and (session.job is None or not session.job.busy)
+    return session.live.state == "current" and not session.jobs.busy
 
 
 def _readable(session: Session) -> bool:
@@ -124,7 +122,7 @@ RUN = Menu(
             "Accept the variation",
             on_session(Session.accept),
             ("Return", "Enter"),
-            when(_shown),
+            lambda desk: shown(desk) or when(_keeps_live)(desk),
             short="Accept",
         ),
         Command(
