@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import struct
 import threading
 import zlib
@@ -27,12 +26,11 @@ from editor.io.manifest import SETTINGS, SettingsClasses, rebuild
 from editor.io.metadata import EXTRAS
 from editor.io.planes import Planes, block_count
 from editor.io.project import MAX_MANIFEST, NewerFormat, is_other_file, refuse_newer, upgraded
-from editor.io.records import NewerRecords, Record, payload, scan
+from editor.io.records import FIRST, NewerRecords, Record, is_torn, payload, scan
 from editor.io.safe_json import MAX_DEPTH, parse_json
 
 log = logging.getLogger(__name__)
 
-MAX_TORN = 2**20  # bytes of one record that was not finished; before the first state there are blocks and planes
 MIN_STATE = 100  # bytes: a shorter file cannot hold one
 MAX_RECORDS: Final = 4_000_000  # in one file, read; later ones are left out
 MAX_SHOWN_LENGTH: Final = 1000  # characters of a name or a step
@@ -256,13 +254,12 @@ def was_begun_only(path: Path) -> bool:
     """Whether the file never got as far as a state, so that nothing was ever kept in it. Not known is no."""
     try:
         with path.open("rb") as file:
-            end = file.tell()
+            end = FIRST
             for record in scan(file):
                 if record.kind == STATE_KIND:
                     return False
                 end = record.offset + record.length
-            # What was being written when the program ended is one record; more is what stands behind a damaged one.
-            return file.seek(0, os.SEEK_END) - end <= MAX_TORN
+            return is_torn(file, end)  # else more may stand behind what is damaged
     except (OSError, NewerRecords):
         return False
     except Malformed:

@@ -25,6 +25,8 @@ MAX_PAYLOAD: Final = 64 * 2**20  # bytes: no more is appended, and nothing longe
 _START: Final = struct.Struct("<I")  # version
 _HEADER: Final = struct.Struct("<4sIII")  # kind, length of the payload, its CRC-32, CRC-32 of the twelve bytes before
 
+FIRST: Final = len(MAGIC) + _START.size  # where the first record stands
+
 
 class NewerRecords(Malformed):
     """The file was written by a newer version of the program."""
@@ -108,14 +110,14 @@ class RecordWriter:
 
 def scan(file: BinaryIO) -> Iterator[Record]:
     """The records of an open file up to its end, or to where it is torn. Raises `Malformed` when it is no such file."""
-    start = file.read(len(MAGIC) + _START.size)
-    if not start.startswith(MAGIC) or len(start) < len(MAGIC) + _START.size:
+    start = file.read(FIRST)
+    if not start.startswith(MAGIC) or len(start) < FIRST:
         raise Malformed("it is no journal")
     (version,) = _START.unpack(start[len(MAGIC) :])
     if version > VERSION:
         raise NewerRecords(f"it was written by a newer version of Palimpsest (journal {version})")
     end = file.seek(0, os.SEEK_END)
-    offset = len(start)
+    offset = FIRST
     while offset + _HEADER.size <= end:
         file.seek(offset)
         head = file.read(_HEADER.size)
@@ -125,6 +127,24 @@ def scan(file: BinaryIO) -> Iterator[Record]:
             return
         yield Record(kind, offset, length, checksum)
         offset += length
+
+
+def is_torn(file: BinaryIO, offset: int) -> bool:
+    """Whether a writer that was ended in the middle of a record, or before the next one, leaves what stands from `offset` to the end.
+
+    That is nothing, the beginning of one record, or zeros, which a file system may leave after a power failure. Anything else is damage.
+    """
+    rest = file.seek(0, os.SEEK_END) - offset
+    file.seek(offset)
+    head = file.read(_HEADER.size)
+    if len(head) < _HEADER.size:
+        return True
+    _, length, _, own = _HEADER.unpack(head)
+    if own == zlib.crc32(head[:12]):
+        return length > rest - _HEADER.size
+    while head and not any(head):
+        head = file.read(2**20)
+    return not head
 
 
 def payload(file: BinaryIO, record: Record) -> bytes:

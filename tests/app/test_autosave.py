@@ -405,6 +405,7 @@ def test_the_size_that_was_set_is_kept(
         said: list[str] = []
         monkeypatch.setattr(desk.window, "notice", lambda message, *_, **__: said.append(message))
         await desk.open(photo)
+        await settled(desk)  # more than one state, so that writing it alone makes room
         await paint(desk)
         await settled(desk)
         desk.application.autosave._writer.limit = 10_000

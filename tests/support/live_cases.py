@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from editor.errors import InvalidRequest
 from editor.geometry import Rect, Size
 from editor.methods.pixels.model.editing import edit
 from editor.methods.pixels.model.incremental import IncrementalRun
@@ -144,6 +146,10 @@ class Live:
                 del self.history[max(1, len(self.history) - round.change.steps) :]
             else:
                 self.history.append(self.history[-1].after(round.change))
+            if not (self.history[-1].painted.any() or self.lays_in):
+                with pytest.raises(InvalidRequest, match="Nothing may change"):
+                    self.request(self.history[-1])
+                continue
             request = self.request(self.history[-1])
             if round.left_after is not None and number < len(story) - 1:
                 self.leave(request, round.left_after)

@@ -27,7 +27,7 @@ from editor.io import journal as journals
 from editor.io import journal_reader, records
 from editor.io.files import FileState, state_of
 from editor.io.journal import Journal, Snapshot
-from editor.io.journal_reader import BegunOnly, JournalReader
+from editor.io.journal_reader import BegunOnly, DamagedJournal, JournalReader
 from editor.io.limits import Mending
 from editor.io.records import MAGIC, RecordWriter
 from tests.editor.io.test_project import documents, plain
@@ -176,6 +176,34 @@ def test_nothing_is_lost_when_the_new_file_is_not_finished(tmp_path: Path) -> No
         with pytest.raises(BegunOnly):
             JournalReader(later)
     assert plain(JournalReader(earlier).load()) == plain(document)
+
+
+def test_what_is_damaged_is_never_taken_for_begun_only(tmp_path: Path) -> None:
+    """Which would be deleted without a word."""
+    Journal(tmp_path, "one").write(snapshot(photo(40)))
+    file = newest_file(tmp_path)
+    data = file.read_bytes()
+    for at in range(len(data)):
+        for damaged in (data[at] ^ 1, data[at] ^ 0xFF):
+            file.write_bytes(data[:at] + bytes([damaged]) + data[at + 1 :])
+            try:
+                assert JournalReader(file).holds_document
+            except DamagedJournal:
+                continue
+            except UnreadableFile as error:
+                assert "newer version" in error.message  # noqa: PT017  it may be opened there, and stays
+
+
+def test_zeros_at_the_end_are_no_damage(tmp_path: Path) -> None:
+    """File systems leave them after a power failure, in the place of what was not written yet."""
+    Journal(tmp_path, "one").write(snapshot(photo(40)))
+    file = newest_file(tmp_path)
+    data = file.read_bytes()
+    file.write_bytes(data + bytes(3000))
+    assert JournalReader(file).holds_document
+    file.write_bytes(data[: len(MAGIC) + 4] + bytes(3000))
+    with pytest.raises(BegunOnly):
+        JournalReader(file)
 
 
 def test_cut_off_anywhere_an_earlier_state_is_there(tmp_path: Path) -> None:
