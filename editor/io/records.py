@@ -141,7 +141,7 @@ def is_torn(file: BinaryIO, offset: int) -> bool:
         return True
     _, length, _, own = _HEADER.unpack(head)
     if own == zlib.crc32(head[:12]):
-        return length > rest - _HEADER.size
+        return bool(length > rest - _HEADER.size)
     while head and not any(head):
         head = file.read(2**20)
     return not head

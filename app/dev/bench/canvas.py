@@ -70,7 +70,7 @@ class _Idle:
         return ""
 
 
-class _Floor(Guarded, QWidget):
+class Floor(Guarded, QWidget):
     """The least there is to do: stamp a soft dab into an image, repaint its rectangle."""
 
     def __init__(self, side: int, zoom: float) -> None:
@@ -121,10 +121,10 @@ def brush() -> Iterator[Result]:
                 ours, floor = _brush_times(application, side, autosave, whole=where == "fit")
             medians[where, side] = statistics.median(ours)
             name = f"brush: {side} px at {where}"
-            note = f"{_ms(ours, 50)} against {_ms(floor, 50)} ms"
-            yield Result.at_most(f"{name}, median", _percentile(ours, 50) / _percentile(floor, 50), "x", 3.0, note)
-            note = f"{_ms(ours, 99)} against {_ms(floor, 99)} ms"
-            yield Result.at_most(f"{name}, 99 %", _percentile(ours, 99) / _percentile(floor, 99), "x", 6.0, note)
+            note = f"{milliseconds(ours, 50)} against {milliseconds(floor, 50)} ms"
+            yield Result.at_most(f"{name}, median", percentile(ours, 50) / percentile(floor, 50), "x", 3.0, note)
+            note = f"{milliseconds(ours, 99)} against {milliseconds(floor, 99)} ms"
+            yield Result.at_most(f"{name}, 99 %", percentile(ours, 99) / percentile(floor, 99), "x", 6.0, note)
         share = medians[where, 8192] / medians[where, 1024]
         yield Result.at_most(f"brush: 8192 px against 1024 px at {where}", share, "x", 1.3)
 
@@ -136,7 +136,7 @@ def _brush_times(
     view.session.set_brush(size=DAB, hardness=HARDNESS)
     if not whole:
         view.navigation.zoom_to(1.0)
-    floor = _Floor(side, view.viewport.zoom)
+    floor = Floor(side, view.viewport.zoom)
     floor.show()
     _settle(application)
     scale = view.viewport.scale
@@ -154,7 +154,7 @@ def _brush_times(
         for widget, times in ((view, ours), (floor, least)):
             start = time.perf_counter()
             _pointer(widget, QEvent.Type.MouseMove, place)
-            _repaint(widget)
+            repaint(widget)
             times.append(time.perf_counter() - start)
     gc.enable()
     _pointer(view, QEvent.Type.MouseButtonRelease, place)
@@ -175,7 +175,7 @@ def undo() -> Iterator[Result]:
     stroke.add([Sample(centre - 500 + 10 * i, centre + 300 * math.sin(i / 10)) for i in range(100)])
     session.commit("Paint strength", before.with_strength(stroke.finish()))
     touched = stroke.touched
-    _repaint(view)
+    repaint(view)
     floor = _CopyFloor(session.document.strength, touched)
     floor.show()
     _settle(application)
@@ -188,14 +188,14 @@ def undo() -> Iterator[Result]:
             for act in (session.undo, session.redo):
                 start = time.perf_counter()
                 act()
-                _repaint(view)
+                repaint(view)
                 ours.append(time.perf_counter() - start)
                 start = time.perf_counter()
                 floor.copy()
-                _repaint(floor)
+                repaint(floor)
                 least.append(time.perf_counter() - start)
-    ratio = _percentile(ours, 50) / _percentile(least, 50)
-    note = f"{_ms(ours, 50)} against {_ms(least, 50)} ms, aim 20 ms"
+    ratio = percentile(ours, 50) / percentile(least, 50)
+    note = f"{milliseconds(ours, 50)} against {milliseconds(least, 50)} ms, aim 20 ms"
     yield Result.at_most("undo and redo of a stroke", ratio, "x", 2.0, note)
     _close(application, view, floor)
 
@@ -297,10 +297,10 @@ def item_drag() -> Iterator[Result]:
             start = time.perf_counter()
             placement = item.placed.moved(300 * math.sin(i / 12), 5.0 * i)
             session.show(session.document.with_item(replace(item, placement=placement)))
-            _repaint(view)
+            repaint(view)
             times.append(time.perf_counter() - start)
-        yield Result(f"item drag at {where}, median", _percentile(times, 50) * 1e3, "ms")
-        yield Result(f"item drag at {where}, 99 %", _percentile(times, 99) * 1e3, "ms")
+        yield Result(f"item drag at {where}, median", percentile(times, 50) * 1e3, "ms")
+        yield Result(f"item drag at {where}, 99 %", percentile(times, 99) * 1e3, "ms")
         _close(application, view)
 
 
@@ -376,7 +376,7 @@ def _pointer(widget: QWidget, kind: QEvent.Type, place: QPointF) -> None:
     QApplication.sendEvent(widget, event)
 
 
-def _repaint(widget: QWidget) -> None:
+def repaint(widget: QWidget) -> None:
     """Repaint now what was marked for it, and nothing else."""
     QApplication.sendEvent(widget, QEvent(QEvent.Type.UpdateRequest))
 
@@ -393,12 +393,12 @@ def _close(application: QApplication, *widgets: QWidget) -> None:
     application.processEvents()
 
 
-def _percentile(times: Sequence[float], percent: float) -> float:
+def percentile(times: Sequence[float], percent: float) -> float:
     return float(np.percentile(times, percent))
 
 
-def _ms(times: Sequence[float], percent: float) -> str:
-    return f"{_percentile(times, percent) * 1e3:.3g}"
+def milliseconds(times: Sequence[float], percent: float) -> str:
+    return f"{percentile(times, percent) * 1e3:.3g}"
 
 
 def _resident() -> int:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PySide6.QtWidgets import QApplication
 
-from app.dev.bench import Result, attention, diffusion, gpu, live, random_models, run
+from app.dev.bench import Result, attention, diffusion, gpu, live, live_truth, random_models, run
 from app.dev.bench.diffusion_edits import load_model, make_edit, outcome, run_stock, spot, steps_of, whole_edit
 from editor.document.contents import Layer
 from editor.document.document import Document
@@ -177,6 +178,15 @@ def test_live_pictures_are_measured() -> None:
     assert results["live: evaluations beyond the promise"].value == 0
     assert 0 <= results["live: what is free elsewhere shifts by"].value < 20
     assert json.loads(json.dumps([asdict(result) for result in results.values()]))
+
+
+@pytest.mark.slow
+def test_what_enter_keeps_is_held_against_its_recipe(qapp: QApplication) -> None:
+    exact, spent = live_truth.live_truth(2)
+    assert exact.value == 0
+    assert exact.ok
+    assert "2 scenes" in exact.note
+    assert 0 < spent.value <= 1
 
 
 def test_what_attention_control_costs_is_measured() -> None:
