@@ -61,6 +61,19 @@ class PreferencesDialog(QDialog):
         most.finished.connect(lambda value: settings.set(autosave_limit=int(value * GIGABYTE)))
         keep.toggled.connect(lambda on: settings.set(autosave=on))
         keep.toggled.connect(most.setEnabled)
+        scrub = Choice(
+            "Prepare other strengths",
+            [
+                ("automatic", "Automatic", "Where models run on a graphics card."),
+                ("on", "On", "Also on the processor, which is busy then."),
+                ("off", "Off", ""),
+            ],
+        )
+        scrub.set_value(settings.values.scrub)
+        scrub.changed.connect(lambda wanted: settings.set(scrub=wanted))
+        scrub_note = QLabel("While nothing else runs, results for other values of the sliders are made in advance.")
+        scrub_note.setProperty("role", "caption")
+        scrub_note.setWordWrap(True)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
@@ -72,6 +85,10 @@ class PreferencesDialog(QDialog):
         layout.addWidget(_title("History"))
         layout.addWidget(undo)
         layout.addWidget(note)
+        layout.addSpacing(8)
+        layout.addWidget(_title("Scrub"))
+        layout.addWidget(scrub)
+        layout.addWidget(scrub_note)
         layout.addSpacing(8)
         layout.addWidget(_title("Safety"))
         layout.addWidget(keep)

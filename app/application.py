@@ -82,7 +82,16 @@ class Application:
         self.models.changed.connect(self._follow_models)
         self.models.taken.connect(self._show_model_method)
         self._models_page: ModelsPage | None = None
-        self._editing = Editing(self._runner, self.open_picture, self.models, self.show_models, self.waits)
+        self._editing = Editing(
+            self._runner,
+            self.open_picture,
+            self.models,
+            self.show_models,
+            self.waits,
+            stops_wanted=lambda: settings.values.scrub,
+        )
+        self._scrub_wanted = settings.values.scrub
+        settings.changed.connect(self._follow_scrub)
         self.window = MainWindow(self, settings, theme)
         self.waits.changed.connect(self.window.show_busy)
         self._documents = OpenDocuments(
@@ -169,6 +178,13 @@ class Application:
     async def _set_out_toys(self) -> None:
         await asyncio.to_thread(self._practice.draw)
         self.window.start_page.refresh()
+
+    def _follow_scrub(self) -> None:
+        """Whether results are made in idle time counts at once."""
+        before, self._scrub_wanted = self._scrub_wanted, self.settings.values.scrub
+        if before != self._scrub_wanted:
+            for session in self.sessions:
+                session.scrub.begin_again()
 
     def _follow_models(self) -> None:
         for session in self.sessions:

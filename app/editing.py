@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.runner import Runner, internal_error, out_of_memory
+from app.settings import Wanted
 from editor.edits.dispatch import at_strengths, candidates, make_request, repair
 from editor.errors import EditorError, readable
 from editor.io.images import Picture, read_image
@@ -135,6 +136,45 @@ async def end_live(session: Session, runner: Runner) -> None:
         await runner.run(EndLiveRequest(id(session)), _ignore)
 
 
+async def run_scrub(session: Session, runner: Runner, edit_job: EditJob, wanted: Wanted) -> None:
+    """Make one stop in idle time, where such are wanted."""
+    scrub = session.scrub
+    try:
+        if not await asyncio.to_thread(makes_stops, wanted, edit_job):
+            return
+        state = await asyncio.to_thread(edit_request, edit_job)
+        outcome = await runner.run(LiveRequest(state, _scrub_key(session), idle=True), _ignore)
+    except Replaced:
+        return
+    except EditorError as error:
+        log.info("A result for idle time came to nothing: %s", error)
+        scrub.failed(edit_job, error.with_traceback(None))  # its frames hold the request
+    except MemoryError:
+        log.exception("Out of memory")
+        scrub.failed(edit_job, out_of_memory())
+    else:
+        scrub.finished(edit_job, outcome.result)
+
+
+async def end_scrub(session: Session, runner: Runner) -> None:
+    """Have the worker forget what it keeps for the next stop."""
+    with contextlib.suppress(Replaced):
+        await runner.run(EndLiveRequest(_scrub_key(session)), _ignore)
+
+
+def _scrub_key(session: Session) -> str:
+    return f"scrub {id(session)}"
+
+
+def makes_stops(wanted: Wanted, edit_job: EditJob) -> bool:
+    """Whether stops of an edit are made. `wanted`: by the preferences; "automatic" where a model runs, and on something quicker than a processor."""
+    if wanted != "automatic" or not edit_job.draft.settings.needs_model:
+        return wanted == "on"
+    from editor.diffusion.device import this_device  # noqa: PLC0415  torch; there is a result, so it is loaded
+
+    return this_device().kind != "cpu"
+
+
 async def segment(session: Session, runner: Runner, request: SegmentRequest, done: Callable[[Masks], None]) -> None:
     """The outlines that were asked for; `done` hears of the newest question of a session only."""
     try:
@@ -174,7 +214,7 @@ class Editing:
     """The `Worker` of every session: starts these coroutines, keeps them alive, and cancels them.
 
     `open_picture` opens a picture as a new document; `models` knows the models, `show_models` opens their page. `waits`: hears of what takes
-    longer than a moment and is no edit.
+    longer than a moment and is no edit. `stops_wanted`: whether results are made in idle time (`Preferences.scrub`).
     """
 
     def __init__(
@@ -184,19 +224,25 @@ class Editing:
         models: KnowsModels,
         show_models: Callable[[], None],
         waits: Waits,
+        *,
+        stops_wanted: Callable[[], Wanted] = lambda: "automatic",
     ) -> None:
         self._runner = runner
+        self._stops_wanted = stops_wanted
         self._waits = waits
         self._open_picture = open_picture
         self._models, self._show_models = models, show_models
         self._edits: dict[Session, asyncio.Task[None]] = {}
         self._early: dict[Session, threading.Event] = {}
         self._lives: dict[Session, asyncio.Task[None]] = {}
+        self._scrubs: dict[Session, asyncio.Task[None]] = {}
+        self._ending = False
         self._assessing: dict[Session, asyncio.Task[None]] = {}
         self._segmenting: dict[Session, asyncio.Task[None]] = {}
         self._reading: dict[asyncio.Task[None], Session] = {}
 
     def run(self, session: Session, edit_job: EditJob) -> None:
+        self._busy()
         early = self._early[session] = threading.Event()
         work = run_edit(session, self._runner, edit_job, early, lambda: self._edits.get(session) is task)
         task = self._start(work, session.job_failed)
@@ -214,6 +260,8 @@ class Editing:
             self._early[session].set()
 
     def live(self, session: Session, edit_job: EditJob) -> None:
+        self._busy()
+
         def failed(error: EditorError) -> None:
             session.live.failed(edit_job, error)
 
@@ -226,6 +274,35 @@ class Editing:
             self._lives[session].cancel()
         self._lives[session] = task = self._start(end_live(session, self._runner), partial(_tell, session))
         task.add_done_callback(lambda ended: self._forget(self._lives, session, ended))
+
+    def scrub(self, session: Session, edit_job: EditJob) -> None:
+        if self._ending:
+            return
+        for other, task in list(self._scrubs.items()):
+            task.cancel()
+            if other is not session:  # one at a time; it goes on when somebody turns to it
+                other.scrub.interrupted(again=False)
+
+        def failed(error: EditorError) -> None:
+            session.scrub.failed(edit_job, error)
+
+        work = run_scrub(session, self._runner, edit_job, self._stops_wanted())
+        self._scrubs[session] = task = self._start(work, failed)
+        task.add_done_callback(lambda ended: self._forget(self._scrubs, session, ended))
+
+    def end_scrub(self, session: Session, *, forget: bool) -> None:
+        if session in self._scrubs:
+            self._scrubs[session].cancel()
+        if forget and not self._ending:
+            self._scrubs[session] = task = self._start(end_scrub(session, self._runner), partial(_tell, session))
+            task.add_done_callback(lambda ended: self._forget(self._scrubs, session, ended))
+
+    def _busy(self) -> None:
+        """Somebody waits for something: what a result for idle time holds, a model above all, is let go."""
+        for session, task in list(self._scrubs.items()):
+            if session.scrub.asked is not None:
+                task.cancel()
+                session.scrub.interrupted(again=True)
 
     def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
         edit_job = EditJob.of(session.plan, session.document, session.draft, methods=session.methods)
@@ -266,6 +343,9 @@ class Editing:
 
     async def close(self, session: Session | None = None) -> None:
         """Cancel what runs for one session, or for all, and wait until it has ended."""
+        self._ending = self._ending or session is None
+        for owner in list(self._scrubs) if session is None else [session]:
+            owner.scrub.end()
         while running := self._running(session):  # where more edits wait, the next begins when one is cancelled
             for task in running:
                 task.cancel()
@@ -275,7 +355,7 @@ class Editing:
         """What has not ended, for one session or for all."""
         owned = [
             (owner, task)
-            for tasks in (self._edits, self._lives, self._segmenting, self._assessing)
+            for tasks in (self._edits, self._lives, self._scrubs, self._segmenting, self._assessing)
             for owner, task in tasks.items()
         ]
         owned += [(owner, task) for task, owner in self._reading.items()]

@@ -64,6 +64,8 @@ def lane_of(request: Request) -> Lane:
             return Lane.INTERACTIVE
         case FitRequest():
             return Lane.BACKGROUND
+        case LiveRequest(idle=True):
+            return Lane.BACKGROUND
         case LiveRequest() | EndLiveRequest():
             return Lane.LIVE
         case _:

@@ -28,6 +28,9 @@ MAX_BUDGET = 1024**4
 MAX_LISTED = 1000
 
 
+Wanted = Literal["automatic", "on", "off"]
+
+
 @dataclass(frozen=True, slots=True)
 class Preferences:
     """`theme`: dark, light or as the system. `undo_budget`: bytes one document's history may hold. `geometry`: Qt's, base64.
@@ -41,6 +44,8 @@ class Preferences:
     `export_kind`: the kind of file that was exported last, empty for none. `exports`: how, for each kind, as `ExportOptions` names it.
 
     `autosave`: whether open documents are kept in case the program ends unexpectedly; `autosave_limit`: bytes that this may take.
+
+    `scrub`: whether results for other values of the sliders are made in idle time; "automatic": where a model has something quicker than a processor.
     """
 
     theme: Literal["system", "dark", "light"] = "system"
@@ -60,6 +65,7 @@ class Preferences:
     exports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     autosave: bool = True
     autosave_limit: int = 4 * 1024**3
+    scrub: Wanted = "automatic"
 
 
 class Settings(QObject):
@@ -137,8 +143,8 @@ def _preferences(values: dict[str, object]) -> Preferences:
 def _sane(name: str, raw: Any) -> Any:
     """The value in the type it must have; None when it is of no use."""
     match name:
-        case "theme":
-            choices = typing.get_args(typing.get_type_hints(Preferences)["theme"])
+        case "theme" | "scrub":
+            choices = typing.get_args(typing.get_type_hints(Preferences)[name])
             return raw if raw in choices else None
         case "undo_budget":
             whole = isinstance(raw, int) and not isinstance(raw, bool)

@@ -307,7 +307,7 @@ class Engine:
             return LiveResult((yield from whole))
 
         def use(job: _Job) -> Reports[LiveResult]:
-            run = self._live_runs.run(request.key, make, job.info)
+            run = self._live_runs.run(request.key, make, job.info, idle=request.idle)
             return subprogress(job.sound(run.edit(edit, job.loan.backend)), job.low, 1.0)
 
         try:

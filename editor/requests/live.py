@@ -13,10 +13,12 @@ class LiveRequest:
 
     request: the edit as it is now; frame, seed, words and all the rest stay what they were, or it begins anew
     key: names the live picture
+    idle: it is made while there is nothing else to do, and may keep little
     """
 
     request: EditRequest
     key: int | str
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

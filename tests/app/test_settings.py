@@ -43,6 +43,14 @@ def test_the_method_and_what_ranks_are_remembered(path: Path, qapp: object) -> N
     assert (values.method, values.ranker) == ("PixelsSettings", "/m/clip")
 
 
+def test_whether_results_are_made_in_idle_time_is_remembered(path: Path, qapp: object) -> None:
+    assert Settings(path).values.scrub == "automatic"
+    Settings(path).set(scrub="off")
+    assert Settings(path).values.scrub == "off"
+    path.write_text('{"scrub": "sometimes"}')
+    assert Settings(path).values.scrub == "automatic"
+
+
 def test_the_newest_document_comes_first_and_old_ones_go(path: Path) -> None:
     kept = Settings(path)
     for at in range(MAX_RECENT + 3):

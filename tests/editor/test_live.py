@@ -14,7 +14,7 @@ from PIL import ImageCms
 from editor.engine import Engine
 from editor.engine_process import EngineProcess, command_for
 from editor.jobs import Cancelled, Done, Ending, Failed, Job, Lane, Replaced, Scheduler
-from editor.live_runs import MAX_RUNS, LiveRuns
+from editor.live_runs import IDLE_SHARE, MAX_RUNS, LiveRuns
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.library import Library
@@ -149,6 +149,64 @@ def test_of_another_method_is_another_run() -> None:
     assert runs.run("a", Run) is first
     assert isinstance(runs.run("a", Other), Other)
     assert Run.released == 1
+
+
+def test_one_run_for_idle_time_is_kept_beside_the_live_ones_and_is_a_small_one() -> None:
+    class Run:
+        def __init__(self, max_bytes: int) -> None:
+            self.max_bytes, self.released = max_bytes, False
+
+        def edit(self, request: object, backend: object) -> Reports[LiveResult]:
+            raise NotImplementedError
+
+        def release(self) -> None:
+            self.released = True
+
+    runs = LiveRuns(100)
+    lasting = [runs.run(key, Run) for key in range(MAX_RUNS)]
+    idle = runs.run("idle", Run, idle=True)
+    assert isinstance(idle, Run)
+    assert (idle.max_bytes, len(runs)) == (100 // IDLE_SHARE, MAX_RUNS + 1)
+    assert [runs.run(key, Run) for key in range(MAX_RUNS)] == lasting
+    assert runs.run("idle", Run, idle=True) is idle
+    runs.run("another idle", Run, idle=True)
+    assert idle.released
+    assert len(runs) == MAX_RUNS + 1
+    runs.run("newer", Run)
+    assert len(runs) == MAX_RUNS + 1
+    runs.end("another idle")
+    assert len(runs) == MAX_RUNS
+
+
+def test_stops_are_the_edits_they_would_be_and_cost_live_nothing(folder: Path) -> None:
+    running = engine(folder)
+
+    def spent(request: EditRequest) -> tuple[int | None, int | None]:
+        outcome = drive(running.run(LiveRequest(request, 1)))
+        same(outcome.result, alone(folder, request))
+        return outcome.evaluations, outcome.promise
+
+    def stop(request: EditRequest) -> None:
+        same(drive(running.run(LiveRequest(request, "scrub", idle=True))).result, alone(folder, request))
+
+    assert spent(asked(folder)) == (5, 5)
+    weaker, stronger = (asked(folder, overall=overall) for overall in (0.3, 0.8))
+    for request in (
+        replace(weaker, strength=weaker.strength * np.float32(0.6)),
+        replace(stronger, strength=stronger.strength * np.float32(1.6)),
+        replace(asked(folder), guidance_scale=3.0),
+        asked(folder),
+    ):
+        stop(request)
+    assert spent(asked(folder)) == (0, 0)
+    assert spent(asked(folder, 0.2)) == (2, 3)
+    # Left in the middle of a step, it is the same when it is asked for again.
+    reports = running.run(LiveRequest(replace(weaker, guidance_scale=2.0), "scrub", idle=True))
+    for _ in range(6):
+        next(reports)
+    reports.close()
+    assert spent(asked(folder, 0.2, 0.3)) == (3, 4)
+    stop(replace(weaker, guidance_scale=2.0))
 
 
 class Turns:

@@ -30,6 +30,7 @@ class StubWorker:
         ran: the plans of the edits, `asked` with all that came with them
         assessing: the questions about memory that were not answered yet
         lived: the states of live pictures, `lived_out`: how often one was ended
+        scrubbed: what was to be made in idle time, `scrubbed_out`: of each end of that, whether all was to be forgotten
         segmenting: all questions about outlines, each with where the answer goes
         known: the models there are
         used: the key of the model in use
@@ -41,6 +42,8 @@ class StubWorker:
     asked: list[EditJob] = field(default_factory=list)
     lived: list[EditJob] = field(default_factory=list)
     lived_out: int = 0
+    scrubbed: list[EditJob] = field(default_factory=list)
+    scrubbed_out: list[bool] = field(default_factory=list)
     stopped: int = 0
     finished: int = 0
     assessing: list[Callable[[Assessment | None], None]] = field(default_factory=list)
@@ -66,6 +69,12 @@ class StubWorker:
 
     def end_live(self, session: Session) -> None:
         self.lived_out += 1
+
+    def scrub(self, session: Session, edit_job: EditJob) -> None:
+        self.scrubbed.append(edit_job)
+
+    def end_scrub(self, session: Session, *, forget: bool) -> None:
+        self.scrubbed_out.append(forget)
 
     def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
         self.assessing.append(done)

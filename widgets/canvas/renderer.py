@@ -74,6 +74,7 @@ class CanvasRenderer(QObject):
         session.jobs.shown_changed.connect(self._job_changed)
         session.live.shown_changed.connect(self._job_changed)
         session.live.changed.connect(self._follow_state)
+        session.scrub.shown_changed.connect(self._job_changed)
         self._selection_changed()
         self._idle.start()
 

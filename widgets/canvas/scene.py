@@ -192,17 +192,19 @@ class Scene:
         if self.reviewing:
             return
         live = session.live
-        if live.preview is not None:
+        scrubbed = session.scrub.shown is not None
+        if live.preview is not None and not scrubbed:
             self._draw_preview(painter, lens, live.preview, live.fresh)
         document = session.document
-        if not live.shows(document):
+        shows = scrubbed or live.shows(document)
+        if not shows:
             self._draw_healing(painter, lens)
-        if document.items and not live.shows(document):
+        if document.items and not shows:
             self._things.draw_items(painter, document, lens)
         shaded = session.view.overlay in ("heat", "contours", "grey") and session.draft.exemplar is not None
         if shaded and self.adapting is not None:
             self.adapting.draw(painter, lens, table)
-        if document.exemplars and not live.shows(document):
+        if document.exemplars and not shows:
             active, fidelity = session.draft.exemplar, session.options.target == "exemplar_fidelity"
             heat = Heat(active, table, fidelity=fidelity) if active is not None and self.heated else None
             led = self._led()

@@ -58,6 +58,7 @@ class Slider(Guarded, QWidget):
         self._label, self._low, self._high, self._default = label, low, high, default
         self._unit, self._step, self._curve = unit, step, curve
         self._value = default
+        self._marks: tuple[float, ...] = ()
         self._pressed: float | None = None  # where the hand pressed, x
         self._fine_from = (0.0, 0.0)  # where a fine drag counts from: x, and the position on the track there
         self._editor: QLineEdit | None = None
@@ -91,6 +92,12 @@ class Slider(Guarded, QWidget):
         if label != self._label:
             self._label = label
             self.setAccessibleName(label)
+            self.update()
+
+    def set_marks(self, values: tuple[float, ...]) -> None:
+        """Mark these values on the track."""
+        if values != self._marks:
+            self._marks = values
             self.update()
 
     def set_default(self, value: float) -> None:
@@ -142,8 +149,9 @@ class Slider(Guarded, QWidget):
 
     # Position on the track, 0 to 1
 
-    def _position(self) -> float:
-        share = (self._value - self._low) / (self._high - self._low) if self._high > self._low else 0.0
+    def _position(self, value: float | None = None) -> float:
+        at = self._value if value is None else value
+        share = (at - self._low) / (self._high - self._low) if self._high > self._low else 0.0
         return math.pow(min(max(share, 0.0), 1.0), 1 / self._curve)
 
     def _at(self, position: float) -> float:
@@ -322,6 +330,9 @@ class Slider(Guarded, QWidget):
             painter.fillRect(
                 QRectF(0, self.height() - 2, x, 2), QColor(palette.accent if self.hasFocus() else palette.quiet)
             )
+            for mark in self._marks:
+                at = self._position(mark) * self.width()
+                painter.fillRect(QRectF(at - 0.5, self.height() - 6, 1, 4), QColor(palette.quiet))
         painter.restore()
         painter.setPen(QPen(QColor(palette.accent if self.hasFocus() else palette.line), 1))
         painter.drawPath(shape)

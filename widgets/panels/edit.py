@@ -108,6 +108,7 @@ class EditPanel(Guarded, QFrame):
         session.jobs.progressed.connect(self._show_job)
         session.jobs.candidates_changed.connect(self._show_job)
         session.live.changed.connect(self._show_job)
+        session.scrub.changed.connect(self._show_job)
         self._memory.changed.connect(self._show_secondary)
         self._unfold(False)
         self._show()
@@ -219,6 +220,9 @@ class EditPanel(Guarded, QFrame):
         words = hint if plan.action is not None else plan.reason
         if self._session.live.on:
             words = live_words(self._session.live)
+        scrub = self._session.scrub
+        if scrub.words and not (self._session.live.on and self._session.live.state != "computing"):
+            words = f"{words} · shown: {scrub.seen}" if self._session.live.on else scrub.words
         if job is not None and busy:
             words = progress_words(job)
             self._progress.setValue(round(job.done * 1000))

@@ -147,6 +147,7 @@ class Overall(QWidget):
         self._several.clicked.connect(lambda: run_actions.try_strengths(session))
         session.jobs.progressed.connect(self._show_plan)
         session.model.settled.connect(self._show_plan)
+        session.scrub.changed.connect(lambda: self._strength.set_marks(session.scrub.marks("strength")))
 
     def show_draft(self) -> None:
         """Show what the session's draft says."""

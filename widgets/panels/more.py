@@ -178,6 +178,7 @@ class _ModelControls(QWidget):
         self._negative.textEdited.connect(lambda text: session.set_draft(negative_prompt=text))
         self._steps.changed.connect(self._set_steps)
         self._guidance.changed.connect(self._set_guidance)
+        session.scrub.changed.connect(self._mark)
         self._sampler.changed.connect(self._set_sampler)
 
     def show_draft(self) -> None:
@@ -190,6 +191,9 @@ class _ModelControls(QWidget):
         self._steps.set_value(steps if draft.steps is None else draft.steps)
         self._guidance.set_value(guidance if draft.guidance_scale is None else draft.guidance_scale)
         self._sampler.set_value(draft.sampler)
+
+    def _mark(self) -> None:
+        self._guidance.set_marks(self._session.scrub.marks("guidance"))
 
     def _suiting(self) -> tuple[int, float]:
         model = self._session.draft.model

@@ -32,6 +32,7 @@ from widgets.session.model_choice import ModelChoice
 from widgets.session.notice import Notice
 from widgets.session.options import ToolOptions, ViewOptions
 from widgets.session.reruns import Preparation, Reruns
+from widgets.session.scrub import Scrub
 from widgets.session.worker import Worker
 
 
@@ -44,6 +45,7 @@ class Session(QObject):
     model_choice: the diffusion models that can be used.
     reruns: the reopened edit.
     live: the result of what is painted just now, while the person wants it.
+    scrub: results for other values of the sliders, made in idle time.
     edge_repairs: what was accepted, as far as its edges can be mended.
     methods: those that can be chosen.
     name: what its tab says.
@@ -84,6 +86,7 @@ class Session(QObject):
         self.reruns = Reruns(model, state, self.model_choice.find)
         self.edge_repairs = edges = EdgeRepairs(model, jobs)
         self.live = live = Live(model, state)
+        self.scrub = scrub = Scrub(model, state, jobs, live)
         model.changing.connect(self._set_aside)
         model.arrived.connect(self._follow_undone)
         jobs.start_requested.connect(self._make)
@@ -92,6 +95,8 @@ class Session(QObject):
         live.start_requested.connect(self._make_live)
         live.stop_requested.connect(self._end_live)
         live.ready.connect(self.accept)
+        scrub.start_requested.connect(self._make_scrub)
+        scrub.stop_requested.connect(self._end_scrub)
         for part in (jobs, self.reruns, edges, live):
             part.noticed.connect(self.noticed)
         self.show, self.commit, self.revert = model.show, model.commit, model.revert
@@ -171,7 +176,9 @@ class Session(QObject):
 
     @property
     def laid(self) -> EditResult | None:
-        """The result that lies over the picture just now, if any does: the candidate that is looked at, or else the live one."""
+        """The result that lies over the picture just now, if any does: the candidate that is looked at, or else the live one; or a stop of it."""
+        if self.scrub.shown is not None:
+            return self.scrub.shown.result
         laid = None if self.job is None else self.job.laid
         return self.live.result if laid is None else laid
 
@@ -292,7 +299,7 @@ class Session(QObject):
         """Keep the candidate that is shown: it becomes a layer. The rest of its edit is stopped; what changes other parts of the picture stays
         to be chosen, and other edits go on. One that was set aside is shown again first.
 
-        Of several strengths, the one that is kept is set for what comes next.
+        Of several strengths, the one that is kept is set for what comes next; so are the values of a stop that is shown in its place.
         """
         job = self.job
         if self.live.on and (job is None or job.laid is None):
@@ -303,13 +310,16 @@ class Session(QObject):
         if job.laid is None:  # set aside: nobody keeps what they do not see
             self.choose(job.candidates.place)
             return
-        candidate = job.candidates.current
+        candidate, stop = job.candidates.current, self.scrub.shown
         self._preparation = None
         self.jobs.close_edit(candidate)
         if candidate.strength is not None:
             self.set_draft(strength=candidate.strength)
+        if stop is not None:
+            draft = stop.edit_job.draft
+            self.set_draft(strength=draft.strength, guidance_scale=draft.guidance_scale)
         self.model.stepping.emit()
-        self._keep(candidate)
+        self._keep(candidate if stop is None else stop)
 
     def _accept_live(self) -> None:
         """Keep the live result as soon as it is one of what is painted now."""
@@ -416,6 +426,12 @@ class Session(QObject):
     def _end_live(self) -> None:
         self._worker.end_live(self)
 
+    def _make_scrub(self, edit_job: EditJob) -> None:
+        self._worker.scrub(self, edit_job)
+
+    def _end_scrub(self, forget: bool) -> None:
+        self._worker.end_scrub(self, forget=forget)
+
     def _asked(self, planned: Plan) -> EditJob | None:
         """What a press on the button means now; None, with a notice, where it can do nothing."""
         if planned.action is None:
@@ -425,6 +441,8 @@ class Session(QObject):
 
     def _set_aside(self, document: Document) -> None:
         """Results lie over nothing that is being painted or moved."""
+        if self.scrub.follows(document):
+            return  # a slider is moved that the results follow
         if self.job is not None and self.job.seen and looks_different(self.document, document):
             self.jobs.set_aside()
 

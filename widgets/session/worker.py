@@ -34,6 +34,12 @@ class Worker(Protocol):
     def end_live(self, session: Session) -> None:
         """Make no more of the live picture, and keep nothing of it."""
 
+    def scrub(self, session: Session, edit_job: EditJob) -> None:
+        """Make this in idle time, if the person wants such, in place of an earlier one; the outcome comes through `Session.scrub`."""
+
+    def end_scrub(self, session: Session, *, forget: bool) -> None:
+        """Make it no more. `forget`: and keep nothing for the next."""
+
     def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
         """Find out whether the planned edit fits into memory; `done` is called in the GUI thread, with None where nobody can tell.
 

@@ -202,7 +202,7 @@ messages = st.one_of(
     at_strengths(),
     st.builds(RepairRequest, requests(st.just(BlendedSettings())), latents, st.sampled_from(["poisson", "decoder"])),
     outlines(),
-    st.builds(LiveRequest, requests(), whole | text),
+    st.builds(LiveRequest, requests(), whole | text, st.booleans()),
     st.builds(EndLiveRequest, whole | text),
     st.builds(LiveResult, edit_results, *[st.none() | st.integers(0, 200)] * 3),
     st.builds(AssessRequest, text, st.just(Size(64, 48)), st.integers(1, 8), st.booleans()),
