@@ -300,7 +300,7 @@ class Editing:
     def _busy(self) -> None:
         """Somebody waits for something: what a result for idle time holds, a model above all, is let go."""
         for session, task in list(self._scrubs.items()):
-            if session.scrub.asked is not None:
+            if session.scrub.pending is not None:
                 task.cancel()
                 session.scrub.interrupted(again=True)
 
@@ -344,12 +344,13 @@ class Editing:
     async def close(self, session: Session | None = None) -> None:
         """Cancel what runs for one session, or for all, and wait until it has ended."""
         self._ending = self._ending or session is None
-        for owner in list(self._scrubs) if session is None else [session]:
-            owner.scrub.end()
+        keeps = [owner for owner in (list(self._scrubs) if session is None else [session]) if owner.scrub.end()]
         while running := self._running(session):  # where more edits wait, the next begins when one is cancelled
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+        for owner in keeps:
+            self.end_scrub(owner, forget=True)
 
     def _running(self, session: Session | None) -> list[asyncio.Task[None]]:
         """What has not ended, for one session or for all."""

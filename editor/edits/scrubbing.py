@@ -105,20 +105,20 @@ def _knobs(document: Document, draft: Draft, planned: Plan) -> Iterator[Knob]:
         yield Knob("guidance")
 
 
-def stops(knob: Knob, draft: Draft, wish: float, made: Iterable[float]) -> tuple[float, ...]:
-    """The values that are worth a result, the one nearest to `wish` first; none that comes to the same as another, or as one of `made`.
+def stops(knob: Knob, draft: Draft, wish: float, ready: Iterable[float]) -> tuple[float, ...]:
+    """The values that are worth a result, the one nearest to `wish` first; none that comes to the same as another, or as one of `ready`.
 
     draft: of the edit
-    made: the values that there are results of
+    ready: the values that there are results of
     """
-    known = {knob.grade(draft, value) for value in made}
-    found = list[float]()
+    known = {knob.grade(draft, value) for value in ready}
+    values = list[float]()
     for value in _ladder(knob, draft):
         grade = knob.grade(draft, value)
         if grade not in known:
             known.add(grade)
-            found.append(value)
-    return tuple(sorted(found, key=lambda value: abs(value - wish)))
+            values.append(value)
+    return tuple(sorted(values, key=lambda value: abs(value - wish)))
 
 
 def _ladder(knob: Knob, draft: Draft) -> Iterable[float]:

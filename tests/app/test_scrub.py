@@ -64,7 +64,7 @@ async def all_made(session: Session) -> None:
 
 
 def asks(session: Session) -> bool:
-    return session.scrub.asked is not None
+    return session.scrub.pending is not None
 
 
 def by_itself(edit_job: EditJob, models: Path) -> EditResult:
@@ -117,7 +117,7 @@ def test_moving_the_strength_after_a_run_shows_stops_and_enter_keeps_what_is_see
         layer = session.document.layers[-1]
         assert layer.recipe == kept.recipe
         assert np.array_equal(layer.pixels.read(kept.rect), kept.pixels)
-        assert session.scrub.asked is None
+        assert session.scrub.pending is None
 
     tell(story)
 
@@ -192,6 +192,7 @@ def test_it_ends_cleanly_in_the_middle_of_a_stop(
         elif end == "closed":
             await by_hand(lambda: desk.application.close_document(session))
             await desk.answer("Discard")
+            await until(lambda: not desk.application.sessions)
         elif end == "method":
             await by_hand(lambda: session.choose_method(QuickFillSettings))
         elif end == "discard":
@@ -201,7 +202,13 @@ def test_it_ends_cleanly_in_the_middle_of_a_stop(
         elif end == "off":
             desk.application.settings.set(scrub="off")
         watched.let_go()
-        if end == "edit":
+        if end == "closed":  # nor is anything kept for it
+            await until(
+                lambda: not desk.application._runner._pending and session not in desk.application._editing._scrubs
+            )
+            engine = desk.application._runner._worker._engine
+            assert not engine._live_runs._runs  # type: ignore[union-attr]
+        elif end == "edit":
             await until(lambda: session.job is not None and session.job.state == "ready", timeout=30)
             assert watched.calls >= 2 + 6
             await all_made(session)
@@ -218,7 +225,7 @@ def test_a_full_memory_costs_the_stops_and_nothing_else(tell: Tell, photo: Path,
         session = await begin(desk, photo)
         base = await made(desk, session)
         watched.fail = OutOfMemory("The memory is full.", "Make the picture smaller.")
-        await until(lambda: watched.fail is None and session.scrub.asked is None, timeout=30)
+        await until(lambda: watched.fail is None and session.scrub.pending is None, timeout=30)
         assert session.laid is base
         assert not desk.says("The memory is full")
         session.set_draft(strength=0.2)
@@ -235,7 +242,7 @@ def test_on_a_processor_it_is_off_until_somebody_wants_it(
         session = await begin(desk, photo, wanted="automatic")
         await made(desk, session)
         calls = watched.calls
-        await until(lambda: session.scrub.asked is not None)
+        await until(lambda: session.scrub.pending is not None)
         await until(lambda: session not in desk.application._editing._scrubs)
         assert watched.calls == calls
         desk.application.settings.set(scrub="on")

@@ -147,7 +147,7 @@ class Overall(QWidget):
         self._several.clicked.connect(lambda: run_actions.try_strengths(session))
         session.jobs.progressed.connect(self._show_plan)
         session.model.settled.connect(self._show_plan)
-        session.scrub.changed.connect(lambda: self._strength.set_marks(session.scrub.marks("strength")))
+        session.scrub.changed.connect(self._mark)
 
     def show_draft(self) -> None:
         """Show what the session's draft says."""
@@ -165,6 +165,10 @@ class Overall(QWidget):
             label.setText(words)
         self._ends.setVisible(any(ends))
         self._show_plan()
+
+    def _mark(self) -> None:
+        """Mark for which values results are ready."""
+        self._strength.set_marks(self._session.scrub.marks("strength"))
 
     def _choose(self, name: str) -> None:
         presets = self._session.method.presets

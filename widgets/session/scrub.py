@@ -76,7 +76,7 @@ class Scrub(QObject):
     # What there is to see
 
     @property
-    def asked(self) -> EditJob | None:
+    def pending(self) -> EditJob | None:
         """What the worker makes, or will when it has nothing else to do."""
         return self._asked
 
@@ -266,8 +266,8 @@ class Scrub(QObject):
         turned = sorted(self._knobs(base), key=lambda knob: knob != self._knob)
         for knob in turned:
             draft = base.edit_job.draft
-            made = [_value(knob, one) for one in self._line(knob, base)]
-            for value in stops(knob, draft, self._wish(knob), made):
+            ready = [_value(knob, one) for one in self._line(knob, base)]
+            for value in stops(knob, draft, self._wish(knob), ready):
                 if (knob, knob.grade(draft, value)) not in self._refused:
                     yield knob, value
 
@@ -323,11 +323,12 @@ class Scrub(QObject):
         self._stops, self._gave_up = [], False
         self._follow()
 
-    def end(self) -> None:
-        """The document is closed: nothing is asked for any more."""
+    def end(self) -> bool:
+        """The document is closed: nothing is asked for any more. Returns whether the worker may keep something for the next stop."""
         self._ended = True
         self._timer.stop()
         self._asked = None
+        return self._used
 
 
 def _pinned(candidate: Candidate) -> Candidate:

@@ -74,9 +74,9 @@ def run(session: Session, worker: StubWorker, count: int = 1) -> EditResult:
 
 def answer(session: Session, worker: StubWorker, qtbot: QtBot) -> EditJob:
     """Make the stop that is asked for next."""
-    qtbot.waitUntil(lambda: session.scrub.asked is not None)
+    qtbot.waitUntil(lambda: session.scrub.pending is not None)
     edit_job = worker.scrubbed[-1]
-    assert session.scrub.asked is edit_job
+    assert session.scrub.pending is edit_job
     session.scrub.finished(edit_job, made(edit_job))
     return edit_job
 
@@ -149,7 +149,7 @@ def test_enter_keeps_what_is_seen_with_the_values_it_was_made_with(
     assert layer.recipe is shown.recipe
     assert layer.recipe.strength == 0.6
     assert np.array_equal(layer.pixels.read(SPOT), shown.pixels)
-    assert (session.draft.strength, session.job, session.laid, session.scrub.asked) == (0.6, None, None, None)
+    assert (session.draft.strength, session.job, session.laid, session.scrub.pending) == (0.6, None, None, None)
     assert worker.scrubbed_out[-1] is True  # and nothing is kept for it any more
     session.undo()
     assert len(session.document.layers) == 1
@@ -180,7 +180,7 @@ def test_another_candidate_has_stops_of_its_own(session: Session, worker: StubWo
 @pytest.mark.parametrize("what", ["stroke", "gesture", "run", "discard", "words", "method", "undo", "again"])
 def test_what_is_not_wanted_any_more_is_ended(session: Session, worker: StubWorker, qtbot: QtBot, what: str) -> None:
     run(session, worker)
-    qtbot.waitUntil(lambda: session.scrub.asked is not None)
+    qtbot.waitUntil(lambda: session.scrub.pending is not None)
     asked, ends = worker.scrubbed[-1], len(worker.scrubbed_out)
     match what:
         case "stroke":
@@ -201,7 +201,7 @@ def test_what_is_not_wanted_any_more_is_ended(session: Session, worker: StubWork
             session.undo()
         case "again":
             session.more()
-    assert session.scrub.asked is None
+    assert session.scrub.pending is None
     assert len(worker.scrubbed_out) == ends + 1
     session.scrub.finished(asked, made(asked))  # too late
     session.scrub.failed(asked, OutOfMemory("Full.", ""))
@@ -214,7 +214,7 @@ def test_what_leaves_nothing_is_passed_over_and_a_full_memory_ends_it(
     session: Session, worker: StubWorker, qtbot: QtBot
 ) -> None:
     run(session, worker)
-    qtbot.waitUntil(lambda: session.scrub.asked is not None)
+    qtbot.waitUntil(lambda: session.scrub.pending is not None)
     session.scrub.failed(worker.scrubbed[-1], InvalidRequest("Nothing may change.", ""))
     qtbot.waitUntil(lambda: len(worker.scrubbed) == 2)
     assert len(set(strengths(worker))) == 2
@@ -225,7 +225,7 @@ def test_what_leaves_nothing_is_passed_over_and_a_full_memory_ends_it(
 
 def test_what_was_interrupted_is_asked_for_again(session: Session, worker: StubWorker, qtbot: QtBot) -> None:
     run(session, worker)
-    qtbot.waitUntil(lambda: session.scrub.asked is not None)
+    qtbot.waitUntil(lambda: session.scrub.pending is not None)
     session.scrub.interrupted(again=True)
     qtbot.waitUntil(lambda: len(worker.scrubbed) == 2)
     session.scrub.interrupted(again=False)  # until somebody turns to it
@@ -237,7 +237,7 @@ def test_what_was_interrupted_is_asked_for_again(session: Session, worker: StubW
     session.scrub.end()
     session.set_draft(strength=0.2)
     QTest.qWait(20)
-    assert (len(worker.scrubbed), session.scrub.asked) == (3, None)
+    assert (len(worker.scrubbed), session.scrub.pending) == (3, None)
 
 
 def test_stops_are_bounded(session: Session, worker: StubWorker, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +269,7 @@ def test_live_keeps_its_stops_from_one_value_to_the_next(session: Session, worke
     session.set_draft(strength=0.75)
     assert session.laid is first  # which it was before
     session.live.switch(False)
-    assert session.scrub.asked is None
+    assert session.scrub.pending is None
     assert session.scrub.shown is None
 
 
