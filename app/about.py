@@ -62,7 +62,7 @@ class PreferencesDialog(QDialog):
         keep.toggled.connect(lambda on: settings.set(autosave=on))
         keep.toggled.connect(most.setEnabled)
         scrub = Choice(
-            "Prepare other strengths",
+            "Results in advance",
             [
                 ("automatic", "Automatic", "Where models run on a graphics card."),
                 ("on", "On", "Also on the processor, which is busy then."),
@@ -74,6 +74,12 @@ class PreferencesDialog(QDialog):
         scrub_note = QLabel("While nothing else runs, results for other values of the sliders are made in advance.")
         scrub_note.setProperty("role", "caption")
         scrub_note.setWordWrap(True)
+        grows = Check("Grow the frame when painting beyond it")
+        grows.setToolTip(
+            "The frame is the part of the picture that the model sees. A larger one starts anew; when this is off, it asks first."
+        )
+        grows.setChecked(settings.values.live_grows)
+        grows.toggled.connect(lambda on: settings.set(live_grows=on))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
@@ -86,13 +92,16 @@ class PreferencesDialog(QDialog):
         layout.addWidget(undo)
         layout.addWidget(note)
         layout.addSpacing(8)
-        layout.addWidget(_title("Scrub"))
-        layout.addWidget(scrub)
-        layout.addWidget(scrub_note)
-        layout.addSpacing(8)
         layout.addWidget(_title("Safety"))
         layout.addWidget(keep)
         layout.addWidget(most)
+        layout.addSpacing(8)
+        layout.addWidget(_title("Live"))
+        layout.addWidget(grows)
+        layout.addSpacing(8)
+        layout.addWidget(_title("Results in advance"))
+        layout.addWidget(scrub)
+        layout.addWidget(scrub_note)
         layout.addSpacing(8)
         layout.addWidget(buttons)
         buttons.button(

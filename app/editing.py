@@ -236,7 +236,9 @@ class Editing:
         self._early: dict[Session, threading.Event] = {}
         self._lives: dict[Session, asyncio.Task[None]] = {}
         self._scrubs: dict[Session, asyncio.Task[None]] = {}
+        self._ending_scrubs: dict[Session, asyncio.Task[None]] = {}
         self._ending = False
+        self._ending_live: dict[Session, asyncio.Task[None]] = {}
         self._assessing: dict[Session, asyncio.Task[None]] = {}
         self._segmenting: dict[Session, asyncio.Task[None]] = {}
         self._reading: dict[asyncio.Task[None], Session] = {}
@@ -272,8 +274,8 @@ class Editing:
     def end_live(self, session: Session) -> None:
         if session in self._lives:
             self._lives[session].cancel()
-        self._lives[session] = task = self._start(end_live(session, self._runner), partial(_tell, session))
-        task.add_done_callback(lambda ended: self._forget(self._lives, session, ended))
+        self._ending_live[session] = task = self._start(end_live(session, self._runner), partial(_tell, session))
+        task.add_done_callback(lambda ended: self._forget(self._ending_live, session, ended))
 
     def scrub(self, session: Session, edit_job: EditJob) -> None:
         if self._ending:
@@ -294,8 +296,8 @@ class Editing:
         if session in self._scrubs:
             self._scrubs[session].cancel()
         if forget and not self._ending:
-            self._scrubs[session] = task = self._start(end_scrub(session, self._runner), partial(_tell, session))
-            task.add_done_callback(lambda ended: self._forget(self._scrubs, session, ended))
+            self._ending_scrubs[session] = task = self._start(end_scrub(session, self._runner), partial(_tell, session))
+            task.add_done_callback(lambda ended: self._forget(self._ending_scrubs, session, ended))
 
     def _busy(self) -> None:
         """Somebody waits for something: what a result for idle time holds, a model above all, is let go."""
@@ -342,15 +344,19 @@ class Editing:
         self._open_picture(picture)
 
     async def close(self, session: Session | None = None) -> None:
-        """Cancel what runs for one session, or for all, and wait until it has ended."""
+        """Cancel what runs for one session, or for all, and wait until it has ended.
+
+        What the worker keeps of a closed session's live picture, and for idle time, it forgets as soon as it comes to it; nobody waits for that.
+        """
+        if session is not None:
+            session.live.switch(False)
         self._ending = self._ending or session is None
-        keeps = [owner for owner in (list(self._scrubs) if session is None else [session]) if owner.scrub.end()]
+        for owner in list(self._scrubs) if session is None else [session]:
+            owner.scrub.end()
         while running := self._running(session):  # where more edits wait, the next begins when one is cancelled
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-        for owner in keeps:
-            self.end_scrub(owner, forget=True)
 
     def _running(self, session: Session | None) -> list[asyncio.Task[None]]:
         """What has not ended, for one session or for all."""
@@ -359,6 +365,8 @@ class Editing:
             for tasks in (self._edits, self._lives, self._scrubs, self._segmenting, self._assessing)
             for owner, task in tasks.items()
         ]
+        if session is None:  # the worker ends too
+            owned += [*self._ending_live.items(), *self._ending_scrubs.items()]
         owned += [(owner, task) for task, owner in self._reading.items()]
         return [task for owner, task in owned if session in (None, owner) and not task.done()]
 

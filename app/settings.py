@@ -46,6 +46,8 @@ class Preferences:
     `autosave`: whether open documents are kept in case the program ends unexpectedly; `autosave_limit`: bytes that this may take.
 
     `scrub`: whether results for other values of the sliders are made in idle time; "automatic": where a model has something quicker than a processor.
+
+    `live_grows`: whether the part of the picture that live works on grows by itself where one paints beyond it.
     """
 
     theme: Literal["system", "dark", "light"] = "system"
@@ -66,6 +68,7 @@ class Preferences:
     autosave: bool = True
     autosave_limit: int = 4 * 1024**3
     scrub: Wanted = "automatic"
+    live_grows: bool = False
 
 
 class Settings(QObject):
@@ -149,7 +152,7 @@ def _sane(name: str, raw: Any) -> Any:
         case "undo_budget":
             whole = isinstance(raw, int) and not isinstance(raw, bool)
             return min(max(raw, MIN_BUDGET), MAX_BUDGET) if whole else None
-        case "autosave":
+        case "autosave" | "live_grows":
             return raw if isinstance(raw, bool) else None
         case "autosave_limit":
             whole = isinstance(raw, int) and not isinstance(raw, bool)

@@ -58,19 +58,20 @@ class Knob:
         """Whether two edits differ in nothing but its value."""
         (first, draft), (second, wish) = one, other
         if self.parameter != "fidelity":
-            return first.same_as(second) and self.at(first, draft, 0.0)[1] == self.at(second, wish, 0.0)[1]
+            draft, wish = self.at(first, draft, 0.0)[1], self.at(second, wish, 0.0)[1]
+        return draft == wish and self._same_picture(first, second)
+
+    def _same_picture(self, one: Document, other: Document) -> bool:
+        """Whether two documents differ in nothing but a scrubbed fidelity; of one that was set back nothing is the same object but what it holds."""
         return (
-            draft == wish
-            and replace(first, exemplars=second.exemplars).same_as(second)
-            and len(first.exemplars) == len(second.exemplars)
-            and all(map(self._alike, first.exemplars, second.exemplars))
+            replace(one, exemplars=other.exemplars).same_as(other)
+            and len(one.exemplars) == len(other.exemplars)
+            and all(map(self._alike, one.exemplars, other.exemplars))
         )
 
     def _alike(self, one: Exemplar, other: Exemplar) -> bool:
-        """Whether nothing but what is scrubbed tells two reference pictures apart."""
-        if one is other or one.id != self.exemplar:
-            return one is other
-        names = [field.name for field in fields(Exemplar) if field.name not in ("pixels", "fidelity")]
+        free = {"pixels", "fidelity"} if one.id == self.exemplar else {"pixels"}
+        names = [field.name for field in fields(Exemplar) if field.name not in free]
         return one.pixels is other.pixels and all(getattr(one, name) == getattr(other, name) for name in names)
 
     def grade(self, draft: Draft, value: float) -> float:

@@ -51,6 +51,13 @@ def test_whether_results_are_made_in_idle_time_is_remembered(path: Path, qapp: o
     assert Settings(path).values.scrub == "automatic"
 
 
+def test_that_the_live_frame_grows_is_remembered_until_revoked(path: Path, qapp: object) -> None:
+    Settings(path).set(live_grows=True)
+    assert Settings(path).values.live_grows
+    Settings(path).set(live_grows=False)
+    assert not Settings(path).values.live_grows
+
+
 def test_the_newest_document_comes_first_and_old_ones_go(path: Path) -> None:
     kept = Settings(path)
     for at in range(MAX_RECENT + 3):
@@ -130,7 +137,7 @@ def test_what_cannot_be_set_aside_is_not_overwritten(path: Path, monkeypatch: py
 def test_values_that_make_no_sense_are_as_at_the_first_start(path: Path) -> None:
     path.parent.mkdir()
     path.write_text(
-        '{"theme": 3, "undo_budget": "much", "geometry": NaN, "recent": {}, "model": "a\\u0000b", "hub": "\\ud800"}'
+        '{"theme": 3, "undo_budget": "much", "live_grows": 1, "geometry": NaN, "recent": {}, "model": "a\\u0000b", "hub": "\\ud800"}'
     )
     kept = Settings(path)
     assert kept.values == Preferences()

@@ -151,6 +151,8 @@ class Scrub(QObject):
     def _present(self, base: Candidate, document: Document) -> State | None:
         """The edit that the sliders mean now, with the seed and the frame of the base; None where it is about something else."""
         of, state = base.edit_job, self._edit_state
+        if not replace(document, exemplars=of.document.exemplars).same_as(of.document):
+            return None  # first: to plan takes long for every dab
         draft = state.draft_for(of.planned)
         if draft.seed not in (None, of.draft.seed) or draft.frame not in (None, of.draft.frame):
             return None
@@ -323,12 +325,10 @@ class Scrub(QObject):
         self._stops, self._gave_up = [], False
         self._follow()
 
-    def end(self) -> bool:
-        """The document is closed: nothing is asked for any more. Returns whether the worker may keep something for the next stop."""
+    def end(self) -> None:
+        """The document is closed: nothing is asked for any more, and nothing is kept."""
         self._ended = True
-        self._timer.stop()
-        self._asked = None
-        return self._used
+        self._end(forget=True)
 
 
 def _pinned(candidate: Candidate) -> Candidate:

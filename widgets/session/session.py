@@ -361,7 +361,7 @@ class Session(QObject):
         """Keep what live shows as a card beside the others, to compare and to return to."""
         candidate = self.live.candidate
         if candidate is not None:
-            self.jobs.put_aside(candidate)
+            self.jobs.put_aside(self.scrub.shown or candidate)
 
     def return_to(self, candidate: Candidate) -> None:
         """Go back to what a candidate was made from: its maps, exemplars and items, words and strength. The layers stay as they are."""

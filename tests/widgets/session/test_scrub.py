@@ -261,6 +261,9 @@ def test_live_keeps_its_stops_from_one_value_to_the_next(session: Session, worke
     nearest = session.laid
     assert nearest is not first
     assert session.scrub.seen == "overall strength 60\u202f%"
+    session.snapshot()
+    assert session.job is not None
+    assert session.job.candidates.results == (nearest,)  # what was seen
     qtbot.waitUntil(lambda: session.live.state == "computing")
     assert session.laid is nearest
     exact = made(worker.lived[-1])
