@@ -200,7 +200,8 @@ def _division(document: Document, draft: Draft, planned: Plan, rect: Rect) -> _D
     prompts = [str(getattr(draft.settings, "surroundings", "")), *map(words_of, items)]
     about = [number for number, item in enumerate(items, 1) if item.id in planned.items]
     if planned.action == "remove":
-        labels, _ = removed(labels, about)
+        # What comes to light lay behind it: an item in front of it has no part in that.
+        labels, _ = removed(labels, about, range(max(about, default=0) + 1, len(prompts)))
     elif draft.settings.is_outside:
         prompts[0] = draft.prompt
     else:

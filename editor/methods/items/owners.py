@@ -13,20 +13,20 @@ from editor.arrays import Labels, Mask
 _AROUND = np.ones((3, 3), np.bool_)
 
 
-def removed(labels: Labels, gone: Collection[int]) -> tuple[Labels, Mask]:
+def removed(labels: Labels, gone: Collection[int], never: Collection[int] = ()) -> tuple[Labels, Mask]:
     """The labels after some items were taken out, and (H, W) bool what they leave: each of their pixels goes to the owner of the nearest that stays.
 
-    Where nothing stays, all is the rest's.
+    Where nothing stays, all is the rest's. `never`: as in `given_away`.
     """
     vacated = np.isin(labels, list(gone))
-    return given_away(labels, vacated), vacated
+    return given_away(labels, vacated, never), vacated
 
 
 def given_away(labels: Labels, vacated: Mask, never: Collection[int] = ()) -> Labels:
     """The labels with each vacated pixel given to the owner of the nearest pixel that is not vacated; of equally near ones the topmost, then the
     leftmost.
 
-    never: items that get none of them, such as those that were moved
+    never: items that get none of them: those that were moved, and those that lie in front of what left
     """
     if not vacated.any():
         return labels

@@ -21,7 +21,9 @@ class ItemsSettings(MethodSettings):
         str,
         Length(10_000),
         Label(
-            "What is around", "What the rest of the picture shows, such as “a lawn”. It helps to keep that out.", "region"
+            "What is around",
+            "What the rest of the picture shows, such as “a lawn”. It helps to keep that out.",
+            "region",
         ),
     ] = ""
     region: Annotated[Region, Label("Change", "The item, or everything around it.", "region")] = "inside"

@@ -107,6 +107,22 @@ def test_a_removed_item_leaves_its_place_to_what_is_nearest() -> None:
     assert (request.action, request.prompt) == ("remove", "")
 
 
+def test_what_comes_to_light_lay_behind_it() -> None:
+    """A hill behind the boat gets what is nearest to it; a mast in front of it nothing."""
+    hill, boat, mast = Rect(0, 30, 40, 70), Rect(40, 30, 80, 70), Rect(80, 30, 90, 70)
+    scene = Document.of_picture(np.full((120, 160, 4), 255, np.uint8))
+    for name, rect in (("a hill", hill), ("a boat", boat), ("a mast", mast)):
+        scene = scene.adding_item(item(name, rect))
+    asked = draft(scene, item=scene.items[1].id, frame=scene.rect)
+    labels = make_request(scene, asked, removal(scene.items[1])).labels
+    assert labels is not None
+    left = labels[50, 40:80]
+    assert left[0] == 1  # right beside the hill
+    assert 3 not in left
+    assert labels[31, 60] == 0  # the rest is nearer
+    assert (labels[mast.slices] == 3).all()
+
+
 def test_what_changes_is_the_item_with_a_band_around_it() -> None:
     boat = document()
     asked = draft(boat, "a red car", settings=ItemsSettings(band=1.0, band_hold=0.25))
