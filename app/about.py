@@ -61,6 +61,12 @@ class PreferencesDialog(QDialog):
         most.finished.connect(lambda value: settings.set(autosave_limit=int(value * GIGABYTE)))
         keep.toggled.connect(lambda on: settings.set(autosave=on))
         keep.toggled.connect(most.setEnabled)
+        grows = Check("Grow the frame when painting beyond it")
+        grows.setToolTip(
+            "The frame is the part of the picture that the model sees. A larger one starts anew; when this is off, it asks first."
+        )
+        grows.setChecked(settings.values.live_grows)
+        grows.toggled.connect(lambda on: settings.set(live_grows=on))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
@@ -76,6 +82,9 @@ class PreferencesDialog(QDialog):
         layout.addWidget(_title("Safety"))
         layout.addWidget(keep)
         layout.addWidget(most)
+        layout.addSpacing(8)
+        layout.addWidget(_title("Live"))
+        layout.addWidget(grows)
         layout.addSpacing(8)
         layout.addWidget(buttons)
         buttons.button(

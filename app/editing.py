@@ -192,6 +192,7 @@ class Editing:
         self._edits: dict[Session, asyncio.Task[None]] = {}
         self._early: dict[Session, threading.Event] = {}
         self._lives: dict[Session, asyncio.Task[None]] = {}
+        self._ending_live: dict[Session, asyncio.Task[None]] = {}
         self._assessing: dict[Session, asyncio.Task[None]] = {}
         self._segmenting: dict[Session, asyncio.Task[None]] = {}
         self._reading: dict[asyncio.Task[None], Session] = {}
@@ -224,8 +225,8 @@ class Editing:
     def end_live(self, session: Session) -> None:
         if session in self._lives:
             self._lives[session].cancel()
-        self._lives[session] = task = self._start(end_live(session, self._runner), partial(_tell, session))
-        task.add_done_callback(lambda ended: self._forget(self._lives, session, ended))
+        self._ending_live[session] = task = self._start(end_live(session, self._runner), partial(_tell, session))
+        task.add_done_callback(lambda ended: self._forget(self._ending_live, session, ended))
 
     def assess(self, session: Session, done: Callable[[Assessment | None], None]) -> None:
         edit_job = EditJob.of(session.plan, session.document, session.draft, methods=session.methods)
@@ -265,7 +266,12 @@ class Editing:
         self._open_picture(picture)
 
     async def close(self, session: Session | None = None) -> None:
-        """Cancel what runs for one session, or for all, and wait until it has ended."""
+        """Cancel what runs for one session, or for all, and wait until it has ended.
+
+        What the worker keeps of a closed session's live picture it forgets as soon as it comes to it; nobody waits for that.
+        """
+        if session is not None:
+            session.live.switch(False)
         while running := self._running(session):  # where more edits wait, the next begins when one is cancelled
             for task in running:
                 task.cancel()
@@ -278,6 +284,8 @@ class Editing:
             for tasks in (self._edits, self._lives, self._segmenting, self._assessing)
             for owner, task in tasks.items()
         ]
+        if session is None:  # the worker ends too
+            owned += self._ending_live.items()
         owned += [(owner, task) for task, owner in self._reading.items()]
         return [task for owner, task in owned if session in (None, owner) and not task.done()]
 

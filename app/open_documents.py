@@ -67,6 +67,7 @@ class OpenDocuments:
     ) -> None:
         self.sessions: list[Session] = []
         self.methods = methods
+        settings.changed.connect(self._follow_settings)
         self._window, self._settings, self._thumbnails, self._waits = window, settings, thumbnails, waits
         self._autosave, self._models, self._worker, self._start = autosave, models, worker, start
         self._looked = False  # for models
@@ -182,6 +183,8 @@ class OpenDocuments:
         session.state.draft_changed.connect(
             self._remember_method
         )  # not told which: that would keep a closed one in memory
+        session.live.grows = self._settings.values.live_grows
+        session.live.grows_wished.connect(self._remember_growing)
         self.sessions.append(session)
         self._window.add_session(session)
         self._autosave.follow(session, source, left)
@@ -199,6 +202,14 @@ class OpenDocuments:
     async def remember(self, path: Path, document: Document) -> None:
         await asyncio.to_thread(self._thumbnails.write, path, document)
         self._settings.opened(path)
+
+    def _remember_growing(self) -> None:
+        """The person has said so in one document, and means all."""
+        self._settings.set(live_grows=True)
+
+    def _follow_settings(self) -> None:
+        for session in self.sessions:
+            session.live.grows = self._settings.values.live_grows
 
     def _remember_method(self) -> None:
         """The next document begins with the method in hand in the one in front, if it needs a model only where one is in use."""

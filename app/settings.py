@@ -41,6 +41,8 @@ class Preferences:
     `export_kind`: the kind of file that was exported last, empty for none. `exports`: how, for each kind, as `ExportOptions` names it.
 
     `autosave`: whether open documents are kept in case the program ends unexpectedly; `autosave_limit`: bytes that this may take.
+
+    `live_grows`: whether the part of the picture that live works on grows by itself where one paints beyond it.
     """
 
     theme: Literal["system", "dark", "light"] = "system"
@@ -60,6 +62,7 @@ class Preferences:
     exports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     autosave: bool = True
     autosave_limit: int = 4 * 1024**3
+    live_grows: bool = False
 
 
 class Settings(QObject):
@@ -143,7 +146,7 @@ def _sane(name: str, raw: Any) -> Any:
         case "undo_budget":
             whole = isinstance(raw, int) and not isinstance(raw, bool)
             return min(max(raw, MIN_BUDGET), MAX_BUDGET) if whole else None
-        case "autosave":
+        case "autosave" | "live_grows":
             return raw if isinstance(raw, bool) else None
         case "autosave_limit":
             whole = isinstance(raw, int) and not isinstance(raw, bool)

@@ -303,6 +303,7 @@ class Engine:
         execution = self._execution(edit.settings)
         make = execution.live
         if make is None:
+            self._live_runs.end(request.key)  # of the method before
             whole = self._whole(edit, execution)
             return LiveResult((yield from whole))
 

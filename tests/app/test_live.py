@@ -12,9 +12,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QToolButton
 
 import resources
+from editor import engine
 from editor.edits.dispatch import make_request
 from editor.engine import Engine
 from editor.errors import OutOfMemory
+from editor.live_runs import LiveRuns
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.models.library import Library
 from editor.requests.results import EditResult
@@ -267,6 +269,48 @@ def test_it_ends_cleanly_in_the_middle_of_a_round(
         watched.let_go()
         if end in ("other document", "method"):
             await current(session)
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    "end", ["between rounds", "in a round", "quit", "switched off just before", "painting not yet followed"]
+)
+def test_nothing_is_kept_of_the_live_picture_of_a_closed_document(
+    *, tell: Tell, photo: Path, boats: Path, watched: Watched, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[LiveRuns] = []
+
+    class Seen(LiveRuns):
+        def __init__(self, max_bytes: int) -> None:
+            super().__init__(max_bytes)
+            kept.append(self)
+
+    monkeypatch.setattr(engine, "LiveRuns", Seen)
+
+    async def story(desk: Desk) -> None:
+        session = await begin(desk, photo)
+        await desk.drag(BUD)
+        await current(session)
+        (runs,) = kept
+        assert len(runs) == 1
+        if end == "in a round":
+            watched.begin(hold_at=2)
+            session.set_draft(prompt="a boat")
+            await watched.at_gate()
+        elif end == "switched off just before":
+            session.live.switch(False)
+        elif end == "painting not yet followed":
+            session.set_draft(prompt="a boat")  # rests for a moment first
+        if end == "quit":
+            await by_hand(desk.application.quit)
+        else:
+            await by_hand(lambda: desk.application.close_document(session))
+        await desk.answer("Discard")
+        await until(lambda: session not in desk.application.sessions)
+        watched.let_go()
+        await until(lambda: len(runs) == 0)
+        assert not session.live.on
 
     tell(story)
 

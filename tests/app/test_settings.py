@@ -43,6 +43,13 @@ def test_the_method_and_what_ranks_are_remembered(path: Path, qapp: object) -> N
     assert (values.method, values.ranker) == ("PixelsSettings", "/m/clip")
 
 
+def test_that_the_live_frame_grows_is_remembered_until_revoked(path: Path, qapp: object) -> None:
+    Settings(path).set(live_grows=True)
+    assert Settings(path).values.live_grows
+    Settings(path).set(live_grows=False)
+    assert not Settings(path).values.live_grows
+
+
 def test_the_newest_document_comes_first_and_old_ones_go(path: Path) -> None:
     kept = Settings(path)
     for at in range(MAX_RECENT + 3):
@@ -122,7 +129,7 @@ def test_what_cannot_be_set_aside_is_not_overwritten(path: Path, monkeypatch: py
 def test_values_that_make_no_sense_are_as_at_the_first_start(path: Path) -> None:
     path.parent.mkdir()
     path.write_text(
-        '{"theme": 3, "undo_budget": "much", "geometry": NaN, "recent": {}, "model": "a\\u0000b", "hub": "\\ud800"}'
+        '{"theme": 3, "undo_budget": "much", "live_grows": 1, "geometry": NaN, "recent": {}, "model": "a\\u0000b", "hub": "\\ud800"}'
     )
     kept = Settings(path)
     assert kept.values == Preferences()

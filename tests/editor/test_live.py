@@ -108,6 +108,16 @@ def test_what_is_kept_goes_when_it_ends_and_when_another_model_is_loaded(folder:
     assert [spent(asked(folder)), spent(asked(folder))] == [5, 0]
 
 
+@pytest.mark.parametrize("settings", [blended_settings(), QuickFillSettings()])
+def test_what_is_kept_goes_when_the_next_round_is_of_a_method_that_keeps_nothing(folder: Path, settings: Any) -> None:
+    running = engine(folder)
+    drive(running.run(LiveRequest(asked(folder), 1)))
+    drive(running.run(LiveRequest(asked(folder), "other")))
+    assert len(running._live_runs) == 2
+    drive(running.run(LiveRequest(asked(folder, settings=settings), 1)))
+    assert len(running._live_runs) == 1
+
+
 def test_no_more_than_a_few_are_kept(folder: Path) -> None:
     running = engine(folder)
     for key in range(MAX_RUNS + 1):

@@ -39,12 +39,14 @@ class Live(QObject):
     seconds: that the last round took which the network was asked in.
     doing: what is computed, for people.
     outside: whether something is painted beyond the pinned frame.
+    grows: whether the frame takes that in by itself.
 
     changed(): it was switched on or off, or its state is another one.
     shown_changed(): another result or preview is to be seen.
     start_requested(edit_job): the worker is to make this.
     stop_requested(): the worker is to make nothing any more, and to keep nothing.
     ready(): the result is current, and the person has asked before to keep it then.
+    grows_wished(): from now on `grows` is to be set everywhere.
     noticed(notice): something is to be said.
     """
 
@@ -53,6 +55,7 @@ class Live(QObject):
     start_requested = Signal(object)
     stop_requested = Signal()
     ready = Signal()
+    grows_wished = Signal()
     noticed = Signal(object)
 
     def __init__(self, model: DocumentModel, state: EditState) -> None:
@@ -68,11 +71,11 @@ class Live(QObject):
         self.seconds: float | None = None
         self.doing = ""
         self.outside = False
+        self.grows = False
         self._of_result: EditJob | None = None  # what `result` was made from
         self._frame: Rect | None = None
         self._seed = 0
         self._edit: object = None
-        self._grows = False  # the frame follows what is painted outside of it
         self._keep = False
         self._begun = 0.0
         self._timer = QTimer(self)
@@ -136,8 +139,9 @@ class Live(QObject):
 
     def grow_always(self) -> None:
         """Do so from now on without being asked."""
-        self._grows = True
+        self.grows = True
         self.enlarge()
+        self.grows_wished.emit()
 
     # What happens to the document
 
@@ -200,7 +204,7 @@ class Live(QObject):
         )
         # Another thing lies elsewhere by right; it is what is painted on that keeps its frame.
         another = self.job is not None and self.job.planned.about != plan.about
-        if frame is not None and (self._frame is None or (beyond and (self._grows or another))):
+        if frame is not None and (self._frame is None or (beyond and (self.grows or another))):
             self._frame, beyond = frame.rect, False
         if beyond and not self.outside:
             self.noticed.emit(

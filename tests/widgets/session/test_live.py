@@ -243,7 +243,10 @@ def test_the_frame_grows_by_itself_where_the_person_wishes(
 ) -> None:
     session.live.switch(True)
     paint(session)
+    wished: list[bool] = []
+    session.live.grows_wished.connect(lambda: wished.append(True))
     session.live.grow_always()
+    assert wished == [True]
     paint(session, Rect(1500, 1100, 1540, 1140))
     assert notices == []
     pinned = session.live.pinned
