@@ -56,11 +56,11 @@ def test_an_item_becomes_another_and_all_is_undone(tell: Tell, stamp: Path) -> N
         session = await begin(desk, stamp)
         opened = flatten(session.document)
         await say(desk, "a red boat")
-        assert session.plan.label == "Change “Item 1” as “a red boat”"
+        assert session.plan.label == "Change “Item 1” to “a red boat”"
         await desk.key(Qt.Key.Key_Return, CONTROL)
         after = await accept(desk, session.document)
         layer = after.layers[-1]
-        assert layer.name == "Change “Item 1” as “a red boat”"
+        assert layer.name == "Change “Item 1” to “a red boat”"
         assert layer.recipe is not None
         assert isinstance(layer.recipe.settings, ItemsSettings)
         while session.history.can_undo:
@@ -105,7 +105,7 @@ def test_all_around_an_item_changes_and_the_item_stays(tell: Tell, stamp: Path) 
         await preset(desk, "All around it")
         assert desk.says("Say what should be around it.")
         await say(desk, "a desert")
-        assert session.plan.label == "Change all around “Item 1” as “a desert”"
+        assert session.plan.label == "Change all around “Item 1” to “a desert”"
         session.set_draft(settings=session.draft.settings.with_values(band=0.0))
         before = flatten(session.document)
         await desk.key(Qt.Key.Key_Return, CONTROL)

@@ -26,7 +26,7 @@ from editor.methods.repainting import RepaintingMethod
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
 from editor.planning.change_map import allowed_map, clear_frame_edges, few_steps, model_of, repaint_frame, why_nothing
-from editor.planning.plan import Draft, Plan, Touch, as_words, if_seen, moved_items, plan_item, removal, resting_item
+from editor.planning.plan import Draft, Plan, Touch, if_seen, moved_items, named_by, plan_item, removal, resting_item
 from editor.planning.request_builder import Inputs, build_request
 from editor.requests.edit_request import EditRequest, ExemplarInput, Subject
 from editor.requests.frame import Frame
@@ -84,7 +84,7 @@ class ItemsMethod(RepaintingMethod[ItemsSettings]):
         if item is None:
             return None
         if draft.settings.is_outside:
-            return plan_item(item, draft, " ".join([f"Change all around “{item.name}”", *as_words(draft.prompt)]))
+            return plan_item(item, draft, changing_label(item.name, draft.prompt, outside=True))
         if draft.prompt.strip():
             return plan_item(item, draft, changing_label(item.name, draft.prompt))
         return if_seen(removal(item), draft.strength, enough=draft.strength > 0)
@@ -141,8 +141,12 @@ class ItemsMethod(RepaintingMethod[ItemsSettings]):
             if item is not None:
                 cover = np.maximum(cover, item.mask.read(seen))
         active: Mask = (1 - cover if own.is_outside else cover) > COVERS
-        inside = rect.within(seen).slices
-        strength = strength_of(active, band, own.band_hold)[inside] * allowed_map(document, draft, rect)
+        strength = strength_of(active, band, own.band_hold)
+        if not own.is_outside:  # other items stay as they are
+            items = _resting(document)
+            others = [number for number, item in enumerate(items, 1) if item.id not in planned.items]
+            strength[np.isin(_labels(items, seen), others)] = 0
+        strength = strength[rect.within(seen).slices] * allowed_map(document, draft, rect)
         return drop_faint(clear_frame_edges(np.asarray(strength, np.float32), rect, frame.rect, document.rect))
 
     def _band(self, draft: Draft, frame: Frame) -> float:
@@ -180,9 +184,7 @@ class ItemsMethod(RepaintingMethod[ItemsSettings]):
     def label(self, recipe: Recipe, names: Sequence[str], *, scribbled: bool) -> str:
         if recipe.action != "fill" or not names:
             return super().label(recipe, names, scribbled=scribbled)
-        if recipe.settings.is_outside:
-            return " ".join([f"Change all around “{names[0]}”", *as_words(recipe.prompt)])
-        return changing_label(names[0], recipe.prompt)
+        return changing_label(names[0], recipe.prompt, outside=recipe.settings.is_outside)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,8 +197,8 @@ class _Division:
 
 def _division(document: Document, draft: Draft, planned: Plan, rect: Rect) -> _Division:
     """Whose each pixel of `rect` is after the edit, and what it reads."""
-    items = [item for item in document.items if item.visible and item.placement is None and not item.empty]
-    labels = labels_of([(number, item.mask.read(rect)) for number, item in enumerate(items, 1)], rect.size.shape)
+    items = _resting(document)
+    labels = _labels(items, rect)
     prompts = [str(getattr(draft.settings, "surroundings", "")), *map(words_of, items)]
     about = [number for number, item in enumerate(items, 1) if item.id in planned.items]
     if planned.action == "remove":
@@ -210,14 +212,28 @@ def _division(document: Document, draft: Draft, planned: Plan, rect: Rect) -> _D
     return _Division(labels, tuple(prompts))
 
 
+def _resting(document: Document) -> list[Item]:
+    """Those that are part of the picture as it is, from the bottom up."""
+    return [item for item in document.items if item.visible and item.placement is None and not item.empty]
+
+
+def _labels(items: Sequence[Item], rect: Rect) -> Labels:
+    """(h, w) int16 of `rect`: the number, from 1 on, of the item that each pixel belongs to, 0 for the rest."""
+    covers = [
+        (number, item.mask.read(rect)) for number, item in enumerate(items, 1) if not item.rect.intersect(rect).empty
+    ]
+    return labels_of(covers, rect.size.shape)
+
+
 def words_of(item: Item) -> str:
     """What an item shows, in words: those that were said of it, or else its name, where somebody gave it one."""
     return item.prompt.strip() or ("" if _NUMBERED.fullmatch(item.name.strip()) else item.name.strip())
 
 
-def changing_label(name: str, prompt: str) -> str:
-    """What changing an item of this name is called."""
-    return " ".join([f"Change “{name}”", *as_words(prompt)])
+def changing_label(name: str, prompt: str, *, outside: bool = False) -> str:
+    """What changing an item of this name, or all around it, is called."""
+    words = named_by(prompt)
+    return f"Change {'all around ' if outside else ''}“{name}”" + (f" to “{words}”" if words else "")
 
 
 ITEMS = ItemsMethod()

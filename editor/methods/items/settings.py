@@ -31,7 +31,7 @@ class ItemsSettings(MethodSettings):
         float,
         Range(0.0, 6.0, "cells", 0.5),
         Label("Band", "How far around what changes the picture may adapt, in the model’s cells.", "region"),
-    ] = 2.0
+    ] = 1.0
     band_hold: Annotated[
         float,
         Range(0.0, 1.0, "%", 0.05),

@@ -44,12 +44,7 @@ def labels() -> Any:
 
 def wish(about: int = 1, **more: Any) -> EditRequest:
     """One item becomes another."""
-    told = {
-        name: more.pop(name)
-        for name in ("band", "band_hold", "own_words", "avoid", "region", "feather")
-        if name in more
-    }
-    own = ItemsSettings(**{"match_tone": "off", "own_words": "on", **told})
+    own = ItemsSettings(match_tone="off", own_words=more.pop("own_words", "on"))
     values: dict[str, Any] = {
         "settings": own,
         "labels": labels(),
@@ -134,7 +129,7 @@ def test_one_item_that_covers_everything_is_the_plain_prompt(models: Models, nam
     model = models(name)
     everything = np.ones(SIDE.shape, np.int16)
     one = wish(labels=everything, prompts=("sky", "red boat"))
-    plain = replace(one, settings=replace(one.settings, own_words="off", avoid="off"))
+    plain = replace(one, settings=one.settings.with_values(own_words="off", avoid="off"))
     assert torch.allclose(latents_of(one, model), latents_of(plain, model), atol=1e-4)
 
 
@@ -197,7 +192,7 @@ def test_a_model_whose_words_are_no_row_is_told_one_thing(models: Models) -> Non
     assert asked.labels is not None
     working = ModelCanvas.of(asked.frame, model.backend.info)
     assert drive(grouped(model.backend, asked, asked.labels, 1, working)) is None
-    plain = replace(asked, settings=replace(asked.settings, own_words="off"))
+    plain = replace(asked, settings=asked.settings.with_values(own_words="off"))
     assert torch.equal(latents_of(asked, model), latents_of(plain, model))
 
 

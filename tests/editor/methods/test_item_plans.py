@@ -50,7 +50,7 @@ def test_words_change_an_item_and_without_any_it_goes() -> None:
     changing = plan(boat, draft(boat, "a red car"))
     assert (changing.action, changing.label, changing.items) == (
         "fill",
-        "Change “a boat” as “a red car”",
+        "Change “a boat” to “a red car”",
         (boat.items[0].id,),
     )
     going = plan(boat, draft(boat, "  "))
@@ -60,7 +60,7 @@ def test_words_change_an_item_and_without_any_it_goes() -> None:
 def test_all_around_it_can_change_instead() -> None:
     boat = document()
     asked = draft(boat, "a desert", settings=ItemsSettings(region="outside"))
-    assert plan(boat, asked).label == "Change all around “a boat” as “a desert”"
+    assert plan(boat, asked).label == "Change all around “a boat” to “a desert”"
     request = make_request(boat, asked)
     inside = request.strength[BOAT.within(request.frame.rect).slices]
     assert inside[inside.shape[0] // 2, inside.shape[1] // 2] == 0
@@ -141,6 +141,17 @@ def test_what_changes_is_the_item_with_a_band_around_it() -> None:
     assert reached.holds(Rect.of_mask(whole))
 
 
+def test_other_items_stay_as_they_are() -> None:
+    """Also where they lie within the band, or over a part of the one that changes; but not where all around it is to change."""
+    boat = document().adding_item(item("a flag", Rect(60, 36, 90, 50)))
+    asked = draft(boat, "a car", frame=boat.rect)
+    strength = make_request(boat, asked).strength
+    assert (strength[36:50, 60:90] == 0).all()
+    assert strength[55, 70] == 1
+    outside = draft(boat, "a desert", frame=boat.rect, settings=ItemsSettings(region="outside"))
+    assert make_request(boat, outside).strength[40, 85] == 1
+
+
 def test_what_is_protected_stays() -> None:
     boat = document()
     protect = np.zeros((120, 160), np.float32)
@@ -198,7 +209,7 @@ def test_run_again_asks_for_the_same(prompt: str) -> None:
     planned = plan(boat, asked)
     request = make_request(boat, asked, planned)
     label, after = apply_result(boat, finished(request, boat), boat, planned)
-    assert label == ("Change “a boat” as “a red car”" if prompt else "Remove “a boat”")
+    assert label == ("Change “a boat” to “a red car”" if prompt else "Remove “a boat”")
     layer = after.layers[-1]
     if not prompt:
         assert len(after.items) == 1  # it is gone, so it cannot be taken out again
