@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from editor.live_runs import MakeLiveRun
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.items.settings import ItemsSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.requests.edit_request import EditRequest, FitRequest, RepairRequest
@@ -73,6 +74,17 @@ def _blended_latent_diffusion() -> Execution:
     )
 
 
+def _items() -> Execution:
+    from editor.methods.items.model import edit_batch  # noqa: PLC0415  as above
+
+    return Execution(edit_on_model=lambda variants, loan: edit_batch(variants, loan.backend))
+
+
 EXECUTIONS: Executions = MappingProxyType(
-    {QuickFillSettings: _quick_fill, PixelsSettings: _pixels, BlendedSettings: _blended_latent_diffusion}
+    {
+        QuickFillSettings: _quick_fill,
+        PixelsSettings: _pixels,
+        BlendedSettings: _blended_latent_diffusion,
+        ItemsSettings: _items,
+    }
 )

@@ -24,6 +24,7 @@ import resources
 from app.application import Application
 from app.dev.demo.hands import BUD, DAHLIA, drop, live_result, make_item, paint_strength, program_in, until
 from editor.document.brush import Brush, Sample, SetTo, Stroke
+from editor.methods.items.settings import ItemsSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from widgets.controls.curve import CurveEditor
@@ -97,6 +98,15 @@ async def start_page(application: Application) -> None:
 async def words(application: Application) -> None:
     """A practice scene whose cat becomes a dog, by words."""
     session = await _practise(application, "Cat and apple")
+    session.run()
+    await until(lambda: session.job is not None and session.job.state == "ready", "The edit did not end.")
+
+
+async def items(application: Application) -> None:
+    """A practice scene whose cat is taken out by a model that is told what is around it."""
+    session = await _practise(application, "Cat and apple")
+    session.choose_method(ItemsSettings)
+    session.set_draft(prompt="", settings=ItemsSettings(surroundings="on grass"))
     session.run()
     await until(lambda: session.job is not None and session.job.state == "ready", "The edit did not end.")
 
@@ -235,6 +245,7 @@ SCENES: dict[str, Scene] = {
     "running": running,
     "variations": variations,
     "words": words,
+    "items": items,
     "live": live,
     "blending": blending,
     "full": full,

@@ -66,7 +66,7 @@ class Partition:
             for j, block in enumerate(row):
                 parts = [(label, tiles, tiles.rows[i][j]) for label, (_, tiles) in enumerate(masks, 1)]
                 covers = [(label, part) for label, tiles, part in parts if not tiles.is_blank(part)]
-                labels = _labels_of(covers, block.shape)
+                labels = labels_of(covers, block.shape)
                 if labels.any():
                     blocks[i, j] = labels
         return cls(partition.tiles.replaced(blocks), tuple(id for id, _ in masks))
@@ -194,8 +194,8 @@ class Partition:
         return chosen
 
 
-def _labels_of(covers: Sequence[tuple[int, Map]], shape: tuple[int, ...]) -> Labels:
-    """What shows most in each pixel of a block. `covers`: label and coverage, from the bottom up."""
+def labels_of(covers: Sequence[tuple[int, Map]], shape: tuple[int, ...]) -> Labels:
+    """What shows most in each pixel, (h, w) int16; see `Partition.of_masks`. `covers`: label and (h, w) coverage, from the bottom up."""
     labels = np.zeros(shape, np.int16)
     through = np.ones(shape, np.float32)
     most = np.zeros(shape, np.float32)

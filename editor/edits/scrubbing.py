@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from editor.document.contents import Exemplar
 from editor.document.document import Document
-from editor.planning.plan import WITHOUT_MODEL, Draft, Plan
+from editor.planning.plan import Draft, Plan
 from editor.requests.method_settings import Use
 
 TENTHS: Final = tuple(tenth / 10 for tenth in range(11))
@@ -94,7 +94,7 @@ def knobs(document: Document, draft: Draft, planned: Plan) -> tuple[Knob, ...]:
 
 def _knobs(document: Document, draft: Draft, planned: Plan) -> Iterator[Knob]:
     settings, model = draft.settings, draft.model
-    if settings.needs_model or planned.action not in WITHOUT_MODEL:  # what is removed or moved is so altogether
+    if settings.needs_model or planned.action not in ("remove", "move"):  # without a model that is done altogether
         yield Knob("strength")
     if model is None or not settings.needs_model:
         return

@@ -15,7 +15,7 @@ from editor.document.document import Document
 from editor.geometry import Rect
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
-from editor.planning.plan import MOVING, WITHOUT_MODEL, Draft, Plan, Touch, blending_label, moved_items
+from editor.planning.plan import MOVING, Draft, Plan, Touch, blending_label, is_without_model, moved_items
 from editor.requests.edit_request import EditRequest, ExemplarInput
 from editor.requests.frame import Frame
 from editor.requests.method_settings import MethodSettings, Use
@@ -276,7 +276,7 @@ class Method(ABC, Generic[S]):
 
 
 def _with_model(planned: Plan, draft: Draft) -> Plan:
-    if not draft.settings.needs_model or planned.action in WITHOUT_MODEL:
+    if not draft.settings.needs_model or is_without_model(planned.action, draft):
         return planned
     if draft.model is not None and draft.model.usable:
         return planned

@@ -8,6 +8,7 @@ from typing import Any
 from editor.document.document import Document
 from editor.methods.base import AnyMethod
 from editor.methods.blended_latent_diffusion.method import BLENDED_LATENT_DIFFUSION
+from editor.methods.items.method import ITEMS
 from editor.methods.pixels.method import PIXELS
 from editor.methods.quick_fill.method import QUICK_FILL
 from editor.planning.plan import Draft
@@ -81,5 +82,5 @@ class Methods(Sequence[AnyMethod]):
         return {method.id: method.settings for method in self}
 
 
-METHODS = Methods(BLENDED_LATENT_DIFFUSION, PIXELS, QUICK_FILL)
+METHODS = Methods(BLENDED_LATENT_DIFFUSION, PIXELS, ITEMS, QUICK_FILL)
 """Those that come with the program, for whoever adds none."""

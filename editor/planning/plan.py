@@ -16,7 +16,7 @@ from editor.document.faint_strength import is_strength, lets_in, lies_open
 from editor.geometry import Rect
 from editor.models.info import ModelInfo
 from editor.requests.edit_request import REVISION, Action
-from editor.requests.method_settings import MethodSettings
+from editor.requests.method_settings import MethodSettings, Use
 from editor.requests.samplers import Sampler
 
 # As many touches are remembered; those before them are of nothing that anybody still has in mind.
@@ -24,8 +24,6 @@ _TOUCHES = 32
 # Characters of a prompt that fit on the button.
 _PROMPT = 24
 MOVING = "Move and heal"
-# Actions that are carried out without a model, whatever the method.
-WITHOUT_MODEL: tuple[Action, ...] = ("remove", "move")
 # The maps that say where, the usual one first.
 REGION_MAPS: tuple[Literal["strength", "selection"], ...] = ("strength", "selection")
 # What of an exemplar a hand changes.
@@ -168,6 +166,16 @@ def _is_new_exemplar(before: Exemplar | None, after: Exemplar) -> bool:
     if before is None or not before.visible:
         return True
     return any(getattr(before, name) is not getattr(after, name) for name in _OF_EXEMPLAR)
+
+
+def is_without_model(action: Action | None, draft: Draft) -> bool:
+    """Whether an edit is carried out by a method without a model, whatever the one in hand: things are moved so, and taken out too, unless the method
+    does that on its model, and there is one.
+    """
+    if not draft.settings.needs_model or action not in ("remove", "move"):
+        return False
+    has_model = draft.model is not None and draft.model.usable
+    return not (action == "remove" and Use.REMOVAL in draft.settings.uses and has_model)
 
 
 def removal(item: Item) -> Plan:

@@ -107,6 +107,8 @@ class EditRequest:
     but the result is laid over `image`. None for no hint.
     `icc`: the profile of the document, where the request is sRGB and the result is to be in the document's colour space; None where both are one.
     `alpha`: (H, W) uint8, how opaque the picture is, where the result is to be as translucent; None where it is opaque, or shall become so.
+    `labels`: (H, W) int16, whose part of the picture each pixel is after the edit: 0 for the rest, k for the k-th item; None where nobody divided it.
+    `prompts`: what each of these shows, in words, the rest first; as many as there are labels.
     `seed`: drawn before the request is built, so that a request always means the same picture.
     `revision`: of the rules that it was made by, 1 to `REVISION`.
 
@@ -134,6 +136,8 @@ class EditRequest:
     icc: bytes | None = None
     revision: Annotated[int, Range(1, REVISION)] = REVISION
     alpha: Pixels | None = None
+    labels: Labels | None = None
+    prompts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shape = self.frame.rect.size.shape
@@ -145,6 +149,12 @@ class EditRequest:
             _check("alpha of the picture", self.alpha, shape, np.uint8)
         if self.avoid is not None:
             _check("do-not-copy map", self.avoid, shape, np.bool_)
+        if self.labels is not None:
+            _check("partition", self.labels, shape, np.int16)
+            if self.labels.min() < 0 or self.labels.max() >= len(self.prompts):
+                raise InvalidRequest(
+                    "The picture is divided among items that nothing is said of.", "Name each of them."
+                )
         for item in self.items:
             _check(f"mask of “{item.name}”", item.mask, shape, np.float32, unit_range=True)
             _check(f"hole of “{item.name}”", item.hole, shape, np.bool_)

@@ -61,6 +61,7 @@ class Use(Enum):
     STRENGTHS: several overall strengths can be made to compare
     RANKING: results can be ranked by how well they fit the words
     REPAIR: results leave latents, from which a better edge can be made
+    REMOVAL: its model takes items out; other methods on a model leave that to one without
     """
 
     MODEL = auto()
@@ -74,6 +75,7 @@ class Use(Enum):
     STRENGTHS = auto()
     RANKING = auto()
     REPAIR = auto()
+    REMOVAL = auto()
 
 
 Region = Literal["inside", "outside"]

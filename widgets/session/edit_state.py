@@ -16,7 +16,7 @@ from editor.document.document import Document
 from editor.methods.base import AnyMethod, Preset
 from editor.methods.registry import METHODS, Methods
 from editor.models.info import ModelInfo
-from editor.planning.plan import WITHOUT_MODEL, Draft, Plan, Touch, touches
+from editor.planning.plan import Draft, Plan, Touch, is_without_model, touches
 from editor.requests.method_settings import MethodSettings, Use
 from widgets.session.document_model import DocumentModel
 from widgets.session.options import ToolName, ToolOptions, ViewOptions
@@ -176,7 +176,7 @@ class EditState(QObject):
     def draft_for(self, planned: Plan) -> Draft:
         """The draft that a plan is carried out with: things are taken out and moved without a model, whatever the method in hand."""
         draft = self.draft
-        if planned.action not in WITHOUT_MODEL or not draft.settings.needs_model:
+        if not is_without_model(planned.action, draft):
             return draft
         first = self.methods.first_draft(self._model.document)
         settings, strength = self._memory.kept.get(type(first.settings)) or (first.settings, first.strength)

@@ -46,6 +46,7 @@ BENCHMARKS: dict[str, str] = {
 LARGE: dict[str, str] = {
     "truth": "app.dev.bench.truth",
     "truth-sweep": "app.dev.bench.truth_sweep",
+    "truth-items": "app.dev.bench.truth_items",
     "words": "app.dev.bench.words",
     "inversion": "app.dev.bench.inversion",
     "practice": "app.dev.bench.practice",

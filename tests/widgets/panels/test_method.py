@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from editor.errors import InternalError, OutOfMemory
 from editor.geometry import Rect
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.items.settings import ItemsSettings
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.plan import STRENGTHS
@@ -102,9 +103,13 @@ class TestMethod:
         assert isinstance(prompt, QPlainTextEdit)
         assert prompt.isVisible()
         QTest.keyClick(tool(panel, "Method"), Qt.Key.Key_Down)
+        assert kind(session) is ItemsSettings
+        assert prompt.placeholderText() == "Say what it should become, such as “a red boat”"
+        QTest.keyClick(tool(panel, "Method"), Qt.Key.Key_Down)
         assert kind(session) is QuickFillSettings
         assert prompt.placeholderText() == "Or say what should be there"
         assert "Harmonise" not in [button.text() for button in panel.findChildren(QToolButton) if button.isVisible()]
+        QTest.keyClick(tool(panel, "Method"), Qt.Key.Key_Up)
         QTest.keyClick(tool(panel, "Method"), Qt.Key.Key_Up)
         assert kind(session) is PixelsSettings
         assert prompt.placeholderText() == "What should appear?"
