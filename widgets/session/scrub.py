@@ -58,7 +58,7 @@ class Scrub(QObject):
         self._asked: EditJob | None = None
         self._refused: set[tuple[Knob, float]] = set()  # what came to nothing, by the grade of its value
         self._used = self._ended = self._gave_up = False
-        self._heard: object = None  # what `changed` told last
+        self._heard: object = ("", None, ())  # what `changed` told last
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._ask)
@@ -274,9 +274,9 @@ class Scrub(QObject):
                     yield knob, value
 
     def _tell(self) -> None:
-        heard = self.words, len(self._stops), None if self._base is None else self._base.result
-        before, self._heard = self._heard, heard
-        if before is None or any(one is not other and one != other for one, other in zip(heard, before, strict=True)):  # type: ignore[call-overload]
+        heard = self.words, self._base, tuple(self._stops)  # by identity, as results are
+        if heard != self._heard:
+            self._heard = heard
             self.changed.emit()
 
     def _end(self, *, forget: bool) -> None:
