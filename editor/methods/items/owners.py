@@ -54,15 +54,15 @@ def _first_met(
 ) -> Labels:
     """For each place the label of the first feasible pixel, from the top left on, at exactly a squared distance; there is one."""
     height, width = labels.shape
-    found = np.zeros(len(rows), np.int16)
+    owners = np.zeros(len(rows), np.int16)
     open_ = np.ones(len(rows), np.bool_)
     for down, across in _offsets(square):
         y, x = rows + down, columns + across
         inside = open_ & (y >= 0) & (y < height) & (x >= 0) & (x < width)
         met = np.flatnonzero(inside)[feasible[y[inside], x[inside]]]
-        found[met] = labels[y[met], x[met]]
+        owners[met] = labels[y[met], x[met]]
         open_[met] = False
-    return found
+    return owners
 
 
 def _offsets(square: int) -> Iterator[tuple[int, int]]:

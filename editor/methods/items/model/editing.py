@@ -110,8 +110,8 @@ def _denoiser(
         if own is not None:
             rows = BatchLayout(tuple(branch.name for branch in own.guidance.branches))
             return during(guided(backend, own.guidance), backend.attention(own.operation, rows))
-    told = replace(request, prompt=words_for_all(request), negative_prompt=avoided(request, settings))
-    return guided(backend, (yield from conditioning(backend, told, seeds, working.canvas)))
+    reworded = replace(request, prompt=words_for_all(request), negative_prompt=avoided(request, settings))
+    return guided(backend, (yield from conditioning(backend, reworded, seeds, working.canvas)))
 
 
 def reads_own_words(request: EditRequest, settings: ItemsSettings) -> bool:
@@ -134,5 +134,5 @@ def words_for_all(request: EditRequest) -> str:
     """What the whole picture is told: what something becomes; where something goes, the words of what comes in its place."""
     if request.action != "remove" or request.labels is None:
         return request.prompt
-    made = request.labels[request.strength >= request.strength.max()]
-    return request.prompts[int(np.bincount(made.ravel()).argmax())]
+    changed = request.labels[request.strength >= request.strength.max()]
+    return request.prompts[int(np.bincount(changed.ravel()).argmax())]

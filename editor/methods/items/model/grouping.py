@@ -76,7 +76,7 @@ def in_a_row(words: Sequence[Embeddings], labels: Sequence[int]) -> tuple[Embedd
     hidden = [_tokens(embeddings) for embeddings in words]
     owners = torch.cat([torch.full((row.shape[1],), label) for row, label in zip(hidden, labels, strict=True)])
     missing = -len(owners) % MULTIPLE
-    added = {name: torch.stack([each.added[name] for each in words]).mean(0) for name in words[0].added}
+    added = {name: torch.stack([embeddings.added[name] for embeddings in words]).mean(0) for name in words[0].added}
     joined = functional.pad(torch.cat(hidden, dim=1), (0, 0, 0, missing))
     return Embeddings(joined, added), functional.pad(owners, (0, missing), value=NOBODY)
 
