@@ -80,6 +80,11 @@ def test_a_long_name_is_cut_and_stands_in_the_tool_tip(panel: EditPanel, session
     session.activate(item=session.document.items[0].id)
     assert panel.button.text().startswith("Remove “the very long")
     assert panel.button.text().endswith("…”")
+    # All of that is seen, beside the toggle of live, and in a wider column more of it.
+    shown = panel.button.text()
+    assert panel.button.fontMetrics().horizontalAdvance(shown) + 14 <= panel.button.width()
+    panel.resize(panel.width() + 60, panel.height())
+    assert len(panel.button.text()) > len(shown)
     assert panel.button.toolTip() == f"Remove “{name}”"
     assert panel.button.sizeHint().width() <= panel.width() - 24
 
