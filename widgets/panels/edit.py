@@ -266,7 +266,8 @@ def _fitting(label: str, metrics: QFontMetrics, width: int) -> str:
     room = width - metrics.horizontalAdvance(end)
     if metrics.horizontalAdvance(label) <= width:
         return label
-    return metrics.elidedText(label.removesuffix(end), Qt.TextElideMode.ElideRight, room) + end
+    shown = metrics.elidedText(label.removesuffix(end), Qt.TextElideMode.ElideRight, room)
+    return shown + end if shown.count("“") > shown.count("”") else shown
 
 
 def progress_words(job: Job, now: float | None = None) -> str:

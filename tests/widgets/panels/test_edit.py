@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QProgressBar, Q
 from pytestqt.qtbot import QtBot
 
 from editor.errors import InternalError
+from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.plan import Draft, Plan
 from editor.requests.reports import Progress
@@ -72,6 +73,19 @@ def test_the_label_says_what_will_happen(panel: EditPanel, session: Session) -> 
     session.activate(exemplar=session.document.exemplars[0].id)
     assert panel.button.text() == "Blend “Boat && sea”"
     assert panel.button.accessibleName() == "Blend “Boat & sea”"
+
+
+def test_a_quotation_that_is_not_begun_is_not_closed(panel: EditPanel, session: Session) -> None:
+    """Two quotations, of which the second has no room."""
+    session.choose_method(PixelsSettings)
+    session.commit("Item", with_items(session.document, "a rather large blue car"))
+    session.activate(item=session.document.items[0].id)
+    session.set_draft(prompt="a red car")
+    assert panel.button.accessibleName() == "Repaint “a rather large blue car” as “a red car”"
+    for width in range(200, 420, 7):
+        panel.resize(width, panel.height())
+        shown = panel.button.text()
+        assert shown.count("“") == shown.count("”")
 
 
 def test_a_long_name_is_cut_and_stands_in_the_tool_tip(panel: EditPanel, session: Session) -> None:
