@@ -189,10 +189,13 @@ class Backend(Protocol):
         sampler: Sampler = "",
         first: int | None = None,
         canvas: Size | None = None,
+        *,
+        finer: Sequence[int] = (),
     ) -> Schedule:
         """A fresh schedule over the model's own scheduler, or another sampler with its noise levels.
 
         canvas: in pixels; families whose noise levels depend on it need it
+        finer: as in `Schedule`
         """
 
     def attention(

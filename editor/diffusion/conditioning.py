@@ -70,16 +70,23 @@ def conditioning(
 
 
 def schedule_for(
-    backend: Backend, request: EditRequest, first: int, canvas: Size, *, published: bool = False
+    backend: Backend,
+    request: EditRequest,
+    first: int,
+    canvas: Size,
+    *,
+    published: bool = False,
+    finer: Sequence[int] = (),
 ) -> Schedule:
     """The request's schedule, of which a run takes the steps from `first` on.
 
     canvas: in pixels
     published: exactly the model's own sampler, for comparison
+    finer: as in `Schedule`
 
-    Raises `InvalidRequest` for a number of steps that the sampler cannot do.
+    Raises `InvalidRequest` for steps that the sampler cannot do.
     """
-    schedule = backend.schedule(request.steps, sampler=request.sampler, first=first, canvas=canvas)
+    schedule = backend.schedule(request.steps, sampler=request.sampler, first=first, canvas=canvas, finer=finer)
     if schedule.evaluates_twice and not published and not request.sampler:
         # The sampler that many models bring disturbs held cells; this one has the same levels.
         schedule = backend.schedule(request.steps, sampler="ddim", first=first, canvas=canvas)

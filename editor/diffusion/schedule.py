@@ -57,6 +57,8 @@ _FLOW = (diffusers.FlowMatchEulerDiscreteScheduler,)
 _SOLVERS_OWN = ("algorithm_type", "solver_type", "lower_order_final")
 # Those that cannot step by a network that predicts clean latents.
 _NEVER_CLEAN = (diffusers.EulerAncestralDiscreteScheduler, diffusers.PNDMScheduler)
+# Those that reckon the next timestep from an even spacing.
+_EVEN_ONLY = (diffusers.DDIMScheduler, diffusers.PNDMScheduler)
 # What earlier steps were is kept for the later ones.
 _MULTISTEP = (*_PRESERVING, diffusers.LMSDiscreteScheduler)
 _OTHER_SAMPLER = "Choose another sampler."
@@ -91,6 +93,7 @@ class Schedule:
         device: torch.device | str = "cpu",
         changes: Mapping[str, object] = MappingProxyType({}),
         timesteps: Sequence[int] = (),
+        finer: Sequence[int] = (),
         tokens: int | None = None,
     ) -> None:
         """
@@ -100,6 +103,7 @@ class Schedule:
         first: skip so many of the steps instead of going by strength
         changes: to the scheduler's configuration
         timesteps: these, the noisiest first, instead of those that the sampler would choose; for samplers that count timesteps
+        finer: run these of the sampler's 2 `steps` steps, by index, instead of all of its `steps`; `first` then counts them
         tokens: how many the network makes of the canvas; what schedulers with a dynamic shift go by
 
         Raises `InvalidRequest` for a number of steps that the sampler cannot do, and for samplers whose levels are not known.
@@ -116,7 +120,7 @@ class Schedule:
         known = inspect.signature(kind).parameters
         self._make: Callable[[], Any] = partial(kind, **{name: config[name] for name in config if name in known})
         self._own, self._asked, self._device, self._listed = own, steps, torch.device(device), tuple(timesteps)
-        self._tokens = tokens
+        self._tokens, self._finer = tokens, tuple(finer)
         self._scheduler = self._fresh()
         if getattr(self._scheduler, "order", 1) != 1:
             raise InvalidRequest(f"The sampler {kind.__name__} takes two looks at each step.", _OTHER_SAMPLER)
@@ -154,6 +158,7 @@ class Schedule:
             device=self._device,
             changes=changes,
             timesteps=timesteps,
+            finer=self._finer,
             tokens=self._tokens,
         )
 
@@ -294,12 +299,15 @@ class Schedule:
         extra: dict[str, Any] = {}
         if getattr(scheduler.config, "use_dynamic_shifting", False):
             extra["mu"] = _shift(scheduler.config, self._tokens)
+        asked = self._asked * (2 if self._finer else 1)
         try:
-            scheduler.set_timesteps(self._asked, device=self._device, **extra)
+            scheduler.set_timesteps(asked, device=self._device, **extra)
         except ValueError as error:
             raise InvalidRequest(
-                f"This sampler cannot make {self._asked} steps.", "Choose fewer steps, or another sampler."
+                f"This sampler cannot make {asked} steps.", "Choose fewer steps, or another sampler."
             ) from error
+        if self._finer:
+            _pick(scheduler, self._finer)
         if self._listed:
             scheduler.timesteps = torch.tensor(self._listed, device=self._device)
         if hasattr(scheduler, "is_scale_input_called"):
@@ -350,6 +358,20 @@ def _levels(scheduler: Any, timesteps: torch.Tensor, steps: int) -> Levels:
         return torch.ones_like(sigmas), sigmas
     alphas = 1 / ((sigmas**2 + 1) ** 0.5)
     return alphas, sigmas * alphas
+
+
+def _pick(scheduler: Any, indices: Sequence[int]) -> None:
+    """Leave out all of the scheduler's steps but these."""
+    if isinstance(scheduler, _EVEN_ONLY):
+        raise InvalidRequest(
+            f"The sampler {type(scheduler).__name__} takes evenly spaced steps only.",
+            "Choose another sampler, or switch off “Finer at low strength”.",
+        )
+    picked = list(indices)
+    scheduler.timesteps = scheduler.timesteps[picked]
+    if not isinstance(scheduler, _TIMED):
+        scheduler.sigmas = scheduler.sigmas[[*picked, -1]]  # the last is the level after the last step
+    scheduler.num_inference_steps = len(picked)  # by which some know which step is the last
 
 
 def _shift(config: Any, tokens: int | None) -> float:

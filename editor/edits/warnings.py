@@ -36,8 +36,9 @@ def asked_for_little(request: EditRequest, methods: Methods = METHODS) -> str:
     """
     most = float(request.strength.max(initial=0))
     if request.settings.needs_model:
-        running = methods.of(request.settings).running_steps(request.settings, most, request.steps)
-        words = few_steps(running, request.steps)
+        method = methods.of(request.settings)
+        running = method.running_steps(request.settings, most, request.steps)
+        words = few_steps(running, method.all_steps(request.settings, request.steps))
         return words if most < LITTLE_CHANGED or words == NO_STEP else ""
     return little_seen(most, request.action) if request.action in ("fill", "blend") else ""
 

@@ -78,6 +78,8 @@ class Codec(Generic[T]):
             for field, base, extras in declared
             if field.name != UNKNOWN and (not issubclass(kind, MethodSettings) or Label in extras)
         )
+        added = kind.added if issubclass(kind, MethodSettings) else frozenset()
+        self._omitted = {field.name: field.default for field, _, _ in declared if field.name in added}
         self._keeps = any(field.name == UNKNOWN for field, _, _ in declared)
         names = frozenset(field.name for field in self.fields)
         self.names = names | {"method"} if "settings" in names else names
@@ -87,6 +89,8 @@ class Codec(Generic[T]):
         held = write_opaque(getattr(value, UNKNOWN), store) if self._keeps else {}
         for field in self.fields:
             part = getattr(value, field.name)
+            if field.name in self._omitted and part == self._omitted[field.name]:
+                continue
             if isinstance(part, MethodSettings):
                 held |= _write_settings(part, store)
             else:

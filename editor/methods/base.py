@@ -276,6 +276,10 @@ class Method(ABC, Generic[S]):
         """How many of `steps` run where the strongest pixel has this strength; None for methods without steps."""
         return None
 
+    def all_steps(self, settings: MethodSettings, steps: int) -> int:
+        """How many steps `running_steps` counts of, where `steps` were asked for."""
+        return steps
+
     def warning(self, document: Document, draft: Draft, planned: Plan, model: ModelInfo) -> str:
         """What the planned edit would do less well than the person may expect, in a sentence or two; empty when there is nothing to say."""
         return ""

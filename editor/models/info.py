@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from editor.diffusion.families.base import Family, Traits
 
+FEW = 8  # the most steps that a model is said to be made for few of
+
 Precision = Literal["float32", "float16", "bfloat16"]
 Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
 
@@ -62,6 +64,11 @@ class ModelInfo:
     def own_steps(self) -> int:
         """How many steps suit it."""
         return self.traits.steps if self.steps is None else self.steps
+
+    @property
+    def made_for_few_steps(self) -> bool:
+        """Whether few suit it: LCM, Turbo, Lightning and their like."""
+        return self.own_steps <= FEW
 
     @property
     def own_guidance(self) -> float:

@@ -92,15 +92,17 @@ class MethodSettings:
     reads_prompt: whether words count (`Use.WORDS`)
     retired: fields that earlier versions had, each with the value under which a recipe still means the same without it; a recipe with another
         value becomes `UnknownSettings`
+    added: fields that earlier versions do not have, the defaults of which mean what those versions did
 
     A field that is added later must be left out of files where it has the value that means what earlier versions did: they take a recipe with
-    a field that they do not know for one that they cannot run.
+    a field that they do not know for one that they cannot run. Those in `added` are.
     """
 
     uses: ClassVar[frozenset[Use]] = frozenset()
     needs_model: ClassVar[bool] = False
     reads_prompt: ClassVar[bool] = False
     retired: ClassVar[Mapping[str, object]] = MappingProxyType({})
+    added: ClassVar[frozenset[str]] = frozenset()
 
     # By keyword, so that a method's own fields come first.
     fill_transparent: FillTransparent = field(default=False, kw_only=True)

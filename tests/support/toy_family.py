@@ -183,9 +183,13 @@ class ToyBackend(BorrowedNetwork):
         sampler: Sampler = "",
         first: int | None = None,
         canvas: Size | None = None,
+        *,
+        finer: Sequence[int] = (),
     ) -> Schedule:
         own = self._pipeline.scheduler
-        return Schedule(own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device)
+        return Schedule(
+            own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device, finer=finer
+        )
 
 
 def toy_model(folder: Path, colour: tuple[int, int, int]) -> Path:

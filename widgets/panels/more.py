@@ -237,10 +237,16 @@ class _FrameRow(QWidget):
 
 
 def _specs(session: Session) -> list[FieldSpec]:
-    """The fields that do something with the model in use: only some take pictures as prompts."""
-    draft = session.draft
-    takes_pictures = draft.model is not None and draft.model.traits.takes_pictures
-    return [spec for spec in field_specs(type(draft.settings)) if takes_pictures or spec.name != "exemplar_prompt"]
+    """The fields that do something with the model in use: only some take pictures as prompts, only some are made for few steps."""
+    draft, model = session.draft, session.draft.model
+    idle = set[str]()
+    if model is None or not model.traits.takes_pictures:
+        idle.add("exemplar_prompt")
+    # Where it was switched on for another model it must be possible to switch it off.
+    few = model is not None and model.made_for_few_steps
+    if not few and not getattr(draft.settings, "quiet_rungs", False):
+        idle.add("quiet_rungs")
+    return [spec for spec in field_specs(type(draft.settings)) if spec.name not in idle]
 
 
 def _samplers(session: Session) -> tuple[Sampler, ...]:

@@ -94,7 +94,7 @@ class StatusBar(QFrame):
             return ""
         steps = draft.steps_on(draft.model)
         run = session.method.running_steps(draft.settings, value * draft.strength, steps)
-        return "" if run is None else f" · {run} of {steps} steps"
+        return "" if run is None else f" · {run} of {session.method.all_steps(draft.settings, steps)} steps"
 
     def _show_method(self) -> None:
         draft = self._session.draft

@@ -299,7 +299,7 @@ def _preview_pairs(
         noise, schedule = Noise([1]), backend.schedule(request.steps)
         sources = [working.image(request.image)]
         of = Pass(request, (), request.strength, working, backend)
-        composed, (_, until) = compose(of, sources, noise), releases(of, lambda first: schedule)
+        composed, (_, until) = compose(of, sources, noise), releases(of, lambda first, ladder: schedule)
         alpha = paste_alpha(request.strength, settings.feather)
         show = Previews(LatentColours(composed.sources, sources[0]), working, alpha, clock=lambda: own)
         latents, generators = composed.start(schedule), noise.sampler(REVISION)

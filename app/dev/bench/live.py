@@ -402,7 +402,7 @@ class _Bare:
             composition = compose(of, [working.image(request.image)], Noise((request.seed,)))
             self._ready = guided(backend, guidance), composition
         denoiser, composition = self._ready
-        _, until = releases(of, lambda first: schedule_for(backend, request, first, working.canvas))
+        _, until = releases(of, lambda first, ladder: schedule_for(backend, request, first, working.canvas))
         schedule = schedule_for(backend, request, request.steps - evaluations, working.canvas)
         generators = Noise((request.seed,)).sampler(request.revision)
         run = denoise(denoiser, composition.start(schedule), composition.blend(until), schedule, generators)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from editor.arrays import Counts, Map
 from editor.document.faint_strength import DEAD_BAND
+from editor.methods.pixels.rungs import Ladder
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import ExemplarInput
@@ -47,27 +48,29 @@ def release_steps(
     overall: float,
     levels: Sequence[float] = (),
 ) -> Counts:
-    """(h, w): before which of all `steps` each cell is free for the first time; `steps` for one that is held to the end.
+    """(h, w): before which step of the run's ladder each cell is free for the first time; its length for one that is held to the end.
 
-    A cell of strength s is free for the last round(s steps) of them, whatever is painted elsewhere.
+    A cell of strength s is free for the last `Ladder.free_steps(s)` of them, whatever is painted elsewhere.
 
     strength: (H, W) of the frame
+    steps: as many as were asked for
     overall: the overall strength, 0 to 1, that `strength` contains; the dead band and shares of noise are relative to it
     levels: as in `hold_counts`, of all steps; without them steps are counted by index
     """
-    overall = max(overall, TIE)
+    overall, ladder = max(overall, TIE), Ladder.of(settings, steps)
+    steps = len(ladder)
     cells = np.asarray(working.cells(strength, thin=settings.thin_strokes), np.float64)
     share = cells / overall
     whole = (share > 1 - DEAD_BAND) & (share <= 1 + TIE)
     nothing = share < DEAD_BAND
     cells = np.where(whole, overall, np.where(nothing, 0, cells))
     if settings.map_scale == "index" or not len(levels):
-        free = np.round(cells, 6) * steps
+        free = ladder.free(np.round(cells, 6))
         if settings.dither:
             free = np.where(whole | nothing, free, free - _offsets(free.shape))
         until = steps - np.clip(np.floor(free + 0.5 + 1e-9), 0, steps).astype(np.int64)  # as in `free_steps`
     else:
-        first = steps - free_steps(overall, steps)
+        first = steps - ladder.free_steps(overall)
         change = np.minimum(cells / overall if settings.map_scale == "noise" else cells, 1)
         falling = levels[first:]
         until = first + hold_counts(
@@ -76,15 +79,15 @@ def release_steps(
     return _firmed(until, exemplars, working, steps)
 
 
-def first_step(until: Counts, strength: Map, steps: int) -> int:
-    """At which of all `steps` a run begins: when the first cell is free. `steps` where nothing may change for even one.
+def first_step(until: Counts, strength: Map, ladder: Ladder) -> int:
+    """At which step of the ladder a run begins: when the first cell is free. Its length where nothing may change for even one.
 
     until: as of `release_steps`
     strength: (H, W) of the frame
     """
-    if not run_length(strength, steps):
-        return steps
-    return min(int(until.min()), steps - 1)  # a held exemplar must be decoded all the same
+    if not ladder.free_steps(float(strength.max(initial=0))):
+        return len(ladder)
+    return min(int(until.min()), len(ladder) - 1)  # a held exemplar must be decoded all the same
 
 
 def relative_counts(

@@ -14,11 +14,11 @@ from editor.methods.base import HoldPreview, Preset
 from editor.methods.pixels.hold_counts import (
     ABSOLUTE,
     first_step,
-    free_steps,
     relative_counts,
     release_steps,
     run_length,
 )
+from editor.methods.pixels.rungs import Ladder
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.repainting import RepaintingMethod
 from editor.model_canvas.canvas import ModelCanvas
@@ -117,21 +117,26 @@ class PixelsMethod(RepaintingMethod[PixelsSettings]):
             run = run_length(strength, steps)
             held = relative_counts(own, exemplars, strength, canvas, run)
         else:
+            ladder = Ladder.of(own, steps)
             until = release_steps(own, exemplars, strength, canvas, steps, overall=draft.strength)
-            first = first_step(until, strength, steps)
-            run, held = steps - first, until - first
+            first = first_step(until, strength, ladder)
+            run, held = len(ladder) - first, until - first
         return HoldPreview(held, run, by_index=own.map_scale == "index")
 
     def running_steps(self, settings: MethodSettings, strength: float, steps: int) -> int:
-        return free_steps(strength, steps)
+        return Ladder.of(self.own(settings), steps).free_steps(strength)
+
+    def all_steps(self, settings: MethodSettings, steps: int) -> int:
+        return len(Ladder.of(self.own(settings), steps))
 
     def warning(self, document: Document, draft: Draft, planned: Plan, model: ModelInfo) -> str:
         out = kept_out(document, draft, planned)
         if out is not None:
             return f"The strength is nowhere 100\u202f%, so nothing of “{out.name}” comes in. Paint 100\u202f% where it should show."
         steps = draft.steps_on(model)
-        few = few_steps(self.running_steps(draft.settings, strongest(document, draft, planned), steps), steps)
-        if few == NO_STEP and planned.exemplars and free_steps(draft.strength, steps) > 0:
+        running = self.running_steps(draft.settings, strongest(document, draft, planned), steps)
+        few = few_steps(running, self.all_steps(draft.settings, steps))
+        if few == NO_STEP and planned.exemplars and self.running_steps(draft.settings, draft.strength, steps) > 0:
             return "So little comes in that not one step runs. Raise the influence, or the overall strength."
         if few:
             return few

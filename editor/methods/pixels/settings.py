@@ -17,6 +17,7 @@ class PixelsSettings(MethodSettings):
 
     uses: ClassVar[frozenset[Use]] = frozenset({Use.MODEL, Use.WORDS, Use.EXEMPLARS, Use.SIZE, Use.STRENGTHS})
     retired: ClassVar[Mapping[str, object]] = MappingProxyType({"rule": "hold"})  # the published ones: see `reference`
+    added: ClassVar[frozenset[str]] = frozenset({"quiet_rungs"})
 
     passes: Annotated[
         Literal["together", "one_by_one"],
@@ -37,6 +38,14 @@ class PixelsSettings(MethodSettings):
             "quality",
         ),
     ] = 0.5
+    quiet_rungs: Annotated[
+        bool,
+        Label(
+            "Finer at low strength",
+            "For models made for few steps: twice as many strengths below the middle, for half as many steps again.",
+            "quality",
+        ),
+    ] = False
     feather: SoftEdge = 12.0
     thin_strokes: Annotated[
         bool, Label("Keep thin strokes", "Strokes narrower than the model’s cells count in full.", "region")

@@ -94,6 +94,7 @@ def recipe(draw: st.DrawFn) -> Recipe:
             scale=draw(st.floats(0.4, 2)),
             thin_strokes=draw(st.booleans()),
             noise=draw(st.sampled_from(["shared", "independent"])),
+            quiet_rungs=draw(st.booleans()),
             fill_transparent=draw(st.booleans()),
         )
     elif draw(st.booleans()):

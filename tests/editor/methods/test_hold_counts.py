@@ -14,6 +14,7 @@ from editor.document.faint_strength import DEAD_BAND
 from editor.geometry import Rect, Size
 from editor.methods.pixels.hold_counts import first_step, free_steps, hold_counts, release_steps, with_fidelity
 from editor.methods.pixels.reference import published_counts
+from editor.methods.pixels.rungs import Ladder
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import ExemplarInput
@@ -246,7 +247,7 @@ def test_a_cell_is_free_for_its_strength_of_all_steps(steps: int, strength: floa
     until = release_steps(PixelsSettings(), (), flat, WORKING, steps, overall=max(strength, 0.01))
     expected = free_steps(strength, steps) if strength >= DEAD_BAND * 0.01 else 0
     assert (until == steps - expected).all()
-    first = first_step(until, flat, steps)
+    first = first_step(until, flat, Ladder(steps))
     assert first == steps - expected
 
 
@@ -255,13 +256,13 @@ def test_a_run_begins_when_its_first_cell_is_free() -> None:
     strength[:8, :8], strength[8:16, :8] = 0.25, 0.45
     until = release_steps(PixelsSettings(), (), strength, WORKING, 20, overall=0.45)
     assert until[:3, 0].tolist() == [15, 11, 20]
-    assert first_step(until, strength, 20) == 11
+    assert first_step(until, strength, Ladder(20)) == 11
     strength[:] = 0
     strength[0, 0] = 0.45  # of a cell next to nothing
     until = release_steps(PixelsSettings(), (), strength, WORKING, 20, overall=0.45)
     assert (until == 20).all()
-    assert first_step(until, strength, 20) == 19
-    assert first_step(until, strength * np.float32(0.01), 20) == 20
+    assert first_step(until, strength, Ladder(20)) == 19
+    assert first_step(until, strength * np.float32(0.01), Ladder(20)) == 20
 
 
 def test_the_dead_band_is_relative_to_the_overall_strength_only() -> None:

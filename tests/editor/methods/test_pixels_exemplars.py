@@ -75,7 +75,9 @@ def _counts(request: EditRequest, model: Model, strength: Map | None = None) -> 
     assert isinstance(request.settings, PixelsSettings)
     rule = DIFFERENTIAL if made_by(request) is reference else Rule()
     of = Pass(request, request.exemplars, map, working, model.backend, rule)
-    _, until = rule.releases(of, lambda first: model.backend.schedule(request.steps, sampler="ddim", first=first))
+    _, until = rule.releases(
+        of, lambda first, ladder: model.backend.schedule(request.steps, sampler="ddim", first=first)
+    )
     return until - (request.steps - STEPS)
 
 

@@ -21,6 +21,7 @@ from editor.methods.blended_latent_diffusion.region_cells import cell_mask, held
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
 from editor.methods.items.settings import ItemsSettings
 from editor.methods.pixels.hold_counts import ABSOLUTE, first_step, relative_counts, release_steps, run_length
+from editor.methods.pixels.rungs import Ladder
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.methods.registry import METHODS
@@ -133,7 +134,7 @@ def _real(document: Document, asked: Draft) -> NDArray[np.int64]:
     until = release_steps(
         request.settings, request.exemplars, request.strength, working, steps, overall=request.overall
     )
-    return until - first_step(until, request.strength, steps)
+    return until - first_step(until, request.strength, Ladder.of(request.settings, steps))
 
 
 def _seen(document: Document, asked: Draft) -> Cells:

@@ -22,6 +22,7 @@ from editor.requests.reports import Preview, Progress
 from editor.requests.results import Assessment
 from tests.support.session_cases import NONE, drag, model, painted, picture, with_items
 from tests.support.stub_worker import StubWorker
+from widgets.controls.choice import Check
 from widgets.controls.slider import Slider
 from widgets.panels.edit import EditPanel
 from widgets.session.session import Session
@@ -135,6 +136,26 @@ class TestMethod:
         session.choose_model(worker.known[-1])
         assert slider(panel, "References as words").isVisible()
         assert slider(panel, "Steps").value == 50
+
+    def test_finer_strengths_are_offered_for_models_made_for_few_steps(
+        self, panel: EditPanel, worker: StubWorker
+    ) -> None:
+        session = panel._session
+        unfold(panel)
+        words = "Finer at low strength"
+
+        def offered() -> list[str]:
+            return [each.text() for each in panel.findChildren(Check) if each.isVisibleTo(panel)]
+
+        assert words not in offered()
+        worker.known.append(replace(model("LCM"), steps=4))
+        session.follow_models()
+        session.choose_model(worker.known[-1])
+        assert words in offered()
+        session.choose_model(worker.known[0])
+        assert words not in offered()
+        session.set_draft(settings=PixelsSettings(quiet_rungs=True))
+        assert words in offered()  # it must be possible to switch it off
 
 
 class TestModel:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
@@ -52,3 +54,19 @@ def test_the_strength_under_the_cursor_is_told_where_there_is_any(worker: StubWo
     document = session.document
     session.commit("Paint", document.with_strength(document.strength.write(0, 0, np.full((8, 8), 0.5, np.float32))))
     assert told() == ["Strength 50\u202f%"]
+
+
+def test_steps_are_those_of_the_ladder(worker: StubWorker, qtbot: QtBot) -> None:
+    worker.known = [replace(model(), steps=4)]
+    session = Session(picture(), worker)
+    session.choose_method(PixelsSettings)
+    session.set_draft(strength=1.0)
+    session.set_options(tool="strength")
+    document = session.document
+    session.commit("Paint", document.with_strength(document.strength.write(0, 0, np.full((8, 8), 0.4, np.float32))))
+    bar = StatusBar(session)
+    qtbot.addWidget(bar)
+    for finer, words in ((False, "2 of 4"), (True, "3 of 6")):
+        session.set_draft(settings=PixelsSettings(quiet_rungs=finer))
+        bar.where(Point(2, 3))
+        assert f"Strength 40\u202f% · {words} steps" in [label.text() for label in bar.findChildren(QLabel)]

@@ -147,10 +147,14 @@ class Kandinsky(BorrowedNetwork):
         sampler: Sampler = "",
         first: int | None = None,
         canvas: Size | None = None,
+        *,
+        finer: Sequence[int] = (),
     ) -> Schedule:
         """A fresh schedule; the pipeline's scheduler is only read."""
         own = self._decoder.scheduler
-        return Schedule(own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device)
+        return Schedule(
+            own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device, finer=finer
+        )
 
     @property
     def _network(self) -> Any:

@@ -132,10 +132,14 @@ class StableDiffusion(BorrowedNetwork):
         sampler: Sampler = "",
         first: int | None = None,
         canvas: Size | None = None,
+        *,
+        finer: Sequence[int] = (),
     ) -> Schedule:
         """A fresh schedule; the pipeline's scheduler is only read."""
         own = self._pipeline.scheduler
-        return Schedule(own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device)
+        return Schedule(
+            own, sampler=sampler, steps=steps, strength=strength, first=first, device=self.device, finer=finer
+        )
 
     def _text_parts(self) -> list[tuple[Any, Any]]:
         """Each tokenizer with its encoder."""

@@ -102,6 +102,8 @@ class StableDiffusion3(StableDiffusion):
         sampler: Sampler = "",
         first: int | None = None,
         canvas: Size | None = None,
+        *,
+        finer: Sequence[int] = (),
     ) -> Schedule:
         """A fresh schedule, shifted for the canvas where the model says so; the pipeline's scheduler is only read."""
         patch = self.info.cell * self._network.config.patch_size
@@ -112,6 +114,7 @@ class StableDiffusion3(StableDiffusion):
             strength=strength,
             first=first,
             device=self.device,
+            finer=finer,
             tokens=None if canvas is None else (canvas.width // patch) * (canvas.height // patch),
         )
 

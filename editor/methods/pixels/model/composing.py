@@ -19,6 +19,7 @@ from editor.diffusion.noise import Noise
 from editor.diffusion.schedule import Schedule
 from editor.geometry import Rect
 from editor.methods.pixels.hold_counts import ABSOLUTE, first_step, owners, relative_counts, release_steps, run_length
+from editor.methods.pixels.rungs import Ladder
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.requests.edit_request import EditRequest, ExemplarInput
@@ -27,27 +28,29 @@ from editor.requests.edit_request import EditRequest, ExemplarInput
 SOFT = 0.02
 
 
-ScheduleFrom = Callable[[int], Schedule]
+ScheduleFrom = Callable[[int, Ladder], Schedule]
 
 
 def releases(of: Pass, schedule_from: ScheduleFrom) -> tuple[Schedule, Counts]:
     """The steps that run, and (h, w) before which of all steps each cell is free for the first time.
 
-    schedule_from: the schedule of a run that begins at a step
+    schedule_from: the schedule of a run that begins at a step of a ladder
     """
     request, settings = of.request, of.settings
     if request.revision < ABSOLUTE:
-        schedule = schedule_from(request.steps - run_length(of.strength, request.steps))
+        schedule = schedule_from(request.steps - run_length(of.strength, request.steps), Ladder(request.steps))
         levels = _levels(settings, schedule)
         counts = relative_counts(settings, of.exemplars, of.strength, of.working, len(schedule), levels=levels)
         return schedule, counts + schedule.first
-    levels = () if settings.map_scale == "index" else _once(_levels(settings, schedule_from(0)), request.steps)
+    ladder = Ladder.of(settings, request.steps)
+    total = len(ladder)
+    levels = () if settings.map_scale == "index" else _once(_levels(settings, schedule_from(0, ladder)), total)
     until = release_steps(
         settings, of.exemplars, of.strength, of.working, request.steps, overall=request.overall, levels=levels
     )
-    schedule = schedule_from(first_step(until, of.strength, request.steps))
+    schedule = schedule_from(first_step(until, of.strength, ladder), ladder)
     # A sampler that takes its second level twice has a step more from there on.
-    return schedule, until + (schedule.total - request.steps) * (until > schedule.first)
+    return schedule, until + (schedule.total - total) * (until > schedule.first)
 
 
 @dataclass(frozen=True, slots=True)

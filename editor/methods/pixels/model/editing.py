@@ -20,6 +20,7 @@ from editor.diffusion.schedule import Schedule
 from editor.errors import NotFinite
 from editor.geometry import Rect
 from editor.methods.pixels.model.composing import Pass, Rule, compose, picture_prompts
+from editor.methods.pixels.rungs import Ladder
 from editor.methods.pixels.settings import PixelsSettings
 from editor.model_canvas.canvas import ModelCanvas
 from editor.model_canvas.paste_back import Pasted, matched, paste_alpha, result_of
@@ -129,8 +130,9 @@ class _Run:
         maps[0] = np.maximum(maps[0], painted)
         return [((exemplar,), map) for exemplar, map in zip(exemplars, maps, strict=True) if map.any()]
 
-    def schedule(self, first: int) -> Schedule:
-        return schedule_for(self.backend, self.request, first, self.working.canvas, published=self.rule.published)
+    def schedule(self, first: int, ladder: Ladder) -> Schedule:
+        published, canvas = self.rule.published, self.working.canvas
+        return schedule_for(self.backend, self.request, first, canvas, published=published, finer=ladder.finer)
 
     def once(
         self, exemplars: tuple[ExemplarInput, ...], strength: Map, pasted: list[Pasted], seeds: Sequence[int]

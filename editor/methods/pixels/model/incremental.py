@@ -117,7 +117,9 @@ class IncrementalRun:
         kept = self._kept = self._still_valid(request, backend)
         working = ModelCanvas.of(request.frame, backend.info)
         of = Pass(request, request.exemplars, request.strength, working, backend)
-        schedule, until = releases(of, lambda first: schedule_for(backend, request, first, working.canvas))
+        schedule, until = releases(
+            of, lambda first, ladder: schedule_for(backend, request, first, working.canvas, finer=ladder.finer)
+        )
         if not len(schedule):
             nothing = np.zeros(of.strength.shape, np.float32)
             image = np.zeros(request.image.shape, np.float32)

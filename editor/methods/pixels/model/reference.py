@@ -13,6 +13,7 @@ from editor.diffusion.schedule import Schedule
 from editor.methods.pixels.model import editing
 from editor.methods.pixels.model.composing import Pass, Rule, ScheduleFrom
 from editor.methods.pixels.reference import ReferencePixelsSettings, published_map_counts, published_run_length
+from editor.methods.pixels.rungs import Ladder
 from editor.requests.edit_request import EditRequest
 from editor.requests.reports import Reports, without_results
 from editor.requests.results import EditResult
@@ -20,7 +21,8 @@ from editor.requests.variants import Variant
 
 
 def _releases(of: Pass, schedule_from: ScheduleFrom) -> tuple[Schedule, Counts]:
-    schedule = schedule_from(of.request.steps - published_run_length(of.strength, of.request.steps))
+    steps = of.request.steps
+    schedule = schedule_from(steps - published_run_length(of.strength, steps), Ladder(steps))
     return schedule, published_map_counts(of.strength, of.working, len(schedule)) + schedule.first
 
 
