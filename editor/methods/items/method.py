@@ -46,7 +46,8 @@ class ItemsMethod(RepaintingMethod[ItemsSettings]):
 
     settings = ItemsSettings
     id = "ItemsSettings"
-    command = ""
+    command = "items"
+    command_help = "the region as a thing: it becomes what the prompt says, or goes without one"
     verb = "Change items"
     name = "D-Edit"
     explanation = "Replaces or removes an item, or changes all around it."
