@@ -299,12 +299,12 @@ class Schedule:
         extra: dict[str, Any] = {}
         if getattr(scheduler.config, "use_dynamic_shifting", False):
             extra["mu"] = _shift(scheduler.config, self._tokens)
-        asked = self._asked * (2 if self._finer else 1)
+        count = self._asked * (2 if self._finer else 1)
         try:
-            scheduler.set_timesteps(asked, device=self._device, **extra)
+            scheduler.set_timesteps(count, device=self._device, **extra)
         except ValueError as error:
             raise InvalidRequest(
-                f"This sampler cannot make {asked} steps.", "Choose fewer steps, or another sampler."
+                f"This sampler cannot make {count} steps.", "Choose fewer steps, or another sampler."
             ) from error
         if self._finer:
             _pick(scheduler, self._finer)

@@ -205,7 +205,6 @@ class EditPanel(Guarded, QFrame):
         if job is not None and job.state == "stopping":
             label = "Stopping…"
         self._label = label
-        self._show_label()
         usable = can_run and not (job is not None and job.state == "stopping")
         begun, self._busy = busy and not self._busy, busy
         if begun and self._takes_keys(self.window().focusWidget()):
@@ -218,6 +217,7 @@ class EditPanel(Guarded, QFrame):
         if self._button.property("role") != role:
             self._button.setProperty("role", role)
             self._button.style().polish(self._button)
+        self._show_label()  # in the letters of that role
         self._progress.setVisible(busy)
         hint = self._advice()
         words = hint if plan.action is not None else plan.reason

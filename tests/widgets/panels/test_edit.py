@@ -92,7 +92,7 @@ def test_a_long_name_is_cut_and_stands_in_the_tool_tip(panel: EditPanel, session
     name = "the very long name of a small thing in the corner of the picture"
     session.commit("Item", with_items(session.document, name))
     session.activate(item=session.document.items[0].id)
-    assert panel.button.text().startswith("Remove “the very long")
+    assert panel.button.text().startswith("Remove “the very")  # how much depends on the letters of the style
     assert panel.button.text().endswith("…”")
     # All of that is seen, beside the toggle of live, and in a wider column more of it.
     shown = panel.button.text()
