@@ -36,6 +36,8 @@ from editor.requests.reports import FinishEarly, Progress, Reports, subprogress
 from editor.requests.results import LiveResult
 from editor.requests.variants import Variant
 
+MAX_PICTURES: Final = 128
+"""Kept of one live picture, for undo: as many as anybody goes back at once, so that small ones do not pile up for hours."""
 # What only says when cells are released, or how the result is laid over the picture.
 FREE_SETTINGS: Final = ("thin_strokes", "map_scale", "dither", "feather", "match_tone")
 
@@ -80,7 +82,9 @@ class _Kept:
     def keep_picture(self, map: ReleaseMap, image: Image, max_bytes: int) -> None:
         """The newest is kept in any case."""
         self.pictures[map.key] = image
-        while len(self.pictures) > 1 and sum(kept.nbytes for kept in self.pictures.values()) > max_bytes:
+        while len(self.pictures) > 1 and (
+            len(self.pictures) > MAX_PICTURES or sum(kept.nbytes for kept in self.pictures.values()) > max_bytes
+        ):
             del self.pictures[next(iter(self.pictures))]
 
     def forget_runs(self, max_bytes: int) -> None:
