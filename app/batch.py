@@ -11,7 +11,7 @@ from typing import Any
 
 from editor.document.colour import convert
 from editor.document.compose import flatten
-from editor.document.contents import Exemplar
+from editor.document.contents import Exemplar, Item
 from editor.document.document import Document
 from editor.document.faint_strength import is_strength
 from editor.document.placing import fitted, reachable
@@ -44,6 +44,7 @@ class WithModel:
     need none.
 
     `exemplars`: files, each with the place of its middle in pixels of the picture (None for the middle of that) and its scale (None fits it in).
+    `items`: grey pictures of things that stay, each with what it shows, from the bottom up; they lie over the one that changes.
     `method`: its name on the command line, empty for the usual one. `variations`: how many results; where the method's results can be ranked, they
     come best first. The rest as in `editor.planning.plan.Draft`.
     """
@@ -59,6 +60,7 @@ class WithModel:
     guidance_scale: float | None = None
     sampler: Sampler = ""
     exemplars: tuple[tuple[Path, tuple[float, float] | None, float | None], ...] = ()
+    items: tuple[tuple[Path, str], ...] = ()
 
 
 class SomeMissing(EditorError):
@@ -120,6 +122,16 @@ def edit_file(
             raise InvalidRequest(f"Edits by {method.command} take no reference pictures.", f"Leave them out{other}.")
         for file, place, scale in model.exemplars:
             document = document.adding_exemplar(_exemplar(_read_beside(file, notes), place, scale, document))
+        if Use.REMOVAL not in method.uses and model.items:
+            raise InvalidRequest(f"Edits by {method.command} know no items.", "Leave them out.")
+        if Use.REMOVAL in method.uses:  # it is about a thing, and that is what is painted
+            thing = Item.of("the region", document.strength)
+            document = document.with_strength(document.empty_map()).adding_item(thing)
+            draft = replace(draft, item=document.items[-1].id)
+            for file, name in model.items:
+                document = document.adding_item(
+                    Item.of(name, _painted(file, document.size, notes, white_keeps=white_keeps))
+                )
         info = _named(model.library, model.model) if Use.MODEL in method.uses else None
         own = method.first_settings(document).with_values(**chosen)
         draft = replace(

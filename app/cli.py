@@ -131,11 +131,30 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions, fam
         default=[],
         help="a reference picture to blend in; X, Y is where its middle goes (default: fitted into the middle)",
     )
+    model.add_argument(
+        "--item",
+        metavar="FILE=NAME",
+        type=_item,
+        action="append",
+        default=[],
+        help="a grey picture of a thing that stays, and what it shows, for methods that change items",
+    )
     options = parser.parse_args(arguments)
     method = methods.by_command(options.method or "")
     alone = method is not None and Use.MODEL not in method.uses
     if options.model is None:
-        of_model = ["method", "variations", "prompt", "negative", "overall", "steps", "guidance", "sampler", "exemplar"]
+        of_model = [
+            "method",
+            "variations",
+            "prompt",
+            "negative",
+            "overall",
+            "steps",
+            "guidance",
+            "sampler",
+            "exemplar",
+            "item",
+        ]
         if method is not None and alone:
             without = {"method", "variations", "overall"}
             without |= {"prompt", "negative"} if Use.WORDS in method.uses else set()
@@ -169,6 +188,7 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions, fam
             options.guidance,
             options.sampler or "",
             tuple(options.exemplar),
+            tuple(options.item),
         )
     status = 0
     try:
@@ -191,6 +211,13 @@ def edit(arguments: Sequence[str], methods: Methods, executions: Executions, fam
     for note in notes:
         sys.stderr.write(f"{note}\n")
     return status
+
+
+def _item(words: str) -> tuple[Path, str]:
+    file, equals, name = words.rpartition("=")
+    if not (file and equals and name.strip()):
+        raise argparse.ArgumentTypeError(f'“{words}” is no FILE=NAME, such as cat.png="a cat"')
+    return Path(file), name.strip()
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:

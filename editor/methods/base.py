@@ -10,8 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
-from editor.arrays import Counts, Map
+import numpy as np
+
+from editor.arrays import Counts, Map, Mask
 from editor.document.document import Document
+from editor.errors import InvalidRequest
 from editor.geometry import Rect
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
@@ -224,6 +227,22 @@ class Method(ABC, Generic[S]):
     @abstractmethod
     def frame(self, document: Document, draft: Draft, planned: Plan) -> Frame | None:
         """The frame of the request; None when there would be none for want of anything that may change."""
+
+    def inputs(
+        self, document: Document, draft: Draft, frame: Frame, planned: Plan, transparent: Mask | None
+    ) -> tuple[Map, dict[int, ExemplarInput]]:
+        """What a run in the frame is given: (H, W) float32 in [0, 1], how much every pixel may change, and by id what takes part of the exemplars.
+
+        transparent: (H, W), where the picture is transparent and only exemplars may change that; None for nowhere
+
+        Raises `InvalidRequest` when nothing may change.
+        """
+        change = self.change(document, draft, planned, frame.rect)
+        if transparent is not None:
+            change = np.where(transparent, np.float32(0), change)
+        if not change.any():
+            raise InvalidRequest("Nothing may change yet.", "Paint where it may change, or raise the strength.")
+        return change, {}
 
     def frame_bound(self, document: Document, draft: Draft, planned: Plan) -> Frame | None:
         """The frame, or where that takes long on a large picture a quick bound of it."""

@@ -22,7 +22,7 @@ from editor.planning.change_map import (
 )
 from editor.planning.plan import Draft, Plan, repainting_label
 from editor.planning.request_builder import Inputs, build_request
-from editor.requests.edit_request import EditRequest, Subject
+from editor.requests.edit_request import EditRequest, ExemplarInput, Subject
 from editor.requests.frame import Frame
 from editor.requests.results import Recipe
 
@@ -49,6 +49,11 @@ class RepaintingMethod(Method[S], Generic[S]):
     def frame(self, document: Document, draft: Draft, planned: Plan) -> Frame | None:
         return None if planned.action is None else repaint_frame(document, draft, planned)
 
+    def inputs(
+        self, document: Document, draft: Draft, frame: Frame, planned: Plan, transparent: Mask | None
+    ) -> tuple[Map, dict[int, ExemplarInput]]:
+        return repaint_inputs(document, draft, frame, planned, transparent)
+
     def request(self, document: Document, draft: Draft, planned: Plan) -> EditRequest:
         model, action = model_of(draft), planned.action
         if action is None:
@@ -58,7 +63,7 @@ class RepaintingMethod(Method[S], Generic[S]):
             raise InvalidRequest(*why_nothing(document, draft, planned))
 
         def inputs(transparent: Mask | None) -> Inputs:
-            strength, exemplars = repaint_inputs(document, draft, frame, planned, transparent)
+            strength, exemplars = self.inputs(document, draft, frame, planned, transparent)
             subjects = tuple(Subject(id) for id in replace(planned, exemplars=tuple(exemplars)).subjects)
             # Where no exemplar reaches into the frame, there is nothing to blend.
             return Inputs("fill" if action == "blend" and not exemplars else action, strength, subjects, exemplars)

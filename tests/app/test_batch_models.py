@@ -120,6 +120,27 @@ def test_it_repaints_what_is_white_and_nothing_else(edit: Edit, strength: Path, 
     assert not touched[~white].any()
 
 
+def test_an_item_becomes_another_goes_or_stays_among_others(edit: Edit, strength: Path, tmp_path: Path) -> None:
+    """What is white is the item. Others that are named stay, bit for bit."""
+    options = ["--method", "items", "--set", "band=0", "--set", "surroundings=leaves"]
+    white = pixels_of(strength)[..., 0] == 255
+    pond = np.zeros((SIZE[1], SIZE[0]), np.uint8)
+    pond[60:128, 100:192] = 255
+    Image.fromarray(pond).save(tmp_path / "pond.png")
+    assert edit(strength, *options, "--prompt", "red boat", to="boat.png") == 0
+    assert edit(strength, *options, to="gone.png") == 0
+    assert (
+        edit(strength, *options, "--prompt", "red boat", "--item", f"{tmp_path / 'pond.png'}=a pond", to="pond.out.png")
+        == 0
+    )
+    for name in ("boat.png", "gone.png"):
+        assert changed(tmp_path, name)[white].mean() > 0.5
+        assert not changed(tmp_path, name)[~white].any()
+    assert not np.array_equal(pixels_of(tmp_path / "boat.png"), pixels_of(tmp_path / "gone.png"))
+    assert changed(tmp_path, "pond.out.png")[white & (pond == 0)].any()
+    assert not changed(tmp_path, "pond.out.png")[pond > 0].any()
+
+
 def test_the_model_can_be_named_by_its_path(edit: Edit, strength: Path, tmp_path: Path, boats: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     shutil.copytree(boats, tmp_path / "elsewhere" / "trees")
@@ -237,6 +258,8 @@ def test_it_is_the_window_s_own_edit(
         (["--steps", "many"], "steps"),
         (["--sampler", "magic"], "euler_a"),
         (["--method", "magic"], "words"),
+        (["--item", "cat.png"], "FILE=NAME"),
+        (["--item", "cat.png= "], "FILE=NAME"),
         (["--variations", "0"], "1 to 64"),
     ],
 )
@@ -257,6 +280,7 @@ def test_a_wrong_call_has_status_2(edit: Edit, capsys: Captured, options: list[s
         "--sampler=euler",
         "--exemplar=a",
         "--method=words",
+        "--item=cat.png=a cat",
         "--variations=2",
     ],
 )
@@ -281,6 +305,7 @@ def test_what_only_a_model_understands_is_not_dropped_in_silence(
         (["--set", "scale=9"], "between 0.4 and 2"),
         (["--exemplar", "none.png"], "“none.png” is not there"),
         (["--method", "words", "--exemplar", "cat.png"], "take no reference pictures"),
+        (["--method", "words", "--item", "strength.png=a boat"], "know no items"),
         (["--model", "ships"], "no model “ships”"),
         (["--model", "owner/ships"], "no model “owner/ships”"),
         (["--model", ""], "no model “”"),

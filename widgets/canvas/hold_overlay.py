@@ -11,14 +11,15 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 
 from editor.document.compose import thinned
-from editor.document.contents import Layer
+from editor.document.contents import Layer, covered
 from editor.document.document import Document
 from editor.document.tiles import Tiles
 from editor.errors import EditorError
 from editor.geometry import Rect, Size
+from editor.methods.base import AnyMethod
 from editor.methods.registry import METHODS, Methods
 from editor.model_canvas.canvas import ModelCanvas
-from editor.planning.change_map import painted_rect, repaint_inputs, scribble_of
+from editor.planning.change_map import painted_rect, scribble_of
 from editor.planning.exemplar_change import rim_of
 from editor.planning.plan import Draft, Plan
 from editor.requests.edit_request import ExemplarInput
@@ -148,9 +149,10 @@ def checked_cells(
     settings, model = draft.settings, draft.model
     if model is None or frame is None or not settings.needs_model:
         return None
-    strength, exemplars, seen = _inputs(document, draft, planned, frame=frame, reducer=reducer)
+    method = methods.of(settings)
+    strength, exemplars, seen = _inputs(document, draft, planned, method, frame=frame, reducer=reducer)
     working = ModelCanvas.of(seen, model)
-    holds = methods.of(settings).preview_holds(draft, exemplars, strength, working, draft.steps_on(model))
+    holds = method.preview_holds(draft, exemplars, strength, working, draft.steps_on(model))
     if holds is None:
         return None
     width, height = (working.cell / scale for scale in frame.scale)
@@ -158,7 +160,7 @@ def checked_cells(
 
 
 def _inputs(
-    document: Document, draft: Draft, planned: Plan, *, frame: Frame, reducer: Reducer | None
+    document: Document, draft: Draft, planned: Plan, method: AnyMethod, *, frame: Frame, reducer: Reducer | None
 ) -> tuple[NDArray[np.float32], tuple[ExemplarInput, ...], Frame]:
     """Strength and exemplars of the frame, looked at smaller where it has many pixels, and the frame that they are of."""
     level = 0
@@ -170,7 +172,7 @@ def _inputs(
         seen = Frame(to_level(frame.rect, level).intersect(small.rect), frame.working)
     source = from_level(seen.rect, level).intersect(document.rect)
     nothing = _nothing(document, source, 1 << level)
-    strength, inputs = repaint_inputs(small, draft, seen, planned, nothing)
+    strength, inputs = method.inputs(small, draft, seen, planned, nothing)
     return strength, tuple(inputs.values()), seen
 
 
@@ -203,14 +205,18 @@ def _reduced(
     reduced = Document(size, layers, empty, small(document.protect), empty, empty)
     if planned.region is not None:
         reduced = reduced.with_map(planned.region, small(document.map(planned.region), largest=largest))
-    items = [item for id in planned.items if (item := document.item(id)) is not None]
+    masks = {item.id: small(item.mask, largest=largest) for item in document.items} if planned.items else {}
     exemplars = [
         replace(copy, rim=rim_of(own, draft, frame) / (1 << level))
         for own, copy in zip(document.exemplars, reducer.reduced(document.exemplars, level), strict=True)
     ]
     return replace(
         reduced,
-        items=tuple(replace(item, mask=small(item.mask, largest=largest)) for item in items),
+        items=tuple(
+            replace(item, mask=masks[item.id], rect=covered(masks[item.id]))
+            for item in document.items
+            if item.id in masks
+        ),
         exemplars=tuple(exemplars),
     )
 

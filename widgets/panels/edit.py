@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetrics, QKeyEvent
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from editor.document.document import Document
@@ -28,6 +28,10 @@ from widgets.session.run_actions import can_leave
 from widgets.session.session import Session
 
 PROMPT_HEIGHT = 56
+MARGIN = 12
+GAP = 4  # between the button and the toggle of live
+MIN_LABEL = 120  # logical pixels
+BUTTON_PADDING = 8  # on either side, with its border
 MORE_HEIGHT = 300
 MIN_MORE = 64  # in a low window; the rest scrolls
 WHAT = "What should appear?"
@@ -49,6 +53,7 @@ class EditPanel(Guarded, QFrame):
         self._session = session
         self._advised: tuple[Document | None, Draft | None, str] = None, None, ""
         self._busy = False
+        self._label = ""  # of the button, whole
         self._method = MethodPart(session)
         self._prompt = QPlainTextEdit()
         self._prompt.setAccessibleName("What should appear")
@@ -78,11 +83,11 @@ class EditPanel(Guarded, QFrame):
         self._button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._live = LiveButton(session)
         last = QHBoxLayout()
-        last.setSpacing(4)
+        last.setSpacing(GAP)
         last.addWidget(self._button, 1)
         last.addWidget(self._live)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 12, 12, 12)
+        layout.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         layout.setSpacing(4)
         layout.addWidget(self._method)
         layout.addSpacing(4)
@@ -199,10 +204,8 @@ class EditPanel(Guarded, QFrame):
             label = f"Make {count} variations of this" if count > 1 else label
         if job is not None and job.state == "stopping":
             label = "Stopping…"
-        elided = _fitting(label, self._button.fontMetrics(), max(120, self.width() - 70))
-        self._button.setText(elided.replace("&", "&&"))
-        self._button.setAccessibleName(label)
-        self._button.setToolTip(label if elided != label else "")
+        self._label = label
+        self._show_label()
         usable = can_run and not (job is not None and job.state == "stopping")
         begun, self._busy = busy and not self._busy, busy
         if begun and self._takes_keys(self.window().focusWidget()):
@@ -238,6 +241,19 @@ class EditPanel(Guarded, QFrame):
         elif not busy:
             self._timer.stop()
 
+    def _show_label(self) -> None:
+        """What of the label fits beside the toggle; the tip has all of it."""
+        beside = self._live.sizeHint().width() + GAP
+        room = self.width() - 2 * MARGIN - beside - 2 * BUTTON_PADDING
+        elided = _fitting(self._label, self._button.fontMetrics(), max(MIN_LABEL, room))
+        self._button.setText(elided.replace("&", "&&"))
+        self._button.setAccessibleName(self._label)
+        self._button.setToolTip(self._label if elided != self._label else "")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._show_label()
+
     def _show_secondary(self) -> None:
         job = self._session.job
         self._secondary.show_job(job)
@@ -250,7 +266,8 @@ def _fitting(label: str, metrics: QFontMetrics, width: int) -> str:
     room = width - metrics.horizontalAdvance(end)
     if metrics.horizontalAdvance(label) <= width:
         return label
-    return metrics.elidedText(label.removesuffix(end), Qt.TextElideMode.ElideRight, room) + end
+    shown = metrics.elidedText(label.removesuffix(end), Qt.TextElideMode.ElideRight, room)
+    return shown + end if shown.count("“") > shown.count("”") else shown
 
 
 def progress_words(job: Job, now: float | None = None) -> str:

@@ -46,7 +46,8 @@ class ItemsMethod(RepaintingMethod[ItemsSettings]):
 
     settings = ItemsSettings
     id = "ItemsSettings"
-    command = ""
+    command = "items"
+    command_help = "the region as a thing: it becomes what the prompt says, or goes without one"
     verb = "Change items"
     name = "D-Edit"
     explanation = "Replaces or removes an item, or changes all around it."
@@ -118,11 +119,7 @@ class ItemsMethod(RepaintingMethod[ItemsSettings]):
             raise InvalidRequest(*why_nothing(document, draft, planned))
 
         def inputs(transparent: Mask | None) -> Inputs:
-            strength = self._strength(document, draft, planned, frame, frame.rect)
-            if transparent is not None:
-                strength[transparent] = 0
-            if not strength.any():
-                raise InvalidRequest(*why_nothing(document, draft, planned, transparent))
+            strength, _ = self.inputs(document, draft, frame, planned, transparent)
             return Inputs(action, strength, tuple(Subject(id) for id in planned.items))
 
         if action == "remove":
@@ -130,6 +127,16 @@ class ItemsMethod(RepaintingMethod[ItemsSettings]):
         division = _division(document, draft, planned, frame.rect)
         request = build_request(document, draft, frame, inputs, model=model)
         return replace(request, labels=division.labels, prompts=division.prompts)
+
+    def inputs(
+        self, document: Document, draft: Draft, frame: Frame, planned: Plan, transparent: Mask | None
+    ) -> tuple[Map, dict[int, ExemplarInput]]:
+        strength = self._strength(document, draft, planned, frame, frame.rect)
+        if transparent is not None:
+            strength[transparent] = 0
+        if not strength.any():
+            raise InvalidRequest(*why_nothing(document, draft, planned, transparent))
+        return strength, {}
 
     def _strength(self, document: Document, draft: Draft, planned: Plan, frame: Frame, rect: Rect) -> Map:
         """(h, w) float32 of `rect`, inside the frame: how much every pixel may change."""

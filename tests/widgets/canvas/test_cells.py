@@ -12,19 +12,22 @@ from PySide6.QtCore import QEvent
 from pytestqt.qtbot import QtBot
 
 from editor.diffusion.families.registry import FAMILIES
-from editor.document.contents import Exemplar, Layer
+from editor.document.contents import Exemplar, Item, Layer
 from editor.document.document import Document
 from editor.document.tiles import Tiles
 from editor.edits.dispatch import frame_for, make_request, plan
 from editor.geometry import Placement, Rect
 from editor.methods.blended_latent_diffusion.region_cells import cell_mask, held_since, skipped_steps, widening
 from editor.methods.blended_latent_diffusion.settings import BlendedSettings
+from editor.methods.items.settings import ItemsSettings
 from editor.methods.pixels.hold_counts import ABSOLUTE, first_step, relative_counts, release_steps, run_length
 from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
+from editor.methods.registry import METHODS
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
 from editor.planning.plan import Draft
+from editor.requests.method_settings import MethodSettings
 from editor.requests.reports import Preview, Progress
 from editor.requests.results import EditResult, Recipe
 from tests.support.canvas_driver import Easel, soft
@@ -173,6 +176,27 @@ def test_a_large_frame_is_counted_smaller_and_nearly_the_same(thin: bool) -> Non
     assert seen.steps == 10
     assert (off == 0).mean() > 0.95
     assert off.max() <= 1
+
+
+@pytest.mark.parametrize("settings", [PixelsSettings(), ItemsSettings()])
+@pytest.mark.parametrize("rect", [Rect(400, 1500, 1300, 2000), Rect(2000, 100, 2400, 700)])
+def test_an_item_of_a_large_picture_is_counted_where_it_lies(settings: MethodSettings, rect: Rect) -> None:
+    """It is looked at smaller, and all of it with it."""
+    mask = np.zeros((2100, 2500), np.float32)
+    mask[rect.slices] = 1
+    document = Document.of_picture(np.full((2100, 2500, 4), 255, np.uint8)).adding_item(Item.of("a", Tiles.of(mask)))
+    asked = draft(settings=settings, item=document.items[0].id, frame=document.rect, prompt="a boat")
+    planned = plan(document, asked)
+    seen = cells_of(document, asked, planned, frame_for(document, asked, planned))
+    assert seen is not None
+    request = make_request(document, asked, planned)
+    whole = METHODS.of(settings).preview_holds(
+        asked, request.exemplars, request.strength, ModelCanvas.of(request.frame, MODEL), asked.steps or 0
+    )
+    assert whole is not None
+    off = np.abs(seen.held - whole.held)
+    assert (off == 0).mean() > 0.97
+    assert (seen.held < seen.steps).any()
 
 
 def test_without_a_model_there_are_no_cells() -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QProgressBar, Q
 from pytestqt.qtbot import QtBot
 
 from editor.errors import InternalError
+from editor.methods.pixels.settings import PixelsSettings
 from editor.methods.quick_fill.settings import QuickFillSettings
 from editor.planning.plan import Draft, Plan
 from editor.requests.reports import Progress
@@ -74,12 +75,30 @@ def test_the_label_says_what_will_happen(panel: EditPanel, session: Session) -> 
     assert panel.button.accessibleName() == "Blend “Boat & sea”"
 
 
+def test_a_quotation_that_is_not_begun_is_not_closed(panel: EditPanel, session: Session) -> None:
+    """Two quotations, of which the second has no room."""
+    session.choose_method(PixelsSettings)
+    session.commit("Item", with_items(session.document, "a rather large blue car"))
+    session.activate(item=session.document.items[0].id)
+    session.set_draft(prompt="a red car")
+    assert panel.button.accessibleName() == "Repaint “a rather large blue car” as “a red car”"
+    for width in range(200, 420, 7):
+        panel.resize(width, panel.height())
+        shown = panel.button.text()
+        assert shown.count("“") == shown.count("”")
+
+
 def test_a_long_name_is_cut_and_stands_in_the_tool_tip(panel: EditPanel, session: Session) -> None:
     name = "the very long name of a small thing in the corner of the picture"
     session.commit("Item", with_items(session.document, name))
     session.activate(item=session.document.items[0].id)
     assert panel.button.text().startswith("Remove “the very long")
     assert panel.button.text().endswith("…”")
+    # All of that is seen, beside the toggle of live, and in a wider column more of it.
+    shown = panel.button.text()
+    assert panel.button.fontMetrics().horizontalAdvance(shown) + 14 <= panel.button.width()
+    panel.resize(panel.width() + 60, panel.height())
+    assert len(panel.button.text()) > len(shown)
     assert panel.button.toolTip() == f"Remove “{name}”"
     assert panel.button.sizeHint().width() <= panel.width() - 24
 
