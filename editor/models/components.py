@@ -194,6 +194,8 @@ class NetworkKind:
     half: the group of a whole CLIP's settings that is this network's
     leftovers: whether its weights are often saved with the other half of CLIP, or with counters that nothing reads
     check: of the settings as a whole; raises `Damaged`
+    also: what settings may call it beside `fixed`, where the same weights are saved for another use too
+    groups: of its settings, by name, each with settings of its own
     """
 
     fields: Fields
@@ -201,6 +203,8 @@ class NetworkKind:
     half: str = ""
     leftovers: bool = False
     check: Callable[[Mapping[str, Any]], None] | None = None
+    also: tuple[str, ...] = ()
+    groups: Mapping[str, NetworkKind] = field(default_factory=dict)
 
     @property
     def class_name(self) -> str:
@@ -225,7 +229,7 @@ def cleaned(kind: NetworkKind, settings: Mapping[str, Any]) -> dict[str, Any]:
     if kind.half and model_type == "clip" and isinstance(settings.get(kind.half), dict):
         settings = settings[kind.half]  # some keep the settings of the whole CLIP
     elif "model_type" in kind.fixed and kind is not WHOLE_CLIP:
-        own = (kind.fixed["model_type"], *(("clip",) if kind.half else ()))
+        own = (kind.fixed["model_type"], *kind.also, *(("clip",) if kind.half else ()))
         if model_type not in (None, "", *own):
             raise Damaged(f"is of another kind of network ({str(model_type)[:60]})")
     clean = {**_within(kind.fields, settings), **kind.fixed}
@@ -239,6 +243,11 @@ def cleaned(kind: NetworkKind, settings: Mapping[str, Any]) -> dict[str, Any]:
                 if isinstance(group, dict)
                 for key, value in _within(inner, group).items()
             }
+    for name, part in kind.groups.items():
+        inside = settings.get(name)
+        if not isinstance(inside, dict | None):
+            raise Damaged(f"is out of range in “{name}”")
+        clean[name] = cleaned(part, inside or {})
     if kind.check is not None:
         kind.check(clean)
     return clean

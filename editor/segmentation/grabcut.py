@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -19,6 +18,7 @@ from editor.geometry import Rect
 from editor.requests.edit_request import SegmentRequest
 from editor.requests.reports import Progress, Reports
 from editor.requests.results import Masks
+from editor.segmentation.pointed import Pointed
 from editor.segmentation.regions import Regions
 
 REGION_PIXELS = 100_000  # in which the thing is guessed
@@ -38,15 +38,6 @@ SMOOTHNESS = 1e-4  # squared contrast, on a scale of 0 to 1, below which an edge
 SHARPEN = 1.8
 
 
-@dataclass(frozen=True, slots=True)
-class _Pointed:
-    """What was said, in pixels of the image: points (x, y) and the box, all inside it."""
-
-    positive: tuple[tuple[float, float], ...]
-    negative: tuple[tuple[float, float], ...]
-    box: Rect | None
-
-
 class GrabCut:
     """A `Segmenter` that needs nothing loaded. The same request gives the same masks."""
 
@@ -56,7 +47,7 @@ class GrabCut:
         image = request.image
         if pad_x or pad_y:
             image = np.asarray(cv2.copyMakeBorder(image, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE), np.uint8)
-        pointed = _pointed(request, width, height)
+        pointed = Pointed.of(request, width, height)
         values: list[tuple[float, Map]] = []
         if pointed.box is not None:
             yield Progress(0.1, "Looking into the box")
@@ -84,27 +75,6 @@ class GrabCut:
         return Masks(request.rect, masks.astype(np.float32), scores.astype(np.float32))
 
 
-def _pointed(request: SegmentRequest, width: int, height: int) -> _Pointed:
-    """The request in pixels of its image; what lies outside is left out."""
-    across, down = width / request.rect.width, height / request.rect.height
-    points = [
-        ((x - request.rect.left) * across, (y - request.rect.top) * down, positive)
-        for x, y, positive in request.points
-        if request.rect.covers(x, y)
-    ]
-    box = None
-    if request.box is not None:
-        inside = request.box.intersect(request.rect).within(request.rect)
-        if not inside.empty:
-            corners = ((inside.left * across, inside.top * down), (inside.right * across, inside.bottom * down))
-            box = Rect.around(corners).intersect(Rect(0, 0, width, height))
-    return _Pointed(
-        tuple((x, y) for x, y, positive in points if positive),
-        tuple((x, y) for x, y, positive in points if not positive),
-        box,
-    )
-
-
 def _regions(image: Pixels) -> tuple[Regions, float, float]:
     """The regions of the picture reduced, and its scale, across and down."""
     height, width = image.shape[:2]
@@ -114,7 +84,7 @@ def _regions(image: Pixels) -> tuple[Regions, float, float]:
     return Regions.of(reduced), size[0] / width, size[1] / height
 
 
-def _guesses(image: Pixels, pointed: _Pointed) -> list[tuple[float, Mask]]:
+def _guesses(image: Pixels, pointed: Pointed) -> list[tuple[float, Mask]]:
     """Up to three guesses of what the positive points mean, best first, as masks of the picture reduced."""
     regions, across, down = _regions(image)
     without = frozenset(regions.at(x * across, y * down) for x, y in pointed.negative)
@@ -131,7 +101,7 @@ def _guesses(image: Pixels, pointed: _Pointed) -> list[tuple[float, Mask]]:
     return guesses
 
 
-def _cut_guess(image: Pixels, pointed: _Pointed, guess: Mask, rounds: int) -> Generator[Progress, None, Map]:
+def _cut_guess(image: Pixels, pointed: Pointed, guess: Mask, rounds: int) -> Generator[Progress, None, Map]:
     """The outline near to a guess, a mask of the picture that may be smaller."""
     filled = _filled(guess, HOLE)
     reach = max(2.0, MARGIN * math.sqrt(float(guess.sum())))
@@ -147,7 +117,7 @@ def _cut_guess(image: Pixels, pointed: _Pointed, guess: Mask, rounds: int) -> Ge
     return (yield from _cut(image, window, seeds, pointed, rounds))
 
 
-def _cut_box(image: Pixels, pointed: _Pointed, box: Rect) -> Generator[Progress, None, Map]:
+def _cut_box(image: Pixels, pointed: Pointed, box: Rect) -> Generator[Progress, None, Map]:
     """What stands out from the surroundings of a box."""
     margin = max(4, round(BOX_MARGIN * max(box.size)))
     window = box.grow(margin).intersect(Rect(0, 0, image.shape[1], image.shape[0]))
@@ -161,7 +131,7 @@ def _cut_box(image: Pixels, pointed: _Pointed, box: Rect) -> Generator[Progress,
     return (yield from _cut(image, window, seeds, pointed, BOX_ROUNDS))
 
 
-def _guess_in_box(image: Pixels, pointed: _Pointed, box: Rect) -> Mask | None:
+def _guess_in_box(image: Pixels, pointed: Pointed, box: Rect) -> Mask | None:
     """The thing that a box is drawn around, by its edges: of the regions that lie inside the likeliest, as a mask of the picture reduced."""
     regions, across, down = _regions(image)
     inside = np.asarray(
@@ -194,12 +164,12 @@ def _inside(box: Rect, shape: tuple[int, ...]) -> Map:
     return mask
 
 
-def _unwanted(image: Pixels, pointed: _Pointed, box: Rect) -> list[Mask]:
+def _unwanted(image: Pixels, pointed: Pointed, box: Rect) -> list[Mask]:
     """For each negative click in a box the thing in the box that it means, as a mask of the image."""
     masks = []
     height, width = image.shape[:2]
     for point in pointed.negative:
-        guesses = _guesses(image, _Pointed((point,), pointed.positive, None))
+        guesses = _guesses(image, Pointed((point,), pointed.positive, None))
         for _, guess in guesses:
             mask = cv2.resize(guess.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
             if mask[box.slices].sum() > 0.8 * mask.sum():
@@ -209,7 +179,7 @@ def _unwanted(image: Pixels, pointed: _Pointed, box: Rect) -> list[Mask]:
 
 
 def _cut(
-    image: Pixels, window: Rect, seeds: NDArray[np.uint8], pointed: _Pointed, rounds: int
+    image: Pixels, window: Rect, seeds: NDArray[np.uint8], pointed: Pointed, rounds: int
 ) -> Generator[Progress, None, Map]:
     """GrabCut inside a window, from `seeds` stretched over it; (H, W) float32 for the whole image."""
     scale = min(1.0, math.sqrt(CUT_PIXELS / window.size.area))
