@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from editor.errors import NotFinite
 from editor.geometry import Rect, Size
+from editor.methods.pixels.model import incremental
 from editor.methods.pixels.model.editing import edit
 from editor.requests.samplers import OFFERED
 from tests.support.live_cases import OVERALL, STEPS, Fidelity, Live, Round, Stroke, Undo, same, stories
@@ -132,6 +133,19 @@ def test_undo_and_redo_cost_nothing(models: Models) -> None:
     first, second = Stroke(Rect(64, 0, 96, 32), 0.5), Stroke(Rect(0, 48, 16, 64), 0.3)
     live.play([Round(first), Round(second), Round(Undo(1)), Round(Undo(1)), Round(first), Round(second)])
     assert [round.evaluations for round in live.rounds[1:]] == [10, 6, 0, 0, 0, 0]
+
+
+def test_only_so_many_pictures_are_kept_and_the_others_are_made_again(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incremental, "MAX_PICTURES", 2)
+    live = _live(models)
+    strokes = [Round(Stroke(Rect(64, 8 * number, 96, 8 * number + 8), 0.5)) for number in range(4)]
+    live.play([*strokes, Round(Undo(1)), Round(Undo(2))])
+    assert live.run._kept is not None
+    assert len(live.run._kept.pictures) == 2
+    assert live.rounds[-2].evaluations == 0
+    assert live.rounds[-1].evaluations != 0
 
 
 def test_a_stroke_that_changes_no_cell_is_pasted_anew_at_once(models: Models) -> None:
