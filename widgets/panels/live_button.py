@@ -43,7 +43,7 @@ class LiveButton(Guarded, QToolButton):
     def sizeHint(self) -> QSize:
         """Of the word, with room for the dot."""
         metrics = self.fontMetrics()
-        return QSize(metrics.horizontalAdvance(self.text()) + 28, metrics.height() + 14)
+        return QSize(metrics.horizontalAdvance(self.text()) + 22, metrics.height() + 14)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
