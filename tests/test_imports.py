@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +30,13 @@ def _imported(path: Path) -> set[str]:
             case ast.ImportFrom(module=str(module)):
                 names.add(module.split(".")[0])
     return names
+
+
+def test_the_window_is_there_before_what_is_slow_to_import() -> None:
+    code = "import sys, app.application; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "PySide6" in loaded.split()
+    assert not {*loaded.split()} & (HEAVY | {"scipy", "huggingface_hub"})
 
 
 def test_only_the_model_half_imports_torch() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from editor.arrays import Labels, Mask
 
@@ -35,6 +34,8 @@ def given_away(labels: Labels, vacated: Mask, never: Collection[int] = ()) -> La
     if not feasible.any():
         after[vacated] = 0
         return after
+    from scipy import ndimage  # noqa: PLC0415  it takes a while to import, and the window is there before
+
     distances, nearest = ndimage.distance_transform_edt(~feasible, return_indices=True)
     after[vacated] = labels[nearest[0], nearest[1]][vacated]
     # The transform takes any of equally near ones. They have different owners only where two owners' areas meet.
