@@ -20,15 +20,14 @@ from editor.errors import InvalidRequest
 from editor.geometry import Rect
 from editor.methods.base import HoldPreview, Preset
 from editor.methods.items.owners import removed
-from editor.methods.items.regions import hold_counts, strength_of
+from editor.methods.items.regions import free_steps, hold_counts, strength_of
 from editor.methods.items.settings import ItemsSettings
 from editor.methods.repainting import RepaintingMethod
 from editor.model_canvas.canvas import ModelCanvas
 from editor.models.info import ModelInfo
-from editor.planning.change_map import allowed_map, clear_frame_edges, few_steps, model_of, repaint_frame, why_nothing
+from editor.planning.change_map import allowed_map, clear_frame_edges, few_steps, repaint_frame, why_nothing
 from editor.planning.plan import Draft, Plan, Touch, if_seen, moved_items, named_by, plan_item, removal, resting_item
-from editor.planning.request_builder import Inputs, build_request
-from editor.requests.edit_request import EditRequest, ExemplarInput, Subject
+from editor.requests.edit_request import EditRequest, ExemplarInput
 from editor.requests.frame import Frame
 from editor.requests.method_settings import MethodSettings
 from editor.requests.results import Recipe
@@ -111,21 +110,10 @@ class ItemsMethod(RepaintingMethod[ItemsSettings]):
         return whole if frame is None else whole.grow(math.ceil(self._band(draft, frame))).intersect(frame.rect)
 
     def request(self, document: Document, draft: Draft, planned: Plan) -> EditRequest:
-        model, action = model_of(draft), planned.action
-        if action is None:
-            raise InvalidRequest("There is nothing to change yet.", planned.reason)
-        frame = repaint_frame(document, draft, planned)
-        if frame is None:
-            raise InvalidRequest(*why_nothing(document, draft, planned))
-
-        def inputs(transparent: Mask | None) -> Inputs:
-            strength, _ = self.inputs(document, draft, frame, planned, transparent)
-            return Inputs(action, strength, tuple(Subject(id) for id in planned.items))
-
-        if action == "remove":
+        if planned.action == "remove":
             draft = replace(draft, prompt="")  # else it would be another edit when it is run again
-        division = _division(document, draft, planned, frame.rect)
-        request = build_request(document, draft, frame, inputs, model=model)
+        request = super().request(document, draft, planned)
+        division = _division(document, draft, planned, request.frame.rect)
         return replace(request, labels=division.labels, prompts=division.prompts)
 
     def inputs(
@@ -174,7 +162,7 @@ class ItemsMethod(RepaintingMethod[ItemsSettings]):
         return HoldPreview(hold_counts(strength, canvas, steps), steps)
 
     def running_steps(self, settings: MethodSettings, strength: float, steps: int) -> int:
-        return min(steps, math.floor(strength * steps + 0.5))
+        return int(free_steps(strength, steps))
 
     def warning(self, document: Document, draft: Draft, planned: Plan, model: ModelInfo) -> str:
         steps = draft.steps_on(model)

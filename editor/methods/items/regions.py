@@ -33,6 +33,10 @@ def hold_counts(strength: Map, working: ModelCanvas, steps: int) -> Counts:
 
     strength: (H, W) of the frame
     """
-    cells = np.asarray(working.cells(strength, thin=True), np.float64)
-    free = np.floor(np.round(cells, 6) * steps + 0.5 + 1e-9)
-    return steps - np.clip(free, 0, steps).astype(np.int64)
+    return np.asarray(steps - free_steps(working.cells(strength, thin=True), steps), np.int64)
+
+
+def free_steps(strength: Map | float, steps: int) -> Counts:
+    """How many of `steps` run at strengths of 0 to 1, which may come out of a float32 map; ties go up."""
+    free = np.floor(np.round(np.asarray(strength, np.float64), 6) * steps + 0.5 + 1e-9)
+    return np.asarray(np.clip(free, 0, steps), np.int64)

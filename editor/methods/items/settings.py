@@ -48,7 +48,9 @@ class ItemsSettings(MethodSettings):
     avoid: Annotated[
         Literal["auto", "off"],
         Label(
-            "Avoid what was there", "Steers away from the words for what is around, or for what is removed.", "quality"
+            "Avoid what is around",
+            "Where an item becomes another, steers away from the words for what is around it.",
+            "quality",
         ),
     ] = "auto"
     feather: SoftEdge = 8.0
