@@ -39,6 +39,7 @@ from editor.models.info import ModelInfo
 from editor.requests.edit_request import SegmentRequest
 from widgets.canvas.view import CanvasView
 from widgets.guard import Guarded
+from widgets.session.edit_job import EditJob
 from widgets.session.session import Session
 from widgets.tools.brushes import StrengthTool
 
@@ -48,13 +49,13 @@ HARDNESS = 0.4
 DABS_PER_STROKE = 50
 
 
-class _Idle:
+class IdleWorker:
     """A worker that is never asked for anything."""
 
     def run(self, session: Session, planned: object) -> None: ...
     def stop(self, session: Session) -> None: ...
     def finish(self, session: Session) -> None: ...
-    def live(self, session: Session, edit_job: object) -> None: ...
+    def live(self, session: Session, edit_job: EditJob) -> None: ...
     def end_live(self, session: Session) -> None: ...
     def scrub(self, session: Session, edit_job: object) -> None: ...
     def end_scrub(self, session: Session, *, forget: bool) -> None: ...
@@ -327,7 +328,7 @@ def _autosave() -> Iterator[Autosave]:
 
 def _canvas(document: Document) -> CanvasView:
     """A canvas of its own, shown, with the strength tool in hand."""
-    session = Session(document, _Idle())
+    session = Session(document, IdleWorker())
     view = CanvasView(session, {"strength": StrengthTool(session)})
     view.resize(*WINDOW)
     view.show()

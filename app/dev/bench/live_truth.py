@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication
 
 import resources
 from app.dev.bench import Result
+from app.dev.bench.canvas import IdleWorker
 from app.dev.bench.diffusion_edits import outcome
 from app.dev.practice.export import PIPELINE
 from app.dev.practice.scenes import SIDE, draw_scene
@@ -27,12 +28,10 @@ from editor.edits.dispatch import make_request, plan
 from editor.edits.rerun import reopen
 from editor.engine import Engine
 from editor.geometry import Rect
-from editor.io.images import Picture
 from editor.methods.pixels.settings import PixelsSettings
 from editor.models.info import ModelInfo
 from editor.models.inspect import inspect
 from editor.models.library import Library
-from editor.requests.edit_request import SegmentRequest
 from editor.requests.live import LiveRequest
 from editor.requests.reports import Progress
 from editor.requests.results import EditResult, LiveResult
@@ -42,10 +41,8 @@ from widgets.session.session import Session
 SCENES = 60
 STROKES = 10
 ACROSS = 3  # scenes side by side in one picture, so that there is something beyond what the model sees
-LEFT_SHARE, GROWN_SHARE = (
-    0.25,
-    0.5,
-)  # of the rounds that the next stroke interrupts; of the offers of a larger part that are taken
+LEFT_SHARE = 0.25  # of the rounds that the next stroke interrupts
+GROWN_SHARE = 0.5  # of the offers of a larger part that are taken
 STRENGTHS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)  # painted; 0 erases
 
 
@@ -83,27 +80,14 @@ class _Figures:
 
 
 @dataclass(eq=False)
-class _Worker:
+class _Worker(IdleWorker):
     """A worker that notes which live pictures it is asked for, and does nothing by itself."""
 
     model: ModelInfo
     asked: list[EditJob] = field(default_factory=list)
 
-    def run(self, session: Session, planned: object) -> None: ...
-    def stop(self, session: Session) -> None: ...
-    def finish(self, session: Session) -> None: ...
     def live(self, session: Session, edit_job: EditJob) -> None:
         self.asked.append(edit_job)
-
-    def end_live(self, session: Session) -> None: ...
-    def scrub(self, session: Session, edit_job: EditJob) -> None: ...
-    def end_scrub(self, session: Session, *, forget: bool) -> None: ...
-    def assess(self, session: Session, done: Callable[..., None]) -> None: ...
-    def segment(self, session: Session, request: SegmentRequest, done: Callable[..., None]) -> None: ...
-    def read(self, session: Session, source: Path | bytes, name: str, done: Callable[[Picture], None]) -> None: ...
-    def open_picture(self, picture: Picture) -> None: ...
-    def use_model(self, key: str) -> None: ...
-    def show_models(self) -> None: ...
 
     def models(self) -> Sequence[ModelInfo]:
         return (self.model,)

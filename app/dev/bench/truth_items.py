@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.batch import parse_settings
 from app.dev.bench import Result
 from app.dev.bench.contact_sheet import Section, write_sheet
 from app.dev.bench.diffusion_edits import outcome
@@ -152,8 +153,6 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a contact sheet here")
     options = parser.parse_args(arguments)
-    from app.batch import parse_settings  # noqa: PLC0415  with the option only
-
     more = parse_settings(ItemsSettings, options.set)
     stage = stage_of(folder_of(parser, options), options)
     world, sections, results = World(), [], list[Result]()
