@@ -10,7 +10,7 @@ from editor.diffusion.families.base import PartSpec
 from editor.models.components import NOISE_SCHEDULER, NetworkKind, cleaned
 from editor.models.headers import Damaged, Tensor, find_weights, read_header, read_json
 from editor.models.info import ModelInfo, Part
-from editor.models.settings import FETCH_AGAIN, OTHER_MODEL, PICKLE_ADVICE, NotUnderstood
+from editor.models.settings import FETCH_AGAIN, OTHER_MODEL, NotUnderstood, advice_on
 from editor.models.single_file import part_of
 
 CONFIG, SCHEDULER_CONFIG, PROCESSOR_CONFIG = "config.json", "scheduler_config.json", "preprocessor_config.json"
@@ -95,8 +95,7 @@ class ModelFolder:
         try:
             weights = find_weights(folder)
         except Damaged as error:
-            advice = PICKLE_ADVICE if "pickle" in str(error) else FETCH_AGAIN
-            raise self.refused(f"{said}: {error}.", advice) from error
+            raise self.refused(f"{said}: {error}.", advice_on(error)) from error
         tensors: list[Tensor] = []
         for file in weights.files:
             try:

@@ -12,7 +12,7 @@ from editor.models.headers import Damaged, find_weights, read_header, read_json
 from editor.models.info import ModelInfo
 from editor.models.library import Library, is_pipeline, walk
 from editor.models.places import name_of
-from editor.models.settings import FETCH_AGAIN, PICKLE_ADVICE
+from editor.models.settings import FETCH_AGAIN, advice_on
 from editor.models.staging import CONFIG, checked_settings
 
 SUFFIX = "-clip"  # of the folder beside a model of toy scenes that ranks what it paints
@@ -54,8 +54,7 @@ def inspect_ranker(path: Path) -> RankerInfo:
         weights = find_weights(path)
         tensors = {name: tensor for file in weights.files for name, tensor in read_header(file).tensors.items()}
     except Damaged as error:
-        advice = PICKLE_ADVICE if "pickle" in str(error) else FETCH_AGAIN
-        return replace(info, problem=f"“{info.name}” cannot be used: {error}.", advice=advice)
+        return replace(info, problem=f"“{info.name}” cannot be used: {error}.", advice=advice_on(error))
     if not all(name in tensors for name in HALVES):
         return replace(info, problem=f"“{info.name}” is not complete: weights are missing.", advice=FETCH_AGAIN)
     if not any(all((path / name).is_file() for name in names) for names in WORD_LISTS):

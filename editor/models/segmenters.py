@@ -24,7 +24,7 @@ from editor.models.components import (
 )
 from editor.models.headers import Damaged, find_weights, read_header, read_json
 from editor.models.places import name_of
-from editor.models.settings import FETCH_AGAIN, PICKLE_ADVICE
+from editor.models.settings import advice_on
 from editor.models.staging import CONFIG, checked_settings
 
 Fit = Literal["pad", "stretch"]
@@ -232,8 +232,7 @@ def inspect_segmenter(path: Path, families: Sequence[SegmenterFamily] = SEGMENTE
         checked_settings(path / CONFIG, family.kind)
         headers = [read_header(file) for file in find_weights(path).files]
     except Damaged as error:
-        advice = PICKLE_ADVICE if "pickle" in str(error) else FETCH_AGAIN
-        return replace(info, problem=f"“{info.name}” cannot be used: {error}.", advice=advice)
+        return replace(info, problem=f"“{info.name}” cannot be used: {error}.", advice=advice_on(error))
     return replace(info, parameters=sum(tensor.count for header in headers for tensor in header.tensors.values()))
 
 

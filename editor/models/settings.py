@@ -53,6 +53,11 @@ FULL_MODEL = "Choose the ordinary version of the model, whose name does not say 
 NOT_FIT_TOGETHER = "Download the whole model again; its parts seem to come from different models."
 
 
+def advice_on(error: Damaged) -> str:
+    """What to do about weights in a folder that cannot be used."""
+    return PICKLE_ADVICE if "pickle" in str(error) else FETCH_AGAIN
+
+
 class NotUnderstood(Damaged):
     """Settings that mean something else than what Palimpsest would compute. The message goes on a sentence that begins with the model's name."""
 
